@@ -1,0 +1,1 @@
+"""Dataset directories: layouts, inspection, normalization, samples, preparation."""

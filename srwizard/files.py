@@ -1,0 +1,67 @@
+"""Files that are written whole or not at all."""
+
+import json
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+
+@contextmanager
+def atomic_writer(path: Path, *, mode: int = 0o644) -> Iterator[IO[bytes]]:
+    """Open a temporary file beside `path`; on success sync it and rename it to `path`.
+
+    Whatever goes wrong, `path` holds either its earlier content or the new content whole.
+
+    Args:
+        path: the file to write; its directory must exist.
+        mode: permission bits of the new file.
+
+    Raises:
+        OSError: the directory cannot be written or the disk is full.
+    """
+    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+        Path(temporary).chmod(mode)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    sync_directory(path.parent)
+
+
+def sync_directory(directory: Path) -> None:
+    """Make renames inside `directory` survive a power cut."""
+    handle = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def write_bytes(path: Path, content: bytes, *, mode: int = 0o644) -> None:
+    """Write `content` to `path`, whole or not at all."""
+    with atomic_writer(path, mode=mode) as stream:
+        stream.write(content)
+
+
+def write_text(path: Path, content: str, *, mode: int = 0o644) -> None:
+    """Write `content` to `path` as UTF-8, whole or not at all."""
+    write_bytes(path, content.encode("utf-8"), mode=mode)
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write `content` to `path` as indented JSON, whole or not at all."""
+    write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+
+
+def write_with(path: Path, save: Callable[[IO[bytes]], object]) -> None:
+    """Let `save` write to a stream that becomes `path`, whole or not at all."""
+    with atomic_writer(path) as stream:
+        save(stream)
