@@ -1,0 +1,40 @@
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+PYTEST_WORKERS ?= 2
+
+.PHONY: setup demo test check bench locale docs clean
+
+setup: $(STAMP)
+
+$(STAMP): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev]"
+	touch $@
+
+demo: $(STAMP)
+	bash demo.sh
+
+test: $(STAMP)
+	$(BIN)/python -m pytest -n $(PYTEST_WORKERS)
+
+# The package directories are mapped (models/ -> srwizard.models), which type checkers do not
+# follow in an editable install: check what a wheel would install instead.
+check: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	rm -rf .check build && $(BIN)/python -m pip install --quiet --no-deps --target .check .
+	MYPYPATH=.check $(BIN)/mypy -p srwizard
+
+bench: $(STAMP)
+	$(BIN)/python -m bench
+
+locale: $(STAMP)
+	$(BIN)/pybabel -q extract -k translate -k _ --no-location --omit-header -o srwizard/locale/srwizard.pot srwizard states models
+	$(BIN)/pybabel -q update --omit-header -N -i srwizard/locale/srwizard.pot -d srwizard/locale -D srwizard -l zh_CN
+	$(BIN)/pybabel -q compile -d srwizard/locale -D srwizard
+
+clean:
+	rm -rf $(VENV) .check build demo *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,1 @@
+"""The networks. `catalog` lists them without importing torch; `build` makes one."""
