@@ -1,0 +1,282 @@
+"""The answers: what the user has decided, by section, with defaults and limits.
+
+The same classes hold the resolved values in the frozen run config. What the user left open is
+simply not set (`model_fields_set`), so that a saved session knows decisions from defaults.
+"""
+
+import difflib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from srwizard import yamlfile
+from srwizard.errors import UsageError
+from srwizard.i18n import translate as _
+
+Text = Annotated[str, Field(min_length=1)]
+
+
+class Section(BaseModel):
+    """Unknown keys and values of another type are errors, never guesses."""
+
+    model_config = ConfigDict(
+        extra="forbid", strict=True, validate_assignment=True, allow_inf_nan=False
+    )
+
+
+class DataAnswers(Section):
+    root: Text | None = Field(None, description="dataset directory")
+    variables: list[Text] | None = Field(None, description="variables to train on; null: all")
+    scale: int | None = Field(
+        None, ge=2, description="HR/LR; null: taken from the data, else checked against it"
+    )
+
+
+class OutputAnswers(Section):
+    dir: Text | None = Field(None, description="run directory, made if it is not there")
+
+
+class ModelAnswers(Section):
+    name: Text | None = Field(None, description="model; `srwizard models` lists them")
+    params: dict[str, Any] = Field(
+        default_factory=dict, description="parameters of the model that differ from its defaults"
+    )
+
+
+class TrainingAnswers(Section):
+    epochs: int = Field(500, ge=1, description="passes over the training split")
+    lr: float = Field(0.001, gt=0, le=10, description="learning rate at the start")
+    batch_size: int = Field(16, ge=1, description="samples of one process in one micro-batch")
+    grad_accumulation: int = Field(1, ge=1, description="micro-batches in one optimizer step")
+    normalization: Literal["PGN", "GN"] = Field(
+        "PGN", description="mean and spread per grid point (PGN) or per variable (GN)"
+    )
+    loss: Literal["L1", "L2"] = Field("L1", description="loss over the points that have a value")
+    optimizer: Literal["AdamW"] = Field("AdamW", description="optimizer")
+    weight_decay: float = Field(0.0001, ge=0, le=1, description="decoupled weight decay")
+    scheduler: Literal["StepLR", "none"] = Field("StepLR", description="learning-rate schedule")
+    step_size: int = Field(200, ge=1, description="StepLR: epochs between two reductions")
+    gamma: float = Field(0.5, gt=0, le=1, description="StepLR: factor of each reduction")
+    patience: int | None = Field(
+        None, ge=1, description="early stopping: validations without a better RMSE; null: never"
+    )
+    eval_freq: int = Field(1, ge=1, description="epochs between two validations")
+    num_workers: int | None = Field(
+        None, ge=0, le=64, description="loader processes; null: 0 on a CPU, 4 beside each GPU"
+    )
+    seed: int = Field(42, ge=0, le=2**32 - 1, description="seed of weights, order and patches")
+
+
+class DevicesAnswers(Section):
+    gpus: list[Annotated[int, Field(ge=0)]] = Field(
+        default_factory=list, description="GPU numbers as `srwizard gpus` shows them; []: CPU"
+    )
+    processes: int = Field(1, ge=1, le=64, description="processes on a CPU; on GPUs one for each")
+    nodes: Literal[1] = Field(1, description="machines")
+
+
+class MemoryAnswers(Section):
+    use_amp: bool = Field(True, description="mixed precision (bfloat16) where the model can")
+    gradient_checkpointing: bool = Field(
+        True, description="recompute each block in the backward pass instead of keeping it"
+    )
+    patch_size: int | None = Field(
+        None, ge=2, description="train on HR windows of this size, a multiple of the scale"
+    )
+    when_tight: Literal["ask", "stop", "accept", "apply"] = Field(
+        "ask", description="if memory is short: ask a person, stop, accept if tight, apply remedies"
+    )
+
+
+class Answers(Section):
+    data: DataAnswers = Field(default_factory=DataAnswers)
+    output: OutputAnswers = Field(default_factory=OutputAnswers)
+    model: ModelAnswers = Field(default_factory=ModelAnswers)
+    training: TrainingAnswers = Field(default_factory=TrainingAnswers)
+    devices: DevicesAnswers = Field(default_factory=DevicesAnswers)
+    memory: MemoryAnswers = Field(default_factory=MemoryAnswers)
+    confirm: bool = Field(False, description="launch when everything is in order")
+
+    def decided(self) -> dict[str, Any]:
+        """Return only what was decided, without defaults."""
+        return self.model_dump(exclude_unset=True)
+
+    def has(self, key: str) -> bool:
+        """Tell whether `key` ("training.epochs") was decided."""
+        node: Any = self
+        for part in key.split("."):
+            if part not in node.model_fields_set:
+                return False
+            node = getattr(node, part)
+        return True
+
+    def get(self, key: str) -> Any:
+        """Return the value of `key` ("training.epochs"), the default where it was not decided."""
+        node: Any = self
+        for part in key.split("."):
+            node = getattr(node, part)
+        return node
+
+    def set(self, key: str, value: Any) -> None:
+        """Decide `key`.
+
+        Raises:
+            pydantic.ValidationError: the value is of another type or out of its limits.
+        """
+        *sections, name = key.split(".")
+        node: Any = self
+        for part in sections:
+            child = getattr(node, part)
+            setattr(node, part, child)  # marks the section as decided
+            node = child
+        setattr(node, name, value)
+
+    def forget(self, key: str) -> None:
+        """Return `key` to its default, as if it had never been decided."""
+        section_name, name = key.split(".")
+        section: Section = getattr(self, section_name)
+        fresh = type(section)()
+        section.__dict__[name] = getattr(fresh, name)
+        section.model_fields_set.discard(name)
+
+
+SECTIONS = tuple(name for name in Answers.model_fields if name != "confirm")
+
+
+def known_keys() -> tuple[str, ...]:
+    """Return every key as the answers file and `--set` write it."""
+    keys = [
+        f"{section}.{name}"
+        for section in SECTIONS
+        for name in type(getattr(Answers(), section)).model_fields
+    ]
+    return (*keys, "confirm")
+
+
+def key_problem(key: str, value: Any) -> str | None:
+    """Say why `value` cannot be the answer to `key` ("training.epochs"), or None where it can."""
+    try:
+        Answers().set(key, value)
+    except ValidationError as error:
+        return _explain(error.errors()[0])
+    return None
+
+
+def read_answers(path: Path, overrides: tuple[str, ...] = ()) -> Answers:
+    """Read an answers file and apply `section.key=value` overrides.
+
+    Raises:
+        UsageError: the file cannot be read or holds mistakes; all of them are listed at once,
+            with line and column.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise UsageError(
+            _("cannot read the answers file {path}: {reason}", path=path, reason=error.strerror),
+            _("Write one with: srwizard answers --template > answers.yaml"),
+        ) from None
+    document = yamlfile.parse(content, str(path))
+    for override in overrides:
+        _apply_override(document, override)
+    return parse_answers(document)
+
+
+def parse_answers(document: yamlfile.Document) -> Answers:
+    """Validate a parsed answers file.
+
+    Raises:
+        UsageError: lists every mistake with its line and column.
+    """
+    try:
+        return Answers.model_validate(document.values)
+    except ValidationError as error:
+        lines = [
+            f"{document.place(found['loc'])}: {_dotted(found['loc'])}: {_explain(found)}"
+            for found in error.errors()
+        ]
+    raise UsageError(
+        _("the answers are not valid:") + "".join(f"\n  {line}" for line in lines),
+        _("Every key with its default and limits: srwizard answers --template"),
+    )
+
+
+def _apply_override(document: yamlfile.Document, override: str) -> None:
+    key, equals, text = override.partition("=")
+    if not equals or not key:
+        raise UsageError(
+            _("--set {override}: not of the form section.key=value", override=override),
+            _("For example: --set training.epochs=100"),
+        )
+    value = yamlfile.parse(f"value: {text}".encode(), f"--set {override}").values["value"]
+    *sections, name = key.split(".")
+    node = document.values
+    for part in sections:
+        child = node.setdefault(part, {})
+        if not isinstance(child, dict):
+            raise UsageError(_("--set {override}: {part} is no section", override=override, part=part))
+        node = child
+    node[name] = value
+    document.places.update({tuple(key.split(".")): (0, 0)} if False else {})
+
+
+def _dotted(location: tuple[str | int, ...]) -> str:
+    return ".".join(str(part) for part in location)
+
+
+def _explain(found: Mapping[str, Any]) -> str:
+    """Say in the user's language what one pydantic error means."""
+    context = found.get("ctx", {})
+    shown = _shown(found.get("input"))
+    match found["type"]:
+        case "extra_forbidden":
+            return _unknown_key(found["loc"])
+        case "greater_than_equal":
+            return _("{value} is too small; at least {limit}", value=shown, limit=context["ge"])
+        case "greater_than":
+            return _("{value} is too small; more than {limit}", value=shown, limit=context["gt"])
+        case "less_than_equal":
+            return _("{value} is too large; at most {limit}", value=shown, limit=context["le"])
+        case "literal_error":
+            return _("{value} is not one of {allowed}", value=shown, allowed=context["expected"])
+        case "int_type" | "int_from_float":
+            return _("{value} is not a whole number", value=shown)
+        case "float_type" | "finite_number":
+            return _("{value} is not a number", value=shown)
+        case "bool_type":
+            return _("{value} is neither true nor false", value=shown)
+        case "string_type":
+            return _("{value} is not a text", value=shown)
+        case "string_too_short":
+            return _("must not be empty")
+        case "list_type":
+            return _("{value} is not a list such as [a, b]", value=shown)
+        case "dict_type" | "model_type" | "model_attributes_type":
+            return _("{value} is not a section with keys", value=shown)
+    return str(found["msg"])
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _unknown_key(location: tuple[str | int, ...]) -> str:
+    section = ".".join(str(part) for part in location[:-1])
+    allowed = [
+        key.removeprefix(f"{section}.") if section else key.split(".")[0]
+        for key in known_keys()
+        if not section or key.startswith(f"{section}.")
+    ]
+    near = difflib.get_close_matches(str(location[-1]), allowed, n=1)
+    if near:
+        return _("unknown key; did you mean {near}?", near=near[0])
+    return _("unknown key; known are {allowed}", allowed=", ".join(dict.fromkeys(allowed)))
+
+
+def describe(answers: Answers) -> Iterator[tuple[str, Any, bool]]:
+    """Yield key, value, and whether it was decided, for every key."""
+    for key in known_keys():
+        yield key, answers.get(key), answers.has(key)

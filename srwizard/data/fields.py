@@ -1,0 +1,121 @@
+"""Reading one variable of one split at one resolution, a step or a window at a time."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+
+FloatField = npt.NDArray[np.float32]
+Window = tuple[slice, slice]
+WHOLE: Window = (slice(None), slice(None))
+
+
+class Field(Protocol):
+    """A series of `len(steps)` arrays `[H, W]`, in physical units, NaN where there is no value."""
+
+    steps: tuple[str, ...]
+    shape: tuple[int, int]
+
+    def read(self, index: int, window: Window = WHOLE) -> FloatField:
+        """Return step `index` as float32 `[h, w]`, only `window` of it being read from disk."""
+        ...
+
+    def path(self, index: int) -> Path:
+        """Return the file that step `index` is read from."""
+        ...
+
+
+@dataclass(frozen=True)
+class NpyField:
+    """One `.npy` file for each step, memory-mapped when read."""
+
+    directory: Path
+    steps: tuple[str, ...]
+    shape: tuple[int, int]
+
+    def path(self, index: int) -> Path:
+        return self.directory / f"{self.steps[index]}.npy"
+
+    def read(self, index: int, window: Window = WHOLE) -> FloatField:
+        mapped = np.load(self.path(index), mmap_mode="r", allow_pickle=False)
+        return np.array(mapped[window], dtype=np.float32)
+
+
+@dataclass(frozen=True)
+class HDF5Field:
+    """A dataset `[N, H, W]` in an HDF5 or NetCDF4 file, read by window.
+
+    The CF attributes `_FillValue`, `missing_value`, `scale_factor` and `add_offset` are applied.
+    The file is opened on the first read in each process and stays open.
+    """
+
+    file: Path
+    dataset: str
+    steps: tuple[str, ...]
+    shape: tuple[int, int]
+    _opened: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    def path(self, index: int) -> Path:
+        return self.file
+
+    def read(self, index: int, window: Window = WHOLE) -> FloatField:
+        stored = self._handle()
+        raw = np.asarray(stored[(index, *window)])
+        return decode_cf(raw, dict(stored.attrs))
+
+    def _handle(self) -> Any:
+        if "dataset" not in self._opened:
+            self._opened["file"] = h5py.File(self.file, "r")
+            self._opened["dataset"] = self._opened["file"][self.dataset]
+        return self._opened["dataset"]
+
+    def __getstate__(self) -> dict[str, Any]:
+        # An open HDF5 handle must not cross into a worker process.
+        return {**self.__dict__, "_opened": {}}
+
+
+def decode_cf(raw: npt.NDArray[Any], attributes: dict[str, Any]) -> FloatField:
+    """Turn stored values into physical ones: fill values to NaN, then scale and offset.
+
+    Source: CF conventions, section 8.1 (packed data) and 2.5.1 (missing data).
+    """
+    values = raw.astype(np.float32)
+    for name in ("_FillValue", "missing_value"):
+        for fill in np.atleast_1d(attributes.get(name, [])):
+            values[raw == fill] = np.nan
+    scale, offset = attributes.get("scale_factor"), attributes.get("add_offset")
+    if scale is not None:
+        values *= np.float32(np.ravel(scale)[0])
+    if offset is not None:
+        values += np.float32(np.ravel(offset)[0])
+    return values
+
+
+@dataclass(frozen=True)
+class ArrayHeader:
+    """What the first bytes of a `.npy` file say, without reading its values."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    expected_bytes: int
+
+
+def read_npy_header(path: Path) -> ArrayHeader:
+    """Read the header of a `.npy` file.
+
+    Raises:
+        ValueError: the file is not a `.npy` file, or its header is damaged.
+        OSError: the file cannot be read.
+    """
+    with path.open("rb") as stream:
+        version = np.lib.format.read_magic(stream)  # type: ignore[no-untyped-call]
+        read_header = (
+            np.lib.format.read_array_header_1_0
+            if version == (1, 0)
+            else np.lib.format.read_array_header_2_0
+        )
+        shape, _, dtype = read_header(stream)  # type: ignore[no-untyped-call]
+        return ArrayHeader(shape, dtype, stream.tell() + int(np.prod(shape)) * dtype.itemsize)

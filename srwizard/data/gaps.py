@@ -1,0 +1,38 @@
+"""Points without a value: land, sea ice, clouds."""
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+
+from srwizard.data.fields import FloatField
+
+BoolField = npt.NDArray[np.bool_]
+
+
+class NearestFill:
+    """Fills gaps with the nearest value there is.
+
+    Interpolation next to a coast would otherwise mix the fill value into the sea. Finding the
+    nearest points is the expensive part; land rarely changes from step to step, so the indices
+    of the last mask are kept.
+    """
+
+    def __init__(self) -> None:
+        self._mask: BoolField | None = None
+        self._rows: npt.NDArray[np.intp]
+        self._columns: npt.NDArray[np.intp]
+
+    def __call__(self, values: FloatField) -> FloatField:
+        """Return `values` `[h, w]` with every NaN replaced; zeros where all is NaN."""
+        valid = np.isfinite(values)
+        if valid.all():
+            return values
+        if not valid.any():
+            return np.zeros_like(values)
+        if self._mask is None or not np.array_equal(valid, self._mask):
+            self._rows, self._columns = ndimage.distance_transform_edt(
+                ~valid, return_distances=False, return_indices=True
+            )
+            self._mask = valid
+        filled: FloatField = values[self._rows, self._columns]
+        return filled

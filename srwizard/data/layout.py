@@ -1,0 +1,232 @@
+"""What a dataset directory holds: its files, found and checked from their headers.
+
+Three layouts are recognised (`npy`, `h5`, `nc`):
+`ROOT/{train,valid,test}/{hr,lr}/<variable>/*.npy`, `ROOT/{train,valid,test}.h5` and
+`ROOT/{train,valid,test}.nc`, the last two with datasets `hr/<variable>`, `lr/<variable>`.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import h5py
+import numpy as np
+
+from srwizard.data.fields import Field, HDF5Field, NpyField, read_npy_header
+from srwizard.i18n import translate as _
+
+Layout = Literal["npy", "h5", "nc"]
+SPLITS = ("train", "valid", "test")
+LEVELS = ("hr", "lr")
+HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
+
+FieldKey = tuple[str, str, str]
+"""(split, level, variable)"""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something wrong with a dataset. A fatal one makes it unusable."""
+
+    path: Path
+    message: str
+    fatal: bool = True
+
+
+@dataclass(frozen=True)
+class Contents:
+    """The fields found under a root, and the problems met on the way."""
+
+    root: Path
+    layout: Layout
+    fields: Mapping[FieldKey, Field]
+    statics: Mapping[str, tuple[Path, ...]] = field(default_factory=dict)
+    problems: tuple[Problem, ...] = ()
+
+    def variables(self) -> tuple[str, ...]:
+        """Return every variable that is present in some split and at some level."""
+        return tuple(sorted({variable for _split, _level, variable in self.fields}))
+
+
+def scan(root: Path) -> Contents:
+    """Find the layout of `root` and open the headers of everything in it.
+
+    Args:
+        root: the dataset directory.
+
+    Returns:
+        The contents; what is wrong stands in `problems`, nothing is raised for bad data.
+    """
+    layout = recognise(root)
+    if layout is None:
+        return Contents(root, "npy", {}, problems=(no_layout(root),))
+    problems: list[Problem] = []
+    fields: dict[FieldKey, Field] = {}
+    find = _npy_fields if layout == "npy" else _hdf5_fields
+    for split in SPLITS:
+        fields.update(find(root, split, layout, problems))
+    problems.extend(_unpaired(root, fields))
+    return Contents(root, layout, fields, _statics(root), tuple(problems))
+
+
+def recognise(root: Path) -> Layout | None:
+    """Return the layout of `root`, or None where it is no dataset directory."""
+    if any((root / split).is_dir() for split in SPLITS):
+        return "npy"
+    for suffix in ("h5", "nc"):
+        if any((root / f"{split}.{suffix}").is_file() for split in SPLITS):
+            return suffix
+    return None
+
+
+def no_layout(root: Path) -> Problem:
+    """Say why `root` is not a dataset directory at all."""
+    if not root.exists():
+        return Problem(root, _("the directory does not exist"))
+    if not root.is_dir():
+        return Problem(root, _("this is a file, not a directory"))
+    try:
+        empty = next(root.iterdir(), None) is None
+    except PermissionError:
+        return Problem(root, _("you have no permission to read this directory"))
+    if empty:
+        return Problem(root, _("the directory is empty"))
+    return Problem(root, _("no train/, valid/, test/ and no train.h5 or train.nc is in it"))
+
+
+def _npy_fields(
+    root: Path, split: str, layout: Layout, problems: list[Problem]
+) -> Iterator[tuple[FieldKey, Field]]:
+    if not (root / split).is_dir():
+        problems.append(Problem(root / split, _("the split is missing")))
+        return
+    for level in LEVELS:
+        parent = root / split / level
+        if not parent.is_dir():
+            problems.append(Problem(parent, _("the directory is missing")))
+            continue
+        for directory in sorted(path for path in parent.iterdir() if path.is_dir()):
+            found = _npy_field(directory, problems)
+            if found is not None:
+                yield (split, level, directory.name), found
+
+
+def _npy_field(directory: Path, problems: list[Problem]) -> NpyField | None:
+    files = sorted(directory.glob("*.npy"))
+    if not files:
+        problems.append(Problem(directory, _("there is no .npy file in it")))
+        return None
+    shape: tuple[int, int] | None = None
+    steps = []
+    for file in files:
+        found = _checked_shape(file, problems)
+        if found is None:
+            continue
+        if shape is not None and found != shape:
+            problems.append(
+                Problem(
+                    file,
+                    _("shape {found} differs from {first} of the first step",
+                      found=list(found), first=list(shape)),
+                )
+            )  # fmt: skip
+            continue
+        shape = found
+        steps.append(file.stem)
+    return NpyField(directory, tuple(steps), shape) if shape is not None else None
+
+
+def _checked_shape(file: Path, problems: list[Problem]) -> tuple[int, int] | None:
+    """Return `[H, W]` of a sound `.npy` file, else None with the problem noted."""
+
+    def wrong(message: str) -> None:
+        problems.append(Problem(file, message))
+
+    try:
+        header = read_npy_header(file)
+        size = file.stat().st_size
+    except OSError as error:
+        return wrong(_("cannot be read: {reason}", reason=error.strerror or str(error)))
+    except (ValueError, SyntaxError, EOFError):
+        return wrong(_("not a .npy file, or its header is damaged"))
+    if header.dtype.hasobject:
+        return wrong(_("holds pickled Python objects, which are never loaded"))
+    if not np.issubdtype(header.dtype, np.floating) and not np.issubdtype(header.dtype, np.integer):
+        return wrong(_("holds {dtype}, not numbers", dtype=str(header.dtype)))
+    if len(header.shape) != 2 or 0 in header.shape:
+        return wrong(_("shape {found} is not [H, W]", found=list(header.shape)))
+    if size < header.expected_bytes:
+        return wrong(
+            _("truncated: {size} bytes of {expected}", size=size, expected=header.expected_bytes)
+        )
+    return (header.shape[0], header.shape[1])
+
+
+def _hdf5_fields(
+    root: Path, split: str, layout: Layout, problems: list[Problem]
+) -> Iterator[tuple[FieldKey, Field]]:
+    file = root / f"{split}.{layout}"
+    if not file.is_file():
+        problems.append(Problem(file, _("the split is missing")))
+        return
+    try:
+        with h5py.File(file, "r") as opened:
+            for level in LEVELS:
+                if not isinstance(opened.get(level), h5py.Group):
+                    problems.append(Problem(file, _("has no group {level}/", level=level)))
+                    continue
+                for variable, dataset in opened[level].items():
+                    if isinstance(dataset, h5py.Dataset) and dataset.ndim == 3:
+                        steps = tuple(f"{index:06d}" for index in range(dataset.shape[0]))
+                        shape = (int(dataset.shape[1]), int(dataset.shape[2]))
+                        name = f"{level}/{variable}"
+                        yield (split, level, variable), HDF5Field(file, name, steps, shape)
+    except OSError:
+        problems.append(Problem(file, _hdf5_failure(file)))
+
+
+def _hdf5_failure(file: Path) -> str:
+    try:
+        with file.open("rb") as stream:
+            start = stream.read(8)
+    except OSError as error:
+        return _("cannot be read: {reason}", reason=error.strerror or str(error))
+    if start[:3] == b"CDF":
+        return _(
+            "is NetCDF-3, which cannot be read by window; convert it to NetCDF-4 (nccopy -k nc4)"
+        )
+    if start != HDF5_SIGNATURE:
+        return _("is not an HDF5 or NetCDF-4 file")
+    return _("is damaged or truncated")
+
+
+def _unpaired(root: Path, fields: Mapping[FieldKey, Field]) -> Iterator[Problem]:
+    """Find variables and steps that are there in HR and not in LR, or the other way round."""
+    pairs = {(split, variable) for split, _level, variable in fields}
+    for split, variable in sorted(pairs):
+        hr, lr = (fields.get((split, level, variable)) for level in LEVELS)
+        if hr is None or lr is None:
+            there, missing = ("lr", "hr") if hr is None else ("hr", "lr")
+            yield Problem(
+                root / split / missing / variable,
+                _("{variable} is there in {there} but not in {missing}",
+                  variable=variable, there=there, missing=missing),
+            )  # fmt: skip
+            continue
+        for level, extra in (("hr", set(hr.steps) - set(lr.steps)),
+                             ("lr", set(lr.steps) - set(hr.steps))):  # fmt: skip
+            other = "lr" if level == "hr" else "hr"
+            for step in sorted(extra):
+                mine = hr if level == "hr" else lr
+                if (root / split / other / variable / f"{step}.npy").exists():
+                    continue  # the partner is there but damaged, which has been said already
+                yield Problem(
+                    mine.path(mine.steps.index(step)),
+                    _("has no partner in {other}: step {step}", other=other, step=step),
+                )
+
+
+def _statics(root: Path) -> dict[str, tuple[Path, ...]]:
+    directory = root / "static_variables"
+    return {level: tuple(sorted((directory / level).glob("*.npy"))) for level in LEVELS}

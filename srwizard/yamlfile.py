@@ -1,0 +1,123 @@
+"""YAML as people write it, with the place of every key kept for messages."""
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+import yaml
+
+from srwizard.errors import UsageError
+from srwizard.i18n import translate as _
+
+KeyPath = tuple[str | int, ...]
+
+
+class _Loader(yaml.SafeLoader):
+    """Safe YAML in which 1e-3 is a number (YAML 1.2), as everybody who writes one expects."""
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"^[-+]?(\d[\d_]*(\.[\d_]*)?|\.\d[\d_]*)[eE][-+]?\d+$"),
+    list("-+.0123456789"),
+)
+
+
+@dataclass(frozen=True)
+class Document:
+    """A YAML mapping and the line and column (from 1) of each of its keys."""
+
+    name: str
+    values: dict[str, Any]
+    places: dict[KeyPath, tuple[int, int]] = field(default_factory=dict)
+
+    def place(self, path: KeyPath) -> str:
+        """Return "file:line:column" of `path`, or of the nearest enclosing key."""
+        for length in range(len(path), 0, -1):
+            if path[:length] in self.places:
+                line, column = self.places[path[:length]]
+                return f"{self.name}:{line}:{column}"
+        return self.name
+
+
+def parse(content: bytes, name: str) -> Document:
+    """Parse a YAML mapping.
+
+    Args:
+        content: the bytes of the file.
+        name: what messages call it.
+
+    Raises:
+        UsageError: not UTF-8, not YAML, not a mapping, or a key that is there twice.
+    """
+    try:
+        text = content.decode("utf-8-sig")
+        loader = _Loader(text)
+    except UnicodeDecodeError as error:
+        raise UsageError(
+            _("{name} is not UTF-8 text (byte {place})", name=name, place=error.start),
+            _("Save the file as UTF-8."),
+        ) from None
+    except yaml.YAMLError as error:
+        raise _not_yaml(name, error) from None
+    try:
+        node = loader.get_single_node()
+        if node is None:
+            return Document(name, {})
+        places = _places(node, name)
+        values = loader.construct_document(node)
+    except yaml.YAMLError as error:
+        raise _not_yaml(name, error) from None
+    except (ValueError, OverflowError, RecursionError, TypeError) as error:
+        raise UsageError(_("{name} is not valid YAML: {reason}", name=name, reason=error)) from None
+    finally:
+        loader.dispose()
+    if not isinstance(values, dict):
+        raise UsageError(
+            _("{name} holds no keys and values", name=name),
+            _("It should read like this:  section: {{key: value}}", name=name),
+        )
+    return Document(name, values, places)
+
+
+def _not_yaml(name: str, error: yaml.YAMLError) -> UsageError:
+    mark = getattr(error, "problem_mark", None)
+    place = f"{name}:{mark.line + 1}:{mark.column + 1}" if mark else name
+    reason = getattr(error, "problem", None) or str(error)
+    return UsageError(
+        _("{place}: not valid YAML: {reason}", place=place, reason=reason),
+        _("Check the indentation, the colons and the quotes there."),
+    )
+
+
+def _places(root: yaml.Node, name: str) -> dict[KeyPath, tuple[int, int]]:
+    places: dict[KeyPath, tuple[int, int]] = {}
+    waiting: list[tuple[yaml.Node, KeyPath, frozenset[int]]] = [(root, (), frozenset())]
+    while waiting:
+        node, path, above = waiting.pop()
+        if id(node) in above:
+            raise UsageError(_("{name}: an alias contains itself", name=name))
+        inside = above | {id(node)}
+        if isinstance(node, yaml.MappingNode):
+            for key, value in node.value:
+                child = (*path, str(key.value))
+                where = (key.start_mark.line + 1, key.start_mark.column + 1)
+                if child in places:
+                    raise UsageError(
+                        _(
+                            "{name}:{line}:{column}: the key {key} is there twice",
+                            name=name, line=where[0], column=where[1],
+                            key=".".join(map(str, child)),
+                        ),
+                        _("Keep one of the two."),
+                    )  # fmt: skip
+                places[child] = where
+                waiting.append((value, child, inside))
+        elif isinstance(node, yaml.SequenceNode):
+            for index, value in enumerate(node.value):
+                places[(*path, index)] = (
+                    value.start_mark.line + 1,
+                    value.start_mark.column + 1,
+                )
+                waiting.append((value, (*path, index), inside))
+    return places
