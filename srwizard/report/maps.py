@@ -1,0 +1,198 @@
+"""Maps of one sample: input, bicubic, super-resolved, truth, and both errors."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from srwizard.report.colours import OUTSIDE, colours_of, error_colours
+from srwizard.report.grid import Grid, grid_of
+from srwizard.report.plots import QUIET, figure_text, with_units
+from srwizard.report.records import FloatArray, Samples
+
+Cell = tuple[int, int]
+Box = tuple[float, float, float, float]
+Limits = tuple[float, float]
+
+# Inches around and between the panels.
+LEFT, RIGHT, TOP, BOTTOM = 0.55, 0.12, 0.5, 0.3
+COLUMN_GAP, ROW_GAP = 0.14, 0.26
+BAR, BAR_GAP, BAR_LABELS = 0.11, 0.12, 0.5
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where the panels stand, and beside or under which of them the two colour bars run.
+
+    Panels come in the order LR, bicubic, SR, HR, bicubic error, SR error.
+    """
+
+    rows: int
+    columns: int
+    panel_width: float
+    cells: tuple[Cell, Cell, Cell, Cell, Cell, Cell]
+    bars_below: bool
+    field_span: tuple[int, int]
+    error_span: tuple[int, int]
+
+
+# A long band is stacked in strips; towers stand side by side; what is between keeps each method
+# and its error in one row or one column.
+BAND = Layout(6, 1, 7.6, ((0, 0), (1, 0), (2, 0), (3, 0), (4, 0), (5, 0)), False, (0, 3), (4, 5))
+WIDE = Layout(3, 2, 3.9, ((0, 0), (1, 0), (1, 1), (0, 1), (2, 0), (2, 1)), False, (0, 1), (2, 2))
+SQUARE = Layout(2, 3, 2.7, ((0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2)), True, (0, 0), (1, 2))
+TALL = Layout(1, 6, 1.35, ((0, 0), (0, 1), (0, 2), (0, 3), (0, 4), (0, 5)), True, (0, 3), (4, 5))
+
+
+def layout_for(aspect: float) -> Layout:
+    """Choose rows or columns by the height of a panel over its width."""
+    if aspect < 0.3:
+        return BAND
+    if aspect < 0.7:
+        return WIDE
+    return SQUARE if aspect < 1.8 else TALL
+
+
+@dataclass(frozen=True)
+class _Sheet:
+    """The paper: turns inches from the lower left into the fractions that figures want."""
+
+    layout: Layout
+    panel_height: float
+
+    @property
+    def _bars(self) -> float:
+        return BAR_GAP + BAR + BAR_LABELS
+
+    @property
+    def size(self) -> tuple[float, float]:
+        """Width and height in inches."""
+        layout = self.layout
+        width = layout.columns * (layout.panel_width + COLUMN_GAP) - COLUMN_GAP
+        height = layout.rows * (self.panel_height + ROW_GAP) - ROW_GAP
+        beside, below = (0.0, self._bars) if layout.bars_below else (self._bars + 0.15, 0.0)
+        return LEFT + width + beside + RIGHT, TOP + height + BOTTOM + below
+
+    def panel(self, cell: Cell) -> Box:
+        """Return the place of a panel."""
+        row, column = cell
+        left = LEFT + column * (self.layout.panel_width + COLUMN_GAP)
+        top = self.size[1] - TOP - row * (self.panel_height + ROW_GAP)
+        return self._fractions(left, top - self.panel_height, left + self.layout.panel_width, top)
+
+    def bar(self, span: tuple[int, int]) -> Box:
+        """Return the place of a colour bar along some columns or rows."""
+        layout, (first, last) = self.layout, span
+        if layout.bars_below:
+            step = layout.panel_width + COLUMN_GAP
+            left, right = LEFT + first * step, LEFT + last * step + layout.panel_width
+            # A bar as long as the page is no easier to read.
+            inset = max(0.0, (right - left - 4.2) / 2)
+            top = BAR_LABELS + BAR
+            return self._fractions(left + inset, top - BAR, right - inset, top)
+        step = self.panel_height + ROW_GAP
+        top = self.size[1] - TOP - first * step
+        bottom = self.size[1] - TOP - last * step - self.panel_height
+        left = LEFT + layout.columns * (layout.panel_width + COLUMN_GAP) - COLUMN_GAP + BAR_GAP
+        return self._fractions(left, bottom, left + BAR, top)
+
+    def _fractions(self, left: float, bottom: float, right: float, top: float) -> Box:
+        width, height = self.size
+        return left / width, bottom / height, (right - left) / width, (top - bottom) / height
+
+
+def sample_figure(samples: Samples, step: int, variable: int) -> Figure:
+    """Draw the six maps of a variable at a step."""
+    lr, bicubic, sr, hr = (
+        samples.fields[name][step, variable] for name in ("lr", "bicubic", "sr", "hr")
+    )
+    name, units = samples.variables[variable], samples.units[variable]
+    grid = grid_of((hr.shape[0], hr.shape[1]), samples.lon, samples.lat)
+    layout = layout_for(grid.aspect)
+    sheet = _Sheet(layout, layout.panel_width * grid.aspect)
+    figure = Figure(figsize=sheet.size)
+    _headline(figure, samples, step, variable, grid)
+
+    colours, errors = colours_of(name, hr), error_colours()
+    limits = colours.limits(lr, bicubic, sr, hr)
+    error_limits = errors.limits(bicubic - hr, sr - hr)
+    short = layout.panel_width < 2
+    panels = (
+        (f"LR {lr.shape[0]}×{lr.shape[1]}", lr, colours.colormap, limits),
+        ("bicubic", bicubic, colours.colormap, limits),
+        ("SR", sr, colours.colormap, limits),
+        (f"HR {hr.shape[0]}×{hr.shape[1]}", hr, colours.colormap, limits),
+        (_error_title("bicubic", bicubic - hr, short), bicubic - hr, errors.colormap, error_limits),
+        (_error_title("SR", sr - hr, short), sr - hr, errors.colormap, error_limits),
+    )
+    for cell, (title, values, colormap, bounds) in zip(layout.cells, panels, strict=True):
+        axes = figure.add_axes(sheet.panel(cell), facecolor=OUTSIDE)
+        axes.set_title(title)
+        grid.draw(axes, values, colormap, bounds)
+        _label_outer(axes, cell, layout, grid, sheet.panel_height)
+    bars = (
+        (layout.field_span, figure_text(name, "value"), figure.axes[0], (lr, bicubic, sr, hr)),
+        (layout.error_span, "error", figure.axes[4], (bicubic - hr, sr - hr)),
+    )
+    for span, title, mapped, fields in bars:
+        bar = figure.add_axes(sheet.bar(span))
+        _colour_bar(figure, bar, mapped, fields, with_units(title, units), below=layout.bars_below)
+    return figure
+
+
+def _headline(figure: Figure, samples: Samples, step: int, variable: int, grid: Grid) -> None:
+    name = figure_text(samples.variables[variable], f"variable {variable + 1}")
+    when = figure_text(samples.names[step], f"sample {step + 1}")
+    width, height = figure.get_size_inches()
+    line = (height - 0.1) / height
+    figure.text(LEFT / width, line, f"{name}  ·  {when}", va="top", fontsize=9.5, weight="bold")
+    notes = [] if grid.geographic else ["axes in grid cells"]
+    if not 0.99 < grid.stretch < 1.01:
+        taller = grid.stretch > 1
+        axis, factor = ("y", grid.stretch) if taller else ("x", 1 / grid.stretch)
+        notes.append(f"{axis} stretched ×{factor:.1f}")
+    note, right = "  ·  ".join(notes), 1 - RIGHT / width
+    figure.text(right, line, note, va="top", ha="right", fontsize=7, color=QUIET)
+
+
+def _error_title(method: str, error: FloatArray, short: bool) -> str:
+    values = error[np.isfinite(error)]
+    if not values.size or short:
+        return f"{method} − HR"
+    return f"{method} − HR   RMSE {np.sqrt(np.mean(values**2)):.3g}"
+
+
+def _label_outer(axes: Axes, cell: Cell, layout: Layout, grid: Grid, height: float) -> None:
+    """Number the outer panels only: the others share their axes."""
+    grid.label(axes, width=layout.panel_width, height=height)
+    row, column = cell
+    axes.tick_params(labelbottom=row == layout.rows - 1, labelleft=column == 0)
+    for spine in axes.spines.values():
+        spine.set_visible(True)
+
+
+def _colour_bar(
+    figure: Figure,
+    place: Axes,
+    mapped: Axes,
+    fields: tuple[FloatArray, ...],
+    label: str,
+    *,
+    below: bool,
+) -> None:
+    source = (mapped.images or mapped.collections)[0]
+    lowest, highest = source.get_clim()
+    values = np.concatenate([field[np.isfinite(field)] for field in fields])
+    under = values.size > 0 and bool(values.min() < lowest)
+    over = values.size > 0 and bool(values.max() > highest)
+    figure.colorbar(
+        source,
+        cax=place,
+        orientation="horizontal" if below else "vertical",
+        extend={(0, 0): "neither", (1, 0): "min", (0, 1): "max", (1, 1): "both"}[under, over],
+        extendfrac=0.03,
+        label=label,
+    )
+    place.locator_params(nbins=5) if not below else place.locator_params(axis="x", nbins=5)
+    place.tick_params(length=2)

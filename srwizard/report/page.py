@@ -1,0 +1,103 @@
+"""The page: everything about a run in one file that needs nothing else."""
+
+from functools import cache
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+
+from srwizard.files import write_text
+from srwizard.i18n import language
+from srwizard.i18n import translate as _
+from srwizard.report import figures, sections
+from srwizard.report.records import Run, read_run
+
+# What browsers and screen readers call the languages.
+LANGUAGE_TAGS = {"en": "en", "zh": "zh-CN"}
+
+
+def write_report(run_dir: Path) -> Path:
+    """Write `report.html` into a run directory, and its figures under `plots/`.
+
+    Args:
+        run_dir: a run directory with at least `run.yaml` and `metrics.jsonl`.
+
+    Returns:
+        The path of the page.
+
+    Raises:
+        UsageError: it is no run directory, has no metrics, or a file in it is damaged.
+        OSError: the directory cannot be written.
+    """
+    run = read_run(run_dir)
+    page = run_dir / "report.html"
+    write_text(page, _render(run))
+    return page
+
+
+def _render(run: Run) -> str:
+    scores = sections.scored(run.metrics)
+    units = run.units()
+    return _template().render(
+        language=LANGUAGE_TAGS.get(language(), "en"),
+        text=_texts(run),
+        title=sections.title(run),
+        facts=sections.facts(run),
+        scores=scores,
+        cards=sections.cards(scores, units) if scores else [],
+        score_rows=sections.score_rows(scores, units) if scores else [],
+        training_facts=sections.training_facts(run, figures.best_epoch(run)),
+        curves=figures.curves(run),
+        maps=figures.maps(run),
+        memory=sections.memory(run.dry_run) if run.dry_run else None,
+        configuration=sections.configuration(run.config),
+        command=sections.reproduce_command(run),
+    )
+
+
+@cache
+def _template() -> Template:
+    environment = Environment(
+        loader=PackageLoader("srwizard.report", package_path=""),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("page.html.j2")
+
+
+def _texts(run: Run) -> dict[str, str]:
+    """Return the fixed texts; they stand here because catalogues are extracted from Python."""
+    return {
+        "report": _("Training report"),
+        "results": _("Results"),
+        "variable": _("Variable"),
+        "metric": _("Metric"),
+        "model": _("Model"),
+        "bicubic": _("Bicubic"),
+        "skill_note": _("Skill is 1 - RMSE / RMSE of bicubic. The better value is set in bold."),
+        "no_scores": _("No scores yet: neither validation nor test has been evaluated."),
+        "training": _("Training"),
+        "no_epochs": _("metrics.jsonl holds no epochs."),
+        "unreadable": _(
+            "Lines of metrics.jsonl that could not be read: {count}. They are left out.",
+            count=run.metrics.unreadable_lines,
+        )
+        if run.metrics.unreadable_lines
+        else "",
+        "maps": _("Maps"),
+        "maps_note": _(
+            "LR, bicubic, SR and HR share one colour range (1st to 99th percentile), and both "
+            "errors share another, symmetric about zero. Land is grey."
+        ),
+        "no_maps": _("There are no sample fields: plots/samples.npz is missing."),
+        "memory": _("Memory"),
+        "no_memory": _("There was no dry run: dry_run.json is missing."),
+        "gauge": _("Peak memory over capacity"),
+        "configuration": _("Configuration"),
+        "reproduce": _("Reproduce"),
+        "reproduce_note": _(
+            "The run config is frozen: with the same data, software and devices this trains the "
+            "same network."
+        ),
+    }

@@ -1,0 +1,164 @@
+"""The look of all figures, and the curves of a training."""
+
+import io
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import matplotlib
+from matplotlib import font_manager, ft2font
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from srwizard.report.records import Epoch
+
+INK = "#1f2933"
+QUIET = "#7b8794"
+MODEL = "#0b5394"
+VALID = "#c2571a"
+DPI = 140
+# Beyond this many points the markers would hide the line.
+MARKED_POINTS = 40
+
+_STYLE: dict[str, Any] = {
+    "font.family": ["DejaVu Sans"],
+    "font.size": 8,
+    "text.color": INK,
+    "axes.edgecolor": QUIET,
+    "axes.labelcolor": INK,
+    "axes.labelsize": 8,
+    "axes.linewidth": 0.6,
+    "axes.titlesize": 8.5,
+    "axes.titlelocation": "left",
+    "axes.titlepad": 4,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.formatter.limits": (-4, 5),
+    "grid.color": "#e4e7eb",
+    "grid.linewidth": 0.6,
+    "legend.frameon": False,
+    "legend.fontsize": 8,
+    "lines.linewidth": 1.5,
+    "lines.markersize": 3,
+    "xtick.color": QUIET,
+    "ytick.color": QUIET,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "xtick.labelsize": 7,
+    "ytick.labelsize": 7,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "xtick.major.size": 2.5,
+    "ytick.major.size": 2.5,
+}
+
+# Names of metrics are neutral and stay as they are in every language.
+METRIC_NAMES = {"rmse": "RMSE", "mae": "MAE", "psnr": "PSNR", "ssim": "SSIM"}
+METRIC_UNITS = {"psnr": "dB", "ssim": ""}
+
+
+@contextmanager
+def figure_style() -> Iterator[None]:
+    """Draw in the report's look, whatever matplotlibrc the user keeps."""
+    # The backend is left out: figures here are saved, never shown, and need no other one.
+    settings: Any = {
+        name: value
+        for name, value in matplotlib.rcParamsDefault.items()
+        if not name.startswith("backend")
+    }
+    settings.update(_STYLE)
+    with matplotlib.rc_context(settings):
+        yield
+
+
+def png(figure: Figure) -> bytes:
+    """Return a figure as PNG; equal figures give equal bytes."""
+    stream = io.BytesIO()
+    figure.savefig(stream, format="png", dpi=DPI, facecolor="white", metadata={"Software": None})
+    return stream.getvalue()
+
+
+def figure_text(text: str, fallback: str) -> str:
+    """Return `text` as matplotlib can draw it, or `fallback` where its font lacks a letter."""
+    font = font_manager.get_font(font_manager.findfont("DejaVu Sans"))
+    known = ft2font.FT2Font.get_charmap(font)
+    if not all(ord(letter) in known for letter in text):
+        return fallback
+    return text.replace("$", r"\$")
+
+
+def with_units(text: str, units: str) -> str:
+    """Append units in brackets, if there are any."""
+    drawn = figure_text(units, "")
+    return f"{text} [{drawn}]" if drawn else text
+
+
+def metric_label(metric: str, units: str) -> str:
+    """Return the neutral name of a metric with the units it is measured in."""
+    name = figure_text(METRIC_NAMES.get(metric, metric), "metric")
+    return with_units(name, METRIC_UNITS.get(metric, units))
+
+
+def loss_figure(epochs: Sequence[Epoch], best_epoch: int | None) -> Figure:
+    """Draw the training and validation loss, and where the best checkpoint was saved."""
+    figure = Figure(figsize=(7.2, 3.0), layout="constrained")
+    axes = figure.subplots()
+    train = [(epoch.number, epoch.train_loss) for epoch in epochs]
+    valid = [(epoch.number, epoch.valid_loss) for epoch in epochs]
+    _curve(axes, train, color=MODEL, label="train")
+    _curve(axes, valid, color=VALID, label="validation")
+    if _spans_decades([value for _, value in train + valid]):
+        axes.set_yscale("log")
+    if best_epoch is not None:
+        axes.axvline(best_epoch, color=QUIET, linewidth=0.8, linestyle=":", label="best checkpoint")
+    axes.set_ylabel("loss")
+    _finish_curves(axes)
+    axes.legend(loc="upper right", frameon=True, facecolor="white", edgecolor="none")
+    return figure
+
+
+def validation_figure(epochs: Sequence[Epoch], variable: str, units: str) -> Figure:
+    """Draw every validation metric of a variable, the bicubic baseline beside the model."""
+    measured = [(e.number, e.variables[variable]) for e in epochs if variable in e.variables]
+    metrics = list(dict.fromkeys(name for _, scores in measured for name in scores.model))
+    rows = math.ceil(len(metrics) / 2)
+    figure = Figure(figsize=(7.2, 0.4 + 2.1 * rows), layout="constrained")
+    grid = figure.subplots(rows, min(len(metrics), 2), squeeze=False)
+    for axes in grid.flat[len(metrics) :]:
+        axes.remove()
+    for axes, metric in zip(grid.flat, metrics, strict=False):
+        model = [(number, scores.model.get(metric, math.nan)) for number, scores in measured]
+        bicubic = [(number, scores.bicubic.get(metric, math.nan)) for number, scores in measured]
+        _curve(axes, model, color=MODEL, label="model")
+        _curve(axes, bicubic, color=QUIET, label="bicubic", linestyle="--", marker="")
+        axes.set_title(metric_label(metric, units))
+        _finish_curves(axes)
+    handles, labels = grid.flat[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper right", ncols=2)
+    return figure
+
+
+def _curve(axes: Axes, points: Sequence[tuple[int, float]], **look: Any) -> None:
+    # Epochs without a measurement are passed over, so that the line joins those that have one.
+    drawn = [(number, value) for number, value in points if math.isfinite(value)]
+    if not drawn:
+        return
+    look.setdefault("marker", "o" if len(drawn) <= MARKED_POINTS else "")
+    if len(drawn) == 1 and not look["marker"]:
+        look["marker"] = "_"
+    axes.plot([number for number, _ in drawn], [value for _, value in drawn], **look)
+
+
+def _spans_decades(values: Sequence[float]) -> bool:
+    """Tell whether a logarithmic axis shows more: all positive, over a factor of ten apart."""
+    finite = [value for value in values if math.isfinite(value)]
+    return bool(finite) and min(finite) > 0 and max(finite) > 10 * min(finite)
+
+
+def _finish_curves(axes: Axes) -> None:
+    axes.xaxis.set_major_locator(MaxNLocator(8, integer=True, steps=[1, 2, 5, 10], min_n_ticks=1))
+    axes.set_xlabel("epoch")
+    axes.grid(axis="y")
+    axes.set_axisbelow(True)

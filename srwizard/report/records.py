@@ -1,0 +1,245 @@
+"""What a run directory says about its run, read and checked once, before anything is drawn."""
+
+import json
+import math
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import yaml
+
+from srwizard.errors import UsageError
+from srwizard.i18n import translate as _
+
+FloatArray = npt.NDArray[np.floating[Any]]
+Scores = dict[str, float]
+
+FIELDS = ("lr", "bicubic", "sr", "hr")
+
+
+@dataclass(frozen=True)
+class VariableScores:
+    """Metrics of one variable, of the model and of the bicubic baseline, by metric name."""
+
+    model: Scores
+    bicubic: Scores
+
+    @property
+    def skill(self) -> float | None:
+        """1 - RMSE / RMSE of bicubic; None where it is not defined."""
+        model, bicubic = self.model.get("rmse"), self.bicubic.get("rmse")
+        if model is None or bicubic is None or not bicubic > 0:
+            return None
+        return 1 - model / bicubic
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One line of the training record; NaN or no scores where nothing was measured."""
+
+    number: int
+    train_loss: float
+    valid_loss: float
+    seconds: float
+    samples_per_second: float
+    variables: dict[str, VariableScores]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Scores on the test split, and the checkpoint that earned them."""
+
+    checkpoint: str
+    epoch: int | None
+    variables: dict[str, VariableScores]
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """The readable part of metrics.jsonl."""
+
+    epochs: list[Epoch] = field(default_factory=list)
+    test: Evaluation | None = None
+    unreadable_lines: int = 0
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Fields to draw, `[step, variable, row, column]` in physical units, NaN on land."""
+
+    names: list[str]
+    variables: list[str]
+    units: list[str]
+    fields: Mapping[str, FloatArray]
+    lon: FloatArray | None
+    lat: FloatArray | None
+
+
+@dataclass(frozen=True)
+class Run:
+    """Everything that the report shows."""
+
+    directory: Path
+    config: dict[str, Any]
+    metrics: Metrics
+    dry_run: dict[str, Any] | None
+    samples: Samples | None
+
+    def section(self, name: str) -> dict[str, Any]:
+        """Return a section of the run config, empty where there is none."""
+        content = self.config.get(name)
+        return content if isinstance(content, dict) else {}
+
+    def units(self) -> dict[str, str]:
+        """Return the units of the variables whose units are known."""
+        if self.samples is None:
+            return {}
+        pairs = zip(self.samples.variables, self.samples.units, strict=True)
+        return {variable: unit for variable, unit in pairs if unit}
+
+
+def read_run(directory: Path) -> Run:
+    """Read a run directory.
+
+    Raises:
+        UsageError: it is no run directory, has no metrics, or a file in it is damaged.
+    """
+    return Run(
+        directory=directory,
+        config=_read_config(directory / "run.yaml"),
+        metrics=_read_metrics(directory / "metrics.jsonl"),
+        dry_run=_read_dry_run(directory / "dry_run.json"),
+        samples=_read_samples(directory / "plots" / "samples.npz"),
+    )
+
+
+def _read_config(path: Path) -> dict[str, Any]:
+    hint = _("Give the directory that training wrote to: it holds run.yaml and metrics.jsonl.")
+    if not path.is_file():
+        raise UsageError(_("{path} is missing: this is no run directory.", path=path), hint)
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UsageError(_("{path} is not YAML: {error}", path=path, error=error), hint) from error
+    if not isinstance(content, dict):
+        raise UsageError(_("{path} does not hold a mapping of sections.", path=path), hint)
+    return content
+
+
+def _read_metrics(path: Path) -> Metrics:
+    hint = _("Train first: srwizard train {directory}", directory=path.parent)
+    if not path.is_file():
+        raise UsageError(_("{path} is missing: nothing to report yet.", path=path), hint)
+    # A resumed run repeats the epochs after its checkpoint: the later record is the true one.
+    epochs: dict[int, Epoch] = {}
+    test: Evaluation | None = None
+    unreadable = 0
+    lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            event = json.loads(line)
+            if event["event"] == "epoch":
+                epoch = _epoch(event)
+                epochs[epoch.number] = epoch
+            elif event["event"] == "test":
+                test = _evaluation(event)
+        except (ValueError, KeyError, TypeError, AttributeError):
+            # The last line of a run that is still going may be half written; that is no damage.
+            unreadable += number < len(lines)
+    if not epochs and test is None:
+        raise UsageError(_("{path} holds no finished epoch yet.", path=path), hint)
+    return Metrics([epochs[number] for number in sorted(epochs)], test, unreadable)
+
+
+def _epoch(event: Mapping[str, Any]) -> Epoch:
+    valid = event.get("valid") or {}
+    return Epoch(
+        number=int(event["epoch"]),
+        train_loss=_number(event.get("train_loss")),
+        valid_loss=_number(valid.get("loss")),
+        seconds=_number(event.get("seconds")),
+        samples_per_second=_number(event.get("samples_per_second")),
+        variables=_variables(valid),
+    )
+
+
+def _evaluation(event: Mapping[str, Any]) -> Evaluation:
+    epoch = event.get("epoch")
+    return Evaluation(
+        checkpoint=str(event.get("checkpoint") or ""),
+        epoch=None if epoch is None else int(epoch),
+        variables=_variables(event),
+    )
+
+
+def _variables(content: Mapping[str, Any]) -> dict[str, VariableScores]:
+    return {
+        str(name): VariableScores(_scores(scores.get("model")), _scores(scores.get("bicubic")))
+        for name, scores in (content.get("variables") or {}).items()
+    }
+
+
+def _scores(content: Mapping[str, Any] | None) -> Scores:
+    return {str(name): _number(value) for name, value in (content or {}).items()}
+
+
+def _number(value: Any) -> float:
+    return math.nan if value is None else float(value)
+
+
+def _read_dry_run(path: Path) -> dict[str, Any] | None:
+    if not path.is_file():
+        return None
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise UsageError(
+            _("{path} is not JSON: {error}", path=path, error=error),
+            _("Delete the file, or measure again with a dry run."),
+        ) from error
+    return content if isinstance(content, dict) and content else None
+
+
+def _read_samples(path: Path) -> Samples | None:
+    if not path.is_file():
+        return None
+    try:
+        with np.load(path) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+        samples = _samples(arrays)
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise UsageError(
+            _("{path} cannot be used: {error}", path=path, error=error),
+            _(
+                "Delete the file, or write it again: srwizard evaluate {run}",
+                run=path.parent.parent,
+            ),
+        ) from error
+    return samples if samples.names and samples.variables else None
+
+
+def _samples(arrays: Mapping[str, npt.NDArray[Any]]) -> Samples:
+    names = [str(name) for name in arrays["names"]]
+    variables = [str(name) for name in arrays["variables"]]
+    units = [str(unit) for unit in arrays["units"]] if "units" in arrays else [""] * len(variables)
+    if len(units) != len(variables):
+        raise ValueError(
+            _("{units} units for {variables} variables", units=len(units), variables=len(variables))
+        )
+    fields = {name: np.asarray(arrays[name], dtype=np.float64) for name in FIELDS}
+    shape = fields["hr"].shape
+    for name, values in fields.items():
+        if values.ndim != 4 or values.shape[:2] != (len(names), len(variables)):
+            raise ValueError(_("{name} has shape {shape}", name=name, shape=values.shape))
+        if name != "lr" and values.shape != shape:
+            raise ValueError(_("{name} and hr differ in shape", name=name))
+    rows, columns = fields["lr"].shape[2:]
+    if 0 in (rows, columns) or shape[2] % rows or shape[3] % columns:
+        raise ValueError(_("the size of hr is no multiple of the size of lr"))
+    return Samples(names, variables, units, fields, arrays.get("lon"), arrays.get("lat"))

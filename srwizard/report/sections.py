@@ -1,0 +1,235 @@
+"""The sections of the page, in words: what the template lays out."""
+
+import math
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from srwizard.i18n import translate as _
+from srwizard.report.plots import METRIC_NAMES, METRIC_UNITS
+from srwizard.report.records import Epoch, Metrics, Run, VariableScores
+from srwizard.report.tables import Table, bytes_text, number_text, tables_of, text_of
+
+# Of these a smaller value is the better one.
+ERRORS = frozenset({"rmse", "mae"})
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Scores to lead with, and where they come from."""
+
+    source: str
+    variables: Mapping[str, VariableScores]
+
+
+@dataclass(frozen=True)
+class Card:
+    """The headline of one variable."""
+
+    variable: str
+    rmse: str
+    baseline: str
+    verdict: str
+    better: bool | None
+
+
+@dataclass(frozen=True)
+class ScoreRow:
+    """One metric of one variable; `variable` is empty where the row above names it."""
+
+    variable: str
+    metrics_below: int
+    metric: str
+    model: str
+    bicubic: str
+    winner: str
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What the dry run measured."""
+
+    sentence: str
+    ratio: float | None
+    tables: list[Table]
+
+
+def title(run: Run) -> str:
+    """Return the title of the page."""
+    data = run.section("data")
+    variables = data.get("variables")
+    names = text_of(variables) if variables else _("ocean fields")
+    scale = data.get("scale")
+    if scale is None:
+        return _("Super-resolution of {variables}", variables=names)
+    return _("Super-resolution of {variables} by a factor of {scale}", variables=names, scale=scale)
+
+
+def facts(run: Run) -> list[tuple[str, str]]:
+    """Return the few facts that belong under the title, as far as they are known."""
+    data, model = run.section("data"), run.section("model")
+    known = (
+        (_("Model"), model.get("name")),
+        (_("Data"), data.get("root")),
+        (_("Scale"), None if data.get("scale") is None else f"×{data['scale']}"),
+        (_("Size"), _size(data)),
+        (_("Created"), run.config.get("created")),
+        (_("Run directory"), run.directory),
+    )
+    return [(name, text_of(value)) for name, value in known if value is not None]
+
+
+def _size(data: Mapping[str, Any]) -> str | None:
+    shapes = [data.get("lr_shape"), data.get("hr_shape")]
+    if not all(isinstance(shape, list) and shape for shape in shapes):
+        return None
+    return " → ".join(" × ".join(str(length) for length in shape or []) for shape in shapes)
+
+
+def scored(metrics: Metrics) -> Scored | None:
+    """Return the scores to lead with: of the test split, else of the latest validation."""
+    test = metrics.test
+    if test is not None and test.variables:
+        if test.epoch is None:
+            source = _("Test split.")
+        else:
+            source = _(
+                "Test split, checkpoint “{checkpoint}” of epoch {epoch}.",
+                checkpoint=test.checkpoint,
+                epoch=test.epoch,
+            )
+        return Scored(source, test.variables)
+    for epoch in reversed(metrics.epochs):
+        if epoch.variables:
+            source = _(
+                "Validation split at epoch {epoch}: the test split has not been evaluated yet.",
+                epoch=epoch.number,
+            )
+            return Scored(source, epoch.variables)
+    return None
+
+
+def cards(scores: Scored, units: Mapping[str, str]) -> list[Card]:
+    """Return the headline of every variable."""
+    return [_card(name, entry, units.get(name, "")) for name, entry in scores.variables.items()]
+
+
+def _card(name: str, scores: VariableScores, units: str) -> Card:
+    skill = scores.skill
+    if skill is None or not math.isfinite(skill):
+        verdict = _("no skill can be given")
+        better = None
+    else:
+        better = skill > 0
+        percent = f"{abs(100 * skill):.1f}"
+        verdict = (
+            _("{percent} % below bicubic · skill {skill}", percent=percent, skill=f"{skill:.3f}")
+            if better
+            else _(
+                "{percent} % above bicubic · skill {skill}", percent=percent, skill=f"{skill:.3f}"
+            )
+        )
+    return Card(
+        variable=name,
+        rmse=_with_units(scores.model.get("rmse", math.nan), units),
+        baseline=_("bicubic {rmse}", rmse=_with_units(scores.bicubic.get("rmse", math.nan), units)),
+        verdict=verdict,
+        better=better,
+    )
+
+
+def _with_units(value: float, units: str) -> str:
+    return f"{number_text(value, 4)} {units}".strip()
+
+
+def score_rows(scores: Scored, units: Mapping[str, str]) -> list[ScoreRow]:
+    """Return the metrics table, model beside bicubic."""
+    rows: list[ScoreRow] = []
+    for variable, entry in scores.variables.items():
+        metrics = list(dict.fromkeys([*entry.model, *entry.bicubic]))
+        for index, metric in enumerate(metrics):
+            model = entry.model.get(metric, math.nan)
+            bicubic = entry.bicubic.get(metric, math.nan)
+            unit = METRIC_UNITS.get(metric, units.get(variable, ""))
+            rows.append(
+                ScoreRow(
+                    variable="" if index else variable,
+                    metrics_below=0 if index else len(metrics),
+                    metric=METRIC_NAMES.get(metric, metric) + (f" [{unit}]" if unit else ""),
+                    model=number_text(model, 4),
+                    bicubic=number_text(bicubic, 4),
+                    winner=_winner(metric, model, bicubic),
+                )
+            )
+    return rows
+
+
+def _winner(metric: str, model: float, bicubic: float) -> str:
+    if math.isnan(model) or math.isnan(bicubic) or model == bicubic:
+        return ""
+    return "model" if (model < bicubic) == (metric in ERRORS) else "bicubic"
+
+
+def training_facts(run: Run, best_epoch: int | None) -> list[tuple[str, str]]:
+    """Return how long the training went on and what it came to."""
+    epochs = run.metrics.epochs
+    if not epochs:
+        return []
+    planned = run.section("training").get("epochs")
+    done = str(epochs[-1].number) if planned is None else f"{epochs[-1].number} / {planned}"
+    known: list[tuple[str, str]] = [(_("Epochs"), done)]
+    if best_epoch is not None:
+        known.append((_("Best epoch"), str(best_epoch)))
+    known.append((_("Last training loss"), number_text(epochs[-1].train_loss, 4)))
+    seconds = [epoch.seconds for epoch in epochs if math.isfinite(epoch.seconds)]
+    if seconds:
+        known.append((_("Time"), _duration(sum(seconds))))
+    rates = _finite_rates(epochs)
+    if rates:
+        known.append((_("Samples per second"), number_text(rates[len(rates) // 2], 4)))
+    return known
+
+
+def _finite_rates(epochs: Sequence[Epoch]) -> list[float]:
+    # The first epoch pays for warming up; the median is what the machine kept up.
+    return sorted(e.samples_per_second for e in epochs if math.isfinite(e.samples_per_second))
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 60:
+        return f"{seconds:.3g} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s"
+
+
+def memory(dry_run: Mapping[str, Any]) -> Memory:
+    """Put the dry run into a sentence and tables."""
+    peak, capacity = dry_run.get("peak_bytes"), dry_run.get("capacity_bytes")
+    verdicts = {"fits": _("fits"), "tight": _("tight"), "does not fit": _("does not fit")}
+    verdict = verdicts.get(str(dry_run.get("verdict")), text_of(dry_run.get("verdict")))
+    ratio = dry_run.get("ratio")
+    if isinstance(peak, int | float) and isinstance(capacity, int | float) and capacity > 0:
+        ratio = peak / capacity if ratio is None else ratio
+        sentence = _(
+            "Measured peak: {peak} of {capacity} on {device} ({percent} %). Verdict: {verdict}.",
+            peak=bytes_text(peak),
+            capacity=bytes_text(capacity),
+            device=text_of(dry_run.get("device")),
+            percent=f"{100 * ratio:.1f}",
+            verdict=verdict,
+        )
+    else:
+        sentence = _("Verdict: {verdict}.", verdict=verdict)
+    return Memory(sentence, ratio, tables_of(dry_run, _("Dry run")))
+
+
+def configuration(config: Mapping[str, Any]) -> list[Table]:
+    """Return the run config, section by section."""
+    return tables_of(config, _("Run"))
+
+
+def reproduce_command(run: Run) -> str:
+    """Return the command that trains this run again."""
+    return f"srwizard train {shlex.quote(str(run.directory))}"

@@ -1,0 +1,221 @@
+"""The page holds what the run directory says, and needs nothing else."""
+
+import base64
+import gettext
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from srwizard import i18n
+from srwizard.errors import UsageError
+from srwizard.report import write_report
+from tests.report.made_up_run import CONFIG, EVENTS, epoch_event, sample_arrays
+
+BuildRun = Callable[..., Path]
+
+VOID = {"meta", "img", "link", "br", "hr", "input"}
+
+
+class Page(HTMLParser):
+    """What a reader of the page gets: its words, tags, pictures and headings."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.words: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.headings: list[str] = []
+        self._open: list[str] = []
+        self.feed(path.read_text(encoding="utf-8"))
+        self.close()
+        assert not self._open
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self._open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self._open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self._open and self._open[-1] != "style":
+            self.words.append(data.strip())
+            if self._open[-1] == "h2":
+                self.headings.append(data.strip())
+
+    @property
+    def text(self) -> str:
+        return " ".join(word for word in self.words if word)
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.tags if name == tag]
+
+
+def test_page_shows_the_scores_of_the_last_test(build_run: BuildRun) -> None:
+    page = Page(write_report(build_run()))
+    assert "Super-resolution of temp, uo by a factor of 4" in page.text
+    assert "RMSE 0.1234" in page.text
+    assert "bicubic 0.2468" in page.text
+    assert "50.0 % below bicubic · skill 0.500" in page.text
+    assert "20.0 % above bicubic · skill -0.200" in page.text
+    assert "Test split, checkpoint “best” of epoch 3." in page.text
+    assert "9.876" not in page.text
+
+
+def test_better_value_of_each_metric_is_bold(build_run: BuildRun) -> None:
+    html = write_report(build_run()).read_text()
+    assert "<b>0.1234</b>" in html
+    assert "<b>0.2468</b>" not in html
+    assert "<b>31.5</b>" in html
+    assert "<b>0.05</b>" in html
+
+
+def test_page_leads_with_validation_until_there_is_a_test(build_run: BuildRun) -> None:
+    page = Page(write_report(build_run(events=[epoch_event(1), epoch_event(2, valid=False)])))
+    assert "Validation split at epoch 1: the test split has not been evaluated yet." in page.text
+
+
+def test_page_without_any_scores(build_run: BuildRun) -> None:
+    page = Page(write_report(build_run(events=[epoch_event(1, valid=False)])))
+    assert "No scores yet" in page.text
+
+
+def test_page_shows_memory_configuration_and_command(build_run: BuildRun) -> None:
+    run = build_run()
+    page = Page(write_report(run))
+    assert "Measured peak: 3 GiB of 4 GiB on cpu (75.0 %). Verdict: fits." in page.text
+    assert "rank peak_rss_bytes 0 1 GiB 1 2 GiB" in page.text
+    assert "params.channels 64" in page.text
+    assert "steps.train 100" in page.text
+    assert f"srwizard train {run}" in page.text
+
+
+def test_page_needs_nothing_else(build_run: BuildRun) -> None:
+    page = Page(write_report(build_run(samples=sample_arrays())))
+    for tag, attributes in page.tags:
+        assert tag not in {"script", "link", "iframe", "object"}
+        assert "href" not in attributes
+        assert (attributes.get("src") or "data:").startswith("data:")
+    images = page.all("img")
+    assert len(images) == 5
+    assert all(image["alt"] for image in images)
+    source = images[0]["src"] or ""
+    assert base64.b64decode(source.split(",")[1]).startswith(b"\x89PNG")
+
+
+def test_values_are_escaped(build_run: BuildRun) -> None:
+    path = write_report(build_run())
+    assert "<script>" not in path.read_text()
+    assert CONFIG["data"]["root"] in Page(path).text
+
+
+def test_figures_are_saved_beside(build_run: BuildRun) -> None:
+    run = build_run(samples=sample_arrays(variables=("temp", "a/b c")))
+    write_report(run)
+    assert sorted(path.name for path in (run / "plots").glob("*.png")) == [
+        "loss.png",
+        "map_01_01_temp.png",
+        "map_01_02_a_b_c.png",
+        "validation_01_temp.png",
+        "validation_02_uo.png",
+    ]
+
+
+def test_same_run_gives_the_same_page(build_run: BuildRun) -> None:
+    run = build_run(samples=sample_arrays())
+    first = write_report(run).read_bytes()
+    assert write_report(run).read_bytes() == first
+
+
+def test_optional_files_may_be_missing(build_run: BuildRun) -> None:
+    page = Page(write_report(build_run(dry_run=None, samples=None)))
+    assert "dry_run.json is missing" in page.text
+    assert "plots/samples.npz is missing" in page.text
+
+
+def test_sections_may_be_missing(build_run: BuildRun) -> None:
+    page = Page(write_report(build_run(config={"note": None}, dry_run={"verdict": "tight"})))
+    assert "Super-resolution of ocean fields" in page.text
+    assert "Verdict: tight." in page.text
+
+
+def test_half_written_last_line_is_skipped_in_silence(build_run: BuildRun) -> None:
+    run = build_run()
+    with (run / "metrics.jsonl").open("a") as stream:
+        stream.write('{"event":"epoch","epo')
+    assert "could not be read" not in Page(write_report(run)).text
+
+
+def test_damaged_line_inside_is_counted(build_run: BuildRun) -> None:
+    run = build_run()
+    metrics = run / "metrics.jsonl"
+    metrics.write_text('{"event":"epo\n[1]\n' + metrics.read_text())
+    assert "could not be read: 2." in Page(write_report(run)).text
+
+
+def test_repeated_epoch_of_a_resumed_run_counts_once(build_run: BuildRun) -> None:
+    events = [*EVENTS, epoch_event(3, train_loss=0.0321)]
+    page = Page(write_report(build_run(events=events)))
+    assert "Epochs 3 / 20" in page.text
+    assert "Last training loss 0.0321" in page.text
+
+
+def test_losses_that_are_no_numbers_are_drawn_as_gaps(build_run: BuildRun) -> None:
+    events = [epoch_event(1, train_loss=float("nan")), epoch_event(2, train_loss=float("inf"))]
+    assert "Last training loss ∞" in Page(write_report(build_run(events=events))).text
+
+
+@pytest.mark.parametrize(
+    ("content", "part"),
+    [
+        ({"config": None}, "run.yaml is missing"),
+        ({"events": None}, "metrics.jsonl is missing"),
+        ({"events": [{"event": "start"}]}, "holds no finished epoch"),
+        ({"samples": {"names": ["a"]}}, "samples.npz cannot be used"),
+        ({"samples": {**sample_arrays(), "units": ["K"]}}, "1 units for 2 variables"),
+        ({"samples": sample_arrays((32, 30), 4)}, "no multiple"),
+    ],
+)
+def test_unusable_directory_is_explained(
+    build_run: BuildRun, content: dict[str, object], part: str
+) -> None:
+    run = build_run(**content)
+    with pytest.raises(UsageError) as caught:
+        write_report(run)
+    assert part in caught.value.message
+    assert str(run) in caught.value.message
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize(("name", "text"), [("run.yaml", "a: ["), ("dry_run.json", "{")])
+def test_damaged_file_is_named(build_run: BuildRun, name: str, text: str) -> None:
+    run = build_run()
+    (run / name).write_text(text)
+    with pytest.raises(UsageError, match=name):
+        write_report(run)
+
+
+class Marked(gettext.NullTranslations):
+    """A catalogue that leaves its mark on every text it is asked for."""
+
+    def gettext(self, message: str) -> str:
+        return f"译{message}"
+
+
+def test_page_is_in_the_language_of_the_user(
+    build_run: BuildRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    i18n.set_language("zh")
+    monkeypatch.setattr(i18n, "_translations", Marked())
+    page = Page(write_report(build_run(samples=sample_arrays())))
+    assert page.all("html")[0]["lang"] == "zh-CN"
+    assert len(page.headings) == 6
+    assert all(heading.startswith("译") for heading in page.headings)
+    assert all((image["alt"] or "").startswith("译") for image in page.all("img"))
+    assert "译Super-resolution of temp, uo" in page.text
+
+
+def test_english_page_says_so(build_run: BuildRun) -> None:
+    assert Page(write_report(build_run())).all("html")[0]["lang"] == "en"
