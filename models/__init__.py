@@ -1,1 +1,119 @@
 """The networks. `catalog` lists them without importing torch; `build` makes one."""
+
+from collections.abc import Mapping
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from srwizard.models import catalog
+
+from srwizard.errors import UsageError
+from srwizard.i18n import translate as _
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+__all__ = ["build", "catalog", "load_reference", "set_gradient_checkpointing"]
+
+
+def build(
+    name: str,
+    *,
+    in_channels: int,
+    out_channels: int,
+    scale: int,
+    params: Mapping[str, Any] | None = None,
+    global_skip: bool = True,
+) -> "nn.Module":
+    """Return the network `name`, untrained: [B, in_channels, h, w] -> [B, out_channels, H, W].
+
+    Args:
+        name: of a card in the catalogue.
+        in_channels: the `out_channels` fields to super-resolve come first; any others inform.
+        scale: ratio HR/LR.
+        params: parameters of the network; those not given keep their defaults.
+        global_skip: let the network learn what bicubic interpolation misses, see `GlobalSkip`.
+            A diffusion model takes no such skip: it adds noise to what it models.
+
+    Raises:
+        UsageError: no such model, or parameters that it cannot work with.
+    """
+    card = catalog.card(name)
+    resolved = catalog.resolve_parameters(card, params or {})
+    found = catalog.problems(card, resolved, scale, None)
+    skipped = global_skip and card.family == "standard"
+    if skipped and in_channels < out_channels:
+        found.append(
+            _(
+                "With a global skip, the {inputs} input channels must include all {outputs} "
+                "output channels.",
+                inputs=in_channels,
+                outputs=out_channels,
+            )
+        )
+    if found:
+        raise UsageError("\n".join(found))
+    network = getattr(import_module(card.module), card.name)
+    net: nn.Module = network(
+        in_channels=in_channels, out_channels=out_channels, scale=scale, **resolved
+    )
+    if not skipped:
+        return net
+    from srwizard.models.global_skip import GlobalSkip
+
+    return GlobalSkip(net, out_channels=out_channels, scale=scale)
+
+
+def load_reference(net: "nn.Module", state_dict: Mapping[str, Any]) -> None:
+    """Load weights under the names of the reference implementation into `net`.
+
+    Args:
+        net: from `build`, with or without global skip; or one of its layers.
+        state_dict: tensors or arrays by name. Buffers that are computed here rather than loaded
+            (attention masks, position indices, RGB means) are passed over; complex weights go
+            into pairs of reals.
+
+    Raises:
+        UsageError: a weight is missing, unexpected or of another shape; `net` is left unchanged.
+    """
+    import torch
+    from srwizard.models.global_skip import GlobalSkip
+
+    target = net.net if isinstance(net, GlobalSkip) else net
+    own = target.state_dict()
+    weights: dict[str, Tensor] = {}
+    for name, value in state_dict.items():
+        if name.rpartition(".")[2] in ("attn_mask", "relative_position_index", "mean"):
+            continue
+        weight = torch.as_tensor(value)
+        weights[name] = torch.view_as_real(weight) if weight.is_complex() else weight
+
+    found = [_("missing: {name}", name=name) for name in own if name not in weights]
+    found += [_("unexpected: {name}", name=name) for name in weights if name not in own]
+    found += [
+        _(
+            "shape of {name}: {given} given, {expected} expected",
+            name=name,
+            given=tuple(weight.shape),
+            expected=tuple(own[name].shape),
+        )
+        for name, weight in weights.items()
+        if name in own and weight.shape != own[name].shape
+    ]
+    if found:
+        raise UsageError(
+            _(
+                "These weights are not of this {network}:\n{problems}",
+                network=type(target).__name__,
+                problems="\n".join(found),
+            ),
+            hint=_("Build the network with the parameters that the weights were trained with."),
+        )
+    target.load_state_dict(weights)
+
+
+def set_gradient_checkpointing(net: "nn.Module", enabled: bool) -> bool:
+    """Switch gradient checkpointing of every network within `net`; tell whether any knows it."""
+    networks: list[Any] = [m for m in net.modules() if hasattr(m, "gradient_checkpointing")]
+    for network in networks:
+        network.gradient_checkpointing = enabled
+    return bool(networks)

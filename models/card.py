@@ -1,0 +1,187 @@
+"""What a model says of itself, and the checking of parameters against it. Needs no torch."""
+
+import difflib
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from srwizard.errors import UsageError
+from srwizard.i18n import translate as _
+
+Kind = Literal["int", "float", "str", "ints"]
+Family = Literal["standard", "diffusion"]
+Default = int | float | str | tuple[int, ...]
+
+Check = Callable[[Mapping[str, Any], int, tuple[int, int] | None], list[str]]
+"""`check(params, scale, lr_shape)`: what is wrong with parameters that are each in range.
+
+`lr_shape` is the (height, width) of the low-resolution input, or None while it is not known:
+then only what holds for every shape is checked.
+"""
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One parameter of a network.
+
+    Attributes:
+        minimum, maximum: inclusive bounds; for "ints" of each item.
+        choices: the values allowed, or None for any within the bounds.
+    """
+
+    name: str
+    default: Default
+    kind: Kind
+    help_en: str
+    help_zh: str
+    minimum: float | None = None
+    maximum: float | None = None
+    choices: tuple[Default, ...] | None = None
+
+
+def no_constraints(
+    params: Mapping[str, Any], scale: int, lr_shape: tuple[int, int] | None
+) -> list[str]:
+    """The `check` of a model whose parameters do not depend on each other."""
+    return []
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """What the wizard knows of a network without importing it.
+
+    Attributes:
+        name: also the name of the class in `module`, whose constructor takes `in_channels`,
+            `out_channels`, `scale` and the parameters, all by keyword.
+        paper: citation with DOI or arXiv number.
+        fft: whether the network transforms the whole field, so that its memory and accuracy
+            depend on the size of the grid in ways that a convolution's do not.
+        scales: ratios HR/LR that its up-sampler allows.
+        sizes: presets "tiny", "base" and "large"; each holds the parameters that make the size,
+            the others keep their defaults.
+    """
+
+    name: str
+    family: Family
+    summary_en: str
+    summary_zh: str
+    paper: str
+    module: str
+    parameters: tuple[Parameter, ...]
+    fft: bool
+    recommended: bool
+    scales: tuple[int, ...]
+    sizes: Mapping[str, Mapping[str, Any]]
+    check: Check = no_constraints
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """Return the item of `known` (not empty) that is spelled most like `word`."""
+    by_lower = {name.lower(): name for name in known}
+    return by_lower[difflib.get_close_matches(word.lower(), by_lower, n=1, cutoff=0.0)[0]]
+
+
+def resolve_parameters(card: ModelCard, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return every parameter of `card`: the given ones checked, the others at their defaults.
+
+    Lists come back as new lists, so that the result can be written to YAML and changed.
+
+    Raises:
+        UsageError: an unknown name, a value of the wrong type or out of range.
+    """
+    known = [parameter.name for parameter in card.parameters]
+    for name in given:
+        if name not in known:
+            raise _unknown_parameter(card, str(name), known)
+    return {
+        parameter.name: _checked(card.name, parameter, given.get(parameter.name, parameter.default))
+        for parameter in card.parameters
+    }
+
+
+def problems(
+    card: ModelCard,
+    params: Mapping[str, Any],
+    scale: int,
+    lr_shape: tuple[int, int] | None,
+) -> list[str]:
+    """Return what keeps `card` with resolved `params` from working on this data; [] if nothing."""
+    found = []
+    if scale not in card.scales:
+        found.append(
+            _(
+                "{model} cannot enlarge by {scale}; it allows {scales}.",
+                model=card.name,
+                scale=scale,
+                scales=", ".join(map(str, card.scales)),
+            )
+        )
+    return found + card.check(params, scale, lr_shape)
+
+
+def _unknown_parameter(card: ModelCard, name: str, known: list[str]) -> UsageError:
+    if not known:
+        return UsageError(_("{model} has no parameters, so no {name}.", model=card.name, name=name))
+    return UsageError(
+        _(
+            "{model} has no parameter {name}; the nearest is {nearest}.",
+            model=card.name,
+            name=name,
+            nearest=nearest(name, known),
+        ),
+        hint=_("Its parameters: {names}.", names=", ".join(known)),
+    )
+
+
+def _checked(model: str, parameter: Parameter, value: Any) -> Any:
+    """Return `value` as the type of `parameter`, or raise UsageError."""
+    place = {"model": model, "name": parameter.name, "value": repr(value)}
+    result: Any
+    match parameter.kind:
+        case "int":
+            if not _is_int(value):
+                raise UsageError(_("{model}: {name} must be a whole number, not {value}.", **place))
+            result = value
+        case "float":
+            if not (_is_int(value) or isinstance(value, float)) or not math.isfinite(value):
+                raise UsageError(_("{model}: {name} must be a number, not {value}.", **place))
+            result = float(value)
+        case "str":
+            if not isinstance(value, str):
+                raise UsageError(_("{model}: {name} must be a text, not {value}.", **place))
+            result = value
+        case "ints":
+            if not (isinstance(value, list | tuple) and value and all(map(_is_int, value))):
+                raise UsageError(
+                    _("{model}: {name} must be a list of whole numbers, not {value}.", **place)
+                )
+            result = list(value)
+    if parameter.choices is not None and result not in parameter.choices:
+        raise UsageError(
+            _("{model}: {name} cannot be {value}.", **place),
+            hint=_("It can be: {choices}.", choices=", ".join(map(str, parameter.choices))),
+        )
+    for number in result if parameter.kind == "ints" else [result]:
+        if parameter.minimum is not None and number < parameter.minimum:
+            raise UsageError(
+                _(
+                    "{model}: {name} must be at least {minimum}, not {value}.",
+                    minimum=parameter.minimum,
+                    **place,
+                )
+            )
+        if parameter.maximum is not None and number > parameter.maximum:
+            raise UsageError(
+                _(
+                    "{model}: {name} must be at most {maximum}, not {value}.",
+                    maximum=parameter.maximum,
+                    **place,
+                )
+            )
+    return result
+
+
+def _is_int(value: Any) -> bool:
+    # A bool is an int to Python, but "depths: true" is a slip of the pen.
+    return isinstance(value, int) and not isinstance(value, bool)

@@ -1,0 +1,18 @@
+"""Gradient checkpointing of one block: keep its input, compute its inside again on the way back.
+
+Chen et al. (2016), Training Deep Nets with Sublinear Memory Cost, arXiv:1604.06174.
+"""
+
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+
+def run_block(block: nn.Module, *inputs: Tensor | None, checkpointed: bool) -> Tensor:
+    """Return `block(*inputs)`, its activations dropped until the backward pass if asked."""
+    output: Tensor
+    if checkpointed:
+        # The blocks draw no random numbers, so there is no generator state worth saving.
+        output = checkpoint(block, *inputs, use_reentrant=False, preserve_rng_state=False)
+    else:
+        output = block(*inputs)
+    return output

@@ -1,0 +1,130 @@
+"""FNO2d: Fourier neural operator (Li et al. 2021, arXiv:2010.08895), here for super-resolution.
+
+The paper maps a function to a function on one grid. So that the same operator can super-resolve,
+the low-resolution field is first interpolated to the high-resolution grid.
+"""
+
+import torch
+from srwizard.models.checkpointing import run_block
+from srwizard.models.upsampling import bicubic
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+class SpectralConv2d(nn.Module):
+    """Linear map of the lowest Fourier modes (equation 4 and section 4): R . FFT, then back.
+
+    Of the real field's half spectrum, columns [0, modes2) are kept; `weights1` acts on rows
+    [0, modes1) and `weights2` on rows [-modes1, 0). A grid too small for all modes uses those
+    that it has, each with its own weights.
+
+    The complex weights are stored as pairs of reals, [in, out, modes1, modes2, 2]: neither fused
+    optimisers nor gradient scaling take complex parameters.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, modes1: int, modes2: int) -> None:
+        super().__init__()
+        self.out_channels = out_channels
+        self.modes1 = modes1
+        self.modes2 = modes2
+        shape = (in_channels, out_channels, modes1, modes2, 2)
+        magnitude = 1 / (in_channels * out_channels)
+        self.weights1 = nn.Parameter(magnitude * torch.rand(shape))
+        self.weights2 = nn.Parameter(magnitude * torch.rand(shape))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map [B, in_channels, H, W] to [B, out_channels, H, W] of the same type."""
+        # In 16 bits an FFT is inexact, on most sizes and devices not even there.
+        with torch.autocast(x.device.type, enabled=False):
+            y = self._transform(x.float())
+        return y.to(x.dtype)
+
+    def _transform(self, x: Tensor) -> Tensor:
+        height, width = x.shape[-2:]
+        rows = min(self.modes1, height // 2)
+        columns = min(self.modes2, width // 2 + 1)
+        # One axis at a time: the columns that are dropped need no transform along y.
+        spectrum = torch.fft.fft(torch.fft.rfft(x)[..., :columns], dim=-2)
+        weights1 = torch.view_as_complex(self.weights1)[:, :, :rows, :columns]
+        weights2 = torch.view_as_complex(self.weights2)[:, :, self.modes1 - rows :, :columns]
+        low = torch.einsum("bixy,ioxy->boxy", spectrum[:, :, :rows], weights1)
+        high = torch.einsum("bixy,ioxy->boxy", spectrum[:, :, height - rows :], weights2)
+        middle = low.new_zeros(len(x), self.out_channels, height - 2 * rows, columns)
+        spectrum = torch.fft.ifft(torch.cat([low, middle, high], dim=-2), dim=-2)
+        # The columns that are missing count as zero.
+        y: Tensor = torch.fft.irfft(spectrum, n=width)
+        return y
+
+
+class FourierLayer(nn.Module):
+    """Spectral plus point-wise convolution (equation 2, figure 2b), GELU but on the last layer."""
+
+    def __init__(self, width: int, modes: int, *, activated: bool) -> None:
+        super().__init__()
+        self.activated = activated
+        self.spectral = SpectralConv2d(width, width, modes, modes)
+        self.pointwise = nn.Conv2d(width, width, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map [B, C, H, W] to the same shape."""
+        y: Tensor = self.spectral(x) + self.pointwise(x)
+        return functional.gelu(y) if self.activated else y
+
+
+class FNO2d(nn.Module):
+    """Interpolate, lift, `num_layers` Fourier layers, project (figure 2a).
+
+    Args:
+        in_channels: channels of the low-resolution input.
+        out_channels: channels of the super-resolved output.
+        scale: ratio HR/LR.
+        width: channels of every layer.
+        modes: Fourier modes kept in each direction.
+        num_layers: Fourier layers.
+    """
+
+    def __init__(
+        self,
+        *,
+        in_channels: int,
+        out_channels: int,
+        scale: int,
+        width: int = 32,
+        modes: int = 12,
+        num_layers: int = 4,
+    ) -> None:
+        super().__init__()
+        self.gradient_checkpointing: bool = False
+        self.scale = scale
+        self.lift = nn.Conv2d(in_channels + 2, width, 1)
+        self.layers = nn.ModuleList(
+            FourierLayer(width, modes, activated=i < num_layers - 1) for i in range(num_layers)
+        )
+        # The authors' projection has 128 channels at a width of 32.
+        self.widen = nn.Conv2d(width, 4 * width, 1)
+        self.project = nn.Conv2d(4 * width, out_channels, 1)
+
+    def output_layer(self) -> nn.Conv2d:
+        """Return the layer that the output comes from."""
+        return self.project
+
+    def forward(self, lr: Tensor) -> Tensor:
+        """Map [B, in_channels, h, w] to [B, out_channels, h * scale, w * scale]."""
+        checkpointed = self.training and self.gradient_checkpointing
+        field = bicubic(lr, self.scale)
+        x: Tensor = self.lift(torch.cat([field, coordinates(field)], dim=1))
+        for layer in self.layers:
+            x = run_block(layer, x, checkpointed=checkpointed)
+        sr: Tensor = self.project(functional.gelu(self.widen(x)))
+        return sr
+
+
+def coordinates(field: Tensor) -> Tensor:
+    """Return y and x of the cell centres of [B, C, H, W] as [B, 2, H, W], both within (0, 1).
+
+    Centres, so that a point of the domain has the same coordinates on every grid.
+    """
+    height, width = field.shape[-2:]
+    y = (torch.arange(height, device=field.device, dtype=field.dtype) + 0.5) / height
+    x = (torch.arange(width, device=field.device, dtype=field.dtype) + 0.5) / width
+    return torch.stack(torch.meshgrid(y, x, indexing="ij")).expand(len(field), -1, -1, -1)

@@ -1,0 +1,69 @@
+"""The Fourier operator acts on functions, not on grids."""
+
+import math
+
+import pytest
+import torch
+from srwizard.models.fno2d import SpectralConv2d, coordinates
+from torch import Tensor
+
+
+def wave(height: int, width: int) -> Tensor:
+    """Sample one band-limited function of the unit square: [1, 2, height, width]."""
+    y = 2 * math.pi * torch.arange(height)[:, None] / height
+    x = 2 * math.pi * torch.arange(width) / width
+    first = torch.sin(y + 2 * x) + torch.cos(3 * y) + 0.5
+    second = torch.cos(2 * y - x) * torch.sin(x)
+    return torch.stack([first, second])[None]
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(3, 2), (4, 2), (2, 3)])
+def test_same_function_on_two_grids_gives_the_same_output(rows: int, columns: int) -> None:
+    layer = SpectralConv2d(2, 3, 4, 4)
+    with torch.no_grad():
+        coarse = layer(wave(12, 10))
+        fine = layer(wave(12 * rows, 10 * columns))
+    torch.testing.assert_close(fine[..., ::rows, ::columns], coarse, rtol=1e-4, atol=1e-5)
+
+
+def test_grid_with_fewer_modes_uses_each_with_its_own_weights() -> None:
+    layer = SpectralConv2d(2, 2, 8, 8)
+    with torch.no_grad():
+        coarse = layer(wave(9, 9))  # four modes of either sign, of the layer's eight
+        fine = layer(wave(36, 36))
+    torch.testing.assert_close(fine[..., ::4, ::4], coarse, rtol=1e-4, atol=1e-5)
+
+
+def test_agrees_with_the_full_transform() -> None:
+    layer = SpectralConv2d(2, 3, 3, 4)
+    x = torch.randn(2, 2, 11, 14)
+    with torch.no_grad():
+        spectrum = torch.fft.rfft2(x)
+        mixed = torch.zeros(2, 3, 11, 8, dtype=torch.complex64)
+        for rows, weights in ((slice(0, 3), layer.weights1), (slice(-3, None), layer.weights2)):
+            kept = spectrum[:, :, rows, :4]
+            mixed[:, :, rows, :4] = torch.einsum(
+                "bixy,ioxy->boxy", kept, torch.view_as_complex(weights)
+            )
+        torch.testing.assert_close(layer(x), torch.fft.irfft2(mixed, s=(11, 14)))
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_transform_stays_in_float32_under_autocast(dtype: torch.dtype) -> None:
+    layer = SpectralConv2d(2, 2, 3, 3)
+    x = torch.randn(1, 2, 11, 7)
+    with torch.autocast("cpu", dtype):
+        output = layer(x)
+        half = layer(x.to(dtype))
+    assert torch.equal(output, layer(x))
+    assert half.dtype == dtype
+
+
+def test_parameters_are_real() -> None:
+    assert not any(p.is_complex() for p in SpectralConv2d(1, 1, 2, 2).parameters())
+
+
+def test_coordinates_are_cell_centres() -> None:
+    y, x = coordinates(torch.zeros(1, 1, 2, 4))[0]
+    assert y[:, 0].tolist() == [0.25, 0.75]
+    assert x[0].tolist() == [0.125, 0.375, 0.625, 0.875]
