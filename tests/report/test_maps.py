@@ -44,7 +44,8 @@ def pixel(
     box = axes.get_position()
     row = (1 - box.y0 - y * box.height) * pixels.shape[0]
     column = (box.x0 + x * box.width) * pixels.shape[1]
-    return pixels[int(row), int(column)]
+    colour: npt.NDArray[np.float64] = pixels[int(row), int(column)]
+    return colour
 
 
 def is_land(colour: npt.NDArray[np.float64]) -> bool:

@@ -2,6 +2,8 @@
 
 import base64
 import gettext
+import subprocess
+import sys
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
@@ -219,3 +221,8 @@ def test_page_is_in_the_language_of_the_user(
 
 def test_english_page_says_so(build_run: BuildRun) -> None:
     assert Page(write_report(build_run())).all("html")[0]["lang"] == "en"
+
+
+def test_report_needs_no_torch() -> None:
+    code = "import sys, srwizard.report; sys.exit('torch' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
