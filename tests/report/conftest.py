@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
+from made_up_run import CONFIG, DRY_RUN, EVENTS
 
 from srwizard import i18n
-from tests.report.made_up_run import CONFIG, DRY_RUN, EVENTS
 
 BuildRun = Callable[..., Path]
 

@@ -5,6 +5,7 @@ import io
 import numpy as np
 import numpy.typing as npt
 import pytest
+from made_up_run import sample_arrays
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
@@ -15,7 +16,6 @@ from srwizard.report.grid import grid_of
 from srwizard.report.maps import BAND, SQUARE, TALL, WIDE, layout_for, sample_figure
 from srwizard.report.plots import figure_style, figure_text, png
 from srwizard.report.records import FIELDS, FloatArray, Samples
-from tests.report.made_up_run import sample_arrays
 
 
 def samples_of(

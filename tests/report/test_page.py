@@ -9,11 +9,11 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from made_up_run import CONFIG, EVENTS, epoch_event, sample_arrays
 
 from srwizard import i18n
 from srwizard.errors import UsageError
 from srwizard.report import write_report
-from tests.report.made_up_run import CONFIG, EVENTS, epoch_event, sample_arrays
 
 BuildRun = Callable[..., Path]
 
