@@ -124,8 +124,8 @@ FNO2D = ModelCard(
     check=_fno2d_problems,
 )
 
-# Sizes: "base" is the paper's network for classical super-resolution and "large" its SwinIR-L
-# for real-world images (section 4.1). The defaults are the width and depth of its lightweight
+# Sizes: "base" is the paper's network for classical super-resolution (section 4.1) and "large" the
+# authors' SwinIR-L for real-world images. The defaults are the width and depth of its lightweight
 # network, which trains on one ordinary GPU, with the up-sampler of the classical one.
 SWINIR = ModelCard(
     name="SwinIR",

@@ -30,14 +30,14 @@ def residual_convolution(channels: int, kind: str) -> nn.Module:
 
 
 class ResidualSwinGroup(nn.Module):
-    """Residual Swin transformer block, RSTB (equation 5): Swin blocks, a convolution, a skip."""
+    """Residual Swin transformer block, RSTB (section 3.2): Swin blocks, a convolution, a skip."""
 
     def __init__(
         self, dim: int, depth: int, num_heads: int, window: int, mlp_ratio: float, connection: str
     ) -> None:
         super().__init__()
         blocks = nn.ModuleList(
-            # Windows are shifted by half in every second block (section 3.1).
+            # Windows are shifted by half in every second block (section 3.2).
             SwinBlock(dim, num_heads, window, window // 2 if i % 2 else 0, mlp_ratio)
             for i in range(depth)
         )
