@@ -1,0 +1,253 @@
+"""Which dimension and coordinate of a NetCDF file mean what, by the CF conventions.
+
+A file is opened without decoded times: `cftime` decodes them here, one way for every calendar.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Literal, NamedTuple
+
+import cftime
+import numpy as np
+import xarray as xr
+
+from srwizard.errors import DatasetError
+from srwizard.i18n import translate as _
+
+TIME_NAMES = {"time", "t", "time_counter", "record", "date", "step"}
+LATITUDE_UNITS = {
+    "degrees_north", "degree_north", "degree_n", "degrees_n", "degreen", "degreesn",
+}  # fmt: skip
+LONGITUDE_UNITS = {
+    "degrees_east", "degree_east", "degree_e", "degrees_e", "degreee", "degreese",
+}  # fmt: skip
+LATITUDE_NAMES = {"lat", "latitude", "nav_lat"}
+LONGITUDE_NAMES = {"lon", "longitude", "nav_lon"}
+
+
+class Moment(NamedTuple):
+    """A time to the second, in the calendar of its record; sorts chronologically."""
+
+    year: int
+    month: int
+    day: int
+    hour: int
+    minute: int
+    second: int
+
+    def basic(self) -> str:
+        """Return the ISO 8601 basic form, e.g. 20060416T000000, which is safe as a file name."""
+        date = f"{self.year:04d}{self.month:02d}{self.day:02d}"
+        return f"{date}T{self.hour:02d}{self.minute:02d}{self.second:02d}"
+
+    def extended(self) -> str:
+        """Return the ISO 8601 extended form, e.g. 2006-04-16T00:00:00."""
+        date = f"{self.year:04d}-{self.month:02d}-{self.day:02d}"
+        return f"{date}T{self.hour:02d}:{self.minute:02d}:{self.second:02d}"
+
+
+@dataclass(frozen=True)
+class TimeAxis:
+    """Where a variable's steps are and when.
+
+    Args:
+        dimension: the time dimension; None for a variable of one step.
+        moments: one for each step; None where no coordinate says when.
+        calendar: the CF calendar of `moments`.
+    """
+
+    dimension: str | None
+    moments: tuple[Moment, ...] | None
+    calendar: str
+
+
+@dataclass(frozen=True)
+class Axes:
+    """The meaning of every dimension of a variable.
+
+    Args:
+        time: its steps.
+        rows: the dimension of H.
+        columns: the dimension of W.
+        squeezed: dimensions of length 1 that are neither.
+    """
+
+    time: TimeAxis
+    rows: str
+    columns: str
+    squeezed: tuple[str, ...]
+
+
+def find_axes(dataset: xr.Dataset, variable: str) -> Axes:
+    """Tell the time, row and column dimensions of `variable`.
+
+    Raises:
+        DatasetError: another dimension is longer than 1, or fewer than two are left for the grid.
+    """
+    field = dataset[variable]
+    time = find_time(dataset, variable)
+    others = [str(name) for name in field.dims if name != time.dimension]
+    wide = [name for name in others if field.sizes[name] > 1]
+    latitude = find_coordinate(dataset, wide, "latitude")
+    longitude = find_coordinate(dataset, wide, "longitude")
+    rows, columns = _horizontal(field, wide, latitude, longitude)
+    squeezed = tuple(name for name in others if name not in (rows, columns))
+    return Axes(time, rows, columns, squeezed)
+
+
+def find_time(dataset: xr.Dataset, variable: str) -> TimeAxis:
+    """Find the time of `variable` by CF: units with "since", then standard_name and axis.
+
+    Without a coordinate that can be decoded, the time dimension is the one whose coordinate has
+    axis T, or which is named like a time, or which is unlimited; its steps then have no moments.
+    """
+    dimensions = {str(name) for name in dataset[variable].dims}
+    for name in _time_candidates(dataset, dimensions):
+        coordinate = dataset.variables[name]
+        decoded = _decode(coordinate)
+        if decoded is not None:
+            moments, calendar = decoded
+            dimension = str(coordinate.dims[0]) if coordinate.dims else None
+            return TimeAxis(dimension, moments, calendar)
+    unlimited = dataset.encoding.get("unlimited_dims", ())
+    for dimension in (str(name) for name in dataset[variable].dims):
+        attributes = dataset[dimension].attrs if dimension in dataset.variables else {}
+        if (
+            attributes.get("axis") == "T"
+            or dimension.lower() in TIME_NAMES
+            or dimension in unlimited
+        ):
+            return TimeAxis(dimension, None, "")
+    return TimeAxis(None, None, "")
+
+
+def find_coordinate(
+    dataset: xr.Dataset, dimensions: list[str], kind: Literal["latitude", "longitude"]
+) -> xr.DataArray | None:
+    """Return the best latitude or longitude (degrees) that varies over `dimensions` only.
+
+    Args:
+        dataset: the file's content.
+        dimensions: the horizontal dimensions of a variable.
+        kind: which of the two coordinates.
+
+    Returns:
+        A 1-D or 2-D coordinate, dimensions of length 1 dropped, or None.
+    """
+    units, names = (
+        (LATITUDE_UNITS, LATITUDE_NAMES)
+        if kind == "latitude"
+        else (LONGITUDE_UNITS, LONGITUDE_NAMES)
+    )
+    found: list[tuple[tuple[int, bool, str], xr.DataArray]] = []
+    for name in (str(key) for key in dataset.variables):
+        variable = dataset[name]
+        wide = {str(d) for d in variable.dims if variable.sizes[d] > 1}
+        if (
+            not wide
+            or len(wide) > 2
+            or not wide <= set(dimensions)
+            or variable.dtype.kind not in "iuf"
+        ):
+            continue
+        if variable.attrs.get("standard_name") == kind:
+            rank = 0
+        elif str(variable.attrs.get("units", "")).lower() in units:
+            rank = 1
+        elif name.lower() in names:
+            rank = 2
+        else:
+            continue
+        found.append(((rank, name not in dataset.coords, name), variable))
+    if not found:
+        return None
+    best = min(found, key=lambda entry: entry[0])[1]
+    return best.squeeze([d for d in best.dims if best.sizes[d] == 1], drop=True)
+
+
+def _time_candidates(dataset: xr.Dataset, dimensions: set[str]) -> list[str]:
+    ranked: list[tuple[bool, int, str]] = []
+    for name in (str(key) for key in dataset.variables):
+        coordinate = dataset.variables[name]
+        standard_name = coordinate.attrs.get("standard_name", "time")
+        if (
+            " since " not in str(coordinate.attrs.get("units", ""))
+            or standard_name != "time"  # forecast_reference_time has such units too
+            or coordinate.ndim > 1
+            or not {str(dimension) for dimension in coordinate.dims} <= dimensions
+        ):
+            continue
+        if "standard_name" in coordinate.attrs:
+            rank = 0
+        elif coordinate.attrs.get("axis") == "T":
+            rank = 1
+        else:
+            rank = 2 if name in dimensions else 3
+        ranked.append((coordinate.ndim == 0, rank, name))
+    return [name for _is_scalar, _rank, name in sorted(ranked)]
+
+
+def _decode(coordinate: xr.Variable) -> tuple[tuple[Moment, ...], str] | None:
+    """Return the moments of a time coordinate `[N]` or `[]`, or None where it makes no sense."""
+    values = np.atleast_1d(coordinate.values)
+    if values.dtype.kind not in "iuf" or not np.isfinite(values).all():
+        return None
+    calendar = str(coordinate.attrs.get("calendar", "standard")).lower()
+    try:
+        times = cftime.num2date(
+            values, coordinate.attrs["units"], calendar, only_use_cftime_datetimes=True
+        )
+        return tuple(_to_second(time) for time in times), str(times[0].calendar)
+    except (ValueError, OverflowError, IndexError):
+        return None
+
+
+def _to_second(time: Any) -> Moment:
+    # Days in floating point miss the full second by microseconds.
+    near = time + timedelta(microseconds=500_000)
+    return Moment(near.year, near.month, near.day, near.hour, near.minute, near.second)
+
+
+def _horizontal(
+    field: xr.DataArray,
+    wide: list[str],
+    latitude: xr.DataArray | None,
+    longitude: xr.DataArray | None,
+) -> tuple[str, str]:
+    """Return the row and column dimensions out of `wide`, the ones longer than 1."""
+    if len(wide) < 2:
+        raise DatasetError(
+            _("Variable {variable} of dimensions {dimensions} is no field on a grid of two "
+              "dimensions.", variable=field.name, dimensions=_sizes(field)),
+            _("Choose a variable with time, latitude and longitude."),
+        )  # fmt: skip
+    by_coordinates = list(_distinct_dimensions(latitude, longitude))
+    horizontal = by_coordinates if len(by_coordinates) == 2 else wide[-2:]
+    extra = [name for name in wide if name not in horizontal]
+    if extra:
+        raise DatasetError(
+            _("Variable {variable} has dimensions {dimensions}: {extra} is neither time nor "
+              "horizontal.",
+              variable=field.name, dimensions=_sizes(field), extra=", ".join(extra)),
+            _("Select one index of {extra} first, e.g. with ncks -d {first},0 or "
+              "xarray's isel({first}=0).", extra=", ".join(extra), first=extra[0]),
+        )  # fmt: skip
+    if latitude is not None and latitude.ndim == 1 and str(latitude.dims[0]) in horizontal:
+        rows = str(latitude.dims[0])
+        return rows, next(name for name in horizontal if name != rows)
+    rows, columns = (name for name in wide if name in horizontal)
+    return rows, columns
+
+
+def _distinct_dimensions(*coordinates: xr.DataArray | None) -> Iterator[str]:
+    seen: set[str] = set()
+    for coordinate in coordinates:
+        for dimension in () if coordinate is None else coordinate.dims:
+            if dimension not in seen:
+                seen.add(str(dimension))
+                yield str(dimension)
+
+
+def _sizes(field: xr.DataArray) -> str:
+    return "[" + ", ".join(f"{name}={size}" for name, size in field.sizes.items()) + "]"

@@ -1,0 +1,169 @@
+"""From a fine grid to a coarse one: cropping, block means, cosine-latitude weights."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from srwizard.errors import DatasetError, UsageError
+from srwizard.i18n import translate as _
+
+FloatArray = npt.NDArray[np.floating[Any]]
+
+COORDINATE_TOLERANCE_DEGREES = 1e-4
+"""Files of one record often differ by the rounding of float32 longitudes (3e-5 degrees at 360)."""
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The horizontal grid of a field.
+
+    Args:
+        shape: `(H, W)`.
+        latitude: degrees north, `[H]` or `[H, W]`; None where the source has none.
+        longitude: degrees east, `[W]` or `[H, W]`; None where the source has none.
+    """
+
+    shape: tuple[int, int]
+    latitude: FloatArray | None
+    longitude: FloatArray | None
+
+    def matches(self, other: "Grid") -> bool:
+        """Say whether both are the same grid, as far as their coordinates tell."""
+        return self.shape == other.shape and all(
+            mine is None or theirs is None or _same_coordinate(mine, theirs)
+            for mine, theirs in (
+                (self.latitude, other.latitude),
+                (self.longitude, other.longitude),
+            )
+        )
+
+    def cropped(self, shape: tuple[int, int]) -> "Grid":
+        """Keep the first `shape` rows and columns."""
+        rows, columns = shape
+        latitude, longitude = self.latitude, self.longitude
+        if latitude is not None:
+            latitude = latitude[:rows] if latitude.ndim == 1 else latitude[:rows, :columns]
+        if longitude is not None:
+            longitude = longitude[:columns] if longitude.ndim == 1 else longitude[:rows, :columns]
+        return Grid(shape, latitude, longitude)
+
+    def coarsened(self, scale: int) -> "Grid":
+        """Return the grid of the block means; the shape must be a multiple of `scale`."""
+        rows, columns = self.shape
+        return Grid(
+            (rows // scale, columns // scale),
+            None if self.latitude is None else block_mean(self.latitude, scale),
+            None if self.longitude is None else block_mean_longitude(self.longitude, scale),
+        )
+
+
+def divisible_shape(shape: tuple[int, int], scale: int) -> tuple[int, int]:
+    """Return the largest shape within `shape` whose sides are multiples of `scale`.
+
+    Raises:
+        UsageError: a side is shorter than `scale`.
+    """
+    rows, columns = shape
+    if min(shape) < scale:
+        raise UsageError(
+            _("The grid of {rows} x {columns} is too small for a scale of {scale}.",
+              rows=rows, columns=columns, scale=scale),
+            _("Choose a scale of at most {scale}.", scale=min(shape)),
+        )  # fmt: skip
+    return rows - rows % scale, columns - columns % scale
+
+
+def block_mean(
+    field: FloatArray, scale: int, weights: FloatArray | None = None
+) -> npt.NDArray[np.float64]:
+    """Average blocks of `scale` cells in every direction over the values that are there.
+
+    Args:
+        field: `[N]` or `[H, W]`, NaN where there is no value; sides are multiples of `scale`.
+        scale: cells of a block along each direction.
+        weights: of `field`'s shape, not negative; None weighs every cell alike.
+
+    Returns:
+        `[N / scale]` or `[H / scale, W / scale]`; NaN where a block has no value at all.
+    """
+    blocks = _blocks(field, scale)
+    valid = ~np.isnan(blocks)
+    weight = valid.astype(np.float64) if weights is None else valid * _blocks(weights, scale)
+    total = weight.sum(axis=-1)
+    weighted = (np.where(valid, blocks, 0.0) * weight).sum(axis=-1)
+    return _divided(weighted, total)
+
+
+def block_mean_longitude(longitude: FloatArray, scale: int) -> npt.NDArray[np.float64]:
+    """Average longitudes in degrees, blocks across the seam (359, 1) included.
+
+    The result keeps the source's convention: it is moved by 360 degrees only where that brings a
+    mean from outside the source's range into it.
+
+    Args:
+        longitude: `[W]` or `[H, W]`; sides are multiples of `scale`.
+        scale: cells of a block along each direction.
+
+    Returns:
+        `[W / scale]` or `[H / scale, W / scale]`.
+    """
+    blocks = _blocks(longitude, scale).astype(np.float64)
+    first_valid = np.argmax(~np.isnan(blocks), axis=-1)[..., None]
+    reference = np.take_along_axis(blocks, first_valid, axis=-1)
+    offsets = (blocks - reference + 180.0) % 360.0 - 180.0
+    valid = ~np.isnan(offsets)
+    shift = _divided(np.where(valid, offsets, 0.0).sum(axis=-1), valid.sum(axis=-1))
+    mean: npt.NDArray[np.float64] = reference[..., 0] + shift
+    if np.isnan(longitude).all():
+        return mean
+    west, east = float(np.nanmin(longitude)), float(np.nanmax(longitude))
+    mean[(mean > east) & (mean - 360.0 >= west)] -= 360.0
+    mean[(mean < west) & (mean + 360.0 <= east)] += 360.0
+    return mean
+
+
+def cell_weights(grid: Grid) -> npt.NDArray[np.float64]:
+    """Return `[H, W]` weights in proportion to the area of a cell: the cosine of its latitude.
+
+    Raises:
+        DatasetError: the grid has no latitude, or not a sound one everywhere.
+    """
+    if grid.latitude is None:
+        raise DatasetError(
+            _("Area weights need a latitude coordinate, and the sources have none."),
+            _("Leave area weights out, or add a latitude with units degrees_north."),
+        )
+    latitude = grid.latitude.astype(np.float64)
+    if not bool(np.all(np.abs(latitude) <= 90.0 + COORDINATE_TOLERANCE_DEGREES)):
+        raise DatasetError(
+            _("Area weights need a latitude between -90 and 90 degrees in every cell."),
+            _("Leave area weights out, or mend the latitude coordinate."),
+        )
+    # A cell centred on the pole has an area too; zero would turn a block of poles into a gap.
+    weights = np.maximum(np.cos(np.deg2rad(latitude)), np.finfo(np.float64).tiny)
+    column = weights[:, None] if weights.ndim == 1 else weights
+    return np.array(np.broadcast_to(column, grid.shape))
+
+
+def _blocks(values: FloatArray, scale: int) -> FloatArray:
+    """Return `[N / scale, scale]` or `[H / scale, W / scale, scale * scale]`."""
+    if values.ndim == 1:
+        return values.reshape(-1, scale)
+    rows, columns = (side // scale for side in values.shape)
+    tiles = values.reshape(rows, scale, columns, scale).swapaxes(1, 2)
+    return tiles.reshape(rows, columns, scale * scale)
+
+
+def _divided(total: npt.NDArray[np.float64], count: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    """Return `total / count`, NaN where `count` is 0."""
+    means = np.full(total.shape, np.nan)
+    np.divide(total, count, out=means, where=count > 0)
+    return means
+
+
+def _same_coordinate(first: FloatArray, second: FloatArray) -> bool:
+    return first.shape == second.shape and bool(
+        np.allclose(first, second, rtol=0, atol=COORDINATE_TOLERANCE_DEGREES, equal_nan=True)
+    )

@@ -1,0 +1,242 @@
+"""One NetCDF source: what a variable is in it, and reading its steps by window."""
+
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+import xarray as xr
+
+from srwizard.data.fields import FloatField
+from srwizard.data.prepare_cf import Axes, Moment, find_axes, find_coordinate
+from srwizard.data.prepare_grid import FloatArray, Grid
+from srwizard.errors import DatasetError, UsageError
+from srwizard.i18n import translate as _
+
+WINDOW_BYTES = 64 * 2**20
+"""Most bytes of one variable that are decoded at a time."""
+
+_HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
+_NETCDF3_SIGNATURES = (b"CDF\x01", b"CDF\x02")
+
+
+@dataclass(frozen=True)
+class SourceField:
+    """One variable in one file.
+
+    Args:
+        path: the NetCDF file.
+        variable: its name there.
+        axes: the meaning of its dimensions.
+        steps: how many time steps it has.
+        window: how many steps to read at a time; windows start at multiples of it.
+        attributes: units, long_name, standard_name, as far as they are there.
+    """
+
+    path: Path
+    variable: str
+    axes: Axes
+    steps: int
+    window: int
+    attributes: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One time step: number `index` of `source`; `moment` is None where no time is known."""
+
+    source: SourceField
+    index: int
+    moment: Moment | None
+
+
+def open_netcdf(path: Path) -> xr.Dataset:
+    """Open a NetCDF-3 or NetCDF-4 file lazily: values are read when they are asked for.
+
+    Raises:
+        UsageError: the file is missing, not readable or not NetCDF.
+    """
+    try:
+        with path.open("rb") as stream:
+            signature = stream.read(len(_HDF5_SIGNATURE))
+    except OSError as error:
+        raise UsageError(
+            _("Source {path} cannot be read: {reason}.", path=path, reason=error.strerror or error),
+            _("Give the paths of NetCDF files."),
+        ) from error
+    if signature[:4] == b"CDF\x05":
+        raise UsageError(
+            _("Source {path} is a NetCDF file of the CDF-5 kind, which cannot be read.", path=path),
+            _("Convert it to NetCDF-4: nccopy -k nc4 {name} new.nc", name=path.name),
+        )
+    if signature != _HDF5_SIGNATURE and signature[:4] not in _NETCDF3_SIGNATURES:
+        raise UsageError(
+            _("Source {path} is not a NetCDF file.", path=path),
+            _("Give NetCDF files (.nc); compressed ones have to be unpacked first."),
+        )
+    engine = "h5netcdf" if signature == _HDF5_SIGNATURE else "scipy"
+    try:
+        with warnings.catch_warnings():
+            # Two different fill values are common in archives; both become NaN.
+            warnings.simplefilter("ignore", xr.SerializationWarning)
+            return xr.open_dataset(
+                path, engine=engine, decode_times=False, decode_timedelta=False, cache=False
+            )
+    except Exception as error:  # the engines raise nearly anything for damaged files
+        raise UsageError(
+            _("Source {path} cannot be read as NetCDF: {reason}.", path=path, reason=error),
+            _("The file may be damaged or cut short; look at it with ncdump -h."),
+        ) from error
+
+
+class StepReader(AbstractContextManager["StepReader"]):
+    """Reads the fields of steps; holds at most one file open and one window in memory."""
+
+    def __init__(self) -> None:
+        self._path: Path | None = None
+        self._dataset: xr.Dataset | None = None
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._close()
+
+    def fields(self, steps: Sequence[Step]) -> Iterator[FloatField]:
+        """Yield the field `[H, W]` of each step in physical units, NaN where there is no value.
+
+        Raises:
+            DatasetError: a file cannot be read, or holds infinite values.
+        """
+        for window in _windows(steps):
+            values = self._read(window)
+            for step, field in zip(window, values, strict=True):
+                if np.isinf(field).any():
+                    raise DatasetError(
+                        _("{variable} has infinite values in {path}, step {step}.",
+                          variable=step.source.variable, path=step.source.path, step=step.index),
+                        _("Mask them with _FillValue first."),
+                    )  # fmt: skip
+                yield field
+
+    def _read(self, window: Sequence[Step]) -> FloatField:
+        """Return `[N, H, W]`, the values of consecutive steps of one file."""
+        source, axes = window[0].source, window[0].source.axes
+        place: dict[str, int | slice] = dict.fromkeys(axes.squeezed, 0)
+        order = [axes.rows, axes.columns]
+        if axes.time.dimension is not None:
+            place[axes.time.dimension] = slice(window[0].index, window[-1].index + 1)
+            order.insert(0, axes.time.dimension)
+        try:
+            selected = self._open(source.path)[source.variable].isel(place)
+            values = selected.transpose(*order).values
+        except (OSError, RuntimeError, ValueError, EOFError) as error:
+            raise DatasetError(
+                _("{variable} cannot be read from {path}: {reason}.",
+                  variable=source.variable, path=source.path, reason=error),
+                _("The file may be damaged or cut short; fetch it again."),
+            ) from error  # fmt: skip
+        with np.errstate(over="ignore"):  # what overflows is found as infinite by the caller
+            fields: FloatField = values.astype(np.float32)
+        return fields if axes.time.dimension is not None else fields[None]
+
+    def _open(self, path: Path) -> xr.Dataset:
+        if self._dataset is None or self._path != path:
+            self._close()
+            self._dataset, self._path = open_netcdf(path), path
+        return self._dataset
+
+    def _close(self) -> None:
+        if self._dataset is not None:
+            self._dataset.close()
+        self._dataset = self._path = None
+
+
+def _windows(steps: Sequence[Step]) -> Iterator[Sequence[Step]]:
+    """Group steps that follow each other in one file and in one window of it."""
+    start = 0
+    for end in range(1, len(steps) + 1):
+        last = steps[end - 1]
+        if (
+            end == len(steps)
+            or steps[end].source is not last.source
+            or steps[end].index != last.index + 1
+            or steps[end].index % last.source.window == 0
+        ):
+            yield steps[start:end]
+            start = end
+
+
+def survey_field(dataset: xr.Dataset, variable: str, path: Path) -> tuple[SourceField, Grid]:
+    """Return what `variable` is in the open file at `path`, and its grid.
+
+    Raises:
+        UsageError: the variable does not hold numbers.
+        DatasetError: it has a dimension that is neither time nor horizontal.
+    """
+    array = dataset[variable]
+    if array.dtype.kind not in "iuf":
+        raise UsageError(
+            _("Variable {variable} in {path} holds {dtype}, not numbers.",
+              variable=variable, path=path, dtype=array.dtype),
+            _("Choose one of: {available}", available=", ".join(field_names(dataset))),
+        )  # fmt: skip
+    try:
+        axes = find_axes(dataset, variable)
+    except DatasetError as error:
+        raise DatasetError(f"{path}: {error.message}", error.hint) from error
+    steps = 1 if axes.time.dimension is None else array.sizes[axes.time.dimension]
+    attributes = {
+        name: str(array.attrs[name])
+        for name in ("units", "long_name", "standard_name")
+        if name in array.attrs
+    }
+    field = SourceField(path, variable, axes, steps, _window(array, axes), attributes)
+    return field, _grid(dataset, array, axes)
+
+
+def _window(array: xr.DataArray, axes: Axes) -> int:
+    """Return how many steps to read at a time.
+
+    A compressed chunk that spans many steps would be decompressed once for each of them.
+    """
+    if axes.time.dimension is None:
+        return 1
+    chunks = array.encoding.get("chunksizes") or array.encoding.get("preferred_chunks")
+    if isinstance(chunks, Mapping):
+        stored = int(chunks.get(axes.time.dimension, 1))
+    else:
+        stored = int(chunks[array.dims.index(axes.time.dimension)]) if chunks else 1
+    step_bytes = array.sizes[axes.rows] * array.sizes[axes.columns] * array.dtype.itemsize
+    return max(1, min(stored, WINDOW_BYTES // max(1, step_bytes)))
+
+
+def _grid(dataset: xr.Dataset, array: xr.DataArray, axes: Axes) -> Grid:
+    dimensions = [axes.rows, axes.columns]
+
+    def coordinate(found: xr.DataArray | None, one_dimensional: str) -> FloatArray | None:
+        if found is None or (found.ndim == 1 and found.dims != (one_dimensional,)):
+            return None
+        ordered = found if found.ndim == 1 else found.transpose(*dimensions)
+        return ordered.values.astype(np.float64)
+
+    return Grid(
+        (array.sizes[axes.rows], array.sizes[axes.columns]),
+        coordinate(find_coordinate(dataset, dimensions, "latitude"), axes.rows),
+        coordinate(find_coordinate(dataset, dimensions, "longitude"), axes.columns),
+    )
+
+
+def field_names(dataset: xr.Dataset) -> list[str]:
+    """Return the variables that may be fields on a grid: numbers over two or more dimensions."""
+    bounds = {str(variable.attrs.get("bounds")) for variable in dataset.variables.values()}
+    return sorted(
+        str(name)
+        for name, variable in dataset.data_vars.items()
+        if variable.ndim >= 2 and variable.dtype.kind in "iuf" and name not in bounds
+    )

@@ -1,0 +1,238 @@
+"""Writing the fields of a dataset: one writer for each format."""
+
+import io
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import cftime
+import h5netcdf
+import h5py
+import numpy as np
+import numpy.typing as npt
+
+from srwizard.data.fields import FloatField
+from srwizard.data.layout import LEVELS, Layout
+from srwizard.data.prepare_cf import Moment
+from srwizard.data.prepare_grid import Grid
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
+
+TIME_UNITS = "seconds since 1970-01-01 00:00:00"
+COORDINATE_ATTRIBUTES = {
+    "lon": {"standard_name": "longitude", "units": "degrees_east"},
+    "lat": {"standard_name": "latitude", "units": "degrees_north"},
+}
+RESERVED_NAMES = frozenset({"time", "lon", "lat", "x", "y"})
+"""Names that the coordinates and dimensions of the `h5` and `nc` formats have."""
+
+WriteField = Callable[[str, str, int, FloatField], None]
+"""(level, variable, step in the split, field `[H, W]`)"""
+
+
+@dataclass(frozen=True)
+class Content:
+    """What a dataset holds besides the values.
+
+    Args:
+        grids: level (hr, lr) -> its grid.
+        attributes: variable -> units, long_name, standard_name.
+        calendar: the CF calendar of the times; empty where steps have none.
+    """
+
+    grids: Mapping[str, Grid]
+    attributes: Mapping[str, Mapping[str, str]]
+    calendar: str
+
+
+@dataclass(frozen=True)
+class SplitSteps:
+    """The steps of one split, in order: their names, and their times or Nones."""
+
+    split: str
+    names: Sequence[str]
+    moments: Sequence[Moment | None]
+
+
+def write_statics(root: Path, grids: Mapping[str, Grid]) -> None:
+    """Write `static_variables/{hr,lr}/NN_{lon,lat}.npy` (float64, degrees), as far as known."""
+    for level in LEVELS:
+        for number, (name, values) in enumerate(coordinates(grids[level]).items()):
+            directory = root / "static_variables" / level
+            directory.mkdir(parents=True, exist_ok=True)
+            np.save(directory / f"{number:02d}_{name}.npy", values, allow_pickle=False)
+
+
+def coordinates(grid: Grid) -> dict[str, npt.NDArray[Any]]:
+    """Return the coordinates that `grid` has: lon `[W]` or `[H, W]`, lat `[H]` or `[H, W]`."""
+    found = {"lon": grid.longitude, "lat": grid.latitude}
+    return {name: values for name, values in found.items() if values is not None}
+
+
+@contextmanager
+def npy_split(root: Path, content: Content, steps: SplitSteps) -> Iterator[WriteField]:
+    """Write one `.npy` file for each field, named by its step."""
+    directories = {
+        (level, variable): root / steps.split / level / variable
+        for level in LEVELS
+        for variable in content.attributes
+    }
+    for directory in directories.values():
+        directory.mkdir(parents=True)
+
+    def write(level: str, variable: str, position: int, field: FloatField) -> None:
+        file = directories[level, variable] / f"{steps.names[position]}.npy"
+        np.save(file, field, allow_pickle=False)
+
+    yield write
+
+
+@contextmanager
+def h5_split(root: Path, content: Content, steps: SplitSteps) -> Iterator[WriteField]:
+    """Write one HDF5 file: `{hr,lr}/<variable>` `[N, H, W]`, one step per chunk; lon, lat; time."""
+    with (
+        _latching_file(root / f"{steps.split}.h5") as stream,
+        h5py.File(stream, "w") as file,
+    ):
+        times, time_attributes = _encoded_times(content, steps)
+        file.create_dataset("time", data=times).attrs.update(time_attributes)
+        for level in LEVELS:
+            group, grid = file.create_group(level), content.grids[level]
+            for name, values in coordinates(grid).items():
+                group.create_dataset(name, data=values).attrs.update(COORDINATE_ATTRIBUTES[name])
+            for variable, attributes in content.attributes.items():
+                dataset = group.create_dataset(
+                    variable,
+                    (len(times), *grid.shape),
+                    np.float32,
+                    chunks=(1, *grid.shape),
+                    fillvalue=np.float32(np.nan),
+                )
+                dataset.attrs.update(attributes)
+
+        def write(level: str, variable: str, position: int, field: FloatField) -> None:
+            file[level][variable][position] = field
+            stream.check()
+
+        yield write
+
+
+@contextmanager
+def nc_split(root: Path, content: Content, steps: SplitSteps) -> Iterator[WriteField]:
+    """Write one NetCDF-4 file by CF, with groups hr and lr and the time they share."""
+    with (
+        _latching_file(root / f"{steps.split}.nc") as stream,
+        h5netcdf.File(stream, "w") as file,
+    ):
+        file.attrs["Conventions"] = "CF-1.11"
+        times, time_attributes = _encoded_times(content, steps)
+        file.dimensions = {"time": len(times)}
+        file.create_variable("time", ("time",), data=times).attrs.update(time_attributes)
+        for level in LEVELS:
+            group, grid = file.create_group(level), content.grids[level]
+            horizontal = _horizontal_dimensions(grid)
+            group.dimensions = dict(zip(horizontal, grid.shape, strict=True))
+            for name, values in coordinates(grid).items():
+                over = horizontal if values.ndim == 2 else (horizontal[name == "lon"],)
+                coordinate = group.create_variable(name, over, data=values)
+                coordinate.attrs.update(COORDINATE_ATTRIBUTES[name])
+            auxiliary = " ".join(name for name in coordinates(grid) if name not in horizontal)
+            for variable, attributes in content.attributes.items():
+                field = group.create_variable(
+                    variable,
+                    ("time", *horizontal),
+                    np.float32,
+                    chunks=(1, *grid.shape),
+                    fillvalue=np.float32(np.nan),
+                )
+                field.attrs.update(attributes)
+                if auxiliary:
+                    field.attrs["coordinates"] = auxiliary
+
+        def write(level: str, variable: str, position: int, field: FloatField) -> None:
+            file[level][variable][position] = field
+            stream.check()
+
+        yield write
+
+
+SPLIT_WRITERS: Mapping[
+    Layout, Callable[[Path, Content, SplitSteps], AbstractContextManager[WriteField]]
+] = {"npy": npy_split, "h5": h5_split, "nc": nc_split}
+
+
+class _LatchingFile(io.FileIO):
+    """A file that keeps the first failed write to itself until it is asked.
+
+    The HDF5 library crashes when the process ends if the disk refused one of its writes. So it is
+    told that all went well, and the dataset is given up by whoever calls `check`.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, "w+")
+        self._failure: OSError | None = None
+
+    def write(self, content: "ReadableBuffer", /) -> int:
+        """Write all of `content`, or remember why not."""
+        rest = memoryview(content).cast("B")
+        size = len(rest)
+        try:
+            while self._failure is None and rest:
+                rest = rest[super().write(rest) :]
+        except OSError as error:
+            self._failure = error
+        return size
+
+    def truncate(self, size: int | None = None, /) -> int:
+        """Set the size, or remember why not."""
+        try:
+            return super().truncate(size)
+        except OSError as error:
+            self._failure = self._failure or error
+            return size or 0
+
+    def check(self) -> None:
+        """Raise the first failure.
+
+        Raises:
+            OSError: something could not be written.
+        """
+        if self._failure is not None:
+            raise self._failure
+
+
+@contextmanager
+def _latching_file(path: Path) -> Iterator[_LatchingFile]:
+    with _LatchingFile(path) as file:
+        yield file
+        file.check()
+
+
+def _encoded_times(
+    content: Content, steps: SplitSteps
+) -> tuple[npt.NDArray[np.int64], dict[str, str]]:
+    """Return `[N]` and its CF attributes: seconds since 1970, or plain numbers without a time."""
+    if not content.calendar:
+        return np.arange(len(steps.names), dtype=np.int64), {"long_name": "step"}
+    dates = [
+        cftime.datetime(*moment, calendar=content.calendar)
+        for moment in steps.moments
+        if moment is not None
+    ]
+    seconds = cftime.date2num(dates, TIME_UNITS, content.calendar)
+    return np.asarray(seconds, dtype=np.int64), {
+        "standard_name": "time",
+        "units": TIME_UNITS,
+        "calendar": content.calendar,
+    }
+
+
+def _horizontal_dimensions(grid: Grid) -> tuple[str, str]:
+    rows, columns = grid.latitude, grid.longitude
+    return (
+        "lat" if rows is not None and rows.ndim == 1 else "y",
+        "lon" if columns is not None and columns.ndim == 1 else "x",
+    )
