@@ -14,7 +14,10 @@ $(STAMP): pyproject.toml constraints.txt
 	touch $@
 
 demo: $(STAMP)
-	bash demo.sh
+	rm -rf demo
+	$(BIN)/srwizard prepare "$$($(BIN)/python -c 'import iris_sample_data; print(iris_sample_data.path)')/ostia_monthly.nc" \
+		--variable surface_temperature --name temp --scale 2 --split 0.7/0.15/0.15 -o demo/data
+	$(BIN)/srwizard --answers examples/demo.yaml
 
 test: $(STAMP)
 	$(BIN)/python -m pytest -n $(PYTEST_WORKERS)

@@ -4,10 +4,9 @@ from collections.abc import Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from srwizard.models import catalog
-
 from srwizard.errors import UsageError
 from srwizard.i18n import translate as _
+from srwizard.models import catalog
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -76,6 +75,7 @@ def load_reference(net: "nn.Module", state_dict: Mapping[str, Any]) -> None:
         UsageError: a weight is missing, unexpected or of another shape; `net` is left unchanged.
     """
     import torch
+
     from srwizard.models.global_skip import GlobalSkip
 
     target = net.net if isinstance(net, GlobalSkip) else net

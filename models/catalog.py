@@ -9,6 +9,8 @@ from functools import cache
 from importlib.metadata import entry_points
 from typing import Any
 
+from srwizard.errors import UsageError
+from srwizard.i18n import translate as _
 from srwizard.models.card import (
     Check,
     Family,
@@ -20,9 +22,6 @@ from srwizard.models.card import (
     problems,
     resolve_parameters,
 )
-
-from srwizard.errors import UsageError
-from srwizard.i18n import translate as _
 
 __all__ = [
     "Check",

@@ -5,10 +5,11 @@ come normalised.
 """
 
 import torch
-from srwizard.models.checkpointing import run_block
-from srwizard.models.upsampling import pixel_shuffle_stages
 from torch import Tensor, nn
 from torch.nn import functional
+
+from srwizard.models.checkpointing import run_block
+from srwizard.models.upsampling import pixel_shuffle_stages
 
 
 class ResidualBlock(nn.Module):

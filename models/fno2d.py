@@ -5,10 +5,11 @@ the low-resolution field is first interpolated to the high-resolution grid.
 """
 
 import torch
-from srwizard.models.checkpointing import run_block
-from srwizard.models.upsampling import bicubic
 from torch import Tensor, nn
 from torch.nn import functional
+
+from srwizard.models.checkpointing import run_block
+from srwizard.models.upsampling import bicubic
 
 
 class SpectralConv2d(nn.Module):

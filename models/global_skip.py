@@ -2,8 +2,9 @@
 
 from typing import Protocol, runtime_checkable
 
-from srwizard.models.upsampling import bicubic
 from torch import Tensor, nn
+
+from srwizard.models.upsampling import bicubic
 
 
 @runtime_checkable

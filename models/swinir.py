@@ -5,11 +5,12 @@ Parameters carry the names of the authors' state dict. Left out are the mean shi
 so that training computes one function, with gradient checkpointing or without.
 """
 
+from torch import Tensor, nn
+from torch.nn import functional
+
 from srwizard.models.checkpointing import run_block
 from srwizard.models.swin import SwinBlock, shift_mask
 from srwizard.models.upsampling import pixel_shuffle_stages, prime_factors
-from torch import Tensor, nn
-from torch.nn import functional
 
 UPSAMPLING_FEATURES = 64  # channels of the up-samplers in every network of the paper
 

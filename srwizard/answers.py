@@ -5,8 +5,7 @@ simply not set (`model_fields_set`), so that a saved session knows decisions fro
 """
 
 import difflib
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -104,19 +103,19 @@ class Answers(Section):
         return self.model_dump(exclude_unset=True)
 
     def has(self, key: str) -> bool:
-        """Tell whether `key` ("training.epochs") was decided."""
+        """Tell whether `key` ("training.epochs", "model.params.width") was decided."""
         node: Any = self
         for part in key.split("."):
-            if part not in node.model_fields_set:
+            if part not in (node if isinstance(node, dict) else node.model_fields_set):
                 return False
-            node = getattr(node, part)
+            node = node[part] if isinstance(node, dict) else getattr(node, part)
         return True
 
     def get(self, key: str) -> Any:
-        """Return the value of `key` ("training.epochs"), the default where it was not decided."""
+        """Return the value of `key`, the default where it was not decided."""
         node: Any = self
         for part in key.split("."):
-            node = getattr(node, part)
+            node = node.get(part) if isinstance(node, dict) else getattr(node, part)
         return node
 
     def set(self, key: str, value: Any) -> None:
@@ -130,15 +129,17 @@ class Answers(Section):
         for part in sections:
             child = getattr(node, part)
             setattr(node, part, child)  # marks the section as decided
-            node = child
-        setattr(node, name, value)
+            node = getattr(node, part)
+        if isinstance(node, dict):
+            node[name] = value
+        else:
+            setattr(node, name, value)
 
     def forget(self, key: str) -> None:
         """Return `key` to its default, as if it had never been decided."""
         section_name, name = key.split(".")
         section: Section = getattr(self, section_name)
-        fresh = type(section)()
-        section.__dict__[name] = getattr(fresh, name)
+        section.__dict__[name] = getattr(type(section)(), name)
         section.model_fields_set.discard(name)
 
 
@@ -164,26 +165,6 @@ def key_problem(key: str, value: Any) -> str | None:
     return None
 
 
-def read_answers(path: Path, overrides: tuple[str, ...] = ()) -> Answers:
-    """Read an answers file and apply `section.key=value` overrides.
-
-    Raises:
-        UsageError: the file cannot be read or holds mistakes; all of them are listed at once,
-            with line and column.
-    """
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise UsageError(
-            _("cannot read the answers file {path}: {reason}", path=path, reason=error.strerror),
-            _("Write one with: srwizard answers --template > answers.yaml"),
-        ) from None
-    document = yamlfile.parse(content, str(path))
-    for override in overrides:
-        _apply_override(document, override)
-    return parse_answers(document)
-
-
 def parse_answers(document: yamlfile.Document) -> Answers:
     """Validate a parsed answers file.
 
@@ -201,25 +182,6 @@ def parse_answers(document: yamlfile.Document) -> Answers:
         _("the answers are not valid:") + "".join(f"\n  {line}" for line in lines),
         _("Every key with its default and limits: srwizard answers --template"),
     )
-
-
-def _apply_override(document: yamlfile.Document, override: str) -> None:
-    key, equals, text = override.partition("=")
-    if not equals or not key:
-        raise UsageError(
-            _("--set {override}: not of the form section.key=value", override=override),
-            _("For example: --set training.epochs=100"),
-        )
-    value = yamlfile.parse(f"value: {text}".encode(), f"--set {override}").values["value"]
-    *sections, name = key.split(".")
-    node = document.values
-    for part in sections:
-        child = node.setdefault(part, {})
-        if not isinstance(child, dict):
-            raise UsageError(_("--set {override}: {part} is no section", override=override, part=part))
-        node = child
-    node[name] = value
-    document.places.update({tuple(key.split(".")): (0, 0)} if False else {})
 
 
 def _dotted(location: tuple[str | int, ...]) -> str:
@@ -274,9 +236,3 @@ def _unknown_key(location: tuple[str | int, ...]) -> str:
     if near:
         return _("unknown key; did you mean {near}?", near=near[0])
     return _("unknown key; known are {allowed}", allowed=", ".join(dict.fromkeys(allowed)))
-
-
-def describe(answers: Answers) -> Iterator[tuple[str, Any, bool]]:
-    """Yield key, value, and whether it was decided, for every key."""
-    for key in known_keys():
-        yield key, answers.get(key), answers.has(key)

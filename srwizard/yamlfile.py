@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -25,19 +26,58 @@ _Loader.add_implicit_resolver(
 
 @dataclass(frozen=True)
 class Document:
-    """A YAML mapping and the line and column (from 1) of each of its keys."""
+    """A YAML mapping and the place, "file:line:column", of each of its keys."""
 
     name: str
     values: dict[str, Any]
-    places: dict[KeyPath, tuple[int, int]] = field(default_factory=dict)
+    places: dict[KeyPath, str] = field(default_factory=dict)
 
     def place(self, path: KeyPath) -> str:
-        """Return "file:line:column" of `path`, or of the nearest enclosing key."""
+        """Return the place of `path`, or of the nearest enclosing key."""
         for length in range(len(path), 0, -1):
             if path[:length] in self.places:
-                line, column = self.places[path[:length]]
-                return f"{self.name}:{line}:{column}"
+                return self.places[path[:length]]
         return self.name
+
+
+def read(path: Path, overrides: tuple[str, ...] = ()) -> Document:
+    """Read a YAML mapping and apply `section.key=value` overrides.
+
+    Raises:
+        UsageError: the file cannot be read, or it or an override is not valid.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise UsageError(
+            _("cannot read the answers file {path}: {reason}", path=path, reason=error.strerror),
+            _("Write one with: srwizard answers --template > answers.yaml"),
+        ) from None
+    document = parse(content, str(path))
+    for override in overrides:
+        _apply_override(document, override)
+    return document
+
+
+def _apply_override(document: Document, override: str) -> None:
+    key, equals, text = override.partition("=")
+    if not equals or not key:
+        raise UsageError(
+            _("--set {override}: not of the form section.key=value", override=override),
+            _("For example: --set training.epochs=100"),
+        )
+    value = parse(f"value: {text}".encode(), f"--set {override}").values["value"]
+    *sections, name = key.split(".")
+    node = document.values
+    for part in sections:
+        child = node.setdefault(part, {})
+        if not isinstance(child, dict):
+            raise UsageError(
+                _("--set {override}: {part} is no section", override=override, part=part)
+            )
+        node = child
+    node[name] = value
+    document.places[tuple(key.split("."))] = f"--set {override}"
 
 
 def parse(content: bytes, name: str) -> Document:
@@ -82,16 +122,19 @@ def parse(content: bytes, name: str) -> Document:
 
 def _not_yaml(name: str, error: yaml.YAMLError) -> UsageError:
     mark = getattr(error, "problem_mark", None)
-    place = f"{name}:{mark.line + 1}:{mark.column + 1}" if mark else name
     reason = getattr(error, "problem", None) or str(error)
     return UsageError(
-        _("{place}: not valid YAML: {reason}", place=place, reason=reason),
+        _("{place}: not valid YAML: {reason}", place=_place(name, mark), reason=reason),
         _("Check the indentation, the colons and the quotes there."),
     )
 
 
-def _places(root: yaml.Node, name: str) -> dict[KeyPath, tuple[int, int]]:
-    places: dict[KeyPath, tuple[int, int]] = {}
+def _place(name: str, mark: yaml.Mark | None) -> str:
+    return f"{name}:{mark.line + 1}:{mark.column + 1}" if mark else name
+
+
+def _places(root: yaml.Node, name: str) -> dict[KeyPath, str]:
+    places: dict[KeyPath, str] = {}
     waiting: list[tuple[yaml.Node, KeyPath, frozenset[int]]] = [(root, (), frozenset())]
     while waiting:
         node, path, above = waiting.pop()
@@ -101,23 +144,17 @@ def _places(root: yaml.Node, name: str) -> dict[KeyPath, tuple[int, int]]:
         if isinstance(node, yaml.MappingNode):
             for key, value in node.value:
                 child = (*path, str(key.value))
-                where = (key.start_mark.line + 1, key.start_mark.column + 1)
+                place = _place(name, key.start_mark)
                 if child in places:
+                    dotted = ".".join(map(str, child))
                     raise UsageError(
-                        _(
-                            "{name}:{line}:{column}: the key {key} is there twice",
-                            name=name, line=where[0], column=where[1],
-                            key=".".join(map(str, child)),
-                        ),
+                        _("{place}: the key {key} is there twice", place=place, key=dotted),
                         _("Keep one of the two."),
-                    )  # fmt: skip
-                places[child] = where
+                    )
+                places[child] = place
                 waiting.append((value, child, inside))
         elif isinstance(node, yaml.SequenceNode):
             for index, value in enumerate(node.value):
-                places[(*path, index)] = (
-                    value.start_mark.line + 1,
-                    value.start_mark.column + 1,
-                )
+                places[(*path, index)] = _place(name, value.start_mark)
                 waiting.append((value, (*path, index), inside))
     return places

@@ -16,8 +16,15 @@ WHOLE: Window = (slice(None), slice(None))
 class Field(Protocol):
     """A series of `len(steps)` arrays `[H, W]`, in physical units, NaN where there is no value."""
 
-    steps: tuple[str, ...]
-    shape: tuple[int, int]
+    @property
+    def steps(self) -> tuple[str, ...]:
+        """The names of the steps, in order of time."""
+        ...
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """`[H, W]` of every step."""
+        ...
 
     def read(self, index: int, window: Window = WHOLE) -> FloatField:
         """Return step `index` as float32 `[h, w]`, only `window` of it being read from disk."""
@@ -111,11 +118,11 @@ def read_npy_header(path: Path) -> ArrayHeader:
         OSError: the file cannot be read.
     """
     with path.open("rb") as stream:
-        version = np.lib.format.read_magic(stream)  # type: ignore[no-untyped-call]
+        version = np.lib.format.read_magic(stream)
         read_header = (
             np.lib.format.read_array_header_1_0
             if version == (1, 0)
             else np.lib.format.read_array_header_2_0
         )
-        shape, _, dtype = read_header(stream)  # type: ignore[no-untyped-call]
+        shape, _, dtype = read_header(stream)
         return ArrayHeader(shape, dtype, stream.tell() + int(np.prod(shape)) * dtype.itemsize)

@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import Literal
 
 import h5py
-import numpy as np
 
-from srwizard.data.fields import Field, HDF5Field, NpyField, read_npy_header
+from srwizard.data.fields import ArrayHeader, Field, HDF5Field, NpyField, read_npy_header
 from srwizard.i18n import translate as _
 
 Layout = Literal["npy", "h5", "nc"]
@@ -139,28 +138,29 @@ def _npy_field(directory: Path, problems: list[Problem]) -> NpyField | None:
 
 def _checked_shape(file: Path, problems: list[Problem]) -> tuple[int, int] | None:
     """Return `[H, W]` of a sound `.npy` file, else None with the problem noted."""
-
-    def wrong(message: str) -> None:
-        problems.append(Problem(file, message))
-
     try:
         header = read_npy_header(file)
-        size = file.stat().st_size
+        message = _header_problem(header, file.stat().st_size)
     except OSError as error:
-        return wrong(_("cannot be read: {reason}", reason=error.strerror or str(error)))
+        message = _("cannot be read: {reason}", reason=error.strerror or str(error))
     except (ValueError, SyntaxError, EOFError):
-        return wrong(_("not a .npy file, or its header is damaged"))
-    if header.dtype.hasobject:
-        return wrong(_("holds pickled Python objects, which are never loaded"))
-    if not np.issubdtype(header.dtype, np.floating) and not np.issubdtype(header.dtype, np.integer):
-        return wrong(_("holds {dtype}, not numbers", dtype=str(header.dtype)))
-    if len(header.shape) != 2 or 0 in header.shape:
-        return wrong(_("shape {found} is not [H, W]", found=list(header.shape)))
-    if size < header.expected_bytes:
-        return wrong(
-            _("truncated: {size} bytes of {expected}", size=size, expected=header.expected_bytes)
-        )
+        message = _("not a .npy file, or its header is damaged")
+    if message is not None:
+        problems.append(Problem(file, message))
+        return None
     return (header.shape[0], header.shape[1])
+
+
+def _header_problem(header: ArrayHeader, size: int) -> str | None:
+    if header.dtype.hasobject:
+        return _("holds pickled Python objects, which are never loaded")
+    if header.dtype.kind not in "fiu":
+        return _("holds {dtype}, not numbers", dtype=str(header.dtype))
+    if len(header.shape) != 2 or 0 in header.shape:
+        return _("shape {found} is not [H, W]", found=list(header.shape))
+    if size < header.expected_bytes:
+        return _("truncated: {size} bytes of {expected}", size=size, expected=header.expected_bytes)
+    return None
 
 
 def _hdf5_fields(

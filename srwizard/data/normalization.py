@@ -18,6 +18,7 @@ from srwizard.data.inspect import spread
 from srwizard.data.layout import LEVELS, Contents
 
 Method = Literal["PGN", "GN"]
+NAMES = ("mean", "std", "minimum", "maximum", "observed")
 RARE_STEPS = 3
 """A point seen in fewer steps has no spread of its own to speak of."""
 SMALLEST_SPREAD = 1e-3
@@ -29,13 +30,15 @@ class Statistics:
     """What turns physical values into normalized ones at one level, and back.
 
     `mean` and `std` are `[C, H, W]` for PGN and `[C, 1, 1]` for GN; `minimum` and `maximum` are
-    `[C]`, the range of the training split.
+    `[C]`, the range of the training split; `observed` is `[C, H, W]`, 1 where a point has a value
+    in some step and 0 on land.
     """
 
     mean: FloatField
     std: FloatField
     minimum: FloatField
     maximum: FloatField
+    observed: FloatField
 
     def crop(self, rows: slice, columns: slice) -> tuple[FloatField, FloatField]:
         """Return mean and std for a window of the field."""
@@ -88,7 +91,7 @@ def statistics(
 def _channel(
     found: Field, method: Method, steps: int | None, step_read: Callable[[], None]
 ) -> tuple[npt.NDArray[np.float64], ...]:
-    """Return mean and std (`[H, W]` or `[1, 1]`), minimum and maximum (scalars) of one variable."""
+    """Return mean and std (`[H, W]` or `[1, 1]`), the range (scalars) and `observed` `[H, W]`."""
     count = np.zeros(found.shape, dtype=np.int64)
     mean = np.zeros(found.shape)
     squares = np.zeros(found.shape)
@@ -105,10 +108,10 @@ def _channel(
             highest = max(highest, float(values[valid].max()))
         step_read()
     overall_mean, overall_std = _merge(count, mean, squares)
-    extremes = np.array(lowest), np.array(highest)
+    rest = np.array(lowest), np.array(highest), (count > 0).astype(np.float64)
     if method == "GN":
-        return np.full((1, 1), overall_mean), np.full((1, 1), overall_std), *extremes
-    return *_per_point(count, mean, squares, overall_mean, overall_std), *extremes
+        return np.full((1, 1), overall_mean), np.full((1, 1), overall_std), *rest
+    return *_per_point(count, mean, squares, overall_mean, overall_std), *rest
 
 
 def _merge(
@@ -147,7 +150,7 @@ def save(path: Path, computed: dict[str, Statistics], key: str) -> None:
     arrays = {
         f"{level}_{name}": getattr(found, name)
         for level, found in computed.items()
-        for name in ("mean", "std", "minimum", "maximum")
+        for name in NAMES
     }
     files.write_with(path, lambda stream: np.savez(stream, key=np.array(key), **arrays))
 
@@ -159,9 +162,7 @@ def load(path: Path, key: str) -> dict[str, Statistics] | None:
             if str(stored["key"]) != key:
                 return None
             return {
-                level: Statistics(
-                    *(stored[f"{level}_{name}"] for name in ("mean", "std", "minimum", "maximum"))
-                )
+                level: Statistics(*(stored[f"{level}_{name}"] for name in NAMES))
                 for level in LEVELS
             }
     except (OSError, ValueError, KeyError, EOFError):

@@ -7,10 +7,10 @@ from importlib import import_module
 from typing import Any
 
 import pytest
-from srwizard.models import build, catalog
-from srwizard.models.catalog import ModelCard, Parameter, card, cards, problems, resolve_parameters
 
 from srwizard.errors import UsageError
+from srwizard.models import build, catalog
+from srwizard.models.catalog import ModelCard, Parameter, card, cards, problems, resolve_parameters
 
 THIRD_PARTY = replace(catalog.EDSR, name="Laboratory")
 

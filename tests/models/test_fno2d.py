@@ -4,8 +4,9 @@ import math
 
 import pytest
 import torch
-from srwizard.models.fno2d import SpectralConv2d, coordinates
 from torch import Tensor
+
+from srwizard.models.fno2d import SpectralConv2d, coordinates
 
 
 def wave(height: int, width: int) -> Tensor:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+
 from srwizard.models import build, load_reference
 from srwizard.models.fno2d import SpectralConv2d
 

@@ -4,15 +4,15 @@ from typing import Any
 
 import pytest
 import torch
-from srwizard.models import build, load_reference, set_gradient_checkpointing
-from srwizard.models.global_skip import GlobalSkip
-from srwizard.models.swin import shift_mask
-from srwizard.models.swinir import SwinIR, pad_to_multiple
 from torch import Tensor, nn
 from torch._subclasses import FakeTensorMode
 from torch.nn import functional
 
 from srwizard.errors import UsageError
+from srwizard.models import build, load_reference, set_gradient_checkpointing
+from srwizard.models.global_skip import GlobalSkip
+from srwizard.models.swin import shift_mask
+from srwizard.models.swinir import SwinIR, pad_to_multiple
 
 SMALL: dict[str, dict[str, Any]] = {
     "FNO2d": {"width": 8, "modes": 4, "num_layers": 3},

@@ -1,0 +1,79 @@
+"""The wizard's side of the conversation: ask, remember, show."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rich.console import RenderableType
+
+from srwizard.errors import NeedsPersonError
+from srwizard.i18n import translate as _
+from srwizard.prompts import Back, Prompts, Question
+from srwizard.session import Session
+
+Maker = Callable[[], Question | None]
+"""Makes a question from the answers so far, or None where there is nothing to ask."""
+
+
+@dataclass
+class Conversation:
+    """What a state works with: the session, somebody who answers, and where to stop."""
+
+    session: Session
+    prompts: Prompts
+    stop_after: str | None = None
+
+    def ask(self, question: Question) -> Any:
+        """Put a question and remember the answer on disk before returning it."""
+        answers = self.session.answers
+        given = bool(question.key) and answers.has(question.key)
+        default = answers.get(question.key) if given else question.default
+        value = self.prompts.ask(question, default, given)
+        if question.key:
+            answers.set(question.key, value)
+            self.session.save()
+        return value
+
+    def ask_in_turn(self, makers: Sequence[Maker]) -> None:
+        """Put questions one after the other; back returns to the one before.
+
+        Raises:
+            Back: the user went back from the first question.
+        """
+        place = 0
+        asked: list[int] = []
+        while place < len(makers):
+            question = makers[place]()
+            if question is None:
+                place += 1
+                continue
+            try:
+                self.ask(question)
+            except Back:
+                if not asked:
+                    raise
+                place = asked.pop()
+                continue
+            asked.append(place)
+            place += 1
+
+    def show(self, content: RenderableType) -> None:
+        """Show something that needs no answer."""
+        self.prompts.show(content)
+
+    def require_confirmation(self) -> None:
+        """Make sure that a person, or the answers file, has agreed to the launch.
+
+        Raises:
+            NeedsPersonError: nobody has.
+        """
+        if self.session.answers.confirm:
+            return
+        if self.prompts.interactive and self.ask(
+            Question("confirm", _("Launch now?"), "yes_no", default=True)
+        ):
+            return
+        raise NeedsPersonError(
+            _("stopped before the launch: it is not confirmed"),
+            _("Put confirm: true into the answers file, or go on by hand: srwizard resume"),
+        )

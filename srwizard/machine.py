@@ -1,0 +1,146 @@
+"""The wizard as a finite-state machine: one table, one loop.
+
+`TRANSITIONS` is the whole of the machine. A state is a module in `srwizard.states` with a
+function `run(conversation) -> trigger`; the loop calls it, makes the transition that the
+trigger stands for, and saves the session before anything else is asked.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from transitions import Machine
+
+from srwizard.answers import SECTIONS
+from srwizard.conversation import Conversation
+from srwizard.errors import InterruptedByUserError
+from srwizard.i18n import translate as _
+from srwizard.prompts import Back
+from srwizard.session import FINAL_STATES, Session
+from srwizard.states import (
+    adjust,
+    data,
+    devices,
+    diagnose,
+    done,
+    dry_run,
+    frozen,
+    launch,
+    memory,
+    model,
+    output,
+    review,
+    training,
+)
+
+State = Callable[[Conversation], str]
+
+STATES: dict[str, State] = {
+    "data": data.run,
+    "output": output.run,
+    "model": model.run,
+    "training": training.run,
+    "devices": devices.run,
+    "memory": memory.run,
+    "review": review.run,
+    "frozen": frozen.run,
+    "dry_run": dry_run.run,
+    "adjust": adjust.run,
+    "launch": launch.run,
+    "diagnose": diagnose.run,
+    "done": done.run,
+}
+STOPS = {"frozen": "dry_run", "dry_run": "launch"}
+"""Where `--stop-after` ends: before the state that comes next if all is well."""
+
+TRANSITIONS: list[dict[str, Any]] = [
+    # A section edited from the review comes back to it.
+    {"trigger": "next", "source": list(SECTIONS), "dest": "review", "conditions": "is_editing"},
+    {"trigger": "back", "source": list(SECTIONS), "dest": "review", "conditions": "is_editing"},
+    # The way forward ...
+    {"trigger": "next", "source": "data", "dest": "output"},
+    {"trigger": "next", "source": "output", "dest": "model"},
+    {"trigger": "next", "source": "model", "dest": "training"},
+    {"trigger": "next", "source": "training", "dest": "devices"},
+    {"trigger": "next", "source": "devices", "dest": "memory"},
+    {"trigger": "next", "source": "memory", "dest": "review"},
+    {"trigger": "next", "source": "review", "dest": "frozen"},
+    {"trigger": "next", "source": "frozen", "dest": "dry_run"},
+    {"trigger": "fits", "source": "dry_run", "dest": "launch"},
+    {"trigger": "short", "source": "dry_run", "dest": "adjust"},
+    {"trigger": "completed", "source": "launch", "dest": "done"},
+    # ... and back.
+    {"trigger": "back", "source": "output", "dest": "data"},
+    {"trigger": "back", "source": "model", "dest": "output"},
+    {"trigger": "back", "source": "training", "dest": "model"},
+    {"trigger": "back", "source": "devices", "dest": "training"},
+    {"trigger": "back", "source": "memory", "dest": "devices"},
+    {"trigger": "back", "source": "review", "dest": "memory"},
+    # Any section can be edited from the review.
+    *({"trigger": f"edit_{section}", "source": "review", "dest": section} for section in SECTIONS),
+    # Memory is short: change the answers, or accept the risk.
+    {"trigger": "changed", "source": "adjust", "dest": "review"},
+    {"trigger": "accepted", "source": "adjust", "dest": "launch"},
+    # Training failed: see why, then change the answers.
+    {"trigger": "failed", "source": "launch", "dest": "diagnose"},
+    {"trigger": "next", "source": "diagnose", "dest": "adjust"},
+]
+
+
+class WizardModel:
+    """What `transitions` moves: the session's state, and whether a section is being edited."""
+
+    state: str
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+
+    def is_editing(self) -> bool:
+        """Whether the section was entered from the review."""
+        return self.session.editing
+
+
+def build_machine(model: Any, initial: str = "data", machine: type[Machine] = Machine) -> Machine:
+    """Return the machine over `model`, standing in `initial`."""
+    return machine(
+        model=model,
+        states=list(STATES),
+        transitions=TRANSITIONS,
+        initial=initial,
+        auto_transitions=False,
+    )
+
+
+def run(conversation: Conversation) -> None:
+    """Walk from the session's state to the end.
+
+    Raises:
+        SrwizardError: the conversation ended before; the error says why and what to do.
+    """
+    session = conversation.session
+    model = WizardModel(session)
+    machine = build_machine(model, session.state)
+    session.save()
+    while True:
+        source = session.state
+        if source == STOPS.get(conversation.stop_after or ""):
+            return
+        try:
+            trigger = STATES[source](conversation)
+        except Back:
+            trigger = "back"
+        except KeyboardInterrupt:
+            session.save()
+            raise InterruptedByUserError(
+                _("the session is saved"), _("Go on with: srwizard resume {id}", id=session.id)
+            ) from None
+        if source in FINAL_STATES:
+            return
+        if trigger not in machine.get_triggers(source):
+            continue  # there is nothing to go back to from the first question
+        model.trigger(trigger)  # type: ignore[attr-defined]
+        session.state = model.state
+        session.editing = trigger.startswith("edit_") or (
+            session.editing and session.state in SECTIONS
+        )
+        session.record(trigger, source, session.state)
+        session.save()

@@ -1,0 +1,178 @@
+"""One process of a dry run: `python -m srwizard.memory.rehearsal RUN_DIR OUT_DIR`.
+
+Started exactly as training is, with the same world size. It sets up the training core, takes
+real optimizer steps, scores a validation batch, saves a checkpoint, and writes what memory that
+took to `OUT_DIR/rank{N}.json`.
+"""
+
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+import torch
+
+from srwizard import files, i18n, runconfig
+from srwizard.data import normalization
+from srwizard.errors import EXIT_TRAINING
+from srwizard.runconfig import RunConfig
+from srwizard.train import failures
+from srwizard.train.checkpoint import LAST
+from srwizard.train.distributed import Place, joined
+from srwizard.train.loop import epoch_steps, optimizer_step, save
+from srwizard.train.order import Step
+from srwizard.train.scoring import score
+from srwizard.train.setup import Training, set_up, steps_per_epoch
+
+FEWEST_STEPS = 3
+MOST_STEPS = 6
+AGREEMENT = 0.01
+"""Two steps whose peaks differ by less show that the peak has been reached."""
+STATISTICS_STEPS = 4
+
+
+def main(arguments: list[str]) -> int:
+    """Rehearse the training of a run directory and write this rank's figures."""
+    run_dir, out_dir = (Path(argument) for argument in arguments)
+    run = runconfig.load(run_dir)
+    i18n.set_language(run.language)
+    baseline = _resident_bytes()
+    with joined(run.devices) as place:
+        where: dict[str, Any] = {"phase": "set-up", "step": None, "epoch": None}
+        try:
+            figures = _rehearse(run, out_dir, place, where)
+        except Exception as error:
+            failures.record(out_dir, error, place.rank, where)
+            raise
+    figures = {"rank": place.rank, "baseline_rss_bytes": baseline, **figures}
+    files.write_json(out_dir / f"rank{place.rank}.json", figures)
+    return 0
+
+
+def _rehearse(run: RunConfig, out_dir: Path, place: Place, where: dict[str, Any]) -> dict[str, Any]:
+    contents = runconfig.verify_dataset(run)
+    statistics = normalization.statistics(
+        contents, run.data.variables, run.training.normalization, steps=STATISTICS_STEPS
+    )
+    training = set_up(run, contents, statistics, place)
+    peaks: list[int] = []
+    seconds: list[float] = []
+    workers = 0
+    plan = _steps(training)
+    batches = training.batches("train", steps_per_epoch(plan))
+    training.network.train()
+    for step in plan:
+        where.update(phase="training step", step=len(peaks) + 1, epoch=1)
+        _forget_peak(place)
+        started = time.perf_counter()
+        optimizer_step(training, step, batches)
+        seconds.append(time.perf_counter() - started)
+        peaks.append(_peak_bytes(place))
+        workers = max(workers, _worker_bytes())
+    where.update(phase="validation")
+    _forget_peak(place)
+    score(training, "valid", batch_limit=1)
+    validation = _peak_bytes(place)
+    where.update(phase="checkpoint")
+    _forget_peak(place)
+    save(training, out_dir, LAST)
+    checkpoint = _peak_bytes(place)
+    return {
+        "step_peak_bytes": peaks,
+        "validation_peak_bytes": validation,
+        "checkpoint_peak_bytes": checkpoint,
+        "worker_bytes": workers,
+        "peak_bytes": max(*peaks, validation, checkpoint) + (0 if _on_gpu(place) else workers),
+        "step_seconds": sorted(seconds[1:])[len(seconds[1:]) // 2],
+        "steps": len(peaks),
+        **_gpu_figures(place),
+    }
+
+
+def _steps(training: Training) -> list[Step]:
+    """Return at least three full optimizer steps, going round the epoch if it is shorter."""
+    steps = epoch_steps(training)
+    largest = [step for step in steps if step.global_samples == steps[0].global_samples]
+    return (largest * FEWEST_STEPS)[:FEWEST_STEPS]
+
+
+def _on_gpu(place: Place) -> bool:
+    return place.device.type == "cuda"
+
+
+def _forget_peak(place: Place) -> None:
+    """Let the next peak be that of the next phase alone."""
+    if _on_gpu(place):
+        torch.cuda.synchronize()
+        torch.cuda.reset_peak_memory_stats()
+    else:
+        Path("/proc/self/clear_refs").write_text("5")
+
+
+def _peak_bytes(place: Place) -> int:
+    """Return the peak since it was last forgotten: on a GPU reserved, on a CPU resident."""
+    if _on_gpu(place):
+        torch.cuda.synchronize()
+        return torch.cuda.max_memory_reserved() + _outside_allocator()
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * 1024
+    return _resident_bytes()
+
+
+def _resident_bytes() -> int:
+    return int(psutil.Process().memory_info().rss)
+
+
+def _worker_bytes() -> int:
+    """Return what the loader processes hold for themselves."""
+    total = 0
+    for child in psutil.Process().children():
+        try:
+            total += child.memory_full_info().uss
+        except psutil.Error:
+            continue
+    return total
+
+
+def _outside_allocator() -> int:
+    """Return what this process holds on its GPU beside torch's allocator (context, libraries)."""
+    seen = _nvml_bytes()
+    return max(0, seen - torch.cuda.memory_reserved()) if seen is not None else 0
+
+
+def _nvml_bytes() -> int | None:
+    import pynvml
+
+    try:
+        pynvml.nvmlInit()
+        uuid = os.environ["CUDA_VISIBLE_DEVICES"].split(",")[torch.cuda.current_device()]
+        handle = pynvml.nvmlDeviceGetHandleByUUID(uuid)
+        for process in pynvml.nvmlDeviceGetComputeRunningProcesses(handle):
+            if process.pid == os.getpid() and process.usedGpuMemory:
+                return int(process.usedGpuMemory)
+    except (pynvml.NVMLError, KeyError, IndexError):
+        return None
+    return None
+
+
+def _gpu_figures(place: Place) -> dict[str, Any]:
+    if not _on_gpu(place):
+        return {}
+    return {
+        "allocated_bytes": torch.cuda.max_memory_allocated(),
+        "reserved_bytes": torch.cuda.max_memory_reserved(),
+        "nvml_bytes": _nvml_bytes(),
+    }
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except Exception:
+        import traceback
+
+        traceback.print_exc()
+        sys.exit(EXIT_TRAINING)

@@ -1,0 +1,72 @@
+"""What can be changed to lower the peak, in the order of preference, and what each costs."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from srwizard.answers import Answers
+from srwizard.i18n import translate as _
+
+
+@dataclass(frozen=True)
+class Remedy:
+    """A change of answers that lowers the peak.
+
+    Args:
+        changes: the answers to set, by key.
+        title: what is changed.
+        cost: what it costs, in time or in the result.
+    """
+
+    changes: dict[str, Any]
+    title: str
+    cost: str
+
+
+def remedies(answers: Answers, hr_shape: tuple[int, int]) -> list[Remedy]:
+    """Return what can still be done, the least intrusive first.
+
+    Args:
+        answers: the decisions so far.
+        hr_shape: `[H, W]` of the fields.
+    """
+    return list(_possible(answers, hr_shape))
+
+
+def _possible(answers: Answers, hr_shape: tuple[int, int]) -> Iterator[Remedy]:
+    memory, training = answers.memory, answers.training
+    if not memory.use_amp:
+        yield Remedy(
+            {"memory.use_amp": True},
+            _("use_amp: compute in bfloat16"),
+            _("faster on most devices; results differ in the third digit"),
+        )
+    if not memory.gradient_checkpointing:
+        yield Remedy(
+            {"memory.gradient_checkpointing": True},
+            _("gradient_checkpointing: recompute each block"),
+            _("about a third slower; the result is the same"),
+        )
+    if training.batch_size > 1:
+        half = training.batch_size // 2
+        doubled = training.grad_accumulation * -(-training.batch_size // half)
+        yield Remedy(
+            {"training.batch_size": half, "training.grad_accumulation": doubled},
+            _("batch_size {batch} with grad_accumulation {steps}", batch=half, steps=doubled),
+            _("slightly slower; the effective batch stays the same"),
+        )
+    scale = answers.data.scale or 1
+    side = memory.patch_size or min(hr_shape)
+    smaller = side // 2 // scale * scale
+    if smaller >= 8 * scale:
+        yield Remedy(
+            {"memory.patch_size": smaller},
+            _("patch_size {size}: train on windows", size=smaller),
+            _("the network sees less context; more epochs may be needed"),
+        )
+
+
+def apply(answers: Answers, remedy: Remedy) -> None:
+    """Take over the changes of a remedy."""
+    for key, value in remedy.changes.items():
+        answers.set(key, value)

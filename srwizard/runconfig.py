@@ -1,0 +1,269 @@
+"""The frozen run config: all that training needs, resolved, sealed by a digest, read-only.
+
+It is the only thing that crosses from the wizard to the training core.
+"""
+
+import hashlib
+import json
+import platform
+import shutil
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import Field, ValidationError
+
+from srwizard import __version__, files, yamlfile
+from srwizard.answers import Section, TrainingAnswers
+from srwizard.data.fingerprint import fingerprint
+from srwizard.data.layout import Contents, scan
+from srwizard.errors import DatasetError, UsageError
+from srwizard.i18n import translate as _
+
+SCHEMA_VERSION = 1
+FILE_NAME = "run.yaml"
+UNSEALED = ("created", "revision", "output", "language", "digest", "field_digests")
+"""What may differ between two runs that are the same: when, where, and in which language."""
+HEADER = (
+    "# Frozen by srwizard. Training refuses this file once it is edited:\n"
+    "# change the answers instead and freeze a new revision.\n"
+)
+
+
+class RunData(Section):
+    """The dataset as it was checked; shapes are `[H, W]`."""
+
+    root: str
+    layout: Literal["npy", "h5", "nc"]
+    variables: list[str]
+    scale: int
+    hr_shape: list[int]
+    lr_shape: list[int]
+    steps: dict[str, int]
+    fingerprint: dict[str, str]
+
+
+class RunOutput(Section):
+    dir: str
+
+
+class RunModel(Section):
+    name: str
+    params: dict[str, Any]
+    in_channels: int
+    out_channels: int
+    global_skip: bool
+
+
+class RunGPU(Section):
+    index: int
+    uuid: str
+    name: str
+
+
+class RunDevices(Section):
+    """`processes` is the world size: one for each GPU, or as many as chosen on a CPU."""
+
+    gpus: list[RunGPU]
+    processes: int
+    nodes: int
+    backend: Literal["gloo", "nccl"]
+
+
+class RunMemory(Section):
+    use_amp: bool
+    gradient_checkpointing: bool
+    patch_size: int | None
+
+
+class RunConfig(Section):
+    schema_version: Literal[1] = 1
+    revision: int = 1
+    created: str
+    language: Literal["en", "zh"]
+    data: RunData
+    output: RunOutput
+    model: RunModel
+    training: TrainingAnswers
+    devices: RunDevices
+    memory: RunMemory
+    software: dict[str, str]
+    digest: str = ""
+    field_digests: dict[str, str] = Field(default_factory=dict)
+
+    @property
+    def global_batch(self) -> int:
+        """Samples in one optimizer step, over all processes and micro-batches."""
+        return self.training.batch_size * self.training.grad_accumulation * self.devices.processes
+
+
+def seal(config: RunConfig) -> RunConfig:
+    """Return `config` with its time of creation, digest and field digests filled in."""
+    created = datetime.now(UTC).isoformat(timespec="seconds")
+    values = config.model_dump() | {"created": created}
+    fields = _field_digests(values)
+    return RunConfig.model_validate(values | {"digest": _digest(values), "field_digests": fields})
+
+
+def software_versions() -> dict[str, str]:
+    """Return the versions that a result depends on, without importing the packages."""
+    versions = {"python": platform.python_version(), "srwizard": __version__}
+    for package in ("torch", "numpy"):
+        try:
+            versions[package] = version(package)
+        except PackageNotFoundError:
+            versions[package] = "missing"
+    return versions
+
+
+def write(config: RunConfig, run_dir: Path) -> Path:
+    """Write a sealed config as `run.yaml`, read-only; an earlier one becomes `run.rN.yaml`.
+
+    Raises:
+        OSError: the directory cannot be written.
+    """
+    path = run_dir / FILE_NAME
+    if path.exists():
+        shutil.copy2(path, run_dir / f"run.r{load(run_dir).revision}.yaml")
+    text = yaml.safe_dump(
+        config.model_dump(), sort_keys=False, allow_unicode=True, default_flow_style=None, width=100
+    )
+    files.write_text(path, HEADER + text, mode=0o444)
+    return path
+
+
+def load(run_dir: Path) -> RunConfig:
+    """Read the run config of a run directory and verify its digest.
+
+    Raises:
+        UsageError: there is none, it was edited after freezing, or it is of another version.
+    """
+    path = run_dir / FILE_NAME
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise UsageError(
+            _("{path} is no run directory: {reason}", path=run_dir, reason=error.strerror),
+            _("A run directory holds a run.yaml, which the wizard writes."),
+        ) from None
+    document = yamlfile.parse(content, str(path))
+    found_version = document.values.get("schema_version")
+    if found_version != SCHEMA_VERSION:
+        raise UsageError(
+            _(
+                "{path} has schema version {found}; this srwizard reads {known}",
+                path=path,
+                found=found_version,
+                known=SCHEMA_VERSION,
+            ),
+            _("Use the srwizard that wrote it, or freeze the answers anew."),
+        )
+    changed = list(changed_fields(document.values))
+    if changed:
+        raise UsageError(
+            _("{path} was edited after it was frozen:", path=path)
+            + "".join(f"\n  {line}" for line in changed),
+            _("Undo the edit, or change the answers and freeze a new revision."),
+        )
+    try:
+        return RunConfig.model_validate(document.values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise UsageError(
+            _(
+                "{place}: {key}: {reason}",
+                place=document.place(first["loc"]),
+                key=".".join(str(part) for part in first["loc"]),
+                reason=first["msg"],
+            )
+        ) from None
+
+
+def changed_fields(values: dict[str, Any]) -> Iterator[str]:
+    """Yield what differs from the sealed state: a field changed, added or removed."""
+    sealed = values.get("field_digests")
+    sealed = sealed if isinstance(sealed, dict) else {}
+    present = _field_digests(values)
+    current = dict(_leaves(values))
+    for key in sorted(sealed.keys() | present.keys()):
+        if key not in present:
+            yield _("{key} was removed", key=key)
+        elif key not in sealed:
+            yield _("{key} was added", key=key)
+        elif sealed[key] != present[key]:
+            yield _("{key} was changed, now {value}", key=key, value=current[key])
+    if sealed == present and values.get("digest") != _digest(values):
+        yield _("{key} was changed, now {value}", key="digest", value=values.get("digest"))
+
+
+def verify_dataset(config: RunConfig) -> Contents:
+    """Open the dataset of a run and make sure that it is the one that was frozen.
+
+    Returns:
+        The dataset, for training.
+
+    Raises:
+        DatasetError: it is gone, unusable, or no longer the same; says which part changed.
+    """
+    root = Path(config.data.root)
+    contents = scan(root)
+    wanted = config.data.fingerprint
+    try:
+        present = fingerprint(contents, config.data.variables)
+    except KeyError as error:
+        raise DatasetError(
+            _("the dataset {root} no longer has {part}", root=root, part="/".join(error.args[0]))
+        ) from None
+    except OSError as error:
+        raise DatasetError(
+            _("the dataset {root} cannot be read: {reason}", root=root, reason=error)
+        ) from None
+    changed = sorted(
+        key for key in wanted.keys() | present.keys() if wanted.get(key) != present.get(key)
+    )
+    if changed:
+        raise DatasetError(
+            _("the dataset {root} is no longer the one that was checked:", root=root)
+            + "".join(
+                "\n  " + _("{key} has changed", key=f"data.fingerprint.{part}") for part in changed
+            ),
+            _("Bring the earlier data back, or start the wizard again on the new data."),
+        )
+    return contents
+
+
+def _leaves(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    if isinstance(node, dict) and node:
+        for key, value in node.items():
+            if prefix or key not in UNSEALED:
+                yield from _leaves(value, f"{prefix}.{key}" if prefix else str(key))
+    else:
+        yield prefix, node
+
+
+def _canonical(value: Any) -> bytes:
+    return json.dumps(value, sort_keys=True, ensure_ascii=False, default=str).encode()
+
+
+def _field_digests(values: dict[str, Any]) -> dict[str, str]:
+    return {
+        key: hashlib.sha256(_canonical(value)).hexdigest()[:12] for key, value in _leaves(values)
+    }
+
+
+def _digest(values: dict[str, Any]) -> str:
+    sealed = {key: value for key, value in values.items() if key not in UNSEALED}
+    return "sha256:" + hashlib.sha256(_canonical(sealed)).hexdigest()
+
+
+def statistics_key(config: RunConfig) -> str:
+    """Return what the normalization statistics depend on, as a digest."""
+    parts = {
+        "fingerprint": config.data.fingerprint,
+        "variables": config.data.variables,
+        "normalization": config.training.normalization,
+    }
+    return hashlib.sha256(_canonical(parts)).hexdigest()

@@ -1,0 +1,159 @@
+"""A session: the answers so far, the state the wizard is in, and how it came there.
+
+Saved whole after every answer and every transition, so that nothing is lost by a kill.
+"""
+
+import json
+import os
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+from pydantic import ValidationError
+
+from srwizard import files
+from srwizard.answers import Answers
+from srwizard.errors import UsageError
+from srwizard.i18n import translate as _
+
+SCHEMA_VERSION = 1
+FINAL_STATES = ("done",)
+
+
+@dataclass
+class Session:
+    """Everything that must outlive the process."""
+
+    id: str
+    created: str
+    state: str = "data"
+    answers: Answers = field(default_factory=lambda: Answers())
+    history: list[dict[str, str]] = field(default_factory=list)
+    editing: bool = False
+    digest: str | None = None
+    """Digest of the run config that this session froze last."""
+    path: Path | None = None
+
+    def record(self, trigger: str, source: str, target: str) -> None:
+        """Note a transition in the history."""
+        self.history.append({"time": _now(), "from": source, "trigger": trigger, "to": target})
+
+    def save(self) -> None:
+        """Write the session to its file, whole or not at all.
+
+        Raises:
+            UsageError: the file cannot be written; the earlier one is left as it was.
+        """
+        if self.path is None:
+            self.path = sessions_directory() / f"{self.id}.json"
+        content = {
+            "schema_version": SCHEMA_VERSION,
+            "id": self.id,
+            "created": self.created,
+            "updated": _now(),
+            "state": self.state,
+            "answers": self.answers.decided(),
+            "editing": self.editing,
+            "digest": self.digest,
+            "history": self.history,
+        }
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            files.write_json(self.path, content)
+        except OSError as error:
+            raise UsageError(
+                _(
+                    "cannot save the session {path}: {reason}",
+                    path=self.path,
+                    reason=error.strerror,
+                ),
+                _("The session as last saved is untouched. Make room or permission there."),
+            ) from None
+
+
+def sessions_directory() -> Path:
+    """Return where sessions are kept: the user's state directory."""
+    return Path(platformdirs.user_state_dir("srwizard")) / "sessions"
+
+
+def new_session() -> Session:
+    """Begin a session. It is not on disk until it is saved."""
+    stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
+    return Session(id=f"{stamp}-{secrets.token_hex(2)}", created=_now())
+
+
+def load(path: Path) -> Session:
+    """Read a saved session.
+
+    Raises:
+        UsageError: the file is missing, damaged, or of a newer version. It is left untouched.
+    """
+    try:
+        stored = json.loads(path.read_text(encoding="utf-8"))
+        version = stored["schema_version"]
+        if version > SCHEMA_VERSION:
+            raise UsageError(
+                _("the session {path} was written by a newer srwizard", path=path),
+                _("Install that version. The file is left as it is."),
+            )
+        return Session(
+            id=str(stored["id"]),
+            created=str(stored["created"]),
+            state=str(stored["state"]),
+            answers=Answers.model_validate(stored["answers"]),
+            history=[dict(entry) for entry in stored["history"]],
+            editing=bool(stored["editing"]),
+            digest=stored["digest"],
+            path=path,
+        )
+    except OSError as error:
+        raise UsageError(
+            _("cannot read the session {path}: {reason}", path=path, reason=error.strerror)
+        ) from None
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, ValidationError):
+        raise UsageError(
+            _("the session {path} is damaged", path=path),
+            _("The file is left as it is. Begin anew with: srwizard"),
+        ) from None
+
+
+def find(name: str | None) -> Path:
+    """Return the file of a session: by path, by id, or the latest unfinished one.
+
+    Raises:
+        UsageError: there is no such session.
+    """
+    if name is not None:
+        for path in (Path(name), sessions_directory() / f"{name}.json"):
+            if path.is_file():
+                return path
+        raise UsageError(
+            _("there is no session {name}", name=name),
+            _("Sessions are kept in {directory}", directory=sessions_directory()),
+        )
+    for path in newest_first():
+        if _state_in(path) not in FINAL_STATES:
+            return path
+    raise UsageError(_("there is no unfinished session"), _("Begin one with: srwizard"))
+
+
+def newest_first() -> Iterator[Path]:
+    """Yield the session files, the latest saved first."""
+    directory = sessions_directory()
+    if directory.is_dir():
+        yield from sorted(directory.glob("*.json"), key=os.path.getmtime, reverse=True)
+
+
+def _state_in(path: Path) -> Any:
+    try:
+        return load(path).state
+    except UsageError:
+        return None
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

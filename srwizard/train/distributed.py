@@ -1,0 +1,59 @@
+"""This process's place among all of the run, as torchrun tells it."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+
+import torch
+import torch.distributed as dist
+
+from srwizard.runconfig import RunDevices
+
+TIMEOUT = timedelta(minutes=10)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Rank, world size and device of this process."""
+
+    rank: int
+    world: int
+    device: torch.device
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this is the rank that writes files and reports."""
+        return self.rank == 0
+
+
+@contextmanager
+def joined(devices: RunDevices) -> Iterator[Place]:
+    """Join the process group if there is more than one process; leave it at the end."""
+    rank, world = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
+    device = torch.device("cpu")
+    if devices.gpus:
+        device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
+        torch.cuda.set_device(device)
+    if world == 1:
+        yield Place(rank, world, device)
+        return
+    dist.init_process_group(devices.backend, timeout=TIMEOUT)
+    try:
+        yield Place(rank, world, device)
+    finally:
+        dist.destroy_process_group()
+
+
+def add_over_ranks(place: Place, values: torch.Tensor) -> torch.Tensor:
+    """Return the sum of `values` over all ranks."""
+    if place.world > 1:
+        values = values.to(place.device)
+        dist.all_reduce(values)
+    return values.cpu()
+
+
+def any_rank(place: Place, flag: bool) -> bool:
+    """Tell whether any rank says so, the same answer on all of them."""
+    return bool(add_over_ranks(place, torch.tensor([float(flag)])).item() > 0)

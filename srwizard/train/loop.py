@@ -1,0 +1,220 @@
+"""The training loop, read from top to bottom.
+
+`optimizer_step` is also what the dry run measures.
+"""
+
+import contextlib
+import math
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.nn.parallel import DistributedDataParallel
+
+from srwizard.train import checkpoint
+from srwizard.train.checkpoint import BEST, LAST, Progress
+from srwizard.train.distributed import add_over_ranks, any_rank
+from srwizard.train.failures import NonFiniteLossError
+from srwizard.train.losses import sample_losses
+from srwizard.train.order import Step, training_steps
+from srwizard.train.records import Records
+from srwizard.train.scoring import score
+from srwizard.train.setup import Training, steps_per_epoch
+
+
+@dataclass
+class Callbacks:
+    """What the loop tells whom: the screen, and whether somebody wants it to stop."""
+
+    on_step: Callable[[Training, float, int], None] = lambda _training, _loss, _samples: None
+    on_epoch: Callable[[dict[str, Any]], None] = lambda _event: None
+    stop_requested: Callable[[], bool] = lambda: False
+
+
+def train(training: Training, run_dir: Path, records: Records, callbacks: Callbacks) -> bool:
+    """Train until the last epoch, early stopping, or a request to stop.
+
+    Args:
+        training: all parts, standing where `training.progress` says.
+        run_dir: checkpoints are written there by rank 0.
+        records: metrics are written there by rank 0.
+        callbacks: screen and stop requests.
+
+    Returns:
+        True when training is complete, False when it was asked to stop (checkpoint saved).
+
+    Raises:
+        NonFiniteLossError: the loss is NaN or infinite.
+    """
+    run, place, progress = training.run, training.place, training.progress
+    while progress.epoch <= run.training.epochs and not patience_exhausted(training):
+        started = time.perf_counter()
+        steps = epoch_steps(training)[progress.step_in_epoch :]
+        batches = training.batches("train", steps_per_epoch(steps))
+        training.network.train()
+        samples = 0
+        for step in steps:
+            loss = optimizer_step(training, step, batches)
+            progress.step_in_epoch += 1
+            progress.steps += 1
+            progress.loss_sum += loss * step.global_samples
+            progress.loss_samples += step.global_samples
+            samples += step.global_samples
+            callbacks.on_step(training, loss, step.global_samples)
+            if any_rank(place, callbacks.stop_requested()):
+                save(training, run_dir, LAST)
+                return False
+        event = {
+            "event": "epoch",
+            "epoch": progress.epoch,
+            "step": progress.steps,
+            "train_loss": progress.loss_sum / max(progress.loss_samples, 1),
+            "lr": training.optimizer.param_groups[0]["lr"],
+        }
+        training.scheduler.step()
+        seconds = time.perf_counter() - started
+        event |= {"seconds": seconds, "samples_per_second": samples / seconds, "valid": None}
+        better = False
+        if progress.epoch % run.training.eval_freq == 0 or progress.epoch == run.training.epochs:
+            valid = score(training, "valid")
+            event["valid"] = asdict(valid)
+            better = note_validation(progress, valid.error(training.span.cpu()))
+        progress.epoch += 1
+        progress.step_in_epoch, progress.loss_sum, progress.loss_samples = 0, 0.0, 0
+        # First the record, then the checkpoint: on resume, records behind it are dropped.
+        if place.is_first:
+            records.append(event)
+        if better:
+            save(training, run_dir, BEST)
+        save(training, run_dir, LAST)
+        callbacks.on_epoch(event)
+    return True
+
+
+def epoch_steps(training: Training) -> list[Step]:
+    """Return this rank's optimizer steps of the epoch that training stands in."""
+    run = training.run
+    return training_steps(
+        len(training.splits["train"]),
+        epoch=training.progress.epoch,
+        seed=run.training.seed,
+        batch_size=run.training.batch_size,
+        accumulation=run.training.grad_accumulation,
+        world=training.place.world,
+        rank=training.place.rank,
+    )
+
+
+def optimizer_step(training: Training, step: Step, batches: Any) -> float:
+    """Take one optimizer step over all micro-batches and ranks.
+
+    Args:
+        training: network and optimizer.
+        step: the plan of the step.
+        batches: an iterator that yields the step's micro-batches next.
+
+    Returns:
+        The mean loss over the samples of all ranks.
+
+    Raises:
+        NonFiniteLossError: it is NaN or infinite, on every rank alike.
+    """
+    total = torch.zeros((), dtype=torch.float64, device=training.place.device)
+    # DDP takes the mean of the ranks' gradients; each rank's loss is made its share of the mean
+    # over all samples, so that the step is that of one process with the whole batch.
+    share = training.place.world / step.global_samples
+    training.optimizer.zero_grad(set_to_none=True)
+    for number, _keys in enumerate(step.micro_batches, start=1):
+        batch = next(batches)
+        last = number == len(step.micro_batches)
+        with gradients_kept_local(training, unless=last):
+            with training.autocast():
+                sr = training.network(batch["lr"])
+            losses = sample_losses(sr, batch["hr"], batch["mask"], training.run.training.loss)
+            loss = (losses * batch["weight"].to(losses)).sum()
+            training.scaler.scale(loss * share).backward()
+        total += loss.detach().double()
+    mean = float(add_over_ranks(training.place, total)) / step.global_samples
+    if not math.isfinite(mean):
+        raise NonFiniteLossError(mean, training.progress.steps + 1, training.progress.epoch)
+    training.scaler.step(training.optimizer)
+    training.scaler.update()
+    return mean
+
+
+def gradients_kept_local(
+    training: Training, *, unless: bool
+) -> contextlib.AbstractContextManager[None]:
+    """Keep DDP from exchanging gradients before the last micro-batch of a step."""
+    if isinstance(training.network, DistributedDataParallel) and not unless:
+        return training.network.no_sync()
+    return contextlib.nullcontext()
+
+
+def note_validation(progress: Progress, error: float) -> bool:
+    """Note a validation; tell whether it is the best so far."""
+    better = progress.best_error is None or error < progress.best_error
+    if better:
+        progress.best_error, progress.best_epoch = error, progress.epoch
+        progress.validations_without_better = 0
+    else:
+        progress.validations_without_better += 1
+    return better
+
+
+def patience_exhausted(training: Training) -> bool:
+    """Tell whether early stopping ends the training."""
+    patience = training.run.training.patience
+    return patience is not None and training.progress.validations_without_better >= patience
+
+
+def save(training: Training, run_dir: Path, name: str) -> None:
+    """Write a checkpoint (rank 0 only)."""
+    if not training.place.is_first:
+        return
+    state = {
+        "network": checkpoint.network_identity(training.run),
+        "weights": training.bare.state_dict(),
+        "optimizer": training.optimizer.state_dict(),
+        "scheduler": training.scheduler.state_dict(),
+        "scaler": training.scaler.state_dict(),
+        "progress": asdict(training.progress),
+        "rng": torch.get_rng_state(),
+    }
+    checkpoint.save(run_dir, name, state)
+
+
+def resume(training: Training, run_dir: Path) -> bool:
+    """Go on from the last checkpoint, if there is one.
+
+    Raises:
+        TrainingFailedError: it is damaged or of another network.
+    """
+    state = checkpoint.load(run_dir, LAST, training.run)
+    if state is None:
+        return False
+    training.bare.load_state_dict(state["weights"])
+    training.optimizer.load_state_dict(state["optimizer"])
+    training.scheduler.load_state_dict(_without_functions(state["scheduler"]))
+    training.scaler.load_state_dict(state["scaler"])
+    training.progress = Progress(**state["progress"])
+    torch.set_rng_state(state["rng"])
+    return True
+
+
+def _without_functions(state: dict[str, Any]) -> dict[str, Any]:
+    # LambdaLR saves a slot for its function even where that cannot be saved.
+    return {**state, "lr_lambdas": [None]} if "lr_lambdas" in state else state
+
+
+def load_best(training: Training, run_dir: Path) -> str:
+    """Load the weights of the best validation, or of the last epoch; return which."""
+    for name in (BEST, LAST):
+        state = checkpoint.load(run_dir, name, training.run)
+        if state is not None:
+            training.bare.load_state_dict(state["weights"])
+            return name
+    return LAST

@@ -1,0 +1,78 @@
+"""What a run writes down while it trains: metrics.jsonl, train.log, status.json."""
+
+import json
+import os
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from srwizard import files
+
+METRICS_FILE = "metrics.jsonl"
+LOG_FILE = "train.log"
+STATUS_FILE = "status.json"
+
+
+class Records:
+    """The records of one run directory. Lines are on disk when the call returns."""
+
+    def __init__(self, run_dir: Path) -> None:
+        self._run_dir = run_dir
+
+    def append(self, event: dict[str, Any]) -> None:
+        """Add one event to the metrics."""
+        _append_line(self._run_dir / METRICS_FILE, json.dumps(event))
+
+    def log(self, message: str) -> None:
+        """Add one line to the log."""
+        stamp = datetime.now().strftime("%Y-%m-%d %H:%M:%S")
+        _append_line(self._run_dir / LOG_FILE, f"{stamp}  {message}")
+
+    def set_status(self, state: str, **details: Any) -> None:
+        """Say what the run is doing: running, stopped, failed, completed."""
+        content = {"state": state, "pid": os.getpid(), "time": now(), **details}
+        files.write_json(self._run_dir / STATUS_FILE, content)
+
+    def status(self) -> dict[str, Any]:
+        """Return what was last said, or an empty dict."""
+        try:
+            found = json.loads((self._run_dir / STATUS_FILE).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return found if isinstance(found, dict) else {}
+
+    def drop_from(self, epoch: int) -> None:
+        """Drop metrics from `epoch` on: training resumes before they were made."""
+        path = self._run_dir / METRICS_FILE
+        kept = [
+            event
+            for event in read_events(path)
+            if event.get("event") == "epoch" and event["epoch"] < epoch
+        ]
+        files.write_text(path, "".join(json.dumps(event) + "\n" for event in kept))
+
+
+def read_events(path: Path) -> Iterator[dict[str, Any]]:
+    """Yield the events of a metrics file; a half-written last line is left out."""
+    if not path.exists():
+        return
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            event = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(event, dict):
+            yield event
+
+
+def now() -> str:
+    """Return the time as ISO 8601 in UTC."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def _append_line(path: Path, line: str) -> None:
+    with path.open("a", encoding="utf-8") as stream:
+        stream.write(line + "\n")
+        stream.flush()
+        os.fsync(stream.fileno())

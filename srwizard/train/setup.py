@@ -1,0 +1,198 @@
+"""Everything that training works with, made from the frozen run config."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+from torch.utils.data import DataLoader
+
+from srwizard import models, runconfig
+from srwizard.data import normalization
+from srwizard.data.layout import Contents
+from srwizard.data.normalization import Statistics
+from srwizard.data.samples import FieldPairs, Key
+from srwizard.runconfig import RunConfig
+from srwizard.train.checkpoint import Progress
+from srwizard.train.distributed import Place
+from srwizard.train.order import Step
+
+STATISTICS_FILE = "normalization.npz"
+
+
+class Batches:
+    """The batches that a loader goes through; set anew for each pass, so that workers live on."""
+
+    def __init__(self) -> None:
+        self.keys: list[tuple[Key, ...]] = []
+
+    def __iter__(self) -> Iterator[tuple[Key, ...]]:
+        return iter(self.keys)
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+
+@dataclass
+class Training:
+    """The parts of a training in one process.
+
+    `network` is what computes (wrapped in DDP if there are several ranks), `bare` the same
+    network unwrapped; `hr_mean`, `hr_std` `[C, H, W]` or `[C, 1, 1]` lead back to physical
+    units; `low`, `span` `[C]` are the range of the training split.
+    """
+
+    run: RunConfig
+    place: Place
+    splits: dict[str, FieldPairs]
+    loaders: dict[str, tuple[Batches, DataLoader[Any]]]
+    network: nn.Module
+    bare: nn.Module
+    optimizer: torch.optim.Optimizer
+    scheduler: torch.optim.lr_scheduler.LRScheduler
+    scaler: torch.amp.GradScaler
+    hr_mean: Tensor
+    hr_std: Tensor
+    low: Tensor
+    span: Tensor
+    progress: Progress = field(default_factory=Progress)
+    baseline: dict[str, Tensor] = field(default_factory=dict)
+    """Sums of bicubic interpolation for each split: the same in every validation."""
+
+    def batches(self, split: str, keys: list[tuple[Key, ...]]) -> Iterator[dict[str, Any]]:
+        """Yield batches of a split, on this process's device."""
+        plan, loader = self.loaders[split]
+        plan.keys = keys
+        for batch in loader:
+            yield {
+                name: value.to(self.place.device, non_blocking=True)
+                if isinstance(value, Tensor)
+                else value
+                for name, value in batch.items()
+            }
+
+    def autocast(self) -> torch.autocast:
+        """Return the context in which the network computes."""
+        return torch.autocast(
+            self.place.device.type,
+            dtype=amp_dtype(self.place.device),
+            enabled=self.run.memory.use_amp,
+        )
+
+
+def amp_dtype(device: torch.device) -> torch.dtype:
+    """Return bfloat16, or float16 on a GPU that has no bfloat16."""
+    if device.type == "cuda" and not torch.cuda.is_bf16_supported(including_emulation=False):
+        return torch.float16
+    return torch.bfloat16
+
+
+def set_up(
+    run: RunConfig, contents: Contents, statistics: dict[str, Statistics], place: Place
+) -> Training:
+    """Make network, optimizer and loaders.
+
+    Args:
+        run: the frozen run config.
+        contents: its dataset.
+        statistics: of the training split.
+        place: this process's rank and device.
+    """
+    torch.manual_seed(run.training.seed)
+    bare = build_network(run).to(place.device)
+    models.set_gradient_checkpointing(bare, run.memory.gradient_checkpointing)
+    optimizer = torch.optim.AdamW(
+        bare.parameters(), lr=run.training.lr, weight_decay=run.training.weight_decay
+    )
+    splits = {
+        split: FieldPairs(
+            contents,
+            split,
+            run.data.variables,
+            run.data.scale,
+            statistics,
+            run.memory.patch_size if split == "train" else None,
+        )
+        for split in ("train", "valid", "test")
+    }
+    hr = statistics["hr"]
+    low, high = (torch.from_numpy(part).to(place.device) for part in (hr.minimum, hr.maximum))
+    return Training(
+        run=run,
+        place=place,
+        splits=splits,
+        loaders={split: _loader(pairs, run, place) for split, pairs in splits.items()},
+        network=_wrapped(bare, place),
+        bare=bare,
+        optimizer=optimizer,
+        scheduler=_scheduler(optimizer, run),
+        scaler=torch.amp.GradScaler(
+            place.device.type,
+            enabled=run.memory.use_amp and amp_dtype(place.device) == torch.float16,
+        ),
+        hr_mean=torch.from_numpy(hr.mean).to(place.device),
+        hr_std=torch.from_numpy(hr.std).to(place.device),
+        low=low,
+        span=high - low,
+    )
+
+
+def build_network(run: RunConfig) -> nn.Module:
+    """Build the network of a run, untrained, on the CPU."""
+    return models.build(
+        run.model.name,
+        in_channels=run.model.in_channels,
+        out_channels=run.model.out_channels,
+        scale=run.data.scale,
+        params=run.model.params,
+        global_skip=run.model.global_skip,
+    )
+
+
+def load_statistics(run: RunConfig, run_dir: Path, contents: Contents) -> dict[str, Statistics]:
+    """Return the statistics of the training split, computed once for each run directory."""
+    key = runconfig.statistics_key(run)
+    stored = normalization.load(run_dir / STATISTICS_FILE, key)
+    if stored is not None:
+        return stored
+    computed = normalization.statistics(contents, run.data.variables, run.training.normalization)
+    normalization.save(run_dir / STATISTICS_FILE, computed, key)
+    return computed
+
+
+def steps_per_epoch(steps: list[Step]) -> list[tuple[Key, ...]]:
+    """Return the micro-batches of all steps, one after the other, as the loader reads them."""
+    return [batch for step in steps for batch in step.micro_batches]
+
+
+def _wrapped(bare: nn.Module, place: Place) -> nn.Module:
+    if place.world == 1:
+        return bare
+    devices = [place.device.index] if place.device.type == "cuda" else None
+    return DistributedDataParallel(bare, device_ids=devices)
+
+
+def _scheduler(
+    optimizer: torch.optim.Optimizer, run: RunConfig
+) -> torch.optim.lr_scheduler.LRScheduler:
+    if run.training.scheduler == "StepLR":
+        return torch.optim.lr_scheduler.StepLR(
+            optimizer, run.training.step_size, run.training.gamma
+        )
+    return torch.optim.lr_scheduler.LambdaLR(optimizer, lambda _epoch: 1.0)
+
+
+def _loader(pairs: FieldPairs, run: RunConfig, place: Place) -> tuple[Batches, DataLoader[Any]]:
+    plan = Batches()
+    workers = run.training.num_workers or 0
+    loader = DataLoader(
+        pairs,
+        batch_sampler=plan,  # type: ignore[arg-type]
+        num_workers=workers,
+        persistent_workers=workers > 0,
+        pin_memory=place.device.type == "cuda",
+    )
+    return plan, loader

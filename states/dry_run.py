@@ -1,0 +1,61 @@
+"""dry_run: the training core measures the true peak memory of the frozen config."""
+
+from rich.table import Table
+from rich.text import Text
+
+from srwizard.conversation import Conversation
+from srwizard.i18n import translate as _
+from srwizard.memory.measure import DryRun, dry_run
+from srwizard.states.frozen import run_directory
+from srwizard.units import bytes_text, duration_text
+
+
+def run(conversation: Conversation) -> str:
+    """Measure; "fits" leads to the launch, anything else to adjust."""
+    if conversation.stop_after != "dry_run":
+        conversation.require_confirmation()
+    conversation.show(Text(_("Dry run: a few real steps, to measure the memory …"), style="dim"))
+    result = dry_run(run_directory(conversation))
+    conversation.show(dry_run_table(result))
+    return "fits" if result.verdict == "fits" else "short"
+
+
+def dry_run_table(result: DryRun) -> Table:
+    """Return the figures of a dry run as a table."""
+    table = Table(title=_("Dry run"), show_header=False, title_justify="left")
+    table.add_column(style="bold")
+    table.add_column(overflow="fold")
+    styles = {"fits": "green", "tight": "yellow", "does not fit": "red"}
+    table.add_row(_("Verdict"), Text(verdict_text(result.verdict), style=styles[result.verdict]))
+    table.add_row(_("Device"), Text(result.device))
+    if result.peak_bytes is None:
+        table.add_row(_("Peak"), Text(_("out of memory: {reason}", reason=result.reason)))
+    else:
+        table.add_row(
+            _("Peak"),
+            _(
+                "{peak} of {capacity}, {percent:.1f} %",
+                peak=bytes_text(result.peak_bytes),
+                capacity=bytes_text(result.capacity_bytes),
+                percent=100 * (result.ratio or 0),
+            ),
+        )
+    for figures in result.ranks if len(result.ranks) > 1 else []:
+        table.add_row(
+            _("Rank {rank}", rank=figures["rank"]), bytes_text(int(figures["peak_bytes"]))
+        )
+    if result.step_seconds is not None and result.epoch_seconds is not None:
+        table.add_row(
+            _("Time"),
+            _(
+                "{step} a step, about {epoch} an epoch",
+                step=f"{result.step_seconds:.3g} s",
+                epoch=duration_text(result.epoch_seconds),
+            ),
+        )
+    return table
+
+
+def verdict_text(verdict: str) -> str:
+    """Return a verdict in the user's language."""
+    return {"fits": _("fits"), "tight": _("tight"), "does not fit": _("does not fit")}[verdict]

@@ -1,0 +1,68 @@
+"""output: where the run is written."""
+
+import os
+from pathlib import Path
+
+from srwizard import runconfig
+from srwizard.conversation import Conversation
+from srwizard.errors import UsageError
+from srwizard.i18n import translate as _
+from srwizard.prompts import Question, expand
+from srwizard.session import Session
+
+
+def run(conversation: Conversation) -> str:
+    """Ask for the run directory."""
+    answers = conversation.session.answers
+    assert answers.data.root is not None
+    name = expand(answers.data.root).name or "run"
+    conversation.ask(
+        Question(
+            key="output.dir",
+            text=_("Run directory"),
+            kind="text",
+            default=str(_free(Path("runs") / name)),
+            help=_("Config, checkpoints, metrics and the report are written there."),
+            check=lambda text: problem_with(text, conversation.session),
+        )
+    )
+    return "next"
+
+
+def problem_with(text: str, session: Session) -> str | None:
+    """Say why a run cannot be written to this directory, or None where it can."""
+    if not text:
+        return _("please name a directory")
+    path = expand(text)
+    try:
+        if path.exists() and not path.is_dir():
+            return _("{path} is a file", path=path)
+        if holds_foreign_run(path, session):
+            return _("{path} already holds a run; choose another directory", path=path)
+        existing = next(parent for parent in (path, *path.parents) if parent.exists())
+    except OSError as error:
+        return _("{path} cannot be used: {reason}", path=path, reason=error.strerror)
+    if not existing.is_dir():
+        return _("{path} is a file", path=existing)
+    if not os.access(existing, os.W_OK | os.X_OK):
+        return _("you have no permission to write to {path}", path=existing)
+    return None
+
+
+def holds_foreign_run(run_dir: Path, session: Session) -> bool:
+    """Tell whether another session's run lies in `run_dir`."""
+    if not (run_dir / runconfig.FILE_NAME).exists():
+        return False
+    try:
+        return session.digest is None or runconfig.load(run_dir).digest != session.digest
+    except UsageError:
+        return True
+
+
+def _free(path: Path) -> Path:
+    """Return `path`, or `path-2`, … where no run is yet."""
+    candidate, number = path, 1
+    while (candidate / runconfig.FILE_NAME).exists():
+        number += 1
+        candidate = path.with_name(f"{path.name}-{number}")
+    return candidate

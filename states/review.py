@@ -1,0 +1,138 @@
+"""review: everything at a glance; confirm, or edit any section."""
+
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
+
+from srwizard.answers import SECTIONS
+from srwizard.conversation import Conversation
+from srwizard.errors import InterruptedByUserError
+from srwizard.i18n import translate as _
+from srwizard.models.catalog import card, resolve_parameters
+from srwizard.prompts import Choice, Question, expand
+from srwizard.states.data import chosen_dataset, chosen_variables
+from srwizard.states.memory import patch_problem
+from srwizard.states.model import parameter_problems
+from srwizard.states.output import problem_with
+
+QUIT = "quit"
+
+
+def run(conversation: Conversation) -> str:
+    """Show the summary; return "next" when confirmed, or the section to edit."""
+    conversation.show(summary_table(conversation))
+    stale = _stale_section(conversation)
+    if stale is not None and conversation.prompts.interactive:
+        section, message = stale
+        conversation.show(Text(message, style="red"))
+        return f"edit_{section}"
+    choices = (
+        Choice("next", _("Yes, freeze this and measure its memory")),
+        *(
+            Choice(f"edit_{name}", _("Edit: {section}", section=_titles()[name]))
+            for name in SECTIONS
+        ),
+        Choice(QUIT, _("Save and quit")),
+    )
+    action: str = conversation.ask(
+        Question(key="", text=_("Go ahead?"), kind="one", default="next", choices=choices)
+    )
+    if action == QUIT:
+        raise InterruptedByUserError(
+            _("the session is saved"),
+            _("Go on with: srwizard resume {id}", id=conversation.session.id),
+        )
+    if action == "next" and conversation.prompts.interactive:
+        conversation.session.answers.set("confirm", True)
+    return action
+
+
+def _stale_section(conversation: Conversation) -> tuple[str, str] | None:
+    """Find an answer that an edit elsewhere has made impossible."""
+    answers = conversation.session.answers
+    wrong = parameter_problems(conversation)
+    if wrong:
+        return "model", "; ".join(wrong)
+    patch = patch_problem(conversation, answers.memory.patch_size)
+    if patch:
+        return "memory", patch
+    taken = problem_with(answers.output.dir or "", conversation.session)
+    return ("output", taken) if taken else None
+
+
+def summary_table(conversation: Conversation) -> Table:
+    """Return every decision as a table."""
+    table = Table(
+        title=_("Please confirm the training parameters"), show_header=False, title_justify="left"
+    )
+    table.add_column(style="bold")
+    table.add_column(overflow="fold")
+    for name, value in _rows(conversation):
+        table.add_row(name, Text(str(value)))
+    return table
+
+
+def _rows(conversation: Conversation) -> list[tuple[str, Any]]:
+    answers = conversation.session.answers
+    training, memory = answers.training, answers.memory
+    summary = chosen_dataset(conversation)
+    variables = chosen_variables(conversation, summary)
+    parameters = resolve_parameters(card(answers.model.name or ""), answers.model.params)
+    steps = " / ".join(str(count) for count in summary.steps.values())
+    return [
+        (_("Data directory"), expand(answers.data.root or "")),
+        (_("Run directory"), expand(answers.output.dir or "")),
+        (_("Variables"), ", ".join(variable.name for variable in variables)),
+        (_("Steps"), f"{steps}  (train / valid / test)"),
+        (_("Scale"), f"{answers.data.scale}x"),
+        (_("Model"), answers.model.name),
+        (_("Model parameters"), ", ".join(f"{key} {value}" for key, value in parameters.items())),
+        (_("Epochs"), training.epochs),
+        (_("Learning rate"), training.lr),
+        (_("Batch size"), _batch_text(conversation)),
+        (_("Normalization"), training.normalization),
+        (_("Devices"), devices_text(conversation)),
+        (_("Mixed precision"), _("yes") if memory.use_amp else _("no")),
+        (_("Checkpointing"), _("yes") if memory.gradient_checkpointing else _("no")),
+        (_("Patch size"), memory.patch_size or _("whole fields")),
+    ]
+
+
+def _batch_text(conversation: Conversation) -> str:
+    answers = conversation.session.answers
+    batch, accumulation = answers.training.batch_size, answers.training.grad_accumulation
+    processes = answers.devices.processes
+    if accumulation == processes == 1:
+        return str(batch)
+    return _(
+        "{batch} x {accumulation} micro-batches x {processes} processes = {total}",
+        batch=batch,
+        accumulation=accumulation,
+        processes=processes,
+        total=batch * accumulation * processes,
+    )
+
+
+def devices_text(conversation: Conversation) -> str:
+    """Return the chosen devices as one line."""
+    devices = conversation.session.answers.devices
+    if not devices.gpus:
+        if devices.processes == 1:
+            return _("CPU, 1 process")
+        return _("CPU, {count} processes, DDP", count=devices.processes)
+    names = ", ".join(f"GPU {number}" for number in devices.gpus)
+    if len(devices.gpus) == 1:
+        return names
+    return _("{count} GPUs ({names}), DDP", count=len(devices.gpus), names=names)
+
+
+def _titles() -> dict[str, str]:
+    return {
+        "data": _("data"),
+        "output": _("output"),
+        "model": _("model"),
+        "training": _("training"),
+        "devices": _("devices"),
+        "memory": _("memory"),
+    }
