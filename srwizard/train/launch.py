@@ -21,7 +21,7 @@ from srwizard.train.records import LOG_FILE, METRICS_FILE, Records, read_events
 WORKER = "srwizard.train.worker"
 # Freed blocks of this size and above go back to the system at once. With glibc's defaults the
 # resident set holds nearly twice what tensors need, and the measured peak would not repeat.
-MALLOC_SETTINGS = {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "65536"}
+MALLOC_SETTINGS = {"MALLOC_MMAP_THRESHOLD_": "1048576", "MALLOC_TRIM_THRESHOLD_": "1048576"}
 
 
 def command(run: RunConfig, module: str, *arguments: str) -> list[str]:

@@ -22,15 +22,15 @@ from hypothesis.extra import numpy as hnp
 
 from srwizard.data.layout import scan
 from srwizard.data.prepare import parse_split, prepare
-from srwizard.data.prepare_grid import (
+from srwizard.data.prepare.grid import (
     Grid,
     block_mean,
     block_mean_longitude,
     cell_weights,
     divisible_shape,
 )
-from srwizard.data.prepare_manifest import Manifest
-from srwizard.data.prepare_target import staged_directory
+from srwizard.data.prepare.manifest import Manifest
+from srwizard.data.prepare.target import staged_directory
 from srwizard.errors import DatasetError, UsageError
 
 SAMPLES = Path(iris_sample_data.__file__).parent / "sample_data"
@@ -334,7 +334,7 @@ class TestSyntheticRecords:
         packing = {"zlib": True, "chunksizes": (4, 4, 6)}
         source = saved(dataset, tmp_path / "a.nc", encoding={"temp": packing})
         for limit in (64 * 2**20, 2 * dataset.temp[0].nbytes, 1):
-            monkeypatch.setattr("srwizard.data.prepare_source.WINDOW_BYTES", limit)
+            monkeypatch.setattr("srwizard.data.prepare.source.WINDOW_BYTES", limit)
             make([source], tmp_path / "root", overwrite=True)
             np.testing.assert_array_equal(every_field(tmp_path / "root", "hr"), dataset.temp.values)
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
-from srwizard.data.prepare_cf import Moment
-from srwizard.data.prepare_grid import Grid
-from srwizard.data.prepare_source import (
+from srwizard.data.prepare.cf import Moment
+from srwizard.data.prepare.grid import Grid
+from srwizard.data.prepare.source import (
     SourceField,
     Step,
     field_names,

@@ -15,8 +15,8 @@ import numpy.typing as npt
 
 from srwizard.data.fields import FloatField
 from srwizard.data.layout import LEVELS, Layout
-from srwizard.data.prepare_cf import Moment
-from srwizard.data.prepare_grid import Grid
+from srwizard.data.prepare.cf import Moment
+from srwizard.data.prepare.grid import Grid
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer

@@ -17,8 +17,8 @@ import numpy.typing as npt
 
 from srwizard import __version__
 from srwizard.data.layout import SPLITS, Layout
-from srwizard.data.prepare_grid import block_mean, cell_weights, divisible_shape
-from srwizard.data.prepare_manifest import (
+from srwizard.data.prepare.grid import block_mean, cell_weights, divisible_shape
+from srwizard.data.prepare.manifest import (
     Crop,
     FieldTally,
     Manifest,
@@ -26,10 +26,10 @@ from srwizard.data.prepare_manifest import (
     PreparedVariable,
     notes_on,
 )
-from srwizard.data.prepare_record import Survey, survey_sources
-from srwizard.data.prepare_source import Step, StepReader
-from srwizard.data.prepare_target import MANIFEST_NAME, check_target, staged_directory
-from srwizard.data.prepare_write import (
+from srwizard.data.prepare.record import Survey, survey_sources
+from srwizard.data.prepare.source import Step, StepReader
+from srwizard.data.prepare.target import MANIFEST_NAME, check_target, staged_directory
+from srwizard.data.prepare.write import (
     RESERVED_NAMES,
     SPLIT_WRITERS,
     Content,

@@ -11,8 +11,8 @@ import numpy as np
 import xarray as xr
 
 from srwizard.data.fields import FloatField
-from srwizard.data.prepare_cf import Axes, Moment, find_axes, find_coordinate
-from srwizard.data.prepare_grid import FloatArray, Grid
+from srwizard.data.prepare.cf import Axes, Moment, find_axes, find_coordinate
+from srwizard.data.prepare.grid import FloatArray, Grid
 from srwizard.errors import DatasetError, UsageError
 from srwizard.i18n import translate as _
 
