@@ -1,0 +1,15 @@
+"""What every test relies on: messages in English, whatever ran before and wherever it runs."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from srwizard import i18n
+
+
+@pytest.fixture(autouse=True)
+def english() -> Iterator[None]:
+    """Start and leave every test in English."""
+    i18n.set_language("en")
+    yield
+    i18n.set_language("en")
