@@ -35,7 +35,8 @@ def run(conversation: Conversation) -> str:
         except DatasetError as error:
             if not conversation.prompts.interactive:
                 raise
-            conversation.show(Text(f"{error.message}\n{error.hint}", style="red"))
+            # The table has named the problems already.
+            conversation.show(Text(error.hint, style="red"))
     conversation.ask_in_turn([lambda: _variables_question(conversation, summary)])
     _settle_scale(conversation, summary)
     return "next"

@@ -1,0 +1,87 @@
+"""What the end-to-end tests share: a dataset, and a home of their own."""
+
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.datasets import write_dataset
+from tests.e2e.terminal import PROGRAM, Terminal
+
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+Open = Callable[..., Terminal]
+
+ANSWERS = """\
+data: {{root: {root}}}
+output: {{dir: {run}}}
+model:
+  name: EDSR
+  params: {{num_features: 8, num_blocks: 1}}
+training: {{epochs: 2, batch_size: 4}}
+memory: {{use_amp: false, gradient_checkpointing: false}}
+confirm: true
+"""
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> dict[str, str]:
+    """An environment in which sessions are kept under the test's own directory."""
+    kept = {name: os.environ[name] for name in ("PATH",) if name in os.environ}
+    return {
+        **kept,
+        "HOME": str(tmp_path / "home"),
+        "XDG_STATE_HOME": str(tmp_path / "state"),
+        "TERM": "xterm-256color",
+        "LANG": "C.UTF-8",
+    }
+
+
+@pytest.fixture
+def dataset(tmp_path: Path) -> Path:
+    """A small dataset of one variable, 8/3/3 steps, HR [16, 24], scale 2."""
+    return write_dataset(tmp_path / "data")
+
+
+@pytest.fixture
+def answers(tmp_path: Path, dataset: Path) -> Path:
+    """An answers file that trains a small EDSR for two epochs."""
+    path = tmp_path / "answers.yaml"
+    path.write_text(ANSWERS.format(root=dataset, run=tmp_path / "run"))
+    return path
+
+
+@pytest.fixture
+def srwizard(tmp_path: Path, environment: dict[str, str]) -> Run:
+    """Run the installed command without a terminal."""
+
+    def run(*arguments: object, timeout: float = 120) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            [PROGRAM, *map(str, arguments)],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            timeout=timeout,
+            check=False,
+        )
+
+    return run
+
+
+@pytest.fixture
+def terminal(tmp_path: Path, environment: dict[str, str]) -> Open:
+    """Open the installed command in a pseudo-terminal."""
+
+    def open_one(*arguments: object, rows: int = 40, columns: int = 100) -> Terminal:
+        return Terminal(
+            [str(argument) for argument in arguments],
+            cwd=tmp_path,
+            environment=environment,
+            rows=rows,
+            columns=columns,
+        )
+
+    return open_one

@@ -1,0 +1,189 @@
+"""What a person meets in the terminal."""
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.e2e.conftest import Open, Run
+from tests.e2e.terminal import CTRL_B, CTRL_C, CTRL_U, DOWN, ENTER, ESCAPE
+from tests.e2e.walk import STATES, Walk
+
+
+def only_session(tmp_path: Path) -> dict[str, Any]:
+    (path,) = (tmp_path / "state" / "srwizard" / "sessions").glob("*.json")
+    return json.loads(path.read_text())
+
+
+@pytest.mark.slow
+def test_from_the_first_question_to_the_report(
+    terminal: Open, dataset: Path, tmp_path: Path
+) -> None:
+    screen = terminal()
+    walk = Walk(screen, root=dataset)
+    walk.to("output")
+    for shown in ("8 / 3 / 3", "HR [16, 24]", "LR [8, 12]", "scale 2x", "land", "none"):
+        assert shown in screen.text
+    walk.to("review", begin="output")
+    for shown in (str(dataset), "EDSR", "Epochs", "0.001", "PGN", "CPU, 1 process"):
+        assert shown in screen.text
+    walk.to("dry_run", begin="review")
+    screen.wait_for("Verdict")
+    screen.wait_for("Test split")
+    assert screen.wait_for_end() == 0
+    assert "bicubic" in screen.text
+    assert (tmp_path / "runs" / "data" / "report.html").is_file()
+    assert only_session(tmp_path)["state"] == "done"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("state", STATES)
+def test_killed_in_any_state_and_resumed_to_the_same_run_config(
+    terminal: Open, srwizard: Run, dataset: Path, tmp_path: Path, state: str
+) -> None:
+    screen = terminal()
+    Walk(screen, root=dataset).to(state)
+    screen.kill()
+    saved = only_session(tmp_path)
+    resumed = terminal("resume")
+    walk = Walk(resumed, root=dataset, answered=saved["answers"])
+    if state == "launch":
+        resumed.wait_for("Test split")
+        assert resumed.wait_for_end() == 0
+    else:
+        walk.to("dry_run", begin=saved["state"])
+        resumed.kill()
+    frozen = yaml.safe_load((tmp_path / "runs" / "data" / "run.yaml").read_text())
+    assert frozen["digest"] == expected_digest(srwizard, dataset, tmp_path)
+    assert not list((tmp_path / "runs" / "data").glob("run.r*.yaml"))
+
+
+def expected_digest(srwizard: Run, dataset: Path, tmp_path: Path) -> str:
+    """The digest that the same answers get in one go."""
+    path = tmp_path / "same.yaml"
+    path.write_text(
+        f"data: {{root: {dataset}}}\noutput: {{dir: {tmp_path / 'same'}}}\n"
+        "model: {name: EDSR}\ntraining: {epochs: 2}\n"
+    )
+    assert srwizard("--answers", path, "--stop-after", "frozen").returncode == 0
+    return str(yaml.safe_load((tmp_path / "same" / "run.yaml").read_text())["digest"])
+
+
+@pytest.mark.parametrize("key", [ESCAPE, CTRL_B])
+def test_back_returns_with_the_earlier_answer_as_default(
+    terminal: Open, dataset: Path, key: str
+) -> None:
+    screen = terminal()
+    walk = Walk(screen, root=dataset)
+    walk.to("training")
+    screen.send(CTRL_U + "77" + ENTER)
+    screen.wait_for("The other training parameters")
+    screen.send(key)
+    screen.wait_for("? Epochs", count=2)
+    screen.wait_for("? Epochs 77", count=2)
+    screen.send(key)
+    screen.wait_for("? Model", count=2)
+    screen.send(key)
+    screen.wait_for("? Run directory runs/data", count=2)
+    screen.send(key)
+    screen.wait_for(f"? Dataset directory {dataset}", count=2)
+    screen.kill()
+
+
+def test_a_section_edited_from_the_review_comes_back_to_it(terminal: Open, dataset: Path) -> None:
+    screen = terminal()
+    walk = Walk(screen, root=dataset)
+    walk.to("review")
+    screen.wait_for("Edit: training")
+    screen.send(DOWN * 4 + ENTER)
+    screen.wait_for("? Epochs", count=2)
+    screen.send(CTRL_U + "9" + ENTER)
+    screen.wait_for("The other training parameters", count=2)
+    screen.send(ENTER)
+    screen.wait_for("Go ahead?", count=2)
+    assert "Epochs           │ 9" in screen.text
+    screen.kill()
+
+
+def test_ctrl_c_saves_and_says_how_to_resume(
+    terminal: Open, dataset: Path, tmp_path: Path
+) -> None:
+    screen = terminal()
+    walk = Walk(screen, root=dataset)
+    walk.to("devices")
+    screen.send(CTRL_C)
+    assert screen.wait_for_end() == 130
+    saved = only_session(tmp_path)
+    assert saved["state"] == "devices"
+    assert f"srwizard resume {saved['id']}" in screen.text
+    resumed = terminal("resume", saved["id"])
+    resumed.wait_for("Processes on the CPU")
+    resumed.kill()
+
+
+def test_a_wrong_answer_is_refused_where_it_is_typed(terminal: Open, dataset: Path) -> None:
+    screen = terminal()
+    walk = Walk(screen, root=dataset)
+    screen.wait_for("Dataset directory")
+    screen.send("/nowhere/at/all" + ENTER)
+    screen.wait_for("there is no directory /nowhere/at/all")
+    screen.send(CTRL_U)
+    walk.to("training")
+    screen.send(CTRL_U + "0" + ENTER)
+    screen.wait_for("0 is too small; at least 1")
+    screen.send(CTRL_U + "many" + ENTER)
+    screen.wait_for("please type a whole number")
+    screen.kill()
+
+
+def test_question_mark_shows_help(terminal: Open, dataset: Path) -> None:
+    screen = terminal()
+    walk = Walk(screen, root=dataset)
+    walk.to("memory")
+    screen.send("?")
+    screen.wait_for("memory.use_amp", patience=5)
+    screen.send(ENTER)
+    screen.wait_for("Activation checkpointing")
+    screen.kill()
+
+
+def test_an_unusable_dataset_is_shown_and_another_one_asked_for(
+    terminal: Open, dataset: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "empty").mkdir()
+    screen = terminal(columns=140)
+    screen.wait_for("Dataset directory")
+    screen.send(str(tmp_path / "empty") + ENTER)
+    screen.wait_for("directory is empty")
+    screen.wait_for("? Dataset directory", count=2)
+    screen.send(CTRL_U + str(dataset) + ENTER)
+    screen.wait_for("Run directory")
+    screen.kill()
+
+
+def test_without_a_terminal_the_answers_file_is_named(srwizard: Run) -> None:
+    refused = srwizard()
+    assert refused.returncode == 2
+    assert "--answers" in refused.stderr
+
+
+def test_a_dumb_terminal_is_recognised(terminal: Open, environment: dict[str, str]) -> None:
+    environment["TERM"] = "dumb"
+    screen = terminal()
+    assert screen.wait_for_end() == 2
+    assert "--answers" in screen.text
+
+
+def test_the_first_question_comes_before_torch_could_be_imported(
+    terminal: Open, tmp_path: Path
+) -> None:
+    started = time.monotonic()
+    screen = terminal()
+    screen.wait_for("Dataset directory")
+    assert time.monotonic() - started < 5
+    children = Path(f"/proc/{screen.pid}/maps").read_text()
+    assert "libtorch" not in children
+    screen.kill()
