@@ -3,6 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PYTEST_WORKERS ?= 2
+DEMO ?= demo
 
 .PHONY: setup demo test check bench locale docs clean
 
@@ -13,11 +14,13 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev]"
 	touch $@
 
+# Real sea-surface temperature, from the package iris-sample-data.
 demo: $(STAMP)
-	rm -rf demo
-	$(BIN)/srwizard prepare "$$($(BIN)/python -c 'import iris_sample_data; print(iris_sample_data.path)')/ostia_monthly.nc" \
-		--variable surface_temperature --name temp --scale 2 --split 0.7/0.15/0.15 -o demo/data
-	$(BIN)/srwizard --answers examples/demo.yaml
+	rm -rf $(DEMO) && mkdir -p $(DEMO)
+	cd $(DEMO) && $(CURDIR)/$(BIN)/srwizard prepare \
+		"$$($(CURDIR)/$(BIN)/python -c 'import iris_sample_data as d; print(d.path)')/ostia_monthly.nc" \
+		--variable surface_temperature --name temp --scale 2 --split 0.7/0.15/0.15 -o data
+	cd $(DEMO) && $(CURDIR)/$(BIN)/srwizard --answers $(CURDIR)/examples/demo.yaml
 
 test: $(STAMP)
 	$(BIN)/python -m pytest -n $(PYTEST_WORKERS)
@@ -33,9 +36,12 @@ check: $(STAMP)
 bench: $(STAMP)
 	$(BIN)/python -m bench
 
+docs: $(STAMP)
+	$(BIN)/python -m srwizard.diagram > docs/states.md
+
 locale: $(STAMP)
-	$(BIN)/pybabel -q extract -k translate -k _ --no-location --omit-header -o srwizard/locale/srwizard.pot srwizard states models
-	$(BIN)/pybabel -q update --omit-header -N -i srwizard/locale/srwizard.pot -d srwizard/locale -D srwizard -l zh_CN
+	$(BIN)/pybabel -q extract -k translate -k _ --no-location --sort-output -o srwizard/locale/srwizard.pot srwizard states models
+	$(BIN)/pybabel -q update -N --no-fuzzy-matching -i srwizard/locale/srwizard.pot -d srwizard/locale -D srwizard -l zh_CN
 	$(BIN)/pybabel -q compile -d srwizard/locale -D srwizard
 
 clean:

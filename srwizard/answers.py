@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from srwizard import yamlfile
 from srwizard.errors import UsageError
+from srwizard.i18n import N_
 from srwizard.i18n import translate as _
 
 Text = Annotated[str, Field(min_length=1)]
@@ -26,66 +27,72 @@ class Section(BaseModel):
 
 
 class DataAnswers(Section):
-    root: Text | None = Field(None, description="dataset directory")
-    variables: list[Text] | None = Field(None, description="variables to train on; null: all")
+    root: Text | None = Field(None, description=N_("dataset directory"))
+    variables: list[Text] | None = Field(None, description=N_("variables to train on; null: all"))
     scale: int | None = Field(
-        None, ge=2, description="HR/LR; null: taken from the data, else checked against it"
+        None, ge=2, description=N_("HR/LR; null: taken from the data, else checked against it")
     )
 
 
 class OutputAnswers(Section):
-    dir: Text | None = Field(None, description="run directory, made if it is not there")
+    dir: Text | None = Field(None, description=N_("run directory, made if it is not there"))
 
 
 class ModelAnswers(Section):
-    name: Text | None = Field(None, description="model; `srwizard models` lists them")
+    name: Text | None = Field(None, description=N_("model; `srwizard models` lists them"))
     params: dict[str, Any] = Field(
-        default_factory=dict, description="parameters of the model that differ from its defaults"
+        default_factory=dict,
+        description=N_("parameters of the model that differ from its defaults"),
     )
 
 
 class TrainingAnswers(Section):
-    epochs: int = Field(500, ge=1, description="passes over the training split")
-    lr: float = Field(0.001, gt=0, le=10, description="learning rate at the start")
-    batch_size: int = Field(16, ge=1, description="samples of one process in one micro-batch")
-    grad_accumulation: int = Field(1, ge=1, description="micro-batches in one optimizer step")
+    epochs: int = Field(500, ge=1, description=N_("passes over the training split"))
+    lr: float = Field(0.001, gt=0, le=10, description=N_("learning rate at the start"))
+    batch_size: int = Field(16, ge=1, description=N_("samples of one process in one micro-batch"))
+    grad_accumulation: int = Field(1, ge=1, description=N_("micro-batches in one optimizer step"))
     normalization: Literal["PGN", "GN"] = Field(
-        "PGN", description="mean and spread per grid point (PGN) or per variable (GN)"
+        "PGN", description=N_("mean and spread per grid point (PGN) or per variable (GN)")
     )
-    loss: Literal["L1", "L2"] = Field("L1", description="loss over the points that have a value")
-    optimizer: Literal["AdamW"] = Field("AdamW", description="optimizer")
-    weight_decay: float = Field(0.0001, ge=0, le=1, description="decoupled weight decay")
-    scheduler: Literal["StepLR", "none"] = Field("StepLR", description="learning-rate schedule")
-    step_size: int = Field(200, ge=1, description="StepLR: epochs between two reductions")
-    gamma: float = Field(0.5, gt=0, le=1, description="StepLR: factor of each reduction")
+    loss: Literal["L1", "L2"] = Field(
+        "L1", description=N_("loss over the points that have a value")
+    )
+    optimizer: Literal["AdamW"] = Field("AdamW", description=N_("optimizer"))
+    weight_decay: float = Field(0.0001, ge=0, le=1, description=N_("decoupled weight decay"))
+    scheduler: Literal["StepLR", "none"] = Field("StepLR", description=N_("learning-rate schedule"))
+    step_size: int = Field(200, ge=1, description=N_("StepLR: epochs between two reductions"))
+    gamma: float = Field(0.5, gt=0, le=1, description=N_("StepLR: factor of each reduction"))
     patience: int | None = Field(
-        None, ge=1, description="early stopping: validations without a better RMSE; null: never"
+        None, ge=1, description=N_("early stopping: validations without a better RMSE; null: never")
     )
-    eval_freq: int = Field(1, ge=1, description="epochs between two validations")
+    eval_freq: int = Field(1, ge=1, description=N_("epochs between two validations"))
     num_workers: int | None = Field(
-        None, ge=0, le=64, description="loader processes; null: 0 on a CPU, 4 beside each GPU"
+        None, ge=0, le=64, description=N_("loader processes; null: 0 on a CPU, 4 beside each GPU")
     )
-    seed: int = Field(42, ge=0, le=2**32 - 1, description="seed of weights, order and patches")
+    seed: int = Field(42, ge=0, le=2**32 - 1, description=N_("seed of weights, order and patches"))
 
 
 class DevicesAnswers(Section):
     gpus: list[Annotated[int, Field(ge=0)]] = Field(
-        default_factory=list, description="GPU numbers as `srwizard gpus` shows them; []: CPU"
+        default_factory=list, description=N_("GPU numbers as `srwizard gpus` shows them; []: CPU")
     )
-    processes: int = Field(1, ge=1, le=64, description="processes on a CPU; on GPUs one for each")
-    nodes: Literal[1] = Field(1, description="machines")
+    processes: int = Field(
+        1, ge=1, le=64, description=N_("processes on a CPU; on GPUs one for each")
+    )
+    nodes: Literal[1] = Field(1, description=N_("machines"))
 
 
 class MemoryAnswers(Section):
-    use_amp: bool = Field(True, description="mixed precision (bfloat16) where the model can")
+    use_amp: bool = Field(True, description=N_("mixed precision (bfloat16) where the model can"))
     gradient_checkpointing: bool = Field(
-        True, description="recompute each block in the backward pass instead of keeping it"
+        True, description=N_("recompute each block in the backward pass instead of keeping it")
     )
     patch_size: int | None = Field(
-        None, ge=2, description="train on HR windows of this size, a multiple of the scale"
+        None, ge=2, description=N_("train on HR windows of this size, a multiple of the scale")
     )
     when_tight: Literal["ask", "stop", "accept", "apply"] = Field(
-        "ask", description="if memory is short: ask a person, stop, accept if tight, apply remedies"
+        "ask",
+        description=N_("if memory is short: ask a person, stop, accept if tight, apply remedies"),
     )
 
 
@@ -96,7 +103,7 @@ class Answers(Section):
     training: TrainingAnswers = Field(default_factory=TrainingAnswers)
     devices: DevicesAnswers = Field(default_factory=DevicesAnswers)
     memory: MemoryAnswers = Field(default_factory=MemoryAnswers)
-    confirm: bool = Field(False, description="launch when everything is in order")
+    confirm: bool = Field(False, description=N_("launch when everything is in order"))
 
     def decided(self) -> dict[str, Any]:
         """Return only what was decided, without defaults."""

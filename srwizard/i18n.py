@@ -46,3 +46,8 @@ def translate(message: str, /, **values: Any) -> str:
     """Return `message` in the user's language, its {placeholders} filled from `values`."""
     text = _translations.gettext(message)
     return text.format(**values) if values else text
+
+
+def N_(message: str) -> str:  # noqa: N802 - gettext's own name for it
+    """Mark `message` for the catalogue; it is translated where it is shown."""
+    return message

@@ -83,6 +83,7 @@ TRANSITIONS: list[dict[str, Any]] = [
     # Training failed: see why, then change the answers.
     {"trigger": "failed", "source": "launch", "dest": "diagnose"},
     {"trigger": "next", "source": "diagnose", "dest": "adjust"},
+    {"trigger": "back", "source": "adjust", "dest": "review"},
 ]
 
 

@@ -1,0 +1,57 @@
+"""The state diagram, drawn by the machine itself: `python -m srwizard.diagram`."""
+
+from transitions.extensions import GraphMachine
+
+from srwizard.machine import STATES, TRANSITIONS, build_machine
+
+HEADER = """# The states of the wizard
+
+Drawn by the machine itself from the table in `srwizard/machine.py` (`make docs`). `is_editing`
+is true while a section is edited from the review.
+
+```mermaid
+"""
+
+
+class _Drawn:
+    """A model that stands nowhere in particular."""
+
+    state: str
+
+    def is_editing(self) -> bool:
+        return False
+
+
+def diagram() -> str:
+    """Return the machine as a Mermaid state diagram."""
+
+    class MermaidMachine(GraphMachine):  # type: ignore[misc]
+        def __init__(self, **arguments: object) -> None:
+            super().__init__(graph_engine="mermaid", show_conditions=True, **arguments)
+
+    model = _Drawn()
+    machine = build_machine(model, machine=MermaidMachine)
+    return str(machine.get_combined_graph().source)
+
+
+def page() -> str:
+    """Return docs/states.md: the diagram, and what each state does."""
+    lines = [HEADER + diagram().strip(), "```", "", "| state | what it does | leads to |"]
+    lines.append("| --- | --- | --- |")
+    for name, run in STATES.items():
+        subject = (run.__doc__ or "").splitlines()[0]
+        lines.append(f"| `{name}` | {subject} | {', '.join(_leads_to(name))} |")
+    return "\n".join(lines) + "\n"
+
+
+def _leads_to(state: str) -> list[str]:
+    found = [
+        f"`{row['trigger']}` → `{row['dest']}`"
+        for row in TRANSITIONS
+        if state == row["source"] or (isinstance(row["source"], list) and state in row["source"])
+    ]
+    return list(dict.fromkeys(found)) or ["the end"]
+
+
+if __name__ == "__main__":
+    print(page(), end="")
