@@ -1,5 +1,6 @@
 """Reading one variable of one split at one resolution, a step or a window at a time."""
 
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -92,6 +93,10 @@ def decode_cf(raw: npt.NDArray[Any], attributes: dict[str, Any]) -> FloatField:
     values = raw.astype(np.float32)
     for name in ("_FillValue", "missing_value"):
         for fill in np.atleast_1d(attributes.get(name, [])):
+            if raw.dtype.kind == "f":
+                # 1e20 as float32 is not 1e20 as float64, which attributes are often stored as.
+                with np.errstate(over="ignore"):
+                    fill = fill.astype(raw.dtype)
             values[raw == fill] = np.nan
     scale, offset = attributes.get("scale_factor"), attributes.get("add_offset")
     if scale is not None:
@@ -124,5 +129,11 @@ def read_npy_header(path: Path) -> ArrayHeader:
             if version == (1, 0)
             else np.lib.format.read_array_header_2_0
         )
-        shape, _, dtype = read_header(stream)
-        return ArrayHeader(shape, dtype, stream.tell() + int(np.prod(shape)) * dtype.itemsize)
+        try:
+            shape, _, dtype = read_header(stream)
+        except OSError:
+            raise
+        except Exception as error:
+            # The header is a Python literal: damage shows as whatever its parser stumbles over.
+            raise ValueError("damaged header") from error
+        return ArrayHeader(shape, dtype, stream.tell() + math.prod(shape) * dtype.itemsize)

@@ -6,6 +6,7 @@ it; times of modification are left out because copying a dataset changes them.
 """
 
 import hashlib
+import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -45,7 +46,7 @@ def _digest(files: Iterable[Path], blocks: int) -> str:
     total = hashlib.sha256()
     for file in files:
         size = file.stat().st_size
-        total.update(f"{file.name}:{size};".encode())
+        total.update(os.fsencode(f"{file.name}:{size};"))
         with file.open("rb") as stream:
             for place in range(blocks):
                 stream.seek(max(0, size - BLOCK_BYTES) * place // blocks)

@@ -4,6 +4,8 @@ Headers of all files are read; of the values only some rows of some steps, so th
 any length is inspected in seconds.
 """
 
+import hashlib
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +27,10 @@ LAND_STEPS = 5
 
 @dataclass(frozen=True)
 class VariableSummary:
-    """One variable: shapes `[H, W]`, the sampled range of its values in HR, the share of land."""
+    """One variable: shapes `[H, W]`, the sampled range of its values in HR, the share of land.
+
+    `calendar` is a digest of the names of its steps in all splits.
+    """
 
     name: str
     hr_shape: tuple[int, int]
@@ -33,6 +38,7 @@ class VariableSummary:
     minimum: float
     maximum: float
     land_share: float
+    calendar: str
 
 
 @dataclass(frozen=True)
@@ -85,7 +91,15 @@ def inspect(root: Path) -> DatasetSummary:
         problems.extend(_shape_problems(contents, name))
         lowest, highest = _scan_values(contents, name, problems)
         summaries.append(
-            VariableSummary(name, hr.shape, lr.shape, lowest, highest, _land_share(hr))
+            VariableSummary(
+                name,
+                hr.shape,
+                lr.shape,
+                lowest,
+                highest,
+                _land_share(hr),
+                _calendar(contents, name),
+            )
         )
     if not summaries and not problems:
         problems.append(Problem(root, _("no variable is in it")))
@@ -122,6 +136,8 @@ def selection_problem(summary: DatasetSummary, names: Sequence[str]) -> str | No
     shapes = {(summary.variable(name).hr_shape, summary.variable(name).lr_shape) for name in names}
     if len(shapes) > 1:
         return _("these variables stand on different grids: {names}", names=", ".join(names))
+    if len({summary.variable(name).calendar for name in names}) > 1:
+        return _("these variables have different steps: {names}", names=", ".join(names))
     return None
 
 
@@ -161,6 +177,15 @@ def _step_count(contents: Contents, split: str) -> int:
     return min(counts, default=0)
 
 
+def _calendar(contents: Contents, name: str) -> str:
+    total = hashlib.sha256()
+    for split in SPLITS:
+        found = contents.fields.get((split, "hr", name))
+        for step in found.steps if found is not None else ():
+            total.update(os.fsencode(f"{split}/{step}\0"))
+    return total.hexdigest()[:16]
+
+
 def _shape_problems(contents: Contents, name: str) -> Iterator[Problem]:
     hr, lr = contents.fields["train", "hr", name], contents.fields["train", "lr", name]
     if scale_of(hr.shape, lr.shape) is None:
@@ -187,9 +212,14 @@ def _shape_problems(contents: Contents, name: str) -> Iterator[Problem]:
 
 
 def spread(count: int, limit: int) -> list[int]:
-    """Return at most `limit` indices spread evenly over `count`, first and last among them."""
+    """Return at most `limit` indices spread evenly over `count`, first and last among them.
+
+    One alone is the first.
+    """
     if count <= limit:
         return list(range(count))
+    if limit == 1:
+        return [0]
     return [round(place * (count - 1) / (limit - 1)) for place in range(limit)]
 
 

@@ -18,6 +18,8 @@ from srwizard.i18n import translate as _
 Layout = Literal["npy", "h5", "nc"]
 SPLITS = ("train", "valid", "test")
 LEVELS = ("hr", "lr")
+NUMBERS = "fiu"
+"""Kinds of dtype that a field may have."""
 HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 FieldKey = tuple[str, str, str]
@@ -57,6 +59,16 @@ def scan(root: Path) -> Contents:
     Returns:
         The contents; what is wrong stands in `problems`, nothing is raised for bad data.
     """
+    try:
+        return _scan(root)
+    except OSError as error:
+        place = Path(error.filename) if error.filename else root
+        reason = error.strerror or str(error)
+        problem = Problem(place, _("cannot be read: {reason}", reason=reason))
+        return Contents(root, "npy", {}, problems=(problem,))
+
+
+def _scan(root: Path) -> Contents:
     layout = recognise(root)
     if layout is None:
         return Contents(root, "npy", {}, problems=(no_layout(root),))
@@ -65,7 +77,8 @@ def scan(root: Path) -> Contents:
     find = _npy_fields if layout == "npy" else _hdf5_fields
     for split in SPLITS:
         fields.update(find(root, split, layout, problems))
-    problems.extend(_unpaired(root, fields))
+    problems.extend(_absent(root, layout, fields))
+    problems.extend(_unpaired(root, layout, fields))
     return Contents(root, layout, fields, _statics(root), tuple(problems))
 
 
@@ -112,7 +125,8 @@ def _npy_fields(
 
 
 def _npy_field(directory: Path, problems: list[Problem]) -> NpyField | None:
-    files = sorted(directory.glob("*.npy"))
+    # Not glob, which passes over a directory that must not be read.
+    files = sorted(path for path in directory.iterdir() if path.suffix == ".npy")
     if not files:
         problems.append(Problem(directory, _("there is no .npy file in it")))
         return None
@@ -143,7 +157,7 @@ def _checked_shape(file: Path, problems: list[Problem]) -> tuple[int, int] | Non
         message = _header_problem(header, file.stat().st_size)
     except OSError as error:
         message = _("cannot be read: {reason}", reason=error.strerror or str(error))
-    except (ValueError, SyntaxError, EOFError):
+    except ValueError:
         message = _("not a .npy file, or its header is damaged")
     if message is not None:
         problems.append(Problem(file, message))
@@ -154,9 +168,9 @@ def _checked_shape(file: Path, problems: list[Problem]) -> tuple[int, int] | Non
 def _header_problem(header: ArrayHeader, size: int) -> str | None:
     if header.dtype.hasobject:
         return _("holds pickled Python objects, which are never loaded")
-    if header.dtype.kind not in "fiu":
+    if header.dtype.kind not in NUMBERS:
         return _("holds {dtype}, not numbers", dtype=str(header.dtype))
-    if len(header.shape) != 2 or 0 in header.shape:
+    if len(header.shape) != 2 or min(header.shape) < 1:
         return _("shape {found} is not [H, W]", found=list(header.shape))
     if size < header.expected_bytes:
         return _("truncated: {size} bytes of {expected}", size=size, expected=header.expected_bytes)
@@ -177,13 +191,29 @@ def _hdf5_fields(
                     problems.append(Problem(file, _("has no group {level}/", level=level)))
                     continue
                 for variable, dataset in opened[level].items():
-                    if isinstance(dataset, h5py.Dataset) and dataset.ndim == 3:
-                        steps = tuple(f"{index:06d}" for index in range(dataset.shape[0]))
-                        shape = (int(dataset.shape[1]), int(dataset.shape[2]))
-                        name = f"{level}/{variable}"
-                        yield (split, level, variable), HDF5Field(file, name, steps, shape)
-    except OSError:
+                    if not isinstance(variable, str):
+                        raise ValueError(variable)  # bytes, where a name is no UTF-8
+                    if not isinstance(dataset, h5py.Dataset) or dataset.ndim != 3:
+                        continue  # a coordinate
+                    name = f"{level}/{variable}"
+                    message = _dataset_problem(dataset)
+                    if message is not None:
+                        problems.append(Problem(file, f"{name}: {message}"))
+                        continue
+                    steps = tuple(f"{index:06d}" for index in range(dataset.shape[0]))
+                    shape = (int(dataset.shape[1]), int(dataset.shape[2]))
+                    yield (split, level, variable), HDF5Field(file, name, steps, shape)
+    except (OSError, RuntimeError, KeyError, ValueError, TypeError):
+        # h5py raises any of these where bytes inside the file are damaged.
         problems.append(Problem(file, _hdf5_failure(file)))
+
+
+def _dataset_problem(dataset: h5py.Dataset) -> str | None:
+    if dataset.dtype.kind not in NUMBERS:
+        return _("holds {dtype}, not numbers", dtype=str(dataset.dtype))
+    if min(dataset.shape) < 1:
+        return _("shape {found} is not [N, H, W]", found=list(dataset.shape))
+    return None
 
 
 def _hdf5_failure(file: Path) -> str:
@@ -201,7 +231,23 @@ def _hdf5_failure(file: Path) -> str:
     return _("is damaged or truncated")
 
 
-def _unpaired(root: Path, fields: Mapping[FieldKey, Field]) -> Iterator[Problem]:
+def _absent(root: Path, layout: Layout, fields: Mapping[FieldKey, Field]) -> Iterator[Problem]:
+    """Find variables that are there in train and not in another split."""
+    variables = {
+        split: {variable for name, _level, variable in fields if name == split} for split in SPLITS
+    }
+    for split in SPLITS:
+        if not variables[split]:
+            continue  # which has been said already
+        for variable in sorted(variables["train"] - variables[split]):
+            yield Problem(
+                root / (split if layout == "npy" else f"{split}.{layout}"),
+                _("{variable} is there in train but not in {split}",
+                  variable=variable, split=split),
+            )  # fmt: skip
+
+
+def _unpaired(root: Path, layout: Layout, fields: Mapping[FieldKey, Field]) -> Iterator[Problem]:
     """Find variables and steps that are there in HR and not in LR, or the other way round."""
     pairs = {(split, variable) for split, _level, variable in fields}
     for split, variable in sorted(pairs):
@@ -209,7 +255,9 @@ def _unpaired(root: Path, fields: Mapping[FieldKey, Field]) -> Iterator[Problem]
         if hr is None or lr is None:
             there, missing = ("lr", "hr") if hr is None else ("hr", "lr")
             yield Problem(
-                root / split / missing / variable,
+                root / split / missing / variable
+                if layout == "npy"
+                else root / f"{split}.{layout}",
                 _("{variable} is there in {there} but not in {missing}",
                   variable=variable, there=there, missing=missing),
             )  # fmt: skip

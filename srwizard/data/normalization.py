@@ -4,6 +4,7 @@ One pass with Welford's update in float64 (B. P. Welford, Technometrics 4, 1962;
 grid points is Chan, Golub & LeVeque, 1983). Points without a value do not count.
 """
 
+import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -165,5 +166,5 @@ def load(path: Path, key: str) -> dict[str, Statistics] | None:
                 level: Statistics(*(stored[f"{level}_{name}"] for name in NAMES))
                 for level in LEVELS
             }
-    except (OSError, ValueError, KeyError, EOFError):
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None

@@ -308,8 +308,9 @@ def test_what_must_not_be_read_is_named(tmp_path: Path, path: str) -> None:
         problems = inspect(root).problems
     finally:
         (root / path).chmod(0o755)
-    assert [problem.path for problem in problems][:1] == [root / path]
+    assert problems[0].path.is_relative_to(root / path)
     assert "permission" in problems[0].message.lower()
+    assert problems[0].fatal
 
 
 @given(
@@ -443,6 +444,27 @@ def netcdf3(file: Path) -> None:
     with netcdf_file(file, "w") as opened:
         opened.createDimension("x", 4)
         opened.createVariable("temp", "f4", ("x",))[:] = 1
+
+
+@given(position=st.integers(0, 9000), content=st.binary(min_size=1, max_size=4))
+@example(position=8, content=b"\xff")
+@settings(
+    max_examples=60, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_no_damage_inside_a_file_makes_inspection_fail(
+    tmp_path: Path, position: int, content: bytes
+) -> None:
+    root = tmp_path / "ocean"
+    if not root.exists():
+        write_dataset(root, layout="h5", steps=(2, 1, 1))
+    file = root / "train.h5"
+    sound = file.read_bytes()
+    try:
+        file.write_bytes(sound[:position] + content + sound[position + len(content) :])
+        problems = inspect(root).problems
+    finally:
+        file.write_bytes(sound)
+    assert all(problem.path.is_relative_to(root) for problem in problems)
 
 
 @one_file_layouts
