@@ -1,44 +1,82 @@
-"""The answers file as people meet it: a commented template, and a JSON Schema for editors."""
+"""The answers file as people meet it: a commented template, a JSON Schema, or an earlier run's."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
 import yaml
 from pydantic.fields import FieldInfo
 
+from srwizard import runconfig, session
 from srwizard.answers import SECTIONS, Answers
+from srwizard.errors import UsageError
+from srwizard.i18n import language
 from srwizard.i18n import translate as _
+from srwizard.models.catalog import ModelCard, card
+from srwizard.runconfig import RunConfig
 
-REQUIRED = {
+EXAMPLES = {
     "data.root": "/path/to/dataset",
     "output.dir": "runs/first",
     "model.name": "SwinIR",
 }
+COMMENT_COLUMN = 40
 
 
-def template_text() -> str:
-    """Return an answers file with every key, its default, its limits and its meaning."""
-    return "\n".join(_lines()) + "\n"
+def template_text(model: str | None = None) -> str:
+    """Return an answers file with every key, its default, its limits and its meaning.
+
+    Args:
+        model: write out the parameters of this model too.
+
+    Raises:
+        UsageError: there is no such model.
+    """
+    chosen = card(model) if model is not None else None
+    return "\n".join(_lines(chosen)) + "\n"
 
 
-def _lines() -> Iterator[str]:
-    yield "# " + _("Answers for srwizard: srwizard --answers THIS_FILE")
+def _lines(chosen: ModelCard | None) -> Iterator[str]:
+    yield "# " + _("Answers for srwizard; run them with: srwizard --answers THIS_FILE")
     for section in SECTIONS:
         yield ""
         yield f"{section}:"
         for name, field in type(getattr(Answers(), section)).model_fields.items():
             key = f"{section}.{name}"
-            value = REQUIRED.get(key, field.get_default(call_default_factory=True))
-            shown = yaml.safe_dump(value, default_flow_style=True).removesuffix("...\n").strip()
-            yield f"  {name}: {shown}".ljust(36) + f"  # {_meaning(field)}"
+            value = EXAMPLES.get(key, field.get_default(call_default_factory=True))
+            if chosen is not None and key == "model.name":
+                value = chosen.name
+            if chosen is not None and key == "model.params":
+                yield _commented("  params:", _meaning(field))
+                yield from _parameter_lines(chosen)
+            else:
+                yield _commented(f"  {name}: {_flow(value)}", _meaning(field))
     yield ""
-    yield "confirm: false".ljust(36) + "  # " + _("true: launch when everything is in order")
+    confirm = Answers.model_fields["confirm"]
+    yield _commented("confirm: false", _meaning(confirm))
+
+
+def _parameter_lines(chosen: ModelCard) -> Iterator[str]:
+    for item in chosen.parameters:
+        default = list(item.default) if isinstance(item.default, tuple) else item.default
+        meaning = item.help_zh if language() == "zh" else item.help_en
+        if item.choices:
+            meaning += f" ({' | '.join(str(choice) for choice in item.choices)})"
+        yield _commented(f"    {item.name}: {_flow(default)}", meaning)
+
+
+def _commented(text: str, comment: str) -> str:
+    return f"{text.ljust(COMMENT_COLUMN)}  # {comment}"
+
+
+def _flow(value: Any) -> str:
+    return yaml.safe_dump(value, default_flow_style=True).removesuffix("...\n").strip()
 
 
 def _meaning(field: FieldInfo) -> str:
-    limits = list(_limits(field))
-    text = _(field.description or "")
-    return f"{text} ({', '.join(limits)})" if limits else text
+    limits = ", ".join(_limits(field))
+    text = _(field.description) if field.description else ""
+    return f"{text} ({limits})" if limits else text
 
 
 def _limits(field: FieldInfo) -> Iterator[str]:
@@ -52,5 +90,61 @@ def _limits(field: FieldInfo) -> Iterator[str]:
 
 
 def json_schema() -> dict[str, Any]:
-    """Return the JSON Schema of the answers file."""
-    return Answers.model_json_schema()
+    """Return the JSON Schema of the answers file, for editors."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **Answers.model_json_schema(),
+        "title": "srwizard answers",
+    }
+
+
+def text_from(source: str) -> str:
+    """Turn an earlier session or run into an answers file.
+
+    Args:
+        source: a run directory, or a session's id or file.
+
+    Raises:
+        UsageError: it is neither, or it is damaged.
+    """
+    path = Path(source).expanduser()
+    if path.is_dir():
+        answers = answers_of(runconfig.load(path))
+    else:
+        try:
+            answers = session.load(session.find(source)).answers
+        except UsageError as error:
+            raise UsageError(
+                error.message, _("Name a run directory, or a session: srwizard resume lists them.")
+            ) from None
+    header = "# " + _("From {source}. output.dir must be a directory without a run.", source=source)
+    return (
+        header
+        + "\n"
+        + yaml.safe_dump(
+            answers.decided(), sort_keys=False, allow_unicode=True, default_flow_style=None
+        )
+    )
+
+
+def answers_of(run: RunConfig) -> Answers:
+    """Return the answers that lead to this run config, with another run directory."""
+    return Answers.model_validate(
+        {
+            "data": {
+                "root": run.data.root,
+                "variables": run.data.variables,
+                "scale": run.data.scale,
+            },
+            "output": {"dir": f"{run.output.dir}-again"},
+            "model": {"name": run.model.name, "params": run.model.params},
+            "training": run.training.model_dump(),
+            "devices": {
+                "gpus": [gpu.index for gpu in run.devices.gpus],
+                "processes": run.devices.processes,
+                "nodes": run.devices.nodes,
+            },
+            "memory": run.memory.model_dump(),
+            "confirm": False,
+        }
+    )

@@ -4,7 +4,7 @@ import json
 from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -13,6 +13,10 @@ from rich.text import Text
 from srwizard import __version__, i18n
 from srwizard.errors import EXIT_DATASET, UsageError
 from srwizard.i18n import translate as _
+
+if TYPE_CHECKING:
+    from srwizard.conversation import Conversation
+    from srwizard.session import Session
 
 app = typer.Typer(
     add_completion=False,
@@ -80,29 +84,35 @@ def wizard(
         i18n.set_language(lang.value)
     if context.invoked_subcommand is not None:
         return
-    from srwizard import session as sessions
-
-    session = sessions.new_session()
     if answers is None:
         if overrides:
             raise UsageError(
                 _("--set needs --answers"), _("For example: srwizard --answers FILE --set a.b=c")
             )
-        _converse(session, stop_after)
+        _converse(stop_after)
         return
     from srwizard import machine, yamlfile
+    from srwizard import session as sessions
     from srwizard.answers import parse_answers
     from srwizard.conversation import Conversation
     from srwizard.prompts import AnswersFilePrompts
 
     document = yamlfile.read(answers, tuple(overrides or ()))
+    session = sessions.new_session()
     session.answers = parse_answers(document)
     prompts = AnswersFilePrompts(document, console)
     machine.run(Conversation(session, prompts, stop_after.value if stop_after else None))
 
 
-def _converse(session: Any, stop_after: StopAfter | None) -> None:
+def _converse(stop_after: StopAfter | None) -> None:
     from srwizard import machine
+    from srwizard import session as sessions
+
+    conversation = _conversation(sessions.new_session(), stop_after)
+    machine.run(conversation)
+
+
+def _conversation(session: "Session", stop_after: StopAfter | None) -> "Conversation":
     from srwizard.conversation import Conversation
     from srwizard.prompts import TerminalPrompts, require_terminal
 
@@ -110,32 +120,77 @@ def _converse(session: Any, stop_after: StopAfter | None) -> None:
     prompts = TerminalPrompts(console)
     prompts.show(Text(_("srwizard {version}", version=__version__), style="bold"))
     prompts.show(Text(_("Esc or Ctrl-B: back · ?: help · Ctrl-C: save and quit"), style="dim"))
-    machine.run(Conversation(session, prompts, stop_after.value if stop_after else None))
+    return Conversation(session, prompts, stop_after.value if stop_after else None)
 
 
-@app.command(help=_("Go on with an unfinished session: the latest, or the one named."))
+@app.command(help=_("Go on with an unfinished session."))
 def resume(
     session: Annotated[str | None, typer.Argument(help=_("Session id or file."))] = None,
 ) -> None:
+    from srwizard import machine
     from srwizard import session as sessions
 
-    found = sessions.load(sessions.find(session))
-    _converse(found, None)
+    found = sessions.load(sessions.find(session)) if session else _choose_session()
+    machine.resume(_conversation(found, None))
 
 
-@app.command(help=_("Print an answers file with every key, its default and what it means."))
+def _choose_session() -> "Session":
+    from srwizard import session as sessions
+    from srwizard.prompts import Choice, Question, TerminalPrompts, require_terminal
+
+    found = sessions.unfinished()
+    if not found:
+        raise UsageError(_("there is no unfinished session"), _("Begin one with: srwizard"))
+    if len(found) == 1:
+        return found[0]
+    require_terminal()
+    choices = tuple(
+        Choice(
+            place,
+            _(
+                "{id} · {dataset} · {state} · {age} ago",
+                id=item.id,
+                dataset=item.answers.data.root or "-",
+                state=item.state,
+                age=sessions.age_text(item),
+            ),
+        )
+        for place, item in enumerate(found)
+    )
+    question = Question("", _("Which session?"), "one", 0, choices=choices)
+    return found[TerminalPrompts(console).ask(question, 0, given=False)]
+
+
+@app.command(help=_("Print an answers file: a template, its schema, or that of an earlier run."))
 def answers(
-    template: Annotated[bool, typer.Option("--template", help=_("A commented file."))] = False,
-    schema: Annotated[bool, typer.Option("--schema", help=_("A JSON Schema."))] = False,
+    template: Annotated[
+        bool, typer.Option("--template", help=_("Every key, its default and what it means."))
+    ] = False,
+    model: Annotated[
+        str | None, typer.Option(help=_("In the template: with this model's parameters."))
+    ] = None,
+    schema: Annotated[
+        bool, typer.Option("--schema", help=_("A JSON Schema, for editors."))
+    ] = False,
+    source: Annotated[
+        str | None,
+        typer.Option(
+            "--from", metavar="SESSION|RUN_DIR", help=_("The answers of an earlier session or run.")
+        ),
+    ] = None,
 ) -> None:
-    from srwizard.answers_file import json_schema, template_text
+    from srwizard.answers_file import json_schema, template_text, text_from
 
     if schema:
         print(json.dumps(json_schema(), indent=2, ensure_ascii=False))
-    elif template:
-        print(template_text(), end="")
+    elif source is not None:
+        print(text_from(source), end="")
+    elif template or model is not None:
+        print(template_text(model), end="")
     else:
-        raise UsageError(_("say what to print"), "srwizard answers --template | --schema")
+        raise UsageError(
+            _("say what to print"), "srwizard answers --template | --schema | --from RUN_DIR"
+        )
 
 
 @app.command(help=_("Show what is in a dataset directory."))
@@ -191,12 +246,17 @@ def gpus(as_json: AsJson = False) -> None:
 
 @app.command(help=_("Train a frozen run, or go on with it from its last checkpoint."))
 def train(run_dir: Path) -> None:
+    from srwizard import runconfig
+    from srwizard.locks import held
     from srwizard.states.done import scores_table
     from srwizard.train.launch import launch
 
-    scores = launch(run_dir.absolute())
+    run_dir = run_dir.absolute()
+    runconfig.load(run_dir)
+    with held(run_dir / ".lock", _("the run directory {path}", path=run_dir)):
+        scores = launch(run_dir)
     console.print(scores_table(scores))
-    print(_("Report: {path}", path=run_dir.absolute() / "report.html"))
+    print(_("Report: {path}", path=run_dir / "report.html"))
 
 
 @app.command(help=_("Write the report of a run anew."))

@@ -1,13 +1,16 @@
 """The wizard's side of the conversation: ask, remember, show."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from rich.console import RenderableType
 
 from srwizard.errors import NeedsPersonError
 from srwizard.i18n import translate as _
+from srwizard.locks import held
 from srwizard.prompts import Back, Prompts, Question
 from srwizard.session import Session
 
@@ -22,6 +25,22 @@ class Conversation:
     session: Session
     prompts: Prompts
     stop_after: str | None = None
+    _held: ExitStack = field(default_factory=ExitStack)
+    _locked: set[Path] = field(default_factory=set)
+
+    def hold(self, path: Path, what: str) -> None:
+        """Hold a lock file from now until the conversation ends.
+
+        Raises:
+            UsageError: another process holds it; says who.
+        """
+        if path not in self._locked:
+            self._held.enter_context(held(path, what))
+            self._locked.add(path)
+
+    def end(self) -> None:
+        """Release everything that is held."""
+        self._held.close()
 
     def ask(self, question: Question) -> Any:
         """Put a question and remember the answer on disk before returning it."""

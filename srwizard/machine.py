@@ -8,6 +8,7 @@ trigger stands for, and saves the session before anything else is asked.
 from collections.abc import Callable
 from typing import Any
 
+from rich.text import Text
 from transitions import Machine
 
 from srwizard.answers import SECTIONS
@@ -49,6 +50,15 @@ STATES: dict[str, State] = {
     "diagnose": diagnose.run,
     "done": done.run,
 }
+STALE: dict[str, Callable[[Conversation], str | None]] = {
+    "data": data.stale,
+    "output": output.stale,
+    "model": model.stale,
+    "training": lambda _conversation: None,
+    "devices": devices.stale,
+    "memory": memory.stale,
+}
+"""What has made the answers of a section impossible since they were given, or None."""
 STOPS = {"frozen": "dry_run", "dry_run": "launch"}
 """Where `--stop-after` ends: before the state that comes next if all is well."""
 
@@ -118,22 +128,29 @@ def run(conversation: Conversation) -> None:
         SrwizardError: the conversation ended before; the error says why and what to do.
     """
     session = conversation.session
+    session.save()
+    try:
+        conversation.hold(session.lock_path, _("the session {id}", id=session.id))
+        _walk(conversation)
+    except KeyboardInterrupt:
+        session.save()
+        raise InterruptedByUserError(
+            _("the session is saved"), _("Go on with: srwizard resume {id}", id=session.id)
+        ) from None
+    finally:
+        conversation.end()
+
+
+def _walk(conversation: Conversation) -> None:
+    session = conversation.session
     model = WizardModel(session)
     machine = build_machine(model, session.state)
-    session.save()
-    while True:
+    while session.state != STOPS.get(conversation.stop_after or ""):
         source = session.state
-        if source == STOPS.get(conversation.stop_after or ""):
-            return
         try:
             trigger = STATES[source](conversation)
         except Back:
             trigger = "back"
-        except KeyboardInterrupt:
-            session.save()
-            raise InterruptedByUserError(
-                _("the session is saved"), _("Go on with: srwizard resume {id}", id=session.id)
-            ) from None
         if source in FINAL_STATES:
             return
         if trigger not in machine.get_triggers(source):
@@ -145,3 +162,24 @@ def run(conversation: Conversation) -> None:
         )
         session.record(trigger, source, session.state)
         session.save()
+
+
+def resume(conversation: Conversation) -> None:
+    """Go on with a saved session; where the world has changed since, from the answer it concerns.
+
+    Raises:
+        SrwizardError: as `run`.
+    """
+    session = conversation.session
+    order = list(STATES)
+    behind = [name for name in SECTIONS if order.index(name) < order.index(session.state)]
+    for name in behind if session.state not in FINAL_STATES else []:
+        message = STALE[name](conversation)
+        if message is not None:
+            conversation.show(Text(_("Since the session was saved: {what}", what=message)))
+            # Behind the review, the section is edited as from there.
+            session.editing = session.editing or len(behind) == len(SECTIONS)
+            session.record("stale", session.state, name)
+            session.state = name
+            break
+    run(conversation)

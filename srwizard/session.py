@@ -6,11 +6,11 @@ Saved whole after every answer and every transition, so that nothing is lost by 
 import json
 import os
 import secrets
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import platformdirs
 from pydantic import ValidationError
@@ -19,6 +19,7 @@ from srwizard import files
 from srwizard.answers import Answers
 from srwizard.errors import UsageError
 from srwizard.i18n import translate as _
+from srwizard.units import duration_text
 
 SCHEMA_VERSION = 1
 FINAL_STATES = ("done",)
@@ -36,7 +37,14 @@ class Session:
     editing: bool = False
     digest: str | None = None
     """Digest of the run config that this session froze last."""
+    fingerprint: dict[str, str] | None = None
+    """Of the dataset when it was chosen."""
     path: Path | None = None
+
+    @property
+    def lock_path(self) -> Path:
+        """The lock file of this session."""
+        return (self.path or sessions_directory() / f"{self.id}.json").with_suffix(".lock")
 
     def record(self, trigger: str, source: str, target: str) -> None:
         """Note a transition in the history."""
@@ -59,6 +67,7 @@ class Session:
             "answers": self.answers.decided(),
             "editing": self.editing,
             "digest": self.digest,
+            "fingerprint": self.fingerprint,
             "history": self.history,
         }
         try:
@@ -108,6 +117,7 @@ def load(path: Path) -> Session:
             history=[dict(entry) for entry in stored["history"]],
             editing=bool(stored["editing"]),
             digest=stored["digest"],
+            fingerprint=stored["fingerprint"],
             path=path,
         )
     except OSError as error:
@@ -121,24 +131,35 @@ def load(path: Path) -> Session:
         ) from None
 
 
-def find(name: str | None) -> Path:
-    """Return the file of a session: by path, by id, or the latest unfinished one.
+def find(name: str) -> Path:
+    """Return the file of a session, by path or by id.
 
     Raises:
         UsageError: there is no such session.
     """
-    if name is not None:
-        for path in (Path(name), sessions_directory() / f"{name}.json"):
-            if path.is_file():
-                return path
-        raise UsageError(
-            _("there is no session {name}", name=name),
-            _("Sessions are kept in {directory}", directory=sessions_directory()),
-        )
-    for path in newest_first():
-        if _state_in(path) not in FINAL_STATES:
+    for path in (Path(name), sessions_directory() / f"{name}.json"):
+        if path.is_file():
             return path
-    raise UsageError(_("there is no unfinished session"), _("Begin one with: srwizard"))
+    raise UsageError(
+        _("there is no session {name}", name=name),
+        _("Sessions are kept in {directory}", directory=sessions_directory()),
+    )
+
+
+def unfinished() -> list[Session]:
+    """Return the sessions that can be gone on with, the latest saved first.
+
+    Damaged ones and those of a newer version are passed over; by name, `load` says why.
+    """
+    found = []
+    for path in newest_first():
+        try:
+            session = load(path)
+        except UsageError:
+            continue
+        if session.state not in FINAL_STATES:
+            found.append(session)
+    return found
 
 
 def newest_first() -> Iterator[Path]:
@@ -148,12 +169,11 @@ def newest_first() -> Iterator[Path]:
         yield from sorted(directory.glob("*.json"), key=os.path.getmtime, reverse=True)
 
 
-def _state_in(path: Path) -> Any:
-    try:
-        return load(path).state
-    except UsageError:
-        return None
-
-
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def age_text(session: Session) -> str:
+    """Return how long ago a session was saved last."""
+    assert session.path is not None
+    return duration_text(max(0.0, time.time() - session.path.stat().st_mtime))

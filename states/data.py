@@ -7,6 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from srwizard.conversation import Conversation
+from srwizard.data.fingerprint import fingerprint
 from srwizard.data.inspect import (
     DatasetSummary,
     VariableSummary,
@@ -16,6 +17,7 @@ from srwizard.data.inspect import (
     scale_of,
     selection_problem,
 )
+from srwizard.data.layout import scan
 from srwizard.errors import DatasetError, UsageError
 from srwizard.i18n import translate as _
 from srwizard.prompts import Choice, Question, expand
@@ -39,7 +41,30 @@ def run(conversation: Conversation) -> str:
             conversation.show(Text(error.hint, style="red"))
     conversation.ask_in_turn([lambda: _variables_question(conversation, summary)])
     _settle_scale(conversation, summary)
+    conversation.session.fingerprint = _fingerprint(conversation)
     return "next"
+
+
+def stale(conversation: Conversation) -> str | None:
+    """Say what has become of the dataset since it was chosen, or None if it is the same."""
+    session = conversation.session
+    summary = chosen_dataset(conversation)
+    if not summary.usable:
+        return _("the dataset {root} can no longer be used", root=summary.root)
+    wrong = selection_problem(
+        summary, session.answers.data.variables or [item.name for item in summary.variables]
+    )
+    if wrong:
+        return wrong
+    if session.fingerprint is not None and session.fingerprint != _fingerprint(conversation):
+        return _("the dataset {root} has changed", root=summary.root)
+    return None
+
+
+def _fingerprint(conversation: Conversation) -> dict[str, str]:
+    summary = chosen_dataset(conversation)
+    names = [variable.name for variable in chosen_variables(conversation, summary)]
+    return fingerprint(scan(summary.root), names)
 
 
 def chosen_dataset(conversation: Conversation) -> DatasetSummary:

@@ -24,7 +24,10 @@ def run(conversation: Conversation) -> str:
     if found.gpus and not answers.has("devices.gpus") and not conversation.prompts.interactive:
         raise NeedsPersonError(
             _("stopped: there are GPUs, and devices.gpus does not say which to use"),
-            _("Put devices: {{gpus: [0]}} into the answers file, or [] for the CPU.", count=1),
+            _(
+                "Put {example} into the answers file, or [] for the CPU.",
+                example="devices: {gpus: [0]}",
+            ),
         )
     conversation.ask_in_turn(
         [
@@ -35,6 +38,15 @@ def run(conversation: Conversation) -> str:
     if answers.devices.gpus:
         answers.set("devices.processes", len(answers.devices.gpus))
     return "next"
+
+
+def stale(conversation: Conversation) -> str | None:
+    """Say which of the chosen GPUs is gone, or None."""
+    there = {gpu.index for gpu in find_devices().gpus}
+    gone = [number for number in conversation.session.answers.devices.gpus if number not in there]
+    if gone:
+        return _("GPU {numbers} is no longer there", numbers=", ".join(map(str, gone)))
+    return None
 
 
 def _gpus_question(conversation: Conversation, found: Devices) -> Question | None:

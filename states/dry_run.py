@@ -6,7 +6,7 @@ from rich.text import Text
 from srwizard.conversation import Conversation
 from srwizard.i18n import translate as _
 from srwizard.memory.measure import DryRun, dry_run
-from srwizard.states.frozen import run_directory
+from srwizard.states.frozen import hold_run, run_directory
 from srwizard.units import bytes_text, duration_text
 
 
@@ -14,6 +14,7 @@ def run(conversation: Conversation) -> str:
     """Measure; "fits" leads to the launch, anything else to adjust."""
     if conversation.stop_after != "dry_run":
         conversation.require_confirmation()
+    hold_run(conversation)
     conversation.show(Text(_("Dry run: a few real steps, to measure the memory …"), style="dim"))
     result = dry_run(run_directory(conversation))
     conversation.show(dry_run_table(result))

@@ -26,6 +26,8 @@ def run(conversation: Conversation) -> str:
     session = conversation.session
     run_dir = run_directory(conversation)
     config = resolve(conversation)
+    _make(run_dir)
+    hold_run(conversation)
     present = _digest_there(run_dir)
     if present != runconfig.seal(config).digest:
         problem = problem_with(str(run_dir), session)
@@ -128,16 +130,32 @@ def _digest_there(run_dir: Path) -> str | None:
         return None
 
 
-def _write(config: RunConfig, run_dir: Path) -> None:
+def hold_run(conversation: Conversation) -> None:
+    """Keep other wizards and trainings out of the run directory.
+
+    Raises:
+        UsageError: somebody else is in it; says who.
+    """
+    run_dir = run_directory(conversation)
+    conversation.hold(run_dir / ".lock", _("the run directory {path}", path=run_dir))
+
+
+def _make(run_dir: Path) -> None:
     try:
         run_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unwritable(run_dir, error) from None
+
+
+def _write(config: RunConfig, run_dir: Path) -> None:
+    try:
         runconfig.write(runconfig.seal(config), run_dir)
     except OSError as error:
-        raise UsageError(
-            _(
-                "cannot write the run config to {path}: {reason}",
-                path=run_dir,
-                reason=error.strerror,
-            ),
-            _("Choose another output.dir, or make room or permission there."),
-        ) from None
+        raise _unwritable(run_dir, error) from None
+
+
+def _unwritable(run_dir: Path, error: OSError) -> UsageError:
+    return UsageError(
+        _("cannot write the run config to {path}: {reason}", path=run_dir, reason=error.strerror),
+        _("Choose another output.dir, or make room or permission there."),
+    )

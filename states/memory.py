@@ -20,6 +20,11 @@ def run(conversation: Conversation) -> str:
     return "next"
 
 
+def stale(conversation: Conversation) -> str | None:
+    """Say why patches of this size can no longer be cut, or None."""
+    return patch_problem(conversation, conversation.session.answers.memory.patch_size)
+
+
 def _amp_question(conversation: Conversation) -> Question:
     on_cpu = not conversation.session.answers.devices.gpus
     slow = on_cpu and not fast_bfloat16()

@@ -47,6 +47,11 @@ def run(conversation: Conversation) -> str:
     return "next"
 
 
+def stale(conversation: Conversation) -> str | None:
+    """Say why the model cannot work with the data as chosen now, or None."""
+    return "; ".join(parameter_problems(conversation)) or None
+
+
 def _model_question(conversation: Conversation) -> Question:
     scale = conversation.session.answers.data.scale
     recommended = next((item.name for item in cards().values() if item.recommended), None)

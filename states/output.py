@@ -29,6 +29,11 @@ def run(conversation: Conversation) -> str:
     return "next"
 
 
+def stale(conversation: Conversation) -> str | None:
+    """Say why the run directory can no longer be written to, or None."""
+    return problem_with(conversation.session.answers.output.dir or "", conversation.session)
+
+
 def problem_with(text: str, session: Session) -> str | None:
     """Say why a run cannot be written to this directory, or None where it can."""
     if not text:

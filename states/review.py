@@ -11,10 +11,8 @@ from srwizard.errors import InterruptedByUserError
 from srwizard.i18n import translate as _
 from srwizard.models.catalog import card, resolve_parameters
 from srwizard.prompts import Choice, Question, expand
+from srwizard.states import memory, model, output
 from srwizard.states.data import chosen_dataset, chosen_variables
-from srwizard.states.memory import patch_problem
-from srwizard.states.model import parameter_problems
-from srwizard.states.output import problem_with
 
 QUIT = "quit"
 
@@ -22,9 +20,9 @@ QUIT = "quit"
 def run(conversation: Conversation) -> str:
     """Show the summary; return "next" when confirmed, or the section to edit."""
     conversation.show(summary_table(conversation))
-    stale = _stale_section(conversation)
-    if stale is not None and conversation.prompts.interactive:
-        section, message = stale
+    found = _stale_section(conversation)
+    if found is not None and conversation.prompts.interactive:
+        section, message = found
         conversation.show(Text(message, style="red"))
         return f"edit_{section}"
     choices = (
@@ -49,16 +47,16 @@ def run(conversation: Conversation) -> str:
 
 
 def _stale_section(conversation: Conversation) -> tuple[str, str] | None:
-    """Find an answer that an edit elsewhere has made impossible."""
-    answers = conversation.session.answers
-    wrong = parameter_problems(conversation)
-    if wrong:
-        return "model", "; ".join(wrong)
-    patch = patch_problem(conversation, answers.memory.patch_size)
-    if patch:
-        return "memory", patch
-    taken = problem_with(answers.output.dir or "", conversation.session)
-    return ("output", taken) if taken else None
+    """Find a section that an edit elsewhere has made impossible."""
+    for section, stale in (
+        ("model", model.stale),
+        ("memory", memory.stale),
+        ("output", output.stale),
+    ):
+        message = stale(conversation)
+        if message is not None:
+            return section, message
+    return None
 
 
 def summary_table(conversation: Conversation) -> Table:
@@ -75,7 +73,7 @@ def summary_table(conversation: Conversation) -> Table:
 
 def _rows(conversation: Conversation) -> list[tuple[str, Any]]:
     answers = conversation.session.answers
-    training, memory = answers.training, answers.memory
+    training = answers.training
     summary = chosen_dataset(conversation)
     variables = chosen_variables(conversation, summary)
     parameters = resolve_parameters(card(answers.model.name or ""), answers.model.params)
@@ -93,9 +91,9 @@ def _rows(conversation: Conversation) -> list[tuple[str, Any]]:
         (_("Batch size"), _batch_text(conversation)),
         (_("Normalization"), training.normalization),
         (_("Devices"), devices_text(conversation)),
-        (_("Mixed precision"), _("yes") if memory.use_amp else _("no")),
-        (_("Checkpointing"), _("yes") if memory.gradient_checkpointing else _("no")),
-        (_("Patch size"), memory.patch_size or _("whole fields")),
+        (_("Mixed precision"), _("yes") if answers.memory.use_amp else _("no")),
+        (_("Checkpointing"), _("yes") if answers.memory.gradient_checkpointing else _("no")),
+        (_("Patch size"), answers.memory.patch_size or _("whole fields")),
     ]
 
 

@@ -92,7 +92,7 @@ def _titles() -> dict[str, str]:
         "batch_size": _("Batch size"),
         "normalization": _("Normalization"),
         "grad_accumulation": _("Gradient accumulation"),
-        "loss": _("Loss"),
+        "loss": _("Loss function"),
         "weight_decay": _("Weight decay"),
         "scheduler": _("Learning-rate schedule"),
         "step_size": _("StepLR: epochs between two reductions"),

@@ -1,0 +1,78 @@
+"""Locks on a session and on a run directory: the second to come is told who holds it.
+
+The lock itself is the kernel's and ends with its process, however that ends; the file beside it
+only says who it was.
+"""
+
+import getpass
+import json
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+
+import filelock
+
+from srwizard import files
+from srwizard.errors import UsageError
+from srwizard.i18n import translate as _
+
+
+@contextmanager
+def held(path: Path, what: str) -> Iterator[None]:
+    """Hold the lock file `path` while the block runs.
+
+    Args:
+        path: the lock file; its directory must exist.
+        what: what it protects, for the message.
+
+    Raises:
+        UsageError: another process holds it, or it cannot be made; says who.
+    """
+    lock = filelock.FileLock(path, timeout=0)
+    try:
+        lock.acquire()
+    except filelock.Timeout:
+        raise UsageError(
+            _("{what} is in use by {holder}", what=what, holder=_holder(path)),
+            _("Wait until that process has ended, or end it."),
+        ) from None
+    except OSError as error:
+        raise UsageError(
+            _("{path} cannot be locked: {reason}", path=path, reason=error.strerror)
+        ) from None
+    try:
+        files.write_json(_note(path), _myself())
+        yield
+    finally:
+        _note(path).unlink(missing_ok=True)
+        lock.release()
+
+
+def _note(path: Path) -> Path:
+    return path.with_name(path.name + ".holder")
+
+
+def _myself() -> dict[str, object]:
+    return {
+        "user": getpass.getuser(),
+        "host": socket.gethostname(),
+        "pid": os.getpid(),
+        "since": datetime.now().isoformat(sep=" ", timespec="seconds"),
+    }
+
+
+def _holder(path: Path) -> str:
+    try:
+        found = json.loads(_note(path).read_text(encoding="utf-8"))
+        return _(
+            "{user} on {host}, process {pid}, since {since}",
+            user=found["user"],
+            host=found["host"],
+            pid=found["pid"],
+            since=found["since"],
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        return _("another process")
