@@ -16,11 +16,11 @@ from srwizard.errors import InterruptedByUserError, TrainingFailedError
 from srwizard.i18n import translate as _
 from srwizard.memory.verdict import Verdict, judge
 from srwizard.runconfig import RunConfig
-from srwizard.train import failures
-from srwizard.train.launch import start
+from srwizard.train import failures, processes
 
 REHEARSAL = "srwizard.memory.rehearsal"
 FILE_NAME = "dry_run.json"
+SCRATCH_PREFIX = ".dry_run-"
 OUT_OF_MEMORY = ("cuda_out_of_memory", "host_out_of_memory", "killed")
 
 
@@ -49,21 +49,26 @@ def dry_run(run_dir: Path) -> DryRun:
     """Measure the peak memory of a run, judge it, and write `dry_run.json`.
 
     Raises:
+        InterruptedByUserError: somebody asked to stop.
         TrainingFailedError: the dry run failed for another reason than memory.
         DatasetError, UsageError: the run config or its dataset is not what was frozen.
     """
     run = runconfig.load(run_dir)
     runconfig.verify_dataset(run)
     capacities = _capacities(run)
-    scratch = Path(tempfile.mkdtemp(prefix=".dry_run-", dir=run_dir))
-    try:
-        returncode = start(run, run_dir, REHEARSAL, str(run_dir), str(scratch))
-        if returncode == 0:
-            result = _judged(run, capacities, _rank_figures(scratch))
-        else:
-            result = _out_of_memory(run, capacities, failures.collect(scratch, returncode, run_dir))
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+    with processes.at_work(run_dir) as log:
+        for left_over in run_dir.glob(f"{SCRATCH_PREFIX}*"):
+            shutil.rmtree(left_over, ignore_errors=True)
+        # In the run directory, so that the checkpoint is tried on the disk that it will lie on.
+        with tempfile.TemporaryDirectory(prefix=SCRATCH_PREFIX, dir=run_dir) as name:
+            scratch = Path(name)
+            ended = processes.start(run, log, REHEARSAL, str(run_dir), str(scratch))
+            if ended.returncode == 0:
+                result = _judged(run, capacities, _rank_figures(scratch))
+            elif ended.stop_asked and not failures.causes(scratch):
+                raise InterruptedByUserError(_("the dry run was interrupted"))
+            else:
+                result = _out_of_memory(run, capacities, failures.collect(scratch, ended))
     files.write_json(run_dir / FILE_NAME, asdict(result))
     return result
 
@@ -111,8 +116,6 @@ def _judged(run: RunConfig, capacities: list[int], ranks: list[dict[str, Any]]) 
 
 
 def _out_of_memory(run: RunConfig, capacities: list[int], failure: dict[str, Any]) -> DryRun:
-    if failure["kind"] == "interrupted":
-        raise InterruptedByUserError(_("the dry run was interrupted"))
     if failure["kind"] not in OUT_OF_MEMORY:
         raise TrainingFailedError(
             "\n".join([_("The dry run failed."), *failures.explain(failure)]),

@@ -5,6 +5,7 @@ real optimizer steps, scores a validation batch, saves a checkpoint, and writes 
 took to `OUT_DIR/rank{N}.json`.
 """
 
+import contextlib
 import os
 import sys
 import time
@@ -20,11 +21,12 @@ from srwizard.errors import EXIT_TRAINING
 from srwizard.runconfig import RunConfig
 from srwizard.train import failures
 from srwizard.train.checkpoint import LAST
-from srwizard.train.distributed import Place, joined
+from srwizard.train.distributed import Place, any_rank, joined
 from srwizard.train.loop import epoch_steps, optimizer_step, save
 from srwizard.train.order import Step
+from srwizard.train.processes import end_with_parent
 from srwizard.train.scoring import score
-from srwizard.train.setup import Training, set_up, steps_per_epoch
+from srwizard.train.setup import Training, set_learning_rate, set_up, steps_per_epoch
 
 FEWEST_STEPS = 3
 MOST_STEPS = 6
@@ -36,6 +38,8 @@ STATISTICS_STEPS = 4
 def main(arguments: list[str]) -> int:
     """Rehearse the training of a run directory and write this rank's figures."""
     run_dir, out_dir = (Path(argument) for argument in arguments)
+    end_with_parent()
+    _volunteer_to_be_killed()
     run = runconfig.load(run_dir)
     i18n.set_language(run.language)
     baseline = _resident_bytes()
@@ -62,6 +66,7 @@ def _rehearse(run: RunConfig, out_dir: Path, place: Place, where: dict[str, Any]
     workers = 0
     plan = _steps(training)
     batches = training.batches("train", steps_per_epoch(plan))
+    set_learning_rate(training)
     training.network.train()
     for step in plan:
         where.update(phase="training step", step=len(peaks) + 1, epoch=1)
@@ -71,6 +76,8 @@ def _rehearse(run: RunConfig, out_dir: Path, place: Place, where: dict[str, Any]
         seconds.append(time.perf_counter() - started)
         peaks.append(_peak_bytes(place))
         workers = max(workers, _worker_bytes())
+        if not any_rank(place, not _settled(peaks)):
+            break
     where.update(phase="validation")
     _forget_peak(place)
     score(training, "valid", batch_limit=1)
@@ -92,10 +99,28 @@ def _rehearse(run: RunConfig, out_dir: Path, place: Place, where: dict[str, Any]
 
 
 def _steps(training: Training) -> list[Step]:
-    """Return at least three full optimizer steps, going round the epoch if it is shorter."""
+    """Return the most optimizer steps there may be, all of them of the epoch's largest size.
+
+    An epoch of fewer steps is gone round again: every rank gets the same number of steps and of
+    micro-batches, as in training.
+    """
     steps = epoch_steps(training)
     largest = [step for step in steps if step.global_samples == steps[0].global_samples]
-    return (largest * FEWEST_STEPS)[:FEWEST_STEPS]
+    return (largest * MOST_STEPS)[:MOST_STEPS]
+
+
+def _settled(peaks: list[int]) -> bool:
+    """Tell whether enough steps were taken, the last two of them with the same peak."""
+    if len(peaks) < FEWEST_STEPS:
+        return False
+    earlier, last = peaks[-2:]
+    return abs(last - earlier) <= AGREEMENT * last
+
+
+def _volunteer_to_be_killed() -> None:
+    """If memory runs out, let the kernel end this process and nobody else's."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("1000")
 
 
 def _on_gpu(place: Place) -> bool:
@@ -108,7 +133,9 @@ def _forget_peak(place: Place) -> None:
         torch.cuda.synchronize()
         torch.cuda.reset_peak_memory_stats()
     else:
-        Path("/proc/self/clear_refs").write_text("5")
+        # Where this is not allowed, the peak is that since the process began.
+        with contextlib.suppress(OSError):
+            Path("/proc/self/clear_refs").write_text("5")
 
 
 def _peak_bytes(place: Place) -> int:
@@ -116,9 +143,10 @@ def _peak_bytes(place: Place) -> int:
     if _on_gpu(place):
         torch.cuda.synchronize()
         return torch.cuda.max_memory_reserved() + _outside_allocator()
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith("VmHWM:"):
-            return int(line.split()[1]) * 1024
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/self/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
     return _resident_bytes()
 
 

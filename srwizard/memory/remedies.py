@@ -7,6 +7,9 @@ from typing import Any
 from srwizard.answers import Answers
 from srwizard.i18n import translate as _
 
+SMALLEST_PATCH = 8
+"""Side of the smallest window worth training on, in LR points."""
+
 
 @dataclass(frozen=True)
 class Remedy:
@@ -48,22 +51,26 @@ def _possible(answers: Answers, hr_shape: tuple[int, int]) -> Iterator[Remedy]:
             _("about a third slower; the result is the same"),
         )
     if training.batch_size > 1:
-        half = training.batch_size // 2
-        doubled = training.grad_accumulation * -(-training.batch_size // half)
+        smaller = _half_or_less(training.batch_size)
+        more = training.grad_accumulation * (training.batch_size // smaller)
         yield Remedy(
-            {"training.batch_size": half, "training.grad_accumulation": doubled},
-            _("batch_size {batch} with grad_accumulation {steps}", batch=half, steps=doubled),
+            {"training.batch_size": smaller, "training.grad_accumulation": more},
+            _("batch_size {batch} with grad_accumulation {steps}", batch=smaller, steps=more),
             _("slightly slower; the effective batch stays the same"),
         )
     scale = answers.data.scale or 1
-    side = memory.patch_size or min(hr_shape)
-    smaller = side // 2 // scale * scale
-    if smaller >= 8 * scale:
+    side = min(memory.patch_size or min(hr_shape), *hr_shape) // 2 // scale * scale
+    if side >= SMALLEST_PATCH * scale:
         yield Remedy(
-            {"memory.patch_size": smaller},
-            _("patch_size {size}: train on windows", size=smaller),
+            {"memory.patch_size": side},
+            _("patch_size {size}: train on windows", size=side),
             _("the network sees less context; more epochs may be needed"),
         )
+
+
+def _half_or_less(batch_size: int) -> int:
+    """Return the largest divisor below `batch_size`, so that the effective batch stays the same."""
+    return next(size for size in range(batch_size // 2, 0, -1) if batch_size % size == 0)
 
 
 def apply(answers: Answers, remedy: Remedy) -> None:

@@ -1,6 +1,5 @@
 """Checkpoints: written whole or not at all, loaded without running any code in them."""
 
-import pickle
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,19 +16,24 @@ LAST, BEST = "last", "best"
 
 @dataclass
 class Progress:
-    """Where training stands: the next epoch and step, the loss so far, the best validation.
+    """Where training stands: epoch, samples done in it, their loss, the best validation.
 
-    `best_error` is the RMSE over the range of the training split, averaged over the variables.
+    `steps` counts optimizer steps since the beginning; `loss_sum` is the sum over the samples
+    done in this epoch; `best_error` is the RMSE over the range of the training split, averaged
+    over the variables.
     """
 
     epoch: int = 1
-    step_in_epoch: int = 0
-    steps: int = 0
+    samples_in_epoch: int = 0
     loss_sum: float = 0.0
-    loss_samples: int = 0
+    steps: int = 0
     best_error: float | None = None
     best_epoch: int = 0
     validations_without_better: int = 0
+
+
+class CheckpointError(TrainingFailedError):
+    """A checkpoint is damaged, or of another run."""
 
 
 def path(run_dir: Path, name: str) -> Path:
@@ -45,39 +49,65 @@ def save(run_dir: Path, name: str, state: dict[str, Any]) -> None:
     """
     target = path(run_dir, name)
     target.parent.mkdir(exist_ok=True)
-    files.write_with(target, lambda stream: torch.save(state, stream))
+    try:
+        files.write_with(target, lambda stream: torch.save(state, stream))
+    except RuntimeError as error:
+        # torch hides a full disk behind "unexpected pos".
+        if isinstance(error.__context__, OSError):
+            raise error.__context__ from None
+        raise
+
+
+def clear_unfinished(run_dir: Path) -> None:
+    """Remove what a process that was killed while saving has left."""
+    for name in (LAST, BEST):
+        target = path(run_dir, name)
+        for unfinished in target.parent.glob(f".{target.name}.*.tmp"):
+            unfinished.unlink(missing_ok=True)
 
 
 def load(run_dir: Path, name: str, run: RunConfig) -> dict[str, Any] | None:
     """Read a checkpoint to the CPU, or return None where there is none.
 
     Raises:
-        TrainingFailedError: it is damaged, or of another network.
+        CheckpointError: it is damaged, or of another run.
     """
     source = path(run_dir, name)
     if not source.exists():
         return None
     try:
         state: dict[str, Any] = torch.load(source, map_location="cpu", weights_only=True)
-        found = state["network"]
-    except (OSError, RuntimeError, EOFError, KeyError, TypeError, pickle.UnpicklingError):
-        raise TrainingFailedError(
+        found: dict[str, Any] = dict(state["identity"])
+    except Exception as error:  # which one depends on where the file is damaged
+        raise CheckpointError(
             _("the checkpoint {path} is damaged", path=source),
             _("Remove it to begin anew, or put an earlier copy in its place."),
-        ) from None
-    if found != network_identity(run):
-        raise TrainingFailedError(
-            _("the checkpoint {path} is of another network", path=source),
+        ) from error
+    wanted = identity(run)
+    differing = [key for key in wanted if wanted[key] != found.get(key)]
+    if differing:
+        raise CheckpointError(
+            _(
+                "the checkpoint {path} is of another run; what differs: {keys}",
+                path=source,
+                keys=", ".join(differing),
+            ),
             _("Use another run directory, or remove the checkpoints to begin anew."),
         )
     return state
 
 
-def network_identity(run: RunConfig) -> dict[str, Any]:
-    """Return what must agree for a checkpoint to be loaded: the network and its channels."""
+def identity(run: RunConfig) -> dict[str, Any]:
+    """Return what must agree for training to go on from a checkpoint.
+
+    The network, what it is trained on, and the seed of the order. Learning rate, batch size,
+    devices and the like may be changed between two parts of a training.
+    """
     return {
         "model": run.model.model_dump(),
-        "variables": list(run.data.variables),
-        "scale": run.data.scale,
-        "normalization": run.training.normalization,
+        "data.variables": list(run.data.variables),
+        "data.scale": run.data.scale,
+        "data.fingerprint": dict(run.data.fingerprint),
+        "training.normalization": run.training.normalization,
+        "training.seed": run.training.seed,
     }

@@ -30,7 +30,7 @@ class Place:
 
 @contextmanager
 def joined(devices: RunDevices) -> Iterator[Place]:
-    """Join the process group if there is more than one process; leave it at the end."""
+    """Join the process group if there is more than one process; leave it after success."""
     rank, world = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
     device = torch.device("cpu")
     if devices.gpus:
@@ -40,10 +40,9 @@ def joined(devices: RunDevices) -> Iterator[Place]:
         yield Place(rank, world, device)
         return
     dist.init_process_group(devices.backend, timeout=TIMEOUT)
-    try:
-        yield Place(rank, world, device)
-    finally:
-        dist.destroy_process_group()
+    yield Place(rank, world, device)
+    # After an error this is left out: it may wait for ranks that wait for this one.
+    dist.destroy_process_group()
 
 
 def add_over_ranks(place: Place, values: torch.Tensor) -> torch.Tensor:
@@ -57,3 +56,9 @@ def add_over_ranks(place: Place, values: torch.Tensor) -> torch.Tensor:
 def any_rank(place: Place, flag: bool) -> bool:
     """Tell whether any rank says so, the same answer on all of them."""
     return bool(add_over_ranks(place, torch.tensor([float(flag)])).item() > 0)
+
+
+def wait_for_all(place: Place) -> None:
+    """Go on once every rank has come here."""
+    if place.world > 1:
+        dist.barrier()

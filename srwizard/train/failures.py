@@ -4,6 +4,7 @@ The catalogue is data. A failure is recognised by the exception's type and text,
 signal that ended the process; the first entry that matches counts.
 """
 
+import contextlib
 import json
 import re
 import signal
@@ -15,12 +16,12 @@ from typing import Any
 
 from srwizard import files
 from srwizard.i18n import translate as _
-from srwizard.train.records import LOG_FILE, now
+from srwizard.train.processes import Ended
+from srwizard.train.records import now
 
 FAILURE_FILE = "failure.json"
 RANK_FILES = "failure.rank*.json"
 PEER_LOST = "peer_lost"
-LOG_TAIL_BYTES = 8192
 
 
 class NonFiniteLossError(ArithmeticError):
@@ -53,7 +54,7 @@ def _memory_remedies() -> list[str]:
 CATALOGUE: tuple[Kind, ...] = (
     Kind(
         "cuda_out_of_memory",
-        r"OutOfMemoryError|CUDA out of memory",
+        r"OutOfMemoryError|CUDA out of memory|CUDA error: out of memory|_STATUS_ALLOC_FAILED",
         lambda: _("The GPU ran out of memory (CUDA out of memory)."),
         lambda: [
             _("the batch, the field or the model is too large for this GPU"),
@@ -63,20 +64,31 @@ CATALOGUE: tuple[Kind, ...] = (
     ),
     Kind(
         "host_out_of_memory",
-        r"MemoryError|can't allocate memory|Cannot allocate memory|bad_alloc",
+        r"MemoryError|can't allocate memory|[Cc]annot allocate memory|bad_alloc|"
+        r"failed to map segment|can't start new thread|could not create a (primitive|memory)",
         lambda: _("The machine's memory is exhausted."),
         lambda: [_("the batch, the field or the model is too large for this machine")],
         _memory_remedies,
     ),
     Kind(
         "killed",
-        r"^signal 9$",
+        r"^signal 9$|killed by signal: Killed",
         lambda: _("The process was killed (signal 9), most likely because memory ran out."),
         lambda: [
             _("the kernel's out-of-memory killer ended it"),
             _("somebody, or a batch system, killed it"),
         ],
         _memory_remedies,
+    ),
+    Kind(
+        "shared_memory",
+        r"out of shared memory|shared memory object|killed by signal: Bus error",
+        lambda: _("The loader processes ran out of shared memory (/dev/shm)."),
+        lambda: [_("a container grants little of it, often 64 MB")],
+        lambda: [
+            _("set training.num_workers to 0"),
+            _("give the container more, for example docker run --shm-size=8g"),
+        ],
     ),
     Kind(
         "loss_not_finite",
@@ -95,15 +107,29 @@ CATALOGUE: tuple[Kind, ...] = (
     ),
     Kind(
         "disk_full",
-        r"No space left on device|\[Errno 28\]|Disk quota exceeded",
+        r"No space left on device|\[Errno 2[78]\]|Disk quota exceeded",
         lambda: _("The disk is full. Earlier checkpoints are whole."),
         lambda: [_("checkpoints or the log found no room")],
         lambda: [_("make room, then go on: srwizard train RUN_DIR")],
     ),
     Kind(
+        "checkpoint_unusable",
+        r"^CheckpointError",
+        lambda: _("There is a checkpoint that training cannot go on from."),
+        lambda: [
+            _("the file was damaged after it was written"),
+            _("it was written by a run with another model, dataset or seed"),
+        ],
+        lambda: [
+            _("choose another output.dir"),
+            _("remove the checkpoint to begin anew"),
+        ],
+    ),
+    Kind(
         "data_unreadable",
-        r"FileNotFoundError|mmap length|cannot reshape|Unable to (synchronously )?open|"
-        r"No data left in file|PermissionError|EOFError",
+        r"DatasetError|^signal 7$|FileNotFoundError|mmap length|cannot reshape|[Tt]runcated|"
+        r"Unable to (synchronously )?open|No data left in file|PermissionError|EOFError|"
+        r"Can't (synchronously )?read data",
         lambda: _("A data file vanished, or cannot be read any more."),
         lambda: [_("the dataset was moved or changed while training ran")],
         lambda: [
@@ -135,7 +161,7 @@ CATALOGUE: tuple[Kind, ...] = (
     Kind(
         PEER_LOST,
         r"Connection closed by peer|Connection reset by peer|NCCL|gloo|DistBackendError|"
-        r"DistStoreError|Broken pipe",
+        r"DistStoreError|Broken pipe|Timed out waiting",
         lambda: _("The processes lost touch with each other."),
         lambda: [
             _("one of them ended; its own failure is the cause"),
@@ -162,7 +188,7 @@ def recognise(text: str) -> Kind:
     return UNKNOWN
 
 
-def record(run_dir: Path, error: BaseException, rank: int, details: dict[str, Any]) -> None:
+def record(directory: Path, error: BaseException, rank: int, details: dict[str, Any]) -> None:
     """Write what went wrong in one rank, for the launcher to explain."""
     text = f"{type(error).__name__}: {error}"
     content = {
@@ -173,51 +199,62 @@ def record(run_dir: Path, error: BaseException, rank: int, details: dict[str, An
         **details,
         "traceback": traceback.format_exc(),
     }
-    files.write_json(run_dir / f"failure.rank{rank}.json", content)
+    with contextlib.suppress(OSError):  # the first error counts, not that there is no room for it
+        files.write_json(directory / f"failure.rank{rank}.json", content)
 
 
-def collect(directory: Path, returncode: int, run_dir: Path | None = None) -> dict[str, Any]:
+def causes(directory: Path) -> list[dict[str, Any]]:
+    """Return the recorded failures that are no mere consequence of another, the first one first."""
+    return [failure for failure in _recorded(directory) if failure["kind"] != PEER_LOST]
+
+
+def _recorded(directory: Path) -> list[dict[str, Any]]:
+    found = [json.loads(path.read_text(encoding="utf-8")) for path in directory.glob(RANK_FILES)]
+    return sorted(found, key=lambda failure: str(failure["time"]))
+
+
+def collect(directory: Path, ended: Ended) -> dict[str, Any]:
     """Find the failure that came first, write it to failure.json, and return it.
 
     Args:
         directory: where the ranks wrote theirs.
-        returncode: of the launched process; negative for a signal.
-        run_dir: where the log is, if not in `directory`.
+        ended: how the processes ended.
     """
-    found = [json.loads(path.read_text(encoding="utf-8")) for path in directory.glob(RANK_FILES)]
-    # A rank that lost its peer is a consequence, whenever it noticed.
-    found.sort(key=lambda failure: (failure["kind"] == PEER_LOST, failure["time"]))
-    signalled = _ending_signal(returncode, (run_dir or directory) / LOG_FILE)
-    if signalled is not None and not [item for item in found if item["kind"] != PEER_LOST]:
-        failure = _from_signal(signalled)
-    elif found:
-        failure = found[0]
-    else:
-        text = f"exit code {returncode}"
-        failure = {"kind": UNKNOWN.name, "error": text, "rank": None, "time": now()}
-    files.write_json(directory / FAILURE_FILE, failure)
-    clear(directory, keep_result=True)
-    return failure
-
-
-def _ending_signal(returncode: int, log: Path) -> int | None:
-    """Return the signal that ended the process, or the first rank under torchrun."""
-    if returncode < 0:
-        return -returncode
+    first, *_rest = [
+        *causes(directory),
+        *([_from_signal(ended)] if ended.signal is not None else []),
+        # A rank that lost its peer is a consequence, whenever it noticed.
+        *_recorded(directory),
+        _from_log(ended),
+    ]
     try:
-        with log.open("rb") as stream:
-            stream.seek(max(0, log.stat().st_size - LOG_TAIL_BYTES))
-            tail = stream.read().decode(errors="replace")
-    except OSError:
-        return None
-    ended = re.findall(r"exitcode\s*:\s*-(\d+) \(pid", tail)
-    return int(ended[-1]) if ended else None
+        files.write_json(directory / FAILURE_FILE, first)
+    except OSError as error:
+        if first["kind"] == UNKNOWN.name:  # nor could whoever failed write down why
+            text = f"OSError: {error}"
+            first = first | {"kind": recognise(text).name, "error": text}
+    clear(directory, keep_result=True)
+    return first
 
 
-def _from_signal(number: int) -> dict[str, Any]:
-    name = signal.Signals(number).name
-    kind = recognise(f"signal {number}").name
-    return {"kind": kind, "error": f"signal {number} ({name})", "rank": None, "time": now()}
+def _from_signal(ended: Ended) -> dict[str, Any]:
+    number = ended.signal or 0
+    try:
+        name = signal.Signals(number).name
+    except ValueError:
+        name = "?"
+    # What aborts, says why in the log: "terminate called after throwing … bad_alloc".
+    kind = recognise(f"signal {number}\n{ended.log}").name
+    text = f"signal {number} ({name})"
+    return {"kind": kind, "error": text, "rank": ended.rank, "time": now()}
+
+
+def _from_log(ended: Ended) -> dict[str, Any]:
+    """Make the best of an end that nobody recorded: an import that failed, say."""
+    lines = [line.strip() for line in ended.log.splitlines() if line.strip()]
+    errors = [line for line in lines if re.match(r"[\w.]*(Error|Exception)\b", line)]
+    text = next(iter(errors or lines[-1:]), f"exit code {ended.returncode}")
+    return {"kind": recognise(ended.log).name, "error": text, "rank": None, "time": now()}
 
 
 def clear(run_dir: Path, *, keep_result: bool = False) -> None:

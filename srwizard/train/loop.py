@@ -22,7 +22,7 @@ from srwizard.train.losses import sample_losses
 from srwizard.train.order import Step, training_steps
 from srwizard.train.records import Records
 from srwizard.train.scoring import score
-from srwizard.train.setup import Training, steps_per_epoch
+from srwizard.train.setup import Training, set_learning_rate, steps_per_epoch
 
 
 @dataclass
@@ -30,6 +30,7 @@ class Callbacks:
     """What the loop tells whom: the screen, and whether somebody wants it to stop."""
 
     on_step: Callable[[Training, float, int], None] = lambda _training, _loss, _samples: None
+    on_phase: Callable[[Training, str], None] = lambda _training, _phase: None
     on_epoch: Callable[[dict[str, Any]], None] = lambda _event: None
     stop_requested: Callable[[], bool] = lambda: False
 
@@ -51,40 +52,45 @@ def train(training: Training, run_dir: Path, records: Records, callbacks: Callba
     """
     run, place, progress = training.run, training.place, training.progress
     while progress.epoch <= run.training.epochs and not patience_exhausted(training):
+        callbacks.on_phase(training, "training")
         started = time.perf_counter()
-        steps = epoch_steps(training)[progress.step_in_epoch :]
+        set_learning_rate(training)
+        steps = epoch_steps(training)
         batches = training.batches("train", steps_per_epoch(steps))
         training.network.train()
-        samples = 0
         for step in steps:
             loss = optimizer_step(training, step, batches)
-            progress.step_in_epoch += 1
             progress.steps += 1
+            progress.samples_in_epoch += step.global_samples
             progress.loss_sum += loss * step.global_samples
-            progress.loss_samples += step.global_samples
-            samples += step.global_samples
             callbacks.on_step(training, loss, step.global_samples)
             if any_rank(place, callbacks.stop_requested()):
+                callbacks.on_phase(training, "checkpoint")
                 save(training, run_dir, LAST)
                 return False
+        seconds = time.perf_counter() - started
         event = {
             "event": "epoch",
             "epoch": progress.epoch,
             "step": progress.steps,
-            "train_loss": progress.loss_sum / max(progress.loss_samples, 1),
+            "train_loss": progress.loss_sum / progress.samples_in_epoch,
             "lr": training.optimizer.param_groups[0]["lr"],
+            "seconds": seconds,
+            "samples_per_second": sum(step.global_samples for step in steps) / seconds,
+            "valid": None,
         }
-        training.scheduler.step()
-        seconds = time.perf_counter() - started
-        event |= {"seconds": seconds, "samples_per_second": samples / seconds, "valid": None}
         better = False
         if progress.epoch % run.training.eval_freq == 0 or progress.epoch == run.training.epochs:
+            callbacks.on_phase(training, "validation")
             valid = score(training, "valid")
+            if not math.isfinite(valid.loss):  # the last step has spoilt the weights
+                raise NonFiniteLossError(valid.loss, progress.steps, progress.epoch)
             event["valid"] = asdict(valid)
             better = note_validation(progress, valid.error(training.span.cpu()))
         progress.epoch += 1
-        progress.step_in_epoch, progress.loss_sum, progress.loss_samples = 0, 0.0, 0
+        progress.samples_in_epoch, progress.loss_sum = 0, 0.0
         # First the record, then the checkpoint: on resume, records behind it are dropped.
+        callbacks.on_phase(training, "checkpoint")
         if place.is_first:
             records.append(event)
         if better:
@@ -95,7 +101,7 @@ def train(training: Training, run_dir: Path, records: Records, callbacks: Callba
 
 
 def epoch_steps(training: Training) -> list[Step]:
-    """Return this rank's optimizer steps of the epoch that training stands in."""
+    """Return this rank's optimizer steps of the epoch that training stands in, from there on."""
     run = training.run
     return training_steps(
         len(training.splits["train"]),
@@ -105,6 +111,7 @@ def epoch_steps(training: Training) -> list[Step]:
         accumulation=run.training.grad_accumulation,
         world=training.place.world,
         rank=training.place.rank,
+        done=training.progress.samples_in_epoch,
     )
 
 
@@ -155,8 +162,9 @@ def gradients_kept_local(
 
 
 def note_validation(progress: Progress, error: float) -> bool:
-    """Note a validation; tell whether it is the best so far."""
-    better = progress.best_error is None or error < progress.best_error
+    """Note a validation; tell whether it is the best so far. NaN, no value to measure, is not."""
+    best = math.inf if progress.best_error is None else progress.best_error
+    better = error < best
     if better:
         progress.best_error, progress.best_epoch = error, progress.epoch
         progress.validations_without_better = 0
@@ -176,10 +184,9 @@ def save(training: Training, run_dir: Path, name: str) -> None:
     if not training.place.is_first:
         return
     state = {
-        "network": checkpoint.network_identity(training.run),
+        "identity": checkpoint.identity(training.run),
         "weights": training.bare.state_dict(),
         "optimizer": training.optimizer.state_dict(),
-        "scheduler": training.scheduler.state_dict(),
         "scaler": training.scaler.state_dict(),
         "progress": asdict(training.progress),
         "rng": torch.get_rng_state(),
@@ -188,26 +195,20 @@ def save(training: Training, run_dir: Path, name: str) -> None:
 
 
 def resume(training: Training, run_dir: Path) -> bool:
-    """Go on from the last checkpoint, if there is one.
+    """Go on from the last checkpoint; tell whether there is one.
 
     Raises:
-        TrainingFailedError: it is damaged or of another network.
+        CheckpointError: it is damaged, or of another run.
     """
     state = checkpoint.load(run_dir, LAST, training.run)
     if state is None:
         return False
     training.bare.load_state_dict(state["weights"])
     training.optimizer.load_state_dict(state["optimizer"])
-    training.scheduler.load_state_dict(_without_functions(state["scheduler"]))
     training.scaler.load_state_dict(state["scaler"])
     training.progress = Progress(**state["progress"])
     torch.set_rng_state(state["rng"])
     return True
-
-
-def _without_functions(state: dict[str, Any]) -> dict[str, Any]:
-    # LambdaLR saves a slot for its function even where that cannot be saved.
-    return {**state, "lr_lambdas": [None]} if "lr_lambdas" in state else state
 
 
 def load_best(training: Training, run_dir: Path) -> str:

@@ -30,8 +30,9 @@ def training_steps(
     accumulation: int,
     world: int,
     rank: int,
+    done: int = 0,
 ) -> list[Step]:
-    """Return the optimizer steps of one epoch for one rank.
+    """Return the optimizer steps of one epoch, or of the rest of it, for one rank.
 
     Args:
         samples: length of the training split.
@@ -41,12 +42,14 @@ def training_steps(
         accumulation: micro-batches in one step.
         world: number of ranks.
         rank: which of them.
+        done: samples of this epoch, over all ranks, that have been trained on already. It counts
+            samples, not steps, so that another batch size may take over in mid-epoch.
     """
     order = np.random.default_rng([seed, epoch]).permutation(samples)
     global_batch = batch_size * accumulation * world
     patch_seed = int(np.random.default_rng([seed, epoch, 1]).integers(2**31))
     steps = []
-    for start in range(0, samples, global_batch):
+    for start in range(done, samples, global_batch):
         members = [int(index) for index in order[start : start + global_batch]]
         mine = [Key(index, 1.0, patch_seed) for index in members[rank::world]]
         longest = -(-len(members) // world)

@@ -1,6 +1,8 @@
 """What a run writes down while it trains: metrics.jsonl, train.log, status.json."""
 
+import contextlib
 import json
+import math
 import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -12,6 +14,9 @@ from srwizard import files
 METRICS_FILE = "metrics.jsonl"
 LOG_FILE = "train.log"
 STATUS_FILE = "status.json"
+STOPPING = "stopping"
+LAUNCHER_VARIABLE = "SRWIZARD_LAUNCHER"
+"""Environment variable with the process that a request to stop is to be sent to."""
 
 
 class Records:
@@ -21,8 +26,9 @@ class Records:
         self._run_dir = run_dir
 
     def append(self, event: dict[str, Any]) -> None:
-        """Add one event to the metrics."""
-        _append_line(self._run_dir / METRICS_FILE, json.dumps(event))
+        """Add one event to the metrics; what is not finite becomes null, as JSON demands."""
+        line = json.dumps(_finite_or_null(event), allow_nan=False)
+        _append_line(self._run_dir / METRICS_FILE, line)
 
     def log(self, message: str) -> None:
         """Add one line to the log."""
@@ -30,9 +36,12 @@ class Records:
         _append_line(self._run_dir / LOG_FILE, f"{stamp}  {message}")
 
     def set_status(self, state: str, **details: Any) -> None:
-        """Say what the run is doing: running, stopped, failed, completed."""
-        content = {"state": state, "pid": os.getpid(), "time": now(), **details}
-        files.write_json(self._run_dir / STATUS_FILE, content)
+        """Say what the run is doing: running, stopping, stopped, failed, completed."""
+        pid = int(os.environ.get(LAUNCHER_VARIABLE, os.getpid()))
+        content = {"state": state, "pid": pid, "time": now(), **details}
+        # A full disk is noticed, and told, where it matters: at the checkpoint.
+        with contextlib.suppress(OSError):
+            files.write_json(self._run_dir / STATUS_FILE, content)
 
     def status(self) -> dict[str, Any]:
         """Return what was last said, or an empty dict."""
@@ -51,6 +60,12 @@ class Records:
             if event.get("event") == "epoch" and event["epoch"] < epoch
         ]
         files.write_text(path, "".join(json.dumps(event) + "\n" for event in kept))
+
+
+def _finite_or_null(node: Any) -> Any:
+    if isinstance(node, dict):
+        return {key: _finite_or_null(value) for key, value in node.items()}
+    return None if isinstance(node, float) and not math.isfinite(node) else node
 
 
 def read_events(path: Path) -> Iterator[dict[str, Any]]:

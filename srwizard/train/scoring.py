@@ -1,6 +1,6 @@
 """Scoring a split: whole fields, physical units, beside bicubic interpolation."""
 
-from collections.abc import Callable
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,12 +30,16 @@ class Score:
     variables: dict[str, dict[str, Any]]
 
     def error(self, span: Tensor) -> float:
-        """Return the RMSE over the training range, averaged over the variables."""
+        """Return the RMSE over the training range, averaged over the variables.
+
+        A variable without a value in this split does not count; NaN if there is none with one.
+        """
         parts = [
-            float(found["model"]["rmse"] / width)
+            found["model"]["rmse"] / (float(width) or 1.0)
             for found, width in zip(self.variables.values(), span, strict=True)
         ]
-        return sum(parts) / len(parts)
+        known = [part for part in parts if not math.isnan(part)]
+        return sum(known) / len(known) if known else math.nan
 
 
 @torch.no_grad()
@@ -44,7 +48,6 @@ def score(
     split: str,
     *,
     batch_limit: int | None = None,
-    on_batch: Callable[[], None] = lambda: None,
 ) -> Score:
     """Score a split over all ranks; every sample counts once.
 
@@ -52,7 +55,6 @@ def score(
         training: network, data and statistics.
         split: "train", "valid" or "test".
         batch_limit: stop after so many batches of each rank (a dry run).
-        on_batch: called after each batch.
     """
     place = training.place
     batches = scoring_batches(
@@ -78,7 +80,6 @@ def score(
         if known is None:
             baseline = upsample(batch["bicubic_input"], training.run.data.scale)
             bicubic += _sums(training, baseline, truth, batch["mask"])
-        on_batch()
     loss, model = add_over_ranks(place, loss), add_over_ranks(place, model)
     if known is None:
         known = add_over_ranks(place, bicubic)

@@ -36,7 +36,7 @@ class Screen:
             disable=not self._live,
             transient=True,
         )
-        done = (training.progress.epoch - 1) * samples + training.progress.loss_samples
+        done = (training.progress.epoch - 1) * samples + training.progress.samples_in_epoch
         self._task = self._bar.add_task("", total=epochs * samples, completed=done, figures="")
 
     def __enter__(self) -> Self:

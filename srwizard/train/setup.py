@@ -1,5 +1,6 @@
 """Everything that training works with, made from the frozen run config."""
 
+import signal
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -52,7 +53,6 @@ class Training:
     network: nn.Module
     bare: nn.Module
     optimizer: torch.optim.Optimizer
-    scheduler: torch.optim.lr_scheduler.LRScheduler
     scaler: torch.amp.GradScaler
     hr_mean: Tensor
     hr_std: Tensor
@@ -128,7 +128,6 @@ def set_up(
         network=_wrapped(bare, place),
         bare=bare,
         optimizer=optimizer,
-        scheduler=_scheduler(optimizer, run),
         scaler=torch.amp.GradScaler(
             place.device.type,
             enabled=run.memory.use_amp and amp_dtype(place.device) == torch.float16,
@@ -150,6 +149,20 @@ def build_network(run: RunConfig) -> nn.Module:
         params=run.model.params,
         global_skip=run.model.global_skip,
     )
+
+
+def set_learning_rate(training: Training) -> None:
+    """Set the learning rate of the epoch that training stands in.
+
+    It follows from the run config and the epoch alone, not from what a checkpoint holds, so that
+    a learning rate that was changed between two parts of a training counts.
+    """
+    settings = training.run.training
+    lr = settings.lr
+    if settings.scheduler == "StepLR":
+        lr *= settings.gamma ** ((training.progress.epoch - 1) // settings.step_size)
+    for group in training.optimizer.param_groups:
+        group.update(lr=lr, weight_decay=settings.weight_decay)
 
 
 def load_statistics(run: RunConfig, run_dir: Path, contents: Contents) -> dict[str, Statistics]:
@@ -175,16 +188,6 @@ def _wrapped(bare: nn.Module, place: Place) -> nn.Module:
     return DistributedDataParallel(bare, device_ids=devices)
 
 
-def _scheduler(
-    optimizer: torch.optim.Optimizer, run: RunConfig
-) -> torch.optim.lr_scheduler.LRScheduler:
-    if run.training.scheduler == "StepLR":
-        return torch.optim.lr_scheduler.StepLR(
-            optimizer, run.training.step_size, run.training.gamma
-        )
-    return torch.optim.lr_scheduler.LambdaLR(optimizer, lambda _epoch: 1.0)
-
-
 def _loader(pairs: FieldPairs, run: RunConfig, place: Place) -> tuple[Batches, DataLoader[Any]]:
     plan = Batches()
     workers = run.training.num_workers or 0
@@ -194,5 +197,13 @@ def _loader(pairs: FieldPairs, run: RunConfig, place: Place) -> tuple[Batches, D
         num_workers=workers,
         persistent_workers=workers > 0,
         pin_memory=place.device.type == "cuda",
+        worker_init_fn=_leave_signals_alone,
     )
     return plan, loader
+
+
+def _leave_signals_alone(_worker: int) -> None:
+    # A request to stop may reach all processes at once (a batch system, torchrun). The last step
+    # still needs its batch; loaders end when the process that they load for does.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
+        signal.signal(number, signal.SIG_IGN)

@@ -6,7 +6,9 @@ import torch
 from torch import Tensor
 
 OVERLAP = 8
-"""LR points that neighbouring tiles share on each side."""
+"""LR points by which a tile is widened on each side that has a neighbour."""
+MARGIN = 4
+"""LR points along such a side that are thrown away: there the network saw the cut, not the sea."""
 
 
 def super_resolve_tiled(
@@ -52,12 +54,15 @@ def _ranges(length: int, tile: int) -> list[slice]:
 
 
 def _ramp(part: slice, length: int, scale: int, device: torch.device) -> Tensor:
-    """Return weights that fall off linearly towards the edges that have a neighbour."""
-    size = (part.stop - part.start) * scale
-    weight = torch.ones(size, device=device)
-    fall = torch.linspace(0, 1, 2 * OVERLAP * scale + 2, device=device)[1:-1][:size]
+    """Return weights `[n]` in HR points: 0 in the margin of a cut side, then rising to 1.
+
+    They rise within twice the overlap, so that every point has a tile in which it weighs.
+    """
+    rise = 2 * (OVERLAP - MARGIN) * scale
+    points = torch.arange((part.stop - part.start) * scale, device=device)
+    weight = torch.ones(len(points), device=device)
     if part.start > 0:
-        weight[: len(fall)] *= fall
+        weight *= ((points + 1 - MARGIN * scale) / (rise + 1)).clamp(0, 1)
     if part.stop < length:
-        weight[-len(fall) :] *= fall.flip(0)
+        weight *= ((len(points) - points - MARGIN * scale) / (rise + 1)).clamp(0, 1)
     return weight

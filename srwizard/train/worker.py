@@ -5,6 +5,8 @@ Exit codes: 0 complete, 130 stopped on request with the checkpoint saved, 5 fail
 
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -13,10 +15,11 @@ from srwizard import i18n, runconfig
 from srwizard.errors import EXIT_INTERRUPTED, EXIT_TRAINING
 from srwizard.i18n import translate as _
 from srwizard.runconfig import RunConfig
-from srwizard.train import failures
-from srwizard.train.distributed import Place, joined
+from srwizard.train import checkpoint, failures
+from srwizard.train.distributed import Place, joined, wait_for_all
 from srwizard.train.loop import Callbacks, load_best, resume, train
-from srwizard.train.records import Records
+from srwizard.train.processes import end_with_parent
+from srwizard.train.records import STOPPING, Records
 from srwizard.train.scoring import save_examples, score
 from srwizard.train.screen import Screen
 from srwizard.train.setup import Training, load_statistics, set_up
@@ -25,34 +28,49 @@ EXAMPLES_FILE = Path("plots") / "samples.npz"
 
 
 class StopRequest:
-    """Set by Ctrl-C, SIGTERM or SIGUSR1; a second Ctrl-C ends at once."""
+    """Ctrl-C, SIGTERM or SIGUSR1: training stops after the step it is at, all else at once.
+
+    A second Ctrl-C does not wait for the step either.
+    """
 
     def __init__(self) -> None:
         self.wanted = False
+        self._deferred = False
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
             signal.signal(number, self._note)
 
+    @contextmanager
+    def deferred(self) -> Iterator[None]:
+        """Only note the request, for the training loop to look at."""
+        self._deferred = True
+        try:
+            yield
+        finally:
+            self._deferred = False
+
     def _note(self, number: int, _frame: FrameType | None) -> None:
-        if self.wanted and number == signal.SIGINT:
+        again, self.wanted = self.wanted, True
+        if not self._deferred or (again and number == signal.SIGINT):
             raise KeyboardInterrupt
-        self.wanted = True
 
 
 def main(arguments: list[str]) -> int:
     """Run this process's part of a training."""
+    stop = StopRequest()
+    end_with_parent()
     run_dir = Path(arguments[0])
     run = runconfig.load(run_dir)
     i18n.set_language(run.language)
-    stop = StopRequest()
-    with joined(run.devices) as place:
-        where: dict[str, Any] = {"phase": "set-up", "step": None, "epoch": None}
-        try:
-            return _work(run, run_dir, place, stop, where)
-        except KeyboardInterrupt:
-            return EXIT_INTERRUPTED
-        except Exception as error:
-            failures.record(run_dir, error, place.rank, where)
-            raise
+    try:
+        with joined(run.devices) as place:
+            where: dict[str, Any] = {"phase": "set-up", "step": None, "epoch": None}
+            try:
+                return _work(run, run_dir, place, stop, where)
+            except Exception as error:
+                failures.record(run_dir, error, place.rank, where)
+                raise
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
 
 
 def _work(
@@ -63,23 +81,27 @@ def _work(
     records = Records(run_dir)
     resumed = resume(training, run_dir)
     if place.is_first:
+        checkpoint.clear_unfinished(run_dir)
         records.drop_from(training.progress.epoch)
         records.log(_("resumed") if resumed else _("started"))
-    with Screen(training, records, enabled=place.is_first) as screen:
+    with Screen(training, records, enabled=place.is_first) as screen, stop.deferred():
+
+        def note_phase(at: Training, phase: str) -> None:
+            where.update(phase=phase, step=at.progress.steps, epoch=at.progress.epoch)
 
         def note_step(at: Training, loss: float, samples: int) -> None:
-            where.update(phase="training", step=at.progress.steps, epoch=at.progress.epoch)
+            note_phase(at, "training")
             screen.step(loss, samples)
 
-        callbacks = Callbacks(note_step, screen.epoch, lambda: stop.wanted)
-        where.update(phase="training", step=training.progress.steps, epoch=training.progress.epoch)
+        callbacks = Callbacks(note_step, note_phase, screen.epoch, lambda: stop.wanted)
         complete = train(training, run_dir, records, callbacks)
     if not complete:
         if place.is_first:
-            records.set_status("stopping")
+            records.set_status(STOPPING)
             records.log(_("stopped on request; the checkpoint is saved"))
+        wait_for_all(place)
         return EXIT_INTERRUPTED
-    where.update(phase="test")
+    note_phase(training, "test")
     _evaluate(training, run_dir, records)
     if place.is_first:
         save_examples(training, contents, run_dir / EXAMPLES_FILE)

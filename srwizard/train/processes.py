@@ -1,0 +1,211 @@
+"""The processes of a training or a dry run: how they start, are asked to stop, and end.
+
+Imports no torch.
+"""
+
+import contextlib
+import ctypes
+import fcntl
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import psutil
+
+from srwizard.devices import cpu
+from srwizard.errors import UsageError
+from srwizard.i18n import translate as _
+from srwizard.runconfig import RunConfig
+from srwizard.train.records import LAUNCHER_VARIABLE, LOG_FILE
+
+# Freed blocks of this size and above go back to the system at once. With glibc's defaults the
+# resident set holds nearly twice what tensors need, and the measured peak would not repeat.
+MALLOC_SETTINGS = {"MALLOC_MMAP_THRESHOLD_": "1048576", "MALLOC_TRIM_THRESHOLD_": "1048576"}
+LOG_TAIL_BYTES = 16384
+LOOK_SECONDS = 0.1
+LOCK_WAIT_SECONDS = 15.0
+"""Processes whose launcher was killed need this long, at most, to save and end."""
+PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None)
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How the processes of a run ended.
+
+    Args:
+        returncode: 0, or that of the launched process; negative for a signal.
+        signal: what killed the first process of the run that was killed, if one was.
+        rank: which rank that was, if there are several.
+        stop_asked: whether somebody asked to stop.
+        log: the last that they wrote to the log.
+    """
+
+    returncode: int
+    signal: int | None = None
+    rank: int | None = None
+    stop_asked: bool = False
+    log: str = ""
+
+
+def command(run: RunConfig, module: str, *arguments: str) -> list[str]:
+    """Return the command that starts `module` once for each process of the run."""
+    work = ["-m", module, *arguments]
+    if run.devices.processes == 1:
+        return [sys.executable, *work]
+    return [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        f"--nproc-per-node={run.devices.processes}",
+        *work,
+    ]
+
+
+def environment(run: RunConfig) -> dict[str, str]:
+    """Return the environment of every process of the run: its devices, threads, allocator."""
+    settings = dict(os.environ)
+    settings["CUDA_VISIBLE_DEVICES"] = ",".join(gpu.uuid for gpu in run.devices.gpus)
+    settings["OMP_NUM_THREADS"] = str(max(1, cpu().cores // run.devices.processes))
+    settings["TORCH_CPP_LOG_LEVEL"] = "ERROR"
+    settings[LAUNCHER_VARIABLE] = str(os.getpid())
+    settings.update(MALLOC_SETTINGS)
+    return settings
+
+
+@contextlib.contextmanager
+def at_work(run_dir: Path) -> Iterator[IO[bytes]]:
+    """Open the log of a run directory for this process and those it starts, and for no others.
+
+    The lock stands on the log because every process inherits that as its standard error: it is
+    free again when the last of them has ended, however its launcher ended.
+
+    Raises:
+        UsageError: somebody else is at work there, or it cannot be written.
+    """
+    try:
+        log = (run_dir / LOG_FILE).open("a+b")
+    except OSError as error:
+        raise UsageError(
+            _("{path} cannot be written: {reason}", path=error.filename, reason=error.strerror)
+        ) from None
+    with log:
+        patient_until = time.monotonic() + LOCK_WAIT_SECONDS
+        while not _lock(log):
+            if time.monotonic() > patient_until:
+                raise UsageError(
+                    _("a training or a dry run is already at work in {run_dir}", run_dir=run_dir),
+                    _("Wait until it ends, or stop it first."),
+                )
+            time.sleep(LOOK_SECONDS)
+        yield log
+
+
+def _lock(log: IO[bytes]) -> bool:
+    try:
+        fcntl.flock(log, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True  # a file system without locks
+    return True
+
+
+def start(run: RunConfig, log: IO[bytes], module: str, *arguments: str) -> Ended:
+    """Run `module` as training would run it, and wait until it ends.
+
+    Ctrl-C, SIGTERM, SIGHUP and SIGUSR1 are passed on, so that the processes save before they end.
+
+    Args:
+        run: the run config: how many processes, on which devices.
+        log: where their errors go, from `at_work`.
+        module: what each of them runs.
+        arguments: for each of them.
+    """
+    begin = log.seek(0, os.SEEK_END)
+    with _stop_signals() as asked:
+        # A session of their own: a terminal's Ctrl-C then reaches this process only, which
+        # passes it on once, to those who can save.
+        child = subprocess.Popen(
+            command(run, module, *arguments),
+            env=environment(run),
+            stderr=log,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+            preexec_fn=end_with_parent,
+        )
+        passed_on = 0
+        while (returncode := _wait(child)) is None:
+            for number in asked[passed_on:]:
+                _pass_on(run, child, number)
+                passed_on += 1
+    log.seek(max(begin, log.seek(0, os.SEEK_END) - LOG_TAIL_BYTES))
+    tail = log.read().decode(errors="replace")
+    killed = (-returncode, None) if returncode < 0 else _killed_rank(tail)
+    return Ended(returncode, *killed, stop_asked=bool(asked), log=tail)
+
+
+def _wait(child: "subprocess.Popen[bytes]") -> int | None:
+    try:
+        return child.wait(LOOK_SECONDS)
+    except subprocess.TimeoutExpired:
+        return None
+
+
+@contextlib.contextmanager
+def _stop_signals() -> Iterator[list[int]]:
+    """Collect the requests to stop that arrive meanwhile; those that are ignored stay ignored."""
+    asked: list[int] = []
+    wanted = [
+        number
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
+        if signal.getsignal(number) != signal.SIG_IGN
+    ]
+    earlier = {
+        number: signal.signal(number, lambda received, _frame: asked.append(received))
+        for number in wanted
+    }
+    try:
+        yield asked
+    finally:
+        for number, handler in earlier.items():
+            signal.signal(number, handler)
+
+
+def _pass_on(run: RunConfig, child: "subprocess.Popen[bytes]", number: int) -> None:
+    """Ask the processes to stop.
+
+    torchrun itself is left out once its workers are there: asked to stop, it would grant them
+    half a minute only, and SIGUSR1 would end it and leave them behind.
+    """
+    sent = signal.SIGINT if number == signal.SIGINT else signal.SIGTERM
+    with contextlib.suppress(psutil.Error):
+        launched = psutil.Process(child.pid)
+        workers = launched.children() if run.devices.processes > 1 else []
+        for process in workers or [launched]:
+            with contextlib.suppress(psutil.Error):
+                process.send_signal(sent)
+
+
+def _killed_rank(log: str) -> tuple[int | None, int | None]:
+    """Find in torchrun's summary the (signal, rank) of the rank that was killed first."""
+    found = re.findall(r"rank\s*: (\d+) \(local_rank.*\n\s*exitcode\s*: -(\d+) \(pid", log)
+    # The root cause stands last. SIGTERM is how torchrun ends the others.
+    for rank, number in reversed(found):
+        if int(number) != signal.SIGTERM:
+            return int(number), int(rank)
+    return None, None
+
+
+def end_with_parent() -> None:
+    """Let the kernel send this process SIGTERM when its parent ends, even if that is killed."""
+    if sys.platform == "linux":
+        _libc.prctl(PR_SET_PDEATHSIG, int(signal.SIGTERM), 0, 0, 0)

@@ -1,0 +1,193 @@
+"""Frozen runs for the tests, without the wizard; trained in this process or in real ones."""
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import torch
+
+from srwizard import runconfig
+from srwizard.answers import TrainingAnswers
+from srwizard.data.fingerprint import fingerprint
+from srwizard.data.layout import SPLITS, scan
+from srwizard.runconfig import RunConfig
+from srwizard.train.distributed import Place
+from srwizard.train.loop import Callbacks, resume, train
+from srwizard.train.records import METRICS_FILE, Records, read_events
+from srwizard.train.setup import Training, load_statistics, set_up
+
+SMALL_NETWORK = {"num_features": 8, "num_blocks": 1, "res_scale": 1.0}
+PATIENCE_SECONDS = 60.0
+
+
+def freeze(
+    root: Path,
+    run_dir: Path,
+    *,
+    processes: int = 1,
+    patch_size: int | None = None,
+    use_amp: bool = False,
+    params: dict[str, Any] | None = None,
+    **training: Any,
+) -> RunConfig:
+    """Freeze a run of a small EDSR on the dataset `root` into `run_dir`, which is made.
+
+    Args:
+        root: a dataset directory.
+        run_dir: the run directory.
+        processes: on the CPU.
+        patch_size: side of the HR windows.
+        use_amp: whether to compute in bfloat16.
+        params: of the network, where they differ from `SMALL_NETWORK`.
+        training: answers of the training section, where they differ from two epochs in batches
+            of two.
+    """
+    contents = scan(root)
+    variables = list(contents.variables())
+    first = variables[0]
+    run_dir.mkdir(parents=True, exist_ok=True)
+    settings = {"epochs": 2, "batch_size": 2, "num_workers": 0} | training
+    run = RunConfig(
+        created="",
+        language="en",
+        data=runconfig.RunData(
+            root=str(root),
+            layout=contents.layout,
+            variables=variables,
+            scale=contents.fields["train", "hr", first].shape[0]
+            // contents.fields["train", "lr", first].shape[0],
+            hr_shape=list(contents.fields["train", "hr", first].shape),
+            lr_shape=list(contents.fields["train", "lr", first].shape),
+            steps={split: len(contents.fields[split, "hr", first].steps) for split in SPLITS},
+            fingerprint=fingerprint(contents, variables),
+        ),
+        output=runconfig.RunOutput(dir=str(run_dir)),
+        model=runconfig.RunModel(
+            name="EDSR",
+            params=SMALL_NETWORK | (params or {}),
+            in_channels=len(variables),
+            out_channels=len(variables),
+            global_skip=True,
+        ),
+        training=TrainingAnswers(**settings),
+        devices=runconfig.RunDevices(gpus=[], processes=processes, nodes=1, backend="gloo"),
+        memory=runconfig.RunMemory(
+            use_amp=use_amp, gradient_checkpointing=False, patch_size=patch_size
+        ),
+        software=runconfig.software_versions(),
+    )
+    runconfig.write(runconfig.seal(run), run_dir)
+    return runconfig.load(run_dir)
+
+
+def made_ready(run_dir: Path) -> Training:
+    """Set a run up in this process, as the worker does."""
+    run = runconfig.load(run_dir)
+    contents = runconfig.verify_dataset(run)
+    place = Place(0, 1, torch.device("cpu"))
+    training = set_up(run, contents, load_statistics(run, run_dir, contents), place)
+    resume(training, run_dir)
+    return training
+
+
+def trained(run_dir: Path, callbacks: Callbacks | None = None) -> Training:
+    """Train a run in this process, from its last checkpoint on."""
+    training = made_ready(run_dir)
+    records = Records(run_dir)
+    records.drop_from(training.progress.epoch)
+    train(training, run_dir, records, callbacks or Callbacks())
+    return training
+
+
+def weights(run_dir: Path, name: str = "last") -> dict[str, torch.Tensor]:
+    """Return the weights of a checkpoint."""
+    state = torch.load(run_dir / "checkpoints" / f"{name}.pt", weights_only=True)
+    found: dict[str, torch.Tensor] = state["weights"]
+    return found
+
+
+def same_weights(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
+    """Tell whether two sets of weights agree bit for bit."""
+    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+
+
+def epochs(run_dir: Path) -> list[dict[str, Any]]:
+    """Return the events of the finished epochs."""
+    events = read_events(run_dir / METRICS_FILE)
+    return [event for event in events if event["event"] == "epoch"]
+
+
+def failure(run_dir: Path) -> dict[str, Any]:
+    """Return what failure.json says."""
+    found: dict[str, Any] = json.loads((run_dir / "failure.json").read_text())
+    return found
+
+
+def worker_command(run_dir: Path) -> list[str]:
+    """Return the command of one process of a training."""
+    return [sys.executable, "-m", "srwizard.train.worker", str(run_dir)]
+
+
+def train_command(run_dir: Path) -> list[str]:
+    """Return the command that a user types."""
+    return [sys.executable, "-m", "srwizard", "train", str(run_dir)]
+
+
+@contextlib.contextmanager
+def running(command: list[str], run_dir: Path) -> Iterator["subprocess.Popen[str]"]:
+    """Start a real process, its output kept; whatever is left of it in the end is killed."""
+    with (run_dir / "output.txt").open("a") as output:
+        process = subprocess.Popen(
+            command,
+            stdout=output,
+            stderr=output,
+            stdin=subprocess.DEVNULL,
+            text=True,
+            start_new_session=True,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+        )
+        try:
+            yield process
+        finally:
+            for left in [*workers_of(process), process]:
+                with contextlib.suppress(psutil.Error, OSError):
+                    left.kill()
+            process.wait()
+
+
+def output(run_dir: Path) -> str:
+    """Return what the process of `running` printed."""
+    return (run_dir / "output.txt").read_text()
+
+
+def workers_of(process: "subprocess.Popen[str]") -> list[psutil.Process]:
+    """Return the training processes below `process`, in the order of their ranks."""
+    try:
+        below = psutil.Process(process.pid).children(recursive=True)
+    except psutil.Error:
+        return []
+    found = []
+    for child in below:
+        with contextlib.suppress(psutil.Error):
+            if child.cmdline()[1:3] == ["-m", "srwizard.train.worker"] or (
+                "srwizard.train.worker" in child.cmdline()
+                and "torch.distributed.run" not in child.cmdline()
+            ):
+                found.append(child)
+    return sorted(found, key=lambda child: child.pid)
+
+
+def wait_for_epoch(run_dir: Path, number: int, process: "subprocess.Popen[str]") -> None:
+    """Wait until so many epochs are on record."""
+    until = time.monotonic() + PATIENCE_SECONDS
+    while len(epochs(run_dir)) < number:
+        assert process.poll() is None, output(run_dir)
+        assert time.monotonic() < until, "nothing happens"
+        time.sleep(0.01)

@@ -1,0 +1,320 @@
+"""Training repeats bit for bit, and goes on where it was, whatever ended it."""
+
+import json
+import math
+import os
+import resource
+import signal
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from srwizard import files
+from srwizard.errors import EXIT_INTERRUPTED
+from srwizard.runconfig import RunConfig, load, seal, write
+from srwizard.train import checkpoint
+from srwizard.train.checkpoint import LAST, CheckpointError, Progress
+from srwizard.train.failures import NonFiniteLossError, recognise
+from srwizard.train.loop import Callbacks, load_best, note_validation, save
+from srwizard.train.records import Records
+from srwizard.train.setup import Training
+from tests.datasets import write_dataset
+from tests.train.runs import (
+    epochs,
+    freeze,
+    made_ready,
+    output,
+    running,
+    same_weights,
+    trained,
+    wait_for_epoch,
+    weights,
+    worker_command,
+)
+
+MANY_STEPS = (60, 2, 2)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return write_dataset(tmp_path / "data")
+
+
+def stop_after(steps: int) -> Callbacks:
+    """A request to stop that comes after so many optimizer steps."""
+    seen = 0
+
+    def count(_training: Training, _loss: float, _samples: int) -> None:
+        nonlocal seen
+        seen += 1
+
+    return Callbacks(on_step=count, stop_requested=lambda: seen >= steps)
+
+
+def without_times(run_dir: Path) -> list[dict[str, object]]:
+    timed = ("seconds", "samples_per_second")
+    return [{k: v for k, v in event.items() if k not in timed} for event in epochs(run_dir)]
+
+
+@pytest.mark.parametrize("patch_size", [None, 8])
+@pytest.mark.parametrize("use_amp", [False, True])
+def test_the_same_seed_gives_the_same_weights(
+    root: Path, tmp_path: Path, patch_size: int | None, use_amp: bool
+) -> None:
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        freeze(root, tmp_path / name, patch_size=patch_size, use_amp=use_amp, seed=seed)
+        trained(tmp_path / name)
+    assert same_weights(weights(tmp_path / "a"), weights(tmp_path / "b"))
+    assert not same_weights(weights(tmp_path / "a"), weights(tmp_path / "c"))
+    assert without_times(tmp_path / "a") == without_times(tmp_path / "b")
+
+
+@pytest.mark.parametrize("steps", [1, 3, 4, 5])
+def test_a_stop_in_mid_epoch_changes_nothing(root: Path, tmp_path: Path, steps: int) -> None:
+    freeze(root, tmp_path / "whole", step_size=1)
+    trained(tmp_path / "whole")
+    freeze(root, tmp_path / "parts", step_size=1)
+    first = trained(tmp_path / "parts", stop_after(steps))
+    assert first.progress.steps == steps
+    trained(tmp_path / "parts")
+    assert same_weights(weights(tmp_path / "parts"), weights(tmp_path / "whole"))
+    assert without_times(tmp_path / "parts") == without_times(tmp_path / "whole")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1, signal.SIGINT])
+def test_a_signal_saves_and_training_goes_on(tmp_path: Path, number: signal.Signals) -> None:
+    root = write_dataset(tmp_path / "data", steps=MANY_STEPS)
+    for name in ("whole", "parts"):
+        freeze(root, tmp_path / name, batch_size=1, epochs=4)
+    run_dir = tmp_path / "parts"
+    with running(worker_command(run_dir), run_dir) as worker:
+        wait_for_epoch(run_dir, 1, worker)
+        time.sleep(0.05)
+        worker.send_signal(number)
+        assert worker.wait(30) == EXIT_INTERRUPTED, output(run_dir)
+    state = checkpoint.load(run_dir, LAST, load(run_dir))
+    assert state is not None
+    assert 0 < state["progress"]["steps"] < 4 * MANY_STEPS[0]
+    for name in ("whole", "parts"):
+        with running(worker_command(tmp_path / name), tmp_path / name) as worker:
+            assert worker.wait(60) == 0, output(tmp_path / name)
+    assert same_weights(weights(run_dir), weights(tmp_path / "whole"))
+    assert without_times(run_dir) == without_times(tmp_path / "whole")
+
+
+@pytest.mark.slow
+def test_killed_at_any_moment(tmp_path: Path) -> None:
+    root = write_dataset(tmp_path / "data", steps=MANY_STEPS)
+    for name in ("whole", "parts"):
+        freeze(root, tmp_path / name, batch_size=4, epochs=12)
+    run_dir = tmp_path / "parts"
+    for epoch, delay in ((1, 0.0), (3, 0.013), (5, 0.031), (7, 0.058)):
+        with running(worker_command(run_dir), run_dir) as worker:
+            wait_for_epoch(run_dir, epoch, worker)
+            time.sleep(delay)
+            worker.kill()
+            assert worker.wait(30) == -signal.SIGKILL, output(run_dir)
+    for name in ("whole", "parts"):
+        with running(worker_command(tmp_path / name), tmp_path / name) as worker:
+            assert worker.wait(60) == 0, output(tmp_path / name)
+    assert same_weights(weights(run_dir), weights(tmp_path / "whole"))
+    assert [event["epoch"] for event in epochs(run_dir)] == list(range(1, 13))
+    assert without_times(run_dir) == without_times(tmp_path / "whole")
+    assert sorted(path.name for path in (run_dir / "checkpoints").iterdir()) == [
+        "best.pt",
+        "last.pt",
+    ]
+
+
+def test_what_a_killed_save_left_is_removed(root: Path, tmp_path: Path) -> None:
+    freeze(root, tmp_path / "run", epochs=1)
+    trained(tmp_path / "run")
+    left = tmp_path / "run" / "checkpoints" / ".last.pt.abc.tmp"
+    left.write_bytes(b"half")
+    checkpoint.clear_unfinished(tmp_path / "run")
+    assert not left.exists()
+
+
+def test_epochs_go_on_record(root: Path, tmp_path: Path) -> None:
+    freeze(root, tmp_path / "run", epochs=5, eval_freq=2)
+    trained(tmp_path / "run")
+    events = epochs(tmp_path / "run")
+    assert [event["epoch"] for event in events] == [1, 2, 3, 4, 5]
+    assert [event["step"] for event in events] == [4, 8, 12, 16, 20]
+    # Every second epoch, and the last one.
+    assert [event["valid"] is not None for event in events] == [False, True, False, True, True]
+    scores = events[-1]["valid"]["variables"]["temp"]
+    assert scores["model"].keys() == {"rmse", "mae", "psnr", "ssim"}
+    assert scores["skill"] == pytest.approx(1 - scores["model"]["rmse"] / scores["bicubic"]["rmse"])
+
+
+def test_learning_rate_steps_and_resumes(root: Path, tmp_path: Path) -> None:
+    for name in ("whole", "parts"):
+        freeze(root, tmp_path / name, epochs=5, step_size=2, gamma=0.5, lr=0.01)
+    trained(tmp_path / "whole")
+    trained(tmp_path / "parts", stop_after(10))  # in the third of four steps an epoch
+    trained(tmp_path / "parts")
+    wanted = [0.01, 0.01, 0.005, 0.005, 0.0025]
+    assert [event["lr"] for event in epochs(tmp_path / "whole")] == wanted
+    assert [event["lr"] for event in epochs(tmp_path / "parts")] == wanted
+
+
+def refrozen(run_dir: Path, **training: object) -> RunConfig:
+    run = load(run_dir)
+    changed = run.training.model_copy(update=training)
+    write(seal(run.model_copy(update={"training": changed})), run_dir)
+    return load(run_dir)
+
+
+def test_a_learning_rate_changed_between_two_parts_counts(root: Path, tmp_path: Path) -> None:
+    freeze(root, tmp_path / "run", epochs=3, lr=0.01)
+    trained(tmp_path / "run", stop_after(5))
+    refrozen(tmp_path / "run", lr=0.001)
+    trained(tmp_path / "run")
+    assert [event["lr"] for event in epochs(tmp_path / "run")] == [0.01, 0.001, 0.001]
+
+
+def test_a_batch_size_changed_in_mid_epoch_loses_no_sample(root: Path, tmp_path: Path) -> None:
+    freeze(root, tmp_path / "run", epochs=1, batch_size=3)
+    trained(tmp_path / "run", stop_after(1))
+    refrozen(tmp_path / "run", batch_size=1)
+    training = made_ready(tmp_path / "run")
+    assert training.progress.samples_in_epoch == 3
+    trained(tmp_path / "run")
+    assert epochs(tmp_path / "run")[0]["step"] == 1 + 5
+
+
+def test_early_stopping(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    freeze(root, tmp_path / "run", epochs=50, patience=3)
+    errors = iter([5.0, 4.0, 4.5, 4.0, 4.1, 1.0])
+    monkeypatch.setattr("srwizard.train.scoring.Score.error", lambda _score, _span: next(errors))
+    training = trained(tmp_path / "run")
+    assert len(epochs(tmp_path / "run")) == 5
+    assert training.progress.best_epoch == 2
+    # Run again, it is still over.
+    trained(tmp_path / "run")
+    assert len(epochs(tmp_path / "run")) == 5
+
+
+def test_last_and_best(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    freeze(root, tmp_path / "run", epochs=3)
+    errors = iter([5.0, 4.0, 4.5])
+    monkeypatch.setattr("srwizard.train.scoring.Score.error", lambda _score, _span: next(errors))
+    training = trained(tmp_path / "run")
+    last, best = (weights(tmp_path / "run", name) for name in ("last", "best"))
+    assert not same_weights(last, best)
+    freeze(root, tmp_path / "two", epochs=2)
+    errors = iter([5.0, 4.0])
+    trained(tmp_path / "two")
+    assert same_weights(best, weights(tmp_path / "two"))
+    assert load_best(training, tmp_path / "run") == "best"
+    assert same_weights(dict(training.bare.state_dict()), best)
+
+
+def test_without_a_measure_nothing_is_best() -> None:
+    progress = Progress()
+    assert not note_validation(progress, math.nan)
+    assert note_validation(progress, 2.0)
+    assert not note_validation(progress, math.nan)
+    assert (progress.best_error, progress.validations_without_better) == (2.0, 1)
+
+
+def test_a_checkpoint_runs_no_code(root: Path, tmp_path: Path) -> None:
+    freeze(root, tmp_path / "run", epochs=1)
+    trained(tmp_path / "run")
+
+    class Trap:
+        def __reduce__(self) -> tuple[object, tuple[str]]:
+            return os.mkdir, (str(tmp_path / "trapped"),)
+
+    file = tmp_path / "run" / "checkpoints" / "last.pt"
+    torch.load(file, weights_only=True)
+    torch.save({"identity": Trap()}, file)
+    with pytest.raises(CheckpointError, match="damaged"):
+        made_ready(tmp_path / "run")
+    assert not (tmp_path / "trapped").exists()
+
+
+@pytest.mark.parametrize("kept", [0, 10, 1000, -100])
+def test_a_damaged_checkpoint_is_refused(root: Path, tmp_path: Path, kept: int) -> None:
+    freeze(root, tmp_path / "run", epochs=1)
+    trained(tmp_path / "run")
+    file = tmp_path / "run" / "checkpoints" / "last.pt"
+    file.write_bytes(file.read_bytes()[:kept])
+    with pytest.raises(CheckpointError, match=r"last\.pt is damaged"):
+        made_ready(tmp_path / "run")
+
+
+def test_a_checkpoint_of_another_run_is_refused(root: Path, tmp_path: Path) -> None:
+    freeze(root, tmp_path / "run", epochs=1)
+    trained(tmp_path / "run")
+    freeze(root, tmp_path / "run", epochs=1, params={"num_blocks": 2})
+    with pytest.raises(CheckpointError, match="of another run; what differs: model"):
+        made_ready(tmp_path / "run")
+    freeze(root, tmp_path / "run", epochs=1, seed=7)
+    with pytest.raises(CheckpointError, match=r"what differs: training\.seed"):
+        made_ready(tmp_path / "run")
+
+
+def test_no_room_keeps_the_earlier_checkpoint(root: Path, tmp_path: Path) -> None:
+    freeze(root, tmp_path / "run", epochs=1)
+    training = trained(tmp_path / "run")
+    before = (tmp_path / "run" / "checkpoints" / "last.pt").read_bytes()
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) // 2, hard))
+    try:
+        with pytest.raises(OSError, match="too large") as raised:
+            save(training, tmp_path / "run", LAST)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert recognise(f"OSError: {raised.value}").name == "disk_full"
+    directory = tmp_path / "run" / "checkpoints"
+    assert (directory / "last.pt").read_bytes() == before
+    assert sorted(path.name for path in directory.iterdir()) == ["best.pt", "last.pt"]
+
+
+def test_a_full_disk_is_called_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def write_to_full_device(_path: Path, write_to: object) -> None:
+        with Path("/dev/full").open("wb") as stream:
+            write_to(stream)  # type: ignore[operator]
+
+    monkeypatch.setattr(files, "write_with", write_to_full_device)
+    with pytest.raises(OSError, match="No space left on device"):
+        checkpoint.save(tmp_path, LAST, {"weights": torch.zeros(100_000)})
+
+
+@pytest.mark.parametrize("epoch_of_nan", [1, 2])
+def test_weights_that_are_spoilt_are_not_saved(
+    root: Path, tmp_path: Path, epoch_of_nan: int
+) -> None:
+    freeze(root, tmp_path / "run", epochs=2)
+
+    def spoil(training: Training, _loss: float, _samples: int) -> None:
+        if training.progress.steps == 4 * epoch_of_nan:  # after the last step of the epoch
+            with torch.no_grad():
+                next(training.bare.parameters()).fill_(math.nan)
+
+    with pytest.raises(NonFiniteLossError):
+        trained(tmp_path / "run", replace(Callbacks(), on_step=spoil))
+    if epoch_of_nan == 1:
+        assert not (tmp_path / "run" / "checkpoints").exists()
+    else:
+        assert all(value.isfinite().all() for value in weights(tmp_path / "run").values())
+
+
+def test_metrics_are_strict_json(tmp_path: Path) -> None:
+    Records(tmp_path).append({"event": "test", "psnr": math.inf, "loss": {"a": math.nan}})
+
+    def refuse(name: str) -> None:
+        raise AssertionError(name)
+
+    line = (tmp_path / "metrics.jsonl").read_text()
+    assert json.loads(line, parse_constant=refuse) == {
+        "event": "test",
+        "psnr": None,
+        "loss": {"a": None},
+    }
