@@ -6,11 +6,13 @@ Both go through the same question, with the same default and the same validator.
 import os
 import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from rich.console import Console, RenderableType
+from rich.text import Text
 
 from srwizard.errors import NeedsPersonError, UsageError
 from srwizard.i18n import translate as _
@@ -81,6 +83,10 @@ class Prompts(Protocol):
         """Show something that needs no answer."""
         ...
 
+    def busy(self, text: str) -> AbstractContextManager[object]:
+        """Show that something is going on while the block runs."""
+        ...
+
 
 def parse(question: Question, text: str) -> Any:
     """Turn typed text into the value that the question asks for.
@@ -97,8 +103,9 @@ def parse(question: Question, text: str) -> Any:
         if question.kind == "float":
             return float(text)
     except ValueError:
-        wanted = _("a whole number") if question.kind == "int" else _("a number")
-        raise ValueError(_("please type {wanted}", wanted=wanted)) from None
+        raise ValueError(
+            _("please type a whole number") if question.kind == "int" else _("please type a number")
+        ) from None
     return text
 
 
@@ -130,6 +137,10 @@ class AnswersFilePrompts:
     def show(self, content: RenderableType) -> None:
         self._console.print(content)
 
+    def busy(self, text: str) -> AbstractContextManager[object]:
+        self._console.print(text, style="dim", highlight=False, markup=False)
+        return nullcontext()
+
 
 class TerminalPrompts:
     """Asks a person, with questionary. Esc or Ctrl-B goes back, `?` helps, Ctrl-C quits."""
@@ -141,6 +152,9 @@ class TerminalPrompts:
 
     def show(self, content: RenderableType) -> None:
         self._console.print(content)
+
+    def busy(self, text: str) -> AbstractContextManager[object]:
+        return self._console.status(Text(text, style="dim"))
 
     def ask(self, question: Question, default: Any, given: bool) -> Any:
         if question.help:
@@ -271,8 +285,11 @@ def require_terminal() -> None:
         return
     raise UsageError(
         reason,
-        _("Answer in a file: srwizard answers --template > answers.yaml, then")
-        + " srwizard --answers answers.yaml",
+        _(
+            "Answer in a file: {first}, then {second}",
+            first="srwizard answers --template > answers.yaml",
+            second="srwizard --answers answers.yaml",
+        ),
     )
 
 

@@ -15,8 +15,8 @@ def run(conversation: Conversation) -> str:
     if conversation.stop_after != "dry_run":
         conversation.require_confirmation()
     hold_run(conversation)
-    conversation.show(Text(_("Dry run: a few real steps, to measure the memory …"), style="dim"))
-    result = dry_run(run_directory(conversation))
+    with conversation.prompts.busy(_("Dry run: a few real steps, to measure the memory …")):
+        result = dry_run(run_directory(conversation))
     conversation.show(dry_run_table(result))
     return "fits" if result.verdict == "fits" else "short"
 

@@ -83,8 +83,10 @@ class Terminal:
         while self._read():
             assert time.monotonic() < end, self.text
         self._child.close()
-        return self._child.exitstatus if self._child.signalstatus is None else (
-            128 + self._child.signalstatus
+        return (
+            self._child.exitstatus
+            if self._child.signalstatus is None
+            else (128 + self._child.signalstatus)
         )
 
     def kill(self) -> None:

@@ -239,4 +239,6 @@ def test_paths_with_spaces_and_chinese_characters(
         "--stop-after", "frozen",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert yaml.safe_load((tmp_path / "运行 一" / "run.yaml").read_text())["data"]["root"] == str(moved)
+    assert yaml.safe_load((tmp_path / "运行 一" / "run.yaml").read_text())["data"]["root"] == str(
+        moved
+    )

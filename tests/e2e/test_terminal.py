@@ -108,9 +108,7 @@ def test_a_section_edited_from_the_review_comes_back_to_it(terminal: Open, datas
     screen.kill()
 
 
-def test_ctrl_c_saves_and_says_how_to_resume(
-    terminal: Open, dataset: Path, tmp_path: Path
-) -> None:
+def test_ctrl_c_saves_and_says_how_to_resume(terminal: Open, dataset: Path, tmp_path: Path) -> None:
     screen = terminal()
     walk = Walk(screen, root=dataset)
     walk.to("devices")

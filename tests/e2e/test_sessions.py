@@ -1,0 +1,161 @@
+"""Sessions: listed, locked, refused when damaged, and gone on with when the world has changed."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from tests.e2e.conftest import Open, Run
+from tests.e2e.terminal import CTRL_C, CTRL_U, DOWN, ENTER
+from tests.e2e.walk import Walk
+
+
+def session_files(tmp_path: Path) -> list[Path]:
+    return sorted((tmp_path / "state" / "srwizard" / "sessions").glob("*.json"))
+
+
+def leave_session(terminal: Open, dataset: Path, state: str) -> None:
+    screen = terminal()
+    Walk(screen, root=dataset).to(state)
+    screen.send(CTRL_C)
+    assert screen.wait_for_end() == 130
+
+
+def test_resume_without_a_session_says_how_to_begin(srwizard: Run) -> None:
+    refused = srwizard("resume")
+    assert refused.returncode == 2
+    assert "there is no unfinished session" in refused.stderr
+
+
+def test_several_sessions_are_listed_the_latest_first(
+    terminal: Open, dataset: Path, tmp_path: Path
+) -> None:
+    leave_session(terminal, dataset, "model")
+    leave_session(terminal, dataset, "training")
+    screen = terminal("resume", columns=160)
+    screen.wait_for("Which session?")
+    screen.wait_for("· model ·")
+    text = screen.text
+    assert text.index("· training ·") < text.index("· model ·")
+    assert str(dataset) in text
+    screen.send(ENTER)
+    screen.wait_for("Epochs")
+    screen.kill()
+
+
+def test_the_second_wizard_on_a_session_is_told_who_holds_it(
+    terminal: Open, dataset: Path, tmp_path: Path
+) -> None:
+    first = terminal()
+    Walk(first, root=dataset).to("model")
+    second = terminal("resume", columns=160)
+    assert second.wait_for_end() == 2
+    assert f"process {first.pid}" in second.text
+    first.kill()
+    # A lock whose holder was killed is nobody's.
+    third = terminal("resume")
+    third.wait_for("? Model")
+    third.kill()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"{", b"[]", b"null", b'{"schema_version": 1}', b"\xff\xfe", b'{"schema_version": "x"}'],
+)
+def test_a_damaged_session_is_refused_and_left_untouched(
+    srwizard: Run, tmp_path: Path, content: bytes
+) -> None:
+    path = tmp_path / "broken.json"
+    path.write_bytes(content)
+    refused = srwizard("resume", path)
+    assert refused.returncode == 2
+    assert str(path) in refused.stderr
+    assert path.read_bytes() == content
+
+
+def test_a_session_of_a_newer_version_is_refused(srwizard: Run, tmp_path: Path) -> None:
+    path = tmp_path / "newer.json"
+    path.write_text(json.dumps({"schema_version": 99}))
+    refused = srwizard("resume", path)
+    assert refused.returncode == 2
+    assert "newer" in refused.stderr
+
+
+def test_a_changed_dataset_is_noticed_on_resume(terminal: Open, dataset: Path) -> None:
+    leave_session(terminal, dataset, "devices")
+    step = next((dataset / "train" / "hr" / "temp").glob("*.npy"))
+    np.save(step, np.load(step) + np.float32(1))
+    screen = terminal("resume", columns=160)
+    screen.wait_for("has changed")
+    screen.wait_for(f"? Dataset directory {dataset}")
+    screen.kill()
+
+
+def test_a_vanished_dataset_is_noticed_on_resume(
+    terminal: Open, dataset: Path, tmp_path: Path
+) -> None:
+    leave_session(terminal, dataset, "review")
+    moved = tmp_path / "moved"
+    shutil.move(dataset, moved)
+    screen = terminal("resume", columns=160)
+    screen.wait_for("can no longer be used")
+    screen.wait_for("? Dataset directory")
+    screen.send(CTRL_U + str(moved) + ENTER)
+    # From behind the memory section, only the data is asked again.
+    screen.wait_for("Go ahead?")
+    assert "Epochs           │ 2" in screen.text
+    screen.kill()
+
+
+def test_a_run_directory_taken_meanwhile_is_noticed_on_resume(
+    terminal: Open, srwizard: Run, dataset: Path, answers: Path, tmp_path: Path
+) -> None:
+    leave_session(terminal, dataset, "review")
+    taken = tmp_path / "runs" / "data"
+    done = srwizard("--answers", answers, "--set", f"output.dir={taken}", "--stop-after", "frozen")
+    assert done.returncode == 0, done.stderr
+    # The session that froze it is the latest; the one that was left is below.
+    screen = terminal("resume", columns=160)
+    screen.wait_for("· review ·")
+    screen.send(DOWN + ENTER)
+    screen.wait_for("already holds a run")
+    screen.wait_for("? Run directory")
+    screen.kill()
+
+
+def test_answers_from_a_run_lead_to_the_same_digest(
+    srwizard: Run, answers: Path, tmp_path: Path
+) -> None:
+    assert srwizard("--answers", answers, "--stop-after", "frozen").returncode == 0
+    written = srwizard("answers", "--from", tmp_path / "run")
+    assert written.returncode == 0, written.stderr
+    again = tmp_path / "again.yaml"
+    again.write_text(written.stdout)
+    assert srwizard("--answers", again, "--stop-after", "frozen").returncode == 0
+    digests = {
+        yaml.safe_load((tmp_path / name / "run.yaml").read_text())["digest"]
+        for name in ("run", "run-again")
+    }
+    assert len(digests) == 1
+
+
+def test_answers_from_a_session(srwizard: Run, answers: Path, tmp_path: Path) -> None:
+    assert srwizard("--answers", answers, "--stop-after", "frozen").returncode == 0
+    (saved,) = session_files(tmp_path)
+    written = srwizard("answers", "--from", saved.stem)
+    assert written.returncode == 0, written.stderr
+    found = yaml.safe_load(written.stdout)
+    assert found["training"]["epochs"] == 2
+    assert found["model"]["params"] == {"num_features": 8, "num_blocks": 1}
+
+
+def test_the_template_and_the_schema_accept_each_other(srwizard: Run) -> None:
+    template = srwizard("answers", "--model", "SwinIR")
+    assert template.returncode == 0
+    found = yaml.safe_load(template.stdout)
+    assert found["model"]["params"]["embed_dim"] == 60
+    schema = json.loads(srwizard("answers", "--schema").stdout)
+    assert set(found) == set(schema["properties"])
