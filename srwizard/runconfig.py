@@ -6,14 +6,12 @@ It is the only thing that crosses from the wizard to the training core.
 import hashlib
 import json
 import platform
-import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
 from pydantic import Field, ValidationError
 
 from srwizard import __version__, files, yamlfile
@@ -127,11 +125,9 @@ def write(config: RunConfig, run_dir: Path) -> Path:
     """
     path = run_dir / FILE_NAME
     if path.exists():
-        shutil.copy2(path, run_dir / f"run.r{load(run_dir).revision}.yaml")
-    text = yaml.safe_dump(
-        config.model_dump(), sort_keys=False, allow_unicode=True, default_flow_style=None, width=100
-    )
-    files.write_text(path, HEADER + text, mode=0o444)
+        earlier = run_dir / f"run.r{load(run_dir).revision}.yaml"
+        files.write_bytes(earlier, path.read_bytes(), mode=0o444)
+    files.write_text(path, HEADER + yamlfile.dump(config.model_dump()), mode=0o444)
     return path
 
 
@@ -188,7 +184,7 @@ def changed_fields(values: dict[str, Any]) -> Iterator[str]:
     sealed = sealed if isinstance(sealed, dict) else {}
     present = _field_digests(values)
     current = dict(_leaves(values))
-    for key in sorted(sealed.keys() | present.keys()):
+    for key in sorted(sealed.keys() | present.keys(), key=str):
         if key not in present:
             yield _("{key} was removed", key=key)
         elif key not in sealed:
@@ -245,7 +241,17 @@ def _leaves(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def _canonical(value: Any) -> bytes:
-    return json.dumps(value, sort_keys=True, ensure_ascii=False, default=str).encode()
+    text = json.dumps(_with_text_keys(value), sort_keys=True, ensure_ascii=False, default=str)
+    return text.encode("utf-8", "surrogatepass")
+
+
+def _with_text_keys(node: Any) -> Any:
+    """Return `node` as JSON can sort it: YAML also knows numbers, dates and null as keys."""
+    if isinstance(node, dict):
+        return {str(key): _with_text_keys(value) for key, value in node.items()}
+    if isinstance(node, (list, tuple)):
+        return [_with_text_keys(item) for item in node]
+    return node
 
 
 def _field_digests(values: dict[str, Any]) -> dict[str, str]:

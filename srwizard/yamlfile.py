@@ -17,11 +17,19 @@ class _Loader(yaml.SafeLoader):
     """Safe YAML in which 1e-3 is a number (YAML 1.2), as everybody who writes one expects."""
 
 
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(r"^[-+]?(\d[\d_]*(\.[\d_]*)?|\.\d[\d_]*)[eE][-+]?\d+$"),
-    list("-+.0123456789"),
-)
+class _Dumper(yaml.SafeDumper):
+    """Quotes the texts that `_Loader` would read as numbers, 12e4567 among them."""
+
+
+for _reader_or_writer in (_Loader, _Dumper):
+    _reader_or_writer.add_implicit_resolver(
+        "tag:yaml.org,2002:float",
+        re.compile(r"^[-+]?(\d[\d_]*(\.[\d_]*)?|\.\d[\d_]*)[eE][-+]?\d+$"),
+        list("-+.0123456789"),
+    )
+
+MOST_PLACES = 100_000
+"""A few aliases of aliases can stand for more values than there is memory."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +46,18 @@ class Document:
             if path[:length] in self.places:
                 return self.places[path[:length]]
         return self.name
+
+
+def dump(values: dict[str, Any]) -> str:
+    """Return YAML that `parse` reads back as the same values."""
+    return yaml.dump(
+        values,
+        Dumper=_Dumper,
+        sort_keys=False,
+        allow_unicode=True,
+        default_flow_style=None,
+        width=100,
+    )
 
 
 def read(path: Path, overrides: tuple[str, ...] = ()) -> Document:
@@ -66,7 +86,9 @@ def _apply_override(document: Document, override: str) -> None:
             _("--set {override}: not of the form section.key=value", override=override),
             _("For example: --set training.epochs=100"),
         )
-    value = parse(f"value: {text}".encode(), f"--set {override}").values["value"]
+    # An argument that is no UTF-8 comes with surrogates, which `parse` refuses.
+    content = f"value: {text}".encode("utf-8", "surrogateescape")
+    value = parse(content, f"--set {override}").values["value"]
     *sections, name = key.split(".")
     node = document.values
     for part in sections:
@@ -108,14 +130,22 @@ def parse(content: bytes, name: str) -> Document:
         values = loader.construct_document(node)
     except yaml.YAMLError as error:
         raise _not_yaml(name, error) from None
-    except (ValueError, OverflowError, RecursionError, TypeError) as error:
+    except (
+        ValueError,
+        ArithmeticError,
+        RecursionError,
+        TypeError,
+        LookupError,
+        AttributeError,
+    ) as error:
+        # The constructors of PyYAML raise these for a value that is not what its tag says.
         raise UsageError(_("{name} is not valid YAML: {reason}", name=name, reason=error)) from None
     finally:
         loader.dispose()
     if not isinstance(values, dict):
         raise UsageError(
             _("{name} holds no keys and values", name=name),
-            _("It should read like this:  section: {{key: value}}", name=name),
+            _("It should read like this: {example}", example="section: {key: value}"),
         )
     return Document(name, values, places)
 
@@ -140,6 +170,8 @@ def _places(root: yaml.Node, name: str) -> dict[KeyPath, str]:
         node, path, above = waiting.pop()
         if id(node) in above:
             raise UsageError(_("{name}: an alias contains itself", name=name))
+        if len(places) > MOST_PLACES:
+            raise UsageError(_("{name} holds too many values", name=name))
         inside = above | {id(node)}
         if isinstance(node, yaml.MappingNode):
             for key, value in node.value:
