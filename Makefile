@@ -4,6 +4,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PYTEST_WORKERS ?= 2
 DEMO ?= demo
+LOCALE := srwizard/locale
 
 .PHONY: setup demo test check bench locale docs clean
 
@@ -39,10 +40,15 @@ bench: $(STAMP)
 docs: $(STAMP)
 	$(BIN)/python -m srwizard.diagram > docs/states.md
 
+# No dates and no line numbers: the same sources give the same catalogues.
 locale: $(STAMP)
-	$(BIN)/pybabel -q extract -k translate -k _ --no-location --sort-output -o srwizard/locale/srwizard.pot srwizard states models
-	$(BIN)/pybabel -q update -N --no-fuzzy-matching -i srwizard/locale/srwizard.pot -d srwizard/locale -D srwizard -l zh_CN
-	$(BIN)/pybabel -q compile -d srwizard/locale -D srwizard
+	$(BIN)/pybabel -q extract --no-default-keywords -k _ -k translate -k N_ --no-location \
+		--sort-output --omit-header --width 100 -o $(LOCALE)/srwizard.pot srwizard states models
+	test -f $(LOCALE)/zh_CN/LC_MESSAGES/srwizard.po || \
+		$(BIN)/pybabel -q init -i $(LOCALE)/srwizard.pot -d $(LOCALE) -D srwizard -l zh_CN
+	$(BIN)/pybabel -q update --no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date \
+		--width 100 -i $(LOCALE)/srwizard.pot -d $(LOCALE) -D srwizard -l zh_CN
+	$(BIN)/pybabel -q compile -d $(LOCALE) -D srwizard
 
 clean:
 	rm -rf $(VENV) .check build demo *.egg-info

@@ -136,4 +136,4 @@ def _occupants(gpu: GPU) -> Iterator[str]:
             memory=bytes_text(process.memory_bytes),
         )
     if gpu.busy and not gpu.processes:
-        yield _("busy: {percent} % in use", percent=gpu.utilisation)
+        yield _("busy: utilization {percent} %", percent=gpu.utilisation)

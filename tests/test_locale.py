@@ -1,0 +1,183 @@
+"""The catalogue: in step with the sources, complete, and used where Chinese is asked for."""
+
+import ast
+import os
+import string
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from babel.messages.catalog import Catalog
+from babel.messages.extract import extract_from_dir
+from babel.messages.mofile import read_mo
+from babel.messages.pofile import read_po
+
+from srwizard import i18n
+from srwizard.devices import GPU
+from srwizard.i18n import translate
+from srwizard.states.devices import gpu_text
+
+ROOT = Path(__file__).parent.parent
+SOURCES = ("srwizard", "states", "models")
+KEYWORDS = ("_", "translate", "N_")
+MESSAGES = i18n.LOCALE_DIR / "zh_CN" / "LC_MESSAGES"
+ADVICE = "run `make locale`, then translate what is new in srwizard.po and run it again"
+
+
+def read(path: Path) -> Catalog:
+    with path.open("rb") as stream:
+        return read_mo(stream) if path.suffix == ".mo" else read_po(stream)
+
+
+def texts(catalogue: Catalog) -> dict[str, str]:
+    return {message.id: message.string for message in catalogue if message.id}
+
+
+def placeholders(text: str) -> list[tuple[str, str]]:
+    """Return the names in braces with how they are formatted, in the order of the alphabet."""
+    return sorted(
+        (name, f"{'!' + conversion if conversion else ''}:{form}")
+        for _text, name, form, conversion in string.Formatter().parse(text)
+        if name is not None
+    )
+
+
+def calls() -> Iterator[tuple[str, ast.Call]]:
+    """Yield every call that marks or translates a message, with its place."""
+    for source in SOURCES:
+        for path in sorted((ROOT / source).rglob("*.py")):
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.Call) and getattr(node.func, "id", None) in KEYWORDS:
+                    yield f"{path.relative_to(ROOT)}:{node.lineno}", node
+
+
+@pytest.fixture(scope="module")
+def extracted() -> set[str]:
+    keywords = dict.fromkeys(KEYWORDS)
+    return {
+        message
+        for source in SOURCES
+        for _file, _line, message, _comments, _context in extract_from_dir(
+            ROOT / source, keywords=keywords
+        )
+    }
+
+
+@pytest.fixture(scope="module")
+def chinese() -> Catalog:
+    return read(MESSAGES / "srwizard.po")
+
+
+@pytest.mark.parametrize("path", [i18n.LOCALE_DIR / "srwizard.pot", MESSAGES / "srwizard.po"])
+def test_the_catalogues_hold_the_messages_of_the_sources(path: Path, extracted: set[str]) -> None:
+    present = set(texts(read(path)))
+    assert not extracted - present, f"missing in {path.name}: {ADVICE}"
+    assert not present - extracted, f"no longer in the sources: {ADVICE}"
+
+
+def test_every_message_is_translated(chinese: Catalog) -> None:
+    unfinished = [m.id for m in chinese if m.id and (m.fuzzy or not m.string)]
+    assert not unfinished, ADVICE
+
+
+def test_both_languages_have_the_same_placeholders(chinese: Catalog) -> None:
+    differing = [
+        (message, text)
+        for message, text in texts(chinese).items()
+        if placeholders(message) != placeholders(text)
+    ]
+    assert not differing
+
+
+def test_the_compiled_catalogue_holds_what_the_written_one_does(chinese: Catalog) -> None:
+    assert texts(read(MESSAGES / "srwizard.mo")) == texts(chinese), "run `make locale`"
+
+
+def test_messages_are_literals() -> None:
+    """An f-string or a sum cannot be looked up; a name stands for what N_ has marked."""
+    wrong = [
+        place
+        for place, call in calls()
+        if len(call.args) != 1
+        or not isinstance(call.args[0], ast.Constant | ast.Name | ast.Attribute)
+    ]
+    assert not wrong
+
+
+def test_every_placeholder_is_given_a_value() -> None:
+    wrong = []
+    for place, call in calls():
+        names = [keyword.arg for keyword in call.keywords]
+        message = call.args[0]
+        if isinstance(message, ast.Constant) and None not in names and call.func.id != "N_":
+            wanted = {name for name, _form in placeholders(message.value)}
+            if wanted != set(names):
+                wrong.append(place)
+    assert not wrong
+
+
+@pytest.mark.parametrize(
+    ("message", "text"),
+    [
+        ("Please confirm the training parameters", "【训练参数确认】"),
+        ("Go ahead?", "确认执行?"),
+        ("(recommended)", "（推荐）"),
+        ("standard", "标准模型"),
+        ("diffusion", "扩散模型"),
+        ("fits", "充足"),
+        ("tight", "紧张"),
+        ("does not fit", "放不下"),
+    ],
+)
+def test_settled_wording(message: str, text: str) -> None:
+    i18n.set_language("zh")
+    assert translate(message) == text
+
+
+def test_a_gpu_in_chinese() -> None:
+    i18n.set_language("zh")
+    card = GPU(0, "GPU-1", "NVIDIA H100", total_bytes=80 * 2**30, free_bytes=79 * 2**30)
+    assert gpu_text(card) == "GPU 0: NVIDIA H100 (80.0 GB, 空闲 79.0 GB)"
+    shown = translate("{count} GPUs ({names}), DDP", count=2, names="GPU 0, GPU 1")
+    assert shown == "2 张 (GPU 0, GPU 1)，DDP 模式"
+
+
+def run(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", "srwizard", *arguments],
+        env={"PATH": os.environ["PATH"], "COLUMNS": "120", **environment},
+        capture_output=True,
+        encoding="utf-8",
+        timeout=120,
+    )
+
+
+def test_commands_in_chinese() -> None:
+    models = run("--lang", "zh", "models", LANG="C")
+    assert models.returncode == 0
+    assert "类别" in models.stdout and "标准模型" in models.stdout and "（推荐）" in models.stdout
+    help_text = run("--lang", "zh", "--help", LANG="C")
+    assert help_text.returncode == 0
+    assert "列出可用模型。" in help_text.stdout
+
+
+def test_errors_in_chinese() -> None:
+    failed = run("--lang=zh", "--set", "training.epochs=2", LANG="C")
+    assert failed.returncode == 2
+    assert failed.stderr.startswith("错误：--set 须与 --answers 一起使用\n例如：")
+
+
+@pytest.mark.parametrize(
+    ("environment", "word"),
+    [
+        ({"LANG": "zh_CN.UTF-8"}, "类别"),
+        ({"LANG": "C"}, "Family"),
+        ({}, "Family"),
+        ({"LANG": "zh_CN.UTF-8", "LC_ALL": "C"}, "Family"),
+        ({"LANG": "en_US.UTF-8", "LANGUAGE": "zh_CN:en"}, "类别"),
+    ],
+)
+def test_the_environment_chooses_the_language(environment: dict[str, str], word: str) -> None:
+    assert word in run("models", **environment).stdout
