@@ -1,7 +1,7 @@
 """A fingerprint of a dataset: cheap to take, and changed by anything that would change a run.
 
-For each file: its name, its size, and blocks of its content (the header and places spread over
-the values). Hashing all of a record of hundreds of gigabytes would take longer than training on
+For each file: its name, its size, and blocks of its content (the header, the end, and places
+spread between them). Hashing all of a record of hundreds of gigabytes would take longer than training on
 it; times of modification are left out because copying a dataset changes them.
 """
 
@@ -49,6 +49,6 @@ def _digest(files: Iterable[Path], blocks: int) -> str:
         total.update(os.fsencode(f"{file.name}:{size};"))
         with file.open("rb") as stream:
             for place in range(blocks):
-                stream.seek(max(0, size - BLOCK_BYTES) * place // blocks)
+                stream.seek(max(0, size - BLOCK_BYTES) * place // (blocks - 1))
                 total.update(stream.read(BLOCK_BYTES))
     return total.hexdigest()[:32]
