@@ -1,0 +1,42 @@
+"""The documentation shows the machine as it is."""
+
+from pathlib import Path
+
+from srwizard.diagram import page
+from srwizard.machine import SECTIONS, STATES, TRANSITIONS, build_machine
+from srwizard.session import FINAL_STATES
+
+ROOT = Path(__file__).parent.parent
+
+
+def test_the_diagram_in_the_documentation_is_drawn_from_the_machine() -> None:
+    assert (ROOT / "docs" / "states.md").read_text(encoding="utf-8") == page(), "run: make docs"
+
+
+def test_every_state_can_be_reached_and_leads_on() -> None:
+    reached = {"data"} | {row["dest"] for row in TRANSITIONS}
+    assert reached == set(STATES)
+    leaving: set[str] = set()
+    for row in TRANSITIONS:
+        leaving.update(row["source"] if isinstance(row["source"], list) else [row["source"]])
+    assert set(STATES) - leaving == set(FINAL_STATES)
+
+
+def test_a_section_goes_on_to_the_next_one_or_back_to_the_review_it_was_edited_from() -> None:
+    class Model:
+        editing = False
+
+        def is_editing(self) -> bool:
+            return self.editing
+
+    order = [*SECTIONS, "review"]
+    for name, following in zip(order, order[1:], strict=False):
+        model = Model()
+        build_machine(model, name)
+        model.next()  # type: ignore[attr-defined]
+        assert model.state == following  # type: ignore[attr-defined]
+        model = Model()
+        model.editing = True
+        build_machine(model, name)
+        model.next()  # type: ignore[attr-defined]
+        assert model.state == "review"  # type: ignore[attr-defined]
