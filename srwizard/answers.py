@@ -148,6 +148,8 @@ class Answers(Section):
         section: Section = getattr(self, section_name)
         section.__dict__[name] = getattr(type(section)(), name)
         section.model_fields_set.discard(name)
+        if not section.model_fields_set:
+            self.model_fields_set.discard(section_name)
 
 
 SECTIONS = tuple(name for name in Answers.model_fields if name != "confirm")

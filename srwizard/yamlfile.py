@@ -28,6 +28,15 @@ for _reader_or_writer in (_Loader, _Dumper):
         list("-+.0123456789"),
     )
 
+
+def _text_node(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    # PyYAML escapes the line break U+0085 in double quotes only; elsewhere it is read as a space.
+    style = '"' if "\x85" in text else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Dumper.add_representer(str, _text_node)
+
 MOST_PLACES = 100_000
 """A few aliases of aliases can stand for more values than there is memory."""
 

@@ -1,8 +1,8 @@
 """A fingerprint of a dataset: cheap to take, and changed by anything that would change a run.
 
 For each file: its name, its size, and blocks of its content (the header, the end, and places
-spread between them). Hashing all of a record of hundreds of gigabytes would take longer than training on
-it; times of modification are left out because copying a dataset changes them.
+spread between them). Hashing all of a record of hundreds of gigabytes would take longer than
+training on it; times of modification are left out because copying a dataset changes them.
 """
 
 import hashlib
