@@ -10,6 +10,7 @@ import psutil
 from srwizard.i18n import translate as _
 
 CGROUP_ROOT = Path("/sys/fs/cgroup")
+PROCESS_CGROUP = Path("/proc/self/cgroup")
 BUSY_UTILISATION = 10
 """Percent of use from which a GPU is called busy."""
 
@@ -78,7 +79,7 @@ def cpu() -> CPU:
 def _cgroup_memory() -> list[tuple[int, int]]:
     """Return (limit, used without page cache) of this process's cgroup v2 and its parents."""
     try:
-        lines = Path("/proc/self/cgroup").read_text().splitlines()
+        lines = PROCESS_CGROUP.read_text().splitlines()
     except OSError:
         return []
     found = []
