@@ -5,7 +5,7 @@ Both go through the same question, with the same default and the same validator.
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,11 +25,12 @@ class Back(Exception):  # noqa: N818 - a wish, not an error
 
 @dataclass(frozen=True)
 class Choice:
-    """One thing to choose; `disabled` says why it cannot be chosen."""
+    """One thing to choose, under a heading; `disabled` says why it cannot be chosen."""
 
     value: Any
     title: str
     disabled: str | None = None
+    group: str = ""
 
 
 @dataclass(frozen=True)
@@ -212,7 +213,7 @@ class TerminalPrompts:
         )
         prompt = questionary.select(
             question.text,
-            choices=offered,
+            choices=_under_headings(choices, offered),
             default=preset,
             instruction=_("(arrows, Enter)"),
             use_jk_keys=False,
@@ -269,6 +270,20 @@ class TerminalPrompts:
             lines.append(_("Key in the answers file: {key}", key=question.key))
         lines.append(_("Esc or Ctrl-B: back · Ctrl-C: save and quit"))
         return "\n".join(f"  {line}" for line in lines)
+
+
+def _under_headings(choices: Sequence[Choice], offered: Sequence[Any]) -> list[Any]:
+    """Put a heading before the first choice of each group."""
+    import questionary
+
+    shown: list[Any] = []
+    group = ""
+    for choice, item in zip(choices, offered, strict=True):
+        if choice.group != group:
+            shown.append(questionary.Separator(f"── {choice.group} ──"))
+            group = choice.group
+        shown.append(item)
+    return shown
 
 
 def require_terminal() -> None:

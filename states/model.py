@@ -75,10 +75,15 @@ def _model_question(conversation: Conversation) -> Question:
 
 
 def _choice(item: ModelCard, scale: int | None) -> Choice:
-    family = _("standard") if item.family == "standard" else _("diffusion")
     summary = item.summary_zh if language() == "zh" else item.summary_en
     mark = " " + _("(recommended)") if item.recommended else ""
-    return Choice(item.name, f"{item.name}{mark} · {family} · {summary}", _unfit(item, scale))
+    title = f"{item.name}{mark} · {summary}"
+    return Choice(item.name, title, _unfit(item, scale), group=family_title(item))
+
+
+def family_title(item: ModelCard) -> str:
+    """Return the heading that a model stands under."""
+    return _("standard models") if item.family == "standard" else _("diffusion models")
 
 
 def _unfit(item: ModelCard, scale: int | None) -> str | None:

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from rich.table import Table
 from rich.text import Text
 
 from srwizard.answers import SECTIONS
@@ -19,7 +18,7 @@ QUIT = "quit"
 
 def run(conversation: Conversation) -> str:
     """Show the summary; return "next" when confirmed, or the section to edit."""
-    conversation.show(summary_table(conversation))
+    conversation.show(summary(conversation))
     found = _stale_section(conversation)
     if found is not None and conversation.prompts.interactive:
         section, message = found
@@ -59,25 +58,22 @@ def _stale_section(conversation: Conversation) -> tuple[str, str] | None:
     return None
 
 
-def summary_table(conversation: Conversation) -> Table:
-    """Return every decision as a table."""
-    table = Table(
-        title=_("Please confirm the training parameters"), show_header=False, title_justify="left"
-    )
-    table.add_column(style="bold")
-    table.add_column(overflow="fold")
+def summary(conversation: Conversation) -> Text:
+    """Return every decision, one a line: it must be readable in any width, and be copied."""
+    text = Text(_("Please confirm the training parameters") + "\n", style="bold")
     for name, value in _rows(conversation):
-        table.add_row(name, Text(str(value)))
-    return table
+        text.append(f"  {name}: ", style="not bold")
+        text.append(f"{value}\n")
+    return text
 
 
 def _rows(conversation: Conversation) -> list[tuple[str, Any]]:
     answers = conversation.session.answers
     training = answers.training
-    summary = chosen_dataset(conversation)
-    variables = chosen_variables(conversation, summary)
+    dataset = chosen_dataset(conversation)
+    variables = chosen_variables(conversation, dataset)
     parameters = resolve_parameters(card(answers.model.name or ""), answers.model.params)
-    steps = " / ".join(str(count) for count in summary.steps.values())
+    steps = " / ".join(str(count) for count in dataset.steps.values())
     return [
         (_("Data directory"), expand(answers.data.root or "")),
         (_("Run directory"), expand(answers.output.dir or "")),
@@ -90,7 +86,7 @@ def _rows(conversation: Conversation) -> list[tuple[str, Any]]:
         (_("Learning rate"), training.lr),
         (_("Batch size"), _batch_text(conversation)),
         (_("Normalization"), training.normalization),
-        (_("Devices"), devices_text(conversation)),
+        ("GPU" if answers.devices.gpus else "CPU", devices_text(conversation)),
         (_("Mixed precision"), _("yes") if answers.memory.use_amp else _("no")),
         (_("Checkpointing"), _("yes") if answers.memory.gradient_checkpointing else _("no")),
         (_("Patch size"), answers.memory.patch_size or _("whole fields")),
@@ -117,8 +113,8 @@ def devices_text(conversation: Conversation) -> str:
     devices = conversation.session.answers.devices
     if not devices.gpus:
         if devices.processes == 1:
-            return _("CPU, 1 process")
-        return _("CPU, {count} processes, DDP", count=devices.processes)
+            return _("1 process")
+        return _("{count} processes, DDP", count=devices.processes)
     names = ", ".join(f"GPU {number}" for number in devices.gpus)
     if len(devices.gpus) == 1:
         return names

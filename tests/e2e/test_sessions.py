@@ -106,7 +106,7 @@ def test_a_vanished_dataset_is_noticed_on_resume(
     screen.send(CTRL_U + str(moved) + ENTER)
     # From behind the memory section, only the data is asked again.
     screen.wait_for("Go ahead?")
-    assert "Epochs           │ 2" in screen.text
+    assert "Epochs: 2" in screen.text
     screen.kill()
 
 

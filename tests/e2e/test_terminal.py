@@ -28,7 +28,7 @@ def test_from_the_first_question_to_the_report(
     for shown in ("8 / 3 / 3", "HR [16, 24]", "LR [8, 12]", "scale 2x", "land", "none"):
         assert shown in screen.text
     walk.to("review", begin="output")
-    for shown in (str(dataset), "EDSR", "Epochs", "0.001", "PGN", "CPU, 1 process"):
+    for shown in (str(dataset), "EDSR", "Epochs: 2", "0.001", "PGN", "CPU: 1 process"):
         assert shown in screen.text
     walk.to("dry_run", begin="review")
     screen.wait_for("Verdict")
@@ -104,7 +104,7 @@ def test_a_section_edited_from_the_review_comes_back_to_it(terminal: Open, datas
     screen.wait_for("The other training parameters", count=2)
     screen.send(ENTER)
     screen.wait_for("Go ahead?", count=2)
-    assert "Epochs           │ 9" in screen.text
+    assert "Epochs: 9" in screen.text
     screen.kill()
 
 
