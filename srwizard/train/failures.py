@@ -128,8 +128,8 @@ CATALOGUE: tuple[Kind, ...] = (
     Kind(
         "data_unreadable",
         r"DatasetError|^signal 7$|FileNotFoundError|mmap length|cannot reshape|[Tt]runcated|"
-        r"Unable to (synchronously )?open|No data left in file|PermissionError|EOFError|"
-        r"Can't (synchronously )?read data",
+        r"Unable to (synchronously )?open|Can't (synchronously )?read data|No data left in file|"
+        r"EOF: reading array|PermissionError|EOFError",
         lambda: _("A data file vanished, or cannot be read any more."),
         lambda: [_("the dataset was moved or changed while training ran")],
         lambda: [

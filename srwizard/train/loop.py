@@ -16,7 +16,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from srwizard.train import checkpoint
 from srwizard.train.checkpoint import BEST, LAST, Progress
-from srwizard.train.distributed import add_over_ranks, any_rank
+from srwizard.train.distributed import add_over_ranks, any_rank, wait_for_all
 from srwizard.train.failures import NonFiniteLossError
 from srwizard.train.losses import sample_losses
 from srwizard.train.order import Step, training_steps
@@ -180,10 +180,14 @@ def patience_exhausted(training: Training) -> bool:
 
 
 def save(training: Training, run_dir: Path, name: str) -> None:
-    """Write a checkpoint (rank 0 only)."""
-    if not training.place.is_first:
-        return
-    state = {
+    """Write a checkpoint: rank 0 does, and the others go on once it can be read."""
+    if training.place.is_first:
+        checkpoint.save(run_dir, name, _state(training))
+    wait_for_all(training.place)
+
+
+def _state(training: Training) -> dict[str, Any]:
+    return {
         "identity": checkpoint.identity(training.run),
         "weights": training.bare.state_dict(),
         "optimizer": training.optimizer.state_dict(),
@@ -191,7 +195,6 @@ def save(training: Training, run_dir: Path, name: str) -> None:
         "progress": asdict(training.progress),
         "rng": torch.get_rng_state(),
     }
-    checkpoint.save(run_dir, name, state)
 
 
 def resume(training: Training, run_dir: Path) -> bool:

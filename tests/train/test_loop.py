@@ -8,6 +8,7 @@ import signal
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -35,7 +36,8 @@ from tests.train.runs import (
     worker_command,
 )
 
-MANY_STEPS = (60, 2, 2)
+LONGER: dict[str, Any] = {"batch_size": 1, "epochs": 5, "step_size": 2}
+"""Sixty steps an epoch, some tenths of a second: time enough to meet one in the middle."""
 
 
 @pytest.fixture
@@ -84,50 +86,55 @@ def test_a_stop_in_mid_epoch_changes_nothing(root: Path, tmp_path: Path, steps: 
     assert without_times(tmp_path / "parts") == without_times(tmp_path / "whole")
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1, signal.SIGINT])
-def test_a_signal_saves_and_training_goes_on(tmp_path: Path, number: signal.Signals) -> None:
-    root = write_dataset(tmp_path / "data", steps=MANY_STEPS)
-    for name in ("whole", "parts"):
-        freeze(root, tmp_path / name, batch_size=1, epochs=4)
-    run_dir = tmp_path / "parts"
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of many steps by a real worker process; its dataset lies beside it."""
+    base = tmp_path_factory.mktemp("uninterrupted")
+    write_dataset(base / "data", steps=(60, 2, 2))
+    freeze(base / "data", base / "run", **LONGER)
+    with running(worker_command(base / "run"), base / "run") as worker:
+        assert worker.wait(60) == 0, output(base / "run")
+    return base / "run"
+
+
+def assert_same(run_dir: Path, uninterrupted: Path) -> None:
+    """Finish `run_dir`; it must not differ from what was never interrupted."""
     with running(worker_command(run_dir), run_dir) as worker:
-        wait_for_epoch(run_dir, 1, worker)
+        assert worker.wait(60) == 0, output(run_dir)
+    assert same_weights(weights(run_dir), weights(uninterrupted))
+    assert same_weights(weights(run_dir, "best"), weights(uninterrupted, "best"))
+    assert [event["epoch"] for event in epochs(run_dir)] == list(range(1, LONGER["epochs"] + 1))
+    assert without_times(run_dir) == without_times(uninterrupted)
+    names = sorted(path.name for path in (run_dir / "checkpoints").iterdir())
+    assert names == ["best.pt", "last.pt"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
+def test_a_signal_saves_and_training_goes_on(
+    tmp_path: Path, uninterrupted: Path, number: signal.Signals
+) -> None:
+    freeze(uninterrupted.with_name("data"), tmp_path, **LONGER)
+    with running(worker_command(tmp_path), tmp_path) as worker:
+        wait_for_epoch(tmp_path, 1, worker)
         time.sleep(0.05)
         worker.send_signal(number)
-        assert worker.wait(30) == EXIT_INTERRUPTED, output(run_dir)
-    state = checkpoint.load(run_dir, LAST, load(run_dir))
+        assert worker.wait(30) == EXIT_INTERRUPTED, output(tmp_path)
+    state = checkpoint.load(tmp_path, LAST, load(tmp_path))
     assert state is not None
-    assert 0 < state["progress"]["steps"] < 4 * MANY_STEPS[0]
-    for name in ("whole", "parts"):
-        with running(worker_command(tmp_path / name), tmp_path / name) as worker:
-            assert worker.wait(60) == 0, output(tmp_path / name)
-    assert same_weights(weights(run_dir), weights(tmp_path / "whole"))
-    assert without_times(run_dir) == without_times(tmp_path / "whole")
+    assert 0 < state["progress"]["samples_in_epoch"] < 60  # in mid-epoch
+    assert_same(tmp_path, uninterrupted)
 
 
 @pytest.mark.slow
-def test_killed_at_any_moment(tmp_path: Path) -> None:
-    root = write_dataset(tmp_path / "data", steps=MANY_STEPS)
-    for name in ("whole", "parts"):
-        freeze(root, tmp_path / name, batch_size=4, epochs=12)
-    run_dir = tmp_path / "parts"
-    for epoch, delay in ((1, 0.0), (3, 0.013), (5, 0.031), (7, 0.058)):
-        with running(worker_command(run_dir), run_dir) as worker:
-            wait_for_epoch(run_dir, epoch, worker)
+def test_killed_at_any_moment(tmp_path: Path, uninterrupted: Path) -> None:
+    freeze(uninterrupted.with_name("data"), tmp_path, **LONGER)
+    for epoch, delay in ((1, 0.0), (2, 0.013), (3, 0.05)):
+        with running(worker_command(tmp_path), tmp_path) as worker:
+            wait_for_epoch(tmp_path, epoch, worker)
             time.sleep(delay)
             worker.kill()
-            assert worker.wait(30) == -signal.SIGKILL, output(run_dir)
-    for name in ("whole", "parts"):
-        with running(worker_command(tmp_path / name), tmp_path / name) as worker:
-            assert worker.wait(60) == 0, output(tmp_path / name)
-    assert same_weights(weights(run_dir), weights(tmp_path / "whole"))
-    assert [event["epoch"] for event in epochs(run_dir)] == list(range(1, 13))
-    assert without_times(run_dir) == without_times(tmp_path / "whole")
-    assert sorted(path.name for path in (run_dir / "checkpoints").iterdir()) == [
-        "best.pt",
-        "last.pt",
-    ]
+            assert worker.wait(30) == -signal.SIGKILL, output(tmp_path)
+    assert_same(tmp_path, uninterrupted)
 
 
 def test_what_a_killed_save_left_is_removed(root: Path, tmp_path: Path) -> None:

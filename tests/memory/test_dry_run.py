@@ -1,0 +1,248 @@
+"""The dry run is the training itself, for a few steps, and hurts nobody."""
+
+import contextlib
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import h5py
+import psutil
+import pytest
+
+from srwizard.errors import InterruptedByUserError, TrainingFailedError
+from srwizard.memory import rehearsal
+from srwizard.memory.measure import DryRun, dry_run
+from srwizard.memory.rehearsal import FEWEST_STEPS, MOST_STEPS
+from srwizard.train import processes
+from srwizard.train.distributed import Place
+from tests.datasets import write_dataset
+from tests.train.runs import freeze, made_ready, trained
+
+MIB = 2**20
+LARGE_FIELD = (192, 256)
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_dataset(tmp_path_factory.mktemp("small") / "data")
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Fields that need some hundred MiB in batches of a few."""
+    base = tmp_path_factory.mktemp("large")
+    return write_dataset(base / "data", steps=(8, 2, 2), hr_shape=LARGE_FIELD)
+
+
+def above_baseline(result: DryRun) -> int:
+    assert result.peak_bytes is not None
+    return result.peak_bytes - sum(int(rank["baseline_rss_bytes"]) for rank in result.ranks)
+
+
+def test_what_it_finds_and_leaves(root: Path, tmp_path: Path) -> None:
+    run = freeze(root, tmp_path / "run")
+    result = dry_run(tmp_path / "run")
+    assert result.verdict == "fits"
+    assert result.device == "cpu x 1"
+    assert result.digest == run.digest
+    (figures,) = result.ranks
+    assert FEWEST_STEPS <= figures["steps"] <= MOST_STEPS
+    assert len(figures["step_peak_bytes"]) == figures["steps"]
+    assert figures["validation_peak_bytes"] > 0
+    assert figures["checkpoint_peak_bytes"] > 0
+    assert result.peak_bytes == figures["peak_bytes"] > figures["baseline_rss_bytes"] > 0
+    assert result.ratio == pytest.approx(result.peak_bytes / result.capacity_bytes)
+    assert result.epoch_seconds == pytest.approx(4 * result.step_seconds)  # 8 samples, in twos
+    written = json.loads((tmp_path / "run" / "dry_run.json").read_text())
+    assert written["ranks"] == result.ranks
+    # No checkpoint that training would resume from, no statistics of a part of the data.
+    assert {path.name for path in (tmp_path / "run").iterdir()} == {
+        "run.yaml",
+        "dry_run.json",
+        "train.log",
+    }
+
+
+def test_as_many_processes_as_in_training(tmp_path: Path) -> None:
+    """An epoch of one step only, which is gone round."""
+    root = write_dataset(tmp_path / "data", steps=(3, 1, 1))
+    freeze(root, tmp_path / "run", processes=2, batch_size=2, grad_accumulation=2)
+    result = dry_run(tmp_path / "run")
+    first, second = result.ranks
+    assert [first["rank"], second["rank"]] == [0, 1]
+    assert FEWEST_STEPS <= first["steps"] == second["steps"]
+    assert result.peak_bytes == first["peak_bytes"] + second["peak_bytes"]
+    assert result.device == "cpu x 2"
+
+
+@pytest.mark.slow
+def test_repeatable_and_larger_for_a_larger_batch(large: Path, tmp_path: Path) -> None:
+    peaks = {}
+    for name, batch_size in (("two", 2), ("eight", 8), ("eight_again", 8)):
+        freeze(large, tmp_path / name, batch_size=batch_size, params={"num_features": 16})
+        peaks[name] = above_baseline(dry_run(tmp_path / name))
+    assert peaks["eight"] > 150 * MIB
+    assert peaks["eight_again"] == pytest.approx(peaks["eight"], rel=0.1)
+    assert 2 * peaks["two"] < peaks["eight"] < 6 * peaks["two"]
+
+
+def test_the_peak_of_training_is_the_one_that_was_measured(large: Path, tmp_path: Path) -> None:
+    """The truth: what the kernel says of the real worker, over a whole training."""
+    run = freeze(large, tmp_path / "run", batch_size=4, epochs=1, params={"num_features": 16})
+    measured = dry_run(tmp_path / "run").peak_bytes
+    assert measured is not None
+    with processes.at_work(tmp_path / "run") as log:
+        before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+        ended = processes.start(run, log, "srwizard.train.worker", str(tmp_path / "run"))
+    assert ended.returncode == 0, ended.log
+    largest = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    if largest == before:
+        pytest.skip("an earlier child process of this one was larger")
+    assert largest * 1024 == pytest.approx(measured, rel=0.1)
+
+
+@pytest.mark.parametrize("limit_mib", [400, 1200])
+def test_out_of_memory_is_a_verdict(large: Path, tmp_path: Path, limit_mib: int) -> None:
+    """Where the kernel refuses memory: already to the libraries, or to a batch."""
+    freeze(large, tmp_path / "run", batch_size=8, params={"num_features": 256})
+    script = (
+        "import resource, sys; from pathlib import Path;"
+        "resource.setrlimit(resource.RLIMIT_AS, (int(sys.argv[2]),) * 2);"
+        "from srwizard.memory.measure import dry_run;"
+        "r = dry_run(Path(sys.argv[1])); print(r.verdict, '|', r.reason)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path / "run"), str(limit_mib * MIB)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    verdict, reason = done.stdout.strip().split(" | ")
+    assert verdict == "does not fit"
+    assert reason  # in the words of the library that met it first
+    written = json.loads((tmp_path / "run" / "dry_run.json").read_text())
+    assert (written["verdict"], written["peak_bytes"]) == ("does not fit", None)
+
+
+def rehearsals() -> list[psutil.Process]:
+    found = []
+    for child in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.Error):
+            words = child.cmdline()
+            if rehearsal.__name__ in words and "torch.distributed.run" not in words:
+                found.append(child)
+    return found
+
+
+@contextlib.contextmanager
+def done_to_the_first(action: Any) -> Iterator[None]:
+    """Do something to the first process of the dry run, as soon as it says it may be killed."""
+    over = threading.Event()
+
+    def watch() -> None:
+        while not over.is_set():
+            for child in rehearsals():
+                with contextlib.suppress(OSError, psutil.Error):
+                    if Path(f"/proc/{child.pid}/oom_score_adj").read_text().strip() == "1000":
+                        action(child)
+                        return
+            time.sleep(0.02)
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        yield
+    finally:
+        over.set()
+        watcher.join()
+
+
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_killed_is_a_verdict(large: Path, tmp_path: Path, ranks: int) -> None:
+    """As the kernel does when memory runs out; the dry run has volunteered for it."""
+    freeze(large, tmp_path / "run", processes=ranks, params={"num_blocks": 16})
+    with done_to_the_first(lambda child: child.kill()):
+        result = dry_run(tmp_path / "run")
+    assert (result.verdict, result.peak_bytes) == ("does not fit", None)
+    assert result.reason == "signal 9 (SIGKILL)"
+    assert not rehearsals()
+
+
+def test_ctrl_c_is_no_verdict(large: Path, tmp_path: Path) -> None:
+    freeze(large, tmp_path / "run", params={"num_blocks": 16})
+    interrupt = lambda _child: os.kill(os.getpid(), signal.SIGINT)  # noqa: E731
+    with pytest.raises(InterruptedByUserError), done_to_the_first(interrupt):
+        dry_run(tmp_path / "run")
+    assert not (tmp_path / "run" / "dry_run.json").exists()
+    assert not list((tmp_path / "run").glob(".dry_run-*"))
+    assert not rehearsals()
+
+
+def test_another_failure_is_none_either(tmp_path: Path) -> None:
+    root = write_dataset(tmp_path / "data", layout="h5")
+    with h5py.File(root / "train.h5", "r+") as file:
+        file["hr/temp"][:, -1, -1] = 3e38  # finite, but its square is not
+        file["hr/temp"][1::2, -1, -1] = -3e38
+    freeze(root, tmp_path / "run", normalization="GN", loss="L2")
+    with pytest.raises(TrainingFailedError, match=r"The loss is not a finite number"):
+        dry_run(tmp_path / "run")
+    assert not (tmp_path / "run" / "dry_run.json").exists()
+
+
+def test_what_a_killed_dry_run_left_is_removed(root: Path, tmp_path: Path) -> None:
+    freeze(root, tmp_path / "run")
+    (tmp_path / "run" / ".dry_run-left").mkdir()
+    dry_run(tmp_path / "run")
+    assert not (tmp_path / "run" / ".dry_run-left").exists()
+
+
+def test_training_after_a_dry_run_is_training(root: Path, tmp_path: Path) -> None:
+    """It begins at the first epoch, with the statistics of all of the data."""
+    freeze(root, tmp_path / "run", epochs=1)
+    freeze(root, tmp_path / "plain", epochs=1)
+    dry_run(tmp_path / "run")
+    assert made_ready(tmp_path / "run").progress.steps == 0
+    one, other = trained(tmp_path / "run"), trained(tmp_path / "plain")
+    assert (one.hr_std == other.hr_std).all()
+    assert (one.span == other.span).all()
+
+
+@pytest.mark.parametrize("denied", [PermissionError, FileNotFoundError])
+def test_without_proc(monkeypatch: pytest.MonkeyPatch, denied: type[OSError]) -> None:
+    """Where the kernel lets the peak neither be forgotten nor read, what is held is taken."""
+    import torch
+
+    def refuse(*_args: object, **_kwargs: object) -> None:
+        raise denied(13, "no")
+
+    monkeypatch.setattr(rehearsal.Path, "write_text", refuse)
+    monkeypatch.setattr(rehearsal.Path, "read_text", refuse)
+    place = Place(0, 1, torch.device("cpu"))
+    rehearsal._volunteer_to_be_killed()
+    rehearsal._forget_peak(place)
+    held = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    assert 0 < rehearsal._peak_bytes(place) <= held * 1.1
+
+
+@pytest.mark.parametrize(
+    ("peaks", "settled"),
+    [
+        ([100], False),
+        ([100, 100], False),
+        ([100, 100, 100], True),
+        ([100, 100, 102], False),
+        ([50, 100, 100, 103, 103], True),
+        ([1000, 1000, 1009], True),
+    ],
+)
+def test_when_the_peak_has_been_reached(peaks: list[int], settled: bool) -> None:
+    assert rehearsal._settled(peaks) is settled

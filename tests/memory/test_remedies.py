@@ -1,0 +1,62 @@
+"""Remedies: the least intrusive first, none that changes more than it says, and an end to them."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from srwizard.answers import Answers
+from srwizard.memory.remedies import SMALLEST_PATCH, apply, remedies
+
+SHAPE = (80, 120)
+
+
+def answers(**values: object) -> Answers:
+    found = Answers()
+    found.set("data.scale", 2)
+    for key, value in values.items():
+        found.set(key.replace("__", "."), value)
+    return found
+
+
+def test_in_order_of_preference() -> None:
+    offered = remedies(answers(memory__use_amp=False, memory__gradient_checkpointing=False), SHAPE)
+    assert [next(iter(remedy.changes)) for remedy in offered] == [
+        "memory.use_amp",
+        "memory.gradient_checkpointing",
+        "training.batch_size",
+        "memory.patch_size",
+    ]
+    assert all(remedy.title and remedy.cost for remedy in offered)
+
+
+def test_nothing_that_is_done_already() -> None:
+    offered = remedies(answers(training__batch_size=1), SHAPE)
+    assert [remedy.changes for remedy in offered] == [{"memory.patch_size": 40}]
+
+
+@given(batch=st.integers(2, 200), accumulation=st.integers(1, 8))
+def test_the_effective_batch_stays_the_same(batch: int, accumulation: int) -> None:
+    chosen = answers(training__batch_size=batch, training__grad_accumulation=accumulation)
+    halved = next(r for r in remedies(chosen, SHAPE) if "training.batch_size" in r.changes)
+    apply(chosen, halved)
+    assert chosen.training.batch_size <= batch // 2
+    assert chosen.training.batch_size * chosen.training.grad_accumulation == batch * accumulation
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4, 5])
+@pytest.mark.parametrize("shape", [(80, 120), (33, 500), (16, 16)])
+def test_there_is_an_end_to_them(scale: int, shape: tuple[int, int]) -> None:
+    """Applied again and again, as memory.when_tight: apply does."""
+    chosen = answers(training__batch_size=24, memory__use_amp=False)
+    chosen.set("data.scale", scale)
+    for _ in range(40):
+        offered = remedies(chosen, shape)
+        if not offered:
+            break
+        apply(chosen, offered[0])
+    assert not remedies(chosen, shape)
+    assert chosen.training.batch_size == 1
+    patch = chosen.memory.patch_size
+    assert patch is None or (
+        patch % scale == 0 and SMALLEST_PATCH * scale <= patch <= min(shape) // 2
+    )

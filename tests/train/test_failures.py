@@ -1,0 +1,202 @@
+"""Every failure is recognised by what torch, the system or Python really say."""
+
+import json
+import sys
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+import torch
+
+from srwizard import files, i18n
+from srwizard.train import failures, processes
+from srwizard.train.failures import CATALOGUE, UNKNOWN, NonFiniteLossError, collect, recognise
+from srwizard.train.processes import Ended
+from tests.datasets import write_dataset
+from tests.train.runs import freeze
+
+SAID = {
+    "cuda_out_of_memory": [
+        "OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB.",
+        "RuntimeError: cuDNN error: CUDNN_STATUS_ALLOC_FAILED",
+    ],
+    "host_out_of_memory": [
+        "RuntimeError: [enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't "
+        "allocate memory: you tried to allocate 8 bytes. Error code 12 (Cannot allocate memory)",
+        "_ArrayMemoryError: Unable to allocate 3.00 GiB for an array",
+        "ImportError: libtorch_cpu.so: failed to map segment from shared object",
+        "OSError: [Errno 12] Cannot allocate memory",
+    ],
+    "killed": [
+        "signal 9",
+        "RuntimeError: DataLoader worker (pid 7) is killed by signal: Killed. ",
+    ],
+    "shared_memory": [
+        "RuntimeError: DataLoader worker (pid 7) is killed by signal: Bus error. It is possible "
+        "that dataloader's workers are out of shared memory. Please try to raise your limit.",
+    ],
+    "loss_not_finite": [f"NonFiniteLossError: {NonFiniteLossError(float('nan'), 3, 1)}"],
+    "disk_full": ["OSError: [Errno 28] No space left on device: 'x'"],
+    "checkpoint_unusable": ["CheckpointError: the checkpoint x is damaged"],
+    "data_unreadable": [
+        "FileNotFoundError: [Errno 2] No such file or directory: 'x.npy'",
+        "ValueError: mmap length is greater than file size",
+        "DatasetError: the dataset x is no longer the one that was checked",
+        "signal 7",
+    ],
+    "port_in_use": ["DistNetworkError: EADDRINUSE, address already in use"],
+    "no_cuda": ["AssertionError: Torch not compiled with CUDA enabled"],
+    "peer_lost": [
+        "RuntimeError: [pair.cc:525] Read error [127.0.0.1]:1: Connection reset by peer",
+        "DistBackendError: NCCL error in: ProcessGroupNCCL.cpp",
+    ],
+    "unknown": ["ZeroDivisionError: division by zero", "signal 11"],
+}
+
+
+@pytest.mark.parametrize(("kind", "text"), [(k, text) for k, said in SAID.items() for text in said])
+def test_recognised(kind: str, text: str) -> None:
+    assert recognise(text).name == kind
+
+
+def test_the_whole_catalogue_is_covered() -> None:
+    assert SAID.keys() == {kind.name for kind in (*CATALOGUE, UNKNOWN)}
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("kind", [kind.name for kind in (*CATALOGUE, UNKNOWN)])
+def test_explained(kind: str, language: str) -> None:
+    i18n.set_language(language)
+    lines = failures.explain({"kind": kind, "error": "E", "step": 3, "epoch": 2, "phase": "test"})
+    assert any(line.startswith("  - ") for line in lines)
+    assert any(line.startswith("  1. ") for line in lines)
+
+
+def test_what_damaged_data_raises_is_recognised(tmp_path: Path) -> None:
+    """The errors of numpy and h5py themselves, not texts that were once copied."""
+    errors = []
+    np.save(tmp_path / "short.npy", np.zeros((30, 30), np.float32))
+    for size in (1000, 100, 0):
+        with (tmp_path / "short.npy").open("r+b") as stream:
+            stream.truncate(size)
+        with pytest.raises((OSError, ValueError, EOFError)) as raised:
+            np.load(tmp_path / "short.npy", mmap_mode="r", allow_pickle=False)
+        errors.append(raised.value)
+    with h5py.File(tmp_path / "short.h5", "w") as file:
+        file["x"] = np.zeros((50, 50))
+    with (tmp_path / "short.h5").open("r+b") as stream:
+        stream.truncate(4000)
+    with pytest.raises(OSError) as raised_by_hdf5:
+        h5py.File(tmp_path / "short.h5")
+    errors.append(raised_by_hdf5.value)
+    found = [recognise(f"{type(error).__name__}: {error}").name for error in errors]
+    assert found == ["data_unreadable"] * len(errors), [str(error) for error in errors]
+
+
+def test_what_torch_says_without_memory_is_recognised() -> None:
+    with pytest.raises(RuntimeError) as raised:
+        torch.empty(2**60, dtype=torch.uint8)
+    assert recognise(f"RuntimeError: {raised.value}").name == "host_out_of_memory"
+
+
+def put_down(directory: Path, rank: int, error: BaseException) -> None:
+    failures.record(directory, error, rank, {"phase": "training", "step": 1, "epoch": 1})
+
+
+def test_the_cause_comes_before_its_consequence(tmp_path: Path) -> None:
+    put_down(tmp_path, 0, RuntimeError("Connection closed by peer"))
+    put_down(tmp_path, 1, FileNotFoundError("x.npy"))
+    found = collect(tmp_path, Ended(returncode=1))
+    assert (found["kind"], found["rank"]) == ("data_unreadable", 1)
+    assert json.loads((tmp_path / "failure.json").read_text()) == found
+    assert [path.name for path in tmp_path.iterdir()] == ["failure.json"]
+
+
+def test_a_killed_rank_comes_before_its_consequence(tmp_path: Path) -> None:
+    put_down(tmp_path, 0, RuntimeError("Connection closed by peer"))
+    found = collect(tmp_path, Ended(returncode=1, signal=9, rank=1))
+    assert (found["kind"], found["rank"]) == ("killed", 1)
+
+
+def test_an_error_comes_before_the_signal_that_followed_it(tmp_path: Path) -> None:
+    put_down(tmp_path, 1, MemoryError("bad_alloc"))
+    assert collect(tmp_path, Ended(1, signal=9, rank=0))["kind"] == "host_out_of_memory"
+
+
+def test_a_peer_lost_for_no_known_reason_is_said(tmp_path: Path) -> None:
+    put_down(tmp_path, 0, RuntimeError("Connection closed by peer"))
+    assert collect(tmp_path, Ended(returncode=1))["kind"] == "peer_lost"
+
+
+@pytest.mark.parametrize(
+    ("ended", "kind", "error"),
+    [
+        (
+            Ended(1, log="Traceback …\nImportError: libx.so: failed to map segment from\n"),
+            "host_out_of_memory",
+            "ImportError: libx.so: failed to map segment from",
+        ),
+        (
+            Ended(-6, signal=6, log="terminate called after throwing 'std::bad_alloc'\n"),
+            "host_out_of_memory",
+            "signal 6 (SIGABRT)",
+        ),
+        (Ended(3), "unknown", "exit code 3"),
+        (Ended(-64, signal=64), "unknown", "signal 64 (SIGRTMAX)"),
+    ],
+)
+def test_an_end_that_nobody_recorded(tmp_path: Path, ended: Ended, kind: str, error: str) -> None:
+    found = collect(tmp_path, ended)
+    assert (found["kind"], found["error"]) == (kind, error)
+
+
+def test_no_room_for_the_failure_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_path: Path, _content: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(files, "write_json", full)
+    put_down(tmp_path, 0, RuntimeError("whatever"))
+    assert collect(tmp_path, Ended(returncode=5))["kind"] == "disk_full"
+
+
+SUMMARY = """
+srwizard.train.worker FAILED
+------------------------------------------------------------
+Failures:
+[1]:
+  time      : 2026-01-01_00:00:00
+  host      : here
+  rank      : 1 (local_rank: 1)
+  exitcode  : {other} (pid: 11)
+  error_file: <N/A>
+------------------------------------------------------------
+Root Cause (first observed failure):
+[0]:
+  time      : 2026-01-01_00:00:00
+  host      : here
+  rank      : 0 (local_rank: 0)
+  exitcode  : {root} (pid: 10)
+  error_file: <N/A>
+"""
+
+
+@pytest.mark.parametrize(
+    ("root", "other", "killed"),
+    [(-9, 5, (9, 0)), (5, -9, (9, 1)), (5, 5, (None, None)), (5, -15, (None, None))],
+)
+def test_the_rank_that_was_killed_first(
+    tmp_path: Path, root: int, other: int, killed: tuple[int | None, int | None]
+) -> None:
+    """Read from torchrun's summary, and never from that of an earlier training in the log."""
+    run = freeze(write_dataset(tmp_path / "data"), tmp_path / "run", processes=2)
+    (tmp_path / "run" / "train.log").write_text(SUMMARY.format(root=-11, other=-11))
+    text = SUMMARY.format(root=root, other=other)
+    script = tmp_path / "said.py"
+    script.write_text(f"import sys\nsys.stderr.write({text!r})\nsys.exit(1)\n")
+    with pytest.MonkeyPatch.context() as patch, processes.at_work(tmp_path / "run") as log:
+        patch.setattr(processes, "command", lambda *_: [sys.executable, str(script)])
+        ended = processes.start(run, log, "unused")
+    assert (ended.signal, ended.rank) == killed
+    assert ended.returncode == 1
+    assert "-11" not in ended.log

@@ -1,0 +1,246 @@
+"""Trainings as a user starts them: real processes, alone and under torchrun."""
+
+import json
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import torch
+
+from srwizard.errors import (
+    EXIT_INTERRUPTED,
+    EXIT_TRAINING,
+    InterruptedByUserError,
+    TrainingFailedError,
+    UsageError,
+)
+from srwizard.train import launch as launching
+from srwizard.train.launch import launch
+from tests.datasets import write_dataset
+from tests.train.runs import (
+    epochs,
+    failure,
+    freeze,
+    output,
+    running,
+    same_weights,
+    train_command,
+    wait_for_epoch,
+    weights,
+    workers_of,
+)
+
+UNEVEN = (7, 3, 5)
+LONG = 100_000
+SOON_SECONDS = 20.0
+
+
+def state(run_dir: Path) -> str:
+    found: str = json.loads((run_dir / "status.json").read_text())["state"]
+    return found
+
+
+def curves(run_dir: Path) -> list[list[float]]:
+    """Training loss, validation loss, and validation metrics beside bicubic, of every epoch."""
+    found = []
+    for event in epochs(run_dir):
+        scores = event["valid"]["variables"]["temp"]
+        measured = [*scores["model"].values(), *scores["bicubic"].values()]
+        found.append([event["train_loss"], event["valid"]["loss"], *measured])
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("no_report")
+def test_two_processes_train_as_one(tmp_path: Path) -> None:
+    """Seven samples in global batches of four: neither steps nor splits can be shared evenly."""
+    root = write_dataset(tmp_path / "data", steps=UNEVEN)
+    shared: dict[str, Any] = {"epochs": 3, "lr": 0.003}
+    freeze(root, tmp_path / "one", batch_size=4, **shared)
+    freeze(root, tmp_path / "two", batch_size=2, processes=2, **shared)
+    freeze(
+        root, tmp_path / "accumulating", batch_size=1, grad_accumulation=2, processes=2, **shared
+    )
+    alone = launch(tmp_path / "one")
+    one = torch.tensor(curves(tmp_path / "one"))
+    assert one[-1, 0] < 0.99 * one[0, 0]  # it has learnt; else all of this would hold of nothing
+    for name in ("two", "accumulating"):
+        together = launch(tmp_path / name)
+        torch.testing.assert_close(torch.tensor(curves(tmp_path / name)), one, rtol=1e-4, atol=1e-5)
+        assert together["temp"]["model"] == pytest.approx(alone["temp"]["model"], rel=1e-4)
+        assert together["temp"]["bicubic"] == pytest.approx(alone["temp"]["bicubic"], rel=1e-5)
+
+
+def test_a_complete_training(tmp_path: Path) -> None:
+    freeze(write_dataset(tmp_path / "data"), tmp_path / "run")
+    scores = launch(tmp_path / "run")
+    assert scores["temp"]["model"]["rmse"] > 0
+    assert state(tmp_path / "run") == "completed"
+    names = {path.name for path in (tmp_path / "run").iterdir()}
+    assert names >= {"run.yaml", "metrics.jsonl", "train.log", "checkpoints", "report.html"}
+    assert "failure.json" not in names
+    assert json.loads((tmp_path / "run" / "status.json").read_text())["pid"] == os.getpid()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("processes", "number", "to_group"),
+    [
+        (1, signal.SIGUSR1, False),
+        (2, signal.SIGINT, True),  # as a terminal does
+        (2, signal.SIGTERM, False),
+    ],
+)
+def test_a_request_to_stop_saves_first(
+    tmp_path: Path, processes: int, number: signal.Signals, to_group: bool
+) -> None:
+    root = write_dataset(tmp_path / "data", steps=(40, 2, 2))
+    run_dir = tmp_path / "run"
+    freeze(root, run_dir, processes=processes, batch_size=1, epochs=LONG)
+    with running(train_command(run_dir), run_dir) as command:
+        wait_for_epoch(run_dir, 1, command)
+        started = workers_of(command)
+        assert len(started) == processes
+        (os.killpg if to_group else os.kill)(command.pid, number)
+        assert command.wait(SOON_SECONDS) == EXIT_INTERRUPTED, output(run_dir)
+        assert not any(worker.is_running() for worker in started)
+    assert "the checkpoint is saved" in output(run_dir)
+    assert state(run_dir) == "stopped"
+    assert not (run_dir / "failure.json").exists()
+    progress = torch.load(run_dir / "checkpoints" / "last.pt", weights_only=True)["progress"]
+    assert progress["steps"] >= epochs(run_dir)[-1]["step"]
+
+
+@pytest.mark.parametrize(("processes", "delay"), [(1, 0.2), (1, 0.8), (2, 0.5), (2, 1.5)])
+def test_ctrl_c_while_the_workers_start(tmp_path: Path, processes: int, delay: float) -> None:
+    """Before the workers are there, or while they still import what they need."""
+    root = write_dataset(tmp_path / "data")
+    freeze(root, tmp_path / "run", processes=processes, epochs=LONG)
+    earlier = signal.signal(signal.SIGALRM, lambda *_: os.kill(os.getpid(), signal.SIGINT))
+    signal.setitimer(signal.ITIMER_REAL, delay)
+    try:
+        with pytest.raises(InterruptedByUserError, match="training was stopped"):
+            launch(tmp_path / "run")
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, earlier)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert state(tmp_path / "run") == "stopped"
+
+
+@pytest.mark.slow
+def test_a_killed_launcher_leaves_nobody_behind(tmp_path: Path) -> None:
+    root = write_dataset(tmp_path / "data", steps=(40, 2, 2))
+    run_dir = tmp_path / "run"
+    freeze(root, run_dir, processes=2, batch_size=1, epochs=LONG)
+    with running(train_command(run_dir), run_dir) as command:
+        wait_for_epoch(run_dir, 1, command)
+        started = workers_of(command)
+        command.kill()
+        command.wait()
+        _gone, alive = psutil.wait_procs(started, SOON_SECONDS)
+        assert not alive
+    assert weights(run_dir)  # they saved what they had
+
+
+def test_one_training_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run_dir = tmp_path / "run"
+    freeze(write_dataset(tmp_path / "data"), run_dir, epochs=LONG)
+    with running(train_command(run_dir), run_dir) as first:
+        wait_for_epoch(run_dir, 1, first)
+        monkeypatch.setattr(launching.processes, "LOCK_WAIT_SECONDS", 0.2)
+        with pytest.raises(UsageError, match="already at work"):
+            launch(run_dir)
+        assert first.poll() is None
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_data_file_cut_short_in_mid_training(tmp_path: Path, processes: int) -> None:
+    """With two processes only one of them meets the file; the other merely loses it."""
+    root = write_dataset(tmp_path / "data")
+    run_dir = tmp_path / "run"
+    freeze(root, run_dir, processes=processes, epochs=LONG)
+    file = root / "train" / "hr" / "temp" / "step_0003.npy"
+    with running(train_command(run_dir), run_dir) as command:
+        wait_for_epoch(run_dir, 1, command)
+        os.truncate(file, 200)
+        assert command.wait(SOON_SECONDS) == EXIT_TRAINING, output(run_dir)
+    found = failure(run_dir)
+    assert found["kind"] == "data_unreadable"
+    assert found["phase"] == "training"
+    assert found["epoch"] >= 2
+    assert found["rank"] in range(processes)
+    assert "A data file vanished" in output(run_dir)
+    assert "onnection closed" not in output(run_dir)
+    assert not list(run_dir.glob("failure.rank*"))
+    assert state(run_dir) == "failed"
+
+
+@pytest.mark.parametrize(("processes", "victim"), [(1, 0), (2, 1)])
+def test_a_killed_worker(tmp_path: Path, processes: int, victim: int) -> None:
+    run_dir = tmp_path / "run"
+    freeze(write_dataset(tmp_path / "data"), run_dir, processes=processes, epochs=LONG)
+    with running(train_command(run_dir), run_dir) as command:
+        wait_for_epoch(run_dir, 1, command)
+        started = workers_of(command)
+        started[victim].kill()
+        assert command.wait(SOON_SECONDS) == EXIT_TRAINING, output(run_dir)
+        assert not any(worker.is_running() for worker in started)
+    found = failure(run_dir)
+    assert (found["kind"], found["error"]) == ("killed", "signal 9 (SIGKILL)")
+    assert "was killed (signal 9)" in output(run_dir)
+    assert "lost touch" not in output(run_dir)
+
+
+def test_a_loss_that_is_not_finite(tmp_path: Path) -> None:
+    run_dir = tmp_path / "run"
+    freeze(
+        write_dataset(tmp_path / "data"),
+        run_dir,
+        epochs=200,
+        lr=10.0,
+        weight_decay=1.0,
+        loss="L2",
+    )
+    with pytest.raises(TrainingFailedError, match="The loss is not a finite number") as raised:
+        launch(run_dir)
+    assert raised.value.exit_code == EXIT_TRAINING
+    assert "lower training.lr" in raised.value.message
+    found = failure(run_dir)
+    assert found["kind"] == "loss_not_finite"
+    assert found["epoch"] >= 1
+    assert found["step"] >= 0
+    assert "NonFiniteLossError" in found["traceback"]
+
+
+@pytest.mark.usefixtures("no_report")
+def test_nothing_is_tried_again(tmp_path: Path) -> None:
+    run_dir = tmp_path / "run"
+    freeze(write_dataset(tmp_path / "data"), run_dir)
+    (run_dir / "checkpoints").mkdir()
+    (run_dir / "checkpoints" / "last.pt").write_bytes(b"not a checkpoint")
+    with pytest.raises(TrainingFailedError, match=r"last\.pt is damaged"):
+        launch(run_dir)
+    assert failure(run_dir)["kind"] == "checkpoint_unusable"
+    assert (run_dir / "train.log").read_text().count("Traceback (most recent call last)") <= 2
+    assert not epochs(run_dir)
+    # Once the cause is gone, the failure is forgotten.
+    (run_dir / "checkpoints" / "last.pt").unlink()
+    launch(run_dir)
+    assert not (run_dir / "failure.json").exists()
+
+
+@pytest.mark.usefixtures("no_report")
+def test_complete_is_complete(tmp_path: Path) -> None:
+    """Started again after its end, a training only scores the test split anew."""
+    run_dir = tmp_path / "run"
+    freeze(write_dataset(tmp_path / "data"), run_dir)
+    scores = launch(run_dir)
+    before = weights(run_dir)
+    assert launch(run_dir) == scores
+    assert same_weights(weights(run_dir), before)
+    lines = (run_dir / "metrics.jsonl").read_text().splitlines()
+    assert [json.loads(line)["event"] for line in lines] == ["epoch", "epoch", "test"]
