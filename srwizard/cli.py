@@ -234,12 +234,12 @@ def models(as_json: AsJson = False) -> None:
 
 @app.command(help=_("Show the GPUs and the CPU, and who is busy on them."))
 def gpus(as_json: AsJson = False) -> None:
-    from srwizard.devices import find_devices
+    from srwizard.devices import devices_json, find_devices
     from srwizard.states.devices import devices_table
 
     found = find_devices()
     if as_json:
-        print(json.dumps(asdict(found), indent=2, ensure_ascii=False))
+        print(json.dumps(devices_json(found), indent=2, ensure_ascii=False))
     else:
         console.print(devices_table(found))
 

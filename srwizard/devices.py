@@ -1,45 +1,22 @@
 """The devices there are: GPUs through NVML, and the CPU with the memory it may use."""
 
 import os
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import psutil
 
+from srwizard import nvml
 from srwizard.i18n import translate as _
+from srwizard.nvml import GPU, Fault, GPUProcess, PartitionedGPU, Seen
+
+__all__ = ["CPU", "GPU", "Devices", "Fault", "GPUProcess", "PartitionedGPU", "find_devices"]
 
 CGROUP_ROOT = Path("/sys/fs/cgroup")
 PROCESS_CGROUP = Path("/proc/self/cgroup")
-BUSY_UTILISATION = 10
-"""Percent of use from which a GPU is called busy."""
-
-
-@dataclass(frozen=True)
-class GPUProcess:
-    """Somebody's process on a GPU."""
-
-    pid: int
-    user: str
-    memory_bytes: int
-
-
-@dataclass(frozen=True)
-class GPU:
-    """One GPU as NVML reports it, in bytes and percent."""
-
-    index: int
-    uuid: str
-    name: str
-    total_bytes: int
-    free_bytes: int
-    utilisation: int | None = None
-    processes: tuple[GPUProcess, ...] = field(default_factory=tuple)
-
-    @property
-    def busy(self) -> bool:
-        """Whether somebody is computing on it."""
-        return bool(self.processes) or (self.utilisation or 0) >= BUSY_UTILISATION
+VISIBLE = "CUDA_VISIBLE_DEVICES"
 
 
 @dataclass(frozen=True)
@@ -53,17 +30,127 @@ class CPU:
 
 @dataclass(frozen=True)
 class Devices:
-    """All devices; `notices` says in the user's language why a GPU is missing."""
+    """All devices. `gpus` can be chosen; the rest tells why others cannot.
+
+    Args:
+        gpus: what can be chosen, numbered as nvidia-smi does; parts of a GPU (MIG) from 100.
+        cpu: what can always be chosen.
+        partitioned: GPUs of which only parts can be chosen.
+        faults: what NVML refused.
+        hidden: numbers of GPUs that CUDA_VISIBLE_DEVICES hides.
+        visible: the value of CUDA_VISIBLE_DEVICES, None where it is not set.
+        driver: version of the NVIDIA driver.
+        cuda: newest version of CUDA that the driver can run.
+    """
 
     gpus: tuple[GPU, ...]
     cpu: CPU
-    notices: tuple[str, ...] = ()
+    partitioned: tuple[PartitionedGPU, ...] = ()
+    faults: tuple[Fault, ...] = ()
+    hidden: tuple[int, ...] = ()
+    visible: str | None = None
+    driver: str | None = None
+    cuda: str | None = None
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What the user should know of the GPUs that cannot be chosen."""
+        return tuple(_notices(self))
 
 
 def find_devices() -> Devices:
     """Look at the machine. Never raises: what is wrong with a GPU stands in `notices`."""
-    gpus, notices = _gpus()
-    return Devices(tuple(gpus), cpu(), tuple(notices))
+    seen = nvml.look()
+    visible = os.environ.get(VISIBLE)
+    everything = (*seen.gpus, *seen.partitioned, *seen.faults)
+    numbers = {item.index for item in everything}
+    shown = numbers if visible is None else _with_parts(visible_numbers(visible, seen), everything)
+    return Devices(
+        gpus=tuple(gpu for gpu in seen.gpus if gpu.index in shown),
+        cpu=cpu(),
+        partitioned=tuple(
+            replace(whole, parts=tuple(part for part in whole.parts if part in shown))
+            for whole in seen.partitioned
+            if whole.index in shown
+        ),
+        faults=tuple(fault for fault in seen.faults if fault.index in {None, *shown}),
+        hidden=tuple(sorted(number for number in numbers - shown if number is not None)),
+        visible=visible,
+        driver=seen.driver,
+        cuda=seen.cuda,
+    )
+
+
+def _with_parts(
+    named: set[int], everything: tuple[GPU | PartitionedGPU | Fault, ...]
+) -> set[int | None]:
+    """Return the numbers, with those of the parts of what is named, and of what they are part."""
+    parents = {item.index: item.parent for item in everything}
+    return {
+        *named,
+        *(parents.get(number) for number in named),
+        *(number for number, parent in parents.items() if parent in named),
+    }
+
+
+def visible_numbers(visible: str, seen: Seen) -> set[int]:
+    """Return the numbers of what a value of CUDA_VISIBLE_DEVICES names.
+
+    As in CUDA, what follows an entry that names nothing does not count, and nothing is visible
+    where an entry stands twice.
+    """
+    named: set[int] = set()
+    for entry in visible.split(","):
+        number = _number_of(entry.strip(), seen)
+        if number is None:
+            break
+        if number in named:
+            return set()
+        named.add(number)
+    return named
+
+
+def _number_of(entry: str, seen: Seen) -> int | None:
+    """Return the number of the device that one entry names: a number, or how its uuid begins."""
+    devices = (*seen.gpus, *seen.partitioned)
+    if entry.isdecimal():
+        whole = {item.index for item in (*devices, *seen.faults) if item.parent is None}
+        return int(entry) if int(entry) in whole else None
+    if not entry.startswith(("GPU-", "MIG-")):
+        return None
+    matching = [device.index for device in devices if device.uuid.startswith(entry)]
+    return matching[0] if len(matching) == 1 else None
+
+
+def _notices(found: Devices) -> Iterator[str]:
+    for fault in found.faults:
+        if fault.index is None:
+            yield _("No GPU can be used: {reason}", reason=fault.reason)
+        else:
+            yield _("GPU {index} cannot be used: {reason}", index=fault.index, reason=fault.reason)
+    shown = (*found.gpus, *found.partitioned, *found.faults)
+    if not shown and not found.hidden:
+        yield _("The NVIDIA driver is there, but no GPU is.")
+    elif not shown:
+        yield _("CUDA_VISIBLE_DEVICES={value} hides all GPUs.", value=found.visible)
+    elif found.hidden:
+        yield _(
+            "CUDA_VISIBLE_DEVICES={value}: only what it names is offered, numbered as nvidia-smi "
+            "does.",
+            value=found.visible,
+        )
+
+
+def devices_json(found: Devices) -> dict[str, Any]:
+    """Return what `srwizard gpus --json` prints.
+
+    Sizes are bytes, `utilisation` is percent; what the driver does not tell is null. Notices are
+    in the user's language, everything else is for programs. Keys may be added, never changed.
+    """
+    content = asdict(found)
+    for entry, gpu in zip(content["gpus"], found.gpus, strict=True):
+        entry["busy"] = gpu.busy
+    return {**content, "notices": found.notices}
 
 
 def cpu() -> CPU:
@@ -108,65 +195,6 @@ def _cgroup_limit(group: Path) -> tuple[int, int] | None:
         return None
     cache = int(stat.get("inactive_file", 0)) + int(stat.get("active_file", 0))
     return int(limit), max(0, used - cache)
-
-
-def _gpus() -> tuple[list[GPU], list[str]]:
-    import pynvml
-
-    try:
-        pynvml.nvmlInit()
-    except pynvml.NVMLError as error:
-        return [], [_("No GPU can be used: {reason}", reason=error)]
-    try:
-        count = pynvml.nvmlDeviceGetCount()
-    except pynvml.NVMLError as error:
-        return [], [_("The GPUs cannot be counted: {reason}", reason=error)]
-    gpus: list[GPU] = []
-    notices: list[str] = []
-    if count == 0:
-        notices.append(_("The NVIDIA driver is there, but no GPU is."))
-    for index in range(count):
-        try:
-            gpus.append(_gpu(pynvml, index))
-        except pynvml.NVMLError as error:
-            notices.append(_("GPU {index} cannot be used: {reason}", index=index, reason=error))
-    return gpus, notices
-
-
-def _gpu(nvml: Any, index: int) -> GPU:
-    handle = nvml.nvmlDeviceGetHandleByIndex(index)
-    memory = nvml.nvmlDeviceGetMemoryInfo(handle)
-    try:
-        utilisation = int(nvml.nvmlDeviceGetUtilizationRates(handle).gpu)
-    except nvml.NVMLError:
-        utilisation = None  # not every card reports it
-    try:
-        running = nvml.nvmlDeviceGetComputeRunningProcesses(handle)
-    except nvml.NVMLError:
-        running = []
-    return GPU(
-        index=index,
-        uuid=_text(nvml.nvmlDeviceGetUUID(handle)),
-        name=_text(nvml.nvmlDeviceGetName(handle)),
-        total_bytes=int(memory.total),
-        free_bytes=int(memory.free),
-        utilisation=utilisation,
-        processes=tuple(
-            GPUProcess(process.pid, _user(process.pid), int(process.usedGpuMemory or 0))
-            for process in running
-        ),
-    )
-
-
-def _user(pid: int) -> str:
-    try:
-        return psutil.Process(pid).username()
-    except psutil.Error:
-        return "?"
-
-
-def _text(value: Any) -> str:
-    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
 
 
 def fast_bfloat16(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:

@@ -1,40 +1,37 @@
 """devices: which GPUs, or how many processes on the CPU."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from rich.table import Table
 from rich.text import Text
 
 from srwizard.answers import key_problem
 from srwizard.conversation import Conversation
-from srwizard.devices import GPU, Devices, find_devices
-from srwizard.errors import NeedsPersonError
+from srwizard.devices import GPU, Devices, PartitionedGPU, find_devices
+from srwizard.errors import NeedsPersonError, UsageError
 from srwizard.i18n import translate as _
-from srwizard.prompts import Choice, Question
+from srwizard.prompts import Back, Choice, Question
 from srwizard.units import bytes_text
 
 CPU = -1
+"""The CPU among the choices; the answers have no GPUs then."""
 
 
 def run(conversation: Conversation) -> str:
-    """Show the devices and ask which to use."""
-    found = find_devices()
-    conversation.show(devices_table(found))
+    """Show the devices and ask which to use, until the chosen ones are there."""
+    while True:
+        found = find_devices()
+        conversation.show(devices_table(found))
+        _ask(conversation, found)
+        lost = stale(conversation)
+        if lost is None:
+            break
+        if not conversation.prompts.interactive:
+            raise UsageError(
+                _("devices.gpus: {problem}", problem=lost), _("See what is there: srwizard gpus")
+            )
+        conversation.show(Text(lost, style="red"))
     answers = conversation.session.answers
-    if found.gpus and not answers.has("devices.gpus") and not conversation.prompts.interactive:
-        raise NeedsPersonError(
-            _("stopped: there are GPUs, and devices.gpus does not say which to use"),
-            _(
-                "Put {example} into the answers file, or [] for the CPU.",
-                example="devices: {gpus: [0]}",
-            ),
-        )
-    conversation.ask_in_turn(
-        [
-            lambda: _gpus_question(conversation, found),
-            lambda: None if answers.devices.gpus else _processes_question(found),
-        ]
-    )
     if answers.devices.gpus:
         answers.set("devices.processes", len(answers.devices.gpus))
     return "next"
@@ -42,40 +39,120 @@ def run(conversation: Conversation) -> str:
 
 def stale(conversation: Conversation) -> str | None:
     """Say which of the chosen GPUs is gone, or None."""
-    there = {gpu.index for gpu in find_devices().gpus}
-    gone = [number for number in conversation.session.answers.devices.gpus if number not in there]
-    if gone:
-        return _("GPU {numbers} is no longer there", numbers=", ".join(map(str, gone)))
-    return None
-
-
-def _gpus_question(conversation: Conversation, found: Devices) -> Question | None:
-    numbers = [gpu.index for gpu in found.gpus]
-
-    def check(chosen: list[int]) -> str | None:
-        unknown = [number for number in chosen if number not in numbers]
-        if unknown:
-            return _(
-                "there is no GPU {numbers}; there are {known}",
-                numbers=", ".join(map(str, unknown)),
-                known=", ".join(map(str, numbers)) or _("none"),
-            )
-        if len(set(chosen)) < len(chosen):
-            return _("the same GPU is named twice")
+    chosen = conversation.session.answers.devices.gpus
+    if not chosen:
         return None
+    found = find_devices()
+    return next((why for number in chosen if (why := _why_not(number, found))), None)
 
-    if not numbers and not conversation.session.answers.devices.gpus:
-        conversation.session.answers.set("devices.gpus", [])
-        return None
+
+def _ask(conversation: Conversation, found: Devices) -> None:
+    """Ask for the GPUs and, without any, for the processes on the CPU; back leads between.
+
+    Raises:
+        Back: the user went back from the first question.
+    """
+    answers = conversation.session.answers
+    while True:
+        before = answers.devices.gpus
+        can_go_back_here = _ask_gpus(conversation, found)
+        if answers.devices.gpus:
+            return
+        if before:
+            answers.forget("devices.processes")  # there was one for each GPU
+        try:
+            conversation.ask(_processes_question(found))
+            return
+        except Back:
+            if not can_go_back_here:
+                raise
+
+
+def _ask_gpus(conversation: Conversation, found: Devices) -> bool:
+    """Ask for the GPUs, and tell whether there was anything to ask."""
+    answers, prompts = conversation.session.answers, conversation.prompts
+    if prompts.interactive and not set(answers.devices.gpus) <= set(_numbers(found)):
+        answers.forget("devices.gpus")  # they are gone; the table has just said so
+    given = answers.has("devices.gpus")
+    chosen = answers.devices.gpus
+    if not found.gpus and not chosen:
+        answers.set("devices.gpus", [])
+        return False
+    if not prompts.interactive and not given:
+        raise NeedsPersonError(
+            _("stopped: there are GPUs, and devices.gpus does not say which to use"),
+            _(
+                "Put them into the answers file, for example {example}; without any: {none}.",
+                example="devices: {gpus: [0]}",
+                none="devices: {gpus: []}",
+            ),
+        )
+    question = _gpus_question(found)
+    earlier = (chosen or [CPU]) if given else question.default
+    marked: list[int] = prompts.ask(question, earlier, given)
+    answers.set("devices.gpus", [number for number in marked if number != CPU])
+    conversation.session.save()
+    return True
+
+
+def _gpus_question(found: Devices) -> Question:
+    """Return the question for GPUs, the first idle one being marked, else the CPU."""
     idle = [gpu.index for gpu in found.gpus if not gpu.busy]
     return Question(
         key="devices.gpus",
-        text=_("GPUs (none marked: CPU)"),
+        text=_("Devices"),
         kind="several",
-        default=idle[:1],
+        default=idle[:1] or [CPU],
         help=_("With several GPUs each takes its own batch (DDP)."),
-        choices=tuple(Choice(gpu.index, gpu_text(gpu)) for gpu in found.gpus),
-        check=check,
+        choices=(*_gpu_choices(found), Choice(CPU, cpu_text(found))),
+        check=lambda marked: choice_problem(marked, found),
+    )
+
+
+def _gpu_choices(found: Devices) -> Iterator[Choice]:
+    for gpu in found.gpus:
+        title = gpu_text(gpu)
+        yield Choice(gpu.index, _("{gpu}, busy", gpu=title) if gpu.busy else title)
+
+
+def choice_problem(marked: Sequence[int], found: Devices) -> str | None:
+    """Say why these cannot be the devices, or None where they can."""
+    if not marked:
+        return _("mark at least one device")
+    if CPU in marked:
+        return _("the CPU and GPUs cannot be used together") if len(marked) > 1 else None
+    for number in marked:
+        problem = _why_not(number, found)
+        if problem is not None:
+            return problem
+    if len(set(marked)) < len(marked):
+        return _("the same GPU is named twice")
+    parts = [gpu.index for gpu in found.gpus if gpu.index in marked and gpu.parent is not None]
+    if parts and len(marked) > 1:
+        return _("GPU {number} is a part of a GPU and can only be used alone", number=parts[0])
+    return None
+
+
+def _why_not(number: int, found: Devices) -> str | None:
+    """Say why this GPU cannot be used, or None where it can."""
+    if number in _numbers(found):
+        return None
+    for whole in found.partitioned:
+        if whole.index == number:
+            return partitioned_text(whole)
+    for fault in found.faults:
+        if fault.index in (number, None):
+            return _("GPU {index} cannot be used: {reason}", index=number, reason=fault.reason)
+    if number in found.hidden:
+        return _(
+            "GPU {index} is hidden by CUDA_VISIBLE_DEVICES={value}",
+            index=number,
+            value=found.visible,
+        )
+    return _(
+        "there is no GPU {numbers}; there are: {known}",
+        numbers=number,
+        known=_listed(_numbers(found)) or _("none"),
     )
 
 
@@ -98,9 +175,19 @@ def gpu_text(gpu: GPU) -> str:
     return _(
         "GPU {index}: {name} ({total}, {free} free)",
         index=gpu.index,
-        name=gpu.name,
-        total=bytes_text(gpu.total_bytes),
-        free=bytes_text(gpu.free_bytes),
+        name=gpu.short_name,
+        total=_gigabytes(gpu.total_bytes),
+        free=_gigabytes(gpu.free_bytes),
+    )
+
+
+def cpu_text(found: Devices) -> str:
+    """Return the CPU as one line: cores, memory available and in all."""
+    return _(
+        "CPU: {cores} cores, {available} of {total} memory available",
+        cores=found.cpu.cores,
+        available=bytes_text(found.cpu.available_bytes),
+        total=bytes_text(found.cpu.total_bytes),
     )
 
 
@@ -108,32 +195,76 @@ def devices_table(found: Devices) -> Table:
     """Return the devices as a table, with what is wrong and who is busy on what."""
     table = Table(title=_("Devices"), show_header=False, title_justify="left")
     table.add_column(overflow="fold")
-    for gpu in found.gpus:
-        table.add_row(Text(gpu_text(gpu)))
-        for line in _occupants(gpu):
+    for device in sorted((*found.gpus, *found.partitioned), key=_place):
+        if isinstance(device, PartitionedGPU):
+            table.add_row(Text(partitioned_text(device), style="yellow"))
+            continue
+        table.add_row(Text(gpu_text(device)))
+        for line in _occupants(device):
             table.add_row(Text(f"  {line}", style="yellow"))
-    table.add_row(
-        Text(
-            _(
-                "CPU: {cores} cores, {available} of {total} memory available",
-                cores=found.cpu.cores,
-                available=bytes_text(found.cpu.available_bytes),
-                total=bytes_text(found.cpu.total_bytes),
-            )
-        )
-    )
+    table.add_row(Text(cpu_text(found)))
     for notice in found.notices:
         table.add_row(Text(notice, style="yellow"))
     return table
 
 
-def _occupants(gpu: GPU) -> Iterator[str]:
-    for process in gpu.processes:
-        yield _(
-            "busy: {user} (process {pid}) holds {memory}",
-            user=process.user,
-            pid=process.pid,
-            memory=bytes_text(process.memory_bytes),
+def partitioned_text(gpu: PartitionedGPU) -> str:
+    """Return one partitioned GPU as one line: that its parts are to be chosen, and which."""
+    if gpu.parts:
+        return _(
+            "GPU {index}: {name} is partitioned (MIG); its parts can be chosen: {parts}",
+            index=gpu.index,
+            name=gpu.short_name,
+            parts=_listed(gpu.parts),
         )
+    return _(
+        "GPU {index}: {name} is partitioned (MIG) and has no part that can be chosen",
+        index=gpu.index,
+        name=gpu.short_name,
+    )
+
+
+def _place(device: GPU | PartitionedGPU) -> tuple[int, int]:
+    """Put the parts of a GPU below it."""
+    return (device.index if device.parent is None else device.parent, device.index)
+
+
+def _occupants(gpu: GPU) -> Iterator[str]:
+    for process in gpu.processes or ():
+        if process.memory_bytes is None:
+            yield _(
+                "busy: {user} (process {pid}), memory not told", user=process.user, pid=process.pid
+            )
+        else:
+            yield _(
+                "busy: {user} (process {pid}) holds {memory}",
+                user=process.user,
+                pid=process.pid,
+                memory=bytes_text(process.memory_bytes),
+            )
     if gpu.busy and not gpu.processes:
-        yield _("busy: utilization {percent} %", percent=gpu.utilisation)
+        yield _in_use_text(gpu)
+
+
+def _in_use_text(gpu: GPU) -> str:
+    """Say how a GPU is in use whose processes are not told."""
+    held = _gigabytes(gpu.total_bytes - gpu.free_bytes)
+    if gpu.utilisation is None:
+        return _("busy: {memory} in use, by whom is not told", memory=held)
+    return _(
+        "busy: {memory} in use, utilization {percent} %, by whom is not told",
+        memory=held,
+        percent=gpu.utilisation,
+    )
+
+
+def _gigabytes(count: int) -> str:
+    return f"{count / 2**30:.1f}GB"
+
+
+def _numbers(found: Devices) -> list[int]:
+    return [gpu.index for gpu in found.gpus]
+
+
+def _listed(numbers: Sequence[int]) -> str:
+    return ", ".join(map(str, numbers))

@@ -5,6 +5,9 @@ from collections.abc import Iterator
 import pytest
 
 from srwizard import i18n
+from tests.nvml.world import nvml_library, nvml_world
+
+__all__ = ["nvml_library", "nvml_world"]
 
 
 @pytest.fixture(autouse=True)

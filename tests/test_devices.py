@@ -6,11 +6,10 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import psutil
-import pynvml
 import pytest
 
 from srwizard import devices
-from srwizard.devices import cpu, fast_bfloat16, find_devices
+from srwizard.devices import cpu, fast_bfloat16
 
 GIB = 2**30
 WHOLE_MACHINE = SimpleNamespace(total=64 * GIB, available=48 * GIB)
@@ -38,9 +37,6 @@ def make_group(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MakeGroup:
         )
 
     return make
-
-
-# The CPU
 
 
 def test_without_a_limit_the_whole_machine_counts(make_group: MakeGroup) -> None:
@@ -111,31 +107,3 @@ def test_bfloat16_is_fast_where_the_cpu_says_so(tmp_path: Path, flags: str, fast
     (tmp_path / "cpuinfo").write_text(f"{flags}\n")
     assert fast_bfloat16(tmp_path / "cpuinfo") is fast
     assert fast_bfloat16(tmp_path / "none") is False
-
-
-# GPUs
-
-
-@pytest.mark.parametrize("call", ["nvmlInit", "nvmlDeviceGetCount"])
-@pytest.mark.parametrize(
-    "code",
-    [
-        pynvml.NVML_ERROR_LIBRARY_NOT_FOUND,
-        pynvml.NVML_ERROR_DRIVER_NOT_LOADED,
-        pynvml.NVML_ERROR_NO_PERMISSION,
-        pynvml.NVML_ERROR_UNKNOWN,
-    ],
-)
-def test_a_driver_that_fails_is_a_notice_and_no_exception(
-    monkeypatch: pytest.MonkeyPatch, call: str, code: int
-) -> None:
-    def fail() -> None:
-        raise pynvml.NVMLError(code)
-
-    monkeypatch.setattr(pynvml, "nvmlInit", lambda: None)
-    monkeypatch.setattr(pynvml, call, fail)
-    found = find_devices()
-    assert found.gpus == ()
-    assert found.cpu.cores >= 1
-    (notice,) = found.notices
-    assert "GPU" in notice

@@ -139,7 +139,7 @@ def test_settled_wording(message: str, text: str) -> None:
 def test_a_gpu_in_chinese() -> None:
     i18n.set_language("zh")
     card = GPU(0, "GPU-1", "NVIDIA H100", total_bytes=80 * 2**30, free_bytes=79 * 2**30)
-    assert gpu_text(card) == "GPU 0: NVIDIA H100 (80.0 GB, 空闲 79.0 GB)"
+    assert gpu_text(card) == "GPU 0: H100 (80.0GB, 空闲 79.0GB)"
     shown = translate("{count} GPUs ({names}), DDP", count=2, names="GPU 0, GPU 1")
     assert shown == "2 张 (GPU 0, GPU 1)，DDP 模式"
 
