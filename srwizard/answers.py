@@ -181,7 +181,9 @@ def parse_answers(document: yamlfile.Document) -> Answers:
         UsageError: lists every mistake with its line and column.
     """
     try:
-        return Answers.model_validate(document.values)
+        # "training:" with nothing below it is an empty section, not a mistake.
+        given = {key: {} if value is None else value for key, value in document.values.items()}
+        return Answers.model_validate(given)
     except ValidationError as error:
         lines = [
             f"{document.place(found['loc'])}: {_dotted(found['loc'])}: {_explain(found)}"

@@ -7,7 +7,7 @@ from typing import Any, Literal, get_args, get_origin
 import yaml
 from pydantic.fields import FieldInfo
 
-from srwizard import runconfig, session
+from srwizard import runconfig, session, yamlfile
 from srwizard.answers import SECTIONS, Answers
 from srwizard.errors import UsageError
 from srwizard.i18n import language
@@ -118,13 +118,7 @@ def text_from(source: str) -> str:
                 error.message, _("Name a run directory, or a session: srwizard resume lists them.")
             ) from None
     header = "# " + _("From {source}. output.dir must be a directory without a run.", source=source)
-    return (
-        header
-        + "\n"
-        + yaml.safe_dump(
-            answers.decided(), sort_keys=False, allow_unicode=True, default_flow_style=None
-        )
-    )
+    return f"{header}\n{yamlfile.dump(answers.decided())}"
 
 
 def answers_of(run: RunConfig) -> Answers:

@@ -158,7 +158,8 @@ def _choose_session() -> "Session":
         for place, item in enumerate(found)
     )
     question = Question("", _("Which session?"), "one", 0, choices=choices)
-    return found[TerminalPrompts(console).ask(question, 0, given=False)]
+    chosen: int = TerminalPrompts(console).ask(question, 0, given=False)
+    return found[chosen]
 
 
 @app.command(help=_("Print an answers file: a template, its schema, or that of an earlier run."))

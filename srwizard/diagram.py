@@ -1,5 +1,7 @@
 """The state diagram, drawn by the machine itself: `python -m srwizard.diagram`."""
 
+from typing import Any
+
 from transitions.extensions import GraphMachine
 
 from srwizard.machine import STATES, TRANSITIONS, build_machine
@@ -22,15 +24,14 @@ class _Drawn:
         return False
 
 
+class _MermaidMachine(GraphMachine):
+    def __init__(self, **arguments: Any) -> None:
+        super().__init__(graph_engine="mermaid", show_conditions=True, **arguments)
+
+
 def diagram() -> str:
     """Return the machine as a Mermaid state diagram."""
-
-    class MermaidMachine(GraphMachine):  # type: ignore[misc]
-        def __init__(self, **arguments: object) -> None:
-            super().__init__(graph_engine="mermaid", show_conditions=True, **arguments)
-
-    model = _Drawn()
-    machine = build_machine(model, machine=MermaidMachine)
+    machine = build_machine(_Drawn(), machine=_MermaidMachine)
     return str(machine.get_combined_graph().source)
 
 

@@ -7,7 +7,6 @@ from typing import Any
 from srwizard import runconfig
 from srwizard.errors import EXIT_INTERRUPTED, InterruptedByUserError, TrainingFailedError
 from srwizard.i18n import translate as _
-from srwizard.report import write_report
 from srwizard.train import failures, processes
 from srwizard.train.processes import Ended
 from srwizard.train.records import METRICS_FILE, STOPPING, Records, read_events
@@ -37,6 +36,9 @@ def launch(run_dir: Path) -> dict[str, Any]:
         ended = processes.start(run, log, WORKER, str(run_dir))
         if ended.returncode == 0:
             records.set_status("completed")
+            # matplotlib takes longer to import than the wizard takes to start.
+            from srwizard.report import write_report
+
             write_report(run_dir)
             return test_scores(run_dir)
         if _stopped(run_dir, records, ended):
