@@ -182,7 +182,10 @@ def parse_answers(document: yamlfile.Document) -> Answers:
     """
     try:
         # "training:" with nothing below it is an empty section, not a mistake.
-        given = {key: {} if value is None else value for key, value in document.values.items()}
+        given = {
+            key: {} if value is None and key in SECTIONS else value
+            for key, value in document.values.items()
+        }
         return Answers.model_validate(given)
     except ValidationError as error:
         lines = [

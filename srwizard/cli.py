@@ -212,7 +212,7 @@ def inspect(root: Path, as_json: AsJson = False) -> None:
 @app.command(help=_("List the models."))
 def models(as_json: AsJson = False) -> None:
     from srwizard.models.catalog import cards
-    from srwizard.states.model import models_table
+    from srwizard.models.table import models_table
 
     if as_json:
         rows = [

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from rich.table import Table
 from rich.text import Text
 
 from srwizard.conversation import Conversation
@@ -10,6 +9,7 @@ from srwizard.errors import UsageError
 from srwizard.i18n import language
 from srwizard.i18n import translate as _
 from srwizard.models.catalog import ModelCard, Parameter, card, cards, problems, resolve_parameters
+from srwizard.models.table import family_title
 from srwizard.prompts import Choice, Question
 from srwizard.states.data import chosen_dataset, chosen_variables
 
@@ -79,11 +79,6 @@ def _choice(item: ModelCard, scale: int | None) -> Choice:
     mark = " " + _("(recommended)") if item.recommended else ""
     title = f"{item.name}{mark} · {summary}"
     return Choice(item.name, title, _unfit(item, scale), group=family_title(item))
-
-
-def family_title(item: ModelCard) -> str:
-    """Return the heading that a model stands under."""
-    return _("standard models") if item.family == "standard" else _("diffusion models")
 
 
 def _unfit(item: ModelCard, scale: int | None) -> str | None:
@@ -173,19 +168,3 @@ def parameter_problems(conversation: Conversation) -> list[str]:
     unfit = _unfit(chosen, answers.data.scale)
     found = list(problems(chosen, params, answers.data.scale or 1, variables[0].lr_shape))
     return [unfit, *found] if unfit else found
-
-
-def models_table() -> Table:
-    """Return all models as a table, by family."""
-    table = Table(title=_("Models"), title_justify="left")
-    for heading in (_("Model"), _("Family"), _("Scales"), _("What it is"), _("Paper")):
-        table.add_column(heading, overflow="fold")
-    for item in cards().values():
-        table.add_row(
-            item.name + (" " + _("(recommended)") if item.recommended else ""),
-            _("standard") if item.family == "standard" else _("diffusion"),
-            f"{min(item.scales)}-{max(item.scales)}x",
-            Text(item.summary_zh if language() == "zh" else item.summary_en),
-            Text(item.paper),
-        )
-    return table
