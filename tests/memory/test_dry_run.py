@@ -21,13 +21,25 @@ from srwizard.errors import InterruptedByUserError, TrainingFailedError
 from srwizard.memory import rehearsal
 from srwizard.memory.measure import DryRun, dry_run
 from srwizard.memory.rehearsal import FEWEST_STEPS, MOST_STEPS
-from srwizard.train import processes
 from srwizard.train.distributed import Place
 from tests.datasets import write_dataset
 from tests.train.runs import freeze, made_ready, trained
 
 MIB = 2**20
 LARGE_FIELD = (192, 256)
+LARGEST_CHILD = """
+import resource, sys
+from pathlib import Path
+from srwizard import runconfig
+from srwizard.train import processes
+
+run_dir = Path(sys.argv[1])
+with processes.at_work(run_dir) as log:
+    run = runconfig.load(run_dir)
+    ended = processes.start(run, log, "srwizard.train.worker", str(run_dir))
+assert ended.returncode == 0, ended.log
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+"""
 
 
 @pytest.fixture(scope="module")
@@ -91,22 +103,22 @@ def test_repeatable_and_larger_for_a_larger_batch(large: Path, tmp_path: Path) -
         peaks[name] = above_baseline(dry_run(tmp_path / name))
     assert peaks["eight"] > 150 * MIB
     assert peaks["eight_again"] == pytest.approx(peaks["eight"], rel=0.1)
-    assert 2 * peaks["two"] < peaks["eight"] < 6 * peaks["two"]
+    # Six samples more; what two need is above all what the libraries take for themselves.
+    assert peaks["eight"] > peaks["two"] + 6 * 10 * MIB
 
 
 def test_the_peak_of_training_is_the_one_that_was_measured(large: Path, tmp_path: Path) -> None:
     """The truth: what the kernel says of the real worker, over a whole training."""
-    run = freeze(large, tmp_path / "run", batch_size=4, epochs=1, params={"num_features": 16})
+    freeze(large, tmp_path / "run", batch_size=4, epochs=1, params={"num_features": 16})
     measured = dry_run(tmp_path / "run").peak_bytes
     assert measured is not None
-    with processes.at_work(tmp_path / "run") as log:
-        before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-        ended = processes.start(run, log, "srwizard.train.worker", str(tmp_path / "run"))
-    assert ended.returncode == 0, ended.log
-    largest = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-    if largest == before:
-        pytest.skip("an earlier child process of this one was larger")
-    assert largest * 1024 == pytest.approx(measured, rel=0.1)
+    done = subprocess.run(
+        [sys.executable, "-c", LARGEST_CHILD, str(tmp_path / "run")],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert int(done.stdout.split()[-1]) * 1024 == pytest.approx(measured, rel=0.1)
 
 
 @pytest.mark.parametrize("limit_mib", [400, 1200])
@@ -188,12 +200,18 @@ def test_ctrl_c_is_no_verdict(large: Path, tmp_path: Path) -> None:
 
 
 def test_another_failure_is_none_either(tmp_path: Path) -> None:
+    """A block of the file that cannot be unpacked, which only reading it shows."""
     root = write_dataset(tmp_path / "data", layout="h5")
     with h5py.File(root / "train.h5", "r+") as file:
-        file["hr/temp"][:, -1, -1] = 3e38  # finite, but its square is not
-        file["hr/temp"][1::2, -1, -1] = -3e38
-    freeze(root, tmp_path / "run", normalization="GN", loss="L2")
-    with pytest.raises(TrainingFailedError, match=r"The loss is not a finite number"):
+        values = file["hr/temp"][:]
+        del file["hr/temp"]
+        packed = file.create_dataset("hr/temp", data=values, compression="gzip")
+        place = packed.id.get_chunk_info(0).byte_offset
+    with (root / "train.h5").open("r+b") as stream:
+        stream.seek(place)
+        stream.write(bytes(40))
+    freeze(root, tmp_path / "run")
+    with pytest.raises(TrainingFailedError, match="A data file vanished, or cannot be read"):
         dry_run(tmp_path / "run")
     assert not (tmp_path / "run" / "dry_run.json").exists()
 

@@ -2,8 +2,6 @@
 
 import json
 import math
-import os
-import resource
 import signal
 import time
 from dataclasses import replace
@@ -13,13 +11,12 @@ from typing import Any
 import pytest
 import torch
 
-from srwizard import files
 from srwizard.errors import EXIT_INTERRUPTED
 from srwizard.runconfig import RunConfig, load, seal, write
 from srwizard.train import checkpoint
-from srwizard.train.checkpoint import LAST, CheckpointError, Progress
-from srwizard.train.failures import NonFiniteLossError, recognise
-from srwizard.train.loop import Callbacks, load_best, note_validation, save
+from srwizard.train.checkpoint import LAST, Progress
+from srwizard.train.failures import NonFiniteLossError
+from srwizard.train.loop import Callbacks, load_best, note_validation
 from srwizard.train.records import Records
 from srwizard.train.setup import Training
 from tests.datasets import write_dataset
@@ -137,15 +134,6 @@ def test_killed_at_any_moment(tmp_path: Path, uninterrupted: Path) -> None:
     assert_same(tmp_path, uninterrupted)
 
 
-def test_what_a_killed_save_left_is_removed(root: Path, tmp_path: Path) -> None:
-    freeze(root, tmp_path / "run", epochs=1)
-    trained(tmp_path / "run")
-    left = tmp_path / "run" / "checkpoints" / ".last.pt.abc.tmp"
-    left.write_bytes(b"half")
-    checkpoint.clear_unfinished(tmp_path / "run")
-    assert not left.exists()
-
-
 def test_epochs_go_on_record(root: Path, tmp_path: Path) -> None:
     freeze(root, tmp_path / "run", epochs=5, eval_freq=2)
     trained(tmp_path / "run")
@@ -228,70 +216,6 @@ def test_without_a_measure_nothing_is_best() -> None:
     assert note_validation(progress, 2.0)
     assert not note_validation(progress, math.nan)
     assert (progress.best_error, progress.validations_without_better) == (2.0, 1)
-
-
-def test_a_checkpoint_runs_no_code(root: Path, tmp_path: Path) -> None:
-    freeze(root, tmp_path / "run", epochs=1)
-    trained(tmp_path / "run")
-
-    class Trap:
-        def __reduce__(self) -> tuple[object, tuple[str]]:
-            return os.mkdir, (str(tmp_path / "trapped"),)
-
-    file = tmp_path / "run" / "checkpoints" / "last.pt"
-    torch.load(file, weights_only=True)
-    torch.save({"identity": Trap()}, file)
-    with pytest.raises(CheckpointError, match="damaged"):
-        made_ready(tmp_path / "run")
-    assert not (tmp_path / "trapped").exists()
-
-
-@pytest.mark.parametrize("kept", [0, 10, 1000, -100])
-def test_a_damaged_checkpoint_is_refused(root: Path, tmp_path: Path, kept: int) -> None:
-    freeze(root, tmp_path / "run", epochs=1)
-    trained(tmp_path / "run")
-    file = tmp_path / "run" / "checkpoints" / "last.pt"
-    file.write_bytes(file.read_bytes()[:kept])
-    with pytest.raises(CheckpointError, match=r"last\.pt is damaged"):
-        made_ready(tmp_path / "run")
-
-
-def test_a_checkpoint_of_another_run_is_refused(root: Path, tmp_path: Path) -> None:
-    freeze(root, tmp_path / "run", epochs=1)
-    trained(tmp_path / "run")
-    freeze(root, tmp_path / "run", epochs=1, params={"num_blocks": 2})
-    with pytest.raises(CheckpointError, match="of another run; what differs: model"):
-        made_ready(tmp_path / "run")
-    freeze(root, tmp_path / "run", epochs=1, seed=7)
-    with pytest.raises(CheckpointError, match=r"what differs: training\.seed"):
-        made_ready(tmp_path / "run")
-
-
-def test_no_room_keeps_the_earlier_checkpoint(root: Path, tmp_path: Path) -> None:
-    freeze(root, tmp_path / "run", epochs=1)
-    training = trained(tmp_path / "run")
-    before = (tmp_path / "run" / "checkpoints" / "last.pt").read_bytes()
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) // 2, hard))
-    try:
-        with pytest.raises(OSError, match="too large") as raised:
-            save(training, tmp_path / "run", LAST)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    assert recognise(f"OSError: {raised.value}").name == "disk_full"
-    directory = tmp_path / "run" / "checkpoints"
-    assert (directory / "last.pt").read_bytes() == before
-    assert sorted(path.name for path in directory.iterdir()) == ["best.pt", "last.pt"]
-
-
-def test_a_full_disk_is_called_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def write_to_full_device(_path: Path, write_to: object) -> None:
-        with Path("/dev/full").open("wb") as stream:
-            write_to(stream)  # type: ignore[operator]
-
-    monkeypatch.setattr(files, "write_with", write_to_full_device)
-    with pytest.raises(OSError, match="No space left on device"):
-        checkpoint.save(tmp_path, LAST, {"weights": torch.zeros(100_000)})
 
 
 @pytest.mark.parametrize("epoch_of_nan", [1, 2])
