@@ -14,4 +14,4 @@ os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
 @pytest.fixture
 def no_report(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave out the drawing of figures, which takes longer than these trainings."""
-    monkeypatch.setattr("srwizard.train.launch.write_report", lambda run_dir: run_dir)
+    monkeypatch.setattr("srwizard.report.write_report", lambda run_dir: run_dir)
