@@ -7,6 +7,11 @@ def bytes_text(count: float) -> str:
     return f"{mebibytes:.0f} MB" if mebibytes < 1024 else f"{mebibytes / 1024:.1f} GB"
 
 
+def megabytes_text(count: float) -> str:
+    """Return a size in MB throughout, for figures that are compared."""
+    return f"{count / 2**20:.0f} MB"
+
+
 def duration_text(seconds: float) -> str:
     """Return a duration as 45 s, 3 min 20 s or 2 h 05 min."""
     if seconds < 60:

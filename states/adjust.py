@@ -1,7 +1,7 @@
 """adjust: memory is short, or training failed; change the answers, or accept the risk."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from rich.table import Table
 from rich.text import Text
@@ -15,7 +15,7 @@ from srwizard.prompts import Choice, Question
 from srwizard.states.data import chosen_dataset, chosen_variables
 from srwizard.states.frozen import run_directory
 
-EDIT, ACCEPT, QUIT = "edit", "accept", "quit"
+SEVERAL, EDIT, ACCEPT, QUIT = "several", "edit", "accept", "quit"
 
 
 def run(conversation: Conversation) -> str:
@@ -50,9 +50,10 @@ def _verdict(conversation: Conversation) -> str | None:
 
 
 def _ask(conversation: Conversation, offered: Sequence[Remedy]) -> str:
-    choices = [
-        Choice(number, f"{number + 1}. {remedy.title}") for number, remedy in enumerate(offered)
-    ]
+    """Let a person pick remedies, edit, or accept what is tight; return the trigger."""
+    choices = [*_numbered(offered)]
+    if len(offered) > 1:
+        choices.append(Choice(SEVERAL, _("Several of these …")))
     choices.append(Choice(EDIT, _("Edit the answers myself")))
     if _verdict(conversation) == "tight":
         choices.append(Choice(ACCEPT, _("Launch all the same, although it is tight")))
@@ -67,9 +68,33 @@ def _ask(conversation: Conversation, offered: Sequence[Remedy]) -> str:
         )
     if chosen == ACCEPT:
         return "accepted"
-    if chosen != EDIT:
-        apply(conversation.session.answers, offered[chosen])
+    for number in _picked(conversation, offered, chosen):
+        apply(conversation.session.answers, offered[number])
     return "changed"
+
+
+def _numbered(offered: Sequence[Remedy]) -> Iterator[Choice]:
+    for number, remedy in enumerate(offered):
+        yield Choice(number, f"{number + 1}. {remedy.title}")
+
+
+def _picked(conversation: Conversation, offered: Sequence[Remedy], chosen: object) -> list[int]:
+    """Return the numbers of the remedies to apply."""
+    if isinstance(chosen, int):
+        return [chosen]
+    if chosen != SEVERAL:
+        return []
+    question = Question(
+        "",
+        _("Which of them?"),
+        "several",
+        default=[],
+        help=_("They are applied in this order; of two that set the same, the later counts."),
+        choices=tuple(_numbered(offered)),
+        check=lambda marked: None if marked else _("mark at least one"),
+    )
+    marked: list[int] = conversation.ask(question)
+    return marked
 
 
 def _decide(conversation: Conversation, offered: Sequence[Remedy]) -> str:

@@ -7,7 +7,7 @@ from srwizard.conversation import Conversation
 from srwizard.i18n import translate as _
 from srwizard.memory.measure import DryRun, dry_run
 from srwizard.states.frozen import hold_run, run_directory
-from srwizard.units import bytes_text, duration_text
+from srwizard.units import duration_text, megabytes_text
 
 
 def run(conversation: Conversation) -> str:
@@ -36,14 +36,14 @@ def dry_run_table(result: DryRun) -> Table:
             _("Peak"),
             _(
                 "{peak} of {capacity}, {percent:.1f} %",
-                peak=bytes_text(result.peak_bytes),
-                capacity=bytes_text(result.capacity_bytes),
+                peak=megabytes_text(result.peak_bytes),
+                capacity=megabytes_text(result.capacity_bytes),
                 percent=100 * (result.ratio or 0),
             ),
         )
     for figures in result.ranks if len(result.ranks) > 1 else []:
         table.add_row(
-            _("Rank {rank}", rank=figures["rank"]), bytes_text(int(figures["peak_bytes"]))
+            _("Rank {rank}", rank=figures["rank"]), megabytes_text(int(figures["peak_bytes"]))
         )
     if result.step_seconds is not None and result.epoch_seconds is not None:
         table.add_row(

@@ -1,27 +1,78 @@
 """memory: the options that lower the peak."""
 
+from collections.abc import Callable
+
 from srwizard.answers import key_problem
 from srwizard.conversation import Conversation
 from srwizard.devices import fast_bfloat16
 from srwizard.i18n import translate as _
-from srwizard.prompts import Question
+from srwizard.prompts import Choice, Question
 from srwizard.states.data import chosen_dataset, chosen_variables
 
 
 def run(conversation: Conversation) -> str:
-    """Ask for mixed precision, activation checkpointing and the patch size."""
+    """Offer the memory options as they stand; ask for each where the user wants to change them."""
+    # An answers file is never asked in short: every value in it must be checked.
+    change = not conversation.prompts.interactive
+
+    def ask_whether() -> Question | None:
+        return None if not conversation.prompts.interactive else _overview(conversation, note)
+
+    def note(value: bool) -> str | None:
+        nonlocal change
+        change = value
+        return None
+
     conversation.ask_in_turn(
         [
-            lambda: _amp_question(conversation),
-            _checkpointing_question,
-            lambda: _patch_question(conversation),
+            ask_whether,
+            lambda: _amp_question(conversation) if change else None,
+            lambda: _checkpointing_question() if change else None,
+            lambda: _patch_question(conversation) if change else None,
         ]
     )
+    _settle_defaults(conversation)
     return "next"
+
+
+def _overview(conversation: Conversation, note: Callable[[bool], str | None]) -> Question:
+    """Return the question whether to change anything, the present values in its help line."""
+    answers = conversation.session.answers
+    amp = _amp_question(conversation)
+    values = {
+        "use_amp": answers.memory.use_amp if answers.has("memory.use_amp") else amp.default,
+        "gradient_checkpointing": answers.memory.gradient_checkpointing,
+        "patch_size": answers.memory.patch_size,
+    }
+    shown = ", ".join(
+        f"{name} {_('yes') if value is True else _('no') if value in (False, None) else value}"
+        for name, value in values.items()
+    )
+    return Question(
+        key="",
+        text=_("Memory options"),
+        kind="one",
+        default=False,
+        help=_("Now: {parameters}", parameters=shown),
+        choices=(Choice(False, _("as shown")), Choice(True, _("change them one by one"))),
+        check=lambda value: note(value) or (patch_problem_now(conversation) if not value else None),
+    )
+
+
+def _settle_defaults(conversation: Conversation) -> None:
+    """Decide what was not asked: the default for mixed precision depends on the device."""
+    answers = conversation.session.answers
+    if not answers.has("memory.use_amp"):
+        answers.set("memory.use_amp", _amp_question(conversation).default)
 
 
 def stale(conversation: Conversation) -> str | None:
     """Say why patches of this size can no longer be cut, or None."""
+    return patch_problem_now(conversation)
+
+
+def patch_problem_now(conversation: Conversation) -> str | None:
+    """Say why the patch size as answered cannot be used, or None."""
     return patch_problem(conversation, conversation.session.answers.memory.patch_size)
 
 

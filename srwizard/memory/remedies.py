@@ -51,13 +51,16 @@ def _possible(answers: Answers, hr_shape: tuple[int, int]) -> Iterator[Remedy]:
             _("about a third slower; the result is the same"),
         )
     if training.batch_size > 1:
-        smaller = _half_or_less(training.batch_size)
-        more = training.grad_accumulation * (training.batch_size // smaller)
-        yield Remedy(
-            {"training.batch_size": smaller, "training.grad_accumulation": more},
-            _("batch_size {batch} with grad_accumulation {steps}", batch=smaller, steps=more),
-            _("slightly slower; the effective batch stays the same"),
-        )
+        half = _half_or_less(training.batch_size)
+        yield _smaller_batch(answers, half)
+        if half > 1:
+            quarter = _half_or_less(half)
+            yield _smaller_batch(answers, quarter)
+            yield Remedy(
+                {"training.batch_size": quarter},
+                _("batch_size {batch}", batch=quarter),
+                _("more steps an epoch; the effective batch shrinks, training.lr may have to"),
+            )
     scale = answers.data.scale or 1
     side = min(memory.patch_size or min(hr_shape), *hr_shape) // 2 // scale * scale
     if side >= SMALLEST_PATCH * scale:
@@ -66,6 +69,16 @@ def _possible(answers: Answers, hr_shape: tuple[int, int]) -> Iterator[Remedy]:
             _("patch_size {size}: train on windows", size=side),
             _("the network sees less context; more epochs may be needed"),
         )
+
+
+def _smaller_batch(answers: Answers, batch_size: int) -> Remedy:
+    training = answers.training
+    steps = training.grad_accumulation * (training.batch_size // batch_size)
+    return Remedy(
+        {"training.batch_size": batch_size, "training.grad_accumulation": steps},
+        _("batch_size {batch} with grad_accumulation {steps}", batch=batch_size, steps=steps),
+        _("slightly slower; the effective batch stays the same"),
+    )
 
 
 def _half_or_less(batch_size: int) -> int:

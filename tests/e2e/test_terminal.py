@@ -141,6 +141,8 @@ def test_question_mark_shows_help(terminal: Open, dataset: Path) -> None:
     screen = terminal()
     walk = Walk(screen, root=dataset)
     walk.to("memory")
+    screen.send(DOWN + ENTER)
+    screen.wait_for("Mixed precision")
     screen.send("?")
     screen.wait_for("memory.use_amp", patience=5)
     screen.send(ENTER)

@@ -11,7 +11,7 @@ PROMPTS: dict[str, Sequence[str]] = {
     "model": ("Model", "Parameters of"),
     "training": ("Epochs", "The other training parameters"),
     "devices": ("Processes on the CPU",),
-    "memory": ("Mixed precision", "Activation checkpointing", "Patch size"),
+    "memory": ("Memory options",),
     "review": ("Go ahead?",),
 }
 """The questions of each state, in order."""

@@ -1,0 +1,69 @@
+"""A stand-in for the GPUs that torch does not have here, met by the child processes of a run.
+
+With this directory on PYTHONPATH, a dry run reports the peaks that STAND_IN_PEAKS names (MiB by
+"batch_size use_amp"), and a training runs out of memory as torch does on a GPU where the batch is
+larger than STAND_IN_LARGEST_BATCH, and else runs on the CPU. The wizard itself is left as it is.
+"""
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+REHEARSAL, WORKER = "srwizard.memory.rehearsal", "srwizard.train.worker"
+
+
+def module() -> tuple[str, list[str]]:
+    """Return what `python -m` runs, and its arguments."""
+    words = sys.orig_argv
+    if "-m" not in words:
+        return "", []
+    place = words.index("-m")
+    return words[place + 1], words[place + 2 :]
+
+
+def rehearse(run_dir: Path, out_dir: Path) -> None:
+    """Write what the rehearsal would, with the peak of the stand-in."""
+    from srwizard import files, runconfig
+
+    run = runconfig.load(run_dir)
+    peaks = json.loads(os.environ["STAND_IN_PEAKS"])
+    key = f"{run.training.batch_size} {str(run.memory.use_amp).lower()}"
+    rank = int(os.environ.get("RANK", 0))
+    figures = {
+        "rank": rank, "baseline_rss_bytes": 0, "peak_bytes": peaks[key] * 2**20,
+        "step_seconds": 0.5, "steps": 3,
+    }  # fmt: skip
+    files.write_json(out_dir / f"rank{rank}.json", figures)
+
+
+def train_on_cpu(run_dir: Path) -> None:
+    """Let the worker compute on the CPU, or run out of memory as a GPU would."""
+    import torch
+
+    from srwizard import runconfig
+    from srwizard.train import distributed, failures
+
+    run = runconfig.load(run_dir)
+    if run.training.batch_size > int(os.environ["STAND_IN_LARGEST_BATCH"]):
+        error = torch.OutOfMemoryError(
+            "CUDA out of memory. Tried to allocate 1.21 GiB. GPU 0 has a total capacity of "
+            "23.60 GiB of which 512.00 MiB is free."
+        )
+        failures.record(run_dir, error, 0, {"phase": "training", "step": 7, "epoch": 1})
+        os._exit(5)
+    original = distributed.joined
+
+    def joined(devices: Any, *rest: Any) -> Any:
+        return original(devices.model_copy(update={"gpus": [], "backend": "gloo"}), *rest)
+
+    distributed.joined = joined
+
+
+NAME, ARGUMENTS = module()
+if NAME == REHEARSAL:
+    rehearse(*(Path(argument) for argument in ARGUMENTS))
+    os._exit(0)
+elif NAME == WORKER:
+    train_on_cpu(Path(ARGUMENTS[0]))
