@@ -7,7 +7,6 @@ took to `OUT_DIR/rank{N}.json`.
 
 import contextlib
 import os
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -17,14 +16,13 @@ import torch
 
 from srwizard import files, i18n, runconfig
 from srwizard.data import normalization
-from srwizard.errors import EXIT_TRAINING
 from srwizard.runconfig import RunConfig
 from srwizard.train import failures
 from srwizard.train.checkpoint import LAST
 from srwizard.train.distributed import Place, any_rank, joined
 from srwizard.train.loop import epoch_steps, optimizer_step, save
 from srwizard.train.order import Step
-from srwizard.train.processes import end_with_parent
+from srwizard.train.processes import end_with_parent, run_and_leave
 from srwizard.train.scoring import score
 from srwizard.train.setup import Training, set_learning_rate, set_up, steps_per_epoch
 
@@ -197,10 +195,4 @@ def _gpu_figures(place: Place) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main(sys.argv[1:]))
-    except Exception:
-        import traceback
-
-        traceback.print_exc()
-        sys.exit(EXIT_TRAINING)
+    run_and_leave(main)

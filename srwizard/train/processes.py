@@ -6,21 +6,23 @@ Imports no torch.
 import contextlib
 import ctypes
 import fcntl
+import multiprocessing
 import os
 import re
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+import traceback
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, NoReturn
 
 import psutil
 
 from srwizard.devices import cpu
-from srwizard.errors import UsageError
+from srwizard.errors import EXIT_INTERRUPTED, EXIT_TRAINING, UsageError
 from srwizard.i18n import translate as _
 from srwizard.runconfig import RunConfig
 from srwizard.train.records import LAUNCHER_VARIABLE, LOG_FILE
@@ -209,3 +211,24 @@ def end_with_parent() -> None:
     """Let the kernel send this process SIGTERM when its parent ends, even if that is killed."""
     if sys.platform == "linux":
         _libc.prctl(PR_SET_PDEATHSIG, int(signal.SIGTERM), 0, 0, 0)
+
+
+def run_and_leave(main: Callable[[list[str]], int]) -> NoReturn:
+    """Run `main` with the command line and end this process with the code that it returns.
+
+    The interpreter's own clean-up is left out: torch's threads may still want the interpreter
+    while it goes, and then abort the process. A training that is complete would count as failed.
+    """
+    try:
+        code = main(sys.argv[1:])
+    except KeyboardInterrupt:
+        code = EXIT_INTERRUPTED
+    except Exception:
+        traceback.print_exc()
+        code = EXIT_TRAINING
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # torch takes the end of a loader for a failure
+    for loader in multiprocessing.active_children():
+        loader.kill()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)

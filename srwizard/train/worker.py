@@ -4,7 +4,6 @@ Exit codes: 0 complete, 130 stopped on request with the checkpoint saved, 5 fail
 """
 
 import signal
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,13 +11,13 @@ from types import FrameType
 from typing import Any
 
 from srwizard import i18n, runconfig
-from srwizard.errors import EXIT_INTERRUPTED, EXIT_TRAINING
+from srwizard.errors import EXIT_INTERRUPTED
 from srwizard.i18n import translate as _
 from srwizard.runconfig import RunConfig
 from srwizard.train import checkpoint, failures
 from srwizard.train.distributed import Place, joined, wait_for_all
 from srwizard.train.loop import Callbacks, load_best, resume, train
-from srwizard.train.processes import end_with_parent
+from srwizard.train.processes import end_with_parent, run_and_leave
 from srwizard.train.records import STOPPING, Records
 from srwizard.train.scoring import save_examples, score
 from srwizard.train.screen import Screen
@@ -126,10 +125,4 @@ def _evaluate(training: Training, run_dir: Path, records: Records) -> None:
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main(sys.argv[1:]))
-    except Exception:
-        import traceback
-
-        traceback.print_exc()
-        sys.exit(EXIT_TRAINING)
+    run_and_leave(main)

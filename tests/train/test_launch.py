@@ -146,6 +146,20 @@ def test_a_killed_launcher_leaves_nobody_behind(tmp_path: Path) -> None:
     assert weights(run_dir)  # they saved what they had
 
 
+@pytest.mark.usefixtures("no_report")
+def test_loaders_end_with_their_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = write_dataset(tmp_path / "data")
+    freeze(root, tmp_path / "run", num_workers=2)
+    freeze(root, tmp_path / "plain")
+    launch(tmp_path / "run")
+    # Whoever is left of it would still hold the log.
+    monkeypatch.setattr(launching.processes, "LOCK_WAIT_SECONDS", 0.0)
+    with launching.processes.at_work(tmp_path / "run"):
+        pass
+    launch(tmp_path / "plain")
+    assert same_weights(weights(tmp_path / "run"), weights(tmp_path / "plain"))
+
+
 def test_one_training_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run_dir = tmp_path / "run"
     freeze(write_dataset(tmp_path / "data"), run_dir, epochs=LONG)
