@@ -1,7 +1,7 @@
 """The devices there are: GPUs through NVML, and the CPU with the memory it may use."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -62,7 +62,7 @@ def find_devices() -> Devices:
     """Look at the machine. Never raises: what is wrong with a GPU stands in `notices`."""
     seen = nvml.look()
     visible = os.environ.get(VISIBLE)
-    everything = (*seen.gpus, *seen.partitioned, *seen.faults)
+    everything: list[GPU | PartitionedGPU | Fault] = [*seen.gpus, *seen.partitioned, *seen.faults]
     numbers = {item.index for item in everything}
     shown = numbers if visible is None else _with_parts(visible_numbers(visible, seen), everything)
     return Devices(
@@ -82,7 +82,7 @@ def find_devices() -> Devices:
 
 
 def _with_parts(
-    named: set[int], everything: tuple[GPU | PartitionedGPU | Fault, ...]
+    named: set[int], everything: Sequence[GPU | PartitionedGPU | Fault]
 ) -> set[int | None]:
     """Return the numbers, with those of the parts of what is named, and of what they are part."""
     parents = {item.index: item.parent for item in everything}
@@ -112,9 +112,10 @@ def visible_numbers(visible: str, seen: Seen) -> set[int]:
 
 def _number_of(entry: str, seen: Seen) -> int | None:
     """Return the number of the device that one entry names: a number, or how its uuid begins."""
-    devices = (*seen.gpus, *seen.partitioned)
+    devices: list[GPU | PartitionedGPU] = [*seen.gpus, *seen.partitioned]
     if entry.isdecimal():
-        whole = {item.index for item in (*devices, *seen.faults) if item.parent is None}
+        whole: set[int | None] = {item.index for item in devices if item.parent is None}
+        whole |= {fault.index for fault in seen.faults if fault.parent is None}
         return int(entry) if int(entry) in whole else None
     if not entry.startswith(("GPU-", "MIG-")):
         return None

@@ -195,7 +195,8 @@ def devices_table(found: Devices) -> Table:
     """Return the devices as a table, with what is wrong and who is busy on what."""
     table = Table(title=_("Devices"), show_header=False, title_justify="left")
     table.add_column(overflow="fold")
-    for device in sorted((*found.gpus, *found.partitioned), key=_place):
+    devices: list[GPU | PartitionedGPU] = [*found.gpus, *found.partitioned]
+    for device in sorted(devices, key=_place):
         if isinstance(device, PartitionedGPU):
             table.add_row(Text(partitioned_text(device), style="yellow"))
             continue
