@@ -86,7 +86,7 @@ def test_full_flow(terminal: Open, chinese: dict[str, str], nvml_world: World, o
     screen.wait_for("确认执行?")
     summary = screen.text[screen.text.index("【训练参数确认】") :]
     for shown in (
-        f"数据集目录: {ocean}", "运行目录: ", "模型: SwinIR", "变量: temp", "放大倍数: 4x",
+        f"数据目录: {ocean}", "运行目录: ", "模型: SwinIR", "变量: temp", "放大倍数: 4x",
         "训练轮数: 500", "学习率: 0.001", "批大小: 64", "GPU: 2 张 (GPU 0, GPU 1)，DDP 模式",
         "归一化: PGN",
     ):  # fmt: skip
