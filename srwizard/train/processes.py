@@ -78,6 +78,8 @@ def environment(run: RunConfig) -> dict[str, str]:
     settings["CUDA_VISIBLE_DEVICES"] = ",".join(gpu.uuid for gpu in run.devices.gpus)
     settings["OMP_NUM_THREADS"] = str(max(1, cpu().cores // run.devices.processes))
     settings["TORCH_CPP_LOG_LEVEL"] = "ERROR"
+    # Whatever lies in the user's directory (a models/, a torch.py) is not ours to import.
+    settings["PYTHONSAFEPATH"] = "1"
     settings[LAUNCHER_VARIABLE] = str(os.getpid())
     settings.update(MALLOC_SETTINGS)
     return settings

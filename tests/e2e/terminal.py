@@ -46,6 +46,11 @@ class Terminal:
         self._child.send(data)
 
     @property
+    def rows(self) -> int:
+        """How many lines the screen has."""
+        return int(self.screen.lines)
+
+    @property
     def pid(self) -> int:
         """The process at the other end."""
         return int(self._child.pid)

@@ -53,6 +53,18 @@ def test_other_layouts_two_variables_two_processes_and_patches(
     assert "salt" in done.stdout
 
 
+@pytest.mark.slow
+def test_what_lies_in_the_users_directory_is_not_imported(
+    srwizard: Run, answers: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "srwizard").mkdir()
+    (tmp_path / "models").mkdir()
+    for name in ("torch.py", "models/__init__.py", "numpy.py"):
+        (tmp_path / name).write_text("raise SystemExit('somebody else\'s')")
+    done = srwizard("--answers", answers, "--set", "devices.processes=2")
+    assert done.returncode == 0, done.stderr
+
+
 def test_the_run_config_holds_every_resolved_value(
     srwizard: Run, answers: Path, tmp_path: Path
 ) -> None:
