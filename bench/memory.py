@@ -1,0 +1,184 @@
+"""Predicted against measured peak memory on the CPU: `python -m bench.memory [--quick]`.
+
+The reference is the dry run: real training steps in processes of their own. Both figures count
+from the resident set of a process that has only imported torch, over all ranks.
+"""
+
+import argparse
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+from srwizard import runconfig
+from srwizard.answers import TrainingAnswers
+from srwizard.data.fingerprint import fingerprint
+from srwizard.data.layout import SPLITS, scan
+from srwizard.memory.measure import DryRun, dry_run
+from srwizard.memory.predict import MIB, Prediction, predict
+from srwizard.models.catalog import card, resolve_parameters
+from srwizard.runconfig import RunConfig
+
+SCALE = 4
+HR_SHAPE = (256, 512)
+STEPS = {"train": 16, "valid": 8, "test": 1}
+VARIABLES = ("temp", "salt")
+SMALLEST_PEAK = 300 * MIB
+"""Below it, constant terms rule and a percentage says little."""
+
+NETWORKS: dict[str, dict[str, Any]] = {
+    "EDSR": {"num_features": 96, "num_blocks": 8},
+    "FNO2d": {"num_layers": 3},
+    "SwinIR": {"depths": [2, 2], "num_heads": [6, 6]},
+}
+VARIANTS: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "amp": {"use_amp": True},
+    "checkpointing": {"gradient_checkpointing": True},
+    "amp + checkpointing": {"use_amp": True, "gradient_checkpointing": True},
+    "patch 128": {"patch_size": 128, "batch_size": 16},
+    "batch 1": {"batch_size": 1},
+    "batch 8": {"batch_size": 8},
+    "accumulation 2": {"grad_accumulation": 2},
+    "2 processes": {"processes": 2},
+}
+QUICK = ("plain", "amp")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One run: bytes above the baseline, over all ranks."""
+
+    model: str
+    variant: str
+    predicted: int
+    measured: int
+    tensors: int
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def error(self) -> float:
+        """Predicted over measured, less one."""
+        return self.predicted / self.measured - 1
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Print a row for each run, then the median and the worst error."""
+    parser = argparse.ArgumentParser(prog="python -m bench.memory", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="plain and amp only")
+    quick = parser.parse_args(arguments).quick
+    print("| model | variant | predicted MiB | measured MiB | error | tensors alone | seconds |")
+    print("| --- | --- | --- | --- | --- | --- | --- |")
+    rows = []
+    for row in measure_all(QUICK if quick else tuple(VARIANTS)):
+        rows.append(row)
+        print(
+            f"| {row.model} | {row.variant} | {row.predicted / MIB:.0f} | "
+            f"{row.measured / MIB:.0f} | {100 * row.error:+.1f} % | "
+            f"{100 * (row.tensors / row.measured - 1):+.0f} % | "
+            f"{row.seconds['predict']:.1f} / {row.seconds['measure']:.1f} |",
+            flush=True,
+        )
+    counted = [abs(row.error) for row in rows if row.measured >= SMALLEST_PEAK]
+    print(
+        f"\n{len(counted)} runs of at least {SMALLEST_PEAK // MIB} MiB: "
+        f"median error {100 * median(counted):.1f} %, worst {100 * max(counted):.1f} %"
+    )
+
+
+def measure_all(variants: tuple[str, ...]) -> Iterator[Row]:
+    """Predict and measure every network in every variant."""
+    with tempfile.TemporaryDirectory(prefix="srwizard-bench-") as name:
+        root = Path(name) / "data"
+        write_dataset(root)
+        for model in NETWORKS:
+            for place, variant in enumerate(variants):
+                run_dir = Path(name) / f"{model}-{place}"
+                yield compare(model, variant, make_run(root, run_dir, model, VARIANTS[variant]))
+
+
+def compare(model: str, variant: str, run: RunConfig) -> Row:
+    """Predict one run, then measure it."""
+    prediction: Prediction = predict(run)
+    started = time.perf_counter()
+    found: DryRun = dry_run(Path(run.output.dir))
+    seconds = {"predict": prediction.seconds, "measure": time.perf_counter() - started}
+    above = sum(rank["peak_bytes"] - rank["baseline_rss_bytes"] for rank in found.ranks)
+    return Row(
+        model,
+        variant,
+        (prediction.rank_bytes - prediction.fixed_bytes["baseline"]) * prediction.processes,
+        above,
+        prediction.tensor_bytes * prediction.processes,
+        seconds,
+    )
+
+
+def write_dataset(root: Path) -> None:
+    """Write noise with a corner of land; memory does not depend on the values."""
+    values = np.random.default_rng(0)
+    for split, count in STEPS.items():
+        for level, factor in (("hr", 1), ("lr", SCALE)):
+            height, width = HR_SHAPE[0] // factor, HR_SHAPE[1] // factor
+            for variable in VARIABLES:
+                directory = root / split / level / variable
+                directory.mkdir(parents=True)
+                for step in range(count):
+                    field_ = values.standard_normal((height, width), dtype=np.float32)
+                    field_[: height // 4, : width // 4] = np.nan
+                    np.save(directory / f"{step:03d}.npy", field_)
+
+
+def make_run(root: Path, run_dir: Path, model: str, changes: dict[str, Any]) -> RunConfig:
+    """Freeze a run into `run_dir`, which is made: batch 2, float32, one process but for changes."""
+    contents = scan(root)
+    settings = {"batch_size": 2, "grad_accumulation": 1, "processes": 1} | changes
+    run = RunConfig(
+        created="",
+        language="en",
+        data=runconfig.RunData(
+            root=str(root),
+            layout=contents.layout,
+            variables=list(VARIABLES),
+            scale=SCALE,
+            hr_shape=list(HR_SHAPE),
+            lr_shape=[side // SCALE for side in HR_SHAPE],
+            steps={split: STEPS[split] for split in SPLITS},
+            fingerprint=fingerprint(contents, list(VARIABLES)),
+        ),
+        output=runconfig.RunOutput(dir=str(run_dir)),
+        model=runconfig.RunModel(
+            name=model,
+            params=resolve_parameters(card(model), NETWORKS[model]),
+            in_channels=len(VARIABLES),
+            out_channels=len(VARIABLES),
+            global_skip=True,
+        ),
+        training=TrainingAnswers(
+            batch_size=settings["batch_size"],
+            grad_accumulation=settings["grad_accumulation"],
+            num_workers=0,
+        ),
+        devices=runconfig.RunDevices(
+            gpus=[], processes=settings["processes"], nodes=1, backend="gloo"
+        ),
+        memory=runconfig.RunMemory(
+            use_amp=settings.get("use_amp", False),
+            gradient_checkpointing=settings.get("gradient_checkpointing", False),
+            patch_size=settings.get("patch_size"),
+        ),
+        software=runconfig.software_versions(),
+    )
+    run_dir.mkdir()
+    runconfig.write(runconfig.seal(run), run_dir)
+    return run
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,212 @@
+"""A training made of fake tensors: the training core's own code, with nothing behind it.
+
+Everything goes through `set_up`, `optimizer_step` and `score`, so that what is predicted is what
+is trained. Imitated are only the dataset, whose shapes the run config knows, and the GPU: fake
+CPU tensors stand in for its memory.
+"""
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.overrides import TorchFunctionMode
+from torch.utils.data import default_collate
+
+from srwizard.data.fields import WHOLE, FloatField, Window
+from srwizard.data.layout import LEVELS, SPLITS, Contents
+from srwizard.data.normalization import Statistics
+from srwizard.data.samples import Sample
+from srwizard.memory.tracker import StorageTracker
+from srwizard.runconfig import RunConfig
+from srwizard.train.distributed import Place
+from srwizard.train.loop import epoch_steps, optimizer_step
+from srwizard.train.scoring import score
+from srwizard.train.setup import Batches, Training, set_learning_rate, set_up, steps_per_epoch
+
+OPTIMIZER_STEPS = 2
+"""The optimizer's state is made at the end of the first step."""
+
+
+@dataclass(frozen=True)
+class NoField:
+    """A series of arrays of which only number and shape are known."""
+
+    steps: tuple[str, ...]
+    shape: tuple[int, int]
+
+    def path(self, index: int) -> Path:
+        raise NotImplementedError
+
+    def read(self, index: int, window: Window = WHOLE) -> FloatField:
+        raise NotImplementedError
+
+
+class FakeLoader:
+    """Batches of fake tensors in the shapes of a split's, put together as a loader does."""
+
+    def __init__(self, plan: Batches, run: RunConfig, patch_size: int | None) -> None:
+        self._plan = plan
+        self._channels = len(run.data.variables)
+        scale = run.data.scale
+        height, width = (patch_size, patch_size) if patch_size else run.data.hr_shape
+        self._hr, self._lr = (height, width), (height // scale, width // scale)
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        for keys in self._plan.keys:
+            yield default_collate([self._sample() for _key in keys])
+
+    def _sample(self) -> Sample:
+        hr, lr = (self._channels, *self._hr), (self._channels, *self._lr)
+        return Sample(
+            lr=torch.empty(lr),
+            hr=torch.empty(hr),
+            mask=torch.empty(hr, dtype=torch.bool),
+            bicubic_input=torch.empty(lr),
+            index=0,
+            weight=1.0,
+        )
+
+
+class CUDAAutocast(TorchFunctionMode):
+    """Under autocast, softmax and layer norm in float32, as on CUDA but not on CPU.
+
+    Source: PyTorch's documentation, "CUDA Ops that can autocast to float32".
+    """
+
+    functions = (torch.softmax, Tensor.softmax, F.softmax, torch.layer_norm, F.layer_norm)
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        if func in self.functions and torch.is_autocast_enabled("cpu"):
+            args = tuple(arg.float() if isinstance(arg, Tensor) else arg for arg in args)
+        return func(*args, **(kwargs or {}))
+
+
+class Imitation:
+    """One rank of a run, imitated; every method is a phase whose memory `tracker` sees.
+
+    Args:
+        run: the run config.
+        tracker: what counts; entered here, after the mode that makes tensors fake.
+        fake: False computes with real tensors of arbitrary values, to test against.
+    """
+
+    def __init__(self, run: RunConfig, tracker: StorageTracker, *, fake: bool = True) -> None:
+        self.run = run
+        self.tracker = tracker
+        self._fake = fake
+        self._modes = contextlib.ExitStack()
+
+    def __enter__(self) -> "Imitation":
+        if self._fake:
+            self._modes.enter_context(FakeTensorMode())
+        if self.run.devices.gpus:
+            self._modes.enter_context(CUDAAutocast())
+        self._modes.enter_context(self.tracker)
+        self.statistics = {level: _no_statistics(self.run, level) for level in LEVELS}
+        self.training = self._set_up()
+        self._buckets = self._ddp_buckets()
+        return self
+
+    def __exit__(self, *exception: Any) -> None:
+        self._modes.close()
+
+    def _set_up(self) -> Training:
+        # There is nowhere to move a fake network to, and `Module.to` fails on fake parameters.
+        with mock.patch.object(nn.Module, "to", lambda module, *_args, **_kwargs: module):
+            training = set_up(
+                self.run, _contents(self.run), self.statistics, Place(0, 1, torch.device("cpu"))
+            )
+        for tensor in (training.hr_mean, training.hr_std, training.low, training.span):
+            self.tracker.register(tensor)
+        for split in ("train", "valid"):
+            plan, _loader = training.loaders[split]
+            patch_size = self.run.memory.patch_size if split == "train" else None
+            loader: Any = FakeLoader(plan, self.run, patch_size)
+            training.loaders[split] = (plan, loader)
+        if self.run.devices.gpus:
+            for group in training.optimizer.param_groups:
+                group["foreach"] = True  # what AdamW chooses by itself for parameters on CUDA
+        return training
+
+    def _ddp_buckets(self) -> Tensor | None:
+        """Return what DDP holds beside the gradients: a copy of all of them, in its buckets.
+
+        They are cut into 25 MiB each, but all of them stay; see "Internal design" in PyTorch's
+        notes on DistributedDataParallel.
+        """
+        if self.run.devices.processes == 1:
+            return None
+        trained = [part for part in self.training.bare.parameters() if part.requires_grad]
+        return torch.empty(sum(part.numel() * part.element_size() for part in trained) // 4)
+
+    def train(self) -> None:
+        """Take optimizer steps of the largest size there is."""
+        training = self.training
+        steps = (epoch_steps(training)[:1] * OPTIMIZER_STEPS)[:OPTIMIZER_STEPS]
+        self._batches = training.batches("train", steps_per_epoch(steps))
+        set_learning_rate(training)
+        training.network.train()
+        for step in steps:
+            optimizer_step(training, step, self._batches)
+
+    def validate(self) -> None:
+        """Score one batch of the validation split."""
+        score(self.training, "valid", batch_limit=1)
+
+    def save(self) -> None:
+        """Save a checkpoint: tensors are written one by one from where they are."""
+
+    def host_bytes(self) -> int:
+        """Return what the dataset's statistics hold beside the tensors that share their memory."""
+        arrays = [
+            array
+            for level in LEVELS
+            for name, array in vars(self.statistics[level]).items()
+            if level == "lr" or name == "observed"
+        ]
+        return sum(array.nbytes for array in arrays)
+
+
+def _contents(run: RunConfig) -> Contents:
+    """Return a dataset as large as the first rank's share of two optimizer steps."""
+    most = OPTIMIZER_STEPS * run.training.batch_size * run.training.grad_accumulation
+    fields = {}
+    for split in SPLITS:
+        share = -(-run.data.steps[split] // run.devices.processes)
+        steps = tuple(map(str, range(min(share, most))))
+        for level in LEVELS:
+            for name in run.data.variables:
+                fields[split, level, name] = NoField(steps, _shape(run, level))
+    return Contents(Path(run.data.root), run.data.layout, fields)
+
+
+def _no_statistics(run: RunConfig, level: str) -> Statistics:
+    """Return statistics of the right shapes; NumPy's zeros take no memory until written to."""
+    channels, shape = len(run.data.variables), _shape(run, level)
+    per_point = shape if run.training.normalization == "PGN" else (1, 1)
+
+    def zeros(*size: int) -> FloatField:
+        return np.zeros(size, dtype=np.float32)
+
+    return Statistics(
+        mean=zeros(channels, *per_point),
+        std=zeros(channels, *per_point),
+        minimum=zeros(channels),
+        maximum=zeros(channels),
+        observed=zeros(channels, *shape),
+    )
+
+
+def _shape(run: RunConfig, level: str) -> tuple[int, int]:
+    height, width = run.data.hr_shape if level == "hr" else run.data.lr_shape
+    return height, width

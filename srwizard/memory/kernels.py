@@ -1,0 +1,143 @@
+"""What kernels hold beside their tensors while they run, which no tensor tracker can see.
+
+CPU. oneDNN computes convolutions in blocked layouts: channels in blocks as wide as a vector
+register, padded to whole blocks. Tensors in the usual order [B, C, H, W] are copied into that
+layout and back, so that at the peak of a convolution copies of input, output and weights are
+alive (seen with ONEDNN_VERBOSE=1: `reorder ... abcd -> aBcd16b`; PyTorch's part of it is in
+aten/src/ATen/native/mkldnn/Conv.cpp). Channels-last tensors are computed on as they are.
+
+Arithmetic on operands of two types converts one of them first, as a whole.
+
+CUDA. A transform from half spectrum to field overwrites its input, so PyTorch copies it first
+(aten/src/ATen/native/cuda/SpectralOps.cpp); cuFFT's own work area is "typically" as large as the
+data (NVIDIA, cuFFT library user's guide, section 2.8), larger for sizes with big prime factors.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+BLOCK = {"AVX512": 16, "AVX2": 8}
+"""Channels in a block by CPU capability: one register of 32-bit numbers."""
+FIRST_LAYER_CHANNELS = 3
+"""Inputs of so few channels are read in plain order by kernels wider than 1 x 1."""
+
+aten = torch.ops.aten
+ARITHMETIC = frozenset(
+    {aten.add.Tensor, aten.sub.Tensor, aten.mul.Tensor, aten.div.Tensor, aten.add_.Tensor}
+)
+
+
+def cpu_scratch(operator: Any, arguments: tuple[Any, ...], result: Any) -> int:
+    """Return what a CPU kernel holds beside its tensors, in bytes above those live after it."""
+    if operator is aten.convolution.default:
+        return _convolution(arguments[0], arguments[1], result)
+    if operator is aten.convolution_backward.default:
+        return _convolution_backward(arguments[0], arguments[1], arguments[2], result)
+    if operator in ARITHMETIC:
+        return _promoted(arguments, result)
+    return 0
+
+
+def cuda_scratch(operator: Any, arguments: tuple[Any, ...], result: Any) -> int:
+    """Return what a CUDA kernel takes from PyTorch's allocator beside its tensors, in bytes."""
+    if operator in (aten._fft_r2c.default, aten._fft_c2c.default):
+        return _bytes(result)
+    if operator is aten._fft_c2r.default:
+        return _bytes(arguments[0]) + _bytes(result)
+    return 0
+
+
+def _convolution(source: Tensor, weight: Tensor, result: Tensor) -> int:
+    if _channels_last(source, weight):
+        return _blocked(weight)
+    blocked_result = _blocked(result)
+    # First the copies that are computed on, then the result in both layouts.
+    computing = _source_copy(source, weight) + _blocked(weight) + blocked_result - _bytes(result)
+    return max(computing, blocked_result)
+
+
+def _convolution_backward(
+    gradient: Tensor, source: Tensor, weight: Tensor, results: tuple[Tensor | None, ...]
+) -> int:
+    if _channels_last(source, weight):
+        transposed = _transposed(gradient, source, weight)
+        return (
+            _blocked(weight) + transposed + (0 if _is_channels_last(gradient) else _bytes(gradient))
+        )
+    source_gradient, weight_gradient = results[0], results[1]
+    after = sum(_bytes(part) for part in results if part is not None)
+    copied = _blocked(gradient) + (0 if gradient.is_contiguous() else _bytes(gradient))
+    stages = [0]
+    if source_gradient is not None:
+        blocked = _blocked(source_gradient)
+        stages.append(copied + _blocked(weight) + blocked - after)
+        stages.append(blocked + _bytes(source_gradient) - after)
+    if weight_gradient is not None:
+        # The gradient of the input is there by now; those of the weights come last.
+        stages.append(
+            copied
+            + _source_copy(source, weight)
+            + _blocked(weight)
+            + _transposed(gradient, source, weight)
+        )
+    return max(stages)
+
+
+def _transposed(gradient: Tensor, source: Tensor, weight: Tensor) -> int:
+    """Return the bytes of oneDNN's work area for the weights' gradient in 16 bits.
+
+    The kernel wants points, not channels, in pairs: it transposes one image of input and of
+    gradient (jit_avx512_core_bf16_conv_bwd_weights, `tr_src` and `tr_diff_dst`). The one for
+    1 x 1 does not.
+    """
+    if source.element_size() != 2 or weight[0, 0].numel() == 1:
+        return 0
+    return (_blocked(source) + _blocked(gradient)) // len(source)
+
+
+def _promoted(arguments: tuple[Any, ...], result: Tensor) -> int:
+    """Return the bytes of the copies of operands in 16 bits that are computed on in 32 bits.
+
+    CPU kernels take one type only (TensorIterator); under autocast operands differ.
+    """
+    return sum(
+        part.numel() * result.element_size()
+        for part in arguments
+        if isinstance(part, Tensor) and part.dim() > 0 and part.dtype != result.dtype
+    )
+
+
+def _source_copy(source: Tensor, weight: Tensor) -> int:
+    """Return the bytes of the input's copy in blocked layout, and of one to make it contiguous."""
+    plain = source.shape[1] <= FIRST_LAYER_CHANNELS and weight[0, 0].numel() > 1
+    copy = 0 if plain else _blocked(source)
+    return copy + (0 if source.is_contiguous() else _bytes(source))
+
+
+def _channels_last(source: Tensor, weight: Tensor) -> bool:
+    return _is_channels_last(source) or _is_channels_last(weight)
+
+
+def _is_channels_last(tensor: Tensor) -> bool:
+    """Tell whether channels stand last in memory, and not in the usual order just as well."""
+    return (
+        tensor.dim() == 4
+        and tensor.is_contiguous(memory_format=torch.channels_last)
+        and not tensor.is_contiguous()
+    )
+
+
+def _blocked(tensor: Tensor) -> int:
+    """Return the bytes of a tensor whose second dimension is padded to whole blocks.
+
+    For weights [out, in, ...] both leading dimensions are; the difference is small.
+    """
+    block = BLOCK.get(torch.backends.cpu.get_cpu_capability(), 1)
+    channels = -(-tensor.shape[1] // block) * block
+    return _bytes(tensor) // max(tensor.shape[1], 1) * channels
+
+
+def _bytes(tensor: Tensor) -> int:
+    return tensor.numel() * tensor.element_size()

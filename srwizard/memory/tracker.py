@@ -1,0 +1,150 @@
+"""Live bytes of every tensor storage that is made while a tracker is on, real or fake.
+
+The idea is that of `torch.distributed._tools.MemTracker`: a dispatch mode sees every operator's
+results; a storage counts from its first appearance until Python and autograd have let go of it.
+"""
+
+import weakref
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+Scratch = Callable[[Any, tuple[Any, ...], Any], int]
+"""`scratch(operator, arguments, result)`: bytes that the kernel holds beside tensors at its peak,
+counted from what is live once the operator has returned."""
+
+A_NUMBER = 1.0
+"""What a fake tensor's value is taken for where Python asks for it (loss, metrics)."""
+
+
+@dataclass(frozen=True)
+class Event:
+    """A storage that came (`size` > 0) or went (`size` < 0), in bytes."""
+
+    storage: int
+    size: int
+
+
+@dataclass(frozen=True)
+class Peak:
+    """The highest point since the tracker last forgot.
+
+    Attributes:
+        live_bytes: of tensors alone, when they and the kernel's scratch were highest together.
+        scratch_bytes: what the kernel held beside them.
+        operator: which kernel that was.
+        event: index into `StorageTracker.events` of the first event after it.
+    """
+
+    live_bytes: int
+    scratch_bytes: int
+    operator: str
+    event: int
+
+    @property
+    def total_bytes(self) -> int:
+        """Tensors and scratch together."""
+        return self.live_bytes + self.scratch_bytes
+
+
+class StorageTracker(TorchDispatchMode):
+    """Counts the storages made while it is on. Enter it after a `FakeTensorMode`.
+
+    Args:
+        scratch: what kernels hold beside their tensors; None counts tensors only.
+
+    Attributes:
+        live_bytes: of all storages that are alive.
+        events: every coming and going, in order; scratch comes and goes around its operator.
+    """
+
+    def __init__(self, scratch: Scratch | None = None) -> None:
+        super().__init__()
+        self.live_bytes = 0
+        self.events: list[Event] = []
+        self._scratch = scratch
+        self._sizes: dict[int, int] = {}
+        self._numbers: dict[int, int] = {}
+        self._watches: dict[int, weakref.ref[Any]] = {}
+        self._made = 0
+        self.forget_peak()
+
+    @property
+    def peak(self) -> Peak:
+        """The highest point since `forget_peak`."""
+        return self._peak
+
+    def forget_peak(self) -> None:
+        """Let the next peak be that of what comes from now on."""
+        self._peak = Peak(self.live_bytes, 0, "", len(self.events))
+
+    def register(self, tensor: Tensor) -> None:
+        """Count the storage of a tensor that no operator made, such as one over a NumPy array."""
+        self._note(tensor, "")
+
+    def __torch_dispatch__(
+        self,
+        func: Any,
+        types: Any,
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        """Run an operator and count the storages of its results."""
+        if func is torch.ops.aten._local_scalar_dense.default and _has_no_value(args[0]):
+            return A_NUMBER
+        result = func(*args, **(kwargs or {}))
+        for tensor in (result,) if isinstance(result, Tensor) else tree_leaves(result):
+            if isinstance(tensor, Tensor):
+                self._note(tensor, func)
+        scratch = self._scratch(func, args, result) if self._scratch is not None else 0
+        if scratch > 0:
+            self._note_scratch(scratch, func)
+        return result
+
+    def _note(self, tensor: Tensor, operator: Any) -> None:
+        storage = tensor.untyped_storage()
+        key, size = storage._cdata, storage.nbytes()
+        known = self._sizes.get(key)
+        if known == size:
+            return
+        if known is None:
+            # The storage's Python object lives as long as the storage itself.
+            self._watches[key] = weakref.ref(storage, lambda _gone: self._forget(key))
+        else:  # resized in place
+            self.events.append(Event(self._numbers[key], -known))
+        self._sizes[key] = size
+        self._numbers[key] = self._next_number()
+        self.live_bytes += size - (known or 0)
+        self.events.append(Event(self._numbers[key], size))
+        self._compare(0, operator)
+
+    def _note_scratch(self, size: int, operator: Any) -> None:
+        number = self._next_number()
+        self.events.append(Event(number, size))
+        self._compare(size, operator)
+        self.events.append(Event(number, -size))
+
+    def _compare(self, scratch: int, operator: Any) -> None:
+        if self.live_bytes + scratch > self._peak.total_bytes:
+            self._peak = Peak(self.live_bytes, scratch, str(operator), len(self.events))
+
+    def _forget(self, key: int) -> None:
+        del self._watches[key]
+        size = self._sizes.pop(key)
+        self.live_bytes -= size
+        self.events.append(Event(self._numbers.pop(key), -size))
+
+    def _next_number(self) -> int:
+        self._made += 1
+        return self._made
+
+
+def _has_no_value(tensor: Tensor) -> bool:
+    from torch._subclasses.fake_tensor import FakeTensor
+
+    return isinstance(tensor, FakeTensor)
