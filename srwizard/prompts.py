@@ -136,7 +136,7 @@ class AnswersFilePrompts:
         return default
 
     def show(self, content: RenderableType) -> None:
-        self._console.print(content)
+        _show(self._console, content)
 
     def busy(self, text: str) -> AbstractContextManager[object]:
         self._console.print(text, style="dim", highlight=False, markup=False)
@@ -152,7 +152,7 @@ class TerminalPrompts:
         self._console = console
 
     def show(self, content: RenderableType) -> None:
-        self._console.print(content)
+        _show(self._console, content)
 
     def busy(self, text: str) -> AbstractContextManager[object]:
         return self._console.status(Text(text, style="dim"))
@@ -270,6 +270,11 @@ class TerminalPrompts:
             lines.append(_("Key in the answers file: {key}", key=question.key))
         lines.append(_("Esc or Ctrl-B: back · Ctrl-C: save and quit"))
         return "\n".join(f"  {line}" for line in lines)
+
+
+def _show(console: Console, content: RenderableType) -> None:
+    # Lines are left for the terminal to wrap, so that a path can be copied whole.
+    console.print(content, soft_wrap=isinstance(content, Text))
 
 
 def _under_headings(choices: Sequence[Choice], offered: Sequence[Any]) -> list[Any]:
