@@ -1,9 +1,10 @@
-"""The pictures of the README, made from the real program: `python docs/pictures.py` after `make demo`.
+"""The pictures of the README, from the real program: `python docs/pictures.py` after `make demo`.
 
 The terminal is a pseudo-terminal of 90 x 40 in which the wizard runs on the demo dataset; the
 report is that of the demo run, in headless Chromium, if there is one.
 """
 
+import io
 import os
 import shutil
 import subprocess
@@ -47,7 +48,7 @@ def draw(screen: Terminal, path: Path, title: str) -> None:
     """Write what stands on the screen as SVG, with its colours."""
     columns = screen.screen.columns
     lines = [*screen.screen.history.top, *(screen.screen.buffer[y] for y in range(screen.rows))]
-    console = Console(record=True, width=columns, file=Path(os.devnull).open("w"))
+    console = Console(record=True, width=columns, file=io.StringIO())
     shown = [[line[column] for column in range(columns)] for line in lines]
     while shown and not "".join(cell.data for cell in shown[-1]).strip():
         shown.pop()

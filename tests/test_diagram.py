@@ -1,5 +1,6 @@
 """The documentation shows the machine as it is."""
 
+import itertools
 from pathlib import Path
 
 from srwizard.diagram import page
@@ -30,7 +31,7 @@ def test_a_section_goes_on_to_the_next_one_or_back_to_the_review_it_was_edited_f
             return self.editing
 
     order = [*SECTIONS, "review"]
-    for name, following in zip(order, order[1:], strict=False):
+    for name, following in itertools.pairwise(order):
         model = Model()
         build_machine(model, name)
         model.next()  # type: ignore[attr-defined]
