@@ -32,7 +32,7 @@ check: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	rm -rf .check build && $(BIN)/python -m pip install --quiet --no-deps --target .check .
-	MYPYPATH=.check $(BIN)/mypy -p srwizard
+	cd .check && ../$(BIN)/mypy --config-file ../pyproject.toml --cache-dir ../.mypy_cache/wheel -p srwizard
 
 bench: $(STAMP)
 	$(BIN)/python -m bench

@@ -52,7 +52,7 @@ class Peak:
         return self.live_bytes + self.scratch_bytes
 
 
-class StorageTracker(TorchDispatchMode):
+class StorageTracker(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Counts the storages made while it is on. Enter it after a `FakeTensorMode`.
 
     Args:
@@ -64,7 +64,7 @@ class StorageTracker(TorchDispatchMode):
     """
 
     def __init__(self, scratch: Scratch | None = None) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.live_bytes = 0
         self.events: list[Event] = []
         self._scratch = scratch
