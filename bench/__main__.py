@@ -1,4 +1,4 @@
-"""Run every benchmark, or those named: `python -m bench [memory ...] [--quick]`."""
+"""Run every benchmark, or those named: `python -m bench [memory ...]`."""
 
 import pkgutil
 import sys
@@ -7,18 +7,16 @@ from importlib import import_module
 import bench
 
 
-def main(arguments: list[str]) -> int:
-    """Run the benchmarks one after the other; each takes the options that begin with `-`."""
-    options = [part for part in arguments if part.startswith("-")]
-    named = [part for part in arguments if not part.startswith("-")]
-    known = [part.name for part in pkgutil.iter_modules(bench.__path__) if part.name[0] != "_"]
-    unknown = sorted(set(named) - set(known))
+def main(names: list[str]) -> int:
+    """Run the benchmarks of these names one after the other; without names, all."""
+    known = [found.name for found in pkgutil.iter_modules(bench.__path__) if found.name[0] != "_"]
+    unknown = sorted(set(names) - set(known))
     if unknown:
         print(f"no benchmark {', '.join(unknown)}; there are: {', '.join(known)}", file=sys.stderr)
         return 2
-    for name in named or known:
+    for name in names or known:
         print(f"== {name}", flush=True)
-        import_module(f"bench.{name}").main(options)
+        import_module(f"bench.{name}").main()
     return 0
 
 

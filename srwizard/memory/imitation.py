@@ -6,6 +6,7 @@ CPU tensors stand in for its memory.
 """
 
 import contextlib
+import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,6 +92,33 @@ class CUDAAutocast(TorchFunctionMode):
         return func(*args, **(kwargs or {}))
 
 
+class LargestInputs(nn.Module):
+    """A network that computes for inputs larger than those before; for others it makes a result.
+
+    Tiles of a field are many and nearly all of one size, and none but the largest decides the
+    peak. The first does not count: the array that tiles are put together in comes after it.
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+        self._sizes: list[torch.Size] | None = None
+        self._result: tuple[int, int, torch.dtype] | None = None
+
+    def forward(self, lr: Tensor) -> Tensor:
+        """Map [B, C, h, w] to what `network` does, or to as much memory."""
+        size = lr.shape[-2:]
+        if self._result is not None and any(
+            size[0] <= larger[0] and size[1] <= larger[1] for larger in self._sizes or ()
+        ):
+            channels, scale, dtype = self._result
+            return torch.empty(len(lr), channels, scale * size[0], scale * size[1], dtype=dtype)
+        result: Tensor = self.network(lr)
+        self._sizes = [] if self._sizes is None else [*self._sizes, size]
+        self._result = result.shape[1], result.shape[-1] // size[1], result.dtype
+        return result
+
+
 class Imitation:
     """One rank of a run, imitated; every method is a phase whose memory `tracker` sees.
 
@@ -147,7 +175,7 @@ class Imitation:
         if self.run.devices.processes == 1:
             return None
         trained = [part for part in self.training.bare.parameters() if part.requires_grad]
-        return torch.empty(sum(part.numel() * part.element_size() for part in trained) // 4)
+        return torch.empty(sum(part.numel() for part in trained), dtype=trained[0].dtype)
 
     def train(self) -> None:
         """Take optimizer steps of the largest size there is."""
@@ -161,7 +189,8 @@ class Imitation:
 
     def validate(self) -> None:
         """Score one batch of the validation split."""
-        score(self.training, "valid", batch_limit=1)
+        network = LargestInputs(self.training.bare)
+        score(dataclasses.replace(self.training, bare=network), "valid", batch_limit=1)
 
     def save(self) -> None:
         """Save a checkpoint: tensors are written one by one from where they are."""

@@ -29,12 +29,23 @@ ARITHMETIC = frozenset(
 )
 
 
-def cpu_scratch(operator: Any, arguments: tuple[Any, ...], result: Any) -> int:
-    """Return what a CPU kernel holds beside its tensors, in bytes above those live after it."""
+def cpu_scratch(operator: Any, arguments: tuple[Any, ...], result: Any, *, threads: int = 2) -> int:
+    """Return what a CPU kernel holds beside its tensors, in bytes above those live after it.
+
+    Args:
+        operator: of ATen.
+        arguments: of the operator.
+        result: of the operator.
+        threads: that the kernel may use, which decides between libraries.
+    """
     if operator is aten.convolution.default:
-        return _convolution(arguments[0], arguments[1], result)
+        source, weight = arguments[:2]
+        return _convolution(source, weight, result) if _by_onednn(weight, threads) else 0
     if operator is aten.convolution_backward.default:
-        return _convolution_backward(arguments[0], arguments[1], arguments[2], result)
+        gradient, source, weight = arguments[:3]
+        if _by_onednn(weight, threads):
+            return _convolution_backward(gradient, source, weight, result)
+        return _bytes(source) // len(source)  # the columns of one image's gradient
     if operator in ARITHMETIC:
         return _promoted(arguments, result)
     return 0
@@ -47,6 +58,15 @@ def cuda_scratch(operator: Any, arguments: tuple[Any, ...], result: Any) -> int:
     if operator is aten._fft_c2r.default:
         return _bytes(arguments[0]) + _bytes(result)
     return 0
+
+
+def _by_onednn(weight: Tensor, threads: int) -> bool:
+    """Tell whether oneDNN computes a convolution.
+
+    One of 1 x 1 in 32 bits and a single thread is a plain matrix product in PyTorch's own
+    kernel (`use_mkldnn` in aten/src/ATen/native/Convolution.cpp, ConvolutionMM2d.cpp).
+    """
+    return threads > 1 or weight[0, 0].numel() > 1 or weight.element_size() == 2
 
 
 def _convolution(source: Tensor, weight: Tensor, result: Tensor) -> int:

@@ -29,6 +29,7 @@ Exit codes as everywhere: 0, or 2 with one line on standard error.
 """
 
 import argparse
+import functools
 import json
 import sys
 import time
@@ -43,6 +44,7 @@ from srwizard.i18n import translate as _
 from srwizard.memory.gpu_catalog import capacity
 from srwizard.memory.verdict import judge
 from srwizard.runconfig import RunConfig, RunGPU
+from srwizard.train import processes
 from srwizard.units import bytes_text
 
 MIB = 2**20
@@ -113,7 +115,8 @@ def predict(run: RunConfig, *, baseline_bytes: int = BASELINE) -> Prediction:
 
     started = time.perf_counter()
     on_gpu = bool(run.devices.gpus)
-    tracker = StorageTracker(cuda_scratch if on_gpu else cpu_scratch)
+    scratch = cuda_scratch if on_gpu else functools.partial(cpu_scratch, threads=_threads(run))
+    tracker = StorageTracker(scratch)
     peaks, ends = [], []
     with Imitation(run, tracker) as imitation:
         for work in (imitation.train, imitation.validate, imitation.save):
@@ -180,6 +183,11 @@ def on_gpu(run: RunConfig, name: str) -> RunConfig:
     ]
     devices = run.devices.model_copy(update={"gpus": gpus, "backend": "nccl"})
     return run.model_copy(update={"devices": devices})
+
+
+def _threads(run: RunConfig) -> int:
+    """Return the threads of one process, as they are set when it is started."""
+    return int(processes.environment(run)["OMP_NUM_THREADS"])
 
 
 def _cpu_fixed(baseline: int, host: int) -> dict[str, int]:
