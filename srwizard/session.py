@@ -35,11 +35,16 @@ class Session:
     answers: Answers = field(default_factory=lambda: Answers())
     history: list[dict[str, str]] = field(default_factory=list)
     editing: bool = False
-    digest: str | None = None
-    """Digest of the run config that this session froze last."""
+    digests: list[str] = field(default_factory=list)
+    """Of the run configs that this session has frozen, or was about to; the latest last."""
     fingerprint: dict[str, str] | None = None
     """Of the dataset when it was chosen."""
     path: Path | None = None
+
+    @property
+    def digest(self) -> str | None:
+        """Digest of the run config that this session froze last."""
+        return self.digests[-1] if self.digests else None
 
     @property
     def lock_path(self) -> Path:
@@ -66,7 +71,7 @@ class Session:
             "state": self.state,
             "answers": self.answers.decided(),
             "editing": self.editing,
-            "digest": self.digest,
+            "digests": self.digests,
             "fingerprint": self.fingerprint,
             "history": self.history,
         }
@@ -116,7 +121,7 @@ def load(path: Path) -> Session:
             answers=Answers.model_validate(stored["answers"]),
             history=[dict(entry) for entry in stored["history"]],
             editing=bool(stored["editing"]),
-            digest=stored["digest"],
+            digests=[str(digest) for digest in stored["digests"]],
             fingerprint=stored["fingerprint"],
             path=path,
         )

@@ -28,16 +28,19 @@ def run(conversation: Conversation) -> str:
     config = resolve(conversation)
     _make(run_dir)
     hold_run(conversation)
-    present = _digest_there(run_dir)
-    if present != runconfig.seal(config).digest:
+    wanted, present = runconfig.seal(config).digest, _digest_there(run_dir)
+    if present != wanted:
         problem = problem_with(str(run_dir), session)
         if problem is not None:
             raise UsageError(f"output.dir: {problem}", _("Choose another output.dir."))
         if present is not None:
             config = config.model_copy(update={"revision": runconfig.load(run_dir).revision + 1})
+    # Before the file is there: a session killed in between must know it for its own.
+    session.digests.append(wanted)
+    session.save()
+    if present != wanted:
         _write(config, run_dir)
     frozen = runconfig.load(run_dir)
-    session.digest = frozen.digest
     conversation.show(
         Text(
             _(

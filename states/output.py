@@ -59,7 +59,7 @@ def holds_foreign_run(run_dir: Path, session: Session) -> bool:
     if not (run_dir / runconfig.FILE_NAME).exists():
         return False
     try:
-        return session.digest is None or runconfig.load(run_dir).digest != session.digest
+        return runconfig.load(run_dir).digest not in session.digests
     except UsageError:
         return True
 

@@ -159,3 +159,16 @@ def test_the_template_and_the_schema_accept_each_other(srwizard: Run) -> None:
     assert found["model"]["params"]["embed_dim"] == 60
     schema = json.loads(srwizard("answers", "--schema").stdout)
     assert set(found) == set(schema["properties"])
+
+
+def test_killed_between_freezing_and_noting_it(
+    terminal: Open, srwizard: Run, answers: Path, tmp_path: Path
+) -> None:
+    assert srwizard("--answers", answers, "--stop-after", "frozen").returncode == 0
+    before = (tmp_path / "run" / "run.yaml").read_bytes()
+    (path,) = session_files(tmp_path)
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"state": "frozen"}))
+    screen = terminal("resume", columns=160)
+    screen.wait_for("Frozen:")
+    screen.kill()
+    assert (tmp_path / "run" / "run.yaml").read_bytes() == before
