@@ -59,6 +59,8 @@ STALE: dict[str, Callable[[Conversation], str | None]] = {
     "memory": memory.stale,
 }
 """What has made the answers of a section impossible since they were given, or None."""
+REQUIRED = {"data": "data.root", "output": "output.dir", "model": "model.name"}
+"""The answers without which nothing behind their section can go on."""
 STOPS = {"frozen": "dry_run", "dry_run": "launch"}
 """Where `--stop-after` ends: before the state that comes next if all is well."""
 
@@ -164,6 +166,13 @@ def _walk(conversation: Conversation) -> None:
         session.save()
 
 
+def _unanswered(session: Session, section: str) -> str | None:
+    key = REQUIRED.get(section)
+    if key is None or session.answers.get(key) is not None:
+        return None
+    return _("{key} is not answered", key=key)
+
+
 def resume(conversation: Conversation) -> None:
     """Go on with a saved session; where the world has changed since, from the answer it concerns.
 
@@ -174,7 +183,7 @@ def resume(conversation: Conversation) -> None:
     order = list(STATES)
     behind = [name for name in SECTIONS if order.index(name) < order.index(session.state)]
     for name in behind if session.state not in FINAL_STATES else []:
-        message = STALE[name](conversation)
+        message = _unanswered(session, name) or STALE[name](conversation)
         if message is not None:
             conversation.show(Text(_("Since the session was saved: {what}", what=message)))
             # Behind the review, the section is edited as from there.

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import platformdirs
 from pydantic import ValidationError
@@ -23,6 +24,14 @@ from srwizard.units import duration_text
 
 SCHEMA_VERSION = 1
 FINAL_STATES = ("done",)
+
+
+def known_states() -> tuple[str, ...]:
+    """Return the states that a session can stand in, in the order of the machine."""
+    return (
+        "data", "output", "model", "training", "devices", "memory", "review", "frozen", "dry_run",
+        "adjust", "launch", "diagnose", "done",
+    )  # fmt: skip
 
 
 @dataclass
@@ -108,32 +117,43 @@ def load(path: Path) -> Session:
     """
     try:
         stored = json.loads(path.read_text(encoding="utf-8"))
-        version = stored["schema_version"]
-        if version > SCHEMA_VERSION:
+        if int(stored["schema_version"]) > SCHEMA_VERSION:
             raise UsageError(
                 _("the session {path} was written by a newer srwizard", path=path),
                 _("Install that version. The file is left as it is."),
             )
-        return Session(
-            id=str(stored["id"]),
-            created=str(stored["created"]),
-            state=str(stored["state"]),
-            answers=Answers.model_validate(stored["answers"]),
-            history=[dict(entry) for entry in stored["history"]],
-            editing=bool(stored["editing"]),
-            digests=[str(digest) for digest in stored["digests"]],
-            fingerprint=stored["fingerprint"],
-            path=path,
-        )
+        return _from_json(stored, path)
     except OSError as error:
         raise UsageError(
             _("cannot read the session {path}: {reason}", path=path, reason=error.strerror)
         ) from None
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, ValidationError):
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError, ValidationError):
         raise UsageError(
             _("the session {path} is damaged", path=path),
             _("The file is left as it is. Begin anew with: srwizard"),
         ) from None
+
+
+def _from_json(stored: dict[str, Any], path: Path) -> Session:
+    """Make a session of what its file holds.
+
+    Raises:
+        ValueError, KeyError, TypeError: something is missing, or is of another kind.
+    """
+    if stored["state"] not in known_states():
+        raise ValueError(stored["state"])
+    fingerprint = stored["fingerprint"]
+    return Session(
+        id=str(stored["id"]),
+        created=str(stored["created"]),
+        state=stored["state"],
+        answers=Answers.model_validate(stored["answers"]),
+        history=[dict(entry) for entry in stored["history"]],
+        editing=bool(stored["editing"]),
+        digests=[str(digest) for digest in stored["digests"]],
+        fingerprint=None if fingerprint is None else dict(fingerprint),
+        path=path,
+    )
 
 
 def find(name: str) -> Path:
