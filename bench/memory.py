@@ -163,7 +163,7 @@ def make_run(root: Path, run_dir: Path, model: str, changes: dict[str, Any]) -> 
         training=TrainingAnswers(
             batch_size=settings["batch_size"],
             grad_accumulation=settings["grad_accumulation"],
-            num_workers=0,
+            num_workers=settings.get("num_workers", 0),
         ),
         devices=runconfig.RunDevices(
             gpus=[], processes=settings["processes"], nodes=1, backend="gloo"

@@ -36,7 +36,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from srwizard import runconfig
 from srwizard.errors import SrwizardError
@@ -46,6 +46,9 @@ from srwizard.memory.verdict import judge
 from srwizard.runconfig import RunConfig, RunGPU
 from srwizard.train import processes
 from srwizard.units import bytes_text
+
+if TYPE_CHECKING:
+    from srwizard.memory.imitation import Imitation
 
 MIB = 2**20
 PHASES = ("step", "validation", "checkpoint")
@@ -58,6 +61,8 @@ LAZY_IMPORTS = 75 * MIB
 LIBRARY_PAGES = 30 * MIB
 """Pages of libtorch that are read in when their kernels first run (25 MiB), and the code that
 oneDNN generates."""
+LOADER_PROCESS = 11 * MIB
+"""What a loader process has for itself: the pages that it writes to after it was forked."""
 CUDA_CONTEXT = 450 * MIB
 """The driver's context with the code of torch's kernels: 300 to 600 MiB, depending on the GPU;
 see the NVML figure less the reserved one in any dry run."""
@@ -125,7 +130,7 @@ def predict(run: RunConfig, *, baseline_bytes: int = BASELINE) -> Prediction:
             peaks.append(tracker.peak)
             ends.append(len(tracker.events))
         parameters = sum(part.numel() for part in imitation.training.bare.parameters())
-        fixed = _cuda_fixed() if on_gpu else _cpu_fixed(baseline_bytes, imitation.host_bytes())
+        fixed = _cuda_fixed() if on_gpu else _cpu_fixed(run, baseline_bytes, imitation)
     events = [(event.storage, event.size) for event in tracker.events]
     reserved = _reserved(events, ends) if on_gpu else [peak.total_bytes for peak in peaks]
     phases = {
@@ -190,12 +195,13 @@ def _threads(run: RunConfig) -> int:
     return int(processes.environment(run)["OMP_NUM_THREADS"])
 
 
-def _cpu_fixed(baseline: int, host: int) -> dict[str, int]:
+def _cpu_fixed(run: RunConfig, baseline: int, imitation: "Imitation") -> dict[str, int]:
     return {
         "baseline": baseline,
         "lazy_imports": LAZY_IMPORTS,
         "library_pages": LIBRARY_PAGES,
-        "statistics": host,
+        "loader_processes": LOADER_PROCESS * (run.training.num_workers or 0),
+        "statistics": imitation.host_bytes(),
     }
 
 
