@@ -3,8 +3,10 @@
 from rich.table import Table
 from rich.text import Text
 
+from srwizard import runconfig
 from srwizard.conversation import Conversation
 from srwizard.i18n import translate as _
+from srwizard.memory.forecast import note_step_seconds
 from srwizard.memory.measure import DryRun, dry_run
 from srwizard.states.frozen import hold_run, run_directory
 from srwizard.units import duration_text, megabytes_text
@@ -17,6 +19,9 @@ def run(conversation: Conversation) -> str:
     hold_run(conversation)
     with conversation.prompts.busy(_("Dry run: a few real steps, to measure the memory …")):
         result = dry_run(run_directory(conversation))
+    if result.step_seconds is not None:
+        run_dir = run_directory(conversation)
+        note_step_seconds(runconfig.load(run_dir), result.step_seconds)
     conversation.show(dry_run_table(result))
     return "fits" if result.verdict == "fits" else "short"
 

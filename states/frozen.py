@@ -6,26 +6,19 @@ from rich.text import Text
 
 from srwizard import runconfig
 from srwizard.conversation import Conversation
-from srwizard.data.fingerprint import fingerprint
-from srwizard.data.layout import scan
-from srwizard.devices import find_devices
-from srwizard.errors import DatasetError, UsageError
-from srwizard.i18n import language
+from srwizard.errors import UsageError
 from srwizard.i18n import translate as _
-from srwizard.models.catalog import card, resolve_parameters
 from srwizard.prompts import expand
+from srwizard.resolve import resolve
 from srwizard.runconfig import RunConfig
-from srwizard.states.data import chosen_dataset, chosen_variables
 from srwizard.states.output import problem_with
-
-LOADERS_BESIDE_A_GPU = 4
 
 
 def run(conversation: Conversation) -> str:
     """Resolve every value and write the run config, unless this very one is there already."""
     session = conversation.session
     run_dir = run_directory(conversation)
-    config = resolve(conversation)
+    config = resolve(conversation, session.answers)
     _make(run_dir)
     hold_run(conversation)
     wanted, present = runconfig.seal(config).digest, _digest_there(run_dir)
@@ -57,73 +50,6 @@ def run(conversation: Conversation) -> str:
 def run_directory(conversation: Conversation) -> Path:
     """Return the run directory that was answered."""
     return expand(conversation.session.answers.output.dir or "")
-
-
-def resolve(conversation: Conversation) -> RunConfig:
-    """Turn the answers into a run config in which nothing is left implicit.
-
-    Raises:
-        DatasetError: the dataset cannot be read any more.
-    """
-    answers = conversation.session.answers
-    summary = chosen_dataset(conversation)
-    variables = chosen_variables(conversation, summary)
-    names = [variable.name for variable in variables]
-    gpus = {gpu.index: gpu for gpu in find_devices().gpus} if answers.devices.gpus else {}
-    missing = [number for number in answers.devices.gpus if number not in gpus]
-    if missing:
-        raise UsageError(
-            _("devices.gpus: GPU {numbers} is not there", numbers=", ".join(map(str, missing))),
-            _("See what is there: srwizard gpus"),
-        )
-    try:
-        digests = fingerprint(scan(summary.root), names)
-    except OSError as error:
-        raise DatasetError(
-            _("{path} cannot be read: {reason}", path=summary.root, reason=error)
-        ) from None
-    loaders = LOADERS_BESIDE_A_GPU if gpus else 0
-    training = answers.training.model_copy()
-    if training.num_workers is None:
-        training.num_workers = loaders
-    return RunConfig(
-        created="",
-        language="zh" if language() == "zh" else "en",
-        data=runconfig.RunData(
-            root=str(summary.root),
-            layout=summary.layout,
-            variables=names,
-            scale=answers.data.scale or 1,
-            hr_shape=list(variables[0].hr_shape),
-            lr_shape=list(variables[0].lr_shape),
-            steps=summary.steps,
-            fingerprint=digests,
-        ),
-        output=runconfig.RunOutput(dir=str(run_directory(conversation))),
-        model=runconfig.RunModel(
-            name=answers.model.name or "",
-            params=resolve_parameters(card(answers.model.name or ""), answers.model.params),
-            in_channels=len(names),
-            out_channels=len(names),
-            global_skip=True,
-        ),
-        training=training,
-        devices=runconfig.RunDevices(
-            gpus=[
-                runconfig.RunGPU(index=number, uuid=gpus[number].uuid, name=gpus[number].name)
-                for number in answers.devices.gpus
-            ],
-            processes=len(answers.devices.gpus) or answers.devices.processes,
-            nodes=answers.devices.nodes,
-            backend="nccl" if gpus else "gloo",
-        ),
-        memory=runconfig.RunMemory(
-            use_amp=answers.memory.use_amp,
-            gradient_checkpointing=answers.memory.gradient_checkpointing,
-            patch_size=answers.memory.patch_size,
-        ),
-        software=runconfig.software_versions(),
-    )
 
 
 def _digest_there(run_dir: Path) -> str | None:

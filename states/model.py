@@ -1,17 +1,23 @@
 """model: which network, and its parameters."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from rich.text import Text
 
 from srwizard.conversation import Conversation
-from srwizard.errors import UsageError
+from srwizard.devices import find_devices
+from srwizard.errors import SrwizardError, UsageError
 from srwizard.i18n import language
 from srwizard.i18n import translate as _
+from srwizard.memory.forecast import begin, known
 from srwizard.models.catalog import ModelCard, Parameter, card, cards, problems, resolve_parameters
 from srwizard.models.table import family_title
 from srwizard.prompts import Choice, Question
+from srwizard.resolve import resolve
+from srwizard.runconfig import RunConfig
 from srwizard.states.data import chosen_dataset, chosen_variables
+from srwizard.units import bytes_text
 
 
 def run(conversation: Conversation) -> str:
@@ -35,7 +41,9 @@ def run(conversation: Conversation) -> str:
             text=_("Parameters of {model}", model=chosen.name),
             kind="one",
             default=False,
-            help=", ".join(f"{name} {value}" for name, value in shown.items()),
+            help="\n  ".join(
+                [chosen.paper, ", ".join(f"{name} {value}" for name, value in shown.items())]
+            ),
             choices=(Choice(False, _("as shown")), Choice(True, _("change them one by one"))),
             check=note_change,
         )
@@ -68,17 +76,54 @@ def _model_question(conversation: Conversation) -> Question:
         kind="one",
         default=recommended,
         help=_("The recommended model is a good first choice; lighter ones train faster."),
-        choices=tuple(_choice(item, scale) for item in cards().values()),
+        choices=tuple(_choice(conversation, item) for item in cards().values()),
         check=check,
         person_only=True,
     )
 
 
-def _choice(item: ModelCard, scale: int | None) -> Choice:
+def _choice(conversation: Conversation, item: ModelCard) -> Choice:
     summary = item.summary_zh if language() == "zh" else item.summary_en
     mark = " " + _("(recommended)") if item.recommended else ""
-    title = f"{item.name}{mark} · {summary}"
-    return Choice(item.name, title, _unfit(item, scale), group=family_title(item))
+    transform = ["FFT"] if item.fft else []
+    title = " · ".join([item.name + mark, *_figures(conversation, item), *transform, summary])
+    unfit = _unfit(item, conversation.session.answers.data.scale)
+    return Choice(item.name, title, unfit, group=family_title(item))
+
+
+def _figures(conversation: Conversation, item: ModelCard) -> Iterator[str]:
+    """Yield what is known of a model on this data: parameters, predicted peak, time of a step."""
+    run = _by_default(conversation, item)
+    found = known(run) if run is not None else None
+    if run is None or found is None:
+        return
+    yield _("{millions:.2g} M parameters", millions=found.parameters / 1e6)
+    yield _(
+        "about {peak} at batch {batch}",
+        peak=bytes_text(found.peak_bytes),
+        batch=run.training.batch_size,
+    )
+    if found.step_seconds is not None:
+        yield _("{seconds:.2g} s a step", seconds=found.step_seconds)
+
+
+def begin_forecasts(conversation: Conversation) -> None:
+    """Begin to predict what each model would need on the chosen data, in the background."""
+    runs = [_by_default(conversation, item) for item in cards().values()]
+    begin([run for run in runs if run is not None])
+
+
+def _by_default(conversation: Conversation, item: ModelCard) -> RunConfig | None:
+    """Return the run that a model would be by default, or None where it cannot be one."""
+    answers = conversation.session.answers.model_copy(deep=True)
+    answers.set("model.name", item.name)
+    answers.set("model.params", {})
+    if not answers.has("devices.gpus"):
+        answers.set("devices.gpus", [gpu.index for gpu in find_devices().gpus if not gpu.busy][:1])
+    try:
+        return resolve(conversation, answers)
+    except SrwizardError:
+        return None
 
 
 def _unfit(item: ModelCard, scale: int | None) -> str | None:

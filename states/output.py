@@ -9,10 +9,14 @@ from srwizard.errors import UsageError
 from srwizard.i18n import translate as _
 from srwizard.prompts import Question, expand
 from srwizard.session import Session
+from srwizard.states.model import begin_forecasts
 
 
 def run(conversation: Conversation) -> str:
     """Ask for the run directory."""
+    if conversation.prompts.interactive:
+        # The list of models comes next: by then their figures may be there.
+        begin_forecasts(conversation)
     answers = conversation.session.answers
     assert answers.data.root is not None
     name = expand(answers.data.root).name or "run"

@@ -1,0 +1,96 @@
+"""Predictions for the wizard, which imports no torch: made by a process of its own, and kept.
+
+A prediction depends on the network, the shapes, the memory options and the device, not on the
+data; it is kept in the user's cache under a digest of these.
+"""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+
+from srwizard import files
+from srwizard.runconfig import RunConfig
+from srwizard.train.processes import end_with_parent
+
+FORECASTER = "srwizard.memory.forecaster"
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What is known of a run before it is tried; the seconds only where a dry run took them."""
+
+    parameters: int
+    peak_bytes: int
+    step_seconds: float | None = None
+
+
+def known(run: RunConfig) -> Forecast | None:
+    """Return what is known of a run, or None."""
+    try:
+        return Forecast(**json.loads(file_of(run).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def keep(run: RunConfig, forecast: Forecast) -> None:
+    """Keep a forecast; where the cache cannot be written, nothing is kept."""
+    path = file_of(run)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        files.write_json(path, vars(forecast))
+    except OSError:
+        return
+
+
+def note_step_seconds(run: RunConfig, seconds: float) -> None:
+    """Add what a dry run has measured to what was predicted."""
+    found = known(run)
+    if found is not None:
+        keep(run, Forecast(found.parameters, found.peak_bytes, seconds))
+
+
+def begin(runs: Sequence[RunConfig]) -> None:
+    """Begin to predict what is not known yet, in the background; it ends with this process."""
+    wanted = [run.model_dump() for run in runs if known(run) is None]
+    if not wanted:
+        return
+    child = subprocess.Popen(
+        ["nice", sys.executable, "-m", FORECASTER],
+        env={**os.environ, "PYTHONSAFEPATH": "1", "OMP_NUM_THREADS": "1"},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+        preexec_fn=end_with_parent,
+    )
+    assert child.stdin is not None
+    with child.stdin:
+        child.stdin.write(json.dumps(wanted).encode())
+
+
+def file_of(run: RunConfig) -> Path:
+    """Return the file that the forecast of a run is kept in."""
+    parts: dict[str, Any] = {
+        "model": run.model.model_dump(),
+        "scale": run.data.scale,
+        "hr_shape": run.data.hr_shape,
+        "batch": [run.training.batch_size, run.training.grad_accumulation],
+        "normalization": run.training.normalization,
+        "devices": [
+            run.devices.processes,
+            run.devices.backend,
+            *(g.name for g in run.devices.gpus),
+        ],
+        "memory": run.memory.model_dump(),
+        "software": run.software,
+    }
+    digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
+    return Path(platformdirs.user_cache_dir("srwizard")) / "forecasts" / f"{digest}.json"

@@ -1,0 +1,28 @@
+"""The process that predicts for the wizard: `python -m srwizard.memory.forecaster`.
+
+Reads a JSON list of run configs from standard input and keeps a forecast of each; a model that
+cannot be built on this data is left out.
+"""
+
+import json
+import sys
+
+from srwizard.memory.forecast import Forecast, keep
+from srwizard.memory.predict import predict
+from srwizard.runconfig import RunConfig
+
+
+def main() -> None:
+    """Predict every run that is asked for."""
+    for values in json.load(sys.stdin):
+        run = RunConfig.model_validate(values)
+        try:
+            found = predict(run)
+        except Exception as error:
+            print(f"{run.model.name}: {type(error).__name__}: {error}", file=sys.stderr)
+            continue
+        keep(run, Forecast(found.parameters, found.peak_bytes))
+
+
+if __name__ == "__main__":
+    main()
