@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from rich.table import Table
 from rich.text import Text
@@ -9,49 +10,97 @@ from rich.text import Text
 from srwizard.conversation import Conversation
 from srwizard.errors import DoesNotFitError, InterruptedByUserError, NeedsPersonError
 from srwizard.i18n import translate as _
+from srwizard.memory.forecast import forecasts
 from srwizard.memory.measure import FILE_NAME
-from srwizard.memory.remedies import Remedy, apply, remedies
+from srwizard.memory.outlook import Outlook, outlooks, recommended
+from srwizard.memory.remedies import Remedy, apply, combinations, remedies
 from srwizard.prompts import Choice, Question
+from srwizard.resolve import resolve
 from srwizard.states.data import chosen_dataset, chosen_variables
 from srwizard.states.frozen import run_directory
+from srwizard.units import megabytes_text
 
-SEVERAL, EDIT, ACCEPT, QUIT = "several", "edit", "accept", "quit"
+BEST, SEVERAL, EDIT, ACCEPT, QUIT = "best", "several", "edit", "accept", "quit"
 
 
 def run(conversation: Conversation) -> str:
-    """Show the remedies and let a person, or memory.when_tight, decide."""
+    """Show the remedies with what each would bring; a person or memory.when_tight decides."""
     variables = chosen_variables(conversation, chosen_dataset(conversation))
     offered = remedies(conversation.session.answers, variables[0].hr_shape)
-    conversation.show(remedies_table(offered))
+    singles, together = _outlooks(conversation, offered)
+    best = recommended([*singles, *together])
+    conversation.show(remedies_table(singles))
+    if best is not None:
+        conversation.show(Text(_("Predicted to fit: {remedy}", remedy=best.remedy.title)))
     if conversation.prompts.interactive:
-        return _ask(conversation, offered)
-    return _decide(conversation, offered)
+        return _ask(conversation, offered, best)
+    return _decide(conversation, offered, best)
 
 
-def remedies_table(offered: Sequence[Remedy]) -> Table:
-    """Return the remedies as a numbered table."""
+def _outlooks(
+    conversation: Conversation, offered: Sequence[Remedy]
+) -> tuple[list[Outlook], list[Outlook]]:
+    """Predict what each remedy, and what several together, would bring."""
+    answers = conversation.session.answers
+    together = combinations(offered)
+    variants = []
+    for remedy in (*offered, *together):
+        changed = answers.model_copy(deep=True)
+        apply(changed, remedy)
+        variants.append(resolve(conversation, changed))
+    with conversation.prompts.busy(_("Predicting what each change would bring …")):
+        present, *predicted = forecasts([resolve(conversation, answers), *variants])
+    measured = _dry_run(conversation)
+    found = outlooks(
+        [*offered, *together],
+        predicted,
+        present,
+        measured.get("peak_bytes"),
+        int(measured.get("capacity_bytes") or 0),
+    )
+    return found[: len(offered)], found[len(offered) :]
+
+
+def remedies_table(offered: Sequence[Outlook]) -> Table:
+    """Return the remedies as a numbered table, with their predicted peaks."""
     table = Table(title=_("What can be changed"), title_justify="left")
     table.add_column(_("No."))
     table.add_column(_("Remedy"), overflow="fold")
+    table.add_column(_("Predicted peak"), overflow="fold")
     table.add_column(_("Cost"), overflow="fold")
-    for number, remedy in enumerate(offered, start=1):
-        table.add_row(str(number), Text(remedy.title), Text(remedy.cost))
+    for number, item in enumerate(offered, start=1):
+        cost = item.remedy.cost if item.gains else _("saves next to nothing here")
+        table.add_row(str(number), Text(item.remedy.title), Text(_peak_text(item)), Text(cost))
     return table
 
 
-def _verdict(conversation: Conversation) -> str | None:
-    """Return the verdict on the config as it is frozen now."""
+def _peak_text(item: Outlook) -> str:
+    if item.peak_bytes is None:
+        return "-"
+    text = megabytes_text(item.peak_bytes)
+    return f"{text}, {100 * item.share:.0f} %" if item.share is not None else text
+
+
+def _dry_run(conversation: Conversation) -> dict[str, Any]:
+    """Return the dry run of the config as it is frozen now, empty where there is none."""
     try:
         found = json.loads((run_directory(conversation) / FILE_NAME).read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        return None
-    same = found.get("digest") == conversation.session.digest
-    return str(found["verdict"]) if same else None
+        return {}
+    same = isinstance(found, dict) and found.get("digest") == conversation.session.digest
+    return found if same else {}
 
 
-def _ask(conversation: Conversation, offered: Sequence[Remedy]) -> str:
+def _verdict(conversation: Conversation) -> str | None:
+    return _dry_run(conversation).get("verdict")
+
+
+def _ask(conversation: Conversation, offered: Sequence[Remedy], best: Outlook | None) -> str:
     """Let a person pick remedies, edit, or accept what is tight; return the trigger."""
     choices = [*_numbered(offered)]
+    if best is not None:
+        title = _("Predicted to fit: {remedy}", remedy=best.remedy.title)
+        choices.insert(0, Choice(BEST, title))
     if len(offered) > 1:
         choices.append(Choice(SEVERAL, _("Several of these …")))
     choices.append(Choice(EDIT, _("Edit the answers myself")))
@@ -68,6 +117,8 @@ def _ask(conversation: Conversation, offered: Sequence[Remedy]) -> str:
         )
     if chosen == ACCEPT:
         return "accepted"
+    if chosen == BEST and best is not None:
+        apply(conversation.session.answers, best.remedy)
     for number in _picked(conversation, offered, chosen):
         apply(conversation.session.answers, offered[number])
     return "changed"
@@ -97,7 +148,7 @@ def _picked(conversation: Conversation, offered: Sequence[Remedy], chosen: objec
     return marked
 
 
-def _decide(conversation: Conversation, offered: Sequence[Remedy]) -> str:
+def _decide(conversation: Conversation, offered: Sequence[Remedy], best: Outlook | None) -> str:
     """Follow memory.when_tight.
 
     Raises:
@@ -113,7 +164,7 @@ def _decide(conversation: Conversation, offered: Sequence[Remedy]) -> str:
     if policy == "accept" and verdict == "tight":
         return "accepted"
     if policy == "apply" and offered:
-        apply(conversation.session.answers, offered[0])
+        apply(conversation.session.answers, best.remedy if best is not None else offered[0])
         return "changed"
     message = (
         _("the run is tight in memory; nothing was launched")

@@ -21,6 +21,7 @@ from srwizard.runconfig import RunConfig
 from srwizard.train.processes import end_with_parent
 
 FORECASTER = "srwizard.memory.forecaster"
+PATIENCE_SECONDS = 120
 
 
 @dataclass(frozen=True)
@@ -57,11 +58,22 @@ def note_step_seconds(run: RunConfig, seconds: float) -> None:
         keep(run, Forecast(found.parameters, found.peak_bytes, seconds))
 
 
-def begin(runs: Sequence[RunConfig]) -> None:
+def forecasts(runs: Sequence[RunConfig]) -> list[Forecast | None]:
+    """Return the forecast of each run, once all are made; None where one cannot be."""
+    child = begin(runs)
+    if child is not None:
+        try:
+            child.wait(PATIENCE_SECONDS)
+        except subprocess.TimeoutExpired:
+            child.kill()
+    return [known(run) for run in runs]
+
+
+def begin(runs: Sequence[RunConfig]) -> "subprocess.Popen[bytes] | None":
     """Begin to predict what is not known yet, in the background; it ends with this process."""
     wanted = [run.model_dump() for run in runs if known(run) is None]
     if not wanted:
-        return
+        return None
     child = subprocess.Popen(
         ["nice", sys.executable, "-m", FORECASTER],
         env={**os.environ, "PYTHONSAFEPATH": "1", "OMP_NUM_THREADS": "1"},
@@ -74,6 +86,7 @@ def begin(runs: Sequence[RunConfig]) -> None:
     assert child.stdin is not None
     with child.stdin:
         child.stdin.write(json.dumps(wanted).encode())
+    return child
 
 
 def file_of(run: RunConfig) -> Path:

@@ -1,6 +1,6 @@
 """What can be changed to lower the peak, in the order of preference, and what each costs."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -84,6 +84,31 @@ def _smaller_batch(answers: Answers, batch_size: int) -> Remedy:
 def _half_or_less(batch_size: int) -> int:
     """Return the largest divisor below `batch_size`, so that the effective batch stays the same."""
     return next(size for size in range(batch_size // 2, 0, -1) if batch_size % size == 0)
+
+
+def combined(parts: Sequence[Remedy]) -> Remedy:
+    """Return several remedies as one; of two that set the same, the later counts."""
+    changes: dict[str, Any] = {}
+    for part in parts:
+        changes |= part.changes
+    return Remedy(changes, " + ".join(part.title for part in parts), "")
+
+
+def combinations(offered: Sequence[Remedy]) -> list[Remedy]:
+    """Return what can be done together, the least intrusive first.
+
+    Of the remedies for the batch only those that keep the effective batch are taken.
+    """
+    kept: list[Remedy] = []
+    found = []
+    for remedy in offered:
+        if set(remedy.changes) == {"training.batch_size"}:
+            continue
+        # A smaller batch takes the place of a larger one, not its place beside it.
+        kept = [part for part in kept if set(part.changes) != set(remedy.changes)] + [remedy]
+        if len(kept) > 1:
+            found.append(combined(kept))
+    return found
 
 
 def apply(answers: Answers, remedy: Remedy) -> None:

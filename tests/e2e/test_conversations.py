@@ -179,9 +179,10 @@ def test_a_tight_run_is_made_to_fit_before_it_is_launched(
     screen.wait_for("要修改什么？")
     for shown in ("紧张", "22100 MB", "24576 MB", "89.9 %", "use_amp", "batch_size 16"):
         assert shown in screen.text, shown
-    # use_amp is the first, batch 16 alone the fourth; "several" stands below the five remedies.
+    # The first is what is predicted to fit; "several" stands below it and the five remedies.
+    assert "预测放得下" in screen.text
     screen.wait_for("5. ")
-    screen.send(DOWN * 5 + ENTER)
+    screen.send(DOWN * 6 + ENTER)
     screen.wait_for("? 采用哪几项？")
     screen.send(SPACE + DOWN * 3 + SPACE + ENTER)
     answer(screen, "确认执行?", count=2)

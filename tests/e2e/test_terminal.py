@@ -187,3 +187,20 @@ def test_the_first_question_comes_before_torch_could_be_imported(
     children = Path(f"/proc/{screen.pid}/maps").read_text()
     assert "libtorch" not in children
     screen.kill()
+
+
+@pytest.mark.slow
+def test_the_list_of_models_shows_what_each_needs_on_this_data(
+    terminal: Open, dataset: Path, tmp_path: Path
+) -> None:
+    screen = terminal(columns=140)
+    Walk(screen, root=dataset).to("output")
+    kept = tmp_path / "home" / ".cache" / "srwizard" / "forecasts"
+    end = time.monotonic() + 60
+    while len(list(kept.glob("*.json"))) < 3:
+        assert time.monotonic() < end, "no forecasts were made"
+        time.sleep(0.2)
+    screen.send(ENTER)
+    screen.wait_for("? Model")
+    screen.wait_for("M parameters · about", count=3)
+    screen.kill()
