@@ -260,6 +260,24 @@ def train(run_dir: Path) -> None:
     print(_("Report: {path}", path=run_dir / "report.html"))
 
 
+@app.command(help=_("Predict the peak memory of a frozen run; no GPU is needed for it."))
+def estimate(
+    run_dir: Path,
+    gpu: Annotated[
+        str | None, typer.Option(help=_('A GPU by name ("RTX 3090") or size (24GiB).'))
+    ] = None,
+    batch_sizes: Annotated[
+        str, typer.Option(help=_("More batch sizes, separated by commas."))
+    ] = "",
+    as_json: AsJson = False,
+) -> None:
+    from srwizard.memory.predict import main as predict
+
+    chosen = ["--gpu", gpu] if gpu else []
+    shape = ["--json"] if as_json else []
+    raise typer.Exit(predict([str(run_dir), "--batch-sizes", batch_sizes, *chosen, *shape]))
+
+
 @app.command(help=_("Write the report of a run anew."))
 def report(run_dir: Path) -> None:
     from srwizard.report import write_report

@@ -1,5 +1,7 @@
 """From answers to a run config: every value resolved, nothing left implicit."""
 
+from pathlib import Path
+
 from srwizard import runconfig
 from srwizard.answers import Answers
 from srwizard.conversation import Conversation
@@ -17,8 +19,27 @@ from srwizard.states.data import chosen_dataset, chosen_variables
 LOADERS_BESIDE_A_GPU = 4
 
 
-def resolve(conversation: Conversation, answers: Answers) -> RunConfig:
+def fingerprint_now(root: Path, variables: list[str]) -> dict[str, str]:
+    """Take the fingerprint of a dataset.
+
+    Raises:
+        DatasetError: it cannot be read.
+    """
+    try:
+        return fingerprint(scan(root), variables)
+    except OSError as error:
+        raise DatasetError(_("{path} cannot be read: {reason}", path=root, reason=error)) from None
+
+
+def resolve(
+    conversation: Conversation, answers: Answers, *, digests: dict[str, str] | None = None
+) -> RunConfig:
     """Turn answers about the chosen dataset into a run config in which nothing is left implicit.
+
+    Args:
+        conversation: whose dataset it is.
+        answers: the answers, or a variant of them.
+        digests: the dataset's fingerprint, where an earlier one will do; None: it is taken anew.
 
     Raises:
         DatasetError: the dataset cannot be read any more.
@@ -34,12 +55,8 @@ def resolve(conversation: Conversation, answers: Answers) -> RunConfig:
             _("devices.gpus: GPU {numbers} is not there", numbers=", ".join(map(str, missing))),
             _("See what is there: srwizard gpus"),
         )
-    try:
-        digests = fingerprint(scan(summary.root), names)
-    except OSError as error:
-        raise DatasetError(
-            _("{path} cannot be read: {reason}", path=summary.root, reason=error)
-        ) from None
+    if digests is None:
+        digests = fingerprint_now(summary.root, names)
     loaders = LOADERS_BESIDE_A_GPU if gpus else 0
     training = answers.training.model_copy()
     if training.num_workers is None:

@@ -42,14 +42,17 @@ def _outlooks(
 ) -> tuple[list[Outlook], list[Outlook]]:
     """Predict what each remedy, and what several together, would bring."""
     answers = conversation.session.answers
+    digests = conversation.session.fingerprint
     together = combinations(offered)
     variants = []
     for remedy in (*offered, *together):
         changed = answers.model_copy(deep=True)
         apply(changed, remedy)
-        variants.append(resolve(conversation, changed))
+        variants.append(resolve(conversation, changed, digests=digests))
     with conversation.prompts.busy(_("Predicting what each change would bring …")):
-        present, *predicted = forecasts([resolve(conversation, answers), *variants])
+        present, *predicted = forecasts(
+            [resolve(conversation, answers, digests=digests), *variants]
+        )
     measured = _dry_run(conversation)
     found = outlooks(
         [*offered, *together],

@@ -121,7 +121,7 @@ def _by_default(conversation: Conversation, item: ModelCard) -> RunConfig | None
     if not answers.has("devices.gpus"):
         answers.set("devices.gpus", [gpu.index for gpu in find_devices().gpus if not gpu.busy][:1])
     try:
-        return resolve(conversation, answers)
+        return resolve(conversation, answers, digests=conversation.session.fingerprint)
     except SrwizardError:
         return None
 
