@@ -5,7 +5,7 @@ import tempfile
 import traceback
 
 from srwizard import i18n
-from srwizard.errors import EXIT_INTERNAL, EXIT_INTERRUPTED, SrwizardError
+from srwizard.errors import EXIT_INTERNAL, EXIT_INTERRUPTED, InterruptedByUserError, SrwizardError
 from srwizard.i18n import translate as _
 
 
@@ -17,6 +17,9 @@ def main() -> None:
 
     try:
         app()
+    except InterruptedByUserError as error:
+        print(error.message, error.hint, sep="\n", file=sys.stderr)
+        sys.exit(error.exit_code)
     except SrwizardError as error:
         _complain(error.message, error.hint)
         sys.exit(error.exit_code)

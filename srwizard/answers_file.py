@@ -115,7 +115,8 @@ def text_from(source: str) -> str:
             answers = session.load(session.find(source)).answers
         except UsageError as error:
             raise UsageError(
-                error.message, _("Name a run directory, or a session: srwizard resume lists them.")
+                _("{source} is neither a run directory nor a session", source=source),
+                error.hint,
             ) from None
     header = "# " + _("From {source}. output.dir must be a directory without a run.", source=source)
     return f"{header}\n{yamlfile.dump(answers.decided())}"

@@ -102,6 +102,8 @@ def wizard(
     session.answers = parse_answers(document)
     prompts = AnswersFilePrompts(document, console)
     machine.run(Conversation(session, prompts, stop_after.value if stop_after else None))
+    if stop_after is not None:
+        print(_("Stopped as asked. Go on with: srwizard resume {id}", id=session.id))
 
 
 def _converse(stop_after: StopAfter | None) -> None:
@@ -249,14 +251,17 @@ def gpus(as_json: AsJson = False) -> None:
 def train(run_dir: Path) -> None:
     from srwizard import runconfig
     from srwizard.locks import held
-    from srwizard.states.done import scores_table
+    from srwizard.states.done import scores_table, warnings
     from srwizard.train.launch import launch
 
     run_dir = run_dir.absolute()
     runconfig.load(run_dir)
     with held(run_dir / ".lock", _("the run directory {path}", path=run_dir)):
+        print(_("Training in {run_dir} …", run_dir=run_dir))
         scores = launch(run_dir)
     console.print(scores_table(scores))
+    for warning in warnings(scores):
+        print(warning)
     print(_("Report: {path}", path=run_dir / "report.html"))
 
 

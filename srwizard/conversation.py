@@ -25,6 +25,8 @@ class Conversation:
     session: Session
     prompts: Prompts
     stop_after: str | None = None
+    backwards: bool = False
+    """Whether the state was entered by going back: it begins at its last question then."""
     _held: ExitStack = field(default_factory=ExitStack)
     _locked: set[Path] = field(default_factory=set)
 
@@ -59,8 +61,7 @@ class Conversation:
         Raises:
             Back: the user went back from the first question.
         """
-        place = 0
-        asked: list[int] = []
+        place, asked = self._beginning(makers)
         while place < len(makers):
             question = makers[place]()
             if question is None:
@@ -75,6 +76,14 @@ class Conversation:
                 continue
             asked.append(place)
             place += 1
+
+    def _beginning(self, makers: Sequence[Maker]) -> tuple[int, list[int]]:
+        """Return where to begin, and which questions stand before it."""
+        if not self.backwards:
+            return 0, []
+        self.backwards = False
+        there = [place for place, make in enumerate(makers) if make() is not None]
+        return (there[-1], there[:-1]) if there else (0, [])
 
     def show(self, content: RenderableType) -> None:
         """Show something that needs no answer."""

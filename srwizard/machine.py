@@ -153,6 +153,7 @@ def _walk(conversation: Conversation) -> None:
             trigger = STATES[source](conversation)
         except Back:
             trigger = "back"
+        conversation.backwards = trigger == "back"
         if source in FINAL_STATES:
             return
         if trigger not in machine.get_triggers(source):

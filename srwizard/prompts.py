@@ -43,6 +43,7 @@ class Question:
         kind: what is asked for.
         default: taken when the user just presses Enter.
         help: one line that says what the answer does.
+        details: more lines, shown on `?`.
         choices: for "one" and "several".
         check: returns what is wrong with a value, or None.
         optional: an empty text means None.
@@ -54,6 +55,7 @@ class Question:
     kind: Literal["text", "directory", "int", "float", "yes_no", "one", "several"]
     default: Any = None
     help: str = ""
+    details: tuple[str, ...] = ()
     choices: tuple[Choice, ...] = ()
     check: Callable[[Any], str | None] = lambda _value: None
     optional: bool = False
@@ -187,7 +189,12 @@ class TerminalPrompts:
         shown = "" if default is None else str(default)
         if question.kind == "directory":
             prompt = questionary.path(
-                question.text, default=shown, only_directories=True, validate=valid
+                question.text,
+                default=shown,
+                only_directories=True,
+                validate=valid,
+                # Completion on Tab: a list that opens by itself would swallow Enter.
+                complete_while_typing=False,
             )
         else:
             prompt = questionary.text(question.text, default=shown, validate=valid)
@@ -246,16 +253,20 @@ class TerminalPrompts:
         application = prompt.application
         keys = KeyBindings()
 
+        untouched = application.current_buffer.text
+
         @Condition
-        def nothing_typed() -> bool:
-            return not application.current_buffer.text
+        def asks_for_help() -> bool:
+            # In a number, or in a text not yet changed, a question mark can mean nothing else.
+            numeric = question.kind in ("int", "float")
+            return numeric or application.current_buffer.text in ("", untouched)
 
         @keys.add("escape", eager=True)
         @keys.add("c-b", eager=True)
         def go_back(event: Any) -> None:
             event.app.exit(exception=Back())
 
-        @keys.add("?", eager=True, filter=nothing_typed)
+        @keys.add("?", eager=True, filter=asks_for_help)
         def show_help(event: Any) -> None:
             run_in_terminal(lambda: self._console.print(self._help(question), style="dim"))
 
@@ -265,7 +276,7 @@ class TerminalPrompts:
         return prompt.unsafe_ask()
 
     def _help(self, question: Question) -> str:
-        lines = [question.help] if question.help else []
+        lines = list(question.details or ((question.help,) if question.help else ()))
         if question.key:
             lines.append(_("Key in the answers file: {key}", key=question.key))
         lines.append(_("Esc or Ctrl-B: back · Ctrl-C: save and quit"))

@@ -27,8 +27,11 @@ def run(conversation: Conversation) -> str:
     """Show the remedies with what each would bring; a person or memory.when_tight decides."""
     variables = chosen_variables(conversation, chosen_dataset(conversation))
     offered = remedies(conversation.session.answers, variables[0].hr_shape)
-    singles, together = _outlooks(conversation, offered)
-    best = recommended([*singles, *together])
+    with conversation.prompts.busy(_("Predicting what each change would bring …")):
+        singles = _outlooks(conversation, offered)
+        best = recommended(singles)
+        if best is None:
+            best = recommended(_outlooks(conversation, combinations(offered)))
     conversation.show(remedies_table(singles))
     if best is not None:
         conversation.show(Text(_("Predicted to fit: {remedy}", remedy=best.remedy.title)))
@@ -37,31 +40,23 @@ def run(conversation: Conversation) -> str:
     return _decide(conversation, offered, best)
 
 
-def _outlooks(
-    conversation: Conversation, offered: Sequence[Remedy]
-) -> tuple[list[Outlook], list[Outlook]]:
-    """Predict what each remedy, and what several together, would bring."""
-    answers = conversation.session.answers
-    digests = conversation.session.fingerprint
-    together = combinations(offered)
-    variants = []
-    for remedy in (*offered, *together):
+def _outlooks(conversation: Conversation, offered: Sequence[Remedy]) -> list[Outlook]:
+    """Predict what each remedy would bring to the config as it is."""
+    answers, digests = conversation.session.answers, conversation.session.fingerprint
+    runs = [resolve(conversation, answers, digests=digests)]
+    for remedy in offered:
         changed = answers.model_copy(deep=True)
         apply(changed, remedy)
-        variants.append(resolve(conversation, changed, digests=digests))
-    with conversation.prompts.busy(_("Predicting what each change would bring …")):
-        present, *predicted = forecasts(
-            [resolve(conversation, answers, digests=digests), *variants]
-        )
+        runs.append(resolve(conversation, changed, digests=digests))
+    present, *predicted = forecasts(runs)
     measured = _dry_run(conversation)
-    found = outlooks(
-        [*offered, *together],
+    return outlooks(
+        offered,
         predicted,
         present,
         measured.get("peak_bytes"),
         int(measured.get("capacity_bytes") or 0),
     )
-    return found[: len(offered)], found[len(offered) :]
 
 
 def remedies_table(offered: Sequence[Outlook]) -> Table:

@@ -25,6 +25,7 @@ from srwizard.prompts import Choice, Question, expand
 
 def run(conversation: Conversation) -> str:
     """Ask for the dataset until a usable one is given, show it, choose the variables."""
+    conversation.backwards = False
     while True:
         before = conversation.session.answers.data.root
         conversation.ask(_root_question(conversation))
@@ -107,7 +108,8 @@ def _root_question(conversation: Conversation) -> Question:
 
 def _variables_question(conversation: Conversation, summary: DatasetSummary) -> Question | None:
     names = [variable.name for variable in summary.variables]
-    if len(names) == 1 and not conversation.session.answers.has("data.variables"):
+    given = conversation.session.answers.data.variables
+    if len(names) == 1 and given in (None, names):
         conversation.session.answers.set("data.variables", names)
         return None
     return Question(

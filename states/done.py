@@ -1,5 +1,7 @@
 """done: what came out, and where it is."""
 
+from collections.abc import Iterator
+
 from rich.table import Table
 from rich.text import Text
 
@@ -12,9 +14,23 @@ from srwizard.train.launch import test_scores
 def run(conversation: Conversation) -> str:
     """Show the metrics of the test split and the way to the report."""
     run_dir = run_directory(conversation)
-    conversation.show(scores_table(test_scores(run_dir)))
+    scores = test_scores(run_dir)
+    conversation.show(scores_table(scores))
+    for warning in warnings(scores):
+        conversation.show(Text(warning, style="yellow"))
     conversation.show(Text(_("Report: {path}", path=run_dir / "report.html")))
     return "next"
+
+
+def warnings(variables: dict[str, dict[str, dict[str, float]]]) -> Iterator[str]:
+    """Say for which variables the model is no better than interpolation."""
+    for name, found in variables.items():
+        if not found["model"]["rmse"] < found["bicubic"]["rmse"]:
+            yield _(
+                "{name}: the model is no better than bicubic interpolation; train longer, "
+                "or with a lower training.lr",
+                name=name,
+            )
 
 
 def scores_table(variables: dict[str, dict[str, dict[str, float]]]) -> Table:

@@ -39,14 +39,13 @@ def _overview(conversation: Conversation, note: Callable[[bool], str | None]) ->
     """Return the question whether to change anything, the present values in its help line."""
     answers = conversation.session.answers
     amp = _amp_question(conversation)
-    values = {
-        "use_amp": answers.memory.use_amp if answers.has("memory.use_amp") else amp.default,
-        "gradient_checkpointing": answers.memory.gradient_checkpointing,
-        "patch_size": answers.memory.patch_size,
-    }
+    use_amp = answers.memory.use_amp if answers.has("memory.use_amp") else amp.default
     shown = ", ".join(
-        f"{name} {_('yes') if value is True else _('no') if value in (False, None) else value}"
-        for name, value in values.items()
+        [
+            f"use_amp {_yes_or_no(use_amp)}",
+            f"gradient_checkpointing {_yes_or_no(answers.memory.gradient_checkpointing)}",
+            f"patch_size {answers.memory.patch_size or _('whole fields')}",
+        ]
     )
     return Question(
         key="",
@@ -57,6 +56,10 @@ def _overview(conversation: Conversation, note: Callable[[bool], str | None]) ->
         choices=(Choice(False, _("as shown")), Choice(True, _("change them one by one"))),
         check=lambda value: note(value) or (patch_problem_now(conversation) if not value else None),
     )
+
+
+def _yes_or_no(value: bool) -> str:
+    return _("yes") if value else _("no")
 
 
 def _settle_defaults(conversation: Conversation) -> None:

@@ -44,6 +44,7 @@ def run(conversation: Conversation) -> str:
             help="\n  ".join(
                 [chosen.paper, ", ".join(f"{name} {value}" for name, value in shown.items())]
             ),
+            details=tuple(_explained(chosen)),
             choices=(Choice(False, _("as shown")), Choice(True, _("change them one by one"))),
             check=note_change,
         )
@@ -105,6 +106,12 @@ def _figures(conversation: Conversation, item: ModelCard) -> Iterator[str]:
     )
     if found.step_seconds is not None:
         yield _("{seconds:.2g} s a step", seconds=found.step_seconds)
+
+
+def _explained(chosen: ModelCard) -> Iterator[str]:
+    for parameter in chosen.parameters:
+        meaning = parameter.help_zh if language() == "zh" else parameter.help_en
+        yield f"{parameter.name}: {meaning}"
 
 
 def begin_forecasts(conversation: Conversation) -> None:

@@ -47,7 +47,11 @@ def problem_with(text: str, session: Session) -> str | None:
         if path.exists() and not path.is_dir():
             return _("{path} is a file", path=path)
         if holds_foreign_run(path, session):
-            return _("{path} already holds a run; choose another directory", path=path)
+            return _(
+                "{path} already holds a run; choose another directory, "
+                "or go on with it: srwizard train {path}",
+                path=path,
+            )
         existing = next(parent for parent in (path, *path.parents) if parent.exists())
     except OSError as error:
         return _("{path} cannot be used: {reason}", path=path, reason=error.strerror)

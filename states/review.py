@@ -19,6 +19,9 @@ QUIT = "quit"
 def run(conversation: Conversation) -> str:
     """Show the summary; return "next" when confirmed, or the section to edit."""
     conversation.show(summary(conversation))
+    notice = _batch_notice(conversation)
+    if notice is not None:
+        conversation.show(Text(notice, style="yellow"))
     found = _stale_section(conversation)
     if found is not None and conversation.prompts.interactive:
         section, message = found
@@ -91,6 +94,25 @@ def _rows(conversation: Conversation) -> list[tuple[str, Any]]:
         (_("Checkpointing"), _("yes") if answers.memory.gradient_checkpointing else _("no")),
         (_("Patch size"), answers.memory.patch_size or _("whole fields")),
     ]
+
+
+def _batch_notice(conversation: Conversation) -> str | None:
+    """Say so where one step takes the whole training split or more."""
+    answers = conversation.session.answers
+    total = (
+        answers.training.batch_size
+        * answers.training.grad_accumulation
+        * max(answers.devices.processes, 1)
+    )
+    steps = chosen_dataset(conversation).steps["train"]
+    if total <= steps:
+        return None
+    return _(
+        "The batch of {total} is larger than the training split of {steps} steps: "
+        "each epoch is one optimizer step.",
+        total=total,
+        steps=steps,
+    )
 
 
 def _batch_text(conversation: Conversation) -> str:

@@ -13,6 +13,12 @@ READMES = ("README.md", "README.zh-CN.md")
 
 
 @pytest.mark.parametrize("name", READMES)
+def test_nothing_is_left_to_be_filled_in(name: str) -> None:
+    text = (ROOT / name).read_text(encoding="utf-8")
+    assert not re.search(r"@[A-Z]+@|TODO|FIXME|XXX", text)
+
+
+@pytest.mark.parametrize("name", READMES)
 def test_every_link_leads_somewhere(name: str) -> None:
     text = (ROOT / name).read_text(encoding="utf-8")
     for target in re.findall(r"\]\(([^)#]+)\)", text):

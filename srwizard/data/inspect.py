@@ -21,6 +21,9 @@ from srwizard.i18n import translate as _
 SAMPLED_STEPS = 512
 """At most so many steps of a split have values sampled."""
 SAMPLED_ROWS = 16
+# What archives write where there is no value, if not NaN.
+FILL_VALUES = (-9999.0, -99999.0, -32768.0, -32767.0, -999.0, 9999.0, 99999.0)
+LARGEST_PLAUSIBLE = 1e15
 LAND_STEPS = 5
 """A point that has no value in any of so many steps, spread over the training split, is land."""
 
@@ -241,10 +244,29 @@ def _scan_values(contents: Contents, name: str, problems: list[Problem]) -> tupl
                 )
             if finite.size == 0:
                 continue
+            fill = _likely_fill(finite)
+            if fill is not None:
+                problems.append(
+                    Problem(
+                        found.path(index),
+                        _("step {step} holds {value}, which looks like a fill value; "
+                          "points without a value must be NaN",
+                          step=found.steps[index], value=f"{fill:g}"),
+                        fatal=False,
+                    )
+                )  # fmt: skip
             if level == "hr":
                 lowest = min(lowest, float(finite.min()))
                 highest = max(highest, float(finite.max()))
     return (lowest, highest) if lowest <= highest else (float("nan"), float("nan"))
+
+
+def _likely_fill(finite: FloatField) -> float | None:
+    """Return an extreme value that is likely to stand for "no value", or None."""
+    for extreme in (float(finite.min()), float(finite.max())):
+        if extreme in FILL_VALUES or abs(extreme) > LARGEST_PLAUSIBLE:
+            return extreme
+    return None
 
 
 def _sampled_rows(found: Field, index: int, problems: list[Problem]) -> FloatField:

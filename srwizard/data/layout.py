@@ -5,6 +5,7 @@ Three layouts are recognised (`npy`, `h5`, `nc`):
 `ROOT/{train,valid,test}.nc`, the last two with datasets `hr/<variable>`, `lr/<variable>`.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -130,24 +131,23 @@ def _npy_field(directory: Path, problems: list[Problem]) -> NpyField | None:
     if not files:
         problems.append(Problem(directory, _("there is no .npy file in it")))
         return None
-    shape: tuple[int, int] | None = None
-    steps = []
-    for file in files:
-        found = _checked_shape(file, problems)
-        if found is None:
-            continue
-        if shape is not None and found != shape:
+    shapes = {file: _checked_shape(file, problems) for file in files}
+    counted = Counter(shape for shape in shapes.values() if shape is not None)
+    if not counted:
+        return None
+    # Most files are right: the odd one is named, even if it is the first.
+    usual = counted.most_common(1)[0][0]
+    for file, shape in shapes.items():
+        if shape is not None and shape != usual:
             problems.append(
                 Problem(
                     file,
-                    _("shape {found} differs from {first} of the first step",
-                      found=list(found), first=list(shape)),
+                    _("shape {found} differs from {usual} of the other steps",
+                      found=list(shape), usual=list(usual)),
                 )
             )  # fmt: skip
-            continue
-        shape = found
-        steps.append(file.stem)
-    return NpyField(directory, tuple(steps), shape) if shape is not None else None
+    steps = tuple(file.stem for file in files if shapes[file] == usual)
+    return NpyField(directory, steps, usual)
 
 
 def _checked_shape(file: Path, problems: list[Problem]) -> tuple[int, int] | None:

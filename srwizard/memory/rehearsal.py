@@ -39,7 +39,7 @@ def main(arguments: list[str]) -> int:
     end_with_parent()
     _volunteer_to_be_killed()
     run = runconfig.load(run_dir)
-    i18n.set_language(run.language)
+    i18n.set_language(i18n.language_from_environment())
     baseline = _resident_bytes()
     with joined(run.devices) as place:
         where: dict[str, Any] = {"phase": "set-up", "step": None, "epoch": None}

@@ -23,6 +23,7 @@ import psutil
 
 from srwizard.devices import cpu
 from srwizard.errors import EXIT_INTERRUPTED, EXIT_TRAINING, UsageError
+from srwizard.i18n import language
 from srwizard.i18n import translate as _
 from srwizard.runconfig import RunConfig
 from srwizard.train.records import LAUNCHER_VARIABLE, LOG_FILE
@@ -80,6 +81,7 @@ def environment(run: RunConfig) -> dict[str, str]:
     settings["TORCH_CPP_LOG_LEVEL"] = "ERROR"
     # Whatever lies in the user's directory (a models/, a torch.py) is not ours to import.
     settings["PYTHONSAFEPATH"] = "1"
+    settings["LANGUAGE"] = language()
     settings[LAUNCHER_VARIABLE] = str(os.getpid())
     settings.update(MALLOC_SETTINGS)
     return settings

@@ -59,7 +59,7 @@ def main(arguments: list[str]) -> int:
     end_with_parent()
     run_dir = Path(arguments[0])
     run = runconfig.load(run_dir)
-    i18n.set_language(run.language)
+    i18n.set_language(i18n.language_from_environment())
     try:
         with joined(run.devices) as place:
             where: dict[str, Any] = {"phase": "set-up", "step": None, "epoch": None}
@@ -83,6 +83,8 @@ def _work(
         checkpoint.clear_unfinished(run_dir)
         records.drop_from(training.progress.epoch)
         records.log(_("resumed") if resumed else _("started"))
+        if resumed:
+            print(_going_on(training), flush=True)
     with Screen(training, records, enabled=place.is_first) as screen, stop.deferred():
 
         def note_phase(at: Training, phase: str) -> None:
@@ -106,6 +108,17 @@ def _work(
         save_examples(training, contents, run_dir / EXAMPLES_FILE)
         records.log(_("completed"))
     return 0
+
+
+def _going_on(training: Training) -> str:
+    epochs = training.run.training.epochs
+    if training.progress.epoch > epochs:
+        return _("All {epochs} epochs are done; only the test split is scored.", epochs=epochs)
+    return _(
+        "Going on from the last checkpoint, at epoch {epoch} of {epochs}.",
+        epoch=training.progress.epoch,
+        epochs=epochs,
+    )
 
 
 def _evaluate(training: Training, run_dir: Path, records: Records) -> None:

@@ -150,6 +150,7 @@ def test_out_of_memory_in_training_becomes_a_new_revision(
     assert now["training"]["grad_accumulation"] == 2
 
 
+@pytest.mark.slow
 def test_a_tight_run_is_made_to_fit_before_it_is_launched(
     terminal: Open,
     chinese: dict[str, str],
@@ -176,7 +177,7 @@ def test_a_tight_run_is_made_to_fit_before_it_is_launched(
     answer(screen, "激活检查点")
     answer(screen, "训练窗口大小")
     answer(screen, "确认执行?")
-    screen.wait_for("要修改什么？")
+    screen.wait_for("要修改什么？", patience=240)
     for shown in ("紧张", "22100 MB", "24576 MB", "89.9 %", "use_amp", "batch_size 16"):
         assert shown in screen.text, shown
     # The first is what is predicted to fit; "several" stands below it and the five remedies.

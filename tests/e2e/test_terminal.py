@@ -85,6 +85,8 @@ def test_back_returns_with_the_earlier_answer_as_default(
     screen.wait_for("? Epochs", count=2)
     screen.wait_for("? Epochs 77", count=2)
     screen.send(key)
+    screen.wait_for("? Parameters of", count=2)
+    screen.send(key)
     screen.wait_for("? Model", count=2)
     screen.send(key)
     screen.wait_for("? Run directory runs/data", count=2)

@@ -35,7 +35,7 @@ def check_target(target: Path, *, overwrite: bool, sources: Sequence[Path]) -> N
     if not overwrite:
         raise UsageError(
             _("{path} is not empty.", path=target),
-            _("Choose another directory, or allow overwriting to replace the dataset in it."),
+            _("Choose another directory, or replace the dataset in it: --overwrite"),
         )
     own = {MANIFEST_NAME, "static_variables", *SPLITS}
     own.update(f"{split}.{suffix}" for split in SPLITS for suffix in ("h5", "nc"))
