@@ -73,7 +73,7 @@ def question(name: str) -> Question:
         ),
     }
     if name in choices:
-        return Question(key, _titles()[name], "one", default, _helps()[name], choices[name])
+        return Question(key, _titles()[name], "one", default, _helps()[name], choices=choices[name])
     return Question(
         key,
         _titles()[name],
