@@ -116,7 +116,8 @@ def _converse(stop_after: StopAfter | None) -> None:
 
 def _conversation(session: "Session", stop_after: StopAfter | None) -> "Conversation":
     from srwizard.conversation import Conversation
-    from srwizard.prompts import TerminalPrompts, require_terminal
+    from srwizard.prompts import require_terminal
+    from srwizard.terminal import TerminalPrompts
 
     require_terminal()
     prompts = TerminalPrompts(console)
@@ -138,7 +139,8 @@ def resume(
 
 def _choose_session() -> "Session":
     from srwizard import session as sessions
-    from srwizard.prompts import Choice, Question, TerminalPrompts, require_terminal
+    from srwizard.prompts import Choice, Question, require_terminal
+    from srwizard.terminal import TerminalPrompts
 
     found = sessions.unfinished()
     if not found:

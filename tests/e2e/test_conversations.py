@@ -151,6 +151,35 @@ def test_out_of_memory_in_training_becomes_a_new_revision(
 
 
 @pytest.mark.slow
+def test_killed_while_the_remedies_are_shown(
+    terminal: Open,
+    chinese: dict[str, str],
+    nvml_world: World,
+    dataset: Path,
+) -> None:
+    nvml_world.has(card(0))
+    chinese |= {
+        "PYTHONPATH": str(STAND_IN),
+        "STAND_IN_PEAKS": json.dumps({"16 true": 9000, "8 true": 5000}),
+        "STAND_IN_LARGEST_BATCH": "8",
+    }
+    screen = terminal(columns=120, rows=50)
+    answer_up_to_training(screen, dataset, "EDSR", DOWN)
+    answer(screen, "训练轮数", CTRL_U + "1")
+    answer(screen, "其他训练参数")
+    answer(screen, "设备")
+    answer(screen, "内存选项")
+    answer(screen, "确认执行?")
+    screen.wait_for("? 要修改什么？", patience=120)
+    screen.kill()
+    resumed = terminal("resume", columns=120, rows=50)
+    answer(resumed, "要修改什么？")
+    resumed.wait_for("确认执行?")
+    assert "批大小: 8 x 2" in resumed.text
+    resumed.kill()
+
+
+@pytest.mark.slow
 def test_a_tight_run_is_made_to_fit_before_it_is_launched(
     terminal: Open,
     chinese: dict[str, str],
