@@ -5,7 +5,8 @@ simply not set (`model_fields_set`), so that a saved session knows decisions fro
 """
 
 import difflib
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -14,6 +15,7 @@ from srwizard import yamlfile
 from srwizard.errors import UsageError
 from srwizard.i18n import N_
 from srwizard.i18n import translate as _
+from srwizard.models.catalog import card, resolve_parameters
 
 Text = Annotated[str, Field(min_length=1)]
 
@@ -175,27 +177,59 @@ def key_problem(key: str, value: Any) -> str | None:
 
 
 def parse_answers(document: yamlfile.Document) -> Answers:
-    """Validate a parsed answers file.
+    """Validate a parsed answers file, the model's name and parameters included.
 
     Raises:
-        UsageError: lists every mistake with its line and column.
+        UsageError: lists every mistake with its line and column, in the order of the file.
     """
+    # "training:" with nothing below it is an empty section, not a mistake.
+    given = {
+        key: {} if value is None and key in SECTIONS else value
+        for key, value in document.values.items()
+    }
+    mistakes = list(_model_mistakes(given))
     try:
-        # "training:" with nothing below it is an empty section, not a mistake.
-        given = {
-            key: {} if value is None and key in SECTIONS else value
-            for key, value in document.values.items()
-        }
-        return Answers.model_validate(given)
+        answers = Answers.model_validate(given)
     except ValidationError as error:
-        lines = [
-            f"{document.place(found['loc'])}: {_dotted(found['loc'])}: {_explain(found)}"
-            for found in error.errors()
-        ]
+        mistakes += [(found["loc"], _explain(found)) for found in error.errors()]
+    if not mistakes:
+        return answers
+    placed = [
+        (document.place(path), f"{document.place(path)}: {_dotted(path)}: {what}")
+        for path, what in mistakes
+    ]
+    lines = [line for _place, line in sorted(placed, key=lambda item: _order(item[0]))]
     raise UsageError(
         _("the answers are not valid:") + "".join(f"\n  {line}" for line in lines),
         _("Every key with its default and limits: srwizard answers --template"),
     )
+
+
+def _model_mistakes(given: Mapping[str, Any]) -> Iterator[tuple[yamlfile.KeyPath, str]]:
+    """Find what is wrong with the model's name and parameters; that needs no data."""
+    section = given.get("model")
+    name = section.get("name") if isinstance(section, dict) else None
+    if not isinstance(section, dict) or not isinstance(name, str):
+        return
+    try:
+        chosen = card(name)
+    except UsageError as error:
+        yield ("model", "name"), f"{error.message} {error.hint}".strip()
+        return
+    params = section.get("params")
+    for key, value in params.items() if isinstance(params, dict) else ():
+        try:
+            resolve_parameters(chosen, {key: value})
+        except UsageError as error:
+            yield ("model", "params", str(key)), f"{error.message} {error.hint}".strip()
+
+
+def _order(place: str) -> tuple[int, int]:
+    """Sort places by line and column; those of the command line come last."""
+    line, column = ["", "", *place.rsplit(":", 2)][-2:]
+    if line.isdigit() and column.isdigit():
+        return int(line), int(column)
+    return sys.maxsize, 0
 
 
 def _dotted(location: tuple[str | int, ...]) -> str:

@@ -108,7 +108,10 @@ def _apply_override(document: Document, override: str) -> None:
             )
         node = child
     node[name] = value
-    document.places[tuple(key.split("."))] = f"--set {override}"
+    path = (*sections, name)
+    for length in range(1, len(path)):
+        document.places.setdefault(path[:length], f"--set {override}")
+    document.places[path] = f"--set {override}"
 
 
 def parse(content: bytes, name: str) -> Document:
