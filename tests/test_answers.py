@@ -234,7 +234,7 @@ def test_one_parameter_of_a_model_can_be_decided() -> None:
     assert answers.has("model.params.width")
     assert not answers.has("model.params.heads")
     assert answers.get("model.params.heads") is None
-    assert answers.decided() == {"model": {"params": {"num_features": 8, "depth": 4}}}
+    assert answers.decided() == {"model": {"params": {"width": 32, "depth": 4}}}
     answers.forget("model.params")
     assert not answers.has("model.params.width")
     assert Answers().model.params == {}

@@ -600,3 +600,26 @@ def check_refused(root: Path, path: str, words: str) -> None:
         require_usable(summary)
     assert str(root / path) in refusal.value.message
     assert words in refusal.value.message
+
+
+def test_the_odd_file_is_named_even_if_it_is_the_first(tmp_path: Path) -> None:
+    root = write_dataset(tmp_path / "data")
+    first = min((root / "train" / "lr" / "temp").glob("*.npy"))
+    np.save(first, np.zeros((9, 12), dtype=np.float32))
+    named = {problem.path for problem in inspect(root).problems}
+    assert first in named
+    assert not [path for path in named if path.parent == first.parent and path != first]
+
+
+@pytest.mark.parametrize("fill", [-9999.0, 1e20, -32768.0])
+def test_a_likely_fill_value_is_a_warning(tmp_path: Path, fill: float) -> None:
+    root = write_dataset(tmp_path / "data")
+    step = min((root / "train" / "hr" / "temp").glob("*.npy"))
+    field = np.load(step)
+    field[0] = fill
+    np.save(step, field)
+    summary = inspect(root)
+    (problem,) = summary.problems
+    assert problem.path == step
+    assert "fill value" in problem.message
+    assert summary.usable
