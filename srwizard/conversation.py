@@ -4,11 +4,11 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from rich.console import RenderableType
 
-from srwizard.errors import NeedsPersonError
+from srwizard.errors import InterruptedByUserError, NeedsPersonError
 from srwizard.i18n import translate as _
 from srwizard.locks import held
 from srwizard.prompts import Back, Prompts, Question
@@ -88,6 +88,17 @@ class Conversation:
     def show(self, content: RenderableType) -> None:
         """Show something that needs no answer."""
         self.prompts.show(content)
+
+    def save_and_quit(self) -> NoReturn:
+        """Save the session and end the conversation.
+
+        Raises:
+            InterruptedByUserError: always; says how to go on.
+        """
+        self.session.save()
+        raise InterruptedByUserError(
+            _("the session is saved"), _("Go on with: srwizard resume {id}", id=self.session.id)
+        ) from None
 
     def require_confirmation(self) -> None:
         """Make sure that a person, or the answers file, has agreed to the launch.

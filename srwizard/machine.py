@@ -13,7 +13,6 @@ from transitions import Machine
 
 from srwizard.answers import SECTIONS
 from srwizard.conversation import Conversation
-from srwizard.errors import InterruptedByUserError
 from srwizard.i18n import translate as _
 from srwizard.prompts import Back
 from srwizard.session import FINAL_STATES, Session
@@ -135,10 +134,7 @@ def run(conversation: Conversation) -> None:
         conversation.hold(session.lock_path, _("the session {id}", id=session.id))
         _walk(conversation)
     except KeyboardInterrupt:
-        session.save()
-        raise InterruptedByUserError(
-            _("the session is saved"), _("Go on with: srwizard resume {id}", id=session.id)
-        ) from None
+        conversation.save_and_quit()
     finally:
         conversation.end()
 

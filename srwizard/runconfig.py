@@ -178,6 +178,14 @@ def load(run_dir: Path) -> RunConfig:
         ) from None
 
 
+def digest_in(run_dir: Path) -> str | None:
+    """Return the digest of the run config in a directory, None where no sound one is there."""
+    try:
+        return load(run_dir).digest
+    except UsageError:
+        return None
+
+
 def changed_fields(values: dict[str, Any]) -> Iterator[str]:
     """Yield what differs from the sealed state: a field changed, added or removed."""
     sealed = values.get("field_digests")

@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from srwizard.conversation import Conversation
-from srwizard.errors import DoesNotFitError, InterruptedByUserError, NeedsPersonError
+from srwizard.errors import DoesNotFitError, NeedsPersonError
 from srwizard.i18n import translate as _
 from srwizard.memory.forecast import forecasts
 from srwizard.memory.measure import FILE_NAME
@@ -109,10 +109,7 @@ def _ask(conversation: Conversation, offered: Sequence[Remedy], best: Outlook | 
         Question("", _("What shall be changed?"), "one", choices[0].value, choices=tuple(choices))
     )
     if chosen == QUIT:
-        raise InterruptedByUserError(
-            _("the session is saved"),
-            _("Go on with: srwizard resume {id}", id=conversation.session.id),
-        )
+        conversation.save_and_quit()
     if chosen == ACCEPT:
         return "accepted"
     if chosen == BEST and best is not None:

@@ -18,20 +18,20 @@ def run(conversation: Conversation) -> str:
     """Resolve every value and write the run config, unless this very one is there already."""
     session = conversation.session
     run_dir = run_directory(conversation)
-    config = resolve(conversation, session.answers)
+    config = runconfig.seal(resolve(conversation, session.answers))
     _make(run_dir)
     hold_run(conversation)
-    wanted, present = runconfig.seal(config).digest, _digest_there(run_dir)
-    if present != wanted:
+    present = runconfig.digest_in(run_dir)
+    if present != config.digest:
         problem = problem_with(str(run_dir), session)
         if problem is not None:
             raise UsageError(f"output.dir: {problem}", _("Choose another output.dir."))
         if present is not None:
             config = config.model_copy(update={"revision": runconfig.load(run_dir).revision + 1})
     # Before the file is there: a session killed in between must know it for its own.
-    session.digests.append(wanted)
+    session.digests.append(config.digest)
     session.save()
-    if present != wanted:
+    if present != config.digest:
         _write(config, run_dir)
     frozen = runconfig.load(run_dir)
     conversation.show(
@@ -50,13 +50,6 @@ def run(conversation: Conversation) -> str:
 def run_directory(conversation: Conversation) -> Path:
     """Return the run directory that was answered."""
     return expand(conversation.session.answers.output.dir or "")
-
-
-def _digest_there(run_dir: Path) -> str | None:
-    try:
-        return runconfig.load(run_dir).digest
-    except UsageError:
-        return None
 
 
 def hold_run(conversation: Conversation) -> None:
@@ -78,7 +71,7 @@ def _make(run_dir: Path) -> None:
 
 def _write(config: RunConfig, run_dir: Path) -> None:
     try:
-        runconfig.write(runconfig.seal(config), run_dir)
+        runconfig.write(config, run_dir)
     except OSError as error:
         raise _unwritable(run_dir, error) from None
 

@@ -5,7 +5,6 @@ from pathlib import Path
 
 from srwizard import runconfig
 from srwizard.conversation import Conversation
-from srwizard.errors import UsageError
 from srwizard.i18n import translate as _
 from srwizard.prompts import Question, expand
 from srwizard.session import Session
@@ -64,12 +63,8 @@ def problem_with(text: str, session: Session) -> str | None:
 
 def holds_foreign_run(run_dir: Path, session: Session) -> bool:
     """Tell whether another session's run lies in `run_dir`."""
-    if not (run_dir / runconfig.FILE_NAME).exists():
-        return False
-    try:
-        return runconfig.load(run_dir).digest not in session.digests
-    except UsageError:
-        return True
+    there = (run_dir / runconfig.FILE_NAME).exists()
+    return there and runconfig.digest_in(run_dir) not in session.digests
 
 
 def _free(path: Path) -> Path:

@@ -6,7 +6,6 @@ from rich.text import Text
 
 from srwizard.answers import SECTIONS
 from srwizard.conversation import Conversation
-from srwizard.errors import InterruptedByUserError
 from srwizard.i18n import translate as _
 from srwizard.models.catalog import card, resolve_parameters
 from srwizard.prompts import Choice, Question, expand
@@ -39,10 +38,7 @@ def run(conversation: Conversation) -> str:
         Question(key="", text=_("Go ahead?"), kind="one", default="next", choices=choices)
     )
     if action == QUIT:
-        raise InterruptedByUserError(
-            _("the session is saved"),
-            _("Go on with: srwizard resume {id}", id=conversation.session.id),
-        )
+        conversation.save_and_quit()
     if action == "next" and conversation.prompts.interactive:
         conversation.session.answers.set("confirm", True)
     return action

@@ -112,14 +112,10 @@ def test_single_card_with_everything_else_by_default(
     screen.kill()
 
 
-@pytest.mark.slow
-def test_out_of_memory_in_training_becomes_a_new_revision(
-    terminal: Open,
-    chinese: dict[str, str],
-    nvml_world: World,
-    dataset: Path,
-    tmp_path: Path,
-) -> None:
+def out_of_memory(
+    terminal: Open, chinese: dict[str, str], nvml_world: World, dataset: Path
+) -> Terminal:
+    """Walk into a training that runs out of memory with batch 16, and would not with 8."""
     nvml_world.has(card(0))
     chinese |= {
         "PYTHONPATH": str(STAND_IN),
@@ -133,6 +129,18 @@ def test_out_of_memory_in_training_becomes_a_new_revision(
     answer(screen, "设备")
     answer(screen, "内存选项")
     answer(screen, "确认执行?")
+    return screen
+
+
+@pytest.mark.slow
+def test_out_of_memory_in_training_becomes_a_new_revision(
+    terminal: Open,
+    chinese: dict[str, str],
+    nvml_world: World,
+    dataset: Path,
+    tmp_path: Path,
+) -> None:
+    screen = out_of_memory(terminal, chinese, nvml_world, dataset)
     screen.wait_for("CUDA out of memory")
     screen.wait_for("要修改什么？")
     text = screen.text
@@ -157,19 +165,7 @@ def test_killed_while_the_remedies_are_shown(
     nvml_world: World,
     dataset: Path,
 ) -> None:
-    nvml_world.has(card(0))
-    chinese |= {
-        "PYTHONPATH": str(STAND_IN),
-        "STAND_IN_PEAKS": json.dumps({"16 true": 9000, "8 true": 5000}),
-        "STAND_IN_LARGEST_BATCH": "8",
-    }
-    screen = terminal(columns=120, rows=50)
-    answer_up_to_training(screen, dataset, "EDSR", DOWN)
-    answer(screen, "训练轮数", CTRL_U + "1")
-    answer(screen, "其他训练参数")
-    answer(screen, "设备")
-    answer(screen, "内存选项")
-    answer(screen, "确认执行?")
+    screen = out_of_memory(terminal, chinese, nvml_world, dataset)
     screen.wait_for("? 要修改什么？", patience=120)
     screen.kill()
     resumed = terminal("resume", columns=120, rows=50)
