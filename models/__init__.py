@@ -31,7 +31,7 @@ def build(
         scale: ratio HR/LR.
         params: parameters of the network; those not given keep their defaults.
         global_skip: let the network learn what bicubic interpolation misses, see `GlobalSkip`.
-            A diffusion model takes no such skip: it adds noise to what it models.
+            A diffusion model takes no such skip: it models that of itself, see `diffusion`.
 
     Raises:
         UsageError: no such model, or parameters that it cannot work with.
@@ -40,11 +40,11 @@ def build(
     resolved = catalog.resolve_parameters(card, params or {})
     found = catalog.problems(card, resolved, scale, None)
     skipped = global_skip and card.family == "standard"
-    if skipped and in_channels < out_channels:
+    if (skipped or card.family == "diffusion") and in_channels < out_channels:
         found.append(
             _(
-                "With a global skip, the {inputs} input channels must include all {outputs} "
-                "output channels.",
+                "With a global skip or diffusion, the {inputs} input channels must include all "
+                "{outputs} output channels.",
                 inputs=in_channels,
                 outputs=out_channels,
             )
@@ -66,19 +66,27 @@ def load_reference(net: "nn.Module", state_dict: Mapping[str, Any]) -> None:
     """Load weights under the names of the reference implementation into `net`.
 
     Args:
-        net: from `build`, with or without global skip; or one of its layers.
+        net: from `build`, with or without global skip; or one of its layers. Of a diffusion model
+            it is the network, `net.denoiser`, that has reference names.
         state_dict: tensors or arrays by name. Buffers that are computed here rather than loaded
             (attention masks, position indices, RGB means) are passed over; complex weights go
-            into pairs of reals.
+            into pairs of reals. Where there are names that begin with `denoise_fn.`, as in
+            trained SR3 and DDPM, these are the network, and the rest is a schedule of noise.
 
     Raises:
         UsageError: a weight is missing, unexpected or of another shape; `net` is left unchanged.
     """
     import torch
 
+    from srwizard.models.diffusion import DiffusionModel
     from srwizard.models.global_skip import GlobalSkip
 
-    target = net.net if isinstance(net, GlobalSkip) else net
+    target = net
+    if isinstance(net, GlobalSkip):
+        target = net.net
+    elif isinstance(net, DiffusionModel):
+        target = net.denoiser
+        state_dict = _of_denoiser(state_dict)
     own = target.state_dict()
     weights: dict[str, Tensor] = {}
     for name, value in state_dict.items():
@@ -109,6 +117,12 @@ def load_reference(net: "nn.Module", state_dict: Mapping[str, Any]) -> None:
             hint=_("Build the network with the parameters that the weights were trained with."),
         )
     target.load_state_dict(weights)
+
+
+def _of_denoiser(state_dict: Mapping[str, Any]) -> Mapping[str, Any]:
+    prefix = "denoise_fn."
+    inside = {name: value for name, value in state_dict.items() if name.startswith(prefix)}
+    return {name.removeprefix(prefix): value for name, value in inside.items()} or state_dict
 
 
 def set_gradient_checkpointing(net: "nn.Module", enabled: bool) -> bool:

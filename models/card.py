@@ -21,6 +21,10 @@ then only what holds for every shape is checked.
 """
 
 
+INTEGER_SCALES = (2, 3, 4, 5, 6, 7, 8)
+"""What an up-sampler allows that takes any whole ratio."""
+
+
 @dataclass(frozen=True)
 class Parameter:
     """One parameter of a network.
@@ -28,6 +32,7 @@ class Parameter:
     Attributes:
         minimum, maximum: inclusive bounds; for "ints" of each item.
         choices: the values allowed, or None for any within the bounds.
+        may_be_empty: for "ints", whether a list without items will do.
     """
 
     name: str
@@ -38,6 +43,7 @@ class Parameter:
     minimum: float | None = None
     maximum: float | None = None
     choices: tuple[Default, ...] | None = None
+    may_be_empty: bool = False
 
 
 def no_constraints(
@@ -152,7 +158,8 @@ def _checked(model: str, parameter: Parameter, value: Any) -> Any:
                 raise UsageError(_("{model}: {name} must be a text, not {value}.", **place))
             result = value
         case "ints":
-            if not (isinstance(value, list | tuple) and value and all(map(_is_int, value))):
+            listed = isinstance(value, list | tuple) and all(map(_is_int, value))
+            if not listed or not (value or parameter.may_be_empty):
                 raise UsageError(
                     _("{model}: {name} must be a list of whole numbers, not {value}.", **place)
                 )

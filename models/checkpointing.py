@@ -7,12 +7,21 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 
-def run_block(block: nn.Module, *inputs: Tensor | None, checkpointed: bool) -> Tensor:
-    """Return `block(*inputs)`, its activations dropped until the backward pass if asked."""
+def run_block(
+    block: nn.Module,
+    *inputs: Tensor | None,
+    checkpointed: bool,
+    draws_random_numbers: bool = False,
+) -> Tensor:
+    """Return `block(*inputs)`, its activations dropped until the backward pass if asked.
+
+    A block that draws random numbers, as dropout does, gets the same ones again.
+    """
     output: Tensor
     if checkpointed:
-        # The blocks draw no random numbers, so there is no generator state worth saving.
-        output = checkpoint(block, *inputs, use_reentrant=False, preserve_rng_state=False)
+        output = checkpoint(
+            block, *inputs, use_reentrant=False, preserve_rng_state=draws_random_numbers
+        )
     else:
         output = block(*inputs)
     return output

@@ -9,6 +9,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from srwizard.models.checkpointing import run_block
+from srwizard.models.coordinates import coordinates
+from srwizard.models.fourier import (
+    field_by_fft,
+    field_by_products,
+    products_win,
+    spectrum_by_fft,
+    spectrum_by_products,
+)
 from srwizard.models.upsampling import bicubic
 
 
@@ -25,7 +33,6 @@ class SpectralConv2d(nn.Module):
 
     def __init__(self, in_channels: int, out_channels: int, modes1: int, modes2: int) -> None:
         super().__init__()
-        self.out_channels = out_channels
         self.modes1 = modes1
         self.modes2 = modes2
         shape = (in_channels, out_channels, modes1, modes2, 2)
@@ -44,17 +51,14 @@ class SpectralConv2d(nn.Module):
         height, width = x.shape[-2:]
         rows = min(self.modes1, height // 2)
         columns = min(self.modes2, width // 2 + 1)
-        # One axis at a time: the columns that are dropped need no transform along y.
-        spectrum = torch.fft.fft(torch.fft.rfft(x)[..., :columns], dim=-2)
+        by_products = products_win(height, width, columns)
+        spectrum = (spectrum_by_products if by_products else spectrum_by_fft)(x, rows, columns)
         weights1 = torch.view_as_complex(self.weights1)[:, :, :rows, :columns]
         weights2 = torch.view_as_complex(self.weights2)[:, :, self.modes1 - rows :, :columns]
         low = torch.einsum("bixy,ioxy->boxy", spectrum[:, :, :rows], weights1)
-        high = torch.einsum("bixy,ioxy->boxy", spectrum[:, :, height - rows :], weights2)
-        middle = low.new_zeros(len(x), self.out_channels, height - 2 * rows, columns)
-        spectrum = torch.fft.ifft(torch.cat([low, middle, high], dim=-2), dim=-2)
-        # The columns that are missing count as zero.
-        y: Tensor = torch.fft.irfft(spectrum, n=width)
-        return y
+        high = torch.einsum("bixy,ioxy->boxy", spectrum[:, :, rows:], weights2)
+        mixed = torch.cat([low, high], dim=-2)
+        return (field_by_products if by_products else field_by_fft)(mixed, height, width)
 
 
 class FourierLayer(nn.Module):
@@ -118,14 +122,3 @@ class FNO2d(nn.Module):
             x = run_block(layer, x, checkpointed=checkpointed)
         sr: Tensor = self.project(functional.gelu(self.widen(x)))
         return sr
-
-
-def coordinates(field: Tensor) -> Tensor:
-    """Return y and x of the cell centres of [B, C, H, W] as [B, 2, H, W], both within (0, 1).
-
-    Centres, so that a point of the domain has the same coordinates on every grid.
-    """
-    height, width = field.shape[-2:]
-    y = (torch.arange(height, device=field.device, dtype=field.dtype) + 0.5) / height
-    x = (torch.arange(width, device=field.device, dtype=field.dtype) + 0.5) / width
-    return torch.stack(torch.meshgrid(y, x, indexing="ij")).expand(len(field), -1, -1, -1)

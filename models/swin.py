@@ -5,9 +5,14 @@ H and W multiples of the window; below, M is the window's side, L = M * M the po
 N = (H / M) * (W / M) the number of windows.
 """
 
+from collections.abc import Iterable
+from typing import Any
+
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
+
+from srwizard.models.checkpointing import run_block
+from srwizard.models.swin_functions import AttentionHalf, FeedForwardHalf
 
 
 def to_windows(x: Tensor, window: int) -> Tensor:
@@ -15,13 +20,6 @@ def to_windows(x: Tensor, window: int) -> Tensor:
     batch, height, width, channels = x.shape
     x = x.reshape(batch, height // window, window, width // window, window, channels)
     return x.transpose(2, 3).reshape(batch, -1, window * window, channels)
-
-
-def from_windows(windows: Tensor, window: int, height: int, width: int) -> Tensor:
-    """Put [B, N, L, C] together again: [B, H, W, C]."""
-    batch, _, _, channels = windows.shape
-    x = windows.reshape(batch, height // window, width // window, window, window, channels)
-    return x.transpose(2, 3).reshape(batch, height, width, channels)
 
 
 def shift_mask(height: int, width: int, window: int, device: torch.device) -> Tensor:
@@ -51,7 +49,7 @@ def relative_position_index(window: int) -> Tensor:
 
 
 class WindowAttention(nn.Module):
-    """Multi-head self-attention with a relative position bias (equation 4)."""
+    """The parameters of multi-head self-attention with a relative position bias (equation 4)."""
 
     relative_position_index: Tensor
 
@@ -60,7 +58,6 @@ class WindowAttention(nn.Module):
         if dim % num_heads:
             raise ValueError(f"{num_heads} heads do not divide {dim} channels")
         self.num_heads = num_heads
-        self.scale = (dim // num_heads) ** -0.5
         self.relative_position_bias_table = nn.Parameter(
             torch.empty((2 * window - 1) ** 2, num_heads)
         )
@@ -71,63 +68,163 @@ class WindowAttention(nn.Module):
         self.qkv = initialised_linear(dim, 3 * dim)
         self.proj = initialised_linear(dim, dim)
 
-    def forward(self, windows: Tensor, mask: Tensor | None) -> Tensor:
-        """Map windows [B, N, L, C] to the same shape; `mask` is [N, L, L] or None."""
-        qkv = self.qkv(windows).unflatten(-1, (3, self.num_heads, -1))
-        query, key, value = qkv.permute(3, 0, 1, 4, 2, 5)  # each [B, N, heads, L, C / heads]
-        bias = self.relative_position_bias_table[self.relative_position_index].permute(2, 0, 1)
-        if mask is not None:
-            # Joined while small: the scores are larger by the batch.
-            bias = bias + mask[:, None]
-        scores = (query * self.scale) @ key.transpose(-2, -1) + bias
-        mixed = scores.softmax(dim=-1) @ value
-        attended: Tensor = self.proj(mixed.transpose(2, 3).reshape(windows.shape))
-        return attended
+    def bias(self) -> Tensor:
+        """Return what is added to the scores of two points for where they lie: [heads, L, L]."""
+        table = self.relative_position_bias_table
+        return table[self.relative_position_index].permute(2, 0, 1).contiguous()
 
 
 class FeedForward(nn.Module):
-    """Two linear layers with GELU between."""
+    """The parameters of two linear layers with GELU between."""
 
     def __init__(self, dim: int, hidden: int) -> None:
         super().__init__()
         self.fc1 = initialised_linear(dim, hidden)
         self.fc2 = initialised_linear(hidden, dim)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Map [..., C] to the same shape."""
-        y: Tensor = self.fc2(functional.gelu(self.fc1(x)))
-        return y
-
 
 class SwinBlock(nn.Module):
     """Window attention, then feed-forward, each normalised before and added (equation 3).
 
     Args:
-        shift: points by which the windows are shifted; 0, or half of `window`.
+        shifted: whether the windows are shifted by half.
     """
 
-    def __init__(self, dim: int, num_heads: int, window: int, shift: int, mlp_ratio: float) -> None:
+    def __init__(
+        self, dim: int, num_heads: int, window: int, mlp_ratio: float, *, shifted: bool
+    ) -> None:
         super().__init__()
-        self.window = window
-        self.shift = shift
+        self.shifted = shifted
         self.norm1 = nn.LayerNorm(dim)
         self.attn = WindowAttention(dim, num_heads, window)
         self.norm2 = nn.LayerNorm(dim)
         self.mlp = FeedForward(dim, int(dim * mlp_ratio))
 
-    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
-        """Map [B, H, W, C] to the same shape; `mask` (see `shift_mask`) counts if shifted."""
-        x = x + self._attend(self.norm1(x), mask)
-        y: Tensor = x + self.mlp(self.norm2(x))
+    def forward(self, windows: Tensor, mask: Tensor | None) -> Tensor:
+        """Map windows [B * N, L, C] to the same shape; `mask` is [N, L, L] or None."""
+        attn, mlp = self.attn, self.mlp
+        x = AttentionHalf.apply(  # type: ignore[no-untyped-call]
+            windows,
+            self.norm1.weight,
+            self.norm1.bias,
+            attn.qkv.weight,
+            attn.qkv.bias,
+            attn.proj.weight,
+            attn.proj.bias,
+            attn.bias(),
+            mask,
+            attn.num_heads,
+        )
+        y: Tensor = FeedForwardHalf.apply(  # type: ignore[no-untyped-call]
+            x.flatten(0, 1),
+            self.norm2.weight,
+            self.norm2.bias,
+            mlp.fc1.weight,
+            mlp.fc1.bias,
+            mlp.fc2.weight,
+            mlp.fc2.bias,
+        )
+        return y.view(x.shape)
+
+
+class Reorder(torch.autograd.Function):
+    """Points in another order; the way back is a lookup, too, where autograd would add up."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, order: Tensor, inverse: Tensor) -> Tensor:
+        ctx.save_for_backward(inverse)
+        return x.index_select(1, order)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
+        return gradient.index_select(1, *ctx.saved_tensors), None, None
+
+
+class WindowOrders:
+    """The orders that the points of a field stand in: by row, by window, by shifted window.
+
+    Blocks compute on windows, and a block needs its points in order of its own windows: between
+    two blocks they go from one order to the other in a single step.
+
+    Args:
+        height, width: of the field, multiples of `window`.
+        window: side of the windows.
+        device: that the points are on.
+
+    Attributes:
+        mask: [N, L, L] of the shifted windows, see `shift_mask`.
+    """
+
+    def __init__(self, height: int, width: int, window: int, device: torch.device) -> None:
+        self.points = window * window
+        self.mask = shift_mask(height, width, window, device)
+        numbers = torch.arange(height * width, device=device).view(1, height, width, 1)
+        shift = window // 2
+        moved = numbers.roll((-shift, -shift), dims=(1, 2))
+        rows = numbers.flatten()
+        orders = {
+            "rows": rows,
+            "windows": to_windows(numbers, window).flatten(),
+            "shifted": to_windows(moved, window).flatten(),
+        }
+        self._steps = {
+            (old, new): (
+                inverse_order(orders[old])[orders[new]],
+                inverse_order(orders[new])[orders[old]],
+            )
+            for old in orders
+            for new in orders
+            if old != new
+        }
+
+    def step(self, x: Tensor, old: str, new: str) -> Tensor:
+        """Bring the points of [B, H * W, C] from one order into another."""
+        if old == new:
+            return x
+        y: Tensor = Reorder.apply(x, *self._steps[old, new])  # type: ignore[no-untyped-call]
         return y
 
-    def _attend(self, x: Tensor, mask: Tensor) -> Tensor:
-        height, width = x.shape[1:3]
-        if self.shift:
-            x = x.roll((-self.shift, -self.shift), dims=(1, 2))
-        windows = self.attn(to_windows(x, self.window), mask if self.shift else None)
-        x = from_windows(windows, self.window, height, width)
-        return x.roll((self.shift, self.shift), dims=(1, 2)) if self.shift else x
+
+def inverse_order(order: Tensor) -> Tensor:
+    """Return where each number stands in `order`."""
+    inverse = torch.empty_like(order)
+    inverse[order] = torch.arange(len(order), device=order.device)
+    return inverse
+
+
+class CachedOrders:
+    """The orders for the size that was last asked for; made anew only when it changes."""
+
+    def __init__(self, window: int) -> None:
+        self._window = window
+        self._key: object = None
+        self._orders: WindowOrders | None = None
+
+    def of(self, field: Tensor) -> WindowOrders:
+        """Return the orders for a field [B, C, H, W]."""
+        # A fake tensor must never be kept for a real run, so its type is part of the key.
+        key = (*field.shape[-2:], field.device, type(field))
+        if self._orders is None or key != self._key:
+            height, width = field.shape[-2:]
+            self._orders = WindowOrders(height, width, self._window, field.device)
+            self._key = key
+        return self._orders
+
+
+def run_blocks(
+    blocks: Iterable[nn.Module], field: Tensor, orders: WindowOrders, *, checkpointed: bool
+) -> Tensor:
+    """Pass the points of [B, C, H, W] through Swin blocks, and put them in rows again."""
+    x = field.flatten(2).transpose(1, 2)
+    now = "rows"
+    for block in blocks:
+        wanted = "shifted" if block.shifted else "windows"
+        windows = orders.step(x, now, wanted).reshape(-1, orders.points, x.shape[-1])
+        mask = orders.mask if block.shifted else None
+        x = run_block(block, windows, mask, checkpointed=checkpointed).view(x.shape)
+        now = wanted
+    x = orders.step(x, now, "rows")
+    return x.transpose(1, 2).reshape(field.shape)
 
 
 def initialised_linear(inputs: int, outputs: int) -> nn.Linear:

@@ -8,8 +8,8 @@ so that training computes one function, with gradient checkpointing or without.
 from torch import Tensor, nn
 from torch.nn import functional
 
-from srwizard.models.checkpointing import run_block
-from srwizard.models.swin import SwinBlock, shift_mask
+from srwizard.models.padding import pad_to_multiple
+from srwizard.models.swin import CachedOrders, SwinBlock, WindowOrders, run_blocks
 from srwizard.models.upsampling import pixel_shuffle_stages, prime_factors
 
 UPSAMPLING_FEATURES = 64  # channels of the up-samplers in every network of the paper
@@ -39,19 +39,18 @@ class ResidualSwinGroup(nn.Module):
         super().__init__()
         blocks = nn.ModuleList(
             # Windows are shifted by half in every second block (section 3.2).
-            SwinBlock(dim, num_heads, window, window // 2 if i % 2 else 0, mlp_ratio)
+            SwinBlock(dim, num_heads, window, mlp_ratio, shifted=bool(i % 2))
             for i in range(depth)
         )
         self.residual_group = nn.ModuleDict({"blocks": blocks})
         self.conv = residual_convolution(dim, connection)
 
-    def forward(self, x: Tensor, mask: Tensor, checkpointed: bool) -> Tensor:
-        """Map [B, H, W, C] to the same shape; `mask` as of `shift_mask`."""
-        y = x
-        for block in self.residual_group["blocks"].children():
-            y = run_block(block, y, mask, checkpointed=checkpointed)
-        residual: Tensor = self.conv(y.permute(0, 3, 1, 2))
-        return x + residual.permute(0, 2, 3, 1)
+    def forward(self, x: Tensor, orders: WindowOrders, checkpointed: bool) -> Tensor:
+        """Map [B, C, H, W] to the same shape."""
+        blocks = self.residual_group["blocks"].children()
+        y = run_blocks(blocks, x, orders, checkpointed=checkpointed)
+        residual: Tensor = self.conv(y)
+        return x + residual
 
 
 class SwinIR(nn.Module):
@@ -90,8 +89,7 @@ class SwinIR(nn.Module):
         self.scale = scale
         self.window_size = window_size
         self.upsampler = upsampler
-        self._mask: Tensor | None = None
-        self._mask_key: object = None
+        self._orders = CachedOrders(window_size)
 
         self.conv_first = nn.Conv2d(in_channels, embed_dim, 3, padding=1)
         self.patch_embed = nn.ModuleDict({"norm": nn.LayerNorm(embed_dim)})
@@ -139,14 +137,13 @@ class SwinIR(nn.Module):
         return self._reconstruct(deep)[..., : height * self.scale, : width * self.scale]
 
     def _deep_features(self, shallow: Tensor) -> Tensor:
-        """Map [B, C, H, W] to the same shape; between blocks, channels stand last."""
+        """Map [B, C, H, W] to the same shape; in memory, channels stand last."""
         checkpointed = self.training and self.gradient_checkpointing
-        mask = self._shift_mask(shallow)
-        x: Tensor = self.patch_embed["norm"](shallow.permute(0, 2, 3, 1))
+        orders = self._orders.of(shallow)
+        x = channel_norm(self.patch_embed["norm"], shallow)
         for layer in self.layers:
-            x = layer(x, mask, checkpointed)
-        x = self.norm(x)
-        return x.permute(0, 3, 1, 2)
+            x = layer(x, orders, checkpointed)
+        return channel_norm(self.norm, x)
 
     def _reconstruct(self, deep: Tensor) -> Tensor:
         """Map [B, embed_dim, H, W] to [B, out_channels, H * scale, W * scale]."""
@@ -165,26 +162,8 @@ class SwinIR(nn.Module):
             sr = self.conv_last(x)
         return sr
 
-    def _shift_mask(self, x: Tensor) -> Tensor:
-        """Return the mask for the size of `x`, made anew only when the size changes."""
-        # A fake tensor must never be kept for a real run, so its type is part of the key.
-        key = (*x.shape[-2:], x.device, type(x))
-        if self._mask is None or key != self._mask_key:
-            height, width = x.shape[-2:]
-            self._mask = shift_mask(height, width, self.window_size, x.device)
-            self._mask_key = key
-        return self._mask
 
-
-def pad_to_multiple(x: Tensor, multiple: int) -> Tensor:
-    """Pad [B, C, h, w] below and to the right until both sides are multiples of `multiple`.
-
-    By reflection as the authors do; a side too short to be reflected repeats its edge instead.
-    """
-    height, width = x.shape[-2:]
-    below, right = -height % multiple, -width % multiple
-    if right:
-        x = functional.pad(x, (0, right, 0, 0), "reflect" if right < width else "replicate")
-    if below:
-        x = functional.pad(x, (0, 0, 0, below), "reflect" if below < height else "replicate")
-    return x
+def channel_norm(norm: nn.Module, field: Tensor) -> Tensor:
+    """Normalise the channels of each point of [B, C, H, W]."""
+    normal: Tensor = norm(field.permute(0, 2, 3, 1))
+    return normal.permute(0, 3, 1, 2)

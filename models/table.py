@@ -1,27 +1,51 @@
-"""The models as a table; without torch."""
+"""The models as a list to read; without torch."""
 
-from rich.table import Table
+from collections.abc import Iterator
+
 from rich.text import Text
 
+from srwizard.columns import wrapped
 from srwizard.i18n import language
 from srwizard.i18n import translate as _
 from srwizard.models.catalog import ModelCard, cards
 
+INDENT = 4
 
-def models_table() -> Table:
-    """Return all models as a table, by family."""
-    table = Table(title=_("Models"), title_justify="left")
-    for heading in (_("Model"), _("Family"), _("Scales"), _("What it is"), _("Paper")):
-        table.add_column(heading, overflow="fold")
+
+def models_text(columns: int | None) -> Text:
+    """Return all models under the headings of their families.
+
+    Args:
+        columns: where lines are broken; None leaves them whole, for a file or another program.
+    """
+    text = Text()
+    family = ""
     for item in cards().values():
-        table.add_row(
-            item.name + (" " + _("(recommended)") if item.recommended else ""),
-            family_title(item),
-            f"{min(item.scales)}-{max(item.scales)}x",
-            Text(item.summary_zh if language() == "zh" else item.summary_en),
-            Text(item.paper),
-        )
-    return table
+        if family_title(item) != family:
+            text.append("\n" if family else "")
+            family = family_title(item)
+            text.append(f"── {family} ──\n")
+        text.append(f"  {model_title(item)}", style="bold")
+        text.append(f"  {' · '.join(_facts(item))}\n")
+        for paragraph in (item.summary_zh if language() == "zh" else item.summary_en, item.paper):
+            lines = [paragraph] if columns is None else wrapped(paragraph, columns - INDENT - 1)
+            text.append("".join(f"{' ' * INDENT}{line}\n" for line in lines))
+    text.rstrip()
+    return text
+
+
+def _facts(item: ModelCard) -> Iterator[str]:
+    least, most = min(item.scales), max(item.scales)
+    every = len(item.scales) > 2 and len(item.scales) == most - least + 1
+    scales = f"{least}-{most}" if every else ", ".join(map(str, sorted(item.scales)))
+    yield _("scale {scales}", scales=scales)
+    if item.fft:
+        yield "FFT"
+
+
+def model_title(item: ModelCard) -> str:
+    """Return a model's name, marked where it is the recommended one."""
+    return _("{model} (recommended)", model=item.name) if item.recommended else item.name
 
 
 def family_title(item: ModelCard) -> str:

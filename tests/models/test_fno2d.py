@@ -6,7 +6,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from srwizard.models.fno2d import SpectralConv2d, coordinates
+from srwizard.models import fourier
+from srwizard.models.coordinates import coordinates
+from srwizard.models.fno2d import SpectralConv2d
 
 
 def wave(height: int, width: int) -> Tensor:
@@ -68,3 +70,33 @@ def test_coordinates_are_cell_centres() -> None:
     y, x = coordinates(torch.zeros(1, 1, 2, 4))[0]
     assert y[:, 0].tolist() == [0.25, 0.75]
     assert x[0].tolist() == [0.125, 0.375, 0.625, 0.875]
+
+
+@pytest.mark.parametrize("size", [(12, 16), (11, 15), (16, 9)])
+def test_products_agree_with_fast_transforms(size: tuple[int, int]) -> None:
+    height, width = size
+    x = torch.randn(2, 3, *size, requires_grad=True)
+    for rows, columns in ((1, 1), (height // 2, width // 2 + 1), (3, 4)):
+        spectrum = fourier.spectrum_by_fft(x, rows, columns)
+        torch.testing.assert_close(fourier.spectrum_by_products(x, rows, columns), spectrum)
+        field = fourier.field_by_fft(spectrum, *size)
+        products = fourier.field_by_products(spectrum, *size)
+        torch.testing.assert_close(products, field)
+        weights = torch.randn(2, 3, *size)
+        expected, found = (
+            torch.autograd.grad((y * weights).sum(), x, retain_graph=True)[0]
+            for y in (field, products)
+        )
+        torch.testing.assert_close(found, expected)
+
+
+def test_the_way_follows_the_size_and_changes_no_result(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert fourier.products_win(680, 1440, 24)
+    assert not fourier.products_win(680, 1440, 200)
+    assert not fourier.products_win(32, 64, 4)
+    layer = SpectralConv2d(2, 3, 5, 5)
+    x = torch.randn(1, 2, 130, 140)
+    with torch.no_grad():
+        chosen = layer(x)
+        monkeypatch.setattr("srwizard.models.fno2d.products_win", lambda *_size: False)
+        torch.testing.assert_close(layer(x), chosen)

@@ -27,9 +27,9 @@ def read_golden(name: str) -> tuple[dict[str, Any], dict[str, torch.Tensor], dic
     return config, weights, arrays
 
 
-def assert_parity(net: torch.nn.Module, x: torch.Tensor, expected: torch.Tensor) -> None:
+def assert_parity(net: Any, expected: torch.Tensor, *inputs: torch.Tensor) -> None:
     with torch.no_grad():
-        output = net.eval()(x)
+        output = net.eval()(*inputs)
     assert output.shape == expected.shape
     assert (output - expected).abs().max() <= 1e-4 * expected.abs().max()
 
@@ -50,7 +50,7 @@ def test_edsr(name: str) -> None:
         global_skip=False,
     )
     load_reference(net, weights)
-    assert_parity(net, arrays["lr"], arrays["output"])
+    assert_parity(net, arrays["output"], arrays["lr"])
 
 
 def test_swinir() -> None:
@@ -65,11 +65,37 @@ def test_swinir() -> None:
         global_skip=False,
     )
     load_reference(net, weights)
-    assert_parity(net, arrays["lr"], arrays["output"])
+    assert_parity(net, arrays["output"], arrays["lr"])
+
+
+@pytest.mark.parametrize(
+    ("name", "model", "told"),
+    [("ddpm_unet", "DDPM", "timestep"), ("sr3_unet", "SR3", "noise_level")],
+)
+def test_denoiser(name: str, model: str, told: str) -> None:
+    config, weights, arrays = read_golden(name)
+    shared = (
+        "inner_channel",
+        "norm_groups",
+        "channel_mults",
+        "attn_res",
+        "res_blocks",
+        "dropout",
+        "image_size",
+    )
+    net = build(
+        model,
+        in_channels=config["in_channel"] - config["out_channel"],
+        out_channels=config["out_channel"],
+        scale=2,
+        params={key: config[key] for key in shared},
+    )
+    load_reference(net, weights)
+    assert_parity(net.denoiser, arrays["output"], arrays["x"], arrays[told])
 
 
 def test_spectral_convolution() -> None:
     config, weights, arrays = read_golden("fno_spectral_conv2d")
     layer = SpectralConv2d(**config)
     load_reference(layer, weights)
-    assert_parity(layer, arrays["x"], arrays["output"])
+    assert_parity(layer, arrays["output"], arrays["x"])

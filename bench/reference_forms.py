@@ -1,0 +1,107 @@
+"""Plain textbook forms of the networks that srwizard computes in another way.
+
+They have the same parameters under the same names, and compute the same function step by step as
+the papers write it down, with nothing but autograd behind it.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from srwizard.models.checkpointing import run_block
+from srwizard.models.fno2d import FNO2d, SpectralConv2d
+from srwizard.models.swin import SwinBlock, shift_mask, to_windows
+from srwizard.models.swinir import SwinIR
+
+
+class PlainSpectralConv2d(SpectralConv2d):
+    """The whole half spectrum, of which a corner is mapped and the rest set to zero."""
+
+    def _transform(self, x: Tensor) -> Tensor:
+        rows, columns = self.modes1, self.modes2
+        spectrum = torch.fft.rfft2(x)
+        weights1, weights2 = map(torch.view_as_complex, (self.weights1, self.weights2))
+        mapped = torch.zeros_like(spectrum)
+        mapped[:, :, :rows, :columns] = torch.einsum(
+            "bixy,ioxy->boxy", spectrum[:, :, :rows, :columns], weights1
+        )
+        mapped[:, :, -rows:, :columns] = torch.einsum(
+            "bixy,ioxy->boxy", spectrum[:, :, -rows:, :columns], weights2
+        )
+        y: Tensor = torch.fft.irfft2(mapped, s=x.shape[-2:])
+        return y
+
+
+def plain_fno2d(net: FNO2d) -> FNO2d:
+    """Let a network use the full FFT."""
+    for layer in net.layers:
+        assert isinstance(layer.spectral, SpectralConv2d)
+        layer.spectral.__class__ = PlainSpectralConv2d
+    return net
+
+
+class PlainSwinBlock(nn.Module):
+    """A Swin block on [B, H, W, C]: shift, cut into windows, attend, put together, shift back.
+
+    Args:
+        block: whose parameters it has.
+        window: side of the windows.
+    """
+
+    def __init__(self, block: SwinBlock, window: int) -> None:
+        super().__init__()
+        self.window = window
+        self.shift = window // 2 if block.shifted else 0
+        self.norm1, self.attn = block.norm1, block.attn
+        self.norm2, self.mlp = block.norm2, block.mlp
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        """Map [B, H, W, C] to the same shape."""
+        x = x + self._attend(self.norm1(x), mask)
+        y: Tensor = x + self.mlp.fc2(functional.gelu(self.mlp.fc1(self.norm2(x))))
+        return y
+
+    def _attend(self, x: Tensor, mask: Tensor) -> Tensor:
+        batch, height, width, channels = x.shape
+        if self.shift:
+            x = x.roll((-self.shift, -self.shift), dims=(1, 2))
+        windows = to_windows(x, self.window)
+        heads = self.attn.num_heads
+        qkv = self.attn.qkv(windows).unflatten(-1, (3, heads, -1))
+        query, key, value = qkv.permute(3, 0, 1, 4, 2, 5)
+        table, index = self.attn.relative_position_bias_table, self.attn.relative_position_index
+        bias = table[index].permute(2, 0, 1)
+        scores = (query * (channels // heads) ** -0.5) @ key.transpose(-2, -1) + bias
+        if self.shift:
+            scores = scores + mask[:, None]
+        mixed = scores.softmax(dim=-1) @ value
+        windows = self.attn.proj(mixed.transpose(2, 3).reshape(windows.shape))
+        side = self.window
+        x = windows.reshape(batch, height // side, width // side, side, side, channels)
+        x = x.transpose(2, 3).reshape(batch, height, width, channels)
+        return x.roll((self.shift, self.shift), dims=(1, 2)) if self.shift else x
+
+
+class PlainSwinIR(SwinIR):
+    """SwinIR whose blocks are `PlainSwinBlock`s; make one with `plain_swinir`."""
+
+    def _deep_features(self, shallow: Tensor) -> Tensor:
+        checkpointed = self.training and self.gradient_checkpointing
+        mask = shift_mask(*shallow.shape[-2:], self.window_size, shallow.device)
+        x = self.patch_embed["norm"](shallow.permute(0, 2, 3, 1))
+        for layer in self.layers:
+            y = x
+            for block in layer.residual_group["blocks"].children():
+                y = run_block(block, y, mask, checkpointed=checkpointed)
+            x = x + layer.conv(y.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+        return self.norm(x).permute(0, 3, 1, 2)
+
+
+def plain_swinir(net: SwinIR) -> SwinIR:
+    """Let a network compute its blocks as the papers write them down."""
+    net.__class__ = PlainSwinIR
+    for layer in net.layers:
+        blocks = layer.residual_group["blocks"]
+        for number, block in enumerate(blocks):
+            blocks[number] = PlainSwinBlock(block, net.window_size)
+    return net

@@ -1,0 +1,33 @@
+"""What the built-in models say of themselves: one card in a file of its own, without torch."""
+
+from srwizard.models.card import ModelCard
+from srwizard.models.cards import (
+    ddpm,
+    edsr,
+    fno2d,
+    galerkin_transformer,
+    hinote,
+    mwt2d,
+    rcan,
+    resshift,
+    sr3,
+    srno,
+    swinir,
+    unet2d,
+)
+
+BUILT_IN: tuple[ModelCard, ...] = (
+    fno2d.CARD,
+    swinir.CARD,
+    edsr.CARD,
+    rcan.CARD,
+    unet2d.CARD,
+    galerkin_transformer.CARD,
+    mwt2d.CARD,
+    srno.CARD,
+    hinote.CARD,
+    ddpm.CARD,
+    sr3.CARD,
+    resshift.CARD,
+)
+"""In the order of the menu: standard models, then diffusion models."""

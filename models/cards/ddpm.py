@@ -1,0 +1,42 @@
+"""The card of DDPM."""
+
+from srwizard.models.card import INTEGER_SCALES, ModelCard
+from srwizard.models.cards.denoiser import (
+    process_parameters,
+    sampling_parameters,
+    unet_parameters,
+    unet_problems,
+)
+
+# Sizes: "large" is as wide as the paper's networks (appendix B: 128 channels, two residual blocks)
+# and "base", also the default, half as wide, so that one ordinary GPU trains it on patches.
+CARD = ModelCard(
+    name="DDPM",
+    family="diffusion",
+    summary_en="Denoising diffusion: draws ensembles of likely fields, with their spread",
+    summary_zh="去噪扩散：生成可能场的集合，并给出其离散度",
+    paper=("Ho et al. (2020), Denoising Diffusion Probabilistic Models, NeurIPS. arXiv:2006.11239"),
+    module="srwizard.models.ddpm",
+    parameters=(
+        *unet_parameters(
+            norm_groups=32, channel_mults=(1, 2, 4, 4), attn_res=(16,), image_size=128
+        ),
+        *process_parameters(timesteps=1000),
+        *sampling_parameters("ddim", 50),
+    ),
+    fft=False,
+    recommended=False,
+    scales=INTEGER_SCALES,
+    sizes={
+        "tiny": {
+            "inner_channel": 32,
+            "norm_groups": 8,
+            "channel_mults": [1, 2, 2],
+            "attn_res": [],
+            "res_blocks": 1,
+        },
+        "base": {"inner_channel": 64, "channel_mults": [1, 2, 4, 4], "res_blocks": 2},
+        "large": {"inner_channel": 128, "channel_mults": [1, 2, 4, 4], "res_blocks": 2},
+    },
+    check=unet_problems,
+)

@@ -1,0 +1,61 @@
+"""What several cards check alike: heads, windows and Fourier modes that there is room for."""
+
+from collections.abc import Iterable
+
+from srwizard.i18n import translate as _
+
+
+def head_problems(name: str, width: int, num_heads: Iterable[int]) -> list[str]:
+    """Say which numbers of heads do not divide the parameter `name`, and which would."""
+    allowed = ", ".join(str(part) for part in range(1, width + 1) if width % part == 0)
+    return [
+        _(
+            "{name} is {width}, which {heads} heads do not divide; these do: {allowed}.",
+            name=name,
+            width=width,
+            heads=heads,
+            allowed=allowed,
+        )
+        for heads in sorted(set(num_heads))
+        if width % heads
+    ]
+
+
+def fourier_problems(modes: int, scale: int, lr_shape: tuple[int, int] | None) -> list[str]:
+    """Say whether the high-resolution grid has that many Fourier modes.
+
+    A grid of H x W holds H // 2 modes of either sign in y, and W // 2 + 1 in x.
+    """
+    if lr_shape is None:
+        return []
+    height, width = (scale * size for size in lr_shape)
+    most = min(height // 2, width // 2 + 1)
+    if modes <= most:
+        return []
+    return [
+        _(
+            "modes is {modes}, but a high-resolution grid of {height} x {width} has only {most} "
+            "Fourier modes.",
+            modes=modes,
+            height=height,
+            width=width,
+            most=most,
+        )
+    ]
+
+
+def window_problems(window: int, lr_shape: tuple[int, int] | None) -> list[str]:
+    """Say whether an attention window is larger than the low-resolution field."""
+    if lr_shape is None or window <= min(lr_shape):
+        return []
+    height, width = lr_shape
+    return [
+        _(
+            "window_size is {window}, but the low-resolution field is {height} x {width}; "
+            "it can be 2 to {most}.",
+            window=window,
+            height=height,
+            width=width,
+            most=min(lr_shape),
+        )
+    ]

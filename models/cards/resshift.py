@@ -1,0 +1,111 @@
+"""The card of ResShift."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from srwizard.i18n import translate as _
+from srwizard.models.card import INTEGER_SCALES, ModelCard, Parameter
+from srwizard.models.cards.denoiser import sampling_parameters, unet_parameters, unet_problems
+
+
+def _problems(params: Mapping[str, Any], scale: int, lr_shape: tuple[int, int] | None) -> list[str]:
+    """The attention's heads must share the channels of every level evenly."""
+    found = unet_problems(params, scale, lr_shape)
+    inner, heads = params["inner_channel"], params["num_heads"]
+    if inner % heads:
+        found.append(
+            _(
+                "inner_channel is {inner}, which {heads} num_heads do not divide; it allows "
+                "{allowed}.",
+                inner=inner,
+                heads=heads,
+                allowed=", ".join(str(n) for n in range(1, inner + 1) if inner % n == 0),
+            )
+        )
+    return found
+
+
+# Sizes: "large" has the levels and channels of the authors' network for photographs, with
+# attention on the lower two levels only: theirs works on fields four times as coarse. "base", also
+# the default, has less than half its width.
+CARD = ModelCard(
+    name="ResShift",
+    family="diffusion",
+    summary_en="Diffusion from the LR field itself: 15 steps for a sample, where others take 50",
+    summary_zh="从低分辨率场出发的扩散模型：一个样本只需 15 步，其他模型需 50 步",
+    paper=(
+        "Yue et al. (2023), ResShift: Efficient Diffusion Model for Image Super-resolution by "
+        "Residual Shifting, NeurIPS. arXiv:2307.12348"
+    ),
+    module="srwizard.models.resshift",
+    parameters=(
+        *unet_parameters(
+            norm_groups=32, channel_mults=(1, 2, 2, 4), attn_res=(16, 8), image_size=64
+        ),
+        Parameter(
+            "num_heads",
+            4,
+            "int",
+            "Attention heads; must divide inner_channel",
+            "注意力头数；须能整除 inner_channel",
+            minimum=1,
+        ),
+        Parameter(
+            "window_size",
+            8,
+            "int",
+            "Side of the attention window, in points of its level",
+            "注意力窗口的边长（所在层级的格点数）",
+            minimum=2,
+            maximum=64,
+        ),
+        Parameter(
+            "timesteps",
+            15,
+            "int",
+            "Steps in which the residual is shifted and noise is added",
+            "平移残差并加噪的步数",
+            minimum=2,
+            maximum=1000,
+        ),
+        Parameter(
+            "kappa",
+            2.0,
+            "float",
+            "Strength of the noise, in standard deviations of what bicubic interpolation misses",
+            "噪声强度，以双三次插值残差的标准差为单位",
+            minimum=0.1,
+            maximum=20,
+        ),
+        Parameter(
+            "power",
+            0.3,
+            "float",
+            "How the shift grows: below 1 quickly at first, above 1 slowly",
+            "平移量的增长方式：小于 1 时先快后慢，大于 1 时先慢后快",
+            minimum=0.05,
+            maximum=10,
+        ),
+        *sampling_parameters("ancestral", 15),
+    ),
+    fft=False,
+    recommended=False,
+    scales=INTEGER_SCALES,
+    sizes={
+        "tiny": {
+            "inner_channel": 32,
+            "norm_groups": 8,
+            "channel_mults": [1, 2, 2],
+            "attn_res": [],
+            "res_blocks": 1,
+        },
+        "base": {"inner_channel": 64, "channel_mults": [1, 2, 2, 4], "res_blocks": 2},
+        "large": {
+            "inner_channel": 160,
+            "channel_mults": [1, 2, 2, 4],
+            "res_blocks": 2,
+            "num_heads": 5,
+        },
+    },
+    check=_problems,
+)

@@ -1,0 +1,118 @@
+"""The card of SwinIR."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from srwizard.i18n import translate as _
+from srwizard.models.card import INTEGER_SCALES, ModelCard, Parameter
+from srwizard.models.cards.limits import head_problems, window_problems
+
+
+def _problems(params: Mapping[str, Any], scale: int, lr_shape: tuple[int, int] | None) -> list[str]:
+    """Every group of blocks needs its number of heads, and every head an equal share."""
+    depths, num_heads, embed_dim = params["depths"], params["num_heads"], params["embed_dim"]
+    found = []
+    if len(depths) != len(num_heads):
+        found.append(
+            _(
+                "depths has {depths} items and num_heads has {heads}; they must be as many.",
+                depths=len(depths),
+                heads=len(num_heads),
+            )
+        )
+    return [
+        *found,
+        *head_problems("embed_dim", embed_dim, num_heads),
+        *window_problems(params["window_size"], lr_shape),
+    ]
+
+
+# Sizes: "base" is the paper's network for classical super-resolution (section 4.1) and "large" the
+# authors' SwinIR-L for real-world images. The defaults are the width and depth of its lightweight
+# network, which trains on one ordinary GPU, with the up-sampler of the classical one.
+CARD = ModelCard(
+    name="SwinIR",
+    family="standard",
+    summary_en="Swin transformer: attention within shifted windows, for sharp fronts and eddies",
+    summary_zh="Swin Transformer：移动窗口内的注意力，适合锋面与涡旋等细节",
+    paper=(
+        "Liang et al. (2021), SwinIR: Image Restoration Using Swin Transformer, ICCV Workshops. "
+        "doi:10.1109/ICCVW54120.2021.00210, arXiv:2108.10257"
+    ),
+    module="srwizard.models.swinir",
+    parameters=(
+        Parameter(
+            "embed_dim",
+            60,
+            "int",
+            "Channels of the transformer; each of num_heads must divide it",
+            "Transformer 的通道数；须能被 num_heads 的每一项整除",
+            minimum=4,
+        ),
+        Parameter(
+            "depths",
+            (6, 6, 6, 6),
+            "ints",
+            "Transformer blocks in each residual group",
+            "每个残差组中的 Transformer 块数",
+            minimum=1,
+        ),
+        Parameter(
+            "num_heads",
+            (6, 6, 6, 6),
+            "ints",
+            "Attention heads in each residual group; as many items as depths",
+            "每个残差组的注意力头数；项数与 depths 相同",
+            minimum=1,
+        ),
+        Parameter(
+            "window_size",
+            8,
+            "int",
+            "Side of the attention window, in low-resolution points",
+            "注意力窗口的边长（低分辨率格点数）",
+            minimum=2,
+            maximum=64,
+        ),
+        Parameter(
+            "mlp_ratio",
+            2.0,
+            "float",
+            "Hidden channels of the feed-forward part, as a multiple of embed_dim",
+            "前馈部分隐藏通道数与 embed_dim 之比",
+            minimum=0.25,
+            maximum=16,
+        ),
+        Parameter(
+            "upsampler",
+            "pixelshuffle",
+            "str",
+            "How the field is enlarged: in stages, in one light step, or by copying and smoothing",
+            "放大方式：逐级像素重排、一步轻量重排，或最近邻复制加卷积",
+            choices=("pixelshuffle", "pixelshuffledirect", "nearest+conv"),
+        ),
+        Parameter(
+            "resi_connection",
+            "1conv",
+            "str",
+            "Convolutions at the end of a residual group: one, or three with a bottleneck",
+            "残差组末尾的卷积：一个，或带瓶颈的三个",
+            choices=("1conv", "3conv"),
+        ),
+    ),
+    fft=False,
+    recommended=True,
+    scales=INTEGER_SCALES,
+    sizes={
+        "tiny": {"embed_dim": 32, "depths": [4, 4], "num_heads": [4, 4]},
+        "base": {"embed_dim": 180, "depths": [6] * 6, "num_heads": [6] * 6},
+        "large": {
+            "embed_dim": 240,
+            "depths": [6] * 9,
+            "num_heads": [8] * 9,
+            "upsampler": "nearest+conv",
+            "resi_connection": "3conv",
+        },
+    },
+    check=_problems,
+)

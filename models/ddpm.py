@@ -1,0 +1,72 @@
+"""DDPM: denoising diffusion (Ho et al. 2020, arXiv:2006.11239), given the low-resolution field.
+
+The condition is joined to the noisy field as channels, as in SR3, whose baseline this is.
+"""
+
+from collections.abc import Sequence
+
+from torch import Tensor
+
+from srwizard.models.denoiser import Layout, TimeDenoiser
+from srwizard.models.diffusion import DiffusionModel, cosine_schedule, linear_schedule
+
+
+class DDPM(DiffusionModel):
+    """A U-Net that is told the number of the time step.
+
+    Args:
+        in_channels: channels of the low-resolution input.
+        out_channels: channels of the super-resolved output.
+        scale: ratio HR/LR.
+        inner_channel, norm_groups, channel_mults, attn_res, res_blocks, dropout, image_size: of
+            the U-Net, see `denoiser.Layout`.
+        timesteps: steps of the forward process.
+        schedule: "linear" or "cosine".
+        prediction, target, sampler, sampling_steps, ensemble_members: see `DiffusionModel`.
+    """
+
+    def __init__(
+        self,
+        *,
+        in_channels: int,
+        out_channels: int,
+        scale: int,
+        inner_channel: int = 64,
+        norm_groups: int = 32,
+        channel_mults: Sequence[int] = (1, 2, 4, 4),
+        attn_res: Sequence[int] = (16,),
+        res_blocks: int = 2,
+        dropout: float = 0.0,
+        image_size: int = 128,
+        timesteps: int = 1000,
+        schedule: str = "cosine",
+        prediction: str = "v",
+        target: str = "residual",
+        sampler: str = "ddim",
+        sampling_steps: int = 50,
+        ensemble_members: int = 8,
+    ) -> None:
+        layout = Layout(
+            inner_channel, norm_groups, channel_mults, attn_res, res_blocks, dropout, image_size
+        )
+        # The paper's betas belong to its 1000 steps; with fewer, each has to do more.
+        rates = (
+            cosine_schedule(timesteps)
+            if schedule == "cosine"
+            else linear_schedule(timesteps, 0.1 / timesteps, 20 / timesteps)
+        )
+        super().__init__(
+            TimeDenoiser(in_channels + out_channels, out_channels, layout),
+            rates,
+            out_channels=out_channels,
+            scale=scale,
+            prediction=prediction,
+            target=target,
+            sampler=sampler,
+            sampling_steps=sampling_steps,
+            ensemble_members=ensemble_members,
+        )
+
+    def told(self, times: Tensor) -> Tensor:
+        """Return the time steps [B] themselves."""
+        return times

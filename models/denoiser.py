@@ -1,0 +1,349 @@
+"""The U-Net that diffusion models denoise with (Ho et al. 2020, arXiv:2006.11239, appendix B).
+
+SR3 (Saharia et al. 2021, arXiv:2104.07636, section 2.4) takes it over and gives it the noise level
+instead of the time step. Layers carry the names of the authors' followers, whose trained weights
+are in wide use: `downs`, `mid`, `ups` and `final_conv`.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from srwizard.models.checkpointing import run_block
+from srwizard.models.padding import pad_to_multiple
+
+
+class Normalisation(nn.GroupNorm):
+    """Group normalisation that keeps half precision where autocast would turn to float32.
+
+    Its statistics are float32 in any case. What it gives is kept for the backward pass, of every
+    block twice: in float32 that would cost what mixed precision saves.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map [B, C, H, W] to the same shape and type."""
+        with torch.autocast(x.device.type, enabled=False):
+            return functional.group_norm(
+                x, self.num_groups, self.weight.to(x.dtype), self.bias.to(x.dtype), self.eps
+            )
+
+
+class Block(nn.Module):
+    """Group normalisation, SiLU, dropout and a convolution."""
+
+    def __init__(self, inputs: int, outputs: int, groups: int, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.block = nn.Sequential(
+            Normalisation(groups, inputs),
+            nn.SiLU(),
+            nn.Dropout(dropout) if dropout else nn.Identity(),
+            nn.Conv2d(inputs, outputs, 3, padding=1),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map [B, inputs, H, W] to [B, outputs, H, W]."""
+        y: Tensor = self.block(x)
+        return y
+
+
+class ResidualBlock(nn.Module):
+    """Two blocks; between them every channel is shifted by what the noise level calls for."""
+
+    def __init__(
+        self, inputs: int, outputs: int, embedding: int, groups: int, dropout: float
+    ) -> None:
+        super().__init__()
+        self._add_shift(embedding, outputs)
+        self.block1 = Block(inputs, outputs, groups)
+        self.block2 = Block(outputs, outputs, groups, dropout)
+        self.res_conv = nn.Conv2d(inputs, outputs, 1) if inputs != outputs else nn.Identity()
+
+    def _add_shift(self, embedding: int, outputs: int) -> None:
+        """Make the layers that turn [B, embedding] into [B, outputs]."""
+        raise NotImplementedError
+
+    def _shift(self, embedding: Tensor) -> Tensor:
+        raise NotImplementedError
+
+    def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
+        """Map [B, inputs, H, W], with an embedding [B, E], to [B, outputs, H, W]."""
+        y = self.block1(x) + self._shift(embedding)[:, :, None, None]
+        return cast(Tensor, self.block2(y) + self.res_conv(x))
+
+
+class TimeBlock(ResidualBlock):
+    """Shifted by the embedding of a time step."""
+
+    def _add_shift(self, embedding: int, outputs: int) -> None:
+        self.mlp = nn.Sequential(nn.SiLU(), nn.Linear(embedding, outputs))
+
+    def _shift(self, embedding: Tensor) -> Tensor:
+        return cast(Tensor, self.mlp(embedding))
+
+
+class NoiseLevelBlock(ResidualBlock):
+    """Shifted by the embedding of a continuous noise level."""
+
+    def _add_shift(self, embedding: int, outputs: int) -> None:
+        layer = nn.Sequential(nn.Linear(embedding, outputs))
+        self.noise_func = nn.ModuleDict({"noise_func": layer})
+
+    def _shift(self, embedding: Tensor) -> Tensor:
+        return cast(Tensor, self.noise_func["noise_func"](embedding))
+
+
+class SelfAttention(nn.Module):
+    """Every point of the field attends to every other, in one head as wide as the channels."""
+
+    def __init__(self, channels: int, groups: int) -> None:
+        super().__init__()
+        self.norm = Normalisation(groups, channels)
+        self.qkv = nn.Conv2d(channels, 3 * channels, 1, bias=False)
+        self.out = nn.Conv2d(channels, channels, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map [B, C, H, W] to the same shape."""
+        # Channels last in memory: else all scores of a field are held at once, (H * W)^2 of them.
+        tokens = self.qkv(self.norm(x)).flatten(2).transpose(1, 2).contiguous()
+        query, key, value = tokens[:, None].chunk(3, dim=-1)  # each [B, 1, H * W, C]
+        mixed = functional.scaled_dot_product_attention(query, key, value)
+        return cast(Tensor, x + self.out(mixed[:, 0].transpose(1, 2).reshape(x.shape)))
+
+
+class Stage(nn.Module):
+    """A residual block, and attention where the level has it."""
+
+    def __init__(self, block: ResidualBlock, attention: nn.Module | None) -> None:
+        super().__init__()
+        self.res_block = block
+        if attention is not None:
+            self.attn = attention
+
+    def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
+        """Map [B, inputs, H, W], with an embedding [B, E], to [B, outputs, H, W]."""
+        x = self.res_block(x, embedding)
+        return cast(Tensor, self.attn(x)) if hasattr(self, "attn") else x
+
+
+class Halve(nn.Module):
+    """Down to half the resolution, by a convolution with stride 2."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(channels, channels, 3, stride=2, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map [B, C, H, W], both sides even, to [B, C, H / 2, W / 2]."""
+        return cast(Tensor, self.conv(x))
+
+
+class Double(nn.Module):
+    """Up to twice the resolution: nearest neighbours, then a convolution."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(channels, channels, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map [B, C, H, W] to [B, C, 2 * H, 2 * W]."""
+        return cast(Tensor, self.conv(functional.interpolate(x, scale_factor=2, mode="nearest")))
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a U-Net is laid out.
+
+    Attributes:
+        inner_channel: channels of the first level, even.
+        norm_groups: groups of every normalisation; must divide `inner_channel`.
+        channel_mults: channels of each level, in multiples of `inner_channel`; from one level to
+            the next the resolution is halved.
+        attn_res: sides of the levels that have attention, for a field of `image_size` points a
+            side. A field of another size has it on the same levels. The lowest level always has.
+        res_blocks: residual blocks of a level on the way down; there is one more on the way up.
+        dropout: probability, in the second half of a residual block.
+        image_size: see `attn_res`.
+    """
+
+    inner_channel: int
+    norm_groups: int
+    channel_mults: Sequence[int]
+    attn_res: Sequence[int]
+    res_blocks: int
+    dropout: float
+    image_size: int
+
+
+class Denoiser(nn.Module):
+    """The U-Net; a subclass says how a noise level is embedded.
+
+    Args:
+        in_channels: of the condition and the noisy field together.
+        out_channels: of what is predicted.
+        layout: of levels and blocks.
+        attention: what makes an attention layer of so many channels; None: `SelfAttention`.
+    """
+
+    block: type[ResidualBlock]
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        layout: Layout,
+        attention: Callable[[int], nn.Module] | None = None,
+    ) -> None:
+        super().__init__()
+        self.gradient_checkpointing: bool = False
+        self.draws_random_numbers = layout.dropout > 0
+        self.multiple = 2 ** (len(layout.channel_mults) - 1)
+        groups, inner = layout.norm_groups, layout.inner_channel
+        attend = attention or partial(SelfAttention, groups=groups)
+
+        def stage(inputs: int, outputs: int, attends: bool) -> Stage:
+            block = self.block(inputs, outputs, inner, groups, layout.dropout)
+            return Stage(block, attend(outputs) if attends else None)
+
+        channels, side = inner, layout.image_size
+        skipped = [channels]
+        downs: list[nn.Module] = [nn.Conv2d(in_channels, channels, 3, padding=1)]
+        widths = [inner * factor for factor in layout.channel_mults]
+        for level, width in enumerate(widths):
+            for _ in range(layout.res_blocks):
+                downs.append(stage(channels, width, side in layout.attn_res))
+                channels = width
+                skipped.append(channels)
+            if level < len(widths) - 1:
+                downs.append(Halve(channels))
+                skipped.append(channels)
+                side //= 2
+        ups: list[nn.Module] = []
+        for level, width in reversed(list(enumerate(widths))):
+            for _ in range(layout.res_blocks + 1):
+                attends = side in layout.attn_res
+                ups.append(stage(channels + skipped.pop(), width, attends))
+                channels = width
+            if level > 0:
+                ups.append(Double(channels))
+                side *= 2
+        self.downs = nn.ModuleList(downs)
+        deepest = widths[-1]
+        self.mid = nn.ModuleList([stage(deepest, deepest, True), stage(deepest, deepest, False)])
+        self.ups = nn.ModuleList(ups)
+        self.final_conv = Block(channels, out_channels, groups)
+        # Untrained it predicts 0, as in the authors' code: training need not unlearn anything.
+        output_layer = self.final_conv.block[-1]
+        assert isinstance(output_layer, nn.Conv2d) and output_layer.bias is not None
+        nn.init.zeros_(output_layer.weight)
+        nn.init.zeros_(output_layer.bias)
+
+    def _run(self, x: Tensor, embedding: Tensor) -> Tensor:
+        """Map [B, in_channels, H, W], of any size, to [B, out_channels, H, W]."""
+        height, width = x.shape[-2:]
+        x = self.downs[0](pad_to_multiple(x, self.multiple))
+        skipped = [x]
+        for layer in self.downs[1:]:
+            x = self._layer(layer, x, embedding)
+            skipped.append(x)
+        for layer in self.mid:
+            x = self._layer(layer, x, embedding)
+        for layer in self.ups:
+            if isinstance(layer, Stage):
+                x = torch.cat([x, skipped.pop()], dim=1)
+            x = self._layer(layer, x, embedding)
+        return cast(Tensor, self.final_conv(x)[..., :height, :width])
+
+    def _layer(self, layer: nn.Module, x: Tensor, embedding: Tensor) -> Tensor:
+        if not isinstance(layer, Stage):
+            return cast(Tensor, layer(x))
+        return run_block(
+            layer,
+            x,
+            embedding,
+            checkpointed=self.training and self.gradient_checkpointing,
+            draws_random_numbers=self.draws_random_numbers,
+        )
+
+
+class TimeEmbedding(nn.Module):
+    """Sines and cosines of a time step (Vaswani et al. 2017, arXiv:1706.03762, section 3.5)."""
+
+    inv_freq: Tensor
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        places = torch.arange(0, channels, 2, dtype=torch.float32)
+        self.register_buffer("inv_freq", torch.exp(places * (-math.log(10000) / channels)))
+
+    def forward(self, time: Tensor) -> Tensor:
+        """Map steps [B] to [B, channels]."""
+        angles = time.float()[:, None] * self.inv_freq
+        return torch.cat([angles.sin(), angles.cos()], dim=-1)
+
+
+class NoiseLevelEmbedding(nn.Module):
+    """The same of a continuous noise level (Chen et al. 2020, arXiv:2009.00713, section 4)."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.frequencies = channels // 2
+
+    def forward(self, level: Tensor) -> Tensor:
+        """Map levels [B] to [B, channels]."""
+        places = torch.arange(self.frequencies, dtype=level.dtype, device=level.device)
+        angles = level[:, None] * torch.exp(-math.log(10000) / self.frequencies * places)
+        return torch.cat([angles.sin(), angles.cos()], dim=-1)
+
+
+class TimeDenoiser(Denoiser):
+    """Given the number of the time step. Arguments as `Denoiser`."""
+
+    block = TimeBlock
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        layout: Layout,
+        attention: Callable[[int], nn.Module] | None = None,
+    ) -> None:
+        super().__init__(in_channels, out_channels, layout, attention)
+        channels = layout.inner_channel
+        self.time_mlp = _perceptron(TimeEmbedding(channels), channels)
+
+    def forward(self, x: Tensor, time: Tensor) -> Tensor:
+        """Map [B, in_channels, H, W] at steps [B] to [B, out_channels, H, W]."""
+        return self._run(x, self.time_mlp(time.flatten()))
+
+
+class NoiseLevelDenoiser(Denoiser):
+    """Given the square root of alpha-bar, the share of the signal. Arguments as `Denoiser`."""
+
+    block = NoiseLevelBlock
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        layout: Layout,
+        attention: Callable[[int], nn.Module] | None = None,
+    ) -> None:
+        super().__init__(in_channels, out_channels, layout, attention)
+        channels = layout.inner_channel
+        self.noise_level_mlp = _perceptron(NoiseLevelEmbedding(channels), channels)
+
+    def forward(self, x: Tensor, noise_level: Tensor) -> Tensor:
+        """Map [B, in_channels, H, W] at levels [B] or [B, 1] to [B, out_channels, H, W]."""
+        return self._run(x, self.noise_level_mlp(noise_level.flatten()))
+
+
+def _perceptron(embedding: nn.Module, channels: int) -> nn.Sequential:
+    return nn.Sequential(
+        embedding, nn.Linear(channels, 4 * channels), nn.SiLU(), nn.Linear(4 * channels, channels)
+    )

@@ -1,0 +1,326 @@
+"""What DDPM, SR3 and ResShift share: how noise is added, how it is taken off, what is learnt.
+
+A forward process mixes a field with noise, x_t = signal_t * x_0 + noise_t * epsilon, for
+t = 0 ... T - 1; a network learns to undo it and a sampler applies the network from T - 1 down to 0,
+given the low-resolution field as interpolated bicubically to the high-resolution grid. By default
+x_0 is what that interpolation misses, divided by its standard deviation: noise and signal are then
+of one size, whatever the variable, and a network that knows nothing yet says 0.
+"""
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+from srwizard.errors import UsageError
+from srwizard.i18n import translate as _
+from srwizard.models.upsampling import bicubic
+
+Network = Callable[[Tensor], Tensor]
+Generators = torch.Generator | Sequence[torch.Generator] | None
+LARGEST_BETA = 0.999
+LEAST_SIGNAL = 0.006
+
+
+@dataclass(frozen=True)
+class Rates:
+    """The shares of signal and noise at one time step."""
+
+    signal: float
+    noise: float
+
+
+@dataclass(frozen=True)
+class Level:
+    """The same for each sample of a batch, [B, 1, 1, 1], and what the network is told, [B]."""
+
+    signal: Tensor
+    noise: Tensor
+    told: Tensor
+
+
+def linear_schedule(timesteps: int, first: float, last: float) -> list[Rates]:
+    """Return the rates for betas that rise linearly (Ho et al. 2020, section 4)."""
+    span = max(timesteps - 1, 1)
+    betas = [first + (last - first) * t / span for t in range(timesteps)]
+    return _variance_preserving(betas)
+
+
+def cosine_schedule(timesteps: int) -> list[Rates]:
+    """Return the rates of Nichol & Dhariwal (2021, arXiv:2102.09672, equation 17).
+
+    They cut off the last beta, as otherwise no signal is left at the end. Here the cosine stops
+    short of zero instead, where linear betas end, too: the less signal there is, the more an
+    error in the predicted noise counts in the first step of a sampler.
+    """
+    end = math.acos(LEAST_SIGNAL)
+
+    def alpha_bar(t: int) -> float:
+        return math.cos((t / timesteps + 0.008) / 1.008 * end) ** 2
+
+    return _variance_preserving([1 - alpha_bar(t + 1) / alpha_bar(t) for t in range(timesteps)])
+
+
+def _variance_preserving(betas: Iterable[float]) -> list[Rates]:
+    """Return sqrt(alpha-bar) and sqrt(1 - alpha-bar) for the variances of single steps."""
+    log_alpha_bar, rates = 0.0, []
+    for beta in betas:
+        log_alpha_bar += math.log1p(-min(beta, LARGEST_BETA))
+        rates.append(Rates(math.exp(log_alpha_bar / 2), math.sqrt(-math.expm1(log_alpha_bar))))
+    return rates
+
+
+def sampling_times(timesteps: int, steps: int) -> list[int]:
+    """Return `steps` of the time steps, spread evenly from the last one down to 0.
+
+    Raises:
+        UsageError: there are not as many.
+    """
+    if not 1 <= steps <= timesteps:
+        raise UsageError(
+            _(
+                "Sampling takes 1 to {timesteps} steps, as many as the model was trained with, "
+                "not {steps}.",
+                timesteps=timesteps,
+                steps=steps,
+            )
+        )
+    span = max(steps - 1, 1)
+    left = reversed(range(steps)) if steps > 1 else [1]
+    return [(2 * (timesteps - 1) * place + span) // (2 * span) for place in left]
+
+
+class DiffusionModel(nn.Module, ABC):
+    """A diffusion model; a subclass gives the network, the schedule and how it is told the time.
+
+    Attributes:
+        denoiser: `denoiser(x, told) -> prediction`; `x` [B, in + out, H, W] holds the interpolated
+            low-resolution channels first, then the noisy field.
+        residual_std: [out_channels, 1, 1], standard deviation of what bicubic interpolation
+            misses; 1 until `calibrate` is called.
+        ensemble_members: how many samples an evaluation is to draw of each field.
+
+    Args:
+        denoiser: see above.
+        rates: of each time step.
+        out_channels: the leading input channels are those that are super-resolved.
+        scale: ratio HR/LR.
+        prediction: what the network predicts: "epsilon", the noise; "x0", the field; "v", the
+            mixture of Salimans & Ho (2022, arXiv:2202.00512, section 4).
+        target: "residual", to learn what bicubic interpolation misses, or "field", all of it.
+        sampler: "ddim" or "ancestral", see `sample`.
+        sampling_steps: calls of the network for one sample, unless `sample` is told otherwise.
+        ensemble_members: see above.
+    """
+
+    residual_std: Tensor
+    signal_rates: Tensor
+    noise_rates: Tensor
+
+    def __init__(
+        self,
+        denoiser: nn.Module,
+        rates: Sequence[Rates],
+        *,
+        out_channels: int,
+        scale: int,
+        prediction: str,
+        target: str,
+        sampler: str,
+        sampling_steps: int,
+        ensemble_members: int,
+    ) -> None:
+        super().__init__()
+        self.denoiser = denoiser
+        self.rates = tuple(rates)
+        self.out_channels = out_channels
+        self.scale = scale
+        self.prediction = prediction
+        self.target = target
+        self.sampler = sampler
+        self.sampling_steps = sampling_steps
+        self.ensemble_members = ensemble_members
+        self.register_buffer("residual_std", torch.ones(out_channels, 1, 1))
+        for name in ("signal", "noise"):
+            values = torch.tensor([getattr(rate, name) for rate in rates])
+            self.register_buffer(f"{name}_rates", values, persistent=False)
+
+    @abstractmethod
+    def told(self, times: Tensor) -> Tensor:
+        """Return what the network is told at time steps [B]."""
+
+    def random_levels(self, count: int, device: torch.device) -> Level:
+        """Draw the noise levels of a batch for training."""
+        return self.levels(torch.randint(len(self.rates), (count,), device=device))
+
+    def kept(self, earlier: Rates, later: Rates) -> float:
+        """Return by how much a deviation at the earlier step is multiplied until the later one."""
+        return later.signal / earlier.signal
+
+    def levels(self, times: Tensor) -> Level:
+        """Return the levels at time steps [B]."""
+        signal, noise = (
+            rates[times][:, None, None, None] for rates in (self.signal_rates, self.noise_rates)
+        )
+        return Level(signal, noise, self.told(times))
+
+    def forward(self, lr: Tensor) -> Tensor:
+        """Map [B, C, h, w] to one sample [B, out_channels, H, W], in the default steps."""
+        return self.sample(lr)
+
+    def training_loss(
+        self, lr: Tensor, hr: Tensor, mask: Tensor, area: Tensor | None = None
+    ) -> Tensor:
+        """Return the loss [B] of each sample at a random noise level.
+
+        It is the mean square over the points with a value of a channel, then the mean over
+        channels. Where there is no value, the network is shown the interpolated field instead:
+        what stands there in `hr` has no influence.
+
+        Args:
+            lr: [B, C, h, w], normalised.
+            hr: [B, out_channels, H, W], normalised.
+            mask: [B, out_channels, H, W], True where `hr` has a value.
+            area: [B, 1, H, W], relative areas of the grid points; None: all the same.
+        """
+        up = bicubic(lr, self.scale)
+        x0 = self.modelled(up, hr, mask)
+        level = self.random_levels(len(lr), lr.device)
+        noise = torch.randn_like(x0)
+        x = level.signal * x0 + level.noise * noise
+        match self.prediction:
+            case "epsilon":
+                wanted = noise
+            case "x0":
+                wanted = x0
+            case _:
+                wanted = level.signal * noise - level.noise * x0
+        found = self.denoiser(self._shown(up, x, level), level.told).float()
+        error = torch.where(mask, found - wanted, 0.0).square()
+        weight = mask.float() if area is None else torch.where(mask, area, 0.0)
+        total = weight.sum(dim=(2, 3))
+        mean = (error * weight).sum(dim=(2, 3)) / torch.where(total > 0, total, 1.0)
+        return mean.mean(dim=1)
+
+    def modelled(self, up: Tensor, hr: Tensor, mask: Tensor) -> Tensor:
+        """Return x_0 of normalised HR, neutral where `mask` is False."""
+        base = up[:, : self.out_channels]
+        if self.target == "field":
+            return torch.where(mask, hr.float(), base)
+        return torch.where(mask, hr.float() - base, 0.0) / self.residual_std
+
+    def field(self, up: Tensor, x0: Tensor) -> Tensor:
+        """Return normalised HR of x_0, the inverse of `modelled`."""
+        if self.target == "field":
+            return x0
+        return up[:, : self.out_channels] + self.residual_std * x0
+
+    @torch.no_grad()
+    def calibrate(self, batches: Iterable[tuple[Tensor, Tensor, Tensor]]) -> None:
+        """Set `residual_std` from samples of the training split, given as for `training_loss`."""
+        if self.target == "field":
+            return
+        squares = torch.zeros(self.out_channels, dtype=torch.float64)
+        points = torch.zeros_like(squares)
+        for lr, hr, mask in batches:
+            missed = hr.float() - bicubic(lr, self.scale)[:, : self.out_channels]
+            squares += torch.where(mask, missed, 0.0).double().square().sum(dim=(0, 2, 3)).cpu()
+            points += mask.sum(dim=(0, 2, 3)).cpu()
+        std = (squares / points.clamp(min=1)).sqrt()
+        std[std == 0] = 1.0
+        self.residual_std.copy_(std[:, None, None])
+
+    @torch.no_grad()
+    def sample(
+        self,
+        lr: Tensor,
+        steps: int | None = None,
+        generator: Generators = None,
+        *,
+        sampler: str | None = None,
+        tiled: Callable[[Network, Tensor], Tensor] | None = None,
+    ) -> Tensor:
+        """Draw one high-resolution field for each low-resolution one.
+
+        "ancestral" is the reverse chain of the process, which draws noise in every step; "ddim"
+        (Song et al. 2021, arXiv:2010.02502, equation 12, with sigma 0) follows from the first
+        noise alone and needs fewer steps.
+
+        Args:
+            lr: [B, C, h, w], normalised.
+            steps: calls of the network; None: the model's own.
+            generator: of the noise, or one for each sample, so that a sample does not depend on
+                the batch that it is in; None: torch's own.
+            sampler: None: the model's own.
+            tiled: what applies a network [B, C, H, W] -> [B, out_channels, H, W] tile by tile;
+                the noise is that of the whole field all the same. None: it is applied to all.
+
+        Returns:
+            [B, out_channels, H, W], normalised.
+
+        Raises:
+            UsageError: more steps than there are.
+        """
+        ancestral = (sampler or self.sampler) == "ancestral"
+        times = sampling_times(len(self.rates), steps or self.sampling_steps)
+        up = bicubic(lr, self.scale)
+        shape = (len(lr), self.out_channels, *up.shape[-2:])
+        noise = partial(_noise, shape, generator, lr.device)
+        x = self.rates[times[0]].noise * noise()
+        for time, following in pairwise(times):
+            x0 = self._x0(up, x, time, tiled)
+            now, then = self.rates[time], self.rates[following]
+            x = self._moved(x, x0, now, then, noise if ancestral else None)
+            del x0  # not to be held beside what the network needs in the next step
+        return self.field(up, self._x0(up, x, times[-1], tiled))
+
+    def _moved(
+        self, x: Tensor, x0: Tensor, now: Rates, then: Rates, fresh: Callable[[], Tensor] | None
+    ) -> Tensor:
+        """Return x_t at an earlier step, its noise kept or partly drawn anew."""
+        epsilon = (x - now.signal * x0) / now.noise
+        if fresh is None:
+            return then.signal * x0 + then.noise * epsilon
+        # The posterior of the chain given x_t and x_0: what x_t knows of the noise, and the rest.
+        known = self.kept(then, now) * then.noise**2 / now.noise
+        rest = math.sqrt(max(then.noise**2 - known**2, 0.0))
+        return then.signal * x0 + known * epsilon + rest * fresh()
+
+    def _x0(
+        self, up: Tensor, x: Tensor, time: int, tiled: Callable[[Network, Tensor], Tensor] | None
+    ) -> Tensor:
+        """Return x_0 as the network sees it behind x_t."""
+        level = self.levels(torch.full((len(x),), time, device=x.device))
+
+        def network(shown: Tensor) -> Tensor:
+            found: Tensor = self.denoiser(shown, level.told)
+            return found.float()
+
+        shown = self._shown(up, x, level)
+        found = network(shown) if tiled is None else tiled(network, shown)
+        rates = self.rates[time]
+        match self.prediction:
+            case "epsilon":
+                return (x - rates.noise * found) / rates.signal
+            case "x0":
+                return found
+        return rates.signal * x - rates.noise * found
+
+    def _shown(self, up: Tensor, x: Tensor, level: Level) -> Tensor:
+        """Return what the network sees: the condition, and x_t brought to unit variance."""
+        return torch.cat([up, x / (level.signal**2 + level.noise**2).sqrt()], dim=1)
+
+
+def _noise(shape: Sequence[int], generator: Generators, device: torch.device) -> Tensor:
+    """Draw normal noise [B, C, H, W] where its generator lives, so that it is the same anywhere."""
+    if generator is None:
+        return torch.randn(*shape, device=device)
+    if isinstance(generator, torch.Generator):
+        return torch.randn(*shape, generator=generator, device=generator.device).to(device)
+    parts = [torch.randn(*shape[1:], generator=one, device=one.device) for one in generator]
+    return torch.stack(parts).to(device)
