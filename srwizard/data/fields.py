@@ -1,16 +1,20 @@
 """Reading one variable of one split at one resolution, a step or a window at a time."""
 
+import functools
+import io
 import math
+import mmap
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import IO, Any, Literal, Protocol
 
-import h5py
 import numpy as np
 import numpy.typing as npt
 
 FloatField = npt.NDArray[np.float32]
 Window = tuple[slice, slice]
+HEADER_BYTES = 128
+"""As long as NumPy makes nearly all headers; the first value of an array stands behind it."""
 WHOLE: Window = (slice(None), slice(None))
 
 
@@ -48,8 +52,17 @@ class NpyField:
         return self.directory / f"{self.steps[index]}.npy"
 
     def read(self, index: int, window: Window = WHOLE) -> FloatField:
-        mapped = np.load(self.path(index), mmap_mode="r", allow_pickle=False)
-        return np.array(mapped[window], dtype=np.float32)
+        with self.path(index).open("rb") as stream:
+            header = _header_at_start(stream)
+            with mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
+                if len(mapped) < header.expected_bytes:
+                    raise ValueError(f"{self.path(index)} is truncated")
+                stored = np.ndarray(
+                    header.shape, header.dtype, mapped, header.offset, order=header.order
+                )
+                values = np.array(stored[window], dtype=np.float32, order="C")
+                del stored  # the map cannot be closed while an array lies on it
+        return values
 
 
 @dataclass(frozen=True)
@@ -76,6 +89,8 @@ class HDF5Field:
 
     def _handle(self) -> Any:
         if "dataset" not in self._opened:
+            import h5py  # not with the module: the wizard shall not wait for it before it needs it
+
             self._opened["file"] = h5py.File(self.file, "r")
             self._opened["dataset"] = self._opened["file"][self.dataset]
         return self._opened["dataset"]
@@ -108,11 +123,39 @@ def decode_cf(raw: npt.NDArray[Any], attributes: dict[str, Any]) -> FloatField:
 
 @dataclass(frozen=True)
 class ArrayHeader:
-    """What the first bytes of a `.npy` file say, without reading its values."""
+    """What the first bytes of a `.npy` file say, without reading its values.
+
+    `offset` is where the values begin, `order` how they follow each other, as in NumPy.
+    """
 
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
-    expected_bytes: int
+    order: Literal["C", "F"]
+    offset: int
+
+    @property
+    def expected_bytes(self) -> int:
+        """The size of the file, header and values."""
+        return self.offset + math.prod(self.shape) * self.dtype.itemsize
+
+
+def _header_at_start(stream: IO[bytes]) -> ArrayHeader:
+    """Return the header of an open `.npy` file.
+
+    A header is a Python literal, whose parsing takes longer than reading a small window. The
+    files of a series all begin with the same bytes.
+    """
+    start = stream.read(HEADER_BYTES)
+    try:
+        return _parsed_header(start)
+    except ValueError:  # a header that is longer, or none
+        stream.seek(0)
+        return _read_header(stream)
+
+
+@functools.lru_cache(maxsize=64)
+def _parsed_header(start: bytes) -> ArrayHeader:
+    return _read_header(io.BytesIO(start))
 
 
 def read_npy_header(path: Path) -> ArrayHeader:
@@ -123,17 +166,21 @@ def read_npy_header(path: Path) -> ArrayHeader:
         OSError: the file cannot be read.
     """
     with path.open("rb") as stream:
-        version = np.lib.format.read_magic(stream)
-        read_header = (
-            np.lib.format.read_array_header_1_0
-            if version == (1, 0)
-            else np.lib.format.read_array_header_2_0
-        )
-        try:
-            shape, _, dtype = read_header(stream)
-        except OSError:
-            raise
-        except Exception as error:
-            # The header is a Python literal: damage shows as whatever its parser stumbles over.
-            raise ValueError("damaged header") from error
-        return ArrayHeader(shape, dtype, stream.tell() + math.prod(shape) * dtype.itemsize)
+        return _read_header(stream)
+
+
+def _read_header(stream: IO[bytes]) -> ArrayHeader:
+    version = np.lib.format.read_magic(stream)
+    read_header = (
+        np.lib.format.read_array_header_1_0
+        if version == (1, 0)
+        else np.lib.format.read_array_header_2_0
+    )
+    try:
+        shape, fortran_order, dtype = read_header(stream)
+    except OSError:
+        raise
+    except Exception as error:
+        # The header is a Python literal: damage shows as whatever its parser stumbles over.
+        raise ValueError("damaged header") from error
+    return ArrayHeader(shape, dtype, "F" if fortran_order else "C", stream.tell())

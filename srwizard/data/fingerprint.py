@@ -17,22 +17,28 @@ NPY_BLOCKS = 4
 HDF5_BLOCKS = 64
 
 
-def fingerprint(contents: Contents, variables: Sequence[str]) -> dict[str, str]:
+def fingerprint(
+    contents: Contents, variables: Sequence[str], statics: Sequence[Path] = ()
+) -> dict[str, str]:
     """Return a digest for each part of the dataset: `{"train/hr/temp": "…", …}`.
 
     Args:
         contents: the dataset.
         variables: those that are trained on; others do not count.
+        statics: the files of static fields that are used.
 
     Raises:
         OSError: a file cannot be read.
     """
+    digests = {
+        "/".join(["static", file.parent.name, file.stem]): _digest([file], NPY_BLOCKS)
+        for file in statics
+    }
     if contents.layout != "npy":
-        return {
+        return digests | {
             split: _digest([contents.root / f"{split}.{contents.layout}"], HDF5_BLOCKS)
             for split in SPLITS
         }
-    digests = {}
     for split in SPLITS:
         for level in LEVELS:
             for variable in variables:

@@ -19,8 +19,8 @@ class NearestFill:
 
     def __init__(self) -> None:
         self._mask: BoolField | None = None
-        self._rows: npt.NDArray[np.intp]
-        self._columns: npt.NDArray[np.intp]
+        self._gaps: npt.NDArray[np.intp]
+        self._nearest: npt.NDArray[np.intp]
 
     def __call__(self, values: FloatField) -> FloatField:
         """Return `values` `[h, w]` with every NaN replaced; zeros where all is NaN."""
@@ -30,9 +30,13 @@ class NearestFill:
         if not valid.any():
             return np.zeros_like(values)
         if self._mask is None or not np.array_equal(valid, self._mask):
-            self._rows, self._columns = ndimage.distance_transform_edt(
+            rows, columns = ndimage.distance_transform_edt(
                 ~valid, return_distances=False, return_indices=True
             )
+            self._gaps = np.flatnonzero(~valid)
+            self._nearest = np.ravel_multi_index((rows, columns), valid.shape).ravel()[self._gaps]
             self._mask = valid
-        filled: FloatField = values[self._rows, self._columns]
+        filled: FloatField = np.array(values, order="C")
+        flat = filled.ravel()
+        flat[self._gaps] = flat[self._nearest]
         return filled

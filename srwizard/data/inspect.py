@@ -15,8 +15,10 @@ import numpy.typing as npt
 
 from srwizard.data.fields import WHOLE, Field, FloatField
 from srwizard.data.layout import SPLITS, Contents, Layout, Problem, scan
+from srwizard.data.statics import usable_as_inputs
 from srwizard.errors import DatasetError
 from srwizard.i18n import translate as _
+from srwizard.reasons import reason_of
 
 SAMPLED_STEPS = 512
 """At most so many steps of a split have values sampled."""
@@ -46,13 +48,18 @@ class VariableSummary:
 
 @dataclass(frozen=True)
 class DatasetSummary:
-    """A dataset as the user sees it, and every problem found in it."""
+    """A dataset as the user sees it, and every problem found in it.
+
+    `statics` are the files of HR static fields, `static_inputs` the names of the LR ones that fit
+    the grid of the first variable.
+    """
 
     root: Path
     layout: Layout
     steps: dict[str, int]
     variables: tuple[VariableSummary, ...]
     statics: tuple[str, ...]
+    static_inputs: tuple[str, ...]
     problems: tuple[Problem, ...]
 
     @property
@@ -112,6 +119,7 @@ def inspect(root: Path) -> DatasetSummary:
         steps={split: _step_count(contents, split) for split in SPLITS},
         variables=tuple(summaries),
         statics=tuple(path.stem for path in contents.statics.get("hr", ())),
+        static_inputs=usable_as_inputs(contents, summaries[0].lr_shape) if summaries else (),
         problems=tuple(problems),
     )
 
@@ -144,6 +152,20 @@ def selection_problem(summary: DatasetSummary, names: Sequence[str]) -> str | No
     return None
 
 
+def static_inputs_problem(summary: DatasetSummary, names: Sequence[str]) -> str | None:
+    """Say why the static fields `names` cannot be input channels, or None where they can."""
+    unknown = [name for name in names if name not in summary.static_inputs]
+    if unknown:
+        return _(
+            "the dataset has no LR static field {name} on its grid; it has {known}",
+            name=", ".join(unknown),
+            known=", ".join(summary.static_inputs) or _("none"),
+        )
+    if len(set(names)) < len(names):
+        return _("a static field is named twice")
+    return None
+
+
 def require_usable(summary: DatasetSummary) -> None:
     """Raise where the dataset cannot be trained on.
 
@@ -153,13 +175,18 @@ def require_usable(summary: DatasetSummary) -> None:
     if summary.usable:
         return
     fatal = [problem for problem in summary.problems if problem.fatal]
+    hint = _(
+        "Mend or remove these files, then look again: srwizard inspect {root}", root=summary.root
+    )
+    if not summary.variables:
+        hint = _(
+            "A dataset directory holds train/, valid/ and test/, or train.h5, …; "
+            "srwizard prepare makes one from NetCDF files."
+        )
     raise DatasetError(
         _("the dataset {root} cannot be used:", root=summary.root)
         + "".join(f"\n  {line}" for line in describe_problems(fatal)),
-        _(
-            "Mend or remove these files, then look again: srwizard inspect {root}",
-            root=summary.root,
-        ),
+        hint,
     )
 
 
@@ -277,7 +304,9 @@ def _sampled_rows(found: Field, index: int, problems: list[Problem]) -> FloatFie
         if not np.isfinite(values).any():
             values = found.read(index, WHOLE)
     except (OSError, ValueError) as error:
-        problems.append(Problem(found.path(index), _("cannot be read: {reason}", reason=error)))
+        problems.append(
+            Problem(found.path(index), _("cannot be read: {reason}", reason=reason_of(error)))
+        )
         return np.zeros((0, 0), dtype=np.float32)
     if not np.isfinite(values).any():
         problems.append(

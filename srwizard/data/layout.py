@@ -9,12 +9,15 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
-
-import h5py
+from typing import TYPE_CHECKING, Literal
 
 from srwizard.data.fields import ArrayHeader, Field, HDF5Field, NpyField, read_npy_header
 from srwizard.i18n import translate as _
+from srwizard.reasons import reason_of
+
+# Not imported with the module: the wizard shall not wait for it before it needs it.
+if TYPE_CHECKING:
+    import h5py
 
 Layout = Literal["npy", "h5", "nc"]
 SPLITS = ("train", "valid", "test")
@@ -64,8 +67,7 @@ def scan(root: Path) -> Contents:
         return _scan(root)
     except OSError as error:
         place = Path(error.filename) if error.filename else root
-        reason = error.strerror or str(error)
-        problem = Problem(place, _("cannot be read: {reason}", reason=reason))
+        problem = Problem(place, _("cannot be read: {reason}", reason=reason_of(error)))
         return Contents(root, "npy", {}, problems=(problem,))
 
 
@@ -156,7 +158,7 @@ def _checked_shape(file: Path, problems: list[Problem]) -> tuple[int, int] | Non
         header = read_npy_header(file)
         message = _header_problem(header, file.stat().st_size)
     except OSError as error:
-        message = _("cannot be read: {reason}", reason=error.strerror or str(error))
+        message = _("cannot be read: {reason}", reason=reason_of(error))
     except ValueError:
         message = _("not a .npy file, or its header is damaged")
     if message is not None:
@@ -180,6 +182,8 @@ def _header_problem(header: ArrayHeader, size: int) -> str | None:
 def _hdf5_fields(
     root: Path, split: str, layout: Layout, problems: list[Problem]
 ) -> Iterator[tuple[FieldKey, Field]]:
+    import h5py
+
     file = root / f"{split}.{layout}"
     if not file.is_file():
         problems.append(Problem(file, _("the split is missing")))
@@ -208,7 +212,7 @@ def _hdf5_fields(
         problems.append(Problem(file, _hdf5_failure(file)))
 
 
-def _dataset_problem(dataset: h5py.Dataset) -> str | None:
+def _dataset_problem(dataset: "h5py.Dataset") -> str | None:
     if dataset.dtype.kind not in NUMBERS:
         return _("holds {dtype}, not numbers", dtype=str(dataset.dtype))
     if min(dataset.shape) < 1:
@@ -221,7 +225,7 @@ def _hdf5_failure(file: Path) -> str:
         with file.open("rb") as stream:
             start = stream.read(8)
     except OSError as error:
-        return _("cannot be read: {reason}", reason=error.strerror or str(error))
+        return _("cannot be read: {reason}", reason=reason_of(error))
     if start[:3] == b"CDF":
         return _(
             "is NetCDF-3, which cannot be read by window; convert it to NetCDF-4 (nccopy -k nc4)"

@@ -3,7 +3,7 @@
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -15,14 +15,16 @@ from srwizard.data.fields import Field, FloatField
 from srwizard.data.gaps import NearestFill
 from srwizard.data.layout import Contents
 from srwizard.data.normalization import Statistics
+from srwizard.data.statics import input_channels, relative_areas
 
 
 class Sample(TypedDict):
     """One sample, or a batch of them with a leading dimension.
 
-    `lr` `[C, h, w]` and `hr` `[C, H, W]` are normalized, gaps filled with the nearest value in
-    LR and with 0 in HR; `mask` `[C, H, W]` is True where HR has a value; `bicubic_input`
-    `[C, h, w]` is LR in physical units, gaps filled, for the baseline.
+    `lr` `[C + S, h, w]` and `hr` `[C, H, W]` are normalized, gaps filled with the nearest value in
+    LR and with 0 in HR; the last channels of `lr` are the static fields; `mask` `[C, H, W]` is
+    True where HR has a value; `bicubic_input` `[C, h, w]` is LR in physical units, gaps filled,
+    for the baseline; `area` `[1, H, W]` is there only if the loss is weighted by area.
     """
 
     lr: Tensor
@@ -31,6 +33,7 @@ class Sample(TypedDict):
     bicubic_input: Tensor
     index: int
     weight: float
+    area: NotRequired[Tensor]
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,8 @@ class FieldPairs(Dataset[Sample]):
         scale: HR/LR.
         statistics: of the training split, for both levels.
         patch_size: side of a random HR window, or None for whole fields.
+        static_variables: LR static fields that become further input channels.
+        area_weights: whether samples hold the areas of the grid points.
     """
 
     def __init__(
@@ -62,7 +67,13 @@ class FieldPairs(Dataset[Sample]):
         scale: int,
         statistics: dict[str, Statistics],
         patch_size: int | None = None,
+        *,
+        static_variables: Sequence[str] = (),
+        area_weights: bool = False,
     ) -> None:
+        self._contents = contents
+        self._static_variables = static_variables
+        self._area_weights = area_weights
         self._hr = [contents.fields[split, "hr", name] for name in variables]
         self._lr = [contents.fields[split, "lr", name] for name in variables]
         self._scale = scale
@@ -79,21 +90,44 @@ class FieldPairs(Dataset[Sample]):
         hr = self._read(self._hr, key.index, rows, columns, self._scale)
         lr = self._read(self._lr, key.index, rows, columns, 1)
         mask = np.isfinite(hr)
+        # In place: at this size it is fresh memory that takes the time, not arithmetic.
         hr_mean, hr_std = self._crop("hr", rows, columns, self._scale)
+        hr -= hr_mean
+        hr /= hr_std
+        np.copyto(hr, 0, where=~mask)
         lr_mean, lr_std = self._crop("lr", rows, columns, 1)
-        return Sample(
-            lr=torch.from_numpy(self._fill((lr - lr_mean) / lr_std)),
-            hr=torch.from_numpy(np.where(mask, (hr - hr_mean) / hr_std, np.float32(0))),
+        normalized = self._fill((lr - lr_mean) / lr_std)
+        if self._static_variables:
+            normalized = np.concatenate([normalized, self._static[:, rows, columns]])
+        sample = Sample(
+            lr=torch.from_numpy(normalized),
+            hr=torch.from_numpy(hr),
             mask=torch.from_numpy(mask),
             bicubic_input=torch.from_numpy(self._fill(lr)),
             index=key.index,
             weight=key.weight,
         )
+        if self._area_weights:
+            window = (_scaled(rows, self._scale), _scaled(columns, self._scale))
+            sample["area"] = torch.from_numpy(self._areas[:, *window])
+        return sample
+
+    @functools.cached_property
+    def _static(self) -> FloatField:
+        """Static input channels `[S, h, w]`, read on first use in each process."""
+        return input_channels(self._contents, self._static_variables, self._lr[0].shape)
+
+    @functools.cached_property
+    def _areas(self) -> FloatField:
+        """Relative areas `[1, H, W]` of the HR grid points."""
+        return relative_areas(self._contents, self._hr[0].shape)
 
     def _read(
         self, fields: Sequence[Field], index: int, rows: slice, columns: slice, factor: int
     ) -> FloatField:
         window = (_scaled(rows, factor), _scaled(columns, factor))
+        if len(fields) == 1:  # what stack() would copy once more
+            return fields[0].read(index, window)[None]
         return np.stack([found.read(index, window) for found in fields])
 
     def _crop(
@@ -103,7 +137,7 @@ class FieldPairs(Dataset[Sample]):
 
     def _fill(self, channels: FloatField) -> FloatField:
         filled = [fill(channel) for fill, channel in zip(self._fills, channels, strict=True)]
-        return np.stack(filled).astype(np.float32)
+        return filled[0][None] if len(filled) == 1 else np.stack(filled)
 
     def _window(self, key: Key) -> tuple[slice, slice]:
         """Return the LR window: the whole field, or a random one in which there is water."""

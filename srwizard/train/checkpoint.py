@@ -12,6 +12,8 @@ from srwizard.i18n import translate as _
 from srwizard.runconfig import RunConfig
 
 LAST, BEST = "last", "best"
+SAMPLING = ("sampler", "sampling_steps", "ensemble_members")
+"""Parameters of a diffusion model that training knows nothing of."""
 
 
 @dataclass
@@ -20,7 +22,7 @@ class Progress:
 
     `steps` counts optimizer steps since the beginning; `loss_sum` is the sum over the samples
     done in this epoch; `best_error` is the RMSE over the range of the training split, averaged
-    over the variables.
+    over the variables. `reductions` of the learning rate come from plateaus.
     """
 
     epoch: int = 1
@@ -30,10 +32,16 @@ class Progress:
     best_error: float | None = None
     best_epoch: int = 0
     validations_without_better: int = 0
+    reductions: int = 0
+    validations_since_reduction: int = 0
 
 
 class CheckpointError(TrainingFailedError):
     """A checkpoint is damaged, or of another run."""
+
+
+class DamagedCheckpointError(CheckpointError):
+    """A checkpoint cannot be read."""
 
 
 def path(run_dir: Path, name: str) -> Path:
@@ -70,7 +78,8 @@ def load(run_dir: Path, name: str, run: RunConfig) -> dict[str, Any] | None:
     """Read a checkpoint to the CPU, or return None where there is none.
 
     Raises:
-        CheckpointError: it is damaged, or of another run.
+        DamagedCheckpointError: it cannot be read.
+        CheckpointError: it is of another run.
     """
     source = path(run_dir, name)
     if not source.exists():
@@ -79,7 +88,7 @@ def load(run_dir: Path, name: str, run: RunConfig) -> dict[str, Any] | None:
         state: dict[str, Any] = torch.load(source, map_location="cpu", weights_only=True)
         found: dict[str, Any] = dict(state["identity"])
     except Exception as error:  # which one depends on where the file is damaged
-        raise CheckpointError(
+        raise DamagedCheckpointError(
             _("the checkpoint {path} is damaged", path=source),
             _("Remove it to begin anew, or put an earlier copy in its place."),
         ) from error
@@ -101,11 +110,17 @@ def identity(run: RunConfig) -> dict[str, Any]:
     """Return what must agree for training to go on from a checkpoint.
 
     The network, what it is trained on, and the seed of the order. Learning rate, batch size,
-    devices and the like may be changed between two parts of a training.
+    devices and the like may be changed between two parts of a training, and so may how samples are
+    drawn from a diffusion model.
     """
+    model = run.model.model_dump()
+    model["params"] = {
+        name: value for name, value in model["params"].items() if name not in SAMPLING
+    }
     return {
-        "model": run.model.model_dump(),
+        "model": model,
         "data.variables": list(run.data.variables),
+        "data.static_variables": list(run.data.static_variables),
         "data.scale": run.data.scale,
         "data.fingerprint": dict(run.data.fingerprint),
         "training.normalization": run.training.normalization,

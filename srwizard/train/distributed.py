@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -51,6 +52,30 @@ def add_over_ranks(place: Place, values: torch.Tensor) -> torch.Tensor:
         values = values.to(place.device)
         dist.all_reduce(values)
     return values.cpu()
+
+
+def from_all_ranks(place: Place, value: Any) -> list[Any]:
+    """Return the `value` of every rank, in their order."""
+    if place.world == 1:
+        return [value]
+    found: list[Any] = [None] * place.world
+    dist.all_gather_object(found, value)
+    return found
+
+
+def generator_state(place: Place) -> dict[str, torch.Tensor]:
+    """Return the state of this rank's random number generators."""
+    states = {"cpu": torch.get_rng_state()}
+    if place.device.type == "cuda":
+        states["cuda"] = torch.cuda.get_rng_state(place.device)
+    return states
+
+
+def set_generator_state(place: Place, states: dict[str, torch.Tensor]) -> None:
+    """Put back what `generator_state` gave; on another kind of device, as much as it has."""
+    torch.set_rng_state(states["cpu"])
+    if place.device.type == "cuda" and "cuda" in states:
+        torch.cuda.set_rng_state(states["cuda"], place.device)
 
 
 def any_rank(place: Place, flag: bool) -> bool:

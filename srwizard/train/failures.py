@@ -25,10 +25,13 @@ PEER_LOST = "peer_lost"
 
 
 class NonFiniteLossError(ArithmeticError):
-    """The loss is NaN or infinite."""
+    """The loss, or its gradient, is NaN or infinite."""
 
-    def __init__(self, loss: float, step: int, epoch: int) -> None:
-        super().__init__(f"the loss is {loss} at step {step} (epoch {epoch})")
+    def __init__(
+        self, value: float, step: int, epoch: int, *, what: str = "loss", origin: str = ""
+    ) -> None:
+        where = f"; {origin}" if origin else ""
+        super().__init__(f"the {what} is {value} at step {step} (epoch {epoch}){where}")
 
 
 @dataclass(frozen=True)
@@ -114,7 +117,7 @@ CATALOGUE: tuple[Kind, ...] = (
     ),
     Kind(
         "checkpoint_unusable",
-        r"^CheckpointError",
+        r"^(Damaged)?CheckpointError",
         lambda: _("There is a checkpoint that training cannot go on from."),
         lambda: [
             _("the file was damaged after it was written"),
@@ -265,17 +268,30 @@ def clear(run_dir: Path, *, keep_result: bool = False) -> None:
         (run_dir / FAILURE_FILE).unlink(missing_ok=True)
 
 
-def explain(failure: dict[str, Any]) -> list[str]:
-    """Return the failure as lines: what happened, likely causes, what to change."""
+def _phase(name: str) -> str:
+    """Return what a run was doing in the user's language."""
+    titles = {
+        "training": _("training"),
+        "training step": _("training step"),
+        "validation": _("validation"),
+        "checkpoint": _("writing a checkpoint"),
+        "test": _("scoring the test split"),
+    }
+    return titles.get(name, name)
+
+
+def explain(failure: dict[str, Any], *, remedies: bool = True) -> list[str]:
+    """Return the failure as lines: what happened, likely causes and, where wanted, remedies."""
     kind = next((item for item in CATALOGUE if item.name == failure["kind"]), UNKNOWN)
     lines = [kind.title(), _("Error: {error}", error=failure["error"])]
     if failure.get("step") is not None:
         lines.append(
             _("At step {step}, epoch {epoch}, while: {phase}",
-              step=failure["step"], epoch=failure["epoch"], phase=failure["phase"])
+              step=failure["step"], epoch=failure["epoch"], phase=_phase(failure["phase"]))
         )  # fmt: skip
     lines.append(_("Likely causes:"))
     lines += [f"  - {cause}" for cause in kind.causes()]
-    lines.append(_("What to change:"))
-    lines += [f"  {number}. {text}" for number, text in enumerate(kind.remedies(), start=1)]
+    if remedies:
+        lines.append(_("What to change:"))
+        lines += [f"  {number}. {text}" for number, text in enumerate(kind.remedies(), start=1)]
     return lines

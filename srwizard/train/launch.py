@@ -1,6 +1,8 @@
 """Training a frozen run in processes of its own, and saying how it ended. Imports no torch."""
 
 import math
+import os
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -8,15 +10,19 @@ from srwizard import runconfig
 from srwizard.errors import EXIT_INTERRUPTED, InterruptedByUserError, TrainingFailedError
 from srwizard.i18n import translate as _
 from srwizard.train import failures, processes
-from srwizard.train.processes import Ended
+from srwizard.train.processes import Ended, Nodes
 from srwizard.train.records import METRICS_FILE, STOPPING, Records, read_events
 
 WORKER = "srwizard.train.worker"
 LAST_CHECKPOINT = Path("checkpoints") / "last.pt"
 
 
-def launch(run_dir: Path) -> dict[str, Any]:
+def launch(run_dir: Path, nodes: Nodes | None = None) -> dict[str, Any]:
     """Train a run to its end and write its report.
+
+    Args:
+        run_dir: the run directory; for several machines on a file system that they share.
+        nodes: the machines, if this is the first of several.
 
     Returns:
         The metrics of the test split, by variable.
@@ -33,7 +39,7 @@ def launch(run_dir: Path) -> dict[str, Any]:
     with processes.at_work(run_dir) as log:
         failures.clear(run_dir)
         records.set_status("running", epoch=None, step=None)
-        ended = processes.start(run, log, WORKER, str(run_dir))
+        ended = processes.start(run, log, WORKER, str(run_dir), nodes=nodes)
         if ended.returncode == 0:
             records.set_status("completed")
             # matplotlib takes longer to import than the wizard takes to start.
@@ -50,6 +56,33 @@ def launch(run_dir: Path) -> dict[str, Any]:
     raise TrainingFailedError(
         "\n".join(failures.explain(failure)),
         _("Recorded in {path}", path=run_dir / failures.FAILURE_FILE),
+    )
+
+
+def join(run_dir: Path, nodes: Nodes) -> None:
+    """Take part in a training that `launch` leads on another machine.
+
+    Raises:
+        TrainingFailedError: the processes of this machine failed; the leader says why.
+        InterruptedByUserError: training was asked to stop.
+    """
+    run = runconfig.load(run_dir)
+    runconfig.verify_dataset(run)
+    log_file = f"train.{socket.gethostname()}-{os.getpid()}.log"
+    with processes.at_work(run_dir, log_file) as log:
+        ended = processes.start(run, log, WORKER, str(run_dir), nodes=nodes)
+    if ended.returncode == 0:
+        return
+    if _stopped(run_dir, Records(run_dir), ended):
+        raise _interrupted(run_dir)
+    last = [line for line in ended.log.splitlines() if line.strip()][-1:]
+    raise TrainingFailedError(
+        "\n".join([_("training failed on this machine, or on another one"), *last]),
+        _(
+            "The cause stands in {failure}; the log of this machine is {log}",
+            failure=run_dir / failures.FAILURE_FILE,
+            log=run_dir / log_file,
+        ),
     )
 
 

@@ -14,13 +14,16 @@ from typing import Any
 import torch
 from torch.nn.parallel import DistributedDataParallel
 
-from srwizard.train import checkpoint
+from srwizard.answers import TrainingAnswers
+from srwizard.train import averaging
+from srwizard.train.calibration import calibrate
 from srwizard.train.checkpoint import BEST, LAST, Progress
-from srwizard.train.distributed import add_over_ranks, any_rank, wait_for_all
+from srwizard.train.diagnosis import origin_of_non_finite
+from srwizard.train.distributed import add_over_ranks, any_rank
 from srwizard.train.failures import NonFiniteLossError
-from srwizard.train.losses import sample_losses
 from srwizard.train.order import Step, training_steps
 from srwizard.train.records import Records
+from srwizard.train.resuming import save
 from srwizard.train.scoring import score
 from srwizard.train.setup import Training, set_learning_rate, steps_per_epoch
 
@@ -51,14 +54,16 @@ def train(training: Training, run_dir: Path, records: Records, callbacks: Callba
         NonFiniteLossError: the loss is NaN or infinite.
     """
     run, place, progress = training.run, training.place, training.progress
+    if progress.steps == 0:
+        calibrate(training)
     while progress.epoch <= run.training.epochs and not patience_exhausted(training):
         callbacks.on_phase(training, "training")
         started = time.perf_counter()
-        set_learning_rate(training)
         steps = epoch_steps(training)
         batches = training.batches("train", steps_per_epoch(steps))
-        training.network.train()
+        training.objective.train()
         for step in steps:
+            set_learning_rate(training)
             loss = optimizer_step(training, step, batches)
             progress.steps += 1
             progress.samples_in_epoch += step.global_samples
@@ -87,6 +92,7 @@ def train(training: Training, run_dir: Path, records: Records, callbacks: Callba
                 raise NonFiniteLossError(valid.loss, progress.steps, progress.epoch)
             event["valid"] = asdict(valid)
             better = note_validation(progress, valid.error(training.span.cpu()))
+            note_plateau(progress, run.training, better=better)
         progress.epoch += 1
         progress.samples_in_epoch, progress.loss_sum = 0, 0.0
         # First the record, then the checkpoint: on resume, records behind it are dropped.
@@ -139,25 +145,51 @@ def optimizer_step(training: Training, step: Step, batches: Any) -> float:
         last = number == len(step.micro_batches)
         with gradients_kept_local(training, unless=last):
             with training.autocast():
-                sr = training.network(batch["lr"])
-            losses = sample_losses(sr, batch["hr"], batch["mask"], training.run.training.loss)
+                losses = training.objective(
+                    batch["lr"], batch["hr"], batch["mask"], batch.get("area")
+                )
             loss = (losses * batch["weight"].to(losses)).sum()
             training.scaler.scale(loss * share).backward()
         total += loss.detach().double()
     mean = float(add_over_ranks(training.place, total)) / step.global_samples
     if not math.isfinite(mean):
-        raise NonFiniteLossError(mean, training.progress.steps + 1, training.progress.epoch)
+        raise non_finite(training, step, mean, "loss")
+    norm = clip_gradients(training)
+    if norm is not None and not math.isfinite(norm) and not training.scaler.is_enabled():
+        raise non_finite(training, step, norm, "gradient")
     training.scaler.step(training.optimizer)
     training.scaler.update()
+    settings = training.run.training
+    if training.averaged is not None and settings.ema_decay is not None:
+        averaging.update(
+            training.averaged, training.bare, settings.ema_decay, training.progress.steps
+        )
     return mean
+
+
+def clip_gradients(training: Training) -> float | None:
+    """Scale the gradient down to the largest norm allowed; return its norm, None if any will do."""
+    largest = training.run.training.clip_grad_norm
+    if largest is None:
+        return None
+    training.scaler.unscale_(training.optimizer)
+    return float(torch.nn.utils.clip_grad_norm_(training.bare.parameters(), largest))
+
+
+def non_finite(training: Training, step: Step, value: float, what: str) -> NonFiniteLossError:
+    """Return the error of a loss or a gradient that is not finite, with where that began."""
+    origin = origin_of_non_finite(training, step)
+    return NonFiniteLossError(
+        value, training.progress.steps + 1, training.progress.epoch, what=what, origin=origin
+    )
 
 
 def gradients_kept_local(
     training: Training, *, unless: bool
 ) -> contextlib.AbstractContextManager[None]:
     """Keep DDP from exchanging gradients before the last micro-batch of a step."""
-    if isinstance(training.network, DistributedDataParallel) and not unless:
-        return training.network.no_sync()
+    if isinstance(training.objective, DistributedDataParallel) and not unless:
+        return training.objective.no_sync()
     return contextlib.nullcontext()
 
 
@@ -173,52 +205,17 @@ def note_validation(progress: Progress, error: float) -> bool:
     return better
 
 
+def note_plateau(progress: Progress, settings: TrainingAnswers, *, better: bool) -> None:
+    """Count the validations without a better one since the learning rate was last reduced."""
+    progress.validations_since_reduction += 1
+    if better:
+        progress.validations_since_reduction = 0
+    elif progress.validations_since_reduction >= settings.plateau_patience:
+        progress.validations_since_reduction = 0
+        progress.reductions += 1
+
+
 def patience_exhausted(training: Training) -> bool:
     """Tell whether early stopping ends the training."""
     patience = training.run.training.patience
     return patience is not None and training.progress.validations_without_better >= patience
-
-
-def save(training: Training, run_dir: Path, name: str) -> None:
-    """Write a checkpoint: rank 0 does, and the others go on once it can be read."""
-    if training.place.is_first:
-        checkpoint.save(run_dir, name, _state(training))
-    wait_for_all(training.place)
-
-
-def _state(training: Training) -> dict[str, Any]:
-    return {
-        "identity": checkpoint.identity(training.run),
-        "weights": training.bare.state_dict(),
-        "optimizer": training.optimizer.state_dict(),
-        "scaler": training.scaler.state_dict(),
-        "progress": asdict(training.progress),
-        "rng": torch.get_rng_state(),
-    }
-
-
-def resume(training: Training, run_dir: Path) -> bool:
-    """Go on from the last checkpoint; tell whether there is one.
-
-    Raises:
-        CheckpointError: it is damaged, or of another run.
-    """
-    state = checkpoint.load(run_dir, LAST, training.run)
-    if state is None:
-        return False
-    training.bare.load_state_dict(state["weights"])
-    training.optimizer.load_state_dict(state["optimizer"])
-    training.scaler.load_state_dict(state["scaler"])
-    training.progress = Progress(**state["progress"])
-    torch.set_rng_state(state["rng"])
-    return True
-
-
-def load_best(training: Training, run_dir: Path) -> str:
-    """Load the weights of the best validation, or of the last epoch; return which."""
-    for name in (BEST, LAST):
-        state = checkpoint.load(run_dir, name, training.run)
-        if state is not None:
-            training.bare.load_state_dict(state["weights"])
-            return name
-    return LAST

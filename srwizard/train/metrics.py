@@ -5,7 +5,7 @@ whatever the batch size and the number of processes.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 import torch.nn.functional as F
@@ -14,7 +14,18 @@ from torch import Tensor
 SSIM_WINDOW = 11
 SSIM_SIGMA = 1.5
 SSIM_K = (0.01, 0.03)
-SUMS = ("squared", "absolute", "points", "ssim")
+SMALLEST_RATIO = 1e-12
+"""Of power: -120 dB."""
+SUMS = (
+    "squared", "absolute", "error", "points", "ssim", "sr", "hr", "sr_sr", "hr_hr", "sr_hr",
+)  # fmt: skip
+"""What is summed over points; `sr` and `hr` from the low end of the training range on. Behind
+these stand the radial power spectra of SR and of HR."""
+
+
+def sums_length(shape: tuple[int, int]) -> int:
+    """Return how many sums there are for fields of `shape` `[H, W]`."""
+    return len(SUMS) + 2 * wavenumbers(shape)
 
 
 def masked_sums(sr: Tensor, hr: Tensor, mask: Tensor, low: Tensor, span: Tensor) -> Tensor:
@@ -26,14 +37,75 @@ def masked_sums(sr: Tensor, hr: Tensor, mask: Tensor, low: Tensor, span: Tensor)
         low, span: `[C]`, smallest value and width of the range of the training split.
 
     Returns:
-        `[C, 4]`, float64, in the order of `SUMS`.
+        `[C, sums_length]`, float64: those of `SUMS`, then the spectra.
     """
+    # One sample at a time: these maps, and in float64, would else need more than the network.
+    samples = [
+        _sample_sums(sr[i : i + 1], hr[i : i + 1], mask[i : i + 1], low, span)
+        for i in range(len(sr))
+    ]
+    return torch.stack(samples).sum(dim=0)
+
+
+def _sample_sums(sr: Tensor, hr: Tensor, mask: Tensor, low: Tensor, span: Tensor) -> Tensor:
+    offset = low[:, None, None]
+    x, y = (torch.where(mask, part - offset, 0.0) for part in (sr, hr))
+    spectra = torch.cat([power_spectrum(x, mask), power_spectrum(y, mask)], dim=1)
+    similarity = torch.where(mask, masked_ssim(sr, hr, mask, low, span), 0.0).double()
     error = torch.where(mask, sr - hr, 0.0).double()
-    similarity = masked_ssim(sr, hr, mask, low, span).double()
+    x, y = x.double(), y.double()
     parts = (
-        error.square(), error.abs(), mask.double(), torch.where(mask, similarity, 0.0),
+        error.square(), error.abs(), error, mask.double(), similarity, x, y, x * x, y * y, x * y,
     )  # fmt: skip
-    return torch.stack([part.sum(dim=(0, 2, 3)) for part in parts], dim=1)
+    totals = torch.stack([part.sum(dim=(0, 2, 3)) for part in parts], dim=1)
+    return torch.cat([totals, spectra], dim=1)
+
+
+def wavenumbers(shape: tuple[int, int]) -> int:
+    """Return how many radial wavenumbers a field of `shape` `[H, W]` resolves in both directions.
+
+    Wavenumber k has k waves along the shorter side.
+    """
+    return min(shape) // 2
+
+
+def power_spectrum(field: Tensor, mask: Tensor) -> Tensor:
+    """Return the radial power spectrum, summed over the samples.
+
+    The mean over the points with a value is taken off and the rest is set to 0, a Hann window is
+    laid over the field, and the squared amplitudes are added up in rings of equal wavenumber.
+    Spectra of SR and HR are made alike, so that their ratio does not feel land and borders.
+
+    Args:
+        field: `[B, C, H, W]`, 0 under the mask.
+        mask: `[B, C, H, W]`, True where there is a value.
+
+    Returns:
+        `[C, K]`, float64, for the wavenumbers 1 ... K of `wavenumbers`.
+    """
+    height, width = field.shape[-2:]
+    points = mask.sum(dim=(2, 3), keepdim=True).clamp(min=1)
+    mean = field.sum(dim=(2, 3), keepdim=True, dtype=torch.float64) / points
+    anomaly = torch.where(mask, field - mean.to(field.dtype), 0.0)
+    window = [
+        torch.hann_window(size, periodic=False, dtype=field.dtype, device=field.device)
+        for size in (height, width)
+    ]
+    waves = torch.fft.rfft2(anomaly * window[0][:, None] * window[1])
+    power = waves.abs().square().double()
+    # Each wave but those of x wavenumber 0 and W / 2 stands for its mirror image too.
+    twice = torch.full((waves.shape[-1],), 2.0, dtype=torch.float64, device=field.device)
+    twice[0] = 1.0
+    if width % 2 == 0:
+        twice[-1] = 1.0
+    shorter = min(height, width)
+    y = torch.fft.fftfreq(height, 1 / shorter, device=field.device)
+    x = torch.fft.rfftfreq(width, 1 / shorter, device=field.device)
+    ring = (y[:, None].square() + x.square()).sqrt().round().long().flatten()
+    most = wavenumbers((height, width))
+    rings = torch.zeros(field.shape[1], int(shorter) + 1, dtype=torch.float64, device=field.device)
+    rings.index_add_(1, ring, (power * twice).sum(dim=0).flatten(1))
+    return rings[:, 1 : most + 1]
 
 
 def masked_ssim(sr: Tensor, hr: Tensor, mask: Tensor, low: Tensor, span: Tensor) -> Tensor:
@@ -78,22 +150,55 @@ def _blur(field: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Scores:
-    """The metrics of one variable; PSNR in dB, RMSE and MAE in the variable's unit."""
+    """The metrics of one variable.
+
+    RMSE, MAE and bias (SR - HR) are in the variable's unit, PSNR in dB over the training range;
+    the correlation is Pearson's over all points and steps; the spectrum error, in dB, is the root
+    mean square over the wavenumbers of the ratio of the spectra of SR and HR.
+    """
 
     rmse: float
     mae: float
+    bias: float
     psnr: float
     ssim: float
+    correlation: float
+    spectrum_error: float
 
     @classmethod
     def from_sums(cls, sums: Tensor, span: float) -> "Scores":
-        """Make the metrics of one variable from its `[4]` sums."""
-        squared, absolute, points, similarity = (float(value) for value in sums)
+        """Make the metrics of one variable from its sums, as `masked_sums` gives them."""
+        found = dict(zip(SUMS, sums[: len(SUMS)].tolist(), strict=True))
+        points = found["points"]
         if points == 0:
-            return cls(math.nan, math.nan, math.nan, math.nan)
-        rmse = math.sqrt(squared / points)
-        psnr = 20 * math.log10(span / rmse) if rmse > 0 and span > 0 else math.inf
-        return cls(rmse, absolute / points, psnr, similarity / points)
+            return cls(*[math.nan] * len(fields(cls)))
+        rmse = math.sqrt(found["squared"] / points)
+        return cls(
+            rmse=rmse,
+            mae=found["absolute"] / points,
+            bias=found["error"] / points,
+            psnr=20 * math.log10(span / rmse) if rmse > 0 and span > 0 else math.inf,
+            ssim=found["ssim"] / points,
+            correlation=_correlation(found),
+            spectrum_error=_spectrum_error(*sums[len(SUMS) :].chunk(2)),
+        )
+
+
+def _correlation(found: dict[str, float]) -> float:
+    points = found["points"]
+    covariance = points * found["sr_hr"] - found["sr"] * found["hr"]
+    variances = [points * found[f"{a}_{a}"] - found[a] ** 2 for a in ("sr", "hr")]
+    if min(variances) <= 0:
+        return math.nan
+    return covariance / math.sqrt(variances[0] * variances[1])
+
+
+def _spectrum_error(sr: Tensor, hr: Tensor) -> float:
+    ratios = [ours / truth for ours, truth in zip(sr.tolist(), hr.tolist(), strict=True) if truth]
+    if not ratios:
+        return math.nan
+    decibels = [10 * math.log10(max(ratio, SMALLEST_RATIO)) for ratio in ratios]
+    return math.sqrt(sum(value**2 for value in decibels) / len(decibels))
 
 
 def scores_table(
@@ -103,7 +208,7 @@ def scores_table(
 
     Args:
         variables: names of the channels.
-        model, bicubic: `[C, 4]` sums.
+        model, bicubic: `[C, S]`, from `masked_sums`.
         span: `[C]`, width of the range of the training split.
 
     Returns:

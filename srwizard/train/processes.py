@@ -9,6 +9,7 @@ import fcntl
 import multiprocessing
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -25,6 +26,7 @@ from srwizard.devices import cpu
 from srwizard.errors import EXIT_INTERRUPTED, EXIT_TRAINING, UsageError
 from srwizard.i18n import language
 from srwizard.i18n import translate as _
+from srwizard.reasons import reason_of
 from srwizard.runconfig import RunConfig
 from srwizard.train.records import LAUNCHER_VARIABLE, LOG_FILE
 
@@ -33,6 +35,8 @@ from srwizard.train.records import LAUNCHER_VARIABLE, LOG_FILE
 MALLOC_SETTINGS = {"MALLOC_MMAP_THRESHOLD_": "1048576", "MALLOC_TRIM_THRESHOLD_": "1048576"}
 LOG_TAIL_BYTES = 16384
 LOOK_SECONDS = 0.1
+REMIND_SECONDS = 5.0
+"""A process that is just starting may lose a request to stop; SIGTERM once more does no harm."""
 LOCK_WAIT_SECONDS = 15.0
 """Processes whose launcher was killed need this long, at most, to save and end."""
 PR_SET_PDEATHSIG = 1
@@ -58,38 +62,79 @@ class Ended:
     log: str = ""
 
 
-def command(run: RunConfig, module: str, *arguments: str) -> list[str]:
-    """Return the command that starts `module` once for each process of the run."""
+@dataclass(frozen=True)
+class Nodes:
+    """Several machines that train one run together, and where they meet ("HOST:PORT")."""
+
+    count: int
+    endpoint: str
+
+
+def nodes_of(count: int, endpoint: str | None) -> Nodes | None:
+    """Return the machines as the options `--nnodes` and `--rdzv-endpoint` name them; None: one.
+
+    Raises:
+        UsageError: one of the two is missing, or the endpoint is not HOST:PORT.
+    """
+    if count == 1 and endpoint is None:
+        return None
+    if count < 2 or endpoint is None:
+        raise UsageError(
+            _("--nnodes (2 or more) and --rdzv-endpoint belong together"),
+            _("Example: --nnodes 2 --rdzv-endpoint node1:29500, on each machine."),
+        )
+    host, _colon, port = endpoint.rpartition(":")
+    if not host or not port.isdigit() or not 0 < int(port) < 65536:
+        raise UsageError(
+            _("--rdzv-endpoint: {endpoint} is not HOST:PORT", endpoint=endpoint),
+            _("Example: --nnodes 2 --rdzv-endpoint node1:29500, on each machine."),
+        )
+    return Nodes(count, endpoint)
+
+
+def command(run: RunConfig, module: str, *arguments: str, nodes: Nodes | None = None) -> list[str]:
+    """Return the command that starts `module` once for each process of the run on this machine."""
     work = ["-m", module, *arguments]
-    if run.devices.processes == 1:
+    if not _by_torchrun(run, nodes):
         return [sys.executable, *work]
-    return [
-        sys.executable,
-        "-m",
-        "torch.distributed.run",
-        "--standalone",
-        f"--nproc-per-node={run.devices.processes}",
-        *work,
-    ]
+    meeting = ["--standalone"]  # on a free port of this machine
+    if nodes is not None:
+        meeting = [
+            f"--nnodes={nodes.count}",
+            "--rdzv-backend=c10d",
+            f"--rdzv-endpoint={nodes.endpoint}",
+            f"--rdzv-id={run.digest.removeprefix('sha256:')[:16]}",
+        ]
+    processes = f"--nproc-per-node={run.devices.processes}"
+    return [sys.executable, "-m", "torch.distributed.run", *meeting, processes, *work]
 
 
-def environment(run: RunConfig) -> dict[str, str]:
+def _by_torchrun(run: RunConfig, nodes: Nodes | None) -> bool:
+    return nodes is not None or run.devices.processes > 1
+
+
+def settings(run: RunConfig) -> dict[str, str]:
     """Return the environment of every process of the run: its devices, threads, allocator."""
-    settings = dict(os.environ)
-    settings["CUDA_VISIBLE_DEVICES"] = ",".join(gpu.uuid for gpu in run.devices.gpus)
-    settings["OMP_NUM_THREADS"] = str(max(1, cpu().cores // run.devices.processes))
-    settings["TORCH_CPP_LOG_LEVEL"] = "ERROR"
-    # Whatever lies in the user's directory (a models/, a torch.py) is not ours to import.
-    settings["PYTHONSAFEPATH"] = "1"
-    settings["LANGUAGE"] = language()
-    settings[LAUNCHER_VARIABLE] = str(os.getpid())
-    settings.update(MALLOC_SETTINGS)
-    return settings
+    return {
+        "CUDA_VISIBLE_DEVICES": ",".join(gpu.uuid for gpu in run.devices.gpus),
+        "OMP_NUM_THREADS": str(max(1, cpu().cores // run.devices.processes)),
+        "TORCH_CPP_LOG_LEVEL": "ERROR",
+        # Whatever lies in the user's directory (a models/, a torch.py) is not ours to import.
+        "PYTHONSAFEPATH": "1",
+        "LANGUAGE": language(),
+        **MALLOC_SETTINGS,
+    }
+
+
+def as_typed(run: RunConfig, module: str, *arguments: str, nodes: Nodes | None = None) -> str:
+    """Return the command with its environment as one types it into a shell."""
+    given = [f"{name}={value}" for name, value in settings(run).items()]
+    return shlex.join(["env", *given, *command(run, module, *arguments, nodes=nodes)])
 
 
 @contextlib.contextmanager
-def at_work(run_dir: Path) -> Iterator[IO[bytes]]:
-    """Open the log of a run directory for this process and those it starts, and for no others.
+def at_work(run_dir: Path, log_file: str = LOG_FILE) -> Iterator[IO[bytes]]:
+    """Open a log of a run directory for this process and those it starts, and for no others.
 
     The lock stands on the log because every process inherits that as its standard error: it is
     free again when the last of them has ended, however its launcher ended.
@@ -98,10 +143,10 @@ def at_work(run_dir: Path) -> Iterator[IO[bytes]]:
         UsageError: somebody else is at work there, or it cannot be written.
     """
     try:
-        log = (run_dir / LOG_FILE).open("a+b")
+        log = (run_dir / log_file).open("a+b")
     except OSError as error:
         raise UsageError(
-            _("{path} cannot be written: {reason}", path=error.filename, reason=error.strerror)
+            _("{path} cannot be written: {reason}", path=error.filename, reason=reason_of(error))
         ) from None
     with log:
         patient_until = time.monotonic() + LOCK_WAIT_SECONDS
@@ -125,7 +170,9 @@ def _lock(log: IO[bytes]) -> bool:
     return True
 
 
-def start(run: RunConfig, log: IO[bytes], module: str, *arguments: str) -> Ended:
+def start(
+    run: RunConfig, log: IO[bytes], module: str, *arguments: str, nodes: Nodes | None = None
+) -> Ended:
     """Run `module` as training would run it, and wait until it ends.
 
     Ctrl-C, SIGTERM, SIGHUP and SIGUSR1 are passed on, so that the processes save before they end.
@@ -135,24 +182,28 @@ def start(run: RunConfig, log: IO[bytes], module: str, *arguments: str) -> Ended
         log: where their errors go, from `at_work`.
         module: what each of them runs.
         arguments: for each of them.
+        nodes: the machines, if this is one of several.
     """
     begin = log.seek(0, os.SEEK_END)
     with _stop_signals() as asked:
         # A session of their own: a terminal's Ctrl-C then reaches this process only, which
         # passes it on once, to those who can save.
         child = subprocess.Popen(
-            command(run, module, *arguments),
-            env=environment(run),
+            command(run, module, *arguments, nodes=nodes),
+            env=os.environ | settings(run) | {LAUNCHER_VARIABLE: str(os.getpid())},
             stderr=log,
             stdin=subprocess.DEVNULL,
             start_new_session=True,
             preexec_fn=end_with_parent,
         )
-        passed_on = 0
+        passed_on, last = 0, 0.0
         while (returncode := _wait(child)) is None:
             for number in asked[passed_on:]:
-                _pass_on(run, child, number)
-                passed_on += 1
+                _pass_on(child, number, torchrun=_by_torchrun(run, nodes))
+                passed_on, last = passed_on + 1, time.monotonic()
+            if asked and time.monotonic() - last > REMIND_SECONDS:
+                _pass_on(child, signal.SIGTERM, torchrun=_by_torchrun(run, nodes))
+                last = time.monotonic()
     log.seek(max(begin, log.seek(0, os.SEEK_END) - LOG_TAIL_BYTES))
     tail = log.read().decode(errors="replace")
     killed = (-returncode, None) if returncode < 0 else _killed_rank(tail)
@@ -186,7 +237,7 @@ def _stop_signals() -> Iterator[list[int]]:
             signal.signal(number, handler)
 
 
-def _pass_on(run: RunConfig, child: "subprocess.Popen[bytes]", number: int) -> None:
+def _pass_on(child: "subprocess.Popen[bytes]", number: int, *, torchrun: bool) -> None:
     """Ask the processes to stop.
 
     torchrun itself is left out once its workers are there: asked to stop, it would grant them
@@ -195,7 +246,7 @@ def _pass_on(run: RunConfig, child: "subprocess.Popen[bytes]", number: int) -> N
     sent = signal.SIGINT if number == signal.SIGINT else signal.SIGTERM
     with contextlib.suppress(psutil.Error):
         launched = psutil.Process(child.pid)
-        workers = launched.children() if run.devices.processes > 1 else []
+        workers = launched.children() if torchrun else []
         for process in workers or [launched]:
             with contextlib.suppress(psutil.Error):
                 process.send_signal(sent)

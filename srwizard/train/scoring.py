@@ -14,20 +14,26 @@ from srwizard import files
 from srwizard.data.fields import FloatField
 from srwizard.data.layout import Contents
 from srwizard.data.samples import Key
+from srwizard.data.statics import static_files
+from srwizard.train import averaging
 from srwizard.train.distributed import add_over_ranks
+from srwizard.train.ensembles import SUMS as ENSEMBLE_SUMS
+from srwizard.train.ensembles import add_ensemble_scores, ensemble_sums
 from srwizard.train.losses import sample_losses
-from srwizard.train.metrics import SUMS, masked_sums, scores_table
+from srwizard.train.metrics import masked_sums, scores_table, sums_length
 from srwizard.train.order import scoring_batches
+from srwizard.train.sampling import draw, draws_samples, members_of, noise_of
 from srwizard.train.setup import Training
 from srwizard.train.tiling import super_resolve_tiled
 
 
 @dataclass(frozen=True)
 class Score:
-    """The loss of a split and the metrics of each variable."""
+    """The loss of a split and the metrics of each variable, of so many members' mean."""
 
     loss: float
     variables: dict[str, dict[str, Any]]
+    members: int = 1
 
     def error(self, span: Tensor) -> float:
         """Return the RMSE over the training range, averaged over the variables.
@@ -48,13 +54,17 @@ def score(
     split: str,
     *,
     batch_limit: int | None = None,
+    sampling_steps: int | None = None,
 ) -> Score:
     """Score a split over all ranks; every sample counts once.
+
+    Of a diffusion model one sample is scored, but for the test split the mean of an ensemble.
 
     Args:
         training: network, data and statistics.
         split: "train", "valid" or "test".
         batch_limit: stop after so many batches of each rank (a dry run).
+        sampling_steps: of a diffusion model, if not its own (a dry run).
     """
     place = training.place
     batches = scoring_batches(
@@ -65,29 +75,50 @@ def score(
     )
     channels = len(training.run.data.variables)
     loss = torch.zeros(2, dtype=torch.float64)
-    model = torch.zeros(channels, len(SUMS), dtype=torch.float64)
+    height, width = training.run.data.hr_shape
+    model = torch.zeros(channels, sums_length((height, width)), dtype=torch.float64)
     bicubic = torch.zeros_like(model)
+    ensemble = torch.zeros(channels, len(ENSEMBLE_SUMS), dtype=torch.float64)
+    count = members_of(training.bare, split)
     known = training.baseline.get(split)
     training.bare.eval()
-    for batch in training.batches(split, [tuple(keys) for keys in batches[:batch_limit]]):
-        sr = super_resolve(training, batch["lr"])
-        losses = sample_losses(sr, batch["hr"], batch["mask"], training.run.training.loss)
+    chosen = [tuple(keys) for keys in batches[:batch_limit]]
+    for keys, batch in zip(chosen, training.batches(split, chosen), strict=True):
+        indices = [key.index for key in keys]
+        members = [
+            super_resolve(
+                training,
+                batch["lr"],
+                noise_of(training.run.training.seed, split, indices, member),
+                sampling_steps,
+            )
+            for member in range(count)
+        ]
+        sr = members[0] if count == 1 else torch.stack(members).mean(dim=0)
+        losses = sample_losses(
+            sr, batch["hr"], batch["mask"], training.run.training.loss, batch.get("area")
+        )
         loss += torch.stack(
             [losses.double().sum().cpu(), torch.tensor(float(len(losses))).double()]
         )
         truth = to_physical(training, batch["hr"])
         model += _sums(training, to_physical(training, sr), truth, batch["mask"])
+        if count > 1:
+            ensemble += _ensemble_sums(training, members, truth, batch["mask"])
         if known is None:
             baseline = upsample(batch["bicubic_input"], training.run.data.scale)
             bicubic += _sums(training, baseline, truth, batch["mask"])
     loss, model = add_over_ranks(place, loss), add_over_ranks(place, model)
+    ensemble = add_over_ranks(place, ensemble)
     if known is None:
         known = add_over_ranks(place, bicubic)
         if batch_limit is None:
             training.baseline[split] = known
+    table = scores_table(training.run.data.variables, model, known, training.span.cpu())
     return Score(
         loss=float(loss[0] / loss[1].clamp(min=1)),
-        variables=scores_table(training.run.data.variables, model, known, training.span.cpu()),
+        variables=add_ensemble_scores(table, ensemble) if count > 1 else table,
+        members=count,
     )
 
 
@@ -96,10 +127,27 @@ def scoring_batch_size(training: Training) -> int:
     return 1 if training.run.memory.patch_size else training.run.training.batch_size
 
 
-def super_resolve(training: Training, lr: Tensor) -> Tensor:
-    """Return normalized SR `[B, C, H, W]` of normalized `lr` `[B, C, h, w]`, in float32."""
+def super_resolve(
+    training: Training,
+    lr: Tensor,
+    noise: list[torch.Generator] | None = None,
+    sampling_steps: int | None = None,
+) -> Tensor:
+    """Return normalized SR `[B, C, H, W]` of normalized `lr` `[B, C, h, w]`, in float32.
+
+    Computed with the moving average of the weights, if there is one.
+
+    Args:
+        training: network and run config.
+        lr: see above.
+        noise: of a diffusion model, one generator for each sample; None: torch's own.
+        sampling_steps: of a diffusion model, if not its own.
+    """
     scale, patch = training.run.data.scale, training.run.memory.patch_size
-    with training.autocast():
+    averaged = averaging.in_place_of_weights(training.averaged, training.bare)
+    with averaged, training.autocast():
+        if draws_samples(training.bare):
+            return draw(training.bare, lr, noise, scale=scale, patch=patch, steps=sampling_steps)
         if patch is None:
             return training.bare(lr).float()  # type: ignore[no-any-return]
         return super_resolve_tiled(training.bare, lr, scale, patch // scale)
@@ -119,29 +167,46 @@ def _sums(training: Training, sr: Tensor, truth: Tensor, mask: Tensor) -> Tensor
     return masked_sums(sr, truth, mask, training.low, training.span).cpu()
 
 
+def _ensemble_sums(
+    training: Training, members: list[Tensor], truth: Tensor, mask: Tensor
+) -> Tensor:
+    # One sample at a time: sorting all of a batch would take as much again.
+    sums = [
+        ensemble_sums(
+            torch.stack([to_physical(training, member[i : i + 1])[0] for member in members]),
+            truth[i],
+            mask[i],
+        ).cpu()
+        for i in range(len(truth))
+    ]
+    return torch.stack(sums).sum(dim=0)
+
+
 @torch.no_grad()
 def save_examples(training: Training, contents: Contents, path: Path, count: int = 2) -> None:
     """Write `count` test steps, spread over the split, for the report: LR, bicubic, SR, HR.
 
-    Arrays are `[K, C, ...]` in physical units, NaN where HR (LR) has no value.
+    Arrays are `[K, C, ...]` in physical units, NaN where HR (LR) has no value. Of a diffusion
+    model SR is the mean of the ensemble; `member` is one of it and `spread` its standard deviation.
     """
     pairs = training.splits["test"]
     chosen = sorted({round(place * (len(pairs) - 1) / max(count - 1, 1)) for place in range(count)})
     training.bare.eval()
-    arrays: dict[str, list[FloatField]] = {name: [] for name in ("lr", "bicubic", "sr", "hr")}
-    for batch in training.batches("test", [(Key(index),) for index in chosen]):
+    arrays: dict[str, list[FloatField]] = {}
+    keys: list[tuple[Key, ...]] = [(Key(index),) for index in chosen]
+    for index, batch in zip(chosen, training.batches("test", keys), strict=True):
         land = ~batch["mask"]
         lr = batch["bicubic_input"]
         fields = {
             "bicubic": upsample(lr, training.run.data.scale),
-            "sr": to_physical(training, super_resolve(training, batch["lr"])),
             "hr": to_physical(training, batch["hr"]),
+            **_drawn(training, batch["lr"], index),
         }
         for name, values in fields.items():
-            arrays[name].append(values.masked_fill(land, torch.nan)[0].cpu().numpy())
-    for index in chosen:
-        found = [contents.fields["test", "lr", name] for name in training.run.data.variables]
-        arrays["lr"].append(np.stack([part.read(index) for part in found]))
+            shown = values.masked_fill(land, torch.nan)[0].cpu().numpy()
+            arrays.setdefault(name, []).append(shown)
+    found = [contents.fields["test", "lr", name] for name in training.run.data.variables]
+    arrays["lr"] = [np.stack([part.read(index) for part in found]) for index in chosen]
     stored: dict[str, Any] = {name: np.stack(values) for name, values in arrays.items()}
     stored |= _coordinates(contents)
     stored["names"] = np.array([pairs.steps[index] for index in chosen])
@@ -150,12 +215,27 @@ def save_examples(training: Training, contents: Contents, path: Path, count: int
     files.write_with(path, lambda stream: np.savez_compressed(stream, **stored))
 
 
+def _drawn(training: Training, lr: Tensor, index: int) -> dict[str, Tensor]:
+    """Return SR of one test step `[1, C, H, W]`, with a member and the spread of an ensemble."""
+    seed, count = training.run.training.seed, members_of(training.bare, "test")
+    members = torch.stack(
+        [
+            to_physical(
+                training, super_resolve(training, lr, noise_of(seed, "test", [index], member))
+            )
+            for member in range(count)
+        ]
+    )
+    if count == 1:
+        return {"sr": members[0]}
+    return {"sr": members.mean(dim=0), "member": members[0], "spread": members.std(dim=0)}
+
+
 def _coordinates(contents: Contents) -> dict[str, Any]:
     """Return lon and lat of the HR grid from the static variables, where they are there."""
-    found = {}
-    for path in contents.statics.get("hr", ()):
-        name = path.stem.split("_", 1)[-1].lower()
-        for wanted in ("lon", "lat"):
-            if name.startswith(wanted):
-                found[wanted] = np.load(path, allow_pickle=False)
-    return found
+    return {
+        wanted: np.load(path, allow_pickle=False)
+        for wanted in ("lon", "lat")
+        for name, path in static_files(contents, "hr").items()
+        if name.lower().startswith(wanted)
+    }

@@ -12,14 +12,19 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader
 
 from srwizard import models, runconfig
+from srwizard.answers import TrainingAnswers
 from srwizard.data import normalization
 from srwizard.data.layout import Contents
 from srwizard.data.normalization import Statistics
 from srwizard.data.samples import FieldPairs, Key
 from srwizard.runconfig import RunConfig
+from srwizard.train import averaging
+from srwizard.train.averaging import Averaged
 from srwizard.train.checkpoint import Progress
 from srwizard.train.distributed import Place
+from srwizard.train.objective import Objective
 from srwizard.train.order import Step
+from srwizard.train.schedule import learning_rate
 
 STATISTICS_FILE = "normalization.npz"
 
@@ -41,17 +46,19 @@ class Batches:
 class Training:
     """The parts of a training in one process.
 
-    `network` is what computes (wrapped in DDP if there are several ranks), `bare` the same
-    network unwrapped; `hr_mean`, `hr_std` `[C, H, W]` or `[C, 1, 1]` lead back to physical
-    units; `low`, `span` `[C]` are the range of the training split.
+    `objective` is what is minimized (wrapped in DDP if there are several ranks), `bare` the network
+    in it, `averaged` the moving averages of its weights, if there are any; `hr_mean`, `hr_std`
+    `[C, H, W]` or `[C, 1, 1]` lead back to physical units; `low`, `span` `[C]` are the range of
+    the training split.
     """
 
     run: RunConfig
     place: Place
     splits: dict[str, FieldPairs]
     loaders: dict[str, tuple[Batches, DataLoader[Any]]]
-    network: nn.Module
+    objective: nn.Module
     bare: nn.Module
+    averaged: Averaged | None
     optimizer: torch.optim.Optimizer
     scaler: torch.amp.GradScaler
     hr_mean: Tensor
@@ -104,9 +111,8 @@ def set_up(
     torch.manual_seed(run.training.seed)
     bare = build_network(run).to(place.device)
     models.set_gradient_checkpointing(bare, run.memory.gradient_checkpointing)
-    optimizer = torch.optim.AdamW(
-        bare.parameters(), lr=run.training.lr, weight_decay=run.training.weight_decay
-    )
+    if place.rank > 0:  # equal weights, but noise and dropout of their own
+        torch.manual_seed(run.training.seed + place.rank)
     splits = {
         split: FieldPairs(
             contents,
@@ -115,6 +121,8 @@ def set_up(
             run.data.scale,
             statistics,
             run.memory.patch_size if split == "train" else None,
+            static_variables=run.data.static_variables,
+            area_weights=run.training.area_weights,
         )
         for split in ("train", "valid", "test")
     }
@@ -125,9 +133,10 @@ def set_up(
         place=place,
         splits=splits,
         loaders={split: _loader(pairs, run, place) for split, pairs in splits.items()},
-        network=_wrapped(bare, place),
+        objective=_wrapped(Objective(bare, run.training), place),
         bare=bare,
-        optimizer=optimizer,
+        averaged=None if run.training.ema_decay is None else averaging.start(bare),
+        optimizer=build_optimizer(bare, run.training),
         scaler=torch.amp.GradScaler(
             place.device.type,
             enabled=run.memory.use_amp and amp_dtype(place.device) == torch.float16,
@@ -151,16 +160,28 @@ def build_network(run: RunConfig) -> nn.Module:
     )
 
 
-def set_learning_rate(training: Training) -> None:
-    """Set the learning rate of the epoch that training stands in.
+def build_optimizer(network: nn.Module, settings: TrainingAnswers) -> torch.optim.Optimizer:
+    """Return the optimizer of a run over the parameters of `network`."""
+    common: dict[str, Any] = {"lr": settings.lr, "weight_decay": settings.weight_decay}
+    match settings.optimizer:
+        case "AdamW":
+            return torch.optim.AdamW(network.parameters(), **common)
+        case "Adam":
+            return torch.optim.Adam(network.parameters(), **common)
+        case "SGD":
+            return torch.optim.SGD(
+                network.parameters(),
+                momentum=settings.momentum,
+                nesterov=settings.momentum > 0,
+                **common,
+            )
 
-    It follows from the run config and the epoch alone, not from what a checkpoint holds, so that
-    a learning rate that was changed between two parts of a training counts.
-    """
-    settings = training.run.training
-    lr = settings.lr
-    if settings.scheduler == "StepLR":
-        lr *= settings.gamma ** ((training.progress.epoch - 1) // settings.step_size)
+
+def set_learning_rate(training: Training) -> None:
+    """Set the learning rate of the step that comes next."""
+    settings, progress = training.run.training, training.progress
+    done = progress.epoch - 1 + progress.samples_in_epoch / len(training.splits["train"])
+    lr = learning_rate(settings, done, progress.reductions)
     for group in training.optimizer.param_groups:
         group.update(lr=lr, weight_decay=settings.weight_decay)
 
@@ -181,11 +202,11 @@ def steps_per_epoch(steps: list[Step]) -> list[tuple[Key, ...]]:
     return [batch for step in steps for batch in step.micro_batches]
 
 
-def _wrapped(bare: nn.Module, place: Place) -> nn.Module:
+def _wrapped(objective: nn.Module, place: Place) -> nn.Module:
     if place.world == 1:
-        return bare
+        return objective
     devices = [place.device.index] if place.device.type == "cuda" else None
-    return DistributedDataParallel(bare, device_ids=devices)
+    return DistributedDataParallel(objective, device_ids=devices)
 
 
 def _loader(pairs: FieldPairs, run: RunConfig, place: Place) -> tuple[Batches, DataLoader[Any]]:
@@ -198,6 +219,9 @@ def _loader(pairs: FieldPairs, run: RunConfig, place: Place) -> tuple[Batches, D
         persistent_workers=workers > 0,
         pin_memory=place.device.type == "cuda",
         worker_init_fn=_leave_signals_alone,
+        # Without one of its own, each pass draws from the generator that the networks use: a
+        # resumed training, which begins one pass more, would see other random numbers.
+        generator=torch.Generator(),
     )
     return plan, loader
 

@@ -4,7 +4,7 @@ Exit codes: 0 complete, 130 stopped on request with the checkpoint saved, 5 fail
 """
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -16,9 +16,10 @@ from srwizard.i18n import translate as _
 from srwizard.runconfig import RunConfig
 from srwizard.train import checkpoint, failures
 from srwizard.train.distributed import Place, joined, wait_for_all
-from srwizard.train.loop import Callbacks, load_best, resume, train
+from srwizard.train.loop import Callbacks, train
 from srwizard.train.processes import end_with_parent, run_and_leave
 from srwizard.train.records import STOPPING, Records
+from srwizard.train.resuming import load_best, resume
 from srwizard.train.scoring import save_examples, score
 from srwizard.train.screen import Screen
 from srwizard.train.setup import Training, load_statistics, set_up
@@ -82,9 +83,10 @@ def _work(
     if place.is_first:
         checkpoint.clear_unfinished(run_dir)
         records.drop_from(training.progress.epoch)
-        records.log(_("resumed") if resumed else _("started"))
+        if not resumed:
+            records.log(_("started"))
         if resumed:
-            print(_going_on(training), flush=True)
+            _say(records, [_going_on(training, resumed.name), *resumed.notices])
     with Screen(training, records, enabled=place.is_first) as screen, stop.deferred():
 
         def note_phase(at: Training, phase: str) -> None:
@@ -110,12 +112,19 @@ def _work(
     return 0
 
 
-def _going_on(training: Training) -> str:
+def _say(records: Records, lines: Iterable[str]) -> None:
+    for line in lines:
+        print(line, flush=True)
+        records.log(line)
+
+
+def _going_on(training: Training, name: str) -> str:
     epochs = training.run.training.epochs
     if training.progress.epoch > epochs:
         return _("All {epochs} epochs are done; only the test split is scored.", epochs=epochs)
     return _(
-        "Going on from the last checkpoint, at epoch {epoch} of {epochs}.",
+        "Going on from checkpoints/{name}.pt, at epoch {epoch} of {epochs}.",
+        name=name,
         epoch=training.progress.epoch,
         epochs=epochs,
     )
@@ -123,15 +132,17 @@ def _going_on(training: Training) -> str:
 
 def _evaluate(training: Training, run_dir: Path, records: Records) -> None:
     """Score the test split with the best checkpoint."""
-    name = load_best(training, run_dir)
+    loaded = load_best(training, run_dir)
     result = score(training, "test")
     if training.place.is_first:
+        _say(records, loaded.notices if loaded else ())
         records.append(
             {
                 "event": "test",
-                "checkpoint": name,
+                "checkpoint": loaded.name if loaded else None,
                 "epoch": training.progress.best_epoch,
                 "loss": result.loss,
+                "members": result.members,
                 "variables": result.variables,
             }
         )

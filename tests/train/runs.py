@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +17,30 @@ from srwizard import runconfig
 from srwizard.answers import TrainingAnswers
 from srwizard.data.fingerprint import fingerprint
 from srwizard.data.layout import SPLITS, scan
+from srwizard.data.statics import used_files
+from srwizard.models.catalog import card, resolve_parameters
 from srwizard.runconfig import RunConfig
 from srwizard.train.distributed import Place
-from srwizard.train.loop import Callbacks, resume, train
+from srwizard.train.loop import Callbacks, train
 from srwizard.train.records import METRICS_FILE, Records, read_events
+from srwizard.train.resuming import resume
 from srwizard.train.setup import Training, load_statistics, set_up
 
-SMALL_NETWORK = {"num_features": 8, "num_blocks": 1, "res_scale": 1.0}
+SMALL_UNET = {
+    "inner_channel": 8,
+    "norm_groups": 4,
+    "channel_mults": [1, 2],
+    "attn_res": [],
+    "res_blocks": 1,
+    "sampling_steps": 3,
+    "ensemble_members": 3,
+}
+SMALL_NETWORKS: dict[str, dict[str, Any]] = {
+    "EDSR": {"num_features": 8, "num_blocks": 1, "res_scale": 1.0},
+    "DDPM": SMALL_UNET,
+    "SR3": SMALL_UNET,
+    "ResShift": SMALL_UNET,
+}
 PATIENCE_SECONDS = 60.0
 
 
@@ -34,10 +51,12 @@ def freeze(
     processes: int = 1,
     patch_size: int | None = None,
     use_amp: bool = False,
+    model: str = "EDSR",
     params: dict[str, Any] | None = None,
+    static_variables: Sequence[str] = (),
     **training: Any,
 ) -> RunConfig:
-    """Freeze a run of a small EDSR on the dataset `root` into `run_dir`, which is made.
+    """Freeze a run of a small network on the dataset `root` into `run_dir`, which is made.
 
     Args:
         root: a dataset directory.
@@ -45,7 +64,9 @@ def freeze(
         processes: on the CPU.
         patch_size: side of the HR windows.
         use_amp: whether to compute in bfloat16.
-        params: of the network, where they differ from `SMALL_NETWORK`.
+        model: one of `SMALL_NETWORKS`.
+        params: of the network, where they differ from those there.
+        static_variables: further input channels.
         training: answers of the training section, where they differ from two epochs in batches
             of two.
     """
@@ -54,6 +75,9 @@ def freeze(
     first = variables[0]
     run_dir.mkdir(parents=True, exist_ok=True)
     settings = {"epochs": 2, "batch_size": 2, "num_workers": 0} | training
+    statics = used_files(
+        contents, static_variables, area_weights=bool(training.get("area_weights"))
+    )
     run = RunConfig(
         created="",
         language="en",
@@ -61,20 +85,21 @@ def freeze(
             root=str(root),
             layout=contents.layout,
             variables=variables,
+            static_variables=list(static_variables),
             scale=contents.fields["train", "hr", first].shape[0]
             // contents.fields["train", "lr", first].shape[0],
             hr_shape=list(contents.fields["train", "hr", first].shape),
             lr_shape=list(contents.fields["train", "lr", first].shape),
             steps={split: len(contents.fields[split, "hr", first].steps) for split in SPLITS},
-            fingerprint=fingerprint(contents, variables),
+            fingerprint=fingerprint(contents, variables, statics),
         ),
         output=runconfig.RunOutput(dir=str(run_dir)),
         model=runconfig.RunModel(
-            name="EDSR",
-            params=SMALL_NETWORK | (params or {}),
-            in_channels=len(variables),
+            name=model,
+            params=resolve_parameters(card(model), SMALL_NETWORKS[model] | (params or {})),
+            in_channels=len(variables) + len(static_variables),
             out_channels=len(variables),
-            global_skip=True,
+            global_skip=card(model).family == "standard",
         ),
         training=TrainingAnswers(**settings),
         devices=runconfig.RunDevices(gpus=[], processes=processes, nodes=1, backend="gloo"),
@@ -88,13 +113,18 @@ def freeze(
 
 
 def made_ready(run_dir: Path) -> Training:
-    """Set a run up in this process, as the worker does."""
+    """Set a run up in this process, as the worker does, standing where its checkpoint says."""
+    training = set_up_only(run_dir)
+    resume(training, run_dir)
+    return training
+
+
+def set_up_only(run_dir: Path) -> Training:
+    """Set a run up in this process, standing at its beginning."""
     run = runconfig.load(run_dir)
     contents = runconfig.verify_dataset(run)
     place = Place(0, 1, torch.device("cpu"))
-    training = set_up(run, contents, load_statistics(run, run_dir, contents), place)
-    resume(training, run_dir)
-    return training
+    return set_up(run, contents, load_statistics(run, run_dir, contents), place)
 
 
 def trained(run_dir: Path, callbacks: Callbacks | None = None) -> Training:

@@ -11,18 +11,31 @@ from srwizard import files
 from srwizard.train import checkpoint
 from srwizard.train.checkpoint import LAST, CheckpointError
 from srwizard.train.failures import recognise
-from srwizard.train.loop import save
+from srwizard.train.loop import Callbacks
+from srwizard.train.resuming import load_best, resume, save
 from tests.datasets import write_dataset
 from tests.train.runs import (
     freeze,
     made_ready,
+    same_weights,
+    set_up_only,
     trained,
+    weights,
 )
 
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     return write_dataset(tmp_path / "data")
+
+
+def stop_after_epoch(epoch: int) -> Callbacks:
+    """A request to stop that comes in the first step after this epoch."""
+    ended: list[int] = []
+    return Callbacks(
+        on_epoch=lambda event: ended.append(event["epoch"]),
+        stop_requested=lambda: epoch in ended,
+    )
 
 
 def test_what_a_killed_save_left_is_removed(root: Path, tmp_path: Path) -> None:
@@ -45,19 +58,57 @@ def test_a_checkpoint_runs_no_code(root: Path, tmp_path: Path) -> None:
     file = tmp_path / "run" / "checkpoints" / "last.pt"
     torch.load(file, weights_only=True)
     torch.save({"identity": Trap()}, file)
+    (tmp_path / "run" / "checkpoints" / "best.pt").unlink()
     with pytest.raises(CheckpointError, match="damaged"):
         made_ready(tmp_path / "run")
     assert not (tmp_path / "trapped").exists()
 
 
 @pytest.mark.parametrize("kept", [0, 10, 1000, -100])
-def test_a_damaged_checkpoint_is_refused(root: Path, tmp_path: Path, kept: int) -> None:
+def test_a_damaged_checkpoint_falls_back_to_the_other(
+    root: Path, tmp_path: Path, kept: int
+) -> None:
+    for name in ("whole", "damaged"):
+        freeze(root, tmp_path / name, epochs=3)
+    trained(tmp_path / "whole")
+    trained(tmp_path / "damaged", stop_after_epoch(2))
+    file = tmp_path / "damaged" / "checkpoints" / "last.pt"
+    file.write_bytes(file.read_bytes()[:kept])
+    loaded = resume(set_up_only(tmp_path / "damaged"), tmp_path / "damaged")
+    assert loaded is not None
+    assert loaded.name == "best"
+    assert "last.pt is damaged; best.pt is used instead" in loaded.notices[0]
+    trained(tmp_path / "damaged")
+    assert same_weights(weights(tmp_path / "damaged"), weights(tmp_path / "whole"))
+
+
+def test_two_damaged_checkpoints_are_refused(root: Path, tmp_path: Path) -> None:
     freeze(root, tmp_path / "run", epochs=1)
     trained(tmp_path / "run")
-    file = tmp_path / "run" / "checkpoints" / "last.pt"
-    file.write_bytes(file.read_bytes()[:kept])
+    for name in ("last", "best"):
+        (tmp_path / "run" / "checkpoints" / f"{name}.pt").write_bytes(b"no checkpoint")
     with pytest.raises(CheckpointError, match=r"last\.pt is damaged"):
         made_ready(tmp_path / "run")
+
+
+def test_a_damaged_best_checkpoint_leaves_the_last_to_be_scored(root: Path, tmp_path: Path) -> None:
+    freeze(root, tmp_path / "run", epochs=1)
+    training = trained(tmp_path / "run")
+    (tmp_path / "run" / "checkpoints" / "best.pt").write_bytes(b"no checkpoint")
+    loaded = load_best(training, tmp_path / "run")
+    assert loaded is not None
+    assert loaded.name == "last"
+    assert "best.pt is damaged" in loaded.notices[0]
+
+
+def test_another_optimizer_begins_without_moments(root: Path, tmp_path: Path) -> None:
+    freeze(root, tmp_path / "run", epochs=1)
+    trained(tmp_path / "run")
+    freeze(root, tmp_path / "run", epochs=2, optimizer="SGD")
+    loaded = resume(set_up_only(tmp_path / "run"), tmp_path / "run")
+    assert loaded is not None
+    assert "another optimizer; SGD begins" in loaded.notices[0]
+    assert trained(tmp_path / "run").progress.epoch == 3
 
 
 def test_a_checkpoint_of_another_run_is_refused(root: Path, tmp_path: Path) -> None:

@@ -195,7 +195,7 @@ def test_the_rank_that_was_killed_first(
     script = tmp_path / "said.py"
     script.write_text(f"import sys\nsys.stderr.write({text!r})\nsys.exit(1)\n")
     with pytest.MonkeyPatch.context() as patch, processes.at_work(tmp_path / "run") as log:
-        patch.setattr(processes, "command", lambda *_: [sys.executable, str(script)])
+        patch.setattr(processes, "command", lambda *_, **__: [sys.executable, str(script)])
         ended = processes.start(run, log, "unused")
     assert (ended.signal, ended.rank) == killed
     assert ended.returncode == 1

@@ -221,6 +221,7 @@ def test_a_loss_that_is_not_finite(tmp_path: Path) -> None:
     )
     with pytest.raises(TrainingFailedError, match="The loss is not a finite number") as raised:
         launch(run_dir)
+    assert "layer" in raised.value.message
     assert raised.value.exit_code == EXIT_TRAINING
     assert "lower training.lr" in raised.value.message
     found = failure(run_dir)

@@ -3,11 +3,13 @@
 import json
 import math
 import signal
+import sys
 import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -16,8 +18,9 @@ from srwizard.runconfig import RunConfig, load, seal, write
 from srwizard.train import checkpoint
 from srwizard.train.checkpoint import LAST, Progress
 from srwizard.train.failures import NonFiniteLossError
-from srwizard.train.loop import Callbacks, load_best, note_validation
+from srwizard.train.loop import Callbacks, note_validation
 from srwizard.train.records import Records
+from srwizard.train.resuming import load_best
 from srwizard.train.setup import Training
 from tests.datasets import write_dataset
 from tests.train.runs import (
@@ -35,6 +38,33 @@ from tests.train.runs import (
 
 LONGER: dict[str, Any] = {"batch_size": 1, "epochs": 5, "step_size": 2}
 """Sixty steps an epoch, some tenths of a second: time enough to meet one in the middle."""
+KILLS = 20
+KILL_ITSELF = """
+import io, os, signal, sys
+from srwizard.train import worker
+
+name, number, run_dir = sys.argv[1:]
+calls = 0
+
+def counted(function):
+    def call(*arguments, **more):
+        global calls
+        calls += 1
+        if calls == int(number):
+            if name == "write":
+                os.write(arguments[1].fileno(), b"half of a checkpoint")
+            os.kill(os.getpid(), signal.SIGKILL)
+        return function(*arguments, **more)
+    return call
+
+if name == "write":
+    import torch
+    torch.save = counted(torch.save)
+else:
+    setattr(os, name, counted(getattr(os, name)))
+worker.main([run_dir])
+"""
+"""A worker that is killed in the middle of a certain call: of the system, or of torch.save."""
 
 
 @pytest.fixture
@@ -125,12 +155,28 @@ def test_a_signal_saves_and_training_goes_on(
 @pytest.mark.slow
 def test_killed_at_any_moment(tmp_path: Path, uninterrupted: Path) -> None:
     freeze(uninterrupted.with_name("data"), tmp_path, **LONGER)
-    for epoch, delay in ((1, 0.0), (2, 0.013), (3, 0.05)):
+    random = np.random.default_rng(0)
+    # Later epochs are not reached again and again: a kill in each, and several within it.
+    for epoch in sorted(int(number) for number in random.integers(0, LONGER["epochs"], KILLS)):
         with running(worker_command(tmp_path), tmp_path) as worker:
             wait_for_epoch(tmp_path, epoch, worker)
-            time.sleep(delay)
+            time.sleep(random.uniform(0, 0.4))
             worker.kill()
-            assert worker.wait(30) == -signal.SIGKILL, output(tmp_path)
+            worker.wait(30)
+    assert_same(tmp_path, uninterrupted)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("call", ["write", "fsync", "replace"])
+@pytest.mark.parametrize("number", [3, 8])
+def test_killed_while_it_writes(
+    tmp_path: Path, uninterrupted: Path, call: str, number: int
+) -> None:
+    freeze(uninterrupted.with_name("data"), tmp_path, **LONGER)
+    killed = [sys.executable, "-c", KILL_ITSELF, call, str(number), str(tmp_path)]
+    with running(killed, tmp_path) as worker:
+        assert worker.wait(60) == -signal.SIGKILL, output(tmp_path)
+    assert len(epochs(tmp_path)) < LONGER["epochs"]
     assert_same(tmp_path, uninterrupted)
 
 
@@ -143,7 +189,8 @@ def test_epochs_go_on_record(root: Path, tmp_path: Path) -> None:
     # Every second epoch, and the last one.
     assert [event["valid"] is not None for event in events] == [False, True, False, True, True]
     scores = events[-1]["valid"]["variables"]["temp"]
-    assert scores["model"].keys() == {"rmse", "mae", "psnr", "ssim"}
+    metrics = ["rmse", "mae", "bias", "psnr", "ssim", "correlation", "spectrum_error"]
+    assert list(scores["model"]) == list(scores["bicubic"]) == metrics
     assert scores["skill"] == pytest.approx(1 - scores["model"]["rmse"] / scores["bicubic"]["rmse"])
 
 
@@ -206,7 +253,7 @@ def test_last_and_best(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     errors = iter([5.0, 4.0])
     trained(tmp_path / "two")
     assert same_weights(best, weights(tmp_path / "two"))
-    assert load_best(training, tmp_path / "run") == "best"
+    assert load_best(training, tmp_path / "run").name == "best"
     assert same_weights(dict(training.bare.state_dict()), best)
 
 

@@ -15,7 +15,7 @@ from srwizard.train.setup import steps_per_epoch
 from tests.datasets import write_dataset
 from tests.train.runs import freeze, made_ready
 
-KINDS = pytest.mark.parametrize("kind", ["L1", "L2"])
+KINDS = pytest.mark.parametrize("kind", ["L1", "L2", "Charbonnier", "relative_L2"])
 
 
 def fields(seed: int, batch: int = 3) -> tuple[Tensor, Tensor, Tensor]:
@@ -55,12 +55,32 @@ def test_masked_values_change_neither_loss_nor_gradient(
     assert (soiled[1][~mask] == 0).all()
 
 
+def by_hand(error: Tensor, truth: Tensor, areas: Tensor, kind: str) -> Tensor:
+    """The loss of one channel of one sample, from its points with a value alone."""
+    areas = areas / areas.sum()
+    match kind:
+        case "L1":
+            return (areas * error.abs()).sum()
+        case "L2":
+            return (areas * error**2).sum()
+        case "Charbonnier":
+            return (areas * (torch.sqrt(error**2 + 1e-6) - 1e-3)).sum()
+    return ((areas * error**2).sum() / (areas * truth**2).sum()).sqrt()
+
+
 @KINDS
-def test_mean_over_the_points_with_a_value(kind: str) -> None:
+@pytest.mark.parametrize("weighted", [False, True])
+def test_mean_over_the_points_with_a_value(kind: str, weighted: bool) -> None:
     sr, hr, mask = fields(0, batch=1)
-    power = {"L1": 1, "L2": 2}[kind]
-    channels = [(sr - hr)[0, c][mask[0, c]].abs().pow(power).mean() for c in range(2)]
-    torch.testing.assert_close(sample_losses(sr, hr, mask, kind)[0], torch.stack(channels).mean())
+    area = torch.rand(1, 1, 5, 6) + 0.1 if weighted else None
+    areas = torch.ones(5, 6) if area is None else area[0, 0]
+    channels = [
+        by_hand((sr - hr)[0, c][mask[0, c]], hr[0, c][mask[0, c]], areas[mask[0, c]], kind)
+        for c in range(2)
+    ]
+    torch.testing.assert_close(
+        sample_losses(sr, hr, mask, kind, area)[0], torch.stack(channels).mean()
+    )
 
 
 @KINDS

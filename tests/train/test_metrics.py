@@ -7,13 +7,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
-from torchmetrics.functional import mean_absolute_error, mean_squared_error
+from torchmetrics.functional import mean_absolute_error, mean_squared_error, pearson_corrcoef
 from torchmetrics.functional.image import (
     peak_signal_noise_ratio,
     structural_similarity_index_measure,
 )
 
-from srwizard.train.metrics import Scores, masked_ssim, masked_sums, scores_table
+from srwizard.train.metrics import Scores, masked_ssim, masked_sums, power_spectrum, scores_table
 from srwizard.train.scoring import Score
 
 LOW, SPAN = torch.tensor([5.0, -2.0]), torch.tensor([20.0, 4.0])
@@ -48,6 +48,9 @@ def test_against_torchmetrics() -> None:
         # data_range as a number: torchmetrics clips the fields if it is given as limits.
         wanted = peak_signal_noise_ratio(one, other, data_range=span)
         assert found.psnr == pytest.approx(float(wanted), rel=1e-5)
+        wanted = pearson_corrcoef(one.flatten(), other.flatten())
+        assert found.correlation == pytest.approx(float(wanted), rel=1e-5)
+        assert found.bias == pytest.approx(float((one - other).mean()), rel=1e-4)
 
 
 def test_ssim_against_torchmetrics_within_the_border() -> None:
@@ -90,6 +93,49 @@ def test_masked_against_plain_means() -> None:
         error = (sr - hr)[:, c][mask[:, c]].double()
         assert found.rmse == pytest.approx(float(error.square().mean().sqrt()), rel=1e-6)
         assert found.mae == pytest.approx(float(error.abs().mean()), rel=1e-6)
+        assert found.bias == pytest.approx(float(error.mean()), rel=1e-6)
+        both = torch.stack([part[:, c][mask[:, c]].double() for part in (sr, hr)])
+        assert found.correlation == pytest.approx(float(both.corrcoef()[0, 1]), rel=1e-6)
+
+
+def wave(k: int, l: int, shape: tuple[int, int] = (48, 96)) -> Tensor:  # noqa: E741
+    """`[1, 1, H, W]`: k waves along y and l along x."""
+    y, x = (torch.arange(size) / size for size in shape)
+    return torch.cos(2 * math.pi * (k * y[:, None] + l * x) + 0.3)[None, None]
+
+
+@pytest.mark.parametrize(
+    ("k", "l", "ring"), [(5, 0, 5), (0, 10, 5), (0, 9, 4), (6, 16, 10), (23, 0, 23)]
+)
+def test_a_wave_stands_in_its_ring(k: int, l: int, ring: int) -> None:  # noqa: E741
+    field = wave(k, l)
+    power = power_spectrum(field, torch.ones_like(field, dtype=torch.bool))[0]
+    assert len(power) == 24
+    # The Hann window lets a third of the amplitude into the neighbours, and no more.
+    assert int(power.argmax()) + 1 in (ring, ring + (l == 9))
+    assert power[max(ring - 3, 0) : ring + 2].sum() > 0.99 * power.sum()
+
+
+def test_all_of_the_power_is_counted() -> None:
+    field = torch.randn(3, 2, 32, 32, generator=torch.Generator().manual_seed(0))
+    window = torch.hann_window(32, periodic=False)
+    anomaly = (field - field.mean(dim=(2, 3), keepdim=True)) * window[:, None] * window
+    whole = torch.fft.fft2(anomaly).abs().square().double()
+    y = torch.fft.fftfreq(32, 1 / 32)
+    rings = (y[:, None].square() + y.square()).sqrt().round().long()
+    wanted = [whole.sum(dim=0)[:, rings == k].sum(dim=1) for k in range(1, 17)]
+    found = power_spectrum(field, torch.ones_like(field, dtype=torch.bool))
+    torch.testing.assert_close(found, torch.stack(wanted, dim=1), rtol=1e-5, atol=1e-8)
+
+
+def test_the_spectrum_error_is_a_ratio_in_decibels() -> None:
+    _sr, hr, mask = fields()
+    mean = hr.mean(dim=(2, 3), keepdim=True)
+    half = mean + (hr - mean) / 2
+    for found in scores(half, hr, torch.ones_like(mask)):
+        assert found.spectrum_error == pytest.approx(20 * math.log10(2), rel=1e-3)
+    for found in scores(hr, hr, mask):
+        assert found.spectrum_error == 0
 
 
 @pytest.mark.parametrize("shares", [[[0, 1, 2, 3]], [[0], [1], [2], [3]], [[3, 1], [0, 2]]])

@@ -15,6 +15,7 @@ from srwizard.data.prepare.cf import Axes, Moment, find_axes, find_coordinate
 from srwizard.data.prepare.grid import FloatArray, Grid
 from srwizard.errors import DatasetError, UsageError
 from srwizard.i18n import translate as _
+from srwizard.reasons import reason_of
 
 WINDOW_BYTES = 64 * 2**20
 """Most bytes of one variable that are decoded at a time."""
@@ -64,7 +65,7 @@ def open_netcdf(path: Path) -> xr.Dataset:
             signature = stream.read(len(_HDF5_SIGNATURE))
     except OSError as error:
         raise UsageError(
-            _("Source {path} cannot be read: {reason}.", path=path, reason=error.strerror or error),
+            _("Source {path} cannot be read: {reason}.", path=path, reason=reason_of(error)),
             _("Give the paths of NetCDF files."),
         ) from error
     if signature[:4] == b"CDF\x05":

@@ -1,6 +1,5 @@
 """The directory that a dataset is written to: it appears whole or not at all."""
 
-import os
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from srwizard.data.layout import SPLITS
 from srwizard.errors import UsageError
 from srwizard.files import sync_directory
 from srwizard.i18n import translate as _
+from srwizard.reasons import reason_of
 
 MANIFEST_NAME = "manifest.json"
 
@@ -82,9 +82,8 @@ def staged_directory(target: Path, *, overwrite: bool, sources: Sequence[Path]) 
                 shutil.rmtree(staging, ignore_errors=True)
                 raise
     except OSError as error:
-        reason = os.strerror(error.errno) if error.errno else str(error)
         raise UsageError(
-            _("{path} cannot be written: {reason}.", path=target, reason=reason),
+            _("{path} cannot be written: {reason}.", path=target, reason=reason_of(error)),
             _("Check the free space and the permissions, then run it again."),
         ) from error
 

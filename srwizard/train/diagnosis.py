@@ -1,0 +1,87 @@
+"""Where a NaN or an infinity came from: found by going through the step once more."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from srwizard.train.distributed import from_all_ranks
+from srwizard.train.order import Step
+from srwizard.train.setup import Training
+
+
+def origin_of_non_finite(training: Training, step: Step) -> str:
+    """Return the layer or field that a NaN or an infinity first appeared in, "" if none is found.
+
+    Every rank calls this after the same step and gets the same answer. Nothing is changed.
+
+    Args:
+        training: its loss was not finite, or the gradient of that.
+        step: the step in which that was so.
+    """
+    found = from_all_ranks(training.place, _origin_here(training, step))
+    return next((origin for origin in found if origin), "")
+
+
+def _origin_here(training: Training, step: Step) -> str:
+    for name, part in training.bare.named_parameters():
+        if not _is_finite(part):
+            return f"the weights of the layer {_layer(name)} have become so in the step before"
+    origin = _in_forward_pass(training, step)
+    if origin:
+        return origin
+    for name, part in training.bare.named_parameters():
+        if part.grad is not None and not _is_finite(part.grad):
+            return f"the gradient of the layer {_layer(name)} is so"
+    return ""
+
+
+@torch.no_grad()
+def _in_forward_pass(training: Training, step: Step) -> str:
+    objective = getattr(training.objective, "module", training.objective)
+    for batch in training.batches("train", list(step.micro_batches)):
+        for key in ("lr", "hr"):
+            for index, field in zip(batch["index"], batch[key], strict=True):
+                if not _is_finite(field):
+                    name = training.splits["train"].steps[int(index)]
+                    return f"the {key.upper()} field {name} is so"
+        with _first_spoilt_layer(training.bare) as spoilt, training.autocast():
+            objective(batch["lr"], batch["hr"], batch["mask"], batch.get("area"))
+        if spoilt:
+            return f"the output of the layer {spoilt[0]} is the first"
+    return ""
+
+
+@contextmanager
+def _first_spoilt_layer(network: nn.Module) -> Iterator[list[str]]:
+    """Collect the names of the layers whose output is not finite, in the order of computing."""
+    spoilt: list[str] = []
+
+    def watch(name: str) -> Any:
+        def note(_module: nn.Module, _inputs: Any, output: Any) -> None:
+            if isinstance(output, Tensor) and not _is_finite(output):
+                spoilt.append(name)
+
+        return note
+
+    hooks = [
+        module.register_forward_hook(watch(_layer(name + ".")))
+        for name, module in network.named_modules()
+        if name
+    ]
+    try:
+        yield spoilt
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def _layer(name: str) -> str:
+    """Return the layer that a parameter belongs to, without the global skip around it."""
+    return name.rpartition(".")[0].removeprefix("net.")
+
+
+def _is_finite(values: Tensor) -> bool:
+    return bool(values.isfinite().all())

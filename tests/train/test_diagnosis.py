@@ -1,0 +1,65 @@
+"""A loss that is not finite is traced to the layer or the field that it came from."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from srwizard.train.failures import NonFiniteLossError
+from srwizard.train.loop import Callbacks
+from srwizard.train.setup import Training
+from tests.datasets import write_dataset
+from tests.train.runs import freeze, trained
+
+
+@pytest.fixture
+def run_dir(tmp_path: Path) -> Path:
+    freeze(write_dataset(tmp_path / "data"), tmp_path / "run", epochs=3, num_workers=0)
+    return tmp_path / "run"
+
+
+def spoil(training: Training, name: str) -> None:
+    with torch.no_grad():
+        dict(training.bare.named_parameters())[name].view(-1)[0] = torch.nan
+
+
+def test_a_layer_whose_weights_are_spoilt(run_dir: Path) -> None:
+    def spoil_a_weight(training: Training, _loss: float, _samples: int) -> None:
+        if training.progress.steps == 3:
+            spoil(training, "net.body.0.conv1.weight")
+
+    with pytest.raises(
+        NonFiniteLossError, match=r"loss is nan at step 4 .*weights of the layer body\.0\.conv1 "
+    ):
+        trained(run_dir, Callbacks(on_step=spoil_a_weight))
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_layer_that_overflows(run_dir: Path, tmp_path: Path, workers: int) -> None:
+    freeze(tmp_path / "data", run_dir, epochs=3, num_workers=workers)
+
+    def overflow(_module: nn.Module, _inputs: object, output: Tensor) -> Tensor:
+        return output * torch.inf
+
+    def break_a_layer(training: Training, _loss: float, _samples: int) -> None:
+        if training.progress.steps == 5:
+            training.bare.get_submodule("net.body.0.conv2").register_forward_hook(overflow)
+
+    with pytest.raises(
+        NonFiniteLossError, match=r"step 6 .*the output of the layer body\.0\.conv2 is the first"
+    ):
+        trained(run_dir, Callbacks(on_step=break_a_layer))
+
+
+def test_a_gradient_without_a_norm(run_dir: Path, tmp_path: Path) -> None:
+    freeze(tmp_path / "data", run_dir, epochs=3, clip_grad_norm=1.0)
+
+    def break_a_gradient(training: Training, _loss: float, _samples: int) -> None:
+        weight = dict(training.bare.named_parameters())["net.conv_first.weight"]
+        weight.register_hook(lambda gradient: gradient * torch.nan)
+
+    with pytest.raises(
+        NonFiniteLossError, match=r"gradient is nan at step 2 .*gradient of the layer conv_first"
+    ):
+        trained(run_dir, Callbacks(on_step=break_a_gradient))
