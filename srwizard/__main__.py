@@ -1,24 +1,40 @@
 """The `srwizard` command: choose the language, run, and turn errors into messages."""
 
+import io
 import sys
 import tempfile
 import traceback
+from shutil import get_terminal_size
 
 from srwizard import i18n
-from srwizard.errors import EXIT_INTERNAL, EXIT_INTERRUPTED, InterruptedByUserError, SrwizardError
+from srwizard.columns import wrapped
+from srwizard.errors import (
+    EXIT_DONE,
+    EXIT_INTERNAL,
+    EXIT_INTERRUPTED,
+    EXIT_USAGE,
+    InterruptedByUserError,
+    SrwizardError,
+    UsageError,
+)
 from srwizard.i18n import translate as _
 
 
 def main() -> None:
     """Run the command line. Exits with the codes of `srwizard.errors`."""
-    i18n.set_language(_wanted_language(sys.argv[1:]))
-    # The texts of the commands are made when the module is imported: language first.
-    from srwizard.cli import app
-
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal that has no Chinese characters, say, is no reason to fail.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+    i18n.set_language(i18n.language_from_environment())
     try:
-        app()
+        asked_for, arguments = _take_language(sys.argv[1:])
+        if asked_for is not None:
+            i18n.set_language(asked_for)
+        i18n.hand_on_language()
+        sys.exit(_run(arguments, named_language=asked_for is not None))
     except InterruptedByUserError as error:
-        print(error.message, error.hint, sep="\n", file=sys.stderr)
+        _say(error.message, error.hint)
         sys.exit(error.exit_code)
     except SrwizardError as error:
         _complain(error.message, error.hint)
@@ -38,20 +54,65 @@ def main() -> None:
         sys.exit(EXIT_INTERNAL)
 
 
-def _wanted_language(arguments: list[str]) -> str:
+def _run(arguments: list[str], *, named_language: bool) -> int:
+    """Run one command and return its exit code.
+
+    Args:
+        arguments: of the command line, without the language.
+        named_language: whether the user has named it there, and must again in the next command.
+
+    Raises:
+        SrwizardError: it cannot be done.
+    """
+    # The texts of the commands are made when the module is imported: language first.
+    import click
+
+    from srwizard.cli import cli
+
+    if named_language:
+        i18n.name_language_in(cli.commands)
+    try:
+        with cli.make_context("srwizard", arguments) as context:
+            cli.invoke(context)
+    except click.exceptions.Exit as ended:
+        return ended.exit_code
+    except click.UsageError as error:
+        command = error.ctx.command_path if error.ctx is not None else "srwizard"
+        _complain(error.format_message(), _("See: {command} --help", command=command))
+        return EXIT_USAGE
+    return EXIT_DONE
+
+
+def _take_language(arguments: list[str]) -> tuple[str | None, list[str]]:
+    """Return the language that is asked for anywhere on the command line, and what else is there.
+
+    Raises:
+        UsageError: there is no such language.
+    """
     for place, argument in enumerate(arguments):
-        name, _equals, value = argument.partition("=")
+        name, equals, value = argument.partition("=")
         if name == "--lang":
-            wanted = value or "".join(arguments[place + 1 : place + 2])
-            if wanted in i18n.LANGUAGES:
-                return wanted
-    return i18n.language_from_environment()
+            words = 1 if equals else 2
+            wanted = value if equals else "".join(arguments[place + 1 : place + 2])
+            if wanted not in i18n.LANGUAGES:
+                raise UsageError(
+                    _("--lang {wanted}: there is no such language", wanted=wanted),
+                    _("There are: {languages}", languages=", ".join(i18n.LANGUAGES)),
+                )
+            return wanted, arguments[:place] + arguments[place + words :]
+    return None, arguments
 
 
 def _complain(message: str, hint: str) -> None:
-    print(_("error: {message}", message=message), file=sys.stderr)
-    if hint:
-        print(hint, file=sys.stderr)
+    _say(_("error: {message}", message=message), hint)
+
+
+def _say(*texts: str) -> None:
+    """Print texts to standard error; on a terminal, their lines are broken between words."""
+    for text in filter(None, texts):
+        if sys.stderr.isatty():
+            text = "\n".join(wrapped(text, get_terminal_size().columns - 1, words_whole=True))
+        print(text, file=sys.stderr)
 
 
 def _write_traceback() -> str:

@@ -5,6 +5,7 @@ simply not set (`model_fields_set`), so that a saved session knows decisions fro
 """
 
 import difflib
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
@@ -15,7 +16,7 @@ from srwizard import yamlfile
 from srwizard.errors import UsageError
 from srwizard.i18n import N_
 from srwizard.i18n import translate as _
-from srwizard.models.catalog import card, resolve_parameters
+from srwizard.models.catalog import card, cards, resolve_parameters
 
 Text = Annotated[str, Field(min_length=1)]
 
@@ -31,6 +32,9 @@ class Section(BaseModel):
 class DataAnswers(Section):
     root: Text | None = Field(None, description=N_("dataset directory"))
     variables: list[Text] | None = Field(None, description=N_("variables to train on; null: all"))
+    static_variables: list[Text] = Field(
+        default_factory=list, description=N_("LR static fields as further input channels")
+    )
     scale: int | None = Field(
         None, ge=2, description=N_("HR/LR; null: taken from the data, else checked against it")
     )
@@ -46,6 +50,9 @@ class ModelAnswers(Section):
         default_factory=dict,
         description=N_("parameters of the model that differ from its defaults"),
     )
+    global_skip: bool = Field(
+        True, description=N_("learn only what bicubic interpolation misses; not for diffusion")
+    )
 
 
 class TrainingAnswers(Section):
@@ -56,22 +63,68 @@ class TrainingAnswers(Section):
     normalization: Literal["PGN", "GN"] = Field(
         "PGN", description=N_("mean and spread per grid point (PGN) or per variable (GN)")
     )
-    loss: Literal["L1", "L2"] = Field(
+    loss: Literal["L1", "L2", "Charbonnier", "relative_L2"] = Field(
         "L1", description=N_("loss over the points that have a value")
     )
-    optimizer: Literal["AdamW"] = Field("AdamW", description=N_("optimizer"))
-    weight_decay: float = Field(0.0001, ge=0, le=1, description=N_("decoupled weight decay"))
-    scheduler: Literal["StepLR", "none"] = Field("StepLR", description=N_("learning-rate schedule"))
+    area_weights: bool = Field(
+        False, description=N_("weight the loss by the area of each grid point; needs lat")
+    )
+    optimizer: Literal["AdamW", "Adam", "SGD"] = Field("AdamW", description=N_("optimizer"))
+    weight_decay: float = Field(
+        0.0001, ge=0, le=1, description=N_("weight decay: decoupled for AdamW, else an L2 penalty")
+    )
+    momentum: float = Field(0.9, ge=0, lt=1, description=N_("SGD: Nesterov momentum"))
+    clip_grad_norm: float | None = Field(
+        None, gt=0, description=N_("largest norm of the gradient; null: not clipped")
+    )
+    scheduler: Literal["StepLR", "cosine", "OneCycle", "plateau", "none"] = Field(
+        "StepLR", description=N_("learning-rate schedule")
+    )
     step_size: int = Field(200, ge=1, description=N_("StepLR: epochs between two reductions"))
-    gamma: float = Field(0.5, gt=0, le=1, description=N_("StepLR: factor of each reduction"))
+    gamma: float = Field(
+        0.5, gt=0, le=1, description=N_("StepLR, plateau: factor of each reduction")
+    )
+    plateau_patience: int = Field(
+        10, ge=1, description=N_("plateau: validations without a better RMSE until a reduction")
+    )
+    warmup_epochs: int = Field(
+        0, ge=0, description=N_("epochs in which the learning rate rises to lr; not for OneCycle")
+    )
+    min_lr: float = Field(
+        0.0, ge=0, description=N_("cosine, plateau: the learning rate falls no lower")
+    )
+    ema_decay: float | None = Field(
+        None,
+        gt=0,
+        lt=1,
+        description=N_(
+            "score a moving average of the weights; null: none; diffusion models 0.999 if not given"
+        ),
+    )
     patience: int | None = Field(
         None, ge=1, description=N_("early stopping: validations without a better RMSE; null: never")
     )
-    eval_freq: int = Field(1, ge=1, description=N_("epochs between two validations"))
+    eval_freq: int = Field(
+        1,
+        ge=1,
+        description=N_("epochs between two validations; diffusion models 10 if not given"),
+    )
     num_workers: int | None = Field(
         None, ge=0, le=64, description=N_("loader processes; null: 0 on a CPU, 4 beside each GPU")
     )
     seed: int = Field(42, ge=0, le=2**32 - 1, description=N_("seed of weights, order and patches"))
+
+
+DIFFUSION_DEFAULTS: dict[str, Any] = {"ema_decay": 0.999, "eval_freq": 10}
+"""Where diffusion models differ: samples are drawn with averaged weights, as in the papers, and to
+draw them takes as long as many steps of training."""
+
+
+def training_defaults(model: str | None) -> TrainingAnswers:
+    """Return the training parameters that a model has where nothing else is decided."""
+    chosen = cards().get(model or "")
+    diffusion = chosen is not None and chosen.family == "diffusion"
+    return TrainingAnswers(**(DIFFUSION_DEFAULTS if diffusion else {}))
 
 
 class DevicesAnswers(Section):
@@ -247,10 +300,14 @@ def _explain(found: Mapping[str, Any]) -> str:
             return _("{value} is too small; at least {limit}", value=shown, limit=context["ge"])
         case "greater_than":
             return _("{value} is too small; more than {limit}", value=shown, limit=context["gt"])
+        case "less_than":
+            return _("{value} is too large; less than {limit}", value=shown, limit=context["lt"])
         case "less_than_equal":
             return _("{value} is too large; at most {limit}", value=shown, limit=context["le"])
         case "literal_error":
-            return _("{value} is not one of {allowed}", value=shown, allowed=context["expected"])
+            # pydantic joins the last two with "or".
+            allowed = ", ".join(re.findall(r"'[^']*'|\d+", str(context["expected"])))
+            return _("{value} is not one of {allowed}", value=shown, allowed=allowed)
         case "int_type" | "int_from_float":
             return _("{value} is not a whole number", value=shown)
         case "float_type" | "finite_number":

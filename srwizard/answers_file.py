@@ -79,6 +79,23 @@ def _meaning(field: FieldInfo) -> str:
     return f"{text} ({limits})" if limits else text
 
 
+def meaning_of(key: str) -> str | None:
+    """Return what a key ("training.epochs") means, its default and limits; None for others."""
+    section, _dot, name = key.partition(".")
+    if section not in SECTIONS:
+        return None
+    field = type(getattr(Answers(), section)).model_fields.get(name)
+    if field is None:
+        return None
+    default = field.get_default(call_default_factory=True)
+    meaning = _meaning(field)
+    return (
+        meaning
+        if default is None
+        else _("{meaning}; default {default}", meaning=meaning, default=_flow(default))
+    )
+
+
 def _limits(field: FieldInfo) -> Iterator[str]:
     if get_origin(field.annotation) is Literal:
         yield " | ".join(str(value) for value in get_args(field.annotation))
@@ -90,11 +107,24 @@ def _limits(field: FieldInfo) -> Iterator[str]:
 
 
 def json_schema() -> dict[str, Any]:
-    """Return the JSON Schema of the answers file, for editors."""
+    """Return the JSON Schema of the answers file, for editors; its descriptions are translated."""
+    schema: dict[str, Any] = _described(Answers.model_json_schema())
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        **Answers.model_json_schema(),
+        **schema,
         "title": "srwizard answers",
+    }
+
+
+def _described(node: Any) -> Any:
+    """Return a part of a schema with its descriptions in the user's language."""
+    if isinstance(node, list):
+        return [_described(item) for item in node]
+    if not isinstance(node, dict):
+        return node
+    return {
+        key: _(value) if key == "description" and isinstance(value, str) else _described(value)
+        for key, value in node.items()
     }
 
 
@@ -112,34 +142,28 @@ def text_from(source: str) -> str:
         answers = answers_of(runconfig.load(path))
     else:
         try:
-            answers = session.load(session.find(source)).answers
+            found = session.find(source)
         except UsageError as error:
             raise UsageError(
                 _("{source} is neither a run directory nor a session", source=source),
                 error.hint,
             ) from None
+        answers = session.load(found).answers
     header = "# " + _("From {source}. output.dir must be a directory without a run.", source=source)
     return f"{header}\n{yamlfile.dump(answers.decided())}"
 
 
 def answers_of(run: RunConfig) -> Answers:
     """Return the answers that lead to this run config, with another run directory."""
-    return Answers.model_validate(
-        {
-            "data": {
-                "root": run.data.root,
-                "variables": run.data.variables,
-                "scale": run.data.scale,
-            },
-            "output": {"dir": f"{run.output.dir}-again"},
-            "model": {"name": run.model.name, "params": run.model.params},
-            "training": run.training.model_dump(),
-            "devices": {
-                "gpus": [gpu.index for gpu in run.devices.gpus],
-                "processes": run.devices.processes,
-                "nodes": run.devices.nodes,
-            },
-            "memory": run.memory.model_dump(),
-            "confirm": False,
+    values = run.model_dump()
+    given: dict[str, Any] = {
+        section: {
+            name: values[section][name]
+            for name in type(getattr(Answers(), section)).model_fields
+            if name in values[section]
         }
-    )
+        for section in SECTIONS
+    }
+    given["output"]["dir"] += "-again"
+    given["devices"]["gpus"] = [gpu.index for gpu in run.devices.gpus]
+    return Answers.model_validate(given | {"confirm": False})

@@ -1,87 +1,88 @@
 """The commands: thin, each one calling what does the work. Nothing here imports torch."""
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict
-from enum import StrEnum
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
+import click
 from rich.console import Console
 from rich.text import Text
 
 from srwizard import __version__, i18n
-from srwizard.errors import EXIT_DATASET, UsageError
+from srwizard.errors import EXIT_DATASET, InterruptedByUserError, UsageError
 from srwizard.i18n import translate as _
 
 if TYPE_CHECKING:
     from srwizard.conversation import Conversation
+    from srwizard.data.layout import Layout
     from srwizard.session import Session
 
-app = typer.Typer(
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-    help=_("From a directory of field pairs to a trained super-resolution model."),
-)
+OPTIONS = _("[OPTIONS]")
+PATH = click.Path(path_type=Path)
+
 console = Console()
+run_directory = click.argument("run_dir", type=PATH, metavar="RUN_DIR")
+as_json_option = click.option("--json", "as_json", is_flag=True, help=_("Print JSON."))
 
 
-class Language(StrEnum):
-    """Languages of the messages."""
+class InOrder(click.Group):
+    """Lists the commands in the order in which they stand here, that of the work."""
 
-    EN = "en"
-    ZH = "zh"
-
-
-class StopAfter(StrEnum):
-    """Where to stop, with exit code 0."""
-
-    FROZEN = "frozen"
-    DRY_RUN = "dry_run"
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
 
 
-class Format(StrEnum):
-    """Layouts that `prepare` writes."""
+class WholeNumber(click.types.IntParamType):
+    """A whole number, called so in messages."""
 
-    NPY = "npy"
-    H5 = "h5"
-    NC = "nc"
+    name = _("whole number")
 
 
-AsJson = Annotated[bool, typer.Option("--json", help=_("Print JSON."))]
-
-
-def _show_version(wanted: bool) -> None:
-    if wanted:
-        print(f"srwizard {__version__}")
-        raise typer.Exit
-
-
-@app.callback(invoke_without_command=True)
-def wizard(
-    context: typer.Context,
-    answers: Annotated[
-        Path | None, typer.Option(help=_("Take all answers from this file; ask nothing."))
-    ] = None,
-    overrides: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help=_("Override one answer of the file.")),
-    ] = None,
-    stop_after: Annotated[StopAfter | None, typer.Option(help=_("Stop once this is done."))] = None,
-    lang: Annotated[
-        Language | None, typer.Option(help=_("Language; else that of the locale (LANG)."))
-    ] = None,
-    version: Annotated[
-        bool,
-        typer.Option(
-            "--version", callback=_show_version, is_eager=True, help=_("Show the version.")
-        ),
-    ] = False,
+@click.group(
+    cls=InOrder,
+    invoke_without_command=True,
+    help=_("From a directory of field pairs to a trained super-resolution model."),
+    options_metavar=OPTIONS,
+    subcommand_metavar=_("COMMAND [ARGUMENTS]"),
+)
+@click.option(
+    "--answers",
+    type=PATH,
+    metavar="FILE",
+    help=_("Take all answers from this file; ask nothing."),
+)
+@click.option(
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help=_("Override one answer of the file."),
+)
+@click.option(
+    "--stop-after",
+    type=click.Choice(["frozen", "dry_run"]),
+    help=_("Stop once this is done."),
+)
+@click.option(
+    "--lang",
+    type=click.Choice(i18n.LANGUAGES),
+    expose_value=False,  # chosen before the texts of the commands were made
+    help=_("Language; else that of the locale (LANG)."),
+)
+@click.version_option(
+    __version__, message="%(prog)s %(version)s", prog_name="srwizard", help=_("Show the version.")
+)
+@click.pass_context
+def cli(
+    context: click.Context,
+    answers: Path | None,
+    overrides: tuple[str, ...],
+    stop_after: str | None,
 ) -> None:
     """Walk through the wizard, in this terminal or from an answers file."""
-    if lang is not None:
-        i18n.set_language(lang.value)
     if context.invoked_subcommand is not None:
         return
     if answers is None:
@@ -97,16 +98,21 @@ def wizard(
     from srwizard.conversation import Conversation
     from srwizard.prompts import AnswersFilePrompts
 
-    document = yamlfile.read(answers, tuple(overrides or ()))
+    document = yamlfile.read(answers, overrides)
     session = sessions.new_session()
     session.answers = parse_answers(document)
     prompts = AnswersFilePrompts(document, console)
-    machine.run(Conversation(session, prompts, stop_after.value if stop_after else None))
+    machine.run(Conversation(session, prompts, stop_after))
     if stop_after is not None:
         print(_("Stopped as asked. Go on with: srwizard resume {id}", id=session.id))
 
 
-def _converse(stop_after: StopAfter | None) -> None:
+def command(help_text: str) -> Callable[[Callable[..., None]], click.Command]:
+    """Make a function a command of its name."""
+    return cli.command(help=help_text, options_metavar=OPTIONS)
+
+
+def _converse(stop_after: str | None) -> None:
     from srwizard import machine
     from srwizard import session as sessions
 
@@ -114,22 +120,21 @@ def _converse(stop_after: StopAfter | None) -> None:
     machine.run(conversation)
 
 
-def _conversation(session: "Session", stop_after: StopAfter | None) -> "Conversation":
+def _conversation(session: "Session", stop_after: str | None) -> "Conversation":
     from srwizard.conversation import Conversation
     from srwizard.prompts import require_terminal
     from srwizard.terminal import TerminalPrompts
 
-    require_terminal()
+    require_terminal(session.id if session.path is not None else None)
     prompts = TerminalPrompts(console)
     prompts.show(Text(_("srwizard {version}", version=__version__), style="bold"))
     prompts.show(Text(_("Esc or Ctrl-B: back · ?: help · Ctrl-C: save and quit"), style="dim"))
-    return Conversation(session, prompts, stop_after.value if stop_after else None)
+    return Conversation(session, prompts, stop_after)
 
 
-@app.command(help=_("Go on with an unfinished session."))
-def resume(
-    session: Annotated[str | None, typer.Argument(help=_("Session id or file."))] = None,
-) -> None:
+@command(_("Go on with an unfinished session."))
+@click.argument("session", required=False, metavar=_("[SESSION]"))
+def resume(session: str | None) -> None:
     from srwizard import machine
     from srwizard import session as sessions
 
@@ -139,8 +144,9 @@ def resume(
 
 def _choose_session() -> "Session":
     from srwizard import session as sessions
-    from srwizard.prompts import Choice, Question, require_terminal
+    from srwizard.prompts import Back, Choice, Question, require_terminal
     from srwizard.terminal import TerminalPrompts
+    from srwizard.titles import title_of
 
     found = sessions.unfinished()
     if not found:
@@ -151,39 +157,44 @@ def _choose_session() -> "Session":
     choices = tuple(
         Choice(
             place,
-            _(
-                "{id} · {dataset} · {state} · {age} ago",
-                id=item.id,
-                dataset=item.answers.data.root or "-",
-                state=item.state,
-                age=sessions.age_text(item),
+            " · ".join(
+                [item.answers.data.root or "-", title_of(item.state), sessions.age_text(item)]
             ),
+            details=partial(_session_details, item),
         )
         for place, item in enumerate(found)
     )
     question = Question("", _("Which session?"), "one", 0, choices=choices)
-    chosen: int = TerminalPrompts(console).ask(question, 0, given=False)
+    try:
+        chosen: int = TerminalPrompts(console).ask(question, 0, given=False)
+    except (Back, KeyboardInterrupt):
+        raise InterruptedByUserError(
+            _("no session was chosen; they are as they were"),
+            _("See them again with: srwizard resume"),
+        ) from None
     return found[chosen]
 
 
-@app.command(help=_("Print an answers file: a template, its schema, or that of an earlier run."))
-def answers(
-    template: Annotated[
-        bool, typer.Option("--template", help=_("Every key, its default and what it means."))
-    ] = False,
-    model: Annotated[
-        str | None, typer.Option(help=_("In the template: with this model's parameters."))
-    ] = None,
-    schema: Annotated[
-        bool, typer.Option("--schema", help=_("A JSON Schema, for editors."))
-    ] = False,
-    source: Annotated[
-        str | None,
-        typer.Option(
-            "--from", metavar="SESSION|RUN_DIR", help=_("The answers of an earlier session or run.")
-        ),
-    ] = None,
-) -> None:
+def _session_details(session: "Session") -> list[str]:
+    answers = session.answers
+    return [
+        _("Session {id}", id=session.id),
+        _("Run directory: {path}", path=answers.output.dir or "-"),
+        _("Model: {model}", model=answers.model.name or "-"),
+    ]
+
+
+@command(_("Print an answers file: a template, its schema, or that of an earlier run."))
+@click.option("--template", is_flag=True, help=_("Every key, its default and what it means."))
+@click.option("--model", metavar="NAME", help=_("In the template: with this model's parameters."))
+@click.option("--schema", is_flag=True, help=_("A JSON Schema, for editors."))
+@click.option(
+    "--from",
+    "source",
+    metavar="SESSION|RUN_DIR",
+    help=_("The answers of an earlier session or run."),
+)
+def answers(template: bool, model: str | None, schema: bool, source: str | None) -> None:
     from srwizard.answers_file import json_schema, template_text, text_from
 
     if schema:
@@ -194,15 +205,105 @@ def answers(
         print(template_text(model), end="")
     else:
         raise UsageError(
-            _("say what to print"), "srwizard answers --template | --schema | --from RUN_DIR"
+            _("say what to print"),
+            _("One of: srwizard answers --template | --schema | --from RUN_DIR"),
         )
 
 
-@app.command(help=_("Show what is in a dataset directory."))
-def inspect(root: Path, as_json: AsJson = False) -> None:
+@command(_("Make a dataset directory from NetCDF files."))
+@click.argument("sources", nargs=-1, required=True, type=PATH, metavar="SOURCE…")
+@click.option(
+    "--variable",
+    multiple=True,
+    required=True,
+    metavar="NAME",
+    help=_("Variable in the files; repeatable."),
+)
+@click.option(
+    "-o", "--out", type=PATH, required=True, metavar="ROOT", help=_("Dataset directory to make.")
+)
+@click.option(
+    "--name",
+    multiple=True,
+    metavar="NAME",
+    help=_("Its name in the dataset; as often as --variable."),
+)
+@click.option(
+    "--scale", type=WholeNumber(), default=2, show_default=True, metavar="N", help=_("HR/LR.")
+)
+@click.option(
+    "--split",
+    default="0.7/0.15/0.15",
+    show_default=True,
+    metavar="A/B/C",
+    help=_("Shares of train/valid/test, in order of time."),
+)
+@click.option(
+    "--format",
+    "fmt",
+    type=click.Choice(["npy", "h5", "nc"]),
+    default="npy",
+    show_default=True,
+    help=_("Layout to write."),
+)
+@click.option(
+    "--area-weights", is_flag=True, help=_("Weight the block mean by the cosine of latitude.")
+)
+@click.option("--overwrite", is_flag=True, help=_("Replace what is in the directory."))
+def prepare(
+    sources: tuple[Path, ...],
+    variable: tuple[str, ...],
+    out: Path,
+    name: tuple[str, ...],
+    scale: int,
+    split: str,
+    fmt: "Layout",
+    area_weights: bool,
+    overwrite: bool,
+) -> None:
+    from srwizard.data.prepare import parse_split
+    from srwizard.data.prepare import prepare as make
+
+    names = name or variable
+    if len(names) != len(variable):
+        raise UsageError(
+            _("{count} --variable but {names} --name", count=len(variable), names=len(names)),
+            _("Give one --name for each --variable, or none."),
+        )
+    manifest = make(
+        sources,
+        variables=dict(zip(variable, names, strict=True)),
+        scale=scale,
+        split=parse_split(split),
+        out=out,
+        fmt=fmt,
+        area_weights=area_weights,
+        overwrite=overwrite,
+        progress=_progress_line if console.is_terminal else None,
+    )
+    for note in manifest.notes:
+        print(note)
+    show_dataset(out)
+
+
+def _progress_line(stage: str, done: int, total: int) -> None:
+    title = _("opening files") if stage == "open" else _("writing {split}", split=stage)
+    end = "\n" if done == total else ""
+    print(f"\r{title}: {done}/{total}", end=end, flush=True)
+
+
+@command(_("Show what is in a dataset directory."))
+@click.argument("root", type=PATH, metavar="ROOT")
+@as_json_option
+def inspect(root: Path, as_json: bool) -> None:
+    show_dataset(root, as_json=as_json)
+
+
+def show_dataset(root: Path, *, as_json: bool = False) -> None:
+    """Print what is in a dataset directory; exit with 3 where it cannot be used."""
     from srwizard.data.inspect import inspect as look
+    from srwizard.dataset import summary_table
     from srwizard.prompts import expand
-    from srwizard.states.data import summary_table
 
     summary = look(expand(str(root)))
     if as_json:
@@ -210,13 +311,14 @@ def inspect(root: Path, as_json: AsJson = False) -> None:
     else:
         console.print(summary_table(summary))
     if not summary.usable:
-        raise typer.Exit(EXIT_DATASET)
+        raise click.exceptions.Exit(EXIT_DATASET)
 
 
-@app.command(help=_("List the models."))
-def models(as_json: AsJson = False) -> None:
+@command(_("List the models."))
+@as_json_option
+def models(as_json: bool) -> None:
     from srwizard.models.catalog import cards
-    from srwizard.models.table import models_table
+    from srwizard.models.table import models_text
 
     if as_json:
         rows = [
@@ -234,11 +336,13 @@ def models(as_json: AsJson = False) -> None:
         ]
         print(json.dumps(rows, indent=2, ensure_ascii=False))
     else:
-        console.print(models_table())
+        columns = console.width if console.is_terminal else None
+        console.print(models_text(columns), soft_wrap=True)
 
 
-@app.command(help=_("Show the GPUs and the CPU, and who is busy on them."))
-def gpus(as_json: AsJson = False) -> None:
+@command(_("Show the GPUs and the CPU, and who is busy on them."))
+@as_json_option
+def gpus(as_json: bool) -> None:
     from srwizard.devices import devices_json, find_devices
     from srwizard.states.devices import devices_table
 
@@ -249,92 +353,75 @@ def gpus(as_json: AsJson = False) -> None:
         console.print(devices_table(found))
 
 
-@app.command(help=_("Train a frozen run, or go on with it from its last checkpoint."))
-def train(run_dir: Path) -> None:
+@command(_("Train a frozen run, or go on with it from its last checkpoint."))
+@run_directory
+@click.option("--print-command", is_flag=True, help=_("Print what would be started, and end."))
+@click.option(
+    "--nnodes",
+    type=WholeNumber(),
+    default=1,
+    metavar="N",
+    help=_("Machines; give the same command on each of them."),
+)
+@click.option(
+    "--rdzv-endpoint",
+    metavar="HOST:PORT",
+    help=_("Where several machines meet: one of them."),
+)
+def train(run_dir: Path, print_command: bool, nnodes: int, rdzv_endpoint: str | None) -> None:
     from srwizard import runconfig
-    from srwizard.locks import held
-    from srwizard.states.done import scores_table, warnings
-    from srwizard.train.launch import launch
+    from srwizard.locks import LockedError, held
+    from srwizard.states.done import ensemble_lines, scores_table, warnings
+    from srwizard.train import launch, processes
 
     run_dir = run_dir.absolute()
-    runconfig.load(run_dir)
-    with held(run_dir / ".lock", _("the run directory {path}", path=run_dir)):
-        print(_("Training in {run_dir} …", run_dir=run_dir))
-        scores = launch(run_dir)
-    console.print(scores_table(scores))
-    for warning in warnings(scores):
-        print(warning)
+    run = runconfig.load(run_dir)
+    nodes = processes.nodes_of(nnodes, rdzv_endpoint)
+    if print_command:
+        print(processes.as_typed(run, launch.WORKER, str(run_dir), nodes=nodes))
+        return
+    try:
+        with held(run_dir / ".lock", _("the run directory {path}", path=run_dir)):
+            print(_("Training in {run_dir} …", run_dir=run_dir), flush=True)
+            scores = launch.launch(run_dir, nodes)
+    except LockedError:
+        if nodes is None:
+            raise
+        print(_("Another machine leads this training; taking part in it …"), flush=True)
+        launch.join(run_dir, nodes)
+        return
+    console.print(scores_table(scores, console.width))
+    for line in (*ensemble_lines(scores), *warnings(scores)):
+        print(line)
     print(_("Report: {path}", path=run_dir / "report.html"))
 
 
-@app.command(help=_("Predict the peak memory of a frozen run; no GPU is needed for it."))
-def estimate(
-    run_dir: Path,
-    gpu: Annotated[
-        str | None, typer.Option(help=_('A GPU by name ("RTX 3090") or size (24GiB).'))
-    ] = None,
-    batch_sizes: Annotated[
-        str, typer.Option(help=_("More batch sizes, separated by commas."))
-    ] = "",
-    as_json: AsJson = False,
-) -> None:
+@command(_("Predict the peak memory of a frozen run; no GPU is needed for it."))
+@run_directory
+@click.option("--gpu", metavar="GPU", help=_('A GPU by name ("RTX 3090") or size (24GiB).'))
+@click.option(
+    "--batch-sizes", default="", metavar="8,16", help=_("More batch sizes, separated by commas.")
+)
+@as_json_option
+def estimate(run_dir: Path, gpu: str | None, batch_sizes: str, as_json: bool) -> None:
     from srwizard.memory.predict import main as predict
 
+    wrong = [size for size in batch_sizes.split(",") if size and not size.strip().isdecimal()]
+    if wrong:
+        raise UsageError(
+            _("--batch-sizes {given}: {wrong} is not a whole number",
+              given=batch_sizes, wrong=wrong[0]),
+            _("For example: --batch-sizes 8,16"),
+        )  # fmt: skip
     chosen = ["--gpu", gpu] if gpu else []
     shape = ["--json"] if as_json else []
-    raise typer.Exit(predict([str(run_dir), "--batch-sizes", batch_sizes, *chosen, *shape]))
+    code = predict([str(run_dir), "--batch-sizes", batch_sizes, *chosen, *shape])
+    raise click.exceptions.Exit(code)
 
 
-@app.command(help=_("Write the report of a run anew."))
+@command(_("Write the report of a run anew."))
+@run_directory
 def report(run_dir: Path) -> None:
     from srwizard.report import write_report
 
     print(_("Report: {path}", path=write_report(run_dir.absolute())))
-
-
-@app.command(help=_("Make a dataset directory from NetCDF files."))
-def prepare(
-    sources: Annotated[list[Path], typer.Argument(metavar="SOURCE…", help=_("NetCDF files."))],
-    variable: Annotated[list[str], typer.Option(help=_("Variable in the files; repeatable."))],
-    out: Annotated[Path, typer.Option("-o", "--out", help=_("Dataset directory to make."))],
-    name: Annotated[
-        list[str] | None, typer.Option(help=_("Its name in the dataset; as often as --variable."))
-    ] = None,
-    scale: Annotated[int, typer.Option(help=_("HR/LR."))] = 2,
-    split: Annotated[
-        str, typer.Option(help=_("Shares of train/valid/test, in order of time."))
-    ] = "0.7/0.15/0.15",
-    fmt: Annotated[Format, typer.Option("--format", help=_("Layout to write."))] = Format.NPY,
-    area_weights: Annotated[
-        bool, typer.Option(help=_("Weight the block mean by the cosine of latitude."))
-    ] = False,
-    overwrite: Annotated[bool, typer.Option(help=_("Replace what is in the directory."))] = False,
-) -> None:
-    from srwizard.data.prepare import parse_split
-    from srwizard.data.prepare import prepare as make
-
-    names = name or variable
-    if len(names) != len(variable):
-        raise UsageError(
-            _("{count} --variable but {names} --name", count=len(variable), names=len(names)),
-            _("Give one --name for each --variable, or none."),
-        )
-    manifest = make(
-        sources,
-        variables=dict(zip(variable, names, strict=True)),
-        scale=scale,
-        split=parse_split(split),
-        out=out,
-        fmt=fmt.value,
-        area_weights=area_weights,
-        overwrite=overwrite,
-        progress=_progress_line if console.is_terminal else None,
-    )
-    for note in manifest.notes:
-        print(note)
-    inspect(out)
-
-
-def _progress_line(phase: str, done: int, total: int) -> None:
-    end = "\n" if done == total else ""
-    print(f"\r{phase}: {done}/{total}", end=end, flush=True)

@@ -55,13 +55,17 @@ class Conversation:
             self.session.save()
         return value
 
-    def ask_in_turn(self, makers: Sequence[Maker]) -> None:
+    def ask_in_turn(self, makers: Sequence[Maker], *, begin: int = 0) -> None:
         """Put questions one after the other; back returns to the one before.
+
+        Args:
+            makers: of the questions.
+            begin: which one to put first; those before it count as answered.
 
         Raises:
             Back: the user went back from the first question.
         """
-        place, asked = self._beginning(makers)
+        place, asked = self._beginning(makers, begin)
         while place < len(makers):
             question = makers[place]()
             if question is None:
@@ -77,10 +81,10 @@ class Conversation:
             asked.append(place)
             place += 1
 
-    def _beginning(self, makers: Sequence[Maker]) -> tuple[int, list[int]]:
+    def _beginning(self, makers: Sequence[Maker], begin: int) -> tuple[int, list[int]]:
         """Return where to begin, and which questions stand before it."""
         if not self.backwards:
-            return 0, []
+            return begin, [place for place in range(begin) if makers[place]() is not None]
         self.backwards = False
         there = [place for place, make in enumerate(makers) if make() is not None]
         return (there[-1], there[:-1]) if there else (0, [])
@@ -114,5 +118,8 @@ class Conversation:
             return
         raise NeedsPersonError(
             _("stopped before the launch: it is not confirmed"),
-            _("Put confirm: true into the answers file, or go on by hand: srwizard resume"),
+            _(
+                "Put confirm: true into the answers file, or go on by hand: srwizard resume {id}",
+                id=self.session.id,
+            ),
         )

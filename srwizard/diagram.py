@@ -4,7 +4,8 @@ from typing import Any
 
 from transitions.extensions import GraphMachine
 
-from srwizard.machine import STATES, TRANSITIONS, build_machine
+from srwizard.machine import TRANSITIONS, build_machine, module_of
+from srwizard.session import STATES
 
 HEADER = """# The states of the wizard
 
@@ -39,8 +40,8 @@ def page() -> str:
     """Return docs/states.md: the diagram, and what each state does."""
     lines = [HEADER + diagram().strip(), "```", "", "| state | what it does | leads to |"]
     lines.append("| --- | --- | --- |")
-    for name, run in STATES.items():
-        subject = (run.__doc__ or "").splitlines()[0]
+    for name in STATES:
+        subject = (module_of(name).run.__doc__ or "").splitlines()[0]
         lines.append(f"| `{name}` | {subject} | {', '.join(_leads_to(name))} |")
     return "\n".join(lines) + "\n"
 

@@ -2,15 +2,18 @@
 
 import gettext
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 LANGUAGES = ("en", "zh")
 LOCALE_DIR = Path(__file__).parent / "locale"
+DOMAIN = "srwizard"
 CATALOGUES = {"zh": "zh_CN"}
 
 _language = "en"
+_commands: re.Pattern[str] | None = None
 _translations: gettext.NullTranslations = gettext.NullTranslations()
 
 
@@ -34,7 +37,30 @@ def set_language(language: str) -> None:
     if catalogue is None:
         _translations = gettext.NullTranslations()
     else:
-        _translations = gettext.translation("srwizard", LOCALE_DIR, [catalogue], fallback=True)
+        _translations = gettext.translation(DOMAIN, LOCALE_DIR, [catalogue], fallback=True)
+
+
+def hand_on_language() -> None:
+    """Let libraries and child processes speak the chosen language too.
+
+    click looks its own texts up in gettext's current domain; children look at the environment.
+    """
+    os.environ["LANGUAGE"] = CATALOGUES.get(_language, _language)
+    gettext.bindtextdomain(DOMAIN, str(LOCALE_DIR))
+    gettext.textdomain(DOMAIN)
+
+
+def name_language_in(commands: Iterable[str]) -> None:
+    """Name the language in every command that a message tells the user to type.
+
+    Who has asked for a language on the command line, and not in the locale, would lose it else.
+
+    Args:
+        commands: those of `srwizard`.
+    """
+    global _commands
+    words = "|".join(map(re.escape, (*commands, "--answers")))
+    _commands = re.compile(rf"\bsrwizard(?= (?:{words})(?![\w-]))")
 
 
 def language() -> str:
@@ -45,9 +71,16 @@ def language() -> str:
 def translate(message: str, /, **values: Any) -> str:
     """Return `message` in the user's language, its {placeholders} filled from `values`."""
     text = _translations.gettext(message)
-    return text.format(**values) if values else text
+    if values:
+        text = text.format(**values)
+    return _commands.sub(rf"\g<0> --lang {_language}", text) if _commands is not None else text
 
 
 def N_(message: str) -> str:  # noqa: N802 - gettext's own name for it
     """Mark `message` for the catalogue; it is translated where it is shown."""
     return message
+
+
+def NN_(singular: str, plural: str) -> tuple[str, str]:  # noqa: N802 - as N_, with a plural
+    """Mark a message that has a plural."""
+    return singular, plural

@@ -18,6 +18,11 @@ import filelock
 from srwizard import files
 from srwizard.errors import UsageError
 from srwizard.i18n import translate as _
+from srwizard.reasons import reason_of
+
+
+class LockedError(UsageError):
+    """Another process holds the lock."""
 
 
 @contextmanager
@@ -29,19 +34,20 @@ def held(path: Path, what: str) -> Iterator[None]:
         what: what it protects, for the message.
 
     Raises:
-        UsageError: another process holds it, or it cannot be made; says who.
+        LockedError: another process holds it; says who.
+        UsageError: it cannot be made.
     """
     lock = filelock.FileLock(path, timeout=0)
     try:
         lock.acquire()
     except filelock.Timeout:
-        raise UsageError(
+        raise LockedError(
             _("{what} is in use by {holder}", what=what, holder=_holder(path)),
             _("Wait until that process has ended, or end it."),
         ) from None
     except OSError as error:
         raise UsageError(
-            _("{path} cannot be locked: {reason}", path=path, reason=error.strerror)
+            _("{path} cannot be locked: {reason}", path=path, reason=reason_of(error))
         ) from None
     try:
         files.write_json(_note(path), _myself())

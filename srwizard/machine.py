@@ -2,10 +2,13 @@
 
 `TRANSITIONS` is the whole of the machine. A state is a module in `srwizard.states` with a
 function `run(conversation) -> trigger`; the loop calls it, makes the transition that the
-trigger stands for, and saves the session before anything else is asked.
+trigger stands for, and saves the session before anything else is asked. A section of the answers
+may have a function `stale(conversation)` besides, which says what has made its answers impossible
+since they were given, or None.
 """
 
-from collections.abc import Callable
+from importlib import import_module
+from types import ModuleType
 from typing import Any
 
 from rich.text import Text
@@ -15,49 +18,8 @@ from srwizard.answers import SECTIONS
 from srwizard.conversation import Conversation
 from srwizard.i18n import translate as _
 from srwizard.prompts import Back
-from srwizard.session import FINAL_STATES, Session
-from srwizard.states import (
-    adjust,
-    data,
-    devices,
-    diagnose,
-    done,
-    dry_run,
-    frozen,
-    launch,
-    memory,
-    model,
-    output,
-    review,
-    training,
-)
+from srwizard.session import FINAL_STATES, STATES, Session
 
-State = Callable[[Conversation], str]
-
-STATES: dict[str, State] = {
-    "data": data.run,
-    "output": output.run,
-    "model": model.run,
-    "training": training.run,
-    "devices": devices.run,
-    "memory": memory.run,
-    "review": review.run,
-    "frozen": frozen.run,
-    "dry_run": dry_run.run,
-    "adjust": adjust.run,
-    "launch": launch.run,
-    "diagnose": diagnose.run,
-    "done": done.run,
-}
-STALE: dict[str, Callable[[Conversation], str | None]] = {
-    "data": data.stale,
-    "output": output.stale,
-    "model": model.stale,
-    "training": lambda _conversation: None,
-    "devices": devices.stale,
-    "memory": memory.stale,
-}
-"""What has made the answers of a section impossible since they were given, or None."""
 REQUIRED = {"data": "data.root", "output": "output.dir", "model": "model.name"}
 """The answers without which nothing behind their section can go on."""
 STOPS = {"frozen": "dry_run", "dry_run": "launch"}
@@ -96,6 +58,11 @@ TRANSITIONS: list[dict[str, Any]] = [
     {"trigger": "next", "source": "diagnose", "dest": "adjust"},
     {"trigger": "back", "source": "adjust", "dest": "review"},
 ]
+
+
+def module_of(state: str) -> ModuleType:
+    """Return the module of a state; it is imported when it is entered first, not before."""
+    return import_module(f"srwizard.states.{state}")
 
 
 class WizardModel:
@@ -146,7 +113,7 @@ def _walk(conversation: Conversation) -> None:
     while session.state != STOPS.get(conversation.stop_after or ""):
         source = session.state
         try:
-            trigger = STATES[source](conversation)
+            trigger: str = module_of(source).run(conversation)
         except Back:
             trigger = "back"
         conversation.backwards = trigger == "back"
@@ -170,6 +137,13 @@ def _unanswered(session: Session, section: str) -> str | None:
     return _("{key} is not answered", key=key)
 
 
+def _stale(conversation: Conversation, section: str) -> str | None:
+    """Say what has made the answers of a section impossible since they were given, or None."""
+    stale = getattr(module_of(section), "stale", None)
+    message: str | None = stale(conversation) if stale is not None else None
+    return message
+
+
 def resume(conversation: Conversation) -> None:
     """Go on with a saved session; where the world has changed since, from the answer it concerns.
 
@@ -177,10 +151,9 @@ def resume(conversation: Conversation) -> None:
         SrwizardError: as `run`.
     """
     session = conversation.session
-    order = list(STATES)
-    behind = [name for name in SECTIONS if order.index(name) < order.index(session.state)]
+    behind = [name for name in SECTIONS if STATES.index(name) < STATES.index(session.state)]
     for name in behind if session.state not in FINAL_STATES else []:
-        message = _unanswered(session, name) or STALE[name](conversation)
+        message = _unanswered(session, name) or _stale(conversation, name)
         if message is not None:
             conversation.show(Text(_("Since the session was saved: {what}", what=message)))
             # Behind the review, the section is edited as from there.

@@ -5,7 +5,7 @@ Both go through the same question, with the same default and the same validator.
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import Any, Literal, Protocol
 from rich.console import Console, RenderableType
 from rich.text import Text
 
+from srwizard.columns import wrapped
 from srwizard.errors import NeedsPersonError, UsageError
 from srwizard.i18n import translate as _
 from srwizard.yamlfile import Document
@@ -25,12 +26,23 @@ class Back(Exception):  # noqa: N818 - a wish, not an error
 
 @dataclass(frozen=True)
 class Choice:
-    """One thing to choose, under a heading; `disabled` says why it cannot be chosen."""
+    """One thing to choose.
+
+    Args:
+        value: what it stands for.
+        title: its name, also in the answer once it is chosen.
+        disabled: why it cannot be chosen, or None where it can.
+        group: the heading that it stands under.
+        note: gives a few words to stand beside the title, anew each time that it is drawn.
+        details: gives lines that explain it while it is highlighted.
+    """
 
     value: Any
     title: str
     disabled: str | None = None
     group: str = ""
+    note: Callable[[], str] | None = None
+    details: Callable[[], Iterable[str]] | None = None
 
 
 @dataclass(frozen=True)
@@ -52,7 +64,7 @@ class Question:
 
     key: str
     text: str
-    kind: Literal["text", "directory", "int", "float", "yes_no", "one", "several"]
+    kind: Literal["text", "directory", "int", "float", "ints", "yes_no", "one", "several"]
     default: Any = None
     help: str = ""
     details: tuple[str, ...] = ()
@@ -66,6 +78,11 @@ class Prompts(Protocol):
     """Somebody who answers questions, and a screen to show things on."""
 
     interactive: bool
+
+    @property
+    def columns(self) -> int:
+        """How many columns the screen has."""
+        ...
 
     def ask(self, question: Question, default: Any, given: bool) -> Any:
         """Return a valid answer.
@@ -105,11 +122,23 @@ def parse(question: Question, text: str) -> Any:
             return int(text)
         if question.kind == "float":
             return float(text)
+        if question.kind == "ints":
+            return [int(part) for part in text.replace(",", " ").strip("[] ").split()]
     except ValueError:
-        raise ValueError(
-            _("please type a whole number") if question.kind == "int" else _("please type a number")
-        ) from None
+        messages = {
+            "int": _("please type a whole number"),
+            "float": _("please type a number"),
+            "ints": _("please type whole numbers, such as 6 6 6 6"),
+        }
+        raise ValueError(messages[question.kind]) from None
     return text
+
+
+def as_typed(value: Any) -> str:
+    """Return a value as `parse` reads it."""
+    if value is None:
+        return ""
+    return " ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
 class AnswersFilePrompts:
@@ -120,6 +149,10 @@ class AnswersFilePrompts:
     def __init__(self, document: Document, console: Console) -> None:
         self._document = document
         self._console = console
+
+    @property
+    def columns(self) -> int:
+        return self._console.width
 
     def ask(self, question: Question, default: Any, given: bool) -> Any:
         key = question.key
@@ -146,12 +179,18 @@ class AnswersFilePrompts:
 
 
 def print_whole(console: Console, content: RenderableType) -> None:
-    # Lines are left for the terminal to wrap, so that a path can be copied whole.
+    """Print content; a text's lines are broken between words, and a path is left whole."""
+    if isinstance(content, Text) and not content.spans and console.is_terminal:
+        lines = wrapped(content.plain, console.width - 1, words_whole=True)
+        content = Text("\n".join(lines), style=content.style)
     console.print(content, soft_wrap=isinstance(content, Text))
 
 
-def require_terminal() -> None:
+def require_terminal(session_id: str | None = None) -> None:
     """Make sure that a person can be asked.
+
+    Args:
+        session_id: of the session that is to be gone on with, if it is known.
 
     Raises:
         UsageError: there is no terminal, or one that cannot move its cursor.
@@ -162,11 +201,12 @@ def require_terminal() -> None:
         reason = _("this terminal cannot move its cursor (TERM=dumb)")
     else:
         return
+    source = "--template" if session_id is None else f"--from {session_id}"
     raise UsageError(
         reason,
         _(
             "Answer in a file: {first}, then {second}",
-            first="srwizard answers --template > answers.yaml",
+            first=f"srwizard answers {source} > answers.yaml",
             second="srwizard --answers answers.yaml",
         ),
     )

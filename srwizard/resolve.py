@@ -3,32 +3,50 @@
 from pathlib import Path
 
 from srwizard import runconfig
-from srwizard.answers import Answers
+from srwizard.answers import Answers, TrainingAnswers, training_defaults
 from srwizard.conversation import Conversation
 from srwizard.data.fingerprint import fingerprint
 from srwizard.data.layout import scan
+from srwizard.data.statics import used_files
+from srwizard.dataset import chosen_dataset, chosen_variables
 from srwizard.devices import find_devices
 from srwizard.errors import DatasetError, UsageError
 from srwizard.i18n import language
 from srwizard.i18n import translate as _
 from srwizard.models.catalog import card, resolve_parameters
 from srwizard.prompts import expand
+from srwizard.reasons import reason_of
 from srwizard.runconfig import RunConfig
-from srwizard.states.data import chosen_dataset, chosen_variables
 
 LOADERS_BESIDE_A_GPU = 4
 
 
-def fingerprint_now(root: Path, variables: list[str]) -> dict[str, str]:
-    """Take the fingerprint of a dataset.
+def fingerprint_now(root: Path, variables: list[str], answers: Answers) -> dict[str, str]:
+    """Take the fingerprint of what a run with these answers reads of a dataset.
 
     Raises:
         DatasetError: it cannot be read.
     """
+    contents = scan(root)
+    statics = used_files(
+        contents, answers.data.static_variables, area_weights=answers.training.area_weights
+    )
     try:
-        return fingerprint(scan(root), variables)
+        return fingerprint(contents, variables, statics)
     except OSError as error:
-        raise DatasetError(_("{path} cannot be read: {reason}", path=root, reason=error)) from None
+        raise DatasetError(
+            _(
+                "{path} cannot be read: {reason}",
+                path=error.filename or root,
+                reason=reason_of(error),
+            )
+        ) from None
+
+
+def resolved_training(answers: Answers) -> TrainingAnswers:
+    """Return the training parameters: those decided, the others as the model has them."""
+    decided = answers.training.model_dump(exclude_unset=True)
+    return training_defaults(answers.model.name).model_copy(update=decided)
 
 
 def resolve(
@@ -56,9 +74,10 @@ def resolve(
             _("See what is there: srwizard gpus"),
         )
     if digests is None:
-        digests = fingerprint_now(summary.root, names)
+        digests = fingerprint_now(summary.root, names, answers)
     loaders = LOADERS_BESIDE_A_GPU if gpus else 0
-    training = answers.training.model_copy()
+    chosen = card(answers.model.name or "")
+    training = resolved_training(answers)
     if training.num_workers is None:
         training.num_workers = loaders
     return RunConfig(
@@ -68,6 +87,7 @@ def resolve(
             root=str(summary.root),
             layout=summary.layout,
             variables=names,
+            static_variables=answers.data.static_variables,
             scale=answers.data.scale or 1,
             hr_shape=list(variables[0].hr_shape),
             lr_shape=list(variables[0].lr_shape),
@@ -76,11 +96,11 @@ def resolve(
         ),
         output=runconfig.RunOutput(dir=str(expand(answers.output.dir or ""))),
         model=runconfig.RunModel(
-            name=answers.model.name or "",
-            params=resolve_parameters(card(answers.model.name or ""), answers.model.params),
-            in_channels=len(names),
+            name=chosen.name,
+            params=resolve_parameters(chosen, answers.model.params),
+            in_channels=len(names) + len(answers.data.static_variables),
             out_channels=len(names),
-            global_skip=True,
+            global_skip=answers.model.global_skip and chosen.family == "standard",
         ),
         training=training,
         devices=runconfig.RunDevices(

@@ -18,8 +18,10 @@ from srwizard import __version__, files, yamlfile
 from srwizard.answers import Section, TrainingAnswers
 from srwizard.data.fingerprint import fingerprint
 from srwizard.data.layout import Contents, scan
+from srwizard.data.statics import used_files
 from srwizard.errors import DatasetError, UsageError
 from srwizard.i18n import translate as _
+from srwizard.reasons import reason_of
 
 SCHEMA_VERSION = 1
 FILE_NAME = "run.yaml"
@@ -37,6 +39,7 @@ class RunData(Section):
     root: str
     layout: Literal["npy", "h5", "nc"]
     variables: list[str]
+    static_variables: list[str] = Field(default_factory=list)
     scale: int
     hr_shape: list[int]
     lr_shape: list[int]
@@ -142,7 +145,7 @@ def load(run_dir: Path) -> RunConfig:
         content = path.read_bytes()
     except OSError as error:
         raise UsageError(
-            _("{path} is no run directory: {reason}", path=run_dir, reason=error.strerror),
+            _("{path} is no run directory: {reason}", path=run_dir, reason=reason_of(error)),
             _("A run directory holds a run.yaml, which the wizard writes."),
         ) from None
     document = yamlfile.parse(content, str(path))
@@ -215,15 +218,22 @@ def verify_dataset(config: RunConfig) -> Contents:
     root = Path(config.data.root)
     contents = scan(root)
     wanted = config.data.fingerprint
+    statics = used_files(
+        contents, config.data.static_variables, area_weights=config.training.area_weights
+    )
     try:
-        present = fingerprint(contents, config.data.variables)
+        present = fingerprint(contents, config.data.variables, statics)
     except KeyError as error:
         raise DatasetError(
             _("the dataset {root} no longer has {part}", root=root, part="/".join(error.args[0]))
         ) from None
     except OSError as error:
         raise DatasetError(
-            _("the dataset {root} cannot be read: {reason}", root=root, reason=error)
+            _(
+                "{path} cannot be read: {reason}",
+                path=error.filename or root,
+                reason=reason_of(error),
+            )
         ) from None
     changed = sorted(
         key for key in wanted.keys() | present.keys() if wanted.get(key) != present.get(key)

@@ -20,18 +20,15 @@ from srwizard import files
 from srwizard.answers import Answers
 from srwizard.errors import UsageError
 from srwizard.i18n import translate as _
-from srwizard.units import duration_text
+from srwizard.reasons import reason_of
 
 SCHEMA_VERSION = 1
+STATES = (
+    "data", "output", "model", "training", "devices", "memory", "review", "frozen", "dry_run",
+    "adjust", "launch", "diagnose", "done",
+)  # fmt: skip
+"""In the order of the way forward; each is a module of the same name in `srwizard.states`."""
 FINAL_STATES = ("done",)
-
-
-def known_states() -> tuple[str, ...]:
-    """Return the states that a session can stand in, in the order of the machine."""
-    return (
-        "data", "output", "model", "training", "devices", "memory", "review", "frozen", "dry_run",
-        "adjust", "launch", "diagnose", "done",
-    )  # fmt: skip
 
 
 @dataclass
@@ -92,7 +89,7 @@ class Session:
                 _(
                     "cannot save the session {path}: {reason}",
                     path=self.path,
-                    reason=error.strerror,
+                    reason=reason_of(error),
                 ),
                 _("The session as last saved is untouched. Make room or permission there."),
             ) from None
@@ -125,7 +122,7 @@ def load(path: Path) -> Session:
         return _from_json(stored, path)
     except OSError as error:
         raise UsageError(
-            _("cannot read the session {path}: {reason}", path=path, reason=error.strerror)
+            _("cannot read the session {path}: {reason}", path=path, reason=reason_of(error))
         ) from None
     except (ValueError, KeyError, TypeError, OverflowError, RecursionError, ValidationError):
         raise UsageError(
@@ -140,7 +137,7 @@ def _from_json(stored: dict[str, Any], path: Path) -> Session:
     Raises:
         ValueError, KeyError, TypeError: something is missing, or is of another kind.
     """
-    if stored["state"] not in known_states():
+    if stored["state"] not in STATES:
         raise ValueError(stored["state"])
     fingerprint = stored["fingerprint"]
     return Session(
@@ -201,4 +198,11 @@ def _now() -> str:
 def age_text(session: Session) -> str:
     """Return how long ago a session was saved last."""
     assert session.path is not None
-    return duration_text(max(0.0, time.time() - session.path.stat().st_mtime))
+    minutes = round((time.time() - session.path.stat().st_mtime) / 60)
+    if minutes < 1:
+        return _("just now")
+    if minutes < 60:
+        return _("{count} min ago", count=minutes)
+    if minutes < 48 * 60:
+        return _("{count} h ago", count=round(minutes / 60))
+    return _("{count} days ago", count=round(minutes / 60 / 24))

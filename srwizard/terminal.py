@@ -1,23 +1,29 @@
-"""Questions put to a person in a terminal, with questionary."""
+"""Questions put to a person in a terminal."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from typing import Any
 
 from rich.console import Console, RenderableType
 from rich.text import Text
 
+from srwizard import line, menu
+from srwizard.columns import wrapped
 from srwizard.i18n import translate as _
-from srwizard.prompts import Back, Choice, Question, parse, print_whole
+from srwizard.prompts import Choice, Question, as_typed, parse, print_whole
 
 
 class TerminalPrompts:
-    """Asks a person, with questionary. Esc or Ctrl-B goes back, `?` helps, Ctrl-C quits."""
+    """Asks a person. Esc or Ctrl-B goes back, `?` helps, Ctrl-C quits."""
 
     interactive = True
 
     def __init__(self, console: Console) -> None:
         self._console = console
+
+    @property
+    def columns(self) -> int:
+        return self._console.width
 
     def show(self, content: RenderableType) -> None:
         print_whole(self._console, content)
@@ -27,137 +33,63 @@ class TerminalPrompts:
 
     def ask(self, question: Question, default: Any, given: bool) -> Any:
         if question.help:
-            self._console.print(f"  {question.help}", style="dim", highlight=False, markup=False)
+            self._say(question.help, "dim")
         while True:
             value = self._put(question, default)
             problem = question.check(value)
             if problem is None:
                 return value
             # Choices cannot be validated while they are being made.
-            self._console.print(f"  {problem}", style="red", highlight=False, markup=False)
+            self._say(problem, "red")
+            default = value
 
     def _put(self, question: Question, default: Any) -> Any:
-        if question.kind in ("one", "yes_no"):
-            return self._put_one(question, default)
+        def help_lines() -> list[str]:
+            return list(_help(question))
+
         if question.kind == "several":
-            return self._put_several(question, default)
-        return self._put_text(question, default)
-
-    def _put_text(self, question: Question, default: Any) -> Any:
-        import questionary
-
-        def valid(text: str) -> bool | str:
-            try:
-                return question.check(parse(question, text)) or True
-            except ValueError as error:
-                return str(error)
-
-        shown = "" if default is None else str(default)
-        if question.kind == "directory":
-            prompt = questionary.path(
+            marked = default or []
+            return menu.choose(question.text, question.choices, marked, help_lines, several=True)
+        if question.kind in ("one", "yes_no"):
+            choices = question.choices or (Choice(True, _("yes")), Choice(False, _("no")))
+            return menu.choose(question.text, choices, [default], help_lines)[0]
+        return parse(
+            question,
+            line.read(
                 question.text,
-                default=shown,
-                only_directories=True,
-                validate=valid,
-                # Completion on Tab: a list that opens by itself would swallow Enter.
-                complete_while_typing=False,
-            )
-        else:
-            prompt = questionary.text(question.text, default=shown, validate=valid)
-        return parse(question, self._run(prompt, question))
-
-    def _put_one(self, question: Question, default: Any) -> Any:
-        import questionary
-
-        choices = question.choices
-        if question.kind == "yes_no":
-            choices = (Choice(True, _("yes")), Choice(False, _("no")))
-        offered = [
-            questionary.Choice(choice.title, value=index, disabled=choice.disabled)
-            for index, choice in enumerate(choices)
-        ]
-        preset = next(
-            (
-                shown
-                for shown, choice in zip(offered, choices, strict=True)
-                if choice.value == default and not choice.disabled
+                as_typed(default),
+                lambda text: _problem(question, text),
+                help_lines,
+                number=question.kind in ("int", "float", "ints"),
+                directory=question.kind == "directory",
             ),
-            None,
         )
-        prompt = questionary.select(
-            question.text,
-            choices=_under_headings(choices, offered),
-            default=preset,
-            instruction=_("(arrows, Enter)"),
-            use_jk_keys=False,
-            use_search_filter=len(offered) > 10,
-        )
-        return choices[self._run(prompt, question)].value
 
-    def _put_several(self, question: Question, default: Any) -> list[Any]:
-        import questionary
-
-        offered = [
-            questionary.Choice(
-                choice.title,
-                value=index,
-                disabled=choice.disabled,
-                checked=choice.value in (default or []) and not choice.disabled,
-            )
-            for index, choice in enumerate(question.choices)
-        ]
-        prompt = questionary.checkbox(
-            question.text, choices=offered, instruction=_("(Space marks, Enter ends)")
-        )
-        return [question.choices[index].value for index in self._run(prompt, question)]
-
-    def _run(self, prompt: Any, question: Question) -> Any:
-        from prompt_toolkit.application import run_in_terminal
-        from prompt_toolkit.filters import Condition
-        from prompt_toolkit.key_binding import KeyBindings, merge_key_bindings
-
-        application = prompt.application
-        keys = KeyBindings()
-
-        untouched = application.current_buffer.text
-
-        @Condition
-        def asks_for_help() -> bool:
-            # In a number, or in a text not yet changed, a question mark can mean nothing else.
-            numeric = question.kind in ("int", "float")
-            return numeric or application.current_buffer.text in ("", untouched)
-
-        @keys.add("escape", eager=True)
-        @keys.add("c-b", eager=True)
-        def go_back(event: Any) -> None:
-            event.app.exit(exception=Back())
-
-        @keys.add("?", eager=True, filter=asks_for_help)
-        def show_help(event: Any) -> None:
-            run_in_terminal(lambda: self._console.print(self._help(question), style="dim"))
-
-        # A lone Esc is told from an arrow key by the time that passes after it.
-        application.ttimeoutlen = 0.05
-        application.key_bindings = merge_key_bindings([application.key_bindings, keys])
-        return prompt.unsafe_ask()
-
-    def _help(self, question: Question) -> str:
-        lines = list(question.details or ((question.help,) if question.help else ()))
-        if question.key:
-            lines.append(_("Key in the answers file: {key}", key=question.key))
-        lines.append(_("Esc or Ctrl-B: back · Ctrl-C: save and quit"))
-        return "\n".join(f"  {line}" for line in lines)
+    def _say(self, text: str, style: str) -> None:
+        """Print a text, set in a little, its lines broken between words."""
+        lines = [f"  {line}" for line in wrapped(text, self.columns - 3)]
+        self._console.print(Text("\n".join(lines), style=style), soft_wrap=True)
 
 
-def _under_headings(choices: Sequence[Choice], offered: Sequence[Any]) -> list[Any]:
-    """Put a heading before the first choice of each group."""
-    import questionary
+def _problem(question: Question, text: str) -> str | None:
+    """Say what is wrong with what was typed, or return None."""
+    try:
+        return question.check(parse(question, text))
+    except ValueError as error:
+        return str(error)
 
-    shown: list[Any] = []
-    group = ""
-    for choice, item in zip(choices, offered, strict=True):
-        if choice.group != group:
-            shown.append(questionary.Separator(f"── {choice.group} ──"))
-            group = choice.group
-        shown.append(item)
-    return shown
+
+def _help(question: Question) -> Iterator[str]:
+    # The line that says what the answer does stands above the question already.
+    from srwizard.answers_file import meaning_of
+
+    yield from question.details
+    if meaning := meaning_of(question.key):
+        yield meaning
+    if question.key:
+        yield _("Key in the answers file: {key}", key=question.key)
+    if question.kind == "directory":
+        yield _("Tab completes a directory.")
+    if question.choices:
+        yield _("What is typed filters the list.")
+    yield _("Esc or Ctrl-B: back · Ctrl-C: save and quit")

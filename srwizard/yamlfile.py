@@ -9,6 +9,7 @@ import yaml
 
 from srwizard.errors import UsageError
 from srwizard.i18n import translate as _
+from srwizard.reasons import reason_of, yaml_reason
 
 KeyPath = tuple[str | int, ...]
 
@@ -35,7 +36,12 @@ def _text_node(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
 
+def _list_node(dumper: yaml.SafeDumper, values: list[Any]) -> yaml.SequenceNode:
+    return dumper.represent_sequence("tag:yaml.org,2002:seq", values, flow_style=True)
+
+
 _Dumper.add_representer(str, _text_node)
+_Dumper.add_representer(list, _list_node)
 
 MOST_PLACES = 100_000
 """A few aliases of aliases can stand for more values than there is memory."""
@@ -58,13 +64,13 @@ class Document:
 
 
 def dump(values: dict[str, Any]) -> str:
-    """Return YAML that `parse` reads back as the same values."""
+    """Return YAML that `parse` reads back as the same values: a key a line, lists in brackets."""
     return yaml.dump(
         values,
         Dumper=_Dumper,
         sort_keys=False,
         allow_unicode=True,
-        default_flow_style=None,
+        default_flow_style=False,
         width=100,
     )
 
@@ -79,7 +85,7 @@ def read(path: Path, overrides: tuple[str, ...] = ()) -> Document:
         content = path.read_bytes()
     except OSError as error:
         raise UsageError(
-            _("cannot read the answers file {path}: {reason}", path=path, reason=error.strerror),
+            _("cannot read the answers file {path}: {reason}", path=path, reason=reason_of(error)),
             _("Write one with: srwizard answers --template > answers.yaml"),
         ) from None
     document = parse(content, str(path))
@@ -164,7 +170,7 @@ def parse(content: bytes, name: str) -> Document:
 
 def _not_yaml(name: str, error: yaml.YAMLError) -> UsageError:
     mark = getattr(error, "problem_mark", None)
-    reason = getattr(error, "problem", None) or str(error)
+    reason = yaml_reason(getattr(error, "problem", None) or str(error))
     return UsageError(
         _("{place}: not valid YAML: {reason}", place=_place(name, mark), reason=reason),
         _("Check the indentation, the colons and the quotes there."),

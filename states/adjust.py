@@ -2,13 +2,16 @@
 
 import json
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 from rich.table import Table
 from rich.text import Text
 
 from srwizard.conversation import Conversation
+from srwizard.dataset import chosen_dataset, chosen_variables
 from srwizard.errors import DoesNotFitError, NeedsPersonError
+from srwizard.failure_remedies import FOR_WANT_OF_MEMORY, remedies_for
 from srwizard.i18n import translate as _
 from srwizard.memory.forecast import forecasts
 from srwizard.memory.measure import FILE_NAME
@@ -16,7 +19,7 @@ from srwizard.memory.outlook import Outlook, outlooks, recommended
 from srwizard.memory.remedies import Remedy, apply, combinations, remedies
 from srwizard.prompts import Choice, Question
 from srwizard.resolve import resolve
-from srwizard.states.data import chosen_dataset, chosen_variables
+from srwizard.states.diagnose import recorded_failure
 from srwizard.states.frozen import run_directory
 from srwizard.units import megabytes_text
 
@@ -25,6 +28,30 @@ BEST, SEVERAL, EDIT, ACCEPT, QUIT = "best", "several", "edit", "accept", "quit"
 
 def run(conversation: Conversation) -> str:
     """Show the remedies with what each would bring; a person or memory.when_tight decides."""
+    kind = _failure_kind(conversation)
+    if kind is not None and kind not in FOR_WANT_OF_MEMORY:
+        offered = remedies_for(kind, conversation.session.answers)
+        singles, best = [Outlook(remedy) for remedy in offered], None
+    else:
+        singles, best = _against_want_of_memory(conversation)
+    if conversation.prompts.interactive:
+        return _ask(conversation, singles, best)
+    conversation.show(remedies_table(singles))
+    if best is not None:
+        conversation.show(Text(_("Predicted to fit: {remedy}", remedy=best.remedy.title)))
+    return _decide(conversation, [item.remedy for item in singles], best)
+
+
+def _failure_kind(conversation: Conversation) -> str | None:
+    """Return the kind of the failure that led here, or None where memory was found short before."""
+    history = conversation.session.history
+    if not history or history[-1].get("from") != "diagnose":
+        return None
+    return str(recorded_failure(run_directory(conversation))["kind"])
+
+
+def _against_want_of_memory(conversation: Conversation) -> tuple[list[Outlook], Outlook | None]:
+    """Return what lowers the peak, and the least of it that is predicted to be enough."""
     variables = chosen_variables(conversation, chosen_dataset(conversation))
     offered = remedies(conversation.session.answers, variables[0].hr_shape)
     with conversation.prompts.busy(_("Predicting what each change would bring …")):
@@ -32,12 +59,7 @@ def run(conversation: Conversation) -> str:
         best = recommended(singles)
         if best is None:
             best = recommended(_outlooks(conversation, combinations(offered)))
-    conversation.show(remedies_table(singles))
-    if best is not None:
-        conversation.show(Text(_("Predicted to fit: {remedy}", remedy=best.remedy.title)))
-    if conversation.prompts.interactive:
-        return _ask(conversation, offered, best)
-    return _decide(conversation, offered, best)
+    return singles, best
 
 
 def _outlooks(conversation: Conversation, offered: Sequence[Remedy]) -> list[Outlook]:
@@ -67,9 +89,14 @@ def remedies_table(offered: Sequence[Outlook]) -> Table:
     table.add_column(_("Predicted peak"), overflow="fold")
     table.add_column(_("Cost"), overflow="fold")
     for number, item in enumerate(offered, start=1):
-        cost = item.remedy.cost if item.gains else _("saves next to nothing here")
-        table.add_row(str(number), Text(item.remedy.title), Text(_peak_text(item)), Text(cost))
+        table.add_row(
+            str(number), Text(item.remedy.title), Text(_peak_text(item)), Text(_cost(item))
+        )
     return table
+
+
+def _cost(item: Outlook) -> str:
+    return item.remedy.cost if item.gains else _("saves next to nothing here")
 
 
 def _peak_text(item: Outlook) -> str:
@@ -93,15 +120,18 @@ def _verdict(conversation: Conversation) -> str | None:
     return _dry_run(conversation).get("verdict")
 
 
-def _ask(conversation: Conversation, offered: Sequence[Remedy], best: Outlook | None) -> str:
+def _ask(conversation: Conversation, offered: Sequence[Outlook], best: Outlook | None) -> str:
     """Let a person pick remedies, edit, or accept what is tight; return the trigger."""
     choices = [*_numbered(offered)]
     if best is not None:
         title = _("Predicted to fit: {remedy}", remedy=best.remedy.title)
-        choices.insert(0, Choice(BEST, title))
+        choices.insert(0, Choice(BEST, title, details=partial(_details, best)))
     if len(offered) > 1:
         choices.append(Choice(SEVERAL, _("Several of these …")))
-    choices.append(Choice(EDIT, _("Edit the answers myself")))
+    if _failure_kind(conversation) is not None:
+        choices.append(Choice(EDIT, _("Change nothing, or edit the answers myself")))
+    else:
+        choices.append(Choice(EDIT, _("Edit the answers myself")))
     if _verdict(conversation) == "tight":
         choices.append(Choice(ACCEPT, _("Launch all the same, although it is tight")))
     choices.append(Choice(QUIT, _("Save and quit")))
@@ -115,16 +145,27 @@ def _ask(conversation: Conversation, offered: Sequence[Remedy], best: Outlook | 
     if chosen == BEST and best is not None:
         apply(conversation.session.answers, best.remedy)
     for number in _picked(conversation, offered, chosen):
-        apply(conversation.session.answers, offered[number])
+        apply(conversation.session.answers, offered[number].remedy)
     return "changed"
 
 
-def _numbered(offered: Sequence[Remedy]) -> Iterator[Choice]:
-    for number, remedy in enumerate(offered):
-        yield Choice(number, f"{number + 1}. {remedy.title}")
+def _numbered(offered: Sequence[Outlook]) -> Iterator[Choice]:
+    for number, item in enumerate(offered):
+        yield Choice(
+            number,
+            f"{number + 1}. {item.remedy.title}",
+            note=partial(_peak_text, item) if item.peak_bytes is not None else None,
+            details=partial(_details, item),
+        )
 
 
-def _picked(conversation: Conversation, offered: Sequence[Remedy], chosen: object) -> list[int]:
+def _details(item: Outlook) -> Iterator[str]:
+    if item.peak_bytes is not None:
+        yield _("Predicted peak: {peak}", peak=_peak_text(item))
+    yield _("Cost: {cost}", cost=_cost(item))
+
+
+def _picked(conversation: Conversation, offered: Sequence[Outlook], chosen: object) -> list[int]:
     """Return the numbers of the remedies to apply."""
     if isinstance(chosen, int):
         return [chosen]

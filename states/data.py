@@ -1,53 +1,82 @@
 """data: which dataset, which variables."""
 
-from functools import lru_cache
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-from rich.table import Table
 from rich.text import Text
 
-from srwizard.conversation import Conversation
-from srwizard.data.fingerprint import fingerprint
-from srwizard.data.inspect import (
-    DatasetSummary,
-    VariableSummary,
-    describe_problems,
-    inspect,
-    require_usable,
-    scale_of,
-    selection_problem,
-)
-from srwizard.data.layout import scan
+from srwizard.conversation import Conversation, Maker
 from srwizard.errors import DatasetError, UsageError
 from srwizard.i18n import translate as _
-from srwizard.prompts import Choice, Question, expand
+from srwizard.prompts import Back, Choice, Question, expand
+
+# What reads data takes numpy, whose import would keep the very first question waiting: the
+# functions below import it once there is something to read.
+if TYPE_CHECKING:
+    from srwizard.data.inspect import DatasetSummary
+
+COORDINATES = {"lon", "lat"}
 
 
 def run(conversation: Conversation) -> str:
     """Ask for the dataset until a usable one is given, show it, choose the variables."""
-    conversation.backwards = False
+    if not (conversation.backwards and _has_more_to_ask(conversation)):
+        conversation.backwards = False
+        _choose_root(conversation)
+    while True:
+        try:
+            conversation.ask_in_turn(_further_questions(conversation))
+            break
+        except Back:
+            _choose_root(conversation)
+    _settle_scale(conversation)
+    _note_fingerprint(conversation)
+    return "next"
+
+
+def _choose_root(conversation: Conversation) -> None:
+    """Ask for the directory until what is in it can be used.
+
+    Raises:
+        DatasetError: that of an answers file cannot.
+    """
     while True:
         before = conversation.session.answers.data.root
         conversation.ask(_root_question(conversation))
         _forget_what_depended_on(before, conversation)
+        from srwizard.data.inspect import require_usable
+        from srwizard.dataset import chosen_dataset, summary_table
+
         summary = chosen_dataset(conversation)
         conversation.show(summary_table(summary))
         try:
             require_usable(summary)
-            break
+            return
         except DatasetError as error:
             if not conversation.prompts.interactive:
                 raise
             # The table has named the problems already.
             conversation.show(Text(error.hint, style="red"))
-    conversation.ask_in_turn([lambda: _variables_question(conversation, summary)])
-    _settle_scale(conversation, summary)
-    conversation.session.fingerprint = _fingerprint(conversation)
-    return "next"
+
+
+def _further_questions(conversation: Conversation) -> list[Maker]:
+    from srwizard.dataset import chosen_dataset
+
+    summary = chosen_dataset(conversation)
+    return [
+        lambda: _variables_question(conversation, summary),
+        lambda: _statics_question(conversation, summary),
+    ]
+
+
+def _has_more_to_ask(conversation: Conversation) -> bool:
+    return any(make() is not None for make in _further_questions(conversation))
 
 
 def stale(conversation: Conversation) -> str | None:
     """Say what has become of the dataset since it was chosen, or None if it is the same."""
+    from srwizard.data.inspect import selection_problem, static_inputs_problem
+    from srwizard.dataset import chosen_dataset, chosen_fingerprint
+
     session = conversation.session
     summary = chosen_dataset(conversation)
     if not summary.usable:
@@ -55,35 +84,12 @@ def stale(conversation: Conversation) -> str | None:
     wrong = selection_problem(
         summary, session.answers.data.variables or [item.name for item in summary.variables]
     )
+    wrong = wrong or static_inputs_problem(summary, session.answers.data.static_variables)
     if wrong:
         return wrong
-    if session.fingerprint is not None and session.fingerprint != _fingerprint(conversation):
+    if session.fingerprint is not None and session.fingerprint != chosen_fingerprint(conversation):
         return _("the dataset {root} has changed", root=summary.root)
     return None
-
-
-def _fingerprint(conversation: Conversation) -> dict[str, str]:
-    summary = chosen_dataset(conversation)
-    names = [variable.name for variable in chosen_variables(conversation, summary)]
-    return fingerprint(scan(summary.root), names)
-
-
-def chosen_dataset(conversation: Conversation) -> DatasetSummary:
-    """Return the summary of the dataset that was answered."""
-    root = conversation.session.answers.data.root
-    assert root is not None
-    return _inspected(expand(root))
-
-
-def chosen_variables(conversation: Conversation, summary: DatasetSummary) -> list[VariableSummary]:
-    """Return the variables to train on."""
-    names = conversation.session.answers.data.variables
-    return [item for item in summary.variables if names is None or item.name in names]
-
-
-@lru_cache(maxsize=4)
-def _inspected(root: Path) -> DatasetSummary:
-    return inspect(root)
 
 
 def _root_question(conversation: Conversation) -> Question:
@@ -93,7 +99,9 @@ def _root_question(conversation: Conversation) -> Question:
             return _("please name the dataset directory")
         if conversation.prompts.interactive and not expand(text).is_dir():
             return _("there is no directory {path}", path=text)
-        _inspected.cache_clear()
+        from srwizard.dataset import look_anew
+
+        look_anew()
         return None
 
     return Question(
@@ -106,7 +114,9 @@ def _root_question(conversation: Conversation) -> Question:
     )
 
 
-def _variables_question(conversation: Conversation, summary: DatasetSummary) -> Question | None:
+def _variables_question(conversation: Conversation, summary: "DatasetSummary") -> Question | None:
+    from srwizard.data.inspect import selection_problem
+
     names = [variable.name for variable in summary.variables]
     given = conversation.session.answers.data.variables
     if len(names) == 1 and given in (None, names):
@@ -119,21 +129,43 @@ def _variables_question(conversation: Conversation, summary: DatasetSummary) -> 
         default=names,
         help=_("Several variables become channels of one network."),
         choices=tuple(Choice(name, name) for name in names),
-        check=lambda chosen: selection_problem(summary, chosen or names),
+        check=lambda chosen: selection_problem(summary, names if chosen is None else chosen),
+    )
+
+
+def _statics_question(conversation: Conversation, summary: "DatasetSummary") -> Question | None:
+    from srwizard.data.inspect import static_inputs_problem
+
+    # Coordinates alone are no reason to ask: they are nearly always there and rarely help.
+    given = conversation.session.answers.has("data.static_variables")
+    if not given and set(summary.static_inputs) <= COORDINATES:
+        return None
+    return Question(
+        key="data.static_variables",
+        text=_("Static fields as further inputs"),
+        kind="several",
+        default=[],
+        help=_("Fields such as depth or latitude may help the network; none is needed."),
+        choices=tuple(Choice(name, name) for name in summary.static_inputs),
+        check=lambda chosen: static_inputs_problem(summary, chosen),
     )
 
 
 def _forget_what_depended_on(before: str | None, conversation: Conversation) -> None:
     """Another dataset has other variables and another scale."""
     answers = conversation.session.answers
-    if before is not None and before != answers.data.root:
+    if before is not None and expand(before) != expand(answers.data.root or ""):
         answers.forget("data.variables")
+        answers.forget("data.static_variables")
         answers.forget("data.scale")
 
 
-def _settle_scale(conversation: Conversation, summary: DatasetSummary) -> None:
+def _settle_scale(conversation: Conversation) -> None:
     """Take the scale from the data; one that was given must agree."""
-    first = chosen_variables(conversation, summary)[0]
+    from srwizard.data.inspect import scale_of
+    from srwizard.dataset import chosen_dataset, chosen_variables
+
+    first = chosen_variables(conversation, chosen_dataset(conversation))[0]
     found = scale_of(first.hr_shape, first.lr_shape)
     given = conversation.session.answers.data.scale
     if given is not None and given != found:
@@ -145,36 +177,7 @@ def _settle_scale(conversation: Conversation, summary: DatasetSummary) -> None:
     conversation.session.answers.set("data.scale", found)
 
 
-def summary_table(summary: DatasetSummary) -> Table:
-    """Return the dataset as a table: steps, variables, shapes, scale, land, range, problems."""
-    table = Table(title=_("Dataset"), show_header=False, title_justify="left")
-    table.add_column(style="bold")
-    table.add_column(overflow="fold")
-    table.add_row(_("Directory"), Text(str(summary.root)))
-    table.add_row(_("Layout"), summary.layout)
-    steps = " / ".join(str(count) for count in summary.steps.values())
-    table.add_row(_("Steps"), f"{steps}  (train / valid / test)")
-    for variable in summary.variables:
-        table.add_row(_("Variable"), Text(_variable_text(variable)))
-    if summary.statics:
-        table.add_row(_("Static fields"), Text(", ".join(summary.statics)))
-    for line in describe_problems(summary.problems):
-        table.add_row(Text(_("Problem"), style="red"), Text(line))
-    if not summary.problems:
-        table.add_row(_("Problems"), _("none"))
-    return table
+def _note_fingerprint(conversation: Conversation) -> None:
+    from srwizard.dataset import chosen_fingerprint
 
-
-def _variable_text(variable: VariableSummary) -> str:
-    scale = scale_of(variable.hr_shape, variable.lr_shape)
-    return _(
-        "{name}: HR {hr}, LR {lr}, scale {scale}x, land {land:.1f} %, "
-        "values {low:.4g} to {high:.4g}",
-        name=variable.name,
-        hr=list(variable.hr_shape),
-        lr=list(variable.lr_shape),
-        scale=scale if scale is not None else "?",
-        land=100 * variable.land_share,
-        low=variable.minimum,
-        high=variable.maximum,
-    )
+    conversation.session.fingerprint = chosen_fingerprint(conversation)

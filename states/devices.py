@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -21,7 +22,7 @@ def run(conversation: Conversation) -> str:
     """Show the devices and ask which to use, until the chosen ones are there."""
     while True:
         found = find_devices()
-        conversation.show(devices_table(found))
+        conversation.show(_introduction(conversation, found))
         _ask(conversation, found)
         lost = stale(conversation)
         if lost is None:
@@ -35,6 +36,15 @@ def run(conversation: Conversation) -> str:
     if answers.devices.gpus:
         answers.set("devices.processes", len(answers.devices.gpus))
     return "next"
+
+
+def _introduction(conversation: Conversation, found: Devices) -> RenderableType:
+    """Return the devices; where a menu of them follows, only what it cannot say."""
+    if not (conversation.prompts.interactive and found.gpus):
+        return devices_table(found)
+    lines = [f"GPU {gpu.index}: {line}" for gpu in found.gpus for line in _occupants(gpu)]
+    lines += [partitioned_text(gpu) for gpu in found.partitioned]
+    return Text("\n".join([_("Devices"), *(f"  {line}" for line in (*lines, *found.notices))]))
 
 
 def stale(conversation: Conversation) -> str | None:

@@ -1,14 +1,17 @@
 """diagnose: why training failed."""
 
 import json
+from pathlib import Path
+from typing import Any
 
 from rich.text import Text
 
 from srwizard.conversation import Conversation
 from srwizard.errors import TrainingFailedError
+from srwizard.failure_remedies import FOR_WANT_OF_MEMORY, remedies_for
 from srwizard.i18n import translate as _
 from srwizard.states.frozen import run_directory
-from srwizard.train.failures import FAILURE_FILE, explain
+from srwizard.train.failures import FAILURE_FILE, UNKNOWN, explain
 
 
 def run(conversation: Conversation) -> str:
@@ -17,14 +20,26 @@ def run(conversation: Conversation) -> str:
     Raises:
         TrainingFailedError: nobody is there to decide what to change.
     """
-    path = run_directory(conversation) / FAILURE_FILE
-    failure = json.loads(path.read_text(encoding="utf-8"))
-    lines = explain(failure)
+    run_dir = run_directory(conversation)
+    failure = recorded_failure(run_dir)
     if not conversation.prompts.interactive:
         raise TrainingFailedError(
-            "\n".join(lines),
+            "\n".join(explain(failure)),
             _("Recorded in {path}. Change the answers: srwizard resume {id}",
-              path=path, id=conversation.session.id),
+              path=run_dir / FAILURE_FILE, id=conversation.session.id),
         )  # fmt: skip
-    conversation.show(Text("\n".join(lines), style="red"))
+    # What can be picked stands in the menu that follows, numbered there.
+    kind, answers = failure["kind"], conversation.session.answers
+    follows = kind in FOR_WANT_OF_MEMORY or bool(remedies_for(kind, answers))
+    conversation.show(Text("\n".join(explain(failure, remedies=not follows)), style="red"))
     return "next"
+
+
+def recorded_failure(run_dir: Path) -> dict[str, Any]:
+    """Return what training has written of its failure; a lost file leaves it unknown."""
+    try:
+        found = json.loads((run_dir / FAILURE_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        found = None
+    known = isinstance(found, dict) and {"kind", "error"} <= found.keys()
+    return found if known else {"kind": UNKNOWN.name, "error": "-"}

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from rich import box
 from rich.table import Table
 from rich.text import Text
 
@@ -10,12 +11,16 @@ from srwizard.i18n import translate as _
 from srwizard.states.frozen import run_directory
 from srwizard.train.launch import test_scores
 
+ROOM_FOR_A_FRAME = 72
+
 
 def run(conversation: Conversation) -> str:
     """Show the metrics of the test split and the way to the report."""
     run_dir = run_directory(conversation)
     scores = test_scores(run_dir)
-    conversation.show(scores_table(scores))
+    conversation.show(scores_table(scores, conversation.prompts.columns))
+    for line in ensemble_lines(scores):
+        conversation.show(Text(line))
     for warning in warnings(scores):
         conversation.show(Text(warning, style="yellow"))
     conversation.show(Text(_("Report: {path}", path=run_dir / "report.html")))
@@ -33,12 +38,40 @@ def warnings(variables: dict[str, dict[str, dict[str, float]]]) -> Iterator[str]
             )
 
 
-def scores_table(variables: dict[str, dict[str, dict[str, float]]]) -> Table:
-    """Return the metrics of each variable beside bicubic interpolation."""
-    table = Table(title=_("Test split"), title_justify="left")
-    for heading in (_("Variable"), _("Method"), "RMSE", "MAE", "PSNR", "SSIM"):
+def ensemble_lines(variables: dict[str, dict[str, dict[str, float]]]) -> Iterator[str]:
+    """Say how good the ensembles of a diffusion model are; nothing of other models."""
+    for name, found in variables.items():
+        if "crps" in found["model"]:
+            yield _(
+                "{name}: the scores are those of the ensemble mean; CRPS {crps:.4g} (bicubic "
+                "{bicubic:.4g}), spread {spread:.4g}",
+                name=name,
+                crps=found["model"]["crps"],
+                bicubic=found["bicubic"]["crps"],
+                spread=found["model"]["spread"],
+            )
+
+
+def scores_table(variables: dict[str, dict[str, dict[str, float]]], columns: int) -> Table:
+    """Return the metrics of each variable beside bicubic interpolation.
+
+    Args:
+        variables: the scores by variable and method.
+        columns: of the screen; on a narrow one there are no lines between the figures.
+    """
+    narrow = columns < ROOM_FOR_A_FRAME
+    table = Table(
+        title=_("Test split"),
+        title_justify="left",
+        box=box.SIMPLE_HEAD if narrow else box.HEAVY_HEAD,
+        pad_edge=not narrow,
+        padding=0 if narrow else (0, 1),
+    )
+    for heading in (_("Variable"), _("Method"), "RMSE", "MAE", _("Bias"), "PSNR", "SSIM"):
         table.add_column(
-            heading, justify="left" if heading in (_("Variable"), _("Method")) else "right"
+            heading,
+            justify="left" if heading in (_("Variable"), _("Method")) else "right",
+            overflow="fold",
         )
     for name, found in variables.items():
         for method, label in (("model", _("model")), ("bicubic", _("bicubic"))):
@@ -48,6 +81,7 @@ def scores_table(variables: dict[str, dict[str, dict[str, float]]]) -> Table:
                 label,
                 f"{scores['rmse']:.4g}",
                 f"{scores['mae']:.4g}",
+                f"{scores['bias']:+.2g}",
                 f"{scores['psnr']:.2f}",
                 f"{scores['ssim']:.4f}",
             )

@@ -9,6 +9,7 @@ from srwizard.conversation import Conversation
 from srwizard.errors import UsageError
 from srwizard.i18n import translate as _
 from srwizard.prompts import expand
+from srwizard.reasons import reason_of
 from srwizard.resolve import resolve
 from srwizard.runconfig import RunConfig
 from srwizard.states.output import problem_with
@@ -78,6 +79,6 @@ def _write(config: RunConfig, run_dir: Path) -> None:
 
 def _unwritable(run_dir: Path, error: OSError) -> UsageError:
     return UsageError(
-        _("cannot write the run config to {path}: {reason}", path=run_dir, reason=error.strerror),
+        _("cannot write the run config to {path}: {reason}", path=run_dir, reason=reason_of(error)),
         _("Choose another output.dir, or make room or permission there."),
     )

@@ -4,10 +4,10 @@ from collections.abc import Callable
 
 from srwizard.answers import key_problem
 from srwizard.conversation import Conversation
+from srwizard.dataset import chosen_dataset, chosen_variables
 from srwizard.devices import fast_bfloat16
 from srwizard.i18n import translate as _
 from srwizard.prompts import Choice, Question
-from srwizard.states.data import chosen_dataset, chosen_variables
 
 
 def run(conversation: Conversation) -> str:

@@ -1,12 +1,13 @@
 """output: where the run is written."""
 
-import os
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from srwizard import runconfig
 from srwizard.conversation import Conversation
 from srwizard.i18n import translate as _
 from srwizard.prompts import Question, expand
+from srwizard.reasons import reason_of
 from srwizard.session import Session
 from srwizard.states.model import begin_forecasts
 
@@ -53,12 +54,24 @@ def problem_with(text: str, session: Session) -> str | None:
             )
         existing = next(parent for parent in (path, *path.parents) if parent.exists())
     except OSError as error:
-        return _("{path} cannot be used: {reason}", path=path, reason=error.strerror)
+        return _("{path} cannot be used: {reason}", path=path, reason=reason_of(error))
     if not existing.is_dir():
         return _("{path} is a file", path=existing)
-    if not os.access(existing, os.W_OK | os.X_OK):
-        return _("you have no permission to write to {path}", path=existing)
-    return None
+    return _cannot_be_written(existing)
+
+
+def _cannot_be_written(directory: Path) -> str | None:
+    """Say why nothing can be made in a directory, or None where it can.
+
+    Permissions do not tell: a file system can be read-only, or not a real one, as /proc.
+    """
+    try:
+        with TemporaryDirectory(prefix=".srwizard-", dir=directory):
+            return None
+    except OSError as error:
+        return _(
+            "nothing can be written in {path}: {reason}", path=directory, reason=reason_of(error)
+        )
 
 
 def holds_foreign_run(run_dir: Path, session: Session) -> bool:

@@ -1,18 +1,26 @@
 """review: everything at a glance; confirm, or edit any section."""
 
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+from rich.cells import cell_len
 from rich.text import Text
 
-from srwizard.answers import SECTIONS
+from srwizard.answers import SECTIONS, TrainingAnswers
+from srwizard.columns import packed
 from srwizard.conversation import Conversation
+from srwizard.dataset import chosen_dataset, chosen_variables
 from srwizard.i18n import translate as _
 from srwizard.models.catalog import card, resolve_parameters
 from srwizard.prompts import Choice, Question, expand
+from srwizard.resolve import resolved_training
 from srwizard.states import memory, model, output
-from srwizard.states.data import chosen_dataset, chosen_variables
+from srwizard.titles import title_of
 
 QUIT = "quit"
+INDENT = 2
+SHOWN_APART = ("epochs", "lr", "batch_size", "grad_accumulation", "normalization")
+ALWAYS_SHOWN = ("loss", "optimizer", "scheduler", "seed")
 
 
 def run(conversation: Conversation) -> str:
@@ -29,7 +37,7 @@ def run(conversation: Conversation) -> str:
     choices = (
         Choice("next", _("Yes, freeze this and measure its memory")),
         *(
-            Choice(f"edit_{name}", _("Edit: {section}", section=_titles()[name]))
+            Choice(f"edit_{name}", _("Edit: {section}", section=title_of(name)))
             for name in SECTIONS
         ),
         Choice(QUIT, _("Save and quit")),
@@ -58,38 +66,90 @@ def _stale_section(conversation: Conversation) -> tuple[str, str] | None:
 
 
 def summary(conversation: Conversation) -> Text:
-    """Return every decision, one a line: it must be readable in any width, and be copied."""
-    text = Text(_("Please confirm the training parameters") + "\n", style="bold")
-    for name, value in _rows(conversation):
-        text.append(f"  {name}: ", style="not bold")
-        text.append(f"{value}\n")
+    """Return every decision, what belongs together in one line as far as the screen is wide.
+
+    Paths are left for the terminal to wrap, so that they can be copied whole.
+    """
+    columns = conversation.prompts.columns - INDENT - 1
+    text = Text(_("Please confirm the training parameters"), style="bold")
+    for line in _lines(conversation, columns):
+        text.append(f"\n{' ' * INDENT}{line}", style="not bold")
     return text
 
 
-def _rows(conversation: Conversation) -> list[tuple[str, Any]]:
+def _lines(conversation: Conversation, columns: int) -> Iterator[str]:
     answers = conversation.session.answers
-    training = answers.training
-    dataset = chosen_dataset(conversation)
-    variables = chosen_variables(conversation, dataset)
-    parameters = resolve_parameters(card(answers.model.name or ""), answers.model.params)
-    steps = " / ".join(str(count) for count in dataset.steps.values())
-    return [
-        (_("Data directory"), expand(answers.data.root or "")),
-        (_("Run directory"), expand(answers.output.dir or "")),
-        (_("Variables"), ", ".join(variable.name for variable in variables)),
-        (_("Steps"), f"{steps}  (train / valid / test)"),
+    training, memory = resolved_training(answers), answers.memory
+
+    def together(*pairs: tuple[str, Any]) -> Iterator[str]:
+        yield from packed((_pair(*pair) for pair in pairs), " · ", columns)
+
+    def listed(title: str, values: Mapping[str, Any]) -> Iterator[str]:
+        items = (f"{name} {_value_text(value)}" for name, value in values.items())
+        if not values:
+            return
+        first, *rest = packed(items, ", ", columns - cell_len(title) - 2)
+        yield _pair(title, first)
+        yield from (f"{' ' * (cell_len(title) + 2)}{line}" for line in rest)
+
+    yield _pair(_("Data directory"), expand(answers.data.root or ""))
+    yield _pair(_("Run directory"), expand(answers.output.dir or ""))
+    yield from together(
+        (_("Variables"), ", ".join(_variables(conversation))),
         (_("Scale"), f"{answers.data.scale}x"),
-        (_("Model"), answers.model.name),
-        (_("Model parameters"), ", ".join(f"{key} {value}" for key, value in parameters.items())),
+        (_("Steps"), _steps_text(conversation)),
+    )
+    if answers.data.static_variables:
+        yield from together((_("Static fields"), ", ".join(answers.data.static_variables)))
+    yield from together((_("Model"), answers.model.name))
+    yield from listed(_("Model parameters"), _model_parameters(conversation))
+    yield from together(
         (_("Epochs"), training.epochs),
         (_("Learning rate"), training.lr),
         (_("Batch size"), _batch_text(conversation)),
         (_("Normalization"), training.normalization),
-        ("GPU" if answers.devices.gpus else "CPU", devices_text(conversation)),
-        (_("Mixed precision"), _("yes") if answers.memory.use_amp else _("no")),
-        (_("Checkpointing"), _("yes") if answers.memory.gradient_checkpointing else _("no")),
-        (_("Patch size"), answers.memory.patch_size or _("whole fields")),
-    ]
+    )
+    yield from listed(_("Other training parameters"), _other_training(training))
+    yield from together(("GPU" if answers.devices.gpus else "CPU", devices_text(conversation)))
+    yield from together(
+        (_("Mixed precision"), _value_text(memory.use_amp)),
+        (_("Checkpointing"), _value_text(memory.gradient_checkpointing)),
+        (_("Patch size"), memory.patch_size or _("whole fields")),
+    )
+
+
+def _pair(name: str, value: Any) -> str:
+    return f"{name}: {value}"
+
+
+def _variables(conversation: Conversation) -> list[str]:
+    chosen = chosen_variables(conversation, chosen_dataset(conversation))
+    return [variable.name for variable in chosen]
+
+
+def _steps_text(conversation: Conversation) -> str:
+    steps = chosen_dataset(conversation).steps
+    return f"{' / '.join(map(str, steps.values()))} (train / valid / test)"
+
+
+def _value_text(value: Any) -> Any:
+    return (_("yes") if value else _("no")) if isinstance(value, bool) else value
+
+
+def _model_parameters(conversation: Conversation) -> dict[str, Any]:
+    answers = conversation.session.answers
+    found = resolve_parameters(card(answers.model.name or ""), answers.model.params)
+    return found if answers.model.global_skip else {**found, "global_skip": False}
+
+
+def _other_training(training: TrainingAnswers) -> dict[str, Any]:
+    """Return what is always of interest, and whatever differs from its default."""
+    default = TrainingAnswers()
+    return {
+        name: value
+        for name, value in training
+        if name not in SHOWN_APART and (name in ALWAYS_SHOWN or value != getattr(default, name))
+    }
 
 
 def _batch_notice(conversation: Conversation) -> str | None:
@@ -115,15 +175,14 @@ def _batch_text(conversation: Conversation) -> str:
     answers = conversation.session.answers
     batch, accumulation = answers.training.batch_size, answers.training.grad_accumulation
     processes = answers.devices.processes
-    if accumulation == processes == 1:
-        return str(batch)
-    return _(
-        "{batch} x {accumulation} micro-batches x {processes} processes = {total}",
-        batch=batch,
-        accumulation=accumulation,
-        processes=processes,
-        total=batch * accumulation * processes,
-    )
+    factors = [str(batch)]
+    if accumulation > 1:
+        factors.append(_("{count} micro-batches", count=accumulation))
+    if processes > 1:
+        factors.append(_("{count} processes", count=processes))
+    if len(factors) > 1:
+        factors[-1] += f" = {batch * accumulation * processes}"
+    return " x ".join(factors)
 
 
 def devices_text(conversation: Conversation) -> str:
@@ -137,14 +196,3 @@ def devices_text(conversation: Conversation) -> str:
     if len(devices.gpus) == 1:
         return names
     return _("{count} GPUs ({names}), DDP", count=len(devices.gpus), names=names)
-
-
-def _titles() -> dict[str, str]:
-    return {
-        "data": _("data"),
-        "output": _("output"),
-        "model": _("model"),
-        "training": _("training"),
-        "devices": _("devices"),
-        "memory": _("memory"),
-    }

@@ -10,8 +10,9 @@ from pydantic import ValidationError
 
 from srwizard import yamlfile
 from srwizard.answers import SECTIONS, Answers, key_problem, known_keys, parse_answers
-from srwizard.answers_file import json_schema, template_text
+from srwizard.answers_file import answers_of, json_schema, template_text
 from srwizard.errors import EXIT_USAGE, UsageError
+from tests.configs import run_config
 
 DECISIONS: dict[str, Any] = {
     "data.root": "/data/ocean",
@@ -47,7 +48,7 @@ IMPOSSIBLE: dict[str, list[tuple[Any, str]]] = {
         (float("nan"), "nan is not a number"),
         (float("inf"), "inf is not a number"),
     ],
-    "training.normalization": [("MinMax", "'MinMax' is not one of 'PGN' or 'GN'")],
+    "training.normalization": [("MinMax", "'MinMax' is not one of 'PGN', 'GN'")],
     "training.gamma": [(-0.5, "-0.5 is too small; more than 0")],
     "training.num_workers": [(65, "65 is too large; at most 64")],
     "training.seed": [(-1, "-1 is too small; at least 0"), (2**32, "is too large")],
@@ -287,3 +288,9 @@ def test_the_schema_knows_every_key() -> None:
         known |= {f"{section}.{key}" for key in definitions[name]["properties"]}
         assert definitions[name]["additionalProperties"] is False
     assert known == set(known_keys())
+
+
+def test_the_answers_of_a_run_leave_nothing_to_a_default() -> None:
+    decided = answers_of(run_config())
+    open_keys = {key for key in known_keys() if not decided.has(key)}
+    assert open_keys == {"memory.when_tight"}  # which is not part of a run

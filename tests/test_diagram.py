@@ -4,14 +4,20 @@ import itertools
 from pathlib import Path
 
 from srwizard.diagram import page
-from srwizard.machine import SECTIONS, STATES, TRANSITIONS, build_machine
-from srwizard.session import FINAL_STATES
+from srwizard.machine import SECTIONS, TRANSITIONS, build_machine, module_of
+from srwizard.session import FINAL_STATES, STATES
 
 ROOT = Path(__file__).parent.parent
 
 
 def test_the_diagram_in_the_documentation_is_drawn_from_the_machine() -> None:
     assert (ROOT / "docs" / "states.md").read_text(encoding="utf-8") == page(), "run: make docs"
+
+
+def test_every_state_is_a_module_and_every_module_a_state() -> None:
+    names = {path.stem for path in (ROOT / "states").glob("*.py")} - {"__init__"}
+    assert names == set(STATES)
+    assert all(callable(module_of(state).run) for state in STATES)
 
 
 def test_every_state_can_be_reached_and_leads_on() -> None:

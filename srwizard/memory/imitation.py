@@ -29,6 +29,7 @@ from srwizard.memory.tracker import StorageTracker
 from srwizard.runconfig import RunConfig
 from srwizard.train.distributed import Place
 from srwizard.train.loop import epoch_steps, optimizer_step
+from srwizard.train.sampling import draws_samples
 from srwizard.train.scoring import score
 from srwizard.train.setup import Batches, Training, set_learning_rate, set_up, steps_per_epoch
 
@@ -55,7 +56,8 @@ class FakeLoader:
 
     def __init__(self, plan: Batches, run: RunConfig, patch_size: int | None) -> None:
         self._plan = plan
-        self._channels = len(run.data.variables)
+        self._channels, self._inputs = run.model.out_channels, run.model.in_channels
+        self._area_weights = run.training.area_weights
         scale = run.data.scale
         height, width = (patch_size, patch_size) if patch_size else run.data.hr_shape
         self._hr, self._lr = (height, width), (height // scale, width // scale)
@@ -66,23 +68,29 @@ class FakeLoader:
 
     def _sample(self) -> Sample:
         hr, lr = (self._channels, *self._hr), (self._channels, *self._lr)
-        return Sample(
-            lr=torch.empty(lr),
+        sample = Sample(
+            lr=torch.empty(self._inputs, *self._lr),
             hr=torch.empty(hr),
             mask=torch.empty(hr, dtype=torch.bool),
             bicubic_input=torch.empty(lr),
             index=0,
             weight=1.0,
         )
+        if self._area_weights:
+            sample["area"] = torch.empty(1, *self._hr)
+        return sample
 
 
 class CUDAAutocast(TorchFunctionMode):
-    """Under autocast, softmax and layer norm in float32, as on CUDA but not on CPU.
+    """Under autocast, softmax and norms in float32, as on CUDA but not on CPU.
 
     Source: PyTorch's documentation, "CUDA Ops that can autocast to float32".
     """
 
-    functions = (torch.softmax, Tensor.softmax, F.softmax, torch.layer_norm, F.layer_norm)
+    functions = (
+        torch.softmax, Tensor.softmax, F.softmax, torch.layer_norm, F.layer_norm, torch.group_norm,
+        F.group_norm,
+    )  # fmt: skip
 
     def __torch_function__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
@@ -105,15 +113,15 @@ class LargestInputs(nn.Module):
         self._sizes: list[torch.Size] | None = None
         self._result: tuple[int, int, torch.dtype] | None = None
 
-    def forward(self, lr: Tensor) -> Tensor:
+    def forward(self, x: Tensor, *others: Tensor) -> Tensor:
         """Map [B, C, h, w] to what `network` does, or to as much memory."""
-        size = lr.shape[-2:]
+        size = x.shape[-2:]
         if self._result is not None and any(
             size[0] <= larger[0] and size[1] <= larger[1] for larger in self._sizes or ()
         ):
             channels, scale, dtype = self._result
-            return torch.empty(len(lr), channels, scale * size[0], scale * size[1], dtype=dtype)
-        result: Tensor = self.network(lr)
+            return torch.empty(len(x), channels, scale * size[0], scale * size[1], dtype=dtype)
+        result: Tensor = self.network(x, *others)
         self._sizes = [] if self._sizes is None else [*self._sizes, size]
         self._result = result.shape[1], result.shape[-1] // size[1], result.dtype
         return result
@@ -183,14 +191,20 @@ class Imitation:
         steps = (epoch_steps(training)[:1] * OPTIMIZER_STEPS)[:OPTIMIZER_STEPS]
         self._batches = training.batches("train", steps_per_epoch(steps))
         set_learning_rate(training)
-        training.network.train()
+        training.objective.train()
         for step in steps:
             optimizer_step(training, step, self._batches)
 
     def validate(self) -> None:
         """Score one batch of the validation split."""
-        network = LargestInputs(self.training.bare)
-        score(dataclasses.replace(self.training, bare=network), "valid", batch_limit=1)
+        bare = self.training.bare
+        if draws_samples(bare):
+            # It goes on to call its denoiser in each of its steps, for inputs of the same size.
+            with mock.patch.object(bare, "denoiser", LargestInputs(bare.get_submodule("denoiser"))):
+                score(self.training, "valid", batch_limit=1)
+        else:
+            network = LargestInputs(bare)
+            score(dataclasses.replace(self.training, bare=network), "valid", batch_limit=1)
 
     def save(self) -> None:
         """Save a checkpoint: tensors are written one by one from where they are."""

@@ -192,7 +192,7 @@ def on_gpu(run: RunConfig, name: str) -> RunConfig:
 
 def _threads(run: RunConfig) -> int:
     """Return the threads of one process, as they are set when it is started."""
-    return int(processes.environment(run)["OMP_NUM_THREADS"])
+    return int(processes.settings(run)["OMP_NUM_THREADS"])
 
 
 def _cpu_fixed(run: RunConfig, baseline: int, imitation: "Imitation") -> dict[str, int]:
@@ -226,13 +226,13 @@ def _reserved(events: list[tuple[int, int]], ends: list[int]) -> list[int]:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command; see the module's text."""
+    """Run the command; see the module's text.
+
+    Raises:
+        SrwizardError: there is no such run or GPU, or the dataset cannot be read.
+    """
     options = _options(arguments)
-    try:
-        report = _report(options)
-    except SrwizardError as error:
-        print(error.message, *([error.hint] if error.hint else []), sep="\n", file=sys.stderr)
-        return error.exit_code
+    report = _report(options)
     print(json.dumps(report) if options.json else _text(report))
     return 0
 
@@ -284,4 +284,8 @@ def _text(report: dict[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except SrwizardError as error:
+        print(error.message, *([error.hint] if error.hint else []), sep="\n", file=sys.stderr)
+        sys.exit(error.exit_code)

@@ -20,9 +20,10 @@ from srwizard.runconfig import RunConfig
 from srwizard.train import failures
 from srwizard.train.checkpoint import LAST
 from srwizard.train.distributed import Place, any_rank, joined
-from srwizard.train.loop import epoch_steps, optimizer_step, save
+from srwizard.train.loop import epoch_steps, optimizer_step
 from srwizard.train.order import Step
 from srwizard.train.processes import end_with_parent, run_and_leave
+from srwizard.train.resuming import save
 from srwizard.train.scoring import score
 from srwizard.train.setup import Training, set_learning_rate, set_up, steps_per_epoch
 
@@ -31,6 +32,8 @@ MOST_STEPS = 6
 AGREEMENT = 0.01
 """Two steps whose peaks differ by less show that the peak has been reached."""
 STATISTICS_STEPS = 4
+SAMPLING_STEPS = 2
+"""Of a diffusion model: one takes as much memory as another."""
 
 
 def main(arguments: list[str]) -> int:
@@ -65,7 +68,7 @@ def _rehearse(run: RunConfig, out_dir: Path, place: Place, where: dict[str, Any]
     plan = _steps(training)
     batches = training.batches("train", steps_per_epoch(plan))
     set_learning_rate(training)
-    training.network.train()
+    training.objective.train()
     for step in plan:
         where.update(phase="training step", step=len(peaks) + 1, epoch=1)
         _forget_peak(place)
@@ -78,7 +81,7 @@ def _rehearse(run: RunConfig, out_dir: Path, place: Place, where: dict[str, Any]
             break
     where.update(phase="validation")
     _forget_peak(place)
-    score(training, "valid", batch_limit=1)
+    score(training, "valid", batch_limit=1, sampling_steps=SAMPLING_STEPS)
     validation = _peak_bytes(place)
     where.update(phase="checkpoint")
     _forget_peak(place)

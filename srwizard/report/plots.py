@@ -55,8 +55,18 @@ _STYLE: dict[str, Any] = {
 }
 
 # Names of metrics are neutral and stay as they are in every language.
-METRIC_NAMES = {"rmse": "RMSE", "mae": "MAE", "psnr": "PSNR", "ssim": "SSIM"}
-METRIC_UNITS = {"psnr": "dB", "ssim": ""}
+METRIC_NAMES = {
+    "rmse": "RMSE",
+    "mae": "MAE",
+    "bias": "bias",
+    "psnr": "PSNR",
+    "ssim": "SSIM",
+    "correlation": "correlation",
+    "spectrum_error": "spectrum error",
+    "spread": "spread",
+    "crps": "CRPS",
+}
+METRIC_UNITS = {"psnr": "dB", "ssim": "", "correlation": "", "spectrum_error": "dB"}
 
 
 @contextmanager

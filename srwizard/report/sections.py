@@ -12,7 +12,7 @@ from srwizard.report.records import Epoch, Metrics, Run, VariableScores
 from srwizard.report.tables import Table, bytes_text, number_text, tables_of, text_of
 
 # Of these a smaller value is the better one.
-ERRORS = frozenset({"rmse", "mae"})
+ERRORS = frozenset({"rmse", "mae", "bias", "spectrum_error", "crps"})
 
 
 @dataclass(frozen=True)
@@ -166,6 +166,8 @@ def score_rows(scores: Scored, units: Mapping[str, str]) -> list[ScoreRow]:
 
 
 def _winner(metric: str, model: float, bicubic: float) -> str:
+    if metric == "bias":
+        model, bicubic = abs(model), abs(bicubic)
     if math.isnan(model) or math.isnan(bicubic) or model == bicubic:
         return ""
     return "model" if (model < bicubic) == (metric in ERRORS) else "bicubic"

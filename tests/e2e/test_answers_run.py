@@ -54,6 +54,34 @@ def test_other_layouts_two_variables_two_processes_and_patches(
 
 
 @pytest.mark.slow
+def test_a_diffusion_model_in_two_processes(srwizard: Run, answers: Path, tmp_path: Path) -> None:
+    params = {
+        "inner_channel": 8,
+        "norm_groups": 4,
+        "channel_mults": [1, 2],
+        "attn_res": [],
+        "res_blocks": 1,
+        "sampling_steps": 4,
+        "ensemble_members": 3,
+    }
+    done = srwizard(
+        "--answers", answers, "--set", "devices.processes=2", "--set", "model.name=DDPM",
+        "--set", f"model.params={json.dumps(params)}", "--set", "memory.use_amp=true",
+        "--set", "memory.gradient_checkpointing=true",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    frozen = yaml.safe_load((tmp_path / "run" / "run.yaml").read_text())
+    assert (frozen["training"]["ema_decay"], frozen["training"]["eval_freq"]) == (0.999, 10)
+    assert not frozen["model"]["global_skip"]
+    assert "ema_decay 0.999" in done.stdout
+    last = json.loads((tmp_path / "run" / "metrics.jsonl").read_text().splitlines()[-1])
+    scores = last["variables"]["temp"]
+    assert last["members"] == 3
+    for name in ("crps", "spread"):
+        assert f"{scores['model'][name]:.4g}" in done.stdout
+
+
+@pytest.mark.slow
 def test_what_lies_in_the_users_directory_is_not_imported(
     srwizard: Run, answers: Path, tmp_path: Path
 ) -> None:
@@ -120,6 +148,7 @@ WRONG_ANSWERS = {
     "memory.patch_size=64": ["memory.patch_size", "64", "16"],
     "data.scale=4": ["data.scale", "4", "2"],
     "data.variables=[salt]": ["data.variables", "salt", "temp"],
+    "data.variables=[]": ["data.variables", "at least one"],
 }
 
 

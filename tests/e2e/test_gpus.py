@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from tests.e2e.conftest import Open, Run
-from tests.e2e.terminal import DOWN, ENTER, ESCAPE, Terminal
+from tests.e2e.terminal import CTRL_A, DOWN, ENTER, ESCAPE, Terminal
 from tests.e2e.walk import PROMPTS
 from tests.nvml.world import (
     GPU_IS_LOST,
@@ -76,19 +76,20 @@ def test_cpu_and_gpus_together_are_refused_and_each_alone_is_not(
 ) -> None:
     machine.has(card(0), card(1))
     screen = at_devices(srwizard, terminal, answers)
-    screen.send("a" + ENTER)
+    screen.send(CTRL_A + ENTER)
     screen.wait_for("the CPU and GPUs cannot be used together")
     screen.wait_for("? Devices", count=2)
-    screen.send(" " + ENTER)
+    # All are marked still.
+    screen.send(CTRL_A + ENTER)
     screen.wait_for("mark at least one device")
     screen.wait_for("? Devices", count=3)
-    screen.send(" " + DOWN * 2 + " " + ENTER)
+    screen.send(DOWN * 2 + " " + ENTER)
     screen.wait_for("? Processes on the CPU")
     assert saved(tmp_path)["answers"]["devices"]["gpus"] == []
     screen.send(ESCAPE)
     screen.wait_for("? Devices", count=4)
     screen.wait_for("● CPU: ")
-    screen.send("a" + DOWN * 2 + " " + ENTER)
+    screen.send(CTRL_A + DOWN * 2 + " " + ENTER)
     screen.wait_for(AFTER_DEVICES)
     screen.kill()
     assert saved(tmp_path)["answers"]["devices"] == {"gpus": [0, 1], "processes": 2}

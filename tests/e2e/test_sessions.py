@@ -119,7 +119,7 @@ def test_a_run_directory_taken_meanwhile_is_noticed_on_resume(
     assert done.returncode == 0, done.stderr
     # The session that froze it is the latest; the one that was left is below.
     screen = terminal("resume", columns=160)
-    screen.wait_for("· review ·")
+    screen.wait_for("· confirmation ·")
     screen.send(DOWN + ENTER)
     screen.wait_for("already holds a run")
     screen.wait_for("? Run directory")

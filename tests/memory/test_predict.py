@@ -22,10 +22,27 @@ from srwizard.runconfig import RunConfig, RunData, RunDevices, RunMemory
 from srwizard.train.scoring import score
 from tests.configs import MADE_UP_DATA, run_config
 
+UNET = {
+    "inner_channel": 8,
+    "norm_groups": 4,
+    "channel_mults": [1, 2],
+    "attn_res": [],
+    "res_blocks": 1,
+    "sampling_steps": 5,
+}
 SMALL: dict[str, dict[str, Any]] = {
     "EDSR": {"num_features": 16, "num_blocks": 3},
     "FNO2d": {"width": 8, "modes": 4, "num_layers": 3},
     "SwinIR": {"embed_dim": 12, "depths": [2, 2], "num_heads": [2, 2]},
+    "DDPM": UNET,
+    "SR3": UNET,
+    "ResShift": UNET,
+    "RCAN": {"num_features": 16, "num_groups": 1, "num_blocks": 3},
+    "UNet2d": {"features": 8, "levels": 3},
+    "Galerkin_Transformer": {"width": 16, "num_layers": 2, "decoder_width": 8, "modes": 4},
+    "MWT2d": {"k": 2, "c": 4, "modes": 4, "num_layers": 2},
+    "SRNO": {"num_features": 8, "num_blocks": 2, "width": 16, "num_heads": 4},
+    "HiNOTE": {"num_features": 8, "num_blocks": 2, "width": 16},
 }
 
 
@@ -40,6 +57,7 @@ def config(
     use_amp: bool = False,
     gradient_checkpointing: bool = False,
     patch_size: int | None = None,
+    **training: Any,
 ) -> RunConfig:
     """Return a run of a small network on a dataset that is not there."""
     run = run_config()
@@ -53,7 +71,7 @@ def config(
             "data": data,
             "model": run.model.model_copy(update={"name": model, "params": resolved}),
             "training": run.training.model_copy(
-                update={"batch_size": batch_size, "grad_accumulation": accumulation}
+                update={"batch_size": batch_size, "grad_accumulation": accumulation} | training
             ),
             "devices": RunDevices(gpus=[], processes=processes, nodes=1, backend="gloo"),
             "memory": RunMemory(
@@ -146,17 +164,23 @@ def phases(run: RunConfig, *, fake: bool) -> list[int]:
         {},
         {"use_amp": True, "gradient_checkpointing": True},
         {"patch_size": 32, "accumulation": 2},
+        {"optimizer": "SGD", "ema_decay": 0.9, "clip_grad_norm": 1.0, "loss": "relative_L2"},
     ],
-    ids=["plain", "amp and checkpointing", "patches and accumulation"],
+    ids=["plain", "amp and checkpointing", "patches and accumulation", "other optimization"],
 )
 def test_fake_tensors_count_as_real_ones(model: str, changes: dict[str, Any]) -> None:
     run = config(model, **changes)
     assert phases(run, fake=True) == pytest.approx(phases(run, fake=False), rel=0.01)
 
 
+@pytest.mark.parametrize(
+    ("model", "patch_size"), [("EDSR", 32), ("DDPM", None), ("DDPM", 32), ("ResShift", None)]
+)
 @pytest.mark.parametrize("hr_shape", [(64, 96), (128, 160)])
-def test_tiles_that_are_left_out_do_not_matter(hr_shape: tuple[int, int]) -> None:
-    run = config("EDSR", hr_shape=hr_shape, patch_size=32)
+def test_tiles_and_steps_that_are_left_out_do_not_matter(
+    model: str, patch_size: int | None, hr_shape: tuple[int, int]
+) -> None:
+    run = config(model, hr_shape=hr_shape, patch_size=patch_size)
     found = []
     for all_tiles in (True, False):
         tracker = StorageTracker(cpu_scratch)
@@ -230,7 +254,7 @@ def test_gpu_reserves_more_than_it_holds() -> None:
 @pytest.mark.parametrize("model", SMALL)
 def test_nothing_is_allocated_and_it_is_quick(model: str) -> None:
     predict(config(model))  # brings in what is imported late
-    run = config(model, params={}, hr_shape=(680, 1440), batch_size=100)
+    run = config(model, params={}, hr_shape=(680, 1440), batch_size=200)
     before = psutil.Process().memory_info().rss
     found = predict(run)
     assert found.peak_bytes > 100 * 2**30

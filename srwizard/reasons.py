@@ -1,0 +1,56 @@
+"""Why the operating system, or a parser, refused: in the user's language."""
+
+import errno
+import re
+
+from srwizard.i18n import N_
+from srwizard.i18n import translate as _
+
+_OF_THE_SYSTEM = {
+    errno.EPERM: N_("operation not permitted"),
+    errno.ENOENT: N_("no such file or directory"),
+    errno.EIO: N_("input/output error"),
+    errno.EACCES: N_("permission denied"),
+    errno.EBUSY: N_("it is busy"),
+    errno.EEXIST: N_("it exists already"),
+    errno.ENOTDIR: N_("a part of the path is not a directory"),
+    errno.EISDIR: N_("it is a directory"),
+    errno.EINVAL: N_("invalid argument"),
+    errno.EMFILE: N_("too many files are open"),
+    errno.ENFILE: N_("too many files are open"),
+    errno.EFBIG: N_("the file would be too large"),
+    errno.ENOSPC: N_("no space is left on the device"),
+    errno.EROFS: N_("the file system is read-only"),
+    errno.ENAMETOOLONG: N_("the name is too long"),
+    errno.ENOTEMPTY: N_("the directory is not empty"),
+    errno.ELOOP: N_("symbolic links lead in a circle"),
+    errno.EDQUOT: N_("the disk quota is used up"),
+    errno.ESTALE: N_("the network drive has lost the file"),
+    errno.ENOTCONN: N_("the network drive is not connected"),
+    errno.ETIMEDOUT: N_("the network drive does not answer"),
+    errno.ENOMEM: N_("memory is exhausted"),
+}
+_OF_YAML = (
+    (r"mapping values are not allowed", N_("a colon where none can stand")),
+    (r"could not find expected ':'", N_("a colon is missing after a key")),
+    (r"expected <block end>", N_("the indentation does not match the lines above")),
+    (r"found character '\\t'", N_("a tab; indent with blanks")),
+    (r"found unexpected end of stream", N_("a quote or a bracket is not closed")),
+    (r"expected ',' or", N_("a comma or a closing bracket is missing")),
+    (r"found undefined alias", N_("*name stands for nothing that is named before it")),
+)
+
+
+def reason_of(error: Exception) -> str:
+    """Say why the system refused; what it does not say with a number is left as it is."""
+    number = error.errno if isinstance(error, OSError) else None
+    known = _OF_THE_SYSTEM.get(number) if number is not None else None
+    if known is not None:
+        return _(known)
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
+
+
+def yaml_reason(problem: str) -> str:
+    """Say what PyYAML found wrong in words that need no knowledge of its parser."""
+    known = next((text for pattern, text in _OF_YAML if re.match(pattern, problem)), None)
+    return _(known) if known is not None else problem

@@ -1,0 +1,77 @@
+"""After a failed training: what is offered fits what has happened."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.conftest import Open, Run
+from tests.e2e.terminal import DOWN, ENTER, Terminal
+
+Fail = Callable[[str], Terminal]
+
+
+@pytest.fixture
+def failed(srwizard: Run, terminal: Open, answers: Path, tmp_path: Path) -> Fail:
+    """Return a way to open a session whose training has just failed."""
+
+    def open_one(kind: str) -> Terminal:
+        assert srwizard("--answers", answers, "--stop-after", "frozen").returncode == 0
+        (path,) = (tmp_path / "state" / "srwizard" / "sessions").glob("*.json")
+        saved = json.loads(path.read_text())
+        saved["history"].append(
+            {"time": "now", "from": "launch", "trigger": "failed", "to": "diagnose"}
+        )
+        path.write_text(json.dumps(saved | {"state": "diagnose"}))
+        failure = {"kind": kind, "error": "E", "step": 3, "epoch": 2, "phase": "training"}
+        (tmp_path / "run" / "failure.json").write_text(json.dumps(failure))
+        screen = terminal("resume", rows=24, columns=80)
+        screen.wait_for("? What shall be changed?")
+        return screen
+
+    return open_one
+
+
+def test_against_a_loss_that_is_not_finite_no_memory_is_saved(failed: Fail) -> None:
+    screen = failed("loss_not_finite")
+    screen.wait_for("Cost: each epoch gets less far")
+    assert "The loss is not a finite number." in screen.text
+    assert "batch_size" not in screen.text
+    screen.send("2")
+    screen.wait_for("» 2. clip_grad_norm 1")
+    screen.send(ENTER)
+    screen.wait_for("clip_grad_norm 1.0")
+    screen.wait_for("? Go ahead?")
+    screen.kill()
+
+
+def test_where_nothing_of_the_answers_is_to_blame_the_run_is_tried_again_as_it_is(
+    failed: Fail,
+) -> None:
+    screen = failed("disk_full")
+    assert "make room, then go on" in screen.text
+    screen.wait_for("» Change nothing, or edit the answers myself")
+    screen.send(ENTER)
+    screen.wait_for("? Go ahead?")
+    screen.send(ENTER)
+    screen.wait_for("(revision 1,")
+    screen.kill()
+
+
+def test_after_running_out_of_memory_what_saves_memory_is_offered(failed: Fail) -> None:
+    screen = failed("host_out_of_memory")
+    screen.wait_for("1. use_amp: compute in bfloat16")
+    screen.send(DOWN)
+    screen.wait_for("Predicted peak: ")
+    screen.kill()
+
+
+def test_a_failure_of_which_the_record_is_lost(
+    failed: Fail, terminal: Open, tmp_path: Path
+) -> None:
+    failed("disk_full").kill()
+    (tmp_path / "run" / "failure.json").write_text("{")
+    screen = terminal("resume")
+    screen.wait_for("» Change nothing, or edit the answers myself")
+    screen.kill()
