@@ -210,6 +210,8 @@ def start(
             if asked.count(signal.SIGINT) > 1:
                 _kill(child)
                 continue
+            if signal.SIGINT in asked[passed_on:]:
+                _say_that_it_was_heard()
             for number in asked[passed_on:]:
                 _pass_on(child, number, torchrun=_by_torchrun(run, nodes))
                 passed_on, last = passed_on + 1, time.monotonic()
@@ -262,6 +264,13 @@ def _pass_on(child: "subprocess.Popen[bytes]", number: int, *, torchrun: bool) -
         for process in workers or [launched]:
             with contextlib.suppress(psutil.Error):
                 process.send_signal(sent)
+
+
+def _say_that_it_was_heard() -> None:
+    """Answer Ctrl-C at once: a step may take minutes."""
+    if sys.stderr.isatty():
+        text = _("Stopping once the step is done; Ctrl-C again ends at once.")
+        print(f"\n{text}", file=sys.stderr, flush=True)
 
 
 def _kill(child: "subprocess.Popen[bytes]") -> None:
