@@ -8,10 +8,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from rich.console import Console
 from rich.text import Text
 
 from srwizard import __version__, i18n
+from srwizard.commands.options import (
+    OPTIONS,
+    PATH,
+    WholeNumber,
+    as_json_option,
+    console,
+    run_directory,
+)
 from srwizard.errors import EXIT_DATASET, InterruptedByUserError, UsageError
 from srwizard.i18n import translate as _
 
@@ -20,25 +27,19 @@ if TYPE_CHECKING:
     from srwizard.data.layout import Layout
     from srwizard.session import Session
 
-OPTIONS = _("[OPTIONS]")
-PATH = click.Path(path_type=Path)
-
-console = Console()
-run_directory = click.argument("run_dir", type=PATH, metavar="RUN_DIR")
-as_json_option = click.option("--json", "as_json", is_flag=True, help=_("Print JSON."))
+ORDER = (
+    "resume", "answers", "prepare", "inspect", "models", "gpus", "estimate", "train", "status",
+    "logs", "stop", "evaluate", "report", "predict", "export",
+)  # fmt: skip
+"""That of the work, in which the commands are listed."""
 
 
 class InOrder(click.Group):
-    """Lists the commands in the order in which they stand here, that of the work."""
+    """Lists the commands in the order of the work."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(self.commands)
-
-
-class WholeNumber(click.types.IntParamType):
-    """A whole number, called so in messages."""
-
-    name = _("whole number")
+        known = [name for name in ORDER if name in self.commands]
+        return known + [name for name in self.commands if name not in known]
 
 
 @click.group(
