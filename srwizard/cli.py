@@ -11,6 +11,7 @@ import click
 from rich.text import Text
 
 from srwizard import __version__, i18n
+from srwizard.commands import using
 from srwizard.commands.options import (
     OPTIONS,
     PATH,
@@ -426,3 +427,8 @@ def report(run_dir: Path) -> None:
     from srwizard.report import write_report
 
     print(_("Report: {path}", path=write_report(run_dir.absolute())))
+
+
+for module in (using,):
+    for item in module.COMMANDS:
+        cli.add_command(item)

@@ -19,12 +19,12 @@ from srwizard.train import averaging
 from srwizard.train.distributed import add_over_ranks
 from srwizard.train.ensembles import SUMS as ENSEMBLE_SUMS
 from srwizard.train.ensembles import add_ensemble_scores, ensemble_sums
+from srwizard.train.inference import apply_network
 from srwizard.train.losses import sample_losses
 from srwizard.train.metrics import masked_sums, scores_table, sums_length
 from srwizard.train.order import scoring_batches
-from srwizard.train.sampling import draw, draws_samples, members_of, noise_of
+from srwizard.train.sampling import members_of, noise_of
 from srwizard.train.setup import Training
-from srwizard.train.tiling import super_resolve_tiled
 
 
 @dataclass(frozen=True)
@@ -146,11 +146,9 @@ def super_resolve(
     scale, patch = training.run.data.scale, training.run.memory.patch_size
     averaged = averaging.in_place_of_weights(training.averaged, training.bare)
     with averaged, training.autocast():
-        if draws_samples(training.bare):
-            return draw(training.bare, lr, noise, scale=scale, patch=patch, steps=sampling_steps)
-        if patch is None:
-            return training.bare(lr).float()  # type: ignore[no-any-return]
-        return super_resolve_tiled(training.bare, lr, scale, patch // scale)
+        return apply_network(
+            training.bare, lr, noise, scale=scale, patch=patch, steps=sampling_steps
+        )
 
 
 def to_physical(training: Training, values: Tensor) -> Tensor:

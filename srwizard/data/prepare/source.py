@@ -54,12 +54,21 @@ class Step:
     moment: Moment | None
 
 
+def is_zarr(path: Path) -> bool:
+    """Tell whether a directory is a Zarr store, of format 2 or 3."""
+    return path.is_dir() and any(
+        (path / name).exists() for name in ("zarr.json", ".zgroup", ".zmetadata")
+    )
+
+
 def open_netcdf(path: Path) -> xr.Dataset:
-    """Open a NetCDF-3 or NetCDF-4 file lazily: values are read when they are asked for.
+    """Open a NetCDF-3 or NetCDF-4 file or a Zarr store lazily: values are read when asked for.
 
     Raises:
         UsageError: the file is missing, not readable or not NetCDF.
     """
+    if is_zarr(path):
+        return _open(path, "zarr")
     try:
         with path.open("rb") as stream:
             signature = stream.read(len(_HDF5_SIGNATURE))
@@ -78,11 +87,16 @@ def open_netcdf(path: Path) -> xr.Dataset:
             _("Source {path} is not a NetCDF file.", path=path),
             _("Give NetCDF files (.nc); compressed ones have to be unpacked first."),
         )
-    engine = "h5netcdf" if signature == _HDF5_SIGNATURE else "scipy"
+    return _open(path, "h5netcdf" if signature == _HDF5_SIGNATURE else "scipy")
+
+
+def _open(path: Path, engine: str) -> xr.Dataset:
     try:
         with warnings.catch_warnings():
             # Two different fill values are common in archives; both become NaN.
             warnings.simplefilter("ignore", xr.SerializationWarning)
+            # A Zarr store without consolidated metadata opens more slowly, no more.
+            warnings.simplefilter("ignore", RuntimeWarning)
             return xr.open_dataset(
                 path, engine=engine, decode_times=False, decode_timedelta=False, cache=False
             )
