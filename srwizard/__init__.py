@@ -1,8 +1,8 @@
 """srwizard: from a directory of ocean field pairs to a trained super-resolution model.
 
-    from srwizard import load_run
-    run = load_run("runs/first")
-    sr = run.predict(lr)  # [C, h, w] -> [C, H, W], physical units, NaN on land
+from srwizard import load_run
+run = load_run("runs/first")
+sr = run.predict(lr)  # [C, h, w] -> [C, H, W], physical units, NaN on land
 """
 
 from typing import TYPE_CHECKING, Any

@@ -141,7 +141,10 @@ def _stopped_like_by_ctrl_c() -> Iterator[None]:
 @command(_("Write a run's model as a bundle to hand on: safetensors, config, ONNX."))
 @run_directory
 @click.option(
-    "-o", "--out", type=PATH, metavar="DIR",
+    "-o",
+    "--out",
+    type=PATH,
+    metavar="DIR",
     help=_("Directory to make; else export in the run directory."),
 )
 @checkpoint_option

@@ -1,6 +1,5 @@
 """A run's model as a bundle to hand on: weights, config, statistics, and a word on their use."""
 
-import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -19,13 +18,13 @@ WEIGHTS, CONFIG, STATISTICS, README, ONNX = (
 )  # fmt: skip
 FORMAT_VERSION = 1
 
-LOADING = '''\
+LOADING = """\
 import json
 from safetensors.torch import load_file
 from srwizard import models
 network = models.build(**json.load(open("config.json"))["network"])
 network.load_state_dict(load_file("model.safetensors"))
-'''
+"""
 """How a bundle is loaded, in its directory."""
 
 
@@ -144,7 +143,7 @@ def _readme(run: Run) -> str:
     title = _("{model}, {scale}x super-resolution of {names}",
               model=run.config.model.name, scale=run.scale,
               names=", ".join(run.variables))  # fmt: skip
-    loading = _("Load the network in this directory (pip install \"srwizard[export]\"):")
+    loading = _('Load the network in this directory (pip install "srwizard[export]"):')
     use = _(
         "It takes and gives normalized fields: [N, C + S, h, w] -> [N, C, H, W]. In statistics.npz "
         "are lr_mean, lr_std, hr_mean, hr_std, the static input channels (S), and hr_observed, 0 "

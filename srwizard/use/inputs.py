@@ -12,7 +12,7 @@ import cftime
 import numpy as np
 
 from srwizard.data.fields import FloatField
-from srwizard.data.layout import SPLITS, Contents, recognise, scan
+from srwizard.data.layout import Contents, recognise, scan
 from srwizard.data.prepare.cf import Moment
 from srwizard.data.prepare.grid import Grid
 from srwizard.data.prepare.record import Survey, survey_sources

@@ -70,9 +70,7 @@ def write_onnx(network: nn.Module, channels: int, path: Path) -> None:
             dynamo=True,
             opset_version=OPSET,
             external_data=False,
-            dynamic_shapes={
-                "lr": {axis: torch.export.Dim.DYNAMIC for axis in sizes}
-            },
+            dynamic_shapes={"lr": dict.fromkeys(sizes, torch.export.Dim.DYNAMIC)},
         )
     _rename_sizes(path)
     _compare(network, channels, path)

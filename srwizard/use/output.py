@@ -230,9 +230,13 @@ class Partial:
 
     def _lay_out(self, description: Description) -> None:
         self._note.unlink(missing_ok=True)
-        wanted = LITTLE_ENDIAN.itemsize * len(description.names) * sum(
-            (layer.members or 1) * int(np.prod(description.grid.shape))
-            for layer in description.layers
+        wanted = (
+            LITTLE_ENDIAN.itemsize
+            * len(description.names)
+            * sum(
+                (layer.members or 1) * int(np.prod(description.grid.shape))
+                for layer in description.layers
+            )
         )
         free = shutil.disk_usage(self._target.parent).free
         if wanted > free:
@@ -300,15 +304,15 @@ def _write_frame(file: h5netcdf.File, description: Description) -> None:
     grid = _for_cf(description.grid)
     horizontal = _horizontal(grid)
     time = "time" if description.moments is not None else "step"
-    counts = {layer.members for layer in description.layers if layer.members is not None}
+    members = max(layer.members or 0 for layer in description.layers)
     file.dimensions = {
         time: len(description.names),
-        **{"member": count for count in counts},
+        **({"member": members} if members else {}),
         **dict(zip(horizontal, grid.shape, strict=True)),
     }
     _write_steps(file, description, time)
-    if counts:
-        numbers = np.arange(1, max(counts) + 1, dtype=np.int32)
+    if members:
+        numbers = np.arange(1, members + 1, dtype=np.int32)
         file.create_variable("member", ("member",), data=numbers).attrs.update(
             {"standard_name": "realization", "long_name": "member of the ensemble", "units": "1"}
         )

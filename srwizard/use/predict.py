@@ -1,7 +1,7 @@
 """Super-resolving an input of any length into a NetCDF file, one step at a time."""
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -235,9 +235,7 @@ def _description(
         layers=[
             layer
             for name in run.variables
-            for layer in layers_of(
-                name, attributes[name], ensemble=count > 1, members=written
-            )
+            for layer in layers_of(name, attributes[name], ensemble=count > 1, members=written)
         ],
         grid=_hr_grid(run, found.grid, at_home),
         names=found.names,

@@ -29,9 +29,7 @@ _SPELLINGS = {
     "m": ("m", "meter", "meters", "metre", "metres"),
     "%": ("%", "percent", "percentage"),
 }  # fmt: skip
-_CANONICAL = {
-    spelling: canonical for canonical, known in _SPELLINGS.items() for spelling in known
-}
+_CANONICAL = {spelling: canonical for canonical, known in _SPELLINGS.items() for spelling in known}
 
 
 def same_units(one: str, other: str) -> bool:
@@ -50,11 +48,12 @@ def _canonical(units: str) -> str:
     if known is not None:
         return known
     # m/s, m.s-1, m s^-1 and m s**-1 are "m s-1".
+    text = re.sub(r"\b(?:meter|metre)s?\b", "m", text)
+    text = re.sub(r"\b(?:seconds?|sec)\b", "s", text)
     text = re.sub(r"\s*/\s*([A-Za-z]+)\^?(\d*)", lambda found: _inverse(*found.groups()), text)
     text = re.sub(r"(\^|\*\*)", "", text)
     parts = re.sub(r"(?<=[A-Za-z0-9])[.·*](?=[A-Za-z])", " ", text).split()
-    words = {"meter": "m", "meters": "m", "metre": "m", "second": "s", "seconds": "s", "sec": "s"}
-    return " ".join(sorted(words.get(part, part) for part in parts))
+    return " ".join(sorted(parts))
 
 
 def _inverse(unit: str, power: str) -> str:

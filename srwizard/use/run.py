@@ -2,7 +2,7 @@
 
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from srwizard import runconfig
 from srwizard.data.fields import FloatField
 from srwizard.data.gaps import NearestFill
 from srwizard.data.prepare.grid import Grid
-from srwizard.errors import DatasetError, DoesNotFitError, UsageError
+from srwizard.errors import DoesNotFitError, UsageError
 from srwizard.i18n import translate as _
 from srwizard.runconfig import RunConfig
 from srwizard.train.inference import apply_network
@@ -110,7 +110,7 @@ class Run:
             UsageError: an array of another shape, or `members` of a model that has none.
             DatasetError: another grid than the run can be used on.
         """
-        return self._each(lr, lambda drawn: drawn.mean(axis=0), members)
+        return self._of_each_step(lr, _mean, members)
 
     def sample(
         self, lr: npt.NDArray[np.floating[Any]], *, members: int | None = None
@@ -119,7 +119,7 @@ class Run:
 
         The members of a step depend on the run's seed and on the place of the step in `lr`.
         """
-        return self._each(lr, lambda drawn: drawn, members)
+        return self._of_each_step(lr, _all, members)
 
     def metrics(self) -> dict[str, Any]:
         """Return what training measured: `epochs`, a list, and `test`, None where there is none.
@@ -196,7 +196,12 @@ class Run:
             raise UsageError(_("{members} members: there must be at least 1", members=wanted))
         return wanted
 
-    def _each(self, lr: npt.NDArray[np.floating[Any]], of_members: Any, wanted: int | None) -> Any:
+    def _of_each_step(
+        self,
+        lr: npt.NDArray[np.floating[Any]],
+        of_members: Callable[[FloatField], FloatField],
+        wanted: int | None,
+    ) -> FloatField:
         count = self.member_count(wanted)
         steps = lr[None] if lr.ndim == 3 else lr
         if steps.ndim != 4 or steps.shape[1] != len(self.variables) or 0 in steps.shape:
@@ -220,6 +225,8 @@ class Run:
         values = (lr - found.mean) / found.std
         filled = [fill(part) for fill, part in zip(self._fills, values, strict=True)]
         channels = torch.from_numpy(np.stack(filled)).to(self.device)
+        if not len(self._static):
+            return channels[None]  # on any grid
         return torch.cat([channels, self._static])[None]
 
     @torch.inference_mode()
@@ -229,9 +236,7 @@ class Run:
         rounded = self.config.memory.use_amp and (
             self.device.type == "cuda" or not self.config.devices.gpus
         )
-        autocast = torch.autocast(
-            self.device.type, dtype=amp_dtype(self.device), enabled=rounded
-        )
+        autocast = torch.autocast(self.device.type, dtype=amp_dtype(self.device), enabled=rounded)
         try:
             with autocast:
                 return apply_network(self.network, lr, noise, scale=self.scale, patch=patch)
@@ -336,10 +341,16 @@ def tile_side(config: RunConfig, shape: tuple[int, int]) -> int | None:
     return max(math.isqrt(height * width) - 2 * OVERLAP, OVERLAP) * config.data.scale
 
 
+def _mean(members: FloatField) -> FloatField:
+    mean: FloatField = members.mean(axis=0)
+    return mean
+
+
+def _all(members: FloatField) -> FloatField:
+    return members
+
+
 def _is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or any(
-        text in str(error)
-        for text in ("not enough memory", "out of memory", "ALLOC_FAILED")
+        text in str(error) for text in ("not enough memory", "out of memory", "ALLOC_FAILED")
     )
-
-

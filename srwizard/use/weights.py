@@ -70,7 +70,7 @@ def _chosen(
     run_dir: Path, run: RunConfig, wanted: Name | None
 ) -> tuple[Name, dict[str, Any], list[str]]:
     notices: list[str] = []
-    names: tuple[Name, ...] = (wanted,) if wanted is not None else (BEST, LAST)
+    names: tuple[Name, ...] = (wanted,) if wanted is not None else ("best", "last")
     damaged: DamagedCheckpointError | None = None
     for name in names:
         try:
