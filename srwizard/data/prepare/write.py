@@ -57,10 +57,19 @@ class SplitSteps:
     moments: Sequence[Moment | None]
 
 
-def write_statics(root: Path, grids: Mapping[str, Grid]) -> None:
-    """Write `static_variables/{hr,lr}/NN_{lon,lat}.npy` (float64, degrees), as far as known."""
+def write_statics(
+    root: Path, grids: Mapping[str, Grid], others: Mapping[str, Mapping[str, FloatField]]
+) -> None:
+    """Write `static_variables/{hr,lr}/NN_<name>.npy`: lon and lat as far as known, then others.
+
+    Args:
+        root: the dataset directory.
+        grids: level -> its grid; lon and lat are float64, degrees.
+        others: level -> name -> field of it.
+    """
     for level in LEVELS:
-        for number, (name, values) in enumerate(coordinates(grids[level]).items()):
+        known = coordinates(grids[level]) | dict(others[level])
+        for number, (name, values) in enumerate(known.items()):
             directory = root / "static_variables" / level
             directory.mkdir(parents=True, exist_ok=True)
             np.save(directory / f"{number:02d}_{name}.npy", values, allow_pickle=False)
