@@ -165,7 +165,7 @@ def _splits_table(manifest: "Manifest") -> "Table":
     from rich.text import Text
 
     table = Table(title=_("Splits"), title_justify="left")
-    for heading in (_("Split"), _("From"), _("To")):
+    for heading in (_("Split"), _("From")):
         table.add_column(heading, no_wrap=True)
     table.add_column(_("Variable"), overflow="fold")
     for heading in (_("Mean"), _("Std"), _("Min"), _("Max"), _("Observed")):
@@ -173,7 +173,7 @@ def _splits_table(manifest: "Manifest") -> "Table":
     for split, prepared in manifest.splits.items():
         for place, (name, found) in enumerate(prepared.statistics.items()):
             units = manifest.variables[name].attributes.get("units")
-            heading = ("", "", "") if place else (split, prepared.first[:10], prepared.last[:10])
+            heading = ("", "") if place else (split, prepared.first[:10])
             table.add_row(
                 *heading,
                 Text(f"{name} [{units}]" if units else name),
