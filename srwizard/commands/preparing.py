@@ -161,10 +161,11 @@ def _progress_line(stage: str, done: int, total: int) -> None:
 
 def _splits_table(manifest: "Manifest") -> "Table":
     """Return the statistics of the HR fields of each split."""
+    from rich import box
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=_("Splits"), title_justify="left")
+    table = Table(title=_("Splits"), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     for heading in (_("Split"), _("From")):
         table.add_column(heading, no_wrap=True)
     table.add_column(_("Variable"), overflow="fold")
