@@ -24,6 +24,7 @@ import numpy.typing as npt
 
 from srwizard import files
 from srwizard.data.fields import FloatField
+from srwizard.data.latching import latching_file
 from srwizard.data.prepare.cf import Moment
 from srwizard.data.prepare.grid import Grid
 from srwizard.errors import UsageError
@@ -245,9 +246,9 @@ class Partial:
                   path=self._target, wanted=bytes_text(wanted), free=bytes_text(free)),
                 _("Make room, or write to another disk."),
             )  # fmt: skip
-        # HDF5 need not lock what this process has locked already.
-        with h5netcdf.File(self.path, "w", locking=False) as file:
+        with latching_file(self.path) as stream, h5netcdf.File(stream, "w") as file:
             _write_frame(file, description)
+        # HDF5 need not lock what this process has locked already.
         with h5py.File(self.path, "r", locking=False) as stored:
             for layer in description.layers:
                 dataset = stored[layer.name]

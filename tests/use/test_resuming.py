@@ -112,7 +112,7 @@ def test_too_little_space_is_told_before_the_work(
         return type("Usage", (), {"free": 1000})()  # type: ignore[return-value]
 
     monkeypatch.setattr(output.shutil, "disk_usage", nearly_full)
-    with pytest.raises(UsageError, match="out.nc would take 0 MB, and 0 MB are free"):
+    with pytest.raises(UsageError, match=r"out\.nc would take 0 MB, and 0 MB are free"):
         uninterrupted_edsr(edsr, dataset, tmp_path / "out.nc")
     assert list(tmp_path.iterdir()) == []
 
