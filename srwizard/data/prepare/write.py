@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import cftime
 import h5netcdf
@@ -17,9 +17,6 @@ from srwizard.data.latching import latching_file
 from srwizard.data.layout import LEVELS, Layout
 from srwizard.data.prepare.cf import Moment
 from srwizard.data.prepare.grid import Grid
-
-if TYPE_CHECKING:
-    pass
 
 TIME_UNITS = "seconds since 1970-01-01 00:00:00"
 COORDINATE_ATTRIBUTES = {
