@@ -16,6 +16,7 @@ from srwizard.data.layout import Contents
 from srwizard.data.samples import Key
 from srwizard.data.statics import static_files
 from srwizard.train import averaging
+from srwizard.train.breakdown import Breakdown
 from srwizard.train.distributed import add_over_ranks
 from srwizard.train.ensembles import SUMS as ENSEMBLE_SUMS
 from srwizard.train.ensembles import add_ensemble_scores, ensemble_sums
@@ -55,6 +56,7 @@ def score(
     *,
     batch_limit: int | None = None,
     sampling_steps: int | None = None,
+    breakdown: Breakdown | None = None,
 ) -> Score:
     """Score a split over all ranks; every sample counts once.
 
@@ -65,6 +67,7 @@ def score(
         split: "train", "valid" or "test".
         batch_limit: stop after so many batches of each rank (a dry run).
         sampling_steps: of a diffusion model, if not its own (a dry run).
+        breakdown: filled with where and when the errors are.
     """
     place = training.place
     batches = scoring_batches(
@@ -80,7 +83,7 @@ def score(
     bicubic = torch.zeros_like(model)
     ensemble = torch.zeros(channels, len(ENSEMBLE_SUMS), dtype=torch.float64)
     count = members_of(training.bare, split)
-    known = training.baseline.get(split)
+    known = training.baseline.get(split) if breakdown is None else None
     training.bare.eval()
     chosen = [tuple(keys) for keys in batches[:batch_limit]]
     for keys, batch in zip(chosen, training.batches(split, chosen), strict=True):
@@ -102,18 +105,23 @@ def score(
             [losses.double().sum().cpu(), torch.tensor(float(len(losses))).double()]
         )
         truth = to_physical(training, batch["hr"])
-        model += _sums(training, to_physical(training, sr), truth, batch["mask"])
+        physical = to_physical(training, sr)
+        model += _sums(training, physical, truth, batch["mask"])
         if count > 1:
             ensemble += _ensemble_sums(training, members, truth, batch["mask"])
         if known is None:
             baseline = upsample(batch["bicubic_input"], training.run.data.scale)
             bicubic += _sums(training, baseline, truth, batch["mask"])
+            if breakdown is not None:
+                breakdown.add(indices, physical, baseline, truth, batch["mask"])
     loss, model = add_over_ranks(place, loss), add_over_ranks(place, model)
     ensemble = add_over_ranks(place, ensemble)
     if known is None:
         known = add_over_ranks(place, bicubic)
         if batch_limit is None:
             training.baseline[split] = known
+    if breakdown is not None:
+        breakdown.complete(place, model, known)
     table = scores_table(training.run.data.variables, model, known, training.span.cpu())
     return Score(
         loss=float(loss[0] / loss[1].clamp(min=1)),

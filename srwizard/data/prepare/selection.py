@@ -250,11 +250,11 @@ def _box(grid: Grid, selection: Selection) -> tuple[Window, list[str]]:
     rows_inside, columns_inside = (
         _span(np.flatnonzero(inside.any(axis=axis))) for axis in (1, 0)
     )  # fmt: skip
-    share = 100 * float(inside[rows_inside, columns_inside].mean())
+    share = float(inside[rows_inside, columns_inside].mean())
     note = _(
         "The grid is curvilinear: rows {first_row} to {last_row} and columns {first_column} to "
-        "{last_column} were taken, the smallest block around the region; {share:.0f} % of its "
-        "cells lie inside.",
+        "{last_column} were taken, the smallest block around the region (share of its cells "
+        "inside: {share:.2f}).",
         first_row=rows_inside.start,
         last_row=rows_inside.stop - 1,
         first_column=columns_inside.start,
