@@ -29,7 +29,8 @@ SMALL = {
 def code_of(text: str, word: str) -> str:
     """Return the Python block in which `word` stands."""
     blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
-    return next(str(block) for block in blocks if word in block)
+    found = next(str(block) for block in blocks if word in block)
+    return "".join(line for line in found.splitlines(keepends=True) if line.strip())
 
 
 def test_a_bundle_is_loaded_as_the_documentation_says(
