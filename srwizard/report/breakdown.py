@@ -113,7 +113,8 @@ def latitude_figure(
 ) -> Figure | None:
     """Draw the RMSE along latitude, by row of the grid where there are no latitudes."""
     rows, points = found.rows[:, variable], found.row_points[variable]
-    place, label = np.arange(rows.shape[1], dtype=np.float64), "row"
+    place: FloatArray = np.arange(rows.shape[1], dtype=np.float64)
+    label = "row"
     if lat is not None and lat.shape[0] == rows.shape[1] and np.isfinite(lat).all():
         # Rows of a curvilinear grid are not parallels: the mean of a row stands for it.
         place, label = (lat if lat.ndim == 1 else lat.mean(axis=1)), "latitude [°N]"
