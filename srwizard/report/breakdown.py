@@ -13,8 +13,10 @@ from matplotlib.figure import Figure
 from srwizard.report.plots import BICUBIC_LOOK, MODEL_LOOK, QUIET, TRUTH_LOOK, with_units
 from srwizard.report.records import FloatArray
 
-# How `prepare` names steps, and other usual spellings of a date at the begin of a name.
-_DATE = re.compile(r"(?<!\d)\d{4}-?(0[1-9]|1[0-2])(?:-?[0-3]\d)?(?!\d)")
+# How `prepare` names steps, and other usual spellings of a date in a name. 000001 is a number.
+_DATE = re.compile(
+    r"(?<!\d)(?:\d{4}-|\d{4}(?=\d{4}(?!\d))|[12]\d{3})(0[1-9]|1[0-2])(?:-?[0-3]\d)?(?!\d)"
+)
 LATITUDE_BINS = 40
 
 
