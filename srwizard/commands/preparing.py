@@ -174,9 +174,9 @@ def _splits_table(manifest: "Manifest") -> "Table":
     for split, prepared in manifest.splits.items():
         for place, (name, found) in enumerate(prepared.statistics.items()):
             units = manifest.variables[name].attributes.get("units")
-            heading = ("", "") if place else (split, prepared.first[:10])
+            begin = ("", "") if place else (split, prepared.first[:10])
             table.add_row(
-                *heading,
+                *begin,
                 Text(f"{name} [{units}]" if units else name),
                 *(f"{value:.4g}" for value in (found.mean, found.std, found.min, found.max)),
                 f"{100 * found.observed_share:.1f} %",

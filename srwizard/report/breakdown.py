@@ -13,8 +13,10 @@ from matplotlib.figure import Figure
 from srwizard.report.plots import BICUBIC_LOOK, MODEL_LOOK, QUIET, TRUTH_LOOK, with_units
 from srwizard.report.records import FloatArray
 
-# How `prepare` names steps, and other usual spellings of a date at the begin of a name.
-_DATE = re.compile(r"(?<!\d)\d{4}-?(0[1-9]|1[0-2])(?:-?[0-3]\d)?(?!\d)")
+# How `prepare` names steps, and other usual spellings of a date in a name. 000001 is a number.
+_DATE = re.compile(
+    r"(?<!\d)(?:\d{4}-|\d{4}(?=\d{4}(?!\d))|[12]\d{3})(0[1-9]|1[0-2])(?:-?[0-3]\d)?(?!\d)"
+)
 LATITUDE_BINS = 40
 
 
@@ -113,7 +115,8 @@ def latitude_figure(
 ) -> Figure | None:
     """Draw the RMSE along latitude, by row of the grid where there are no latitudes."""
     rows, points = found.rows[:, variable], found.row_points[variable]
-    place, label = np.arange(rows.shape[1], dtype=np.float64), "row"
+    place: FloatArray = np.arange(rows.shape[1], dtype=np.float64)
+    label = "row"
     if lat is not None and lat.shape[0] == rows.shape[1] and np.isfinite(lat).all():
         # Rows of a curvilinear grid are not parallels: the mean of a row stands for it.
         place, label = (lat if lat.ndim == 1 else lat.mean(axis=1)), "latitude [°N]"

@@ -34,7 +34,7 @@ def data_tables(run: Run) -> list[Table]:
     splits = stated if isinstance(stated, dict) else {}
     if not counts and not splits:
         return []
-    rows = [
+    rows: list[tuple[str, ...]] = [
         (split, text_of(counts.get(split, _entry(splits, split).get("steps"))),
          text_of(_entry(splits, split).get("first")), text_of(_entry(splits, split).get("last")))
         for split in SPLITS

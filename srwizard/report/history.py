@@ -50,12 +50,14 @@ def reproduce_facts(run: Run) -> list[tuple[str, str]]:
 def reproduce_commands(run: Run) -> str:
     """Return the commands that train this run again: in its directory, or in a new one."""
     directory = shlex.quote(str(run.directory))
+    again = _("train this very run again")
+    elsewhere = _("the same answers in a directory of their own")
     return "\n".join(
         (
-            f"# {_('train this very run again')}",
+            f"# {again}",
             f"srwizard train {directory}",
             "",
-            f"# {_('the same answers in a directory of their own')}",
+            f"# {elsewhere}",
             f"srwizard answers --from {directory} > answers.yaml",
             "srwizard --answers answers.yaml --set output.dir=again",
         )

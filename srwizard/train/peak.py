@@ -14,7 +14,8 @@ def peak_bytes(place: Place) -> int | None:
     not say. Every rank has to ask.
     """
     if place.device.type == "cuda":
-        return max(from_all_ranks(place, torch.cuda.max_memory_reserved(place.device)))
+        reserved = int(torch.cuda.max_memory_reserved(place.device))
+        return max(map(int, from_all_ranks(place, reserved)))
     found = [peak for peak in from_all_ranks(place, _peak_resident()) if peak is not None]
     return sum(found) if len(found) == place.world else None
 

@@ -17,6 +17,7 @@ from made_up_run import CONFIG, EVENTS, TEST_EVENT, breakdown_arrays, epoch_even
 from srwizard import i18n
 from srwizard.errors import UsageError
 from srwizard.report import write_report
+from srwizard.report.breakdown import Breakdown
 
 BuildRun = Callable[..., Path]
 
@@ -219,6 +220,24 @@ def test_errors_are_drawn_by_month_latitude_and_scale(build_run: BuildRun) -> No
     )
     assert "by month" not in Page(write_report(run)).text.replace("Errors by month", "")
     assert not (run / "plots" / "month_01_temp.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "month"),
+    [
+        ("20060416T000000", 4),
+        ("20060416", 4),
+        ("sst_2006-12", 12),
+        ("thetao-200601", 1),
+        ("00010203T000000", 2),
+        ("000001", None),
+        ("000412", None),
+        ("20061301", None),
+    ],
+)
+def test_months_are_read_from_the_names_of_steps(name: str, month: int | None) -> None:
+    found = Breakdown.read(breakdown_arrays() | {"names": np.array([name] * 4)}).months()
+    assert (None if found is None else found[0]) == month
 
 
 def test_page_shows_the_dataset_as_it_was_prepared(build_run: BuildRun, tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 import multiprocessing
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
@@ -56,7 +56,7 @@ class Pairs:
     statistics: tuple[FieldStatistics, ...]
 
 
-def made_pairs(recipe: Recipe, tasks: Iterable[Task], jobs: int) -> Iterator[Pairs]:
+def made_pairs(recipe: Recipe, tasks: Iterable[Task], jobs: int) -> Generator[Pairs, None, None]:
     """Yield the pairs of each task, in order; they do not depend on the number of processes.
 
     Args:
