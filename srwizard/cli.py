@@ -10,7 +10,7 @@ import click
 from rich.text import Text
 
 from srwizard import __version__, i18n
-from srwizard.commands import preparing
+from srwizard.commands import attend, evaluate, preparing, status
 from srwizard.commands.options import (
     OPTIONS,
     PATH,
@@ -72,6 +72,7 @@ class InOrder(click.Group):
     type=click.Choice(["frozen", "dry_run"]),
     help=_("Stop once this is done."),
 )
+@click.option("--detach", is_flag=True, help=_("Train in the background."))
 @click.option(
     "--lang",
     type=click.Choice(i18n.LANGUAGES),
@@ -87,6 +88,7 @@ def cli(
     answers: Path | None,
     overrides: tuple[str, ...],
     stop_after: str | None,
+    detach: bool,
 ) -> None:
     """Walk through the wizard, in this terminal or from an answers file."""
     if context.invoked_subcommand is not None:
@@ -96,7 +98,7 @@ def cli(
             raise UsageError(
                 _("--set needs --answers"), _("For example: srwizard --answers FILE --set a.b=c")
             )
-        _converse(stop_after)
+        _converse(stop_after, detach)
         return
     from srwizard import machine, yamlfile
     from srwizard import session as sessions
@@ -108,7 +110,7 @@ def cli(
     session = sessions.new_session()
     session.answers = parse_answers(document)
     prompts = AnswersFilePrompts(document, console)
-    machine.run(Conversation(session, prompts, stop_after))
+    machine.run(Conversation(session, prompts, stop_after, detach))
     if stop_after is not None:
         print(_("Stopped as asked. Go on with: srwizard resume {id}", id=session.id))
 
@@ -118,15 +120,15 @@ def command(help_text: str) -> Callable[[Callable[..., None]], click.Command]:
     return cli.command(help=help_text, options_metavar=OPTIONS)
 
 
-def _converse(stop_after: str | None) -> None:
+def _converse(stop_after: str | None, detach: bool) -> None:
     from srwizard import machine
     from srwizard import session as sessions
 
-    conversation = _conversation(sessions.new_session(), stop_after)
+    conversation = _conversation(sessions.new_session(), stop_after, detach)
     machine.run(conversation)
 
 
-def _conversation(session: "Session", stop_after: str | None) -> "Conversation":
+def _conversation(session: "Session", stop_after: str | None, detach: bool) -> "Conversation":
     from srwizard.conversation import Conversation
     from srwizard.prompts import require_terminal
     from srwizard.terminal import TerminalPrompts
@@ -135,17 +137,18 @@ def _conversation(session: "Session", stop_after: str | None) -> "Conversation":
     prompts = TerminalPrompts(console)
     prompts.show(Text(_("srwizard {version}", version=__version__), style="bold"))
     prompts.show(Text(_("Esc or Ctrl-B: back · ?: help · Ctrl-C: save and quit"), style="dim"))
-    return Conversation(session, prompts, stop_after)
+    return Conversation(session, prompts, stop_after, detach)
 
 
 @command(_("Go on with an unfinished session."))
 @click.argument("session", required=False, metavar=_("[SESSION]"))
-def resume(session: str | None) -> None:
+@click.option("--detach", is_flag=True, help=_("Train in the background."))
+def resume(session: str | None, detach: bool) -> None:
     from srwizard import machine
     from srwizard import session as sessions
 
     found = sessions.load(sessions.find(session)) if session else _choose_session()
-    machine.resume(_conversation(found, None))
+    machine.resume(_conversation(found, None, detach))
 
 
 def _choose_session() -> "Session":
@@ -275,6 +278,7 @@ def gpus(as_json: bool) -> None:
 
 @command(_("Train a frozen run, or go on with it from its last checkpoint."))
 @run_directory
+@click.option("--detach", is_flag=True, help=_("Train in the background."))
 @click.option("--print-command", is_flag=True, help=_("Print what would be started, and end."))
 @click.option(
     "--nnodes",
@@ -288,7 +292,9 @@ def gpus(as_json: bool) -> None:
     metavar="HOST:PORT",
     help=_("Where several machines meet: one of them."),
 )
-def train(run_dir: Path, print_command: bool, nnodes: int, rdzv_endpoint: str | None) -> None:
+def train(
+    run_dir: Path, detach: bool, print_command: bool, nnodes: int, rdzv_endpoint: str | None
+) -> None:
     from srwizard import runconfig
     from srwizard.locks import LockedError, held
     from srwizard.states.done import ensemble_lines, scores_table, warnings
@@ -299,6 +305,9 @@ def train(run_dir: Path, print_command: bool, nnodes: int, rdzv_endpoint: str | 
     nodes = processes.nodes_of(nnodes, rdzv_endpoint)
     if print_command:
         print(processes.as_typed(run, launch.WORKER, str(run_dir), nodes=nodes))
+        return
+    if detach:
+        _train_in_the_background(run_dir, one_machine=nodes is None)
         return
     try:
         with held(run_dir / ".lock", _("the run directory {path}", path=run_dir)):
@@ -314,6 +323,18 @@ def train(run_dir: Path, print_command: bool, nnodes: int, rdzv_endpoint: str | 
     for line in (*ensemble_lines(scores), *warnings(scores)):
         print(line)
     print(_("Report: {path}", path=run_dir / "report.html"))
+
+
+def _train_in_the_background(run_dir: Path, *, one_machine: bool) -> None:
+    from srwizard.train.detach import detach, following
+
+    if not one_machine:
+        raise UsageError(
+            _("--detach trains on one machine"),
+            _("Start each of several through your batch system, or under nohup or tmux."),
+        )
+    for line in following(run_dir, detach(run_dir)):
+        print(line)
 
 
 @command(_("Predict the peak memory of a frozen run; no GPU is needed for it."))
@@ -347,5 +368,6 @@ def report(run_dir: Path) -> None:
     print(_("Report: {path}", path=write_report(run_dir.absolute())))
 
 
-for each in preparing.COMMANDS:
-    cli.add_command(each)
+for module in (preparing, status, attend, evaluate):
+    for item in module.COMMANDS:
+        cli.add_command(item)

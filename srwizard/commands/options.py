@@ -22,6 +22,12 @@ class WholeNumber(click.types.IntParamType):
     name = _("whole number")
 
 
+class Number(click.types.FloatParamType):
+    """A number, called so in messages."""
+
+    name = _("number")
+
+
 def command(help_text: str) -> Callable[[Callable[..., None]], click.Command]:
     """Make a function a command of its name; cli.py adds it to the group."""
     return click.command(help=help_text, options_metavar=OPTIONS)

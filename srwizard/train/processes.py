@@ -6,6 +6,7 @@ Imports no torch.
 import contextlib
 import ctypes
 import fcntl
+import io
 import multiprocessing
 import os
 import re
@@ -28,7 +29,7 @@ from srwizard.i18n import language
 from srwizard.i18n import translate as _
 from srwizard.reasons import reason_of
 from srwizard.runconfig import RunConfig
-from srwizard.train.records import LAUNCHER_VARIABLE, LOG_FILE
+from srwizard.train.records import LOG_FILE
 
 # Freed blocks of this size and above go back to the system at once. With glibc's defaults the
 # resident set holds nearly twice what tensors need, and the measured peak would not repeat.
@@ -171,7 +172,12 @@ def _lock(log: IO[bytes]) -> bool:
 
 
 def start(
-    run: RunConfig, log: IO[bytes], module: str, *arguments: str, nodes: Nodes | None = None
+    run: RunConfig,
+    log: IO[bytes],
+    module: str,
+    *arguments: str,
+    nodes: Nodes | None = None,
+    begin: Callable[[], None] = lambda: None,
 ) -> Ended:
     """Run `module` as training would run it, and wait until it ends.
 
@@ -184,14 +190,16 @@ def start(
         module: what each of them runs.
         arguments: for each of them.
         nodes: the machines, if this is one of several.
+        begin: called before they are started, when a request to stop is already waited for.
     """
-    begin = log.seek(0, os.SEEK_END)
+    length = log.seek(0, os.SEEK_END)
     with _stop_signals() as asked:
+        begin()
         # A session of their own: a terminal's Ctrl-C then reaches this process only, which
         # passes it on once, to those who can save.
         child = subprocess.Popen(
             command(run, module, *arguments, nodes=nodes),
-            env=os.environ | settings(run) | {LAUNCHER_VARIABLE: str(os.getpid())},
+            env=os.environ | settings(run),
             stderr=log,
             stdin=subprocess.DEVNULL,
             start_new_session=True,
@@ -208,7 +216,7 @@ def start(
             if asked and time.monotonic() - last > REMIND_SECONDS:
                 _pass_on(child, signal.SIGTERM, torchrun=_by_torchrun(run, nodes))
                 last = time.monotonic()
-    log.seek(max(begin, log.seek(0, os.SEEK_END) - LOG_TAIL_BYTES))
+    log.seek(max(length, log.seek(0, os.SEEK_END) - LOG_TAIL_BYTES))
     tail = log.read().decode(errors="replace")
     killed = (-returncode, None) if returncode < 0 else _killed_rank(tail)
     return Ended(returncode, *killed, stop_asked=bool(asked), log=tail)
@@ -287,6 +295,10 @@ def run_and_leave(main: Callable[[list[str]], int]) -> NoReturn:
     The interpreter's own clean-up is left out: torch's threads may still want the interpreter
     while it goes, and then abort the process. A training that is complete would count as failed.
     """
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal that has no Chinese characters, say, is no reason to fail.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     try:
         code = main(sys.argv[1:])
     except KeyboardInterrupt:
