@@ -227,13 +227,20 @@ def run_blocks(
     return x.transpose(1, 2).reshape(field.shape)
 
 
-def initialised_linear(inputs: int, outputs: int) -> nn.Linear:
+def channel_norm(norm: nn.Module, field: Tensor) -> Tensor:
+    """Normalise the channels of each point of [B, C, H, W]."""
+    normal: Tensor = norm(field.permute(0, 2, 3, 1))
+    return normal.permute(0, 3, 1, 2)
+
+
+def initialised_linear(inputs: int, outputs: int, *, bias: bool = True) -> nn.Linear:
     """Return a linear layer that starts as the Swin authors' do.
 
     They cut the normal distribution at 2, a hundred standard deviations, which changes nothing;
     without the cut the network can also be built of fake tensors.
     """
-    layer = nn.Linear(inputs, outputs)
+    layer = nn.Linear(inputs, outputs, bias=bias)
     nn.init.normal_(layer.weight, std=0.02)
-    nn.init.zeros_(layer.bias)
+    if bias:
+        nn.init.zeros_(layer.bias)
     return layer

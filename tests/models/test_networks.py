@@ -21,6 +21,13 @@ SMALL: dict[str, dict[str, Any]] = {
     "EDSR": {"num_features": 8, "num_blocks": 3},
     "RCAN": {"num_features": 8, "num_groups": 2, "num_blocks": 2, "reduction": 1},
     "UNet2d": {"features": 8, "levels": 2},
+    "Swin_Transformer": {
+        "embed_dim": 8,
+        "depths": [2, 2],
+        "num_heads": [2, 2],
+        "window_size": 4,
+        "mlp_ratio": 2.0,
+    },
     "Galerkin_Transformer": {
         "width": 8,
         "num_layers": 2,
@@ -113,9 +120,12 @@ def gradients_and_saved_bytes(net: nn.Module, lr: Tensor) -> tuple[list[Tensor],
 
 @pytest.mark.parametrize("name", SMALL)
 def test_checkpointing_saves_memory_and_changes_no_gradient(name: str) -> None:
-    # SwinIR's stages of pixel shuffle outweigh blocks as small as these.
-    params = {"upsampler": "pixelshuffledirect"} if name == "SwinIR" else {}
-    net = small(name, params=params, global_skip=False).train()
+    # Stages of pixel shuffle outweigh blocks as small as these.
+    params = {
+        "SwinIR": {"upsampler": "pixelshuffledirect"},
+        "Swin_Transformer": {"depths": [8, 2]},
+    }
+    net = small(name, params=params.get(name, {}), global_skip=False).train()
     lr = torch.randn(2, 1, 12, 12)
     plain, plain_bytes = gradients_and_saved_bytes(net, lr)
     assert set_gradient_checkpointing(net, True)
@@ -134,6 +144,7 @@ def test_checkpointing_saves_memory_and_changes_no_gradient(name: str) -> None:
         ("EDSR", 3),
         ("RCAN", 4),
         ("UNet2d", 5),
+        ("Swin_Transformer", 4),
         ("Galerkin_Transformer", 4),
         ("MWT2d", 2),
         ("SRNO", 4),
