@@ -1,8 +1,10 @@
 """Every model on two real datasets, trained for the same short budget: `python -m bench zoo`.
 
 Both come with the package iris-sample-data; `srwizard prepare` makes them, `srwizard --answers`
-trains on them, as a user would. With a directory as argument the runs are kept there, and those
-that are complete are not trained again; with --write the table goes to docs/zoo.md.
+freezes the runs, and the training core trains them in this process, on one thread, so that the
+processor time of a step does not depend on what else the machine does. With a directory as argument
+the runs are kept there, and those that are complete are not trained again; with --write the table
+goes to docs/zoo.md. Names of models and datasets choose among them.
 """
 
 import json
@@ -21,11 +23,15 @@ import iris_sample_data
 import torch
 
 from srwizard import runconfig, yamlfile
+from srwizard.memory.tracker import StorageTracker
 from srwizard.models.catalog import ModelCard, cards
 from srwizard.train.distributed import Place
-from srwizard.train.loop import epoch_steps, optimizer_step
-from srwizard.train.records import METRICS_FILE, read_events
-from srwizard.train.setup import load_statistics, set_up, steps_per_epoch
+from srwizard.train.loop import Callbacks, epoch_steps, optimizer_step
+from srwizard.train.loop import train as training_loop
+from srwizard.train.records import Records
+from srwizard.train.resuming import load_best
+from srwizard.train.scoring import score
+from srwizard.train.setup import Training, load_statistics, set_up, steps_per_epoch
 from srwizard.units import bytes_text
 
 DOCUMENT = Path(__file__).parent.parent / "docs" / "zoo.md"
@@ -39,8 +45,8 @@ TRAINING: dict[str, Any] = {
     "normalization": "GN",
     "eval_freq": 4,
 }
-DIFFUSION_TRAINING = {"ema_decay": 0.98, "eval_freq": 8}
-DIFFUSION_PARAMETERS = {"sampling_steps": 8, "ensemble_members": 4}
+DIFFUSION_TRAINING = {"lr": 0.001, "ema_decay": 0.98, "eval_freq": 8}
+DIFFUSION_PARAMETERS = {"sampling_steps": 4, "ensemble_members": 8}
 MODES = {"MWT2d": {"modes": 2}}
 """The fields are small: theirs are the modes that the finest wavelets have."""
 STEPS = 4
@@ -116,41 +122,52 @@ def answers(model: ModelCard, dataset: Dataset, root: Path, run_dir: Path) -> di
 
 
 def train(model: ModelCard, dataset: Dataset, work: Path) -> Row:
-    """Train a model on a dataset, unless that is done, and read what came of it."""
+    """Train a model on a dataset, unless that is done, and say what came of it."""
     run_dir = work / dataset.name / model.name
-    if test_event(run_dir) is None:
+    if not (run_dir / "run.yaml").exists():
         root = prepare(dataset, work)
         file = work / dataset.name / f"{model.name}.yaml"
         file.write_text(yamlfile.dump(answers(model, dataset, root, run_dir)), encoding="utf-8")
-        srwizard("--answers", str(file))
-    scores = (test_event(run_dir) or {})["variables"]["temp"]
-    measured = json.loads((run_dir / "dry_run.json").read_text(encoding="utf-8"))
-    parameters, seconds = parameters_and_seconds(run_dir)
-    peak, rmse = measured["peak_bytes"], scores["model"]["rmse"]
-    return Row(model.name, parameters, seconds, peak, rmse, scores["skill"])
+        srwizard("--answers", str(file), "--stop-after", "frozen")
+    parameters, seconds, peak = step_figures(made_ready(run_dir))
+    kept = run_dir / "scores.json"
+    if not kept.exists():
+        kept.write_text(json.dumps(scores_after_training(run_dir)), encoding="utf-8")
+    scores = json.loads(kept.read_text(encoding="utf-8"))["temp"]
+    return Row(model.name, parameters, seconds, peak, scores["model"]["rmse"], scores["skill"])
 
 
-def parameters_and_seconds(run_dir: Path) -> tuple[int, float]:
-    """Return the number of parameters, and the processor time of a training step."""
+def made_ready(run_dir: Path) -> Training:
+    """Set a frozen run up in this process, as its worker would."""
     run = runconfig.load(run_dir)
     contents = runconfig.verify_dataset(run)
-    statistics = load_statistics(run, run_dir, contents)
-    training = set_up(run, contents, statistics, Place(0, 1, torch.device("cpu")))
-    plan = epoch_steps(training)[: STEPS + 1]
+    found = load_statistics(run, run_dir, contents)
+    return set_up(run, contents, found, Place(0, 1, torch.device("cpu")))
+
+
+def scores_after_training(run_dir: Path) -> dict[str, Any]:
+    """Train a run to its end and score the test split with its best checkpoint."""
+    training = made_ready(run_dir)
+    training_loop(training, run_dir, Records(run_dir), Callbacks())
+    load_best(training, run_dir)
+    return score(training, "test").variables
+
+
+def step_figures(training: Training) -> tuple[int, float, int]:
+    """Return parameters, processor time of a training step, and the peak of its live tensors."""
+    plan = epoch_steps(training)[: STEPS + 2]
     batches = training.batches("train", steps_per_epoch(plan))
     seconds = []
-    for step in plan:
+    for step in plan[:-1]:
         started = time.process_time()
         optimizer_step(training, step, batches)
         seconds.append(time.process_time() - started)
-    return sum(part.numel() for part in training.bare.parameters()), median(seconds[1:])
-
-
-def test_event(run_dir: Path) -> dict[str, Any] | None:
-    """Return the scores of the test split, None where training is not complete."""
-    path = run_dir / METRICS_FILE
-    events = read_events(path) if path.exists() else []
-    return next((event for event in events if event.get("event") == "test"), None)
+    resident = sum(part.nbytes for part in training.bare.parameters()) * 3  # with AdamW's moments
+    with StorageTracker() as tracker:
+        optimizer_step(training, plan[-1], batches)
+        peak = tracker.peak.total_bytes
+    parameters = sum(part.numel() for part in training.bare.parameters())
+    return parameters, median(seconds[1:]), resident + peak
 
 
 def srwizard(*arguments: str) -> None:

@@ -98,12 +98,12 @@ def _overview(conversation: Conversation, note: Callable[[bool | str], str | Non
         details=tuple(_explained(chosen)),
         choices=(
             Choice(False, _("as shown")),
+            Choice(True, _("change them one by one")),
             *(
                 Choice(size, _(_SIZE_TITLES[size]), details=partial(_size_details, chosen, size))
                 for size in SIZES
                 if size in chosen.sizes
             ),
-            Choice(True, _("change them one by one")),
         ),
         check=note,
     )
