@@ -1,5 +1,6 @@
 """The model section of the answers: sizes, published weights to begin from, what is refused."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -52,8 +53,12 @@ def test_a_size_in_the_terminal(terminal: Open, dataset: Path, tmp_path: Path) -
     screen.send(ENTER)
     screen.wait_for("? Epochs")
     screen.send("\x1b")
-    screen.wait_for("embed_dim 32", count=2)
+    screen.wait_for("? Parameters of SwinIR", count=2)
+    screen.wait_for("embed_dim 32, depths [4, 4]")
     screen.kill()
+    (session,) = (tmp_path / "state" / "srwizard" / "sessions").glob("*.json")
+    model = json.loads(session.read_text())["answers"]["model"]
+    assert (model["name"], model["size"]) == ("SwinIR", "tiny")
 
 
 @pytest.fixture

@@ -65,6 +65,20 @@ def test_every_scale_and_odd_sizes(name: str, params: dict[str, Any], scale: int
 
 
 @pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize("channels", [(2, 2), (8, 8), (8, 1)])
+def test_one_to_eight_channels_train_with_amp_and_checkpointing(
+    name: str, channels: tuple[int, int]
+) -> None:
+    net = small(name, 3, channels).train()
+    set_gradient_checkpointing(net, True)
+    with torch.autocast("cpu", torch.bfloat16):
+        sr = net(torch.randn(2, channels[0], 7, 5))
+    assert sr.shape == (2, channels[1], 21, 15)
+    sr.square().mean().backward()
+    assert net.net.output_layer().weight.grad.abs().max() > 0
+
+
+@pytest.mark.parametrize("name", SMALL)
 @pytest.mark.parametrize("shape", [(1, 1), (1, 6), (2, 3), (4, 4), (7, 13), (16, 9)])
 def test_any_size(name: str, shape: tuple[int, int]) -> None:
     net = small(name, 2)
