@@ -73,9 +73,23 @@ def _flow(value: Any) -> str:
     return yaml.safe_dump(value, default_flow_style=True).removesuffix("...\n").strip()
 
 
+def default_text(field: FieldInfo) -> str:
+    """Return a default as it stands in the file."""
+    return _flow(field.get_default(call_default_factory=True))
+
+
+def limits_text(field: FieldInfo) -> str:
+    """Return what a value may be, "" for anything of its type."""
+    return ", ".join(_limits(field))
+
+
+def description_of(field: FieldInfo) -> str:
+    """Return what a value means, in the user's language."""
+    return _(field.description) if field.description else ""
+
+
 def _meaning(field: FieldInfo) -> str:
-    limits = ", ".join(_limits(field))
-    text = _(field.description) if field.description else ""
+    limits, text = limits_text(field), description_of(field)
     return f"{text} ({limits})" if limits else text
 
 

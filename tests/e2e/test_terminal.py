@@ -147,7 +147,7 @@ def test_question_mark_shows_help(terminal: Open, dataset: Path) -> None:
     screen.send(DOWN + ENTER)
     screen.wait_for("Mixed precision")
     screen.send("?")
-    screen.wait_for("memory.use_amp", patience=5)
+    screen.wait_for("memory.use_amp")
     screen.send(ENTER)
     screen.wait_for("Activation checkpointing")
     screen.kill()
