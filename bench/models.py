@@ -248,9 +248,7 @@ def main(names: Sequence[str] = ()) -> None:
             for case in cases():
                 print(compare(case), flush=True)
     if not fast_bfloat16():
-        print(
-            "This CPU only emulates bfloat16: use_amp is off by default and was not timed."
-        )
+        print("This CPU only emulates bfloat16: use_amp is off by default and was not timed.")
 
 
 if __name__ == "__main__":

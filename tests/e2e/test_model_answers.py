@@ -127,7 +127,7 @@ def test_weights_that_changed_after_freezing(
         (["model.name=RCAN", "model.params={}"], ["model.name", "EDSR", "RCAN"]),
         (["model.params={num_blocks: 2}"], ["model.params.num_blocks"]),
         (["model.global_skip=true"], ["model.global_skip"]),
-        (["data.static_variables=[00_lon]"], ["00_lon"]),
+        (["data.static_variables=[lon]"], ["input channels 1, not 2"]),
         (["model.weights=missing.safetensors"], ["missing.safetensors", "no such file"]),
         (["model.weights=answers.yaml"], ["answers.yaml", "--import-weights"]),
     ],

@@ -23,7 +23,7 @@ def test_trains_stops_resumes_and_is_scored(name: str, tmp_path: Path) -> None:
     for run_dir in (tmp_path / "whole", tmp_path / "parts"):
         freeze(
             root, run_dir, model=name, params=params, patch_size=12, use_amp=True,
-            static_variables=["00_lon", "01_lat"], batch_size=4,
+            static_variables=["lon", "lat"], batch_size=4,
         )  # fmt: skip
     torch.manual_seed(0)
     whole = made_ready(tmp_path / "whole")
