@@ -57,6 +57,8 @@ NAMES: Mapping[str, tuple[tuple[str, str], ...]] = {
     ),
 }
 """The names of the first authors' own code, where the usual ones are those of BasicSR."""
+FIRST_LAYERS = ("conv_first", "patch_embed.proj", "downs.0")
+DENOISER_OUTPUT = "final_conv.block.3"
 LEFT_OUT = re.compile(r"(sub_mean|add_mean)\..*")
 """The mean shift of RGB images: normalised fields have no mean."""
 AS_PUBLISHED = {"schedule": "linear", "prediction": "epsilon", "target": "field"}
@@ -90,22 +92,15 @@ def import_weights(
         UsageError: the file cannot be read, or its weights are of another network.
     """
     weights = read_weights(source)
-    notices = []
     skipped = all(name.startswith("net.") for name in weights)
-    if skipped:
-        weights = {name.removeprefix("net."): value for name, value in weights.items()}
     own_diffusion = any(name.startswith("denoiser.") for name in weights)
+    if skipped or own_diffusion:  # of a run of srwizard
+        weights = _without_prefix(weights, "net." if skipped else "denoiser.")
     chosen = card(model)
     given = dict(params)
     if chosen.family == "diffusion" and not own_diffusion:
         known = {parameter.name for parameter in chosen.parameters}
         given = {key: value for key, value in AS_PUBLISHED.items() if key in known} | given
-    if own_diffusion:
-        weights = {
-            name.removeprefix("denoiser."): value
-            for name, value in weights.items()
-            if name.startswith("denoiser.")
-        }
     net = build(
         model,
         in_channels=in_channels,
@@ -115,8 +110,7 @@ def import_weights(
         global_skip=skipped,
     )
     weights = with_usual_names(model, weights)
-    weights, changed = with_channels(network_in(net), weights, in_channels, out_channels)
-    notices += changed
+    weights, notices = with_channels(network_in(net), weights, in_channels, out_channels)
     if img_range != 1.0:
         weights = _with_range(network_in(net), weights, img_range)
         notices.append(
@@ -189,8 +183,17 @@ def read_weights(source: Path) -> dict[str, Tensor]:
         raise _no_weights(source)
     for wrapper in WRAPPERS:
         if all(name.startswith(wrapper) for name in weights):
-            weights = {name.removeprefix(wrapper): value for name, value in weights.items()}
+            weights = _without_prefix(weights, wrapper)
     return weights
+
+
+def _without_prefix(weights: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """Return the weights whose names begin with `prefix`, without it."""
+    return {
+        name.removeprefix(prefix): value
+        for name, value in weights.items()
+        if name.startswith(prefix)
+    }
 
 
 def _content(source: Path) -> Mapping[str, Any]:
@@ -249,20 +252,12 @@ def with_channels(
     mean of the old ones. A denoiser's first layer takes the condition, then the noisy field; both
     are changed alike.
     """
-    prefix = "denoise_fn." if any(n.startswith("denoise_fn.") for n in weights) else ""
+    prefix = "denoise_fn." if any(name.startswith("denoise_fn.") for name in weights) else ""
+    own = {f"{prefix}{name}": value for name, value in network.state_dict().items()}
     changed = dict(weights)
+    last = f"{prefix}{_last_layer(network)}"
+    old_outputs = _adapt_outputs(changed, own, last, out_channels)
     notices = []
-    own = network.state_dict()
-    last = prefix + _last_layer(network)
-    old_outputs = out_channels
-    for name in (f"{last}.weight", f"{last}.bias"):
-        wanted = own.get(name.removeprefix(prefix))
-        if wanted is None or name not in changed or len(changed[name]) == len(wanted):
-            continue
-        per_channel = len(wanted) // out_channels
-        old_outputs = len(changed[name]) // per_channel
-        mean = changed[name].unflatten(0, (old_outputs, per_channel)).mean(0)
-        changed[name] = torch.cat([mean] * out_channels)
     if old_outputs != out_channels:
         notices.append(
             _(
@@ -271,21 +266,16 @@ def with_channels(
                 new=out_channels,
             )
         )
-    denoises = last.endswith("final_conv.block.3")
-    for layer in ("conv_first", "patch_embed.proj", "downs.0"):
+    noisy = (old_outputs, out_channels) if last.endswith(DENOISER_OUTPUT) else (0, 0)
+    for layer in FIRST_LAYERS:
         name = f"{prefix}{layer}.weight"
-        wanted = own.get(name.removeprefix(prefix))
-        if wanted is None or name not in changed or changed[name].ndim != wanted.ndim:
+        if name not in own or name not in changed or changed[name].ndim != own[name].ndim:
             continue
-        old_inputs = changed[name].shape[1] - (old_outputs if denoises else 0)
-        if old_inputs == in_channels and changed[name].shape[1] == wanted.shape[1]:
-            continue
+        old_inputs = changed[name].shape[1] - noisy[0]
         if old_inputs < 1:
             continue
-        parts = [_spread(changed[name][:, :old_inputs], in_channels)]
-        if denoises:
-            parts.append(_spread(changed[name][:, old_inputs:], out_channels))
-        changed[name] = torch.cat(parts, dim=1)
+        condition, field = changed[name].split([old_inputs, noisy[0]], dim=1)
+        changed[name] = torch.cat([_spread(condition, in_channels), _spread(field, noisy[1])], 1)
         if old_inputs != in_channels:
             notices.append(
                 _(
@@ -299,6 +289,23 @@ def with_channels(
     return changed, notices
 
 
+def _adapt_outputs(
+    weights: dict[str, Tensor], own: Mapping[str, Tensor], last: str, out_channels: int
+) -> int:
+    """Make the last layer give `out_channels`, and return how many channels it gave before."""
+    old_outputs = out_channels
+    for name in (f"{last}.weight", f"{last}.bias"):
+        if name not in own or name not in weights or len(weights[name]) == len(own[name]):
+            continue
+        per_channel = len(own[name]) // out_channels  # with pixelshuffledirect, scale**2
+        old_outputs = len(weights[name]) // per_channel
+        if old_outputs * per_channel != len(weights[name]):
+            return out_channels  # of another network, which `load_reference` will say
+        mean = weights[name].unflatten(0, (old_outputs, per_channel)).mean(0)
+        weights[name] = torch.cat([mean] * out_channels)
+    return old_outputs
+
+
 def _spread(weight: Tensor, channels: int) -> Tensor:
     """Return [F, channels, ...] whose sum over channels is that of `weight` [F, old, ...]."""
     if weight.shape[1] == channels:
@@ -310,7 +317,7 @@ def _spread(weight: Tensor, channels: int) -> Tensor:
 def _last_layer(network: nn.Module) -> str:
     """Return the name of the layer that the output comes from."""
     if not isinstance(network, HasOutputLayer):
-        return "final_conv.block.3"
+        return DENOISER_OUTPUT
     layer = network.output_layer()
     return next(name for name, module in network.named_modules() if module is layer)
 

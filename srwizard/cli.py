@@ -401,6 +401,10 @@ def _import_weights(
                 "-o weights.safetensors"
             ),
         )
+    if min(in_channels, out_channels) < 1 or not img_range > 0:
+        raise UsageError(
+            _("--in-channels and --out-channels must be at least 1, --img-range more than 0")
+        )
     from srwizard import yamlfile
     from srwizard.models.catalog import card, size_parameters
 

@@ -158,6 +158,8 @@ def test_weights_of_another_network_are_refused(
         (("--model", "SwinIR"), ["missing", "unexpected: body.0.conv1.weight"]),
         (("--model", "EDRS"), ["EDRS", "EDSR"]),
         (("--model", "EDSR", "--set", "num_blocks"), ["num_blocks", "name=value"]),
+        (("--model", "EDSR", "--in-channels", "0"), ["--in-channels"]),
+        (("--model", "EDSR", "--img-range", "0"), ["--img-range"]),
         ((), ["--model"]),
     ],
 )
