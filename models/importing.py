@@ -301,7 +301,8 @@ def _adapt_outputs(
         old_outputs = len(weights[name]) // per_channel
         if old_outputs * per_channel != len(weights[name]):
             return out_channels  # of another network, which `load_reference` will say
-        mean = weights[name].unflatten(0, (old_outputs, per_channel)).mean(0)
+        weight = weights[name]
+        mean = weight.reshape(old_outputs, per_channel, *weight.shape[1:]).mean(0)
         weights[name] = torch.cat([mean] * out_channels)
     return old_outputs
 
@@ -319,7 +320,8 @@ def _last_layer(network: nn.Module) -> str:
     if not isinstance(network, HasOutputLayer):
         return DENOISER_OUTPUT
     layer = network.output_layer()
-    return next(name for name, module in network.named_modules() if module is layer)
+    names = {module: name for name, module in network.named_modules()}
+    return names[layer]
 
 
 def _with_range(

@@ -71,15 +71,29 @@ class PatchExpanding(nn.Module):
 
 
 class SwinStage(nn.Module):
-    """Swin blocks on one resolution; in every second one the windows are shifted by half."""
+    """Swin blocks on one resolution; in every second one the windows are shifted by half.
 
-    def __init__(self, dim: int, depth: int, num_heads: int, window: int, mlp_ratio: float) -> None:
+    Args:
+        merges: whether patches are merged behind it: `downsample`, for the next stage.
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        depth: int,
+        num_heads: int,
+        window: int,
+        mlp_ratio: float,
+        *,
+        merges: bool = False,
+    ) -> None:
         super().__init__()
         self.window = window
         self._orders = CachedOrders(window)
         self.blocks = nn.ModuleList(
             SwinBlock(dim, num_heads, window, mlp_ratio, shifted=bool(i % 2)) for i in range(depth)
         )
+        self.downsample = PatchMerging(dim) if merges else None
 
     def forward(self, x: Tensor, checkpointed: bool) -> Tensor:
         """Map [B, C, H, W] to the same shape."""
@@ -124,11 +138,11 @@ class Swin_Transformer(nn.Module):  # noqa: N801, named as its users know it
         self.conv_first = nn.Conv2d(in_channels, embed_dim, 3, padding=1)
         self.patch_embed = PatchEmbedding(in_channels, embed_dim, patch_size)
         self.layers = nn.ModuleList(
-            SwinStage(width, depth, heads, window_size, mlp_ratio)
-            for width, depth, heads in zip(widths, depths, num_heads, strict=True)
+            SwinStage(width, depth, heads, window_size, mlp_ratio, merges=stage < len(widths) - 1)
+            for stage, (width, depth, heads) in enumerate(
+                zip(widths, depths, num_heads, strict=True)
+            )
         )
-        for layer, width in zip(self.layers[:-1], widths, strict=False):
-            layer.downsample = PatchMerging(width)
         self.norms = nn.ModuleList(nn.LayerNorm(width) for width in widths)
         self.expansions = nn.ModuleList(
             PatchExpanding(2 * width, width, 2) for width in widths[:-1]
@@ -165,7 +179,7 @@ class Swin_Transformer(nn.Module):  # noqa: N801, named as its users know it
         for layer, norm in zip(self.layers, self.norms, strict=True):
             x = layer(x, checkpointed)
             found.append(channel_norm(norm, x))
-            if hasattr(layer, "downsample"):
+            if layer.downsample is not None:
                 x = layer.downsample(x)
         return found
 
