@@ -80,10 +80,12 @@ def terminal(tmp_path: Path, environment: dict[str, str]) -> Iterator[Open]:
     """Open the installed command in a pseudo-terminal; whatever is still open is killed."""
     opened: list[Terminal] = []
 
-    def open_one(*arguments: object, rows: int = 40, columns: int = 100) -> Terminal:
+    def open_one(
+        *arguments: object, rows: int = 40, columns: int = 100, cwd: Path = tmp_path
+    ) -> Terminal:
         screen = Terminal(
             [str(argument) for argument in arguments],
-            cwd=tmp_path,
+            cwd=cwd,
             environment=environment,
             rows=rows,
             columns=columns,
