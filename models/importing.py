@@ -274,7 +274,7 @@ def with_channels(
         old_inputs = changed[name].shape[1] - noisy[0]
         if old_inputs < 1:
             continue
-        condition, field = changed[name].split([old_inputs, noisy[0]], dim=1)
+        condition, field = changed[name][:, :old_inputs], changed[name][:, old_inputs:]
         changed[name] = torch.cat([_spread(condition, in_channels), _spread(field, noisy[1])], 1)
         if old_inputs != in_channels:
             notices.append(
@@ -320,7 +320,7 @@ def _last_layer(network: nn.Module) -> str:
     if not isinstance(network, HasOutputLayer):
         return DENOISER_OUTPUT
     layer = network.output_layer()
-    names = {module: name for name, module in network.named_modules()}
+    names: dict[nn.Module, str] = {module: name for name, module in network.named_modules()}
     return names[layer]
 
 

@@ -177,6 +177,7 @@ class Swin_Transformer(nn.Module):  # noqa: N801, named as its users know it
         found = []
         x: Tensor = self.patch_embed(lr)
         for layer, norm in zip(self.layers, self.norms, strict=True):
+            assert isinstance(layer, SwinStage)
             x = layer(x, checkpointed)
             found.append(channel_norm(norm, x))
             if layer.downsample is not None:

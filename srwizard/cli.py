@@ -338,7 +338,7 @@ def show_dataset(root: Path, *, as_json: bool = False) -> None:
         raise click.exceptions.Exit(EXIT_DATASET)
 
 
-@command(_("List the models, or make published weights ready to begin from."))
+@command(_("List the models, or import published weights."))
 @as_json_option
 @click.option(
     "--import-weights",

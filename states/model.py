@@ -7,7 +7,7 @@ from typing import Any
 from rich.text import Text
 
 from srwizard import weights
-from srwizard.answers import SIZES, model_parameters
+from srwizard.answers import model_parameters
 from srwizard.conversation import Conversation, Maker
 from srwizard.dataset import chosen_dataset, chosen_variables
 from srwizard.devices import find_devices
@@ -101,8 +101,8 @@ def _overview(conversation: Conversation, note: Callable[[bool | str], str | Non
             Choice(False, _("as shown")),
             Choice(True, _("change them one by one")),
             *(
-                Choice(size, _(_SIZE_TITLES[size]), details=partial(_size_details, chosen, size))
-                for size in SIZES
+                Choice(size, _(title), details=partial(_size_details, chosen, size))
+                for size, title in _SIZE_TITLES.items()
                 if size in chosen.sizes
             ),
         ),
