@@ -5,7 +5,8 @@ H and W multiples of the window; below, M is the window's side, L = M * M the po
 N = (H / M) * (W / M) the number of windows.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -46,6 +47,12 @@ def relative_position_index(window: int) -> Tensor:
     dy = y.flatten()[:, None] - y.flatten() + window - 1
     dx = x.flatten()[:, None] - x.flatten() + window - 1
     return dy * (2 * window - 1) + dx
+
+
+RECOMPUTED_TOGETHER = 2
+"""Blocks that gradient checkpointing keeps one input for: a pair with windows and shifted windows.
+They keep so little themselves that the inputs of all, which wait for the backward pass beside the
+large fields of the up-sampler, would be the larger part."""
 
 
 class WindowAttention(nn.Module):
@@ -217,14 +224,27 @@ def run_blocks(
     """Pass the points of [B, C, H, W] through Swin blocks, and put them in rows again."""
     x = field.flatten(2).transpose(1, 2)
     now = "rows"
-    for block in blocks:
-        wanted = "shifted" if block.shifted else "windows"
-        windows = orders.step(x, now, wanted).reshape(-1, orders.points, x.shape[-1])
-        mask = orders.mask if block.shifted else None
-        x = run_block(block, windows, mask, checkpointed=checkpointed).view(x.shape)
-        now = wanted
+    waiting = list(blocks)
+    while waiting:
+        some, waiting = waiting[:RECOMPUTED_TOGETHER], waiting[RECOMPUTED_TOGETHER:]
+        x = run_block(partial(_run_some, some, orders, now), x, checkpointed=checkpointed)
+        now = _order_of(some[-1])
     x = orders.step(x, now, "rows")
     return x.transpose(1, 2).reshape(field.shape)
+
+
+def _run_some(blocks: Sequence[nn.Module], orders: WindowOrders, now: str, x: Tensor) -> Tensor:
+    """Pass [B, H * W, C], in the order `now`, through blocks; it comes back in that of the last."""
+    for block in blocks:
+        wanted = _order_of(block)
+        windows = orders.step(x, now, wanted).reshape(-1, orders.points, x.shape[-1])
+        x = block(windows, orders.mask if block.shifted else None).view(x.shape)
+        now = wanted
+    return x
+
+
+def _order_of(block: nn.Module) -> str:
+    return "shifted" if block.shifted else "windows"
 
 
 def channel_norm(norm: nn.Module, field: Tensor) -> Tensor:

@@ -154,11 +154,11 @@ def test_checkpointing_saves_memory_and_changes_no_gradient(name: str) -> None:
     ("name", "blocks"),
     [
         ("FNO2d", 3),
-        ("SwinIR", 4),
+        ("SwinIR", 2),
         ("EDSR", 3),
         ("RCAN", 4),
         ("UNet2d", 5),
-        ("Swin_Transformer", 4),
+        ("Swin_Transformer", 2),
         ("Galerkin_Transformer", 4),
         ("MWT2d", 2),
         ("SRNO", 4),
