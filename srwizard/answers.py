@@ -140,6 +140,10 @@ class TrainingAnswers(Section):
         None, ge=0, le=64, description=N_("loader processes; null: 0 on a CPU, 4 beside each GPU")
     )
     seed: int = Field(42, ge=0, le=2**32 - 1, description=N_("seed of weights, order and patches"))
+    trackers: list[Literal["tensorboard", "wandb"]] = Field(
+        default_factory=list,
+        description=N_("where else the metrics go: tensorboard, wandb (offline)"),
+    )
 
 
 DIFFUSION_DEFAULTS: dict[str, Any] = {"ema_decay": 0.999, "eval_freq": 10}

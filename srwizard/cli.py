@@ -8,10 +8,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from rich.console import Console
 from rich.text import Text
 
 from srwizard import __version__, i18n
+from srwizard.commands import attend, evaluate, status
+from srwizard.commands.options import (
+    OPTIONS,
+    PATH,
+    WholeNumber,
+    as_json_option,
+    console,
+    run_directory,
+)
 from srwizard.errors import EXIT_DATASET, InterruptedByUserError, UsageError
 from srwizard.i18n import translate as _
 
@@ -20,31 +28,25 @@ if TYPE_CHECKING:
     from srwizard.data.layout import Layout
     from srwizard.session import Session
 
-OPTIONS = _("[OPTIONS]")
-PATH = click.Path(path_type=Path)
-
-console = Console()
-run_directory = click.argument("run_dir", type=PATH, metavar="RUN_DIR")
-as_json_option = click.option("--json", "as_json", is_flag=True, help=_("Print JSON."))
+ORDER = (
+    "resume", "answers", "prepare", "inspect", "models", "gpus", "estimate", "train", "status",
+    "logs", "stop", "evaluate", "report", "predict", "export",
+)  # fmt: skip
+"""That of the work, in which the commands are listed."""
 
 
 class InOrder(click.Group):
-    """Lists the commands in the order in which they stand here, that of the work."""
+    """Lists the commands in the order of the work."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(self.commands)
+        known = [name for name in ORDER if name in self.commands]
+        return known + [name for name in self.commands if name not in known]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List them with all that is said of them; click would cut it at the screen's edge."""
-        rows = [(name, item.help or "") for name, item in self.commands.items()]
+        rows = [(name, self.commands[name].help or "") for name in self.list_commands(ctx)]
         with formatter.section(_("Commands")):
             formatter.write_dl(rows)
-
-
-class WholeNumber(click.types.IntParamType):
-    """A whole number, called so in messages."""
-
-    name = _("whole number")
 
 
 @click.group(
@@ -72,6 +74,7 @@ class WholeNumber(click.types.IntParamType):
     type=click.Choice(["frozen", "dry_run"]),
     help=_("Stop once this is done."),
 )
+@click.option("--detach", is_flag=True, help=_("Train in the background."))
 @click.option(
     "--lang",
     type=click.Choice(i18n.LANGUAGES),
@@ -87,6 +90,7 @@ def cli(
     answers: Path | None,
     overrides: tuple[str, ...],
     stop_after: str | None,
+    detach: bool,
 ) -> None:
     """Walk through the wizard, in this terminal or from an answers file."""
     if context.invoked_subcommand is not None:
@@ -96,7 +100,7 @@ def cli(
             raise UsageError(
                 _("--set needs --answers"), _("For example: srwizard --answers FILE --set a.b=c")
             )
-        _converse(stop_after)
+        _converse(stop_after, detach)
         return
     from srwizard import machine, yamlfile
     from srwizard import session as sessions
@@ -108,7 +112,7 @@ def cli(
     session = sessions.new_session()
     session.answers = parse_answers(document)
     prompts = AnswersFilePrompts(document, console)
-    machine.run(Conversation(session, prompts, stop_after))
+    machine.run(Conversation(session, prompts, stop_after, detach))
     if stop_after is not None:
         print(_("Stopped as asked. Go on with: srwizard resume {id}", id=session.id))
 
@@ -118,15 +122,15 @@ def command(help_text: str) -> Callable[[Callable[..., None]], click.Command]:
     return cli.command(help=help_text, options_metavar=OPTIONS)
 
 
-def _converse(stop_after: str | None) -> None:
+def _converse(stop_after: str | None, detach: bool) -> None:
     from srwizard import machine
     from srwizard import session as sessions
 
-    conversation = _conversation(sessions.new_session(), stop_after)
+    conversation = _conversation(sessions.new_session(), stop_after, detach)
     machine.run(conversation)
 
 
-def _conversation(session: "Session", stop_after: str | None) -> "Conversation":
+def _conversation(session: "Session", stop_after: str | None, detach: bool) -> "Conversation":
     from srwizard.conversation import Conversation
     from srwizard.prompts import require_terminal
     from srwizard.terminal import TerminalPrompts
@@ -135,17 +139,18 @@ def _conversation(session: "Session", stop_after: str | None) -> "Conversation":
     prompts = TerminalPrompts(console)
     prompts.show(Text(_("srwizard {version}", version=__version__), style="bold"))
     prompts.show(Text(_("Esc or Ctrl-B: back · ?: help · Ctrl-C: save and quit"), style="dim"))
-    return Conversation(session, prompts, stop_after)
+    return Conversation(session, prompts, stop_after, detach)
 
 
 @command(_("Go on with an unfinished session."))
 @click.argument("session", required=False, metavar=_("[SESSION]"))
-def resume(session: str | None) -> None:
+@click.option("--detach", is_flag=True, help=_("Train in the background."))
+def resume(session: str | None, detach: bool) -> None:
     from srwizard import machine
     from srwizard import session as sessions
 
     found = sessions.load(sessions.find(session)) if session else _choose_session()
-    machine.resume(_conversation(found, None))
+    machine.resume(_conversation(found, None, detach))
 
 
 def _choose_session() -> "Session":
@@ -470,6 +475,7 @@ def gpus(as_json: bool) -> None:
 
 @command(_("Train a frozen run, or go on with it from its last checkpoint."))
 @run_directory
+@click.option("--detach", is_flag=True, help=_("Train in the background."))
 @click.option("--print-command", is_flag=True, help=_("Print what would be started, and end."))
 @click.option(
     "--nnodes",
@@ -483,7 +489,9 @@ def gpus(as_json: bool) -> None:
     metavar="HOST:PORT",
     help=_("Where several machines meet: one of them."),
 )
-def train(run_dir: Path, print_command: bool, nnodes: int, rdzv_endpoint: str | None) -> None:
+def train(
+    run_dir: Path, detach: bool, print_command: bool, nnodes: int, rdzv_endpoint: str | None
+) -> None:
     from srwizard import runconfig
     from srwizard.locks import LockedError, held
     from srwizard.states.done import ensemble_lines, scores_table, warnings
@@ -494,6 +502,9 @@ def train(run_dir: Path, print_command: bool, nnodes: int, rdzv_endpoint: str | 
     nodes = processes.nodes_of(nnodes, rdzv_endpoint)
     if print_command:
         print(processes.as_typed(run, launch.WORKER, str(run_dir), nodes=nodes))
+        return
+    if detach:
+        _train_in_the_background(run_dir, one_machine=nodes is None)
         return
     try:
         with held(run_dir / ".lock", _("the run directory {path}", path=run_dir)):
@@ -509,6 +520,18 @@ def train(run_dir: Path, print_command: bool, nnodes: int, rdzv_endpoint: str | 
     for line in (*ensemble_lines(scores), *warnings(scores)):
         print(line)
     print(_("Report: {path}", path=run_dir / "report.html"))
+
+
+def _train_in_the_background(run_dir: Path, *, one_machine: bool) -> None:
+    from srwizard.train.detach import detach, following
+
+    if not one_machine:
+        raise UsageError(
+            _("--detach trains on one machine"),
+            _("Start each of several through your batch system, or under nohup or tmux."),
+        )
+    for line in following(run_dir, detach(run_dir)):
+        print(line)
 
 
 @command(_("Predict the peak memory of a frozen run; no GPU is needed for it."))
@@ -540,3 +563,8 @@ def report(run_dir: Path) -> None:
     from srwizard.report import write_report
 
     print(_("Report: {path}", path=write_report(run_dir.absolute())))
+
+
+for module in (status, attend, evaluate):
+    for item in module.COMMANDS:
+        cli.add_command(item)

@@ -26,26 +26,33 @@ class Conversation:
     session: Session
     prompts: Prompts
     stop_after: str | None = None
+    detach: bool = False
+    """Whether training is to go on in the background."""
     backwards: bool = False
     """Whether the state was entered by going back: it begins at its last question then."""
     _beside: "subprocess.Popen[bytes] | None" = None
-    _held: ExitStack = field(default_factory=ExitStack)
-    _locked: set[Path] = field(default_factory=set)
+    _held: dict[Path, ExitStack] = field(default_factory=dict)
 
     def hold(self, path: Path, what: str) -> None:
-        """Hold a lock file from now until the conversation ends.
+        """Hold a lock file from now until the conversation ends, or lets go of it.
 
         Raises:
             UsageError: another process holds it; says who.
         """
-        if path not in self._locked:
-            self._held.enter_context(held(path, what))
-            self._locked.add(path)
+        if path not in self._held:
+            stack = ExitStack()
+            stack.enter_context(held(path, what))
+            self._held[path] = stack
+
+    def let_go(self, path: Path) -> None:
+        """Release a lock file, for a process that this one starts."""
+        self._held.pop(path, ExitStack()).close()
 
     def end(self) -> None:
         """Release everything that is held."""
         self.leave_off()
-        self._held.close()
+        for path in reversed(list(self._held)):
+            self.let_go(path)
 
     def work_beside(self, process: "subprocess.Popen[bytes] | None") -> None:
         """Let a process work while questions are asked, in the place of an earlier one."""

@@ -22,6 +22,8 @@ from srwizard.session import FINAL_STATES, STATES, Session
 
 REQUIRED = {"data": "data.root", "output": "output.dir", "model": "model.name"}
 """The answers without which nothing behind their section can go on."""
+LEAVES = "detached"
+"""The trigger that ends a conversation whose session is not at its end."""
 STOPS = {"frozen": "dry_run", "dry_run": "launch"}
 """Where `--stop-after` ends: before the state that comes next if all is well."""
 
@@ -42,6 +44,8 @@ TRANSITIONS: list[dict[str, Any]] = [
     {"trigger": "fits", "source": "dry_run", "dest": "launch"},
     {"trigger": "short", "source": "dry_run", "dest": "adjust"},
     {"trigger": "completed", "source": "launch", "dest": "done"},
+    # Training goes on in the background; a resumed session looks what came of it.
+    {"trigger": "detached", "source": "launch", "dest": "launch"},
     # ... and back.
     {"trigger": "back", "source": "output", "dest": "data"},
     {"trigger": "back", "source": "model", "dest": "output"},
@@ -129,6 +133,8 @@ def _walk(conversation: Conversation) -> None:
         )
         session.record(trigger, source, session.state)
         session.save()
+        if trigger == LEAVES:
+            return
 
 
 def _unanswered(session: Session, section: str) -> str | None:
@@ -153,7 +159,9 @@ def resume(conversation: Conversation) -> None:
     """
     session = conversation.session
     behind = [name for name in SECTIONS if STATES.index(name) < STATES.index(session.state)]
-    for name in behind if session.state not in FINAL_STATES else []:
+    left = bool(session.history) and session.history[-1]["trigger"] == LEAVES
+    # What goes on in the background has its answers already, and its directory is in use.
+    for name in behind if session.state not in FINAL_STATES and not left else []:
         message = _unanswered(session, name) or _stale(conversation, name)
         if message is not None:
             conversation.show(Text(_("Since the session was saved: {what}", what=message)))

@@ -17,6 +17,7 @@ from srwizard.models.catalog import card
 from srwizard.prompts import expand
 from srwizard.reasons import reason_of
 from srwizard.runconfig import RunConfig
+from srwizard.train import trackers
 
 LOADERS_BESIDE_A_GPU = 4
 
@@ -75,7 +76,7 @@ def resolve(
 
     Raises:
         DatasetError: the dataset cannot be read any more.
-        UsageError: a chosen GPU is not there.
+        UsageError: a chosen GPU, or the package of a tracker, is not there.
     """
     summary = chosen_dataset(conversation)
     variables = chosen_variables(conversation, summary)
@@ -92,6 +93,7 @@ def resolve(
     loaders = LOADERS_BESIDE_A_GPU if gpus else 0
     chosen = card(answers.model.name or "")
     training = resolved_training(answers)
+    trackers.require(training.trackers)
     if training.num_workers is None:
         training.num_workers = loaders
     return RunConfig(

@@ -1,6 +1,7 @@
 """done: what came out, and where it is."""
 
 from collections.abc import Iterator
+from typing import Any
 
 from rich import box
 from rich.table import Table
@@ -52,22 +53,38 @@ def ensemble_lines(variables: dict[str, dict[str, dict[str, float]]]) -> Iterato
             )
 
 
-def scores_table(variables: dict[str, dict[str, dict[str, float]]], columns: int) -> Table:
+def split_title(split: str) -> str:
+    """Return the name of a split in the user's language."""
+    return {
+        "train": _("Training split"), "valid": _("Validation split"), "test": _("Test split")
+    }[split]  # fmt: skip
+
+
+def scores_table(
+    variables: dict[str, dict[str, Any]],
+    columns: int,
+    *,
+    title: str | None = None,
+    skill: bool = False,
+) -> Table:
     """Return the metrics of each variable beside bicubic interpolation.
 
     Args:
         variables: the scores by variable and method.
         columns: of the screen; on a narrow one there are no lines between the figures.
+        title: if it is not the test split.
+        skill: whether to show by how much the RMSE is lower than that of bicubic interpolation.
     """
     narrow = columns < ROOM_FOR_A_FRAME
     table = Table(
-        title=_("Test split"),
+        title=title or split_title("test"),
         title_justify="left",
         box=box.SIMPLE_HEAD if narrow else box.HEAVY_HEAD,
         pad_edge=not narrow,
         padding=0 if narrow else (0, 1),
     )
-    for heading in (_("Variable"), _("Method"), "RMSE", "MAE", _("Bias"), "PSNR", "SSIM"):
+    headings = [_("Variable"), _("Method"), "RMSE", "MAE", _("Bias"), "PSNR", "SSIM"]
+    for heading in [*headings, *([_("Skill")] if skill else [])]:
         table.add_column(
             heading,
             justify="left" if heading in (_("Variable"), _("Method")) else "right",
@@ -84,5 +101,6 @@ def scores_table(variables: dict[str, dict[str, dict[str, float]]], columns: int
                 f"{scores['bias']:+.2g}",
                 f"{scores['psnr']:.2f}",
                 f"{scores['ssim']:.4f}",
+                *([f"{100 * found['skill']:+.1f} %" if method == "model" else ""] if skill else []),
             )
     return table

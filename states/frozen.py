@@ -67,7 +67,12 @@ def hold_run(conversation: Conversation) -> None:
         UsageError: somebody else is in it; says who.
     """
     run_dir = run_directory(conversation)
-    conversation.hold(run_dir / ".lock", _("the run directory {path}", path=run_dir))
+    conversation.hold(lock_of(run_dir), _("the run directory {path}", path=run_dir))
+
+
+def lock_of(run_dir: Path) -> Path:
+    """Return the lock file of a run directory."""
+    return run_dir / ".lock"
 
 
 def _make(run_dir: Path) -> None:

@@ -1,22 +1,52 @@
-"""launch: training, in processes of its own; here it is only watched."""
+"""launch: training, in processes of its own; here it is only watched, or left to itself."""
 
 from rich.text import Text
 
 from srwizard.conversation import Conversation
 from srwizard.errors import TrainingFailedError
 from srwizard.i18n import translate as _
-from srwizard.states.frozen import hold_run, run_directory
+from srwizard.states.frozen import hold_run, lock_of, run_directory
+from srwizard.train.detach import detach, following
 from srwizard.train.launch import launch
+from srwizard.train.standing import AT_WORK, standing_of, state_text
 
 
 def run(conversation: Conversation) -> str:
-    """Train to the end; "completed", or "failed" where a person can do something about it."""
+    """Train to the end; "completed", or "failed" where a person can do something about it.
+
+    Where training is to go on in the background, "detached" ends the conversation; the session
+    stays here, and a look at the run comes first when it is resumed.
+    """
+    came_to = _left_to_itself(conversation)
+    if came_to is not None:
+        return came_to
     conversation.require_confirmation()
     hold_run(conversation)
     run_dir = run_directory(conversation)
+    if conversation.detach:
+        conversation.let_go(lock_of(run_dir))
+        for line in following(run_dir, detach(run_dir)):
+            conversation.show(Text(line))
+        return "detached"
     conversation.show(Text(_("Training in {run_dir} …", run_dir=run_dir), style="dim"))
     try:
         launch(run_dir)
     except TrainingFailedError:
         return "failed"
     return "completed"
+
+
+def _left_to_itself(conversation: Conversation) -> str | None:
+    """Return what a training in the background came to; None if there is none, or it stopped."""
+    history = conversation.session.history
+    if not history or history[-1]["trigger"] != "detached":
+        return None
+    standing = standing_of(run_directory(conversation))
+    if standing is None:
+        return None
+    if standing["state"] in AT_WORK:
+        conversation.show(Text(state_text(standing)))
+        for line in following(run_directory(conversation), standing["pid"])[1:]:
+            conversation.show(Text(line))
+        return "detached"
+    return standing["state"] if standing["state"] in ("completed", "failed") else None

@@ -1,6 +1,7 @@
 """training: epochs, learning rate, batch, and the rest by default unless asked for."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Literal, get_args, get_origin
 
 from srwizard.answers import TrainingAnswers, key_problem, training_defaults
@@ -10,12 +11,13 @@ from srwizard.i18n import translate as _
 from srwizard.models.catalog import card
 from srwizard.prompts import Choice, Question
 from srwizard.resolve import resolved_training
+from srwizard.train import trackers
 
 COMMON = ("lr", "batch_size", "normalization")
 OTHERS = (
     "grad_accumulation", "loss", "area_weights", "optimizer", "momentum", "weight_decay",
     "clip_grad_norm", "scheduler", "step_size", "gamma", "plateau_patience", "warmup_epochs",
-    "min_lr", "ema_decay", "patience", "eval_freq", "num_workers", "seed",
+    "min_lr", "ema_decay", "patience", "eval_freq", "num_workers", "seed", "trackers",
 )  # fmt: skip
 MATTERS_FOR: dict[str, tuple[str, tuple[str, ...]]] = {
     "momentum": ("optimizer", ("SGD",)),
@@ -95,6 +97,8 @@ def question(name: str, model: str | None = None) -> Question:
     """
     default = getattr(training_defaults(model), name)
     key = f"training.{name}"
+    if name == "trackers":
+        return _trackers_question(key)
     annotation = TrainingAnswers.model_fields[name].annotation
     if get_origin(annotation) is Literal:
         titles = _choices()
@@ -110,6 +114,22 @@ def question(name: str, model: str | None = None) -> Question:
         _helps()[name],
         check=lambda value: key_problem(key, value),
         optional=getattr(TrainingAnswers(), name) is None,
+    )
+
+
+def _trackers_question(key: str) -> Question:
+    offered = (
+        Choice("tensorboard", "TensorBoard"),
+        Choice("wandb", _("Weights & Biases, offline")),
+    )
+    choices = tuple(
+        choice
+        if trackers.is_installed(choice.value)
+        else replace(choice, disabled=trackers.missing_text(choice.value))
+        for choice in offered
+    )
+    return Question(
+        key, _titles()["trackers"], "several", [], _helps()["trackers"], choices=choices
     )
 
 
@@ -161,6 +181,7 @@ def _titles() -> dict[str, str]:
         "eval_freq": _("Epochs between two validations"),
         "num_workers": _("Loader processes"),
         "seed": _("Seed"),
+        "trackers": _("Where else the metrics go"),
     }
 
 
@@ -188,4 +209,5 @@ def _helps() -> dict[str, str]:
         "eval_freq": _("A validation scores the whole validation split."),
         "num_workers": _("Processes that read data; empty: 0 on a CPU, 4 beside each GPU."),
         "seed": _("The same seed gives the same run."),
+        "trackers": _("They are always in metrics.jsonl and in the report; mark none for no more."),
     }

@@ -1,5 +1,6 @@
 """What every test relies on: messages in English, whatever ran before and wherever it runs."""
 
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -13,6 +14,12 @@ __all__ = ["nvml_library", "nvml_world"]
 # How long an example takes says how busy the machine is, and nothing of what is tested.
 settings.register_profile("srwizard", deadline=None)
 settings.load_profile("srwizard")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def state_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Keep what is noted of runs and sessions out of the user's own state directory."""
+    os.environ["XDG_STATE_HOME"] = str(tmp_path_factory.mktemp("state"))
 
 
 @pytest.fixture(autouse=True)

@@ -15,8 +15,12 @@ WIZARD = (
 
 
 @pytest.mark.parametrize(
-    "module", ["srwizard.cli", "srwizard.machine", "srwizard.models.catalog", "srwizard.diagram"]
-)
+    "module",
+    [
+        "srwizard.cli", "srwizard.machine", "srwizard.models.catalog", "srwizard.diagram",
+        "srwizard.states.launch", "srwizard.train.stopping", "srwizard.train.evaluation",
+    ],
+)  # fmt: skip
 def test_the_wizard_imports_no_torch(module: str) -> None:
     code = f"import sys, {module}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,5 +1,6 @@
 """Training a frozen run in processes of its own, and saying how it ended. Imports no torch."""
 
+import contextlib
 import math
 import os
 import shlex
@@ -10,7 +11,8 @@ from typing import Any
 from srwizard import runconfig, weights
 from srwizard.errors import EXIT_INTERRUPTED, InterruptedByUserError, TrainingFailedError
 from srwizard.i18n import translate as _
-from srwizard.train import failures, processes
+from srwizard.train import failures, known_runs, processes, trackers
+from srwizard.train.figures import briefly
 from srwizard.train.processes import Ended, Nodes
 from srwizard.train.records import METRICS_FILE, STOPPING, Records, read_events
 
@@ -39,13 +41,18 @@ def launch(run_dir: Path, nodes: Nodes | None = None) -> dict[str, Any]:
     runconfig.verify_dataset(run)
     if run.model.weights is not None and not (run_dir / LAST_CHECKPOINT).exists():
         weights.verify(Path(run.model.weights.path), run.model.weights.sha256)
+    trackers.require(run.training.trackers)
     records = Records(run_dir)
     with processes.at_work(run_dir) as log:
         failures.clear(run_dir)
-        records.set_status("running", epoch=None, step=None)
-        ended = processes.start(run, log, WORKER, str(run_dir), nodes=nodes)
+
+        def begin() -> None:
+            known_runs.remember(run_dir)
+            records.begin_status(digest=run.digest, phase="set-up", epochs=run.training.epochs)
+
+        ended = processes.start(run, log, WORKER, str(run_dir), nodes=nodes, begin=begin)
         if ended.returncode == 0:
-            records.set_status("completed")
+            records.set_status("completed", test=briefly(test_scores(run_dir)))
             # matplotlib takes longer to import than the wizard takes to start.
             from srwizard.report import write_report
 
@@ -56,7 +63,9 @@ def launch(run_dir: Path, nodes: Nodes | None = None) -> dict[str, Any]:
             records.set_status("stopped")
             raise _interrupted(run_dir)
         failure = failures.collect(run_dir, ended)
-        records.set_status("failed", kind=failure["kind"])
+        records.set_status("failed", failure={key: failure[key] for key in ("kind", "error")})
+        with contextlib.suppress(OSError):
+            records.log(_("failed: {error}", error=failure["error"]))
     raise TrainingFailedError(
         "\n".join(failures.explain(failure)),
         _("Recorded in {path}", path=run_dir / failures.FAILURE_FILE),
@@ -95,12 +104,13 @@ def test_scores(run_dir: Path) -> dict[str, Any]:
     events = [
         event for event in read_events(run_dir / METRICS_FILE) if event.get("event") == "test"
     ]
-    return _null_to_nan(events[-1]["variables"]) if events else {}
+    return null_to_nan(events[-1]["variables"]) if events else {}
 
 
-def _null_to_nan(node: Any) -> Any:
+def null_to_nan(node: Any) -> Any:
+    """Return scores as they were before they were written: NaN where nothing could be measured."""
     if isinstance(node, dict):
-        return {key: _null_to_nan(value) for key, value in node.items()}
+        return {key: null_to_nan(value) for key, value in node.items()}
     return math.nan if node is None else node
 
 

@@ -6,6 +6,7 @@ Imports no torch.
 import contextlib
 import ctypes
 import fcntl
+import io
 import multiprocessing
 import os
 import re
@@ -28,7 +29,7 @@ from srwizard.i18n import language
 from srwizard.i18n import translate as _
 from srwizard.reasons import reason_of
 from srwizard.runconfig import RunConfig
-from srwizard.train.records import LAUNCHER_VARIABLE, LOG_FILE
+from srwizard.train.records import LOG_FILE
 
 # Freed blocks of this size and above go back to the system at once. With glibc's defaults the
 # resident set holds nearly twice what tensors need, and the measured peak would not repeat.
@@ -171,7 +172,12 @@ def _lock(log: IO[bytes]) -> bool:
 
 
 def start(
-    run: RunConfig, log: IO[bytes], module: str, *arguments: str, nodes: Nodes | None = None
+    run: RunConfig,
+    log: IO[bytes],
+    module: str,
+    *arguments: str,
+    nodes: Nodes | None = None,
+    begin: Callable[[], None] = lambda: None,
 ) -> Ended:
     """Run `module` as training would run it, and wait until it ends.
 
@@ -184,14 +190,16 @@ def start(
         module: what each of them runs.
         arguments: for each of them.
         nodes: the machines, if this is one of several.
+        begin: called before they are started, when a request to stop is already waited for.
     """
-    begin = log.seek(0, os.SEEK_END)
+    length = log.seek(0, os.SEEK_END)
     with _stop_signals() as asked:
+        begin()
         # A session of their own: a terminal's Ctrl-C then reaches this process only, which
         # passes it on once, to those who can save.
         child = subprocess.Popen(
             command(run, module, *arguments, nodes=nodes),
-            env=os.environ | settings(run) | {LAUNCHER_VARIABLE: str(os.getpid())},
+            env=os.environ | settings(run),
             stderr=log,
             stdin=subprocess.DEVNULL,
             start_new_session=True,
@@ -202,13 +210,15 @@ def start(
             if asked.count(signal.SIGINT) > 1:
                 _kill(child)
                 continue
+            if signal.SIGINT in asked[passed_on:]:
+                _say_that_it_was_heard()
             for number in asked[passed_on:]:
                 _pass_on(child, number, torchrun=_by_torchrun(run, nodes))
                 passed_on, last = passed_on + 1, time.monotonic()
             if asked and time.monotonic() - last > REMIND_SECONDS:
                 _pass_on(child, signal.SIGTERM, torchrun=_by_torchrun(run, nodes))
                 last = time.monotonic()
-    log.seek(max(begin, log.seek(0, os.SEEK_END) - LOG_TAIL_BYTES))
+    log.seek(max(length, log.seek(0, os.SEEK_END) - LOG_TAIL_BYTES))
     tail = log.read().decode(errors="replace")
     killed = (-returncode, None) if returncode < 0 else _killed_rank(tail)
     return Ended(returncode, *killed, stop_asked=bool(asked), log=tail)
@@ -256,6 +266,13 @@ def _pass_on(child: "subprocess.Popen[bytes]", number: int, *, torchrun: bool) -
                 process.send_signal(sent)
 
 
+def _say_that_it_was_heard() -> None:
+    """Answer Ctrl-C at once: a step may take minutes."""
+    if sys.stderr.isatty():
+        text = _("Stopping once the step is done; Ctrl-C again ends at once.")
+        print(f"\n{text}", file=sys.stderr, flush=True)
+
+
 def _kill(child: "subprocess.Popen[bytes]") -> None:
     """End the processes where they stand; what is half written is never taken for a checkpoint."""
     with contextlib.suppress(psutil.Error):
@@ -287,6 +304,10 @@ def run_and_leave(main: Callable[[list[str]], int]) -> NoReturn:
     The interpreter's own clean-up is left out: torch's threads may still want the interpreter
     while it goes, and then abort the process. A training that is complete would count as failed.
     """
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal that has no Chinese characters, say, is no reason to fail.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     try:
         code = main(sys.argv[1:])
     except KeyboardInterrupt:

@@ -4,44 +4,60 @@ import contextlib
 import json
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from srwizard import files
+from srwizard.train.identity import identity_of
 
 METRICS_FILE = "metrics.jsonl"
 LOG_FILE = "train.log"
 STATUS_FILE = "status.json"
 STOPPING = "stopping"
-LAUNCHER_VARIABLE = "SRWIZARD_LAUNCHER"
-"""Environment variable with the process that a request to stop is to be sent to."""
 
 
 class Records:
-    """The records of one run directory. Lines are on disk when the call returns."""
+    """The records of one run directory. Lines are on disk when the call returns.
+
+    `trackers` are told of every event that is added to the metrics.
+    """
 
     def __init__(self, run_dir: Path) -> None:
         self._run_dir = run_dir
+        self.trackers: Sequence[Callable[[dict[str, Any]], None]] = ()
 
     def append(self, event: dict[str, Any]) -> None:
         """Add one event to the metrics; what is not finite becomes null, as JSON demands."""
-        line = json.dumps(_finite_or_null(event), allow_nan=False)
+        line = json.dumps(finite_or_null(event), allow_nan=False)
         _append_line(self._run_dir / METRICS_FILE, line)
+        for tracker in self.trackers:
+            tracker(event)
 
     def log(self, message: str) -> None:
         """Add one line to the log."""
         stamp = datetime.now().strftime("%Y-%m-%d %H:%M:%S")
         _append_line(self._run_dir / LOG_FILE, f"{stamp}  {message}")
 
+    def begin_status(self, **details: Any) -> None:
+        """Say that a training begins in this process, to which requests to stop are sent."""
+        beginning = {"state": "running", "started": now(), **identity_of(os.getpid())}
+        self._write_status(beginning, details)
+
     def set_status(self, state: str, **details: Any) -> None:
-        """Say what the run is doing: running, stopping, stopped, failed, completed."""
-        pid = int(os.environ.get(LAUNCHER_VARIABLE, os.getpid()))
-        content = {"state": state, "pid": pid, "time": now(), **details}
+        """Say what the run is doing: running, stopping, stopped, failed, completed.
+
+        What was said before and is not said anew still holds.
+        """
+        self._write_status(self.status() | {"state": state}, details)
+
+    def _write_status(self, content: dict[str, Any], details: dict[str, Any]) -> None:
         # A full disk is noticed, and told, where it matters: at the checkpoint.
         with contextlib.suppress(OSError):
-            files.write_json(self._run_dir / STATUS_FILE, content)
+            files.write_json(
+                self._run_dir / STATUS_FILE, finite_or_null(content | {"time": now()} | details)
+            )
 
     def status(self) -> dict[str, Any]:
         """Return what was last said, or an empty dict."""
@@ -62,9 +78,10 @@ class Records:
         files.write_text(path, "".join(json.dumps(event) + "\n" for event in kept))
 
 
-def _finite_or_null(node: Any) -> Any:
+def finite_or_null(node: Any) -> Any:
+    """Return `node` with null for every number that is not finite, as JSON demands."""
     if isinstance(node, dict):
-        return {key: _finite_or_null(value) for key, value in node.items()}
+        return {key: finite_or_null(value) for key, value in node.items()}
     return None if isinstance(node, float) and not math.isfinite(node) else node
 
 

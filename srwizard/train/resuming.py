@@ -10,7 +10,7 @@ from srwizard import weights
 from srwizard.i18n import translate as _
 from srwizard.models.importing import begin_from
 from srwizard.train import averaging, checkpoint
-from srwizard.train.checkpoint import BEST, LAST, DamagedCheckpointError, Progress
+from srwizard.train.checkpoint import BEST, LAST, CheckpointError, DamagedCheckpointError, Progress
 from srwizard.train.distributed import (
     from_all_ranks,
     generator_state,
@@ -100,6 +100,19 @@ def load_best(training: Training, run_dir: Path) -> Loaded | None:
     if loaded is not None:
         _put_back_weights(training, loaded.state)
     return loaded
+
+
+def load_named(training: Training, run_dir: Path, name: str) -> Progress:
+    """Load the weights of checkpoint `name`, and return where training stood then.
+
+    Raises:
+        CheckpointError: it is not there, cannot be read, or is of another run.
+    """
+    state = checkpoint.load(run_dir, name, training.run)
+    if state is None:
+        raise CheckpointError(_("{path} is not there", path=checkpoint.path(run_dir, name)))
+    _put_back_weights(training, state)
+    return Progress(**state["progress"])
 
 
 def _first_sound(training: Training, run_dir: Path, names: tuple[str, ...]) -> Loaded | None:

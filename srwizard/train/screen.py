@@ -1,47 +1,70 @@
-"""What a training shows: bars in a terminal, plain lines elsewhere, and the log."""
+"""What a training shows: bars in a terminal, plain lines elsewhere, the log, and its status."""
 
+import contextlib
 import sys
-import time
+import threading
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import psutil
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.live import Live
 
+from srwizard.columns import wrapped
 from srwizard.i18n import translate as _
+from srwizard.train.figures import Figures
+from srwizard.train.live import View
 from srwizard.train.records import Records
 from srwizard.train.setup import Training
+from srwizard.train.usage import measured_peak, memory_in_use
 
 STATUS_SECONDS = 2.0
+REFRESHES_PER_SECOND = 4
 
 
 class Screen:
-    """Shows epoch, loss, speed and time left, and writes the same to the log."""
+    """Shows epoch, loss, speed and time left, and writes the same to the log.
 
-    def __init__(self, training: Training, records: Records, *, enabled: bool) -> None:
+    A thread says in `status.json` every two seconds where training stands, so that also a long
+    validation gives a sign of life.
+    """
+
+    def __init__(
+        self, training: Training, run_dir: Path, records: Records, *, enabled: bool
+    ) -> None:
         self._training = training
         self._records = records
         self._enabled = enabled
-        self._live = enabled and sys.stdout.isatty()
-        self._samples = 0
-        self._started = self._last_status = time.monotonic()
-        epochs, samples = training.run.training.epochs, len(training.splits["train"])
-        self._bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TextColumn("{task.percentage:3.0f} %"),
-            TextColumn("{task.fields[figures]}"),
-            TimeRemainingColumn(),
-            console=Console(),
-            disable=not self._live,
-            transient=True,
+        self._ended = threading.Event()
+        self._pulse = threading.Thread(target=self._keep_status, daemon=True)
+        run, progress = training.run, training.progress
+        self._measured = measured_peak(run_dir, run.digest, training.place)
+        self._figures = Figures(
+            epochs=run.training.epochs,
+            samples=len(training.splits["train"]),
+            batch=run.global_batch,
+            epoch=progress.epoch,
+            samples_in_epoch=progress.samples_in_epoch,
+            step=progress.steps,
+            measured_peak_bytes=self._measured.peak_bytes,
         )
-        done = (training.progress.epoch - 1) * samples + training.progress.samples_in_epoch
-        self._task = self._bar.add_task("", total=epochs * samples, completed=done, figures="")
+        console = Console()
+        self._live: Live | None = None
+        if enabled and sys.stdout.isatty() and not console.is_dumb_terminal:
+            self._live = Live(
+                View(self._figures),
+                console=console,
+                refresh_per_second=REFRESHES_PER_SECOND,
+                transient=True,
+                redirect_stderr=False,  # that is the log
+            )
 
     def __enter__(self) -> Self:
-        if self._live:
-            self._bar.start()
+        if self._live is not None:
+            self._live.start()
+        if self._enabled:
+            self._pulse.start()
         return self
 
     def __exit__(
@@ -50,44 +73,51 @@ class Screen:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._live:
-            self._bar.stop()
+        if self._live is not None:
+            self._live.stop()
+        if self._enabled:
+            self._ended.set()
+            self._pulse.join()
+            self._write_status()
+
+    def phase(self, name: str) -> None:
+        """Note what training does now."""
+        self._figures.enter(name)
 
     def step(self, loss: float, samples: int) -> None:
         """Note one optimizer step."""
-        if not self._enabled:
-            return
-        self._samples += samples
-        elapsed = time.monotonic() - self._started
-        run, progress = self._training.run, self._training.progress
-        self._bar.update(
-            self._task,
-            advance=samples,
-            description=_(
-                "epoch {epoch}/{epochs}", epoch=progress.epoch, epochs=run.training.epochs
-            ),
-            figures=_(
-                "loss {loss:.4g} · {speed:.1f} samples/s",
-                loss=loss,
-                speed=self._samples / max(elapsed, 1e-9),
-            ),
-        )
-        if time.monotonic() - self._last_status > STATUS_SECONDS:
-            self._last_status = time.monotonic()
-            self._records.set_status(
-                "running", epoch=progress.epoch, step=progress.steps, loss=loss
-            )
+        self._figures.note_step(self._training.progress, loss, samples)
 
     def epoch(self, event: dict[str, Any]) -> None:
         """Note one epoch: a line on the screen and in the log."""
         if not self._enabled:
             return
-        line = epoch_line(event, self._training.run.training.epochs)
+        self._figures.note_epoch(event)
+        self.say(epoch_line(event, self._training.run.training.epochs))
+
+    def say(self, line: str) -> None:
+        """Show a line, above the bars where there are some, and write it to the log."""
         self._records.log(line)
-        if self._live:
-            self._bar.console.print(line, highlight=False)
+        if self._live is not None:
+            console = self._live.console
+            lines = wrapped(line, console.width - 1, words_whole=True)
+            console.print("\n".join(lines), highlight=False, markup=False, soft_wrap=True)
         else:
             print(line, flush=True)
+
+    def _keep_status(self) -> None:
+        while True:
+            self._write_status()
+            if self._ended.wait(STATUS_SECONDS):
+                return
+
+    def _write_status(self) -> None:
+        figures = self._figures
+        with contextlib.suppress(psutil.Error, OSError):
+            now, peak = memory_in_use(self._training.place, self._measured.outside_bytes)
+            figures.memory_bytes = now
+            figures.peak_memory_bytes = max(peak, figures.peak_memory_bytes or 0)
+        self._records.set_status("running", **figures.for_status())
 
 
 def epoch_line(event: dict[str, Any], epochs: int) -> str:

@@ -98,7 +98,12 @@ def amp_dtype(device: torch.device) -> torch.dtype:
 
 
 def set_up(
-    run: RunConfig, contents: Contents, statistics: dict[str, Statistics], place: Place
+    run: RunConfig,
+    contents: Contents,
+    statistics: dict[str, Statistics],
+    place: Place,
+    *,
+    whole_fields: bool = False,
 ) -> Training:
     """Make network, optimizer and loaders.
 
@@ -107,7 +112,9 @@ def set_up(
         contents: its dataset.
         statistics: of the training split.
         place: this process's rank and device.
+        whole_fields: read the training split by whole fields too, to score it.
     """
+    patch_size = None if whole_fields else run.memory.patch_size
     torch.manual_seed(run.training.seed)
     bare = build_network(run).to(place.device)
     models.set_gradient_checkpointing(bare, run.memory.gradient_checkpointing)
@@ -120,7 +127,7 @@ def set_up(
             run.data.variables,
             run.data.scale,
             statistics,
-            run.memory.patch_size if split == "train" else None,
+            patch_size if split == "train" else None,
             static_variables=run.data.static_variables,
             area_weights=run.training.area_weights,
         )

@@ -5,7 +5,7 @@ Exit codes: 0 complete, 130 stopped on request with the checkpoint saved, 5 fail
 
 import signal
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -14,7 +14,7 @@ from srwizard import i18n, runconfig
 from srwizard.errors import EXIT_INTERRUPTED
 from srwizard.i18n import translate as _
 from srwizard.runconfig import RunConfig
-from srwizard.train import checkpoint, failures
+from srwizard.train import checkpoint, failures, trackers
 from srwizard.train.distributed import Place, joined, wait_for_all
 from srwizard.train.loop import Callbacks, train
 from srwizard.train.processes import end_with_parent, run_and_leave
@@ -91,27 +91,37 @@ def _work(
                 _say(records, [_("Begins from the weights {path}", path=run.model.weights.path)])
         if resumed:
             _say(records, [_going_on(training, resumed.name), *resumed.notices])
-    with Screen(training, records, enabled=place.is_first) as screen, stop.deferred():
+    with ExitStack() as stack:
+        screen = stack.enter_context(Screen(training, run_dir, records, enabled=place.is_first))
+        if place.is_first:
+            first = training.progress.epoch
+            records.trackers = stack.enter_context(
+                trackers.opened(run, run_dir, first, complain=screen.say)
+            )
 
         def note_phase(at: Training, phase: str) -> None:
             where.update(phase=phase, step=at.progress.steps, epoch=at.progress.epoch)
+            screen.phase(phase)
 
         def note_step(at: Training, loss: float, samples: int) -> None:
-            note_phase(at, "training")
+            where.update(step=at.progress.steps, epoch=at.progress.epoch)
             screen.step(loss, samples)
 
         callbacks = Callbacks(note_step, note_phase, screen.epoch, lambda: stop.wanted)
-        complete = train(training, run_dir, records, callbacks)
+        with stop.deferred():
+            complete = train(training, run_dir, records, callbacks)
+        if complete:
+            note_phase(training, "test")
+            _evaluate(training, run_dir, records)
+            if place.is_first:
+                save_examples(training, contents, run_dir / EXAMPLES_FILE)
     if not complete:
         if place.is_first:
             records.set_status(STOPPING)
             records.log(_("stopped on request; the checkpoint is saved"))
         wait_for_all(place)
         return EXIT_INTERRUPTED
-    note_phase(training, "test")
-    _evaluate(training, run_dir, records)
     if place.is_first:
-        save_examples(training, contents, run_dir / EXAMPLES_FILE)
         records.log(_("completed"))
     return 0
 

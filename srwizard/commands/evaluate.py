@@ -1,0 +1,51 @@
+"""`srwizard evaluate`: score a split with a checkpoint."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from srwizard.commands.options import as_json_option, command, console, run_directory
+from srwizard.i18n import translate as _
+
+
+@command(_("Score a split with a checkpoint, beside bicubic interpolation."))
+@run_directory
+@click.option(
+    "--split",
+    type=click.Choice(["train", "valid", "test"]),
+    default="test",
+    show_default=True,
+    help=_("Which split."),
+)
+@click.option(
+    "--checkpoint",
+    type=click.Choice(["best", "last"]),
+    default="best",
+    show_default=True,
+    help=_("That of the best validation, or the last one."),
+)
+@as_json_option
+def evaluate(run_dir: Path, split: Any, checkpoint: Any, as_json: bool) -> None:
+    from srwizard.states.done import ensemble_lines, scores_table, split_title, warnings
+    from srwizard.train.evaluation import evaluate as score
+    from srwizard.train.evaluation import file_of
+    from srwizard.train.launch import null_to_nan
+
+    run_dir = run_dir.absolute()
+    if not as_json:
+        file = f"checkpoints/{checkpoint}.pt"
+        print(_("Scoring the {split} split with {file} …", split=split, file=file), flush=True)
+    result = score(run_dir, split, checkpoint)
+    if as_json:
+        print(json.dumps(result, indent=2, ensure_ascii=False))
+        return
+    scores = null_to_nan(result["variables"])
+    console.print(scores_table(scores, console.width, title=split_title(split), skill=True))
+    for line in (*ensemble_lines(scores), *warnings(scores)):
+        print(line)
+    print(_("Written to {path}", path=file_of(run_dir, split, checkpoint)))
+
+
+COMMANDS = (evaluate,)

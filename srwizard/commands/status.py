@@ -1,0 +1,110 @@
+"""`srwizard status`: where runs stand."""
+
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Group
+from rich.text import Text
+
+from srwizard.commands.options import PATH, as_json_option, command, console
+from srwizard.errors import UsageError
+from srwizard.i18n import translate as _
+
+WATCH_SECONDS = 2.0
+STYLES = {"running": "green", "stopping": "green", "completed": "cyan", "failed": "red",
+          "stopped": "yellow", "interrupted": "red", "frozen": "dim"}  # fmt: skip
+
+
+@command(_("Show where runs stand; without RUN_DIR all that are known."))
+@click.argument("run_dirs", nargs=-1, type=PATH, metavar="[RUN_DIR]…")
+@click.option("--watch", is_flag=True, help=_("Show it anew until none is running any more."))
+@as_json_option
+def status(run_dirs: tuple[Path, ...], watch: bool, as_json: bool) -> None:
+    from srwizard.train import known_runs
+    from srwizard.train.standing import standing_of
+
+    given = [path.absolute() for path in run_dirs]
+
+    def look() -> list[dict[str, Any]]:
+        found = [standing_of(path) for path in given or known_runs.known(Path.cwd())]
+        return [standing for standing in found if standing is not None]
+
+    first = look()
+    if len(first) < len(given):
+        present = {standing["run_dir"] for standing in first}
+        wrong = next(path for path in given if str(path) not in present)
+        raise UsageError(
+            _("{path} is no run directory", path=wrong),
+            _("A run directory holds a run.yaml, which the wizard writes."),
+        )
+    if watch:
+        _watch(look, first, as_json=as_json)
+    elif as_json:
+        print(json.dumps(first, indent=2, ensure_ascii=False))
+    elif first:
+        console.print(_as_text(first), soft_wrap=not console.is_terminal)
+    else:
+        print(_("No runs are known. Begin one with: srwizard"))
+
+
+def _watch(
+    look: Callable[[], list[dict[str, Any]]], found: list[dict[str, Any]], *, as_json: bool
+) -> None:
+    if console.is_terminal and not console.is_dumb_terminal and not as_json:
+        _watch_in_place(look, found)
+        return
+    while True:
+        if as_json:
+            print(json.dumps(found, ensure_ascii=False), flush=True)
+        else:
+            console.print(_as_text(found), soft_wrap=True)
+        if not _any_at_work(found):
+            return
+        time.sleep(WATCH_SECONDS)
+        found = look()
+
+
+def _watch_in_place(look: Callable[[], list[dict[str, Any]]], found: list[dict[str, Any]]) -> None:
+    from rich.live import Live
+
+    with Live(_as_text(found), console=console, auto_refresh=False) as live:
+        while _any_at_work(found):
+            try:
+                time.sleep(WATCH_SECONDS)
+            except KeyboardInterrupt:  # who has seen enough; the run goes on
+                return
+            found = look()
+            live.update(_as_text(found), refresh=True)
+
+
+def _any_at_work(found: Sequence[dict[str, Any]]) -> bool:
+    return any(standing["state"] in ("running", "stopping") for standing in found)
+
+
+def _as_text(found: Sequence[dict[str, Any]]) -> Group:
+    columns = console.width - 1 if console.is_terminal else 10_000
+    return Group(*(line for standing in found for line in _lines(standing, columns)))
+
+
+def _lines(standing: dict[str, Any], columns: int) -> Iterator[Text]:
+    """Yield the lines of one run: its directory, its state, its figures, what to do."""
+    from srwizard.columns import packed, wrapped
+    from srwizard.train.standing import advice, figure_parts, score_lines, state_text
+
+    yield Text(standing["run_dir"], style="bold", overflow="fold")
+    state = Text("  " + state_text(standing), style=STYLES[standing["state"]])
+    yield state
+    room = max(columns - 2, 2)
+    for line in packed(list(figure_parts(standing)), " · ", room):
+        yield Text("  " + line)
+    for line in score_lines(standing):
+        yield from (Text("  " + part) for part in wrapped(line, room))
+    for line in advice(standing):
+        yield from (Text("  " + part) for part in wrapped(line, room, words_whole=True))
+
+
+COMMANDS = (status,)

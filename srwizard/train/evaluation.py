@@ -1,0 +1,104 @@
+"""Scoring a split with a checkpoint of a run, in processes as training has them. No torch."""
+
+import json
+import shlex
+import tempfile
+from pathlib import Path
+from typing import Any, Literal
+
+from srwizard import files, runconfig
+from srwizard.errors import InterruptedByUserError, TrainingFailedError, UsageError
+from srwizard.i18n import translate as _
+from srwizard.locks import held
+from srwizard.runconfig import RunConfig
+from srwizard.train import failures, processes
+from srwizard.train.records import now
+
+SCORER = "srwizard.train.scorer"
+SCRATCH_PREFIX = ".evaluate-"
+Split = Literal["train", "valid", "test"]
+Name = Literal["best", "last"]
+
+
+def evaluate(run_dir: Path, split: Split, name: Name) -> dict[str, Any]:
+    """Score a split with a checkpoint and write `evaluation.{split}.{name}.json`.
+
+    With the best checkpoint and the test split, the examples of the report are drawn anew too.
+
+    Returns:
+        What was written: `run_dir`, `digest`, `split`, `checkpoint`, `epoch`, `step`, `time`,
+        `loss`, `members` and `variables`: for each `model`, `bicubic` and `skill`.
+
+    Raises:
+        UsageError: no run directory, of another version, at work, or without that checkpoint.
+        DatasetError: the dataset is no longer the one that was checked.
+        TrainingFailedError: it failed; says why.
+        InterruptedByUserError: it was asked to stop; nothing was written.
+    """
+    run = runconfig.load(run_dir)
+    _require_checkpoint(run_dir, name)
+    runconfig.verify_dataset(run)
+    in_use = _("the run directory {path}", path=run_dir)
+    with (
+        held(run_dir / ".lock", in_use),
+        processes.at_work(run_dir) as log,
+        # In the run directory, so that what is moved from there arrives whole.
+        tempfile.TemporaryDirectory(prefix=SCRATCH_PREFIX, dir=run_dir) as scratch,
+    ):
+        ended = processes.start(run, log, SCORER, str(run_dir), scratch, split, name)
+        if ended.returncode != 0:
+            raise _why(Path(scratch), ended, name)
+        return _keep(run, run_dir, Path(scratch), split, name)
+
+
+def file_of(run_dir: Path, split: Split, name: Name) -> Path:
+    """Return where the scores of a split with a checkpoint are kept."""
+    return run_dir / f"evaluation.{split}.{name}.json"
+
+
+def _require_checkpoint(run_dir: Path, name: Name) -> None:
+    found = [path.stem for path in sorted((run_dir / "checkpoints").glob("*.pt"))]
+    if name in found:
+        return
+    problem = _(
+        "{run_dir} has no checkpoint {file}", run_dir=run_dir, file=f"checkpoints/{name}.pt"
+    )
+    others = [other for other in found if other in ("best", "last")]
+    if others:
+        advice = _("There is another one: --checkpoint {name}", name=others[0])
+    else:
+        advice = _("Train it first: srwizard train {run_dir}", run_dir=shlex.quote(str(run_dir)))
+    raise UsageError(problem, advice)
+
+
+def _why(
+    scratch: Path, ended: processes.Ended, name: Name
+) -> InterruptedByUserError | TrainingFailedError:
+    if ended.stop_asked and not failures.causes(scratch):
+        return InterruptedByUserError(_("the evaluation was interrupted; nothing was written"))
+    failure = failures.collect(scratch, ended)
+    if failure["kind"] == "checkpoint_unusable":
+        other = "last" if name == "best" else "best"
+        return TrainingFailedError(
+            failure["error"].partition(": ")[2],
+            _("Try the other one: --checkpoint {name}", name=other),
+        )
+    return TrainingFailedError("\n".join([_("The evaluation failed."), *failures.explain(failure)]))
+
+
+def _keep(run: RunConfig, run_dir: Path, scratch: Path, split: Split, name: Name) -> dict[str, Any]:
+    found = json.loads((scratch / "scores.json").read_text(encoding="utf-8"))
+    result = {
+        "run_dir": str(run_dir),
+        "digest": run.digest,
+        "split": split,
+        "checkpoint": name,
+        "time": now(),
+        **found,
+    }
+    files.write_json(file_of(run_dir, split, name), result)
+    if (split, name) == ("test", "best"):
+        plots = run_dir / "plots"
+        plots.mkdir(exist_ok=True)
+        (scratch / "samples.npz").replace(plots / "samples.npz")
+    return result

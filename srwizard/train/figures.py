@@ -1,0 +1,159 @@
+"""Where a training stands, in figures: what its screen shows and `status.json` says. No torch."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from srwizard.train.records import finite_or_null
+
+if TYPE_CHECKING:
+    from srwizard.train.checkpoint import Progress
+
+
+@dataclass
+class Figures:
+    """Where a training stands.
+
+    Args:
+        epochs: how many there are to be.
+        samples: of the training split.
+        batch: samples in one optimizer step, over all processes.
+        epoch: the one that training stands in.
+        samples_in_epoch: how many of them are done in this epoch.
+        step: optimizer steps since the beginning.
+        phase: set-up, training, validation, checkpoint or test.
+        loss: of the last step.
+        samples_per_second: in this epoch, without validations.
+        validation: the scores of the last one, from `briefly`, with its epoch.
+        memory_bytes: in use now; on a CPU by all processes, on GPUs by the first.
+        peak_memory_bytes: the most that was in use.
+        measured_peak_bytes: what the dry run had found.
+    """
+
+    epochs: int
+    samples: int
+    batch: int
+    epoch: int = 1
+    samples_in_epoch: int = 0
+    step: int = 0
+    phase: str = "set-up"
+    loss: float | None = None
+    samples_per_second: float | None = None
+    validation: dict[str, Any] | None = None
+    memory_bytes: int | None = None
+    peak_memory_bytes: int | None = None
+    measured_peak_bytes: int | None = None
+    _pace: "Pace" = field(default_factory=lambda: Pace())
+
+    @property
+    def done(self) -> float:
+        """The share of the training that is done, from 0 to 1."""
+        share = (self.epoch - 1 + self.samples_in_epoch / self.samples) / self.epochs
+        return min(share, 1.0)
+
+    @property
+    def steps_in_epoch(self) -> int:
+        """Optimizer steps in one epoch."""
+        return -(-self.samples // self.batch)
+
+    @property
+    def step_in_epoch(self) -> int:
+        """Optimizer steps done in this epoch."""
+        return -(-self.samples_in_epoch // self.batch)
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Seconds to the last epoch as things went so far, validations included; None: unknown."""
+        remaining = self.samples * self.epochs * (1 - self.done)
+        return self._pace.seconds_for(remaining)
+
+    def enter(self, phase: str) -> None:
+        """Note what training does now."""
+        if phase == "training" and self.phase != "training":
+            self._pace.begin_epoch()
+        self.phase = phase
+
+    def note_step(self, at: "Progress", loss: float, new: int) -> None:
+        """Note one optimizer step of `new` samples."""
+        self.epoch, self.samples_in_epoch, self.step = at.epoch, at.samples_in_epoch, at.steps
+        self.loss = loss
+        self.samples_per_second = self._pace.note(new) or self.samples_per_second
+
+    def note_epoch(self, event: Mapping[str, Any]) -> None:
+        """Note the event of a finished epoch."""
+        self.epoch, self.samples_in_epoch = event["epoch"], self.samples
+        self.loss = event["train_loss"]
+        self.samples_per_second = event["samples_per_second"]
+        if event["valid"] is not None:
+            scores = briefly(event["valid"]["variables"])
+            self.validation = {"epoch": event["epoch"], "variables": scores}
+
+    def for_status(self) -> dict[str, Any]:
+        """Return the figures as `status.json` holds them."""
+        return {
+            "phase": self.phase,
+            "epoch": min(self.epoch, self.epochs),
+            "epochs": self.epochs,
+            "step": self.step,
+            "step_in_epoch": self.step_in_epoch,
+            "steps_in_epoch": self.steps_in_epoch,
+            "progress": round(self.done, 6),
+            "loss": self.loss,
+            "samples_per_second": self.samples_per_second,
+            "seconds_left": self.seconds_left,
+            "validation": self.validation,
+            "memory_bytes": self.memory_bytes,
+            "peak_memory_bytes": self.peak_memory_bytes,
+            "measured_peak_bytes": self.measured_peak_bytes,
+        }
+
+
+class Pace:
+    """How fast samples go by; the first step is left out, in which much is done only once."""
+
+    def __init__(self) -> None:
+        self._begun: float | None = None
+        self._samples = 0
+        self._epoch_begun: float | None = None
+        self._epoch_samples = 0
+
+    def begin_epoch(self) -> None:
+        """Begin to count the samples of an epoch."""
+        self._epoch_begun = None if self._begun is None else time.monotonic()
+        self._epoch_samples = 0
+
+    def note(self, samples: int) -> float | None:
+        """Note samples that went by, and return how many do so in a second in this epoch."""
+        now = time.monotonic()
+        if self._begun is None:
+            self._begun = self._epoch_begun = now
+            return None
+        self._samples += samples
+        self._epoch_samples += samples
+        elapsed = now - self._epoch_begun if self._epoch_begun is not None else 0.0
+        return self._epoch_samples / elapsed if elapsed > 0 else None
+
+    def seconds_for(self, samples: float) -> float | None:
+        """Return how long so many samples will take, all that lies between them included."""
+        if self._begun is None or not self._samples:
+            return None
+        return (time.monotonic() - self._begun) * samples / self._samples
+
+
+def briefly(variables: Mapping[str, Any]) -> dict[str, dict[str, float | None]]:
+    """Return of the scores of each variable the RMSE, that of bicubic interpolation, the skill.
+
+    What could not be measured is None.
+    """
+    found: dict[str, dict[str, float | None]] = finite_or_null(
+        {
+            name: {
+                "rmse": scores["model"]["rmse"],
+                "bicubic_rmse": scores["bicubic"]["rmse"],
+                "skill": scores.get("skill"),
+            }
+            for name, scores in variables.items()
+        }
+    )
+    return found

@@ -1,0 +1,64 @@
+"""One process of an evaluation: `python -m srwizard.train.scorer RUN_DIR OUT_DIR SPLIT NAME`.
+
+Started exactly as training is. Rank 0 writes the scores of checkpoint NAME to `OUT_DIR/scores.json`
+and, of the test split, `OUT_DIR/samples.npz` for the report.
+"""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from srwizard import files, i18n, runconfig
+from srwizard.runconfig import RunConfig
+from srwizard.train import failures
+from srwizard.train.checkpoint import Progress
+from srwizard.train.distributed import Place, joined
+from srwizard.train.processes import end_with_parent, run_and_leave
+from srwizard.train.records import finite_or_null
+from srwizard.train.resuming import load_named
+from srwizard.train.scoring import save_examples, score
+from srwizard.train.setup import load_statistics, set_up
+
+SCORES_FILE = "scores.json"
+SAMPLES_FILE = "samples.npz"
+
+
+def main(arguments: list[str]) -> int:
+    """Score this process's part of a split."""
+    end_with_parent()
+    run_dir, out_dir = (Path(argument) for argument in arguments[:2])
+    run = runconfig.load(run_dir)
+    i18n.set_language(i18n.language_from_environment())
+    with joined(run.devices) as place:
+        where: dict[str, Any] = {"phase": "set-up", "step": None, "epoch": None}
+        try:
+            _score(run, run_dir, out_dir, place, *arguments[2:])
+        except Exception as error:
+            failures.record(out_dir, error, place.rank, where)
+            raise
+    return 0
+
+
+def _score(
+    run: RunConfig, run_dir: Path, out_dir: Path, place: Place, split: str, name: str
+) -> None:
+    contents = runconfig.verify_dataset(run)
+    statistics = load_statistics(run, run_dir, contents)
+    training = set_up(run, contents, statistics, place, whole_fields=True)
+    progress = load_named(training, run_dir, name)
+    result = asdict(score(training, split))
+    if not place.is_first:
+        return
+    if split == "test":
+        save_examples(training, contents, out_dir / SAMPLES_FILE)
+    result |= {"epoch": epoch_of(progress), "step": progress.steps}
+    files.write_json(out_dir / SCORES_FILE, finite_or_null(result))
+
+
+def epoch_of(progress: Progress) -> int:
+    """Return the last epoch that a checkpoint has seen anything of."""
+    return progress.epoch if progress.samples_in_epoch else progress.epoch - 1
+
+
+if __name__ == "__main__":
+    run_and_leave(main)

@@ -1,0 +1,126 @@
+"""Asking a run to stop, and waiting until it has. Imports no torch.
+
+The request goes to the very process that began the training: held by a descriptor, so that its
+number cannot pass to another one between the look and the signal.
+"""
+
+import contextlib
+import os
+import shlex
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from srwizard.errors import UsageError
+from srwizard.i18n import translate as _
+from srwizard.train.identity import owner_of, whereabouts
+from srwizard.train.records import Records
+from srwizard.train.standing import AT_WORK, INTERRUPTED, standing_of, state_text
+
+LOOK_SECONDS = 0.1
+ENDING_SECONDS = 10.0
+"""How long a process that has said that its training is stopped may need to end."""
+
+
+def request_stop(run_dir: Path) -> None:
+    """Ask the process that trains a run to save its checkpoint and end.
+
+    Raises:
+        UsageError: no run directory, nothing is at work there, or it is on another machine or
+            another user's.
+    """
+    standing = standing_of(run_dir)
+    if standing is None:
+        raise UsageError(
+            _("{path} is no run directory", path=run_dir),
+            _("A run directory holds a run.yaml, which the wizard writes."),
+        )
+    status = Records(run_dir).status()
+    if standing["state"] not in AT_WORK:
+        go_on = _("Go on with: srwizard train {run_dir}", run_dir=shlex.quote(str(run_dir)))
+        raise UsageError(
+            _("nothing is running in {run_dir}: {state}",
+              run_dir=run_dir, state=state_text(standing)),
+            go_on if standing["state"] in ("stopped", INTERRUPTED) else "",
+        )  # fmt: skip
+    if standing["alive"] is None:
+        raise UsageError(
+            _("{run_dir} is being trained on another machine, {host}",
+              run_dir=run_dir, host=status["host"]),
+            _("Stop it there: srwizard stop {run_dir}", run_dir=shlex.quote(str(run_dir))),
+        )  # fmt: skip
+    with _held(status) as send:
+        if owner_of(status["pid"]) != os.getuid():
+            raise UsageError(
+                _("process {pid}, which trains {run_dir}, is another user's",
+                  pid=status["pid"], run_dir=run_dir),
+                _("Ask who started it."),
+            )  # fmt: skip
+        send(signal.SIGTERM)
+
+
+@contextlib.contextmanager
+def _held(status: dict[str, Any]) -> Iterator[Callable[[int], None]]:
+    """Give a function that sends a signal to the process of a status, and to no other.
+
+    Raises:
+        UsageError: it has ended.
+    """
+    pid: int = status["pid"]
+    gone = UsageError(_("process {pid} has just ended; nothing is left to be stopped", pid=pid))
+    try:
+        descriptor: int | None = os.pidfd_open(pid)
+    except ProcessLookupError:
+        raise gone from None
+    except (OSError, AttributeError):
+        descriptor = None  # a system without them
+    try:
+        # Looked at once more: from here on the descriptor stands for this very process.
+        if whereabouts(status) != "here":
+            raise gone
+        try:
+            if descriptor is None:
+                yield lambda number: os.kill(pid, number)
+            else:
+                held = descriptor
+                yield lambda number: signal.pidfd_send_signal(held, number)
+        except ProcessLookupError:
+            raise gone from None
+    finally:
+        if descriptor is not None:
+            os.close(descriptor)
+
+
+def wait_until_ended(run_dir: Path, seconds: float | None) -> dict[str, Any] | None:
+    """Wait until a run is no longer at work.
+
+    Args:
+        run_dir: of the run.
+        seconds: how long, at most; None: as long as it takes.
+
+    Returns:
+        Where it stands then; None if it is still at work.
+    """
+    until = None if seconds is None else time.monotonic() + seconds
+    while True:
+        standing = standing_of(run_dir)
+        if standing is None or standing["state"] not in AT_WORK:
+            _wait_for_the_last_of_it(run_dir)
+            return standing
+        if until is not None and time.monotonic() > until:
+            return None
+        time.sleep(LOOK_SECONDS)
+
+
+def _wait_for_the_last_of_it(run_dir: Path) -> None:
+    """Wait for a process that has stopped to let go of the run directory: one may train on then."""
+    status = Records(run_dir).status()
+    until = time.monotonic() + ENDING_SECONDS
+    while (
+        status.get("state") == "stopped"
+        and whereabouts(status) == "here"
+        and time.monotonic() < until
+    ):
+        time.sleep(LOOK_SECONDS)

@@ -1,0 +1,81 @@
+"""What memory a training has in use, counted as the dry run counts its peak."""
+
+import contextlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+import torch
+
+from srwizard.train.distributed import Place
+
+DRY_RUN_FILE = "dry_run.json"
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The peak that a dry run has found, and what it found on a GPU beside torch's allocator."""
+
+    peak_bytes: int | None = None
+    outside_bytes: int = 0
+
+
+def measured_peak(run_dir: Path, digest: str, place: Place) -> Measured:
+    """Return the measured peak of a run: of all processes on a CPU, of this one on a GPU."""
+    try:
+        found: dict[str, Any] = json.loads((run_dir / DRY_RUN_FILE).read_text(encoding="utf-8"))
+        if found["digest"] != digest:
+            return Measured()
+        if place.device.type != "cuda":
+            return Measured(found["peak_bytes"])
+        mine = next(figures for figures in found["ranks"] if figures["rank"] == place.rank)
+        peak = int(mine["peak_bytes"])
+        return Measured(peak, max(peak - int(mine["reserved_bytes"]), 0))
+    except (OSError, ValueError, KeyError, TypeError, StopIteration):
+        return Measured()
+
+
+def memory_in_use(place: Place, outside_bytes: int = 0) -> tuple[int, int]:
+    """Return the bytes in use now and the most that were so far.
+
+    On a GPU those of this process. On a CPU the resident sets of all processes of this machine,
+    with what their loaders hold for themselves.
+
+    Args:
+        place: the device.
+        outside_bytes: on a GPU, beside torch's allocator.
+    """
+    if place.device.type == "cuda":
+        now, peak = torch.cuda.memory_reserved(), torch.cuda.max_memory_reserved()
+        return now + outside_bytes, peak + outside_bytes
+    now = peak = 0
+    for process in _ranks(place):
+        with contextlib.suppress(psutil.Error):
+            resident = int(process.memory_info().rss)
+            loaders = sum(_own_bytes(loader) for loader in process.children())
+            now += resident + loaders
+            peak += max(_peak_resident(process.pid), resident) + loaders
+    return now, peak
+
+
+def _ranks(place: Place) -> list[psutil.Process]:
+    """Return the processes of the training on this machine: torchrun's children."""
+    me = psutil.Process()
+    torchrun = me.parent() if place.world > 1 else None
+    return [me] if torchrun is None else torchrun.children()
+
+
+def _own_bytes(process: psutil.Process) -> int:
+    with contextlib.suppress(psutil.Error):
+        return int(process.memory_full_info().uss)
+    return 0
+
+
+def _peak_resident(pid: int) -> int:
+    with contextlib.suppress(OSError):
+        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    return 0

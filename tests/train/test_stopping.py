@@ -1,0 +1,144 @@
+"""Whose process a run is: never another one's, whatever its number says."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from srwizard.errors import UsageError
+from srwizard.train.identity import boot_id, identity_of, start_of, whereabouts
+from srwizard.train.records import now
+from srwizard.train.standing import standing_of, state_text
+from srwizard.train.stopping import request_stop
+
+
+@pytest.fixture
+def sleeper() -> Iterator["subprocess.Popen[bytes]"]:
+    """Somebody's process that must not be harmed."""
+    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    yield process
+    process.kill()
+    process.wait()
+
+
+@pytest.fixture
+def run_dir(tmp_path: Path) -> Path:
+    (tmp_path / "run.yaml").write_text("model: {name: EDSR}\n")
+    return tmp_path
+
+
+def say(run_dir: Path, **status: Any) -> None:
+    (run_dir / "status.json").write_text(json.dumps({"state": "running"} | status))
+
+
+def test_a_process_is_known_by_more_than_its_number(
+    sleeper: "subprocess.Popen[bytes]",
+) -> None:
+    identity = identity_of(sleeper.pid)
+    assert whereabouts(identity) == "here"
+    assert whereabouts(identity | {"process_start": identity["process_start"] - 1}) == "gone"
+    assert whereabouts(identity | {"boot_id": "another"}) == "gone"
+    assert whereabouts(identity | {"host": "elsewhere"}) == "elsewhere"
+    assert whereabouts({"pid": sleeper.pid}) == "unknown"
+    sleeper.kill()
+    sleeper.wait()
+    assert whereabouts(identity) == "gone"
+
+
+def test_who_has_ended_but_is_not_waited_for_is_gone(
+    sleeper: "subprocess.Popen[bytes]",
+) -> None:
+    identity = identity_of(sleeper.pid)
+    sleeper.kill()
+    os.waitid(os.P_PID, sleeper.pid, os.WEXITED | os.WNOWAIT)
+    assert whereabouts(identity) == "gone"
+
+
+@pytest.mark.parametrize(
+    "difference", [{"process_start": 1}, {"boot_id": "another"}, {"host": "elsewhere"}]
+)
+def test_a_recycled_number_or_another_machine_is_never_stopped(
+    run_dir: Path, sleeper: "subprocess.Popen[bytes]", difference: dict[str, Any]
+) -> None:
+    say(run_dir, **identity_of(sleeper.pid) | difference)
+    with pytest.raises(UsageError) as refused:
+        request_stop(run_dir)
+    assert refused.value.exit_code == 2
+    assert sleeper.poll() is None
+    standing = standing_of(run_dir)
+    assert standing is not None
+    if "host" in difference:
+        assert "elsewhere" in refused.value.message
+        assert (standing["state"], standing["alive"]) == ("running", None)
+    else:
+        assert "its process is gone" in refused.value.message
+        assert standing["state"] == "interrupted"
+
+
+def test_another_users_process_is_never_stopped(
+    run_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if os.getuid() == 0:
+        process = subprocess.Popen(["/bin/sleep", "600"], user=65534)
+        pid = process.pid
+    else:
+        process, pid = None, 1
+    try:
+        # Even if it claims to be ours.
+        say(run_dir, pid=pid, process_start=start_of(pid), host=socket.gethostname(),
+            boot_id=boot_id(), uid=os.getuid())  # fmt: skip
+        sent: list[int] = []
+        monkeypatch.setattr(signal, "pidfd_send_signal", lambda *_: sent.append(1))
+        monkeypatch.setattr(os, "kill", lambda *_: sent.append(1))
+        with pytest.raises(UsageError, match="another user's"):
+            request_stop(run_dir)
+        assert not sent
+    finally:
+        if process is not None:
+            monkeypatch.undo()
+            process.kill()
+            process.wait()
+
+
+def test_ours_is_asked_to_stop(run_dir: Path, sleeper: "subprocess.Popen[bytes]") -> None:
+    say(run_dir, **identity_of(sleeper.pid))
+    request_stop(run_dir)
+    assert sleeper.wait(30) == -signal.SIGTERM
+
+
+def test_without_descriptors_of_processes_too(
+    run_dir: Path, sleeper: "subprocess.Popen[bytes]", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_pid: int) -> int:
+        raise OSError("not on this system")
+
+    monkeypatch.setattr(os, "pidfd_open", refuse)
+    say(run_dir, **identity_of(sleeper.pid))
+    request_stop(run_dir)
+    assert sleeper.wait(30) == -signal.SIGTERM
+
+
+def test_another_machine_that_has_gone_silent(run_dir: Path) -> None:
+    elsewhere = identity_of(os.getpid()) | {"host": "elsewhere"}
+    for time, silent in (("2020-01-01T00:00:00+00:00", True), (now(), False), ("odd", False)):
+        say(run_dir, **elsewhere, time=time)
+        standing = standing_of(run_dir)
+        assert standing is not None
+        assert ("no sign of life for" in state_text(standing)) == silent
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{", '{"state": 3}', '{"state": "running"}'])
+def test_a_status_that_says_nothing_of_use(run_dir: Path, content: str) -> None:
+    (run_dir / "status.json").write_text(content)
+    standing = standing_of(run_dir)
+    assert standing is not None
+    assert standing["state"] in ("frozen", "interrupted")
+    with pytest.raises(UsageError, match="nothing is running"):
+        request_stop(run_dir)
