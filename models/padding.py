@@ -1,5 +1,6 @@
 """Making a field as large as a network needs it."""
 
+import torch
 from torch import Tensor
 from torch.nn import functional
 
@@ -10,10 +11,24 @@ def pad_to_multiple(x: Tensor, multiple: int) -> Tensor:
     By reflection as the authors of SwinIR do; a side too short to be reflected repeats its edge
     instead.
     """
+    if torch.compiler.is_exporting():
+        return _padded_whatever_the_size(x, multiple)
     height, width = x.shape[-2:]
     below, right = -height % multiple, -width % multiple
     if right:
         x = functional.pad(x, (0, right, 0, 0), "reflect" if right < width else "replicate")
     if below:
         x = functional.pad(x, (0, 0, 0, below), "reflect" if below < height else "replicate")
+    return x
+
+
+def _padded_whatever_the_size(x: Tensor, multiple: int) -> Tensor:
+    """Do the same without a decision that depends on the size: an exported graph has none."""
+    for axis in (-2, -1):
+        size = x.shape[axis]
+        place = torch.arange(size + -size % multiple, device=x.device)
+        edge = torch.full_like(place, size - 1)
+        too_short = place[-1:] > 2 * edge
+        beyond = torch.where(too_short, edge, 2 * edge - place)
+        x = x.index_select(axis, torch.where(place < size, place, beyond))
     return x

@@ -11,7 +11,7 @@ import click
 from rich.text import Text
 
 from srwizard import __version__, i18n
-from srwizard.commands import attend, evaluate, status
+from srwizard.commands import attend, evaluate, preparing, status, using
 from srwizard.commands.options import (
     OPTIONS,
     PATH,
@@ -20,12 +20,11 @@ from srwizard.commands.options import (
     console,
     run_directory,
 )
-from srwizard.errors import EXIT_DATASET, InterruptedByUserError, UsageError
+from srwizard.errors import InterruptedByUserError, UsageError
 from srwizard.i18n import translate as _
 
 if TYPE_CHECKING:
     from srwizard.conversation import Conversation
-    from srwizard.data.layout import Layout
     from srwizard.session import Session
 
 ORDER = (
@@ -237,110 +236,6 @@ def answers(template: bool, model: str | None, schema: bool, source: str | None)
             _("say what to print"),
             _("One of: srwizard answers --template | --schema | --from RUN_DIR"),
         )
-
-
-@command(_("Make a dataset directory from NetCDF files."))
-@click.argument("sources", nargs=-1, required=True, type=PATH, metavar="SOURCE…")
-@click.option(
-    "--variable",
-    multiple=True,
-    required=True,
-    metavar="NAME",
-    help=_("Variable in the files; repeatable."),
-)
-@click.option(
-    "-o", "--out", type=PATH, required=True, metavar="ROOT", help=_("Dataset directory to make.")
-)
-@click.option(
-    "--name",
-    multiple=True,
-    metavar="NAME",
-    help=_("Its name in the dataset; as often as --variable."),
-)
-@click.option(
-    "--scale", type=WholeNumber(), default=2, show_default=True, metavar="N", help=_("HR/LR.")
-)
-@click.option(
-    "--split",
-    default="0.7/0.15/0.15",
-    show_default=True,
-    metavar="A/B/C",
-    help=_("Shares of train/valid/test, in order of time."),
-)
-@click.option(
-    "--format",
-    "fmt",
-    type=click.Choice(["npy", "h5", "nc"]),
-    default="npy",
-    show_default=True,
-    help=_("Layout to write."),
-)
-@click.option(
-    "--area-weights", is_flag=True, help=_("Weight the block mean by the cosine of latitude.")
-)
-@click.option("--overwrite", is_flag=True, help=_("Replace what is in the directory."))
-def prepare(
-    sources: tuple[Path, ...],
-    variable: tuple[str, ...],
-    out: Path,
-    name: tuple[str, ...],
-    scale: int,
-    split: str,
-    fmt: "Layout",
-    area_weights: bool,
-    overwrite: bool,
-) -> None:
-    from srwizard.data.prepare import parse_split
-    from srwizard.data.prepare import prepare as make
-
-    names = name or variable
-    if len(names) != len(variable):
-        raise UsageError(
-            _("{count} --variable but {names} --name", count=len(variable), names=len(names)),
-            _("Give one --name for each --variable, or none."),
-        )
-    manifest = make(
-        sources,
-        variables=dict(zip(variable, names, strict=True)),
-        scale=scale,
-        split=parse_split(split),
-        out=out,
-        fmt=fmt,
-        area_weights=area_weights,
-        overwrite=overwrite,
-        progress=_progress_line if console.is_terminal else None,
-    )
-    for note in manifest.notes:
-        print(note)
-    show_dataset(out)
-
-
-def _progress_line(stage: str, done: int, total: int) -> None:
-    title = _("opening files") if stage == "open" else _("writing {split}", split=stage)
-    end = "\n" if done == total else ""
-    print(f"\r{title}: {done}/{total}", end=end, flush=True)
-
-
-@command(_("Show what is in a dataset directory."))
-@click.argument("root", type=PATH, metavar="ROOT")
-@as_json_option
-def inspect(root: Path, as_json: bool) -> None:
-    show_dataset(root, as_json=as_json)
-
-
-def show_dataset(root: Path, *, as_json: bool = False) -> None:
-    """Print what is in a dataset directory; exit with 3 where it cannot be used."""
-    from srwizard.data.inspect import inspect as look
-    from srwizard.dataset import summary_table
-    from srwizard.prompts import expand
-
-    summary = look(expand(str(root)))
-    if as_json:
-        print(json.dumps(asdict(summary), indent=2, default=str, ensure_ascii=False))
-    else:
-        console.print(summary_table(summary))
-    if not summary.usable:
-        raise click.exceptions.Exit(EXIT_DATASET)
 
 
 @command(_("List the models, or import published weights."))
@@ -565,6 +460,6 @@ def report(run_dir: Path) -> None:
     print(_("Report: {path}", path=write_report(run_dir.absolute())))
 
 
-for module in (status, attend, evaluate):
+for module in (preparing, status, attend, evaluate, using):
     for item in module.COMMANDS:
         cli.add_command(item)

@@ -82,7 +82,7 @@ def _scan(root: Path) -> Contents:
         fields.update(find(root, split, layout, problems))
     problems.extend(_absent(root, layout, fields))
     problems.extend(_unpaired(root, layout, fields))
-    return Contents(root, layout, fields, _statics(root), tuple(problems))
+    return Contents(root, layout, fields, find_statics(root), tuple(problems))
 
 
 def recognise(root: Path) -> Layout | None:
@@ -279,6 +279,7 @@ def _unpaired(root: Path, layout: Layout, fields: Mapping[FieldKey, Field]) -> I
                 )
 
 
-def _statics(root: Path) -> dict[str, tuple[Path, ...]]:
+def find_statics(root: Path) -> dict[str, tuple[Path, ...]]:
+    """Return the files of static fields of each level, in the order of their numbers."""
     directory = root / "static_variables"
     return {level: tuple(sorted((directory / level).glob("*.npy"))) for level in LEVELS}

@@ -3,15 +3,16 @@
 import base64
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from matplotlib.figure import Figure
 
 from srwizard.files import write_bytes
 from srwizard.i18n import translate as _
-from srwizard.report.maps import sample_figure
-from srwizard.report.plots import figure_style, loss_figure, png, validation_figure
+from srwizard.report.breakdown import Breakdown, latitude_figure, month_figure, spectrum_figure
+from srwizard.report.maps import domain_figure, ensemble_figure, sample_figure
+from srwizard.report.plots import figure_style, loss_figure, png, rate_figure, validation_figure
 from srwizard.report.records import Run, Samples
 
 
@@ -22,6 +23,8 @@ class Picture:
     title: str
     alternative: str
     source: str
+    width: int
+    height: int
 
 
 def best_epoch(run: Run) -> int | None:
@@ -45,6 +48,17 @@ def curves(run: Run) -> list[Picture]:
                 _("Training and validation loss by epoch."),
             )
         ]
+        rates = rate_figure(epochs)
+        if rates is not None:
+            pictures.append(
+                _picture(
+                    run,
+                    "learning_rate.png",
+                    rates,
+                    _("Learning rate"),
+                    _("Learning rate at the end of each epoch."),
+                )
+            )
         units = run.units()
         variables = dict.fromkeys(
             name for epoch in epochs for name, scores in epoch.variables.items() if scores.model
@@ -65,20 +79,48 @@ def curves(run: Run) -> list[Picture]:
     return pictures
 
 
+def domain(run: Run) -> list[Picture]:
+    """Draw where the data are: one HR field of each variable."""
+    if run.samples is None:
+        return []
+    samples = _with_units(run, run.samples)
+    with figure_style():
+        return [
+            _picture(
+                run,
+                f"data_{index + 1:02d}_{_file_word(variable)}.png",
+                domain_figure(samples, index),
+                _("{variable} in the dataset", variable=variable),
+                _(
+                    "Map of the high-resolution {variable} at {step}, with land in grey.",
+                    variable=variable,
+                    step=samples.names[0],
+                ),
+            )
+            for index, variable in enumerate(samples.variables)
+        ]
+
+
 def maps(run: Run) -> list[Picture]:
     """Draw every variable of every sample."""
     if run.samples is None:
         return []
     with figure_style():
-        return list(_maps(run, run.samples))
+        return list(_maps(run, _with_units(run, run.samples)))
+
+
+def _with_units(run: Run, samples: Samples) -> Samples:
+    units = run.units()
+    return replace(samples, units=[units.get(name, "") for name in samples.variables])
 
 
 def _maps(run: Run, samples: Samples) -> Iterator[Picture]:
     for step, when in enumerate(samples.names):
         for index, variable in enumerate(samples.variables):
+            place = f"{step + 1:02d}_{index + 1:02d}_{_file_word(variable)}"
             yield _picture(
                 run,
-                f"map_{step + 1:02d}_{index + 1:02d}_{_file_word(variable)}.png",
+                f"map_{place}.png",
                 sample_figure(samples, step, index),
                 _("{variable}, {step}", variable=variable, step=when),
                 _(
@@ -88,6 +130,60 @@ def _maps(run: Run, samples: Samples) -> Iterator[Picture]:
                     step=when,
                 ),
             )
+            if {"member", "spread"} <= samples.fields.keys():
+                yield _picture(
+                    run,
+                    f"ensemble_{place}.png",
+                    ensemble_figure(samples, step, index),
+                    _("Ensemble of {variable}, {step}", variable=variable, step=when),
+                    _(
+                        "Maps of {variable} at {step}: mean of the ensemble, one member, the "
+                        "error of the mean without its sign, and the spread.",
+                        variable=variable,
+                        step=when,
+                    ),
+                )
+
+
+def errors(run: Run) -> list[Picture]:
+    """Draw the errors of the test split by month and by latitude, and the power spectra."""
+    if run.breakdown is None:
+        return []
+    with figure_style():
+        return list(_errors(run, run.breakdown))
+
+
+def _errors(run: Run, found: Breakdown) -> Iterator[Picture]:
+    units, scale = run.units(), run.section("data").get("scale")
+    lat = run.samples.lat if run.samples is not None else None
+    for index, variable in enumerate(found.variables):
+        word = f"{index + 1:02d}_{_file_word(variable)}"
+        unit = units.get(variable, "")
+        for name, figure, title, alternative in (
+            (
+                "month",
+                month_figure(found, index, unit),
+                _("RMSE of {variable} by month", variable=variable),
+                _("Bars of the RMSE of {variable} in each month, the model beside bicubic.",
+                  variable=variable),
+            ),
+            (
+                "latitude",
+                latitude_figure(found, index, unit, lat),
+                _("RMSE of {variable} by latitude", variable=variable),
+                _("Curves of the RMSE of {variable} along latitude, the model beside bicubic.",
+                  variable=variable),
+            ),
+            (
+                "spectrum",
+                spectrum_figure(found, index, scale if isinstance(scale, int) else None),
+                _("Power spectrum of {variable}", variable=variable),
+                _("Radial power spectra of {variable}: truth, bicubic and model, and below the "
+                  "ratio of the latter two to the truth in decibels.", variable=variable),
+            ),
+        ):  # fmt: skip
+            if figure is not None:
+                yield _picture(run, f"{name}_{word}.png", figure, title, alternative)
 
 
 def _picture(run: Run, name: str, figure: Figure, title: str, alternative: str) -> Picture:
@@ -96,7 +192,9 @@ def _picture(run: Run, name: str, figure: Figure, title: str, alternative: str) 
     directory.mkdir(exist_ok=True)
     write_bytes(directory / name, content)
     encoded = base64.b64encode(content).decode("ascii")
-    return Picture(title, alternative, f"data:image/png;base64,{encoded}")
+    # Known beforehand, so that the page does not jump while it is loaded.
+    width, height = (int.from_bytes(content[start : start + 4], "big") for start in (16, 20))
+    return Picture(title, alternative, f"data:image/png;base64,{encoded}", width, height)
 
 
 def _file_word(name: str) -> str:

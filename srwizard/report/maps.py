@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from srwizard.report.colours import OUTSIDE, colours_of, error_colours
+from srwizard.report.colours import OUTSIDE, Colours, colours_of, error_colours
 from srwizard.report.grid import Grid, grid_of
 from srwizard.report.plots import QUIET, figure_text, with_units
 from srwizard.report.records import FloatArray, Samples
@@ -25,13 +25,14 @@ BAR, BAR_GAP, BAR_LABELS = 0.11, 0.12, 0.5
 class Layout:
     """Where the panels stand, and beside or under which of them the two colour bars run.
 
-    Panels come in the order LR, bicubic, SR, HR, bicubic error, SR error.
+    Six panels come in the order LR, bicubic, SR, HR, bicubic error, SR error; four in the order
+    ensemble mean, member, error, spread.
     """
 
     rows: int
     columns: int
     panel_width: float
-    cells: tuple[Cell, Cell, Cell, Cell, Cell, Cell]
+    cells: tuple[Cell, ...]
     bars_below: bool
     field_span: tuple[int, int]
     error_span: tuple[int, int]
@@ -43,6 +44,10 @@ BAND = Layout(6, 1, 7.6, ((0, 0), (1, 0), (2, 0), (3, 0), (4, 0), (5, 0)), False
 WIDE = Layout(3, 2, 3.9, ((0, 0), (1, 0), (1, 1), (0, 1), (2, 0), (2, 1)), False, (0, 1), (2, 2))
 SQUARE = Layout(2, 3, 2.7, ((0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2)), True, (0, 0), (1, 2))
 TALL = Layout(1, 6, 1.35, ((0, 0), (0, 1), (0, 2), (0, 3), (0, 4), (0, 5)), True, (0, 3), (4, 5))
+
+QUARTET = Layout(2, 2, 3.9, ((0, 0), (0, 1), (1, 0), (1, 1)), False, (0, 0), (1, 1))
+BAND_OF_FOUR = Layout(4, 1, 7.6, ((0, 0), (1, 0), (2, 0), (3, 0)), False, (0, 1), (2, 3))
+TALL_OF_FOUR = Layout(1, 4, 2.0, ((0, 0), (0, 1), (0, 2), (0, 3)), True, (0, 1), (2, 3))
 
 
 def layout_for(aspect: float) -> Layout:
@@ -136,6 +141,72 @@ def sample_figure(samples: Samples, step: int, variable: int) -> Figure:
         (layout.error_span, "error", figure.axes[4], (bicubic - hr, sr - hr)),
     )
     for span, title, mapped, fields in bars:
+        bar = figure.add_axes(sheet.bar(span))
+        _colour_bar(figure, bar, mapped, fields, with_units(title, units), below=layout.bars_below)
+    return figure
+
+
+def domain_figure(samples: Samples, variable: int) -> Figure:
+    """Draw one HR field of a variable, as large as the page: where the data are."""
+    hr = samples.fields["hr"][0, variable]
+    name, units = samples.variables[variable], samples.units[variable]
+    grid = grid_of((hr.shape[0], hr.shape[1]), samples.lon, samples.lat)
+    width = min(6.6, 4.2 / grid.aspect)
+    height = width * grid.aspect
+    figure = Figure(figsize=(LEFT + width + 1.0, TOP + height + BOTTOM))
+    _headline(figure, samples, 0, variable, grid)
+    wide, high = figure.get_size_inches()
+    axes = figure.add_axes((LEFT / wide, BOTTOM / high, width / wide, height / high))
+    axes.set_facecolor(OUTSIDE)
+    colours = colours_of(name, hr)
+    grid.draw(axes, hr, colours.colormap, colours.limits(hr))
+    grid.label(axes, width=width, height=height)
+    for spine in axes.spines.values():
+        spine.set_visible(True)
+    bar = figure.add_axes(
+        ((LEFT + width + BAR_GAP) / wide, BOTTOM / high, BAR / wide, height / high)
+    )
+    label = with_units(figure_text(name, "value"), units)
+    _colour_bar(figure, bar, axes, (hr,), label, below=False)
+    return figure
+
+
+def ensemble_figure(samples: Samples, step: int, variable: int) -> Figure:
+    """Draw the mean of an ensemble, a member of it, the error of the mean, and the spread."""
+    mean, hr, member, spread = (
+        samples.fields[name][step, variable] for name in ("sr", "hr", "member", "spread")
+    )
+    name, units = samples.variables[variable], samples.units[variable]
+    grid = grid_of((hr.shape[0], hr.shape[1]), samples.lon, samples.lat)
+    layout = layout_for(grid.aspect)
+    if layout is SQUARE or layout is WIDE:
+        layout = QUARTET
+    elif layout is BAND:
+        layout = BAND_OF_FOUR
+    else:
+        layout = TALL_OF_FOUR
+    sheet = _Sheet(layout, layout.panel_width * grid.aspect)
+    figure = Figure(figsize=sheet.size)
+    _headline(figure, samples, step, variable, grid)
+    colours, errors = colours_of(name, hr), Colours("amp")
+    limits = colours.limits(mean, member)
+    size = np.abs(mean - hr)
+    error_limits = (0.0, errors.limits(size, spread)[1])
+    panels = (
+        ("ensemble mean", mean, colours.colormap, limits),
+        ("one member", member, colours.colormap, limits),
+        ("|mean − HR|", size, errors.colormap, error_limits),
+        ("spread", spread, errors.colormap, error_limits),
+    )
+    for cell, (title, values, colormap, bounds) in zip(layout.cells, panels, strict=True):
+        axes = figure.add_axes(sheet.panel(cell), facecolor=OUTSIDE)
+        axes.set_title(title)
+        grid.draw(axes, values, colormap, bounds)
+        _label_outer(axes, cell, layout, grid, sheet.panel_height)
+    for span, title, mapped, fields in (
+        (layout.field_span, figure_text(name, "value"), figure.axes[0], (mean, member)),
+        (layout.error_span, "error, spread", figure.axes[2], (size, spread)),
+    ):
         bar = figure.add_axes(sheet.bar(span))
         _colour_bar(figure, bar, mapped, fields, with_units(title, units), below=layout.bars_below)
     return figure

@@ -8,7 +8,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from srwizard.files import write_text
 from srwizard.i18n import language
 from srwizard.i18n import translate as _
-from srwizard.report import figures, sections
+from srwizard.report import dataset, figures, history, sections
+from srwizard.report.memory import memory
 from srwizard.report.records import Run, read_run
 
 # What browsers and screen readers call the languages.
@@ -47,10 +48,18 @@ def _render(run: Run) -> str:
         score_rows=sections.score_rows(scores, units) if scores else [],
         training_facts=sections.training_facts(run, figures.best_epoch(run)),
         curves=figures.curves(run),
+        data_facts=dataset.data_facts(run),
+        dataset_tables=dataset.data_tables(run),
+        data_notes=dataset.data_notes(run),
+        domain=figures.domain(run),
         maps=figures.maps(run),
-        memory=sections.memory(run.dry_run) if run.dry_run else None,
+        errors=figures.errors(run),
+        memory=memory(run),
+        failure=history.failure_lines(run),
+        revisions=history.revision_tables(run),
         configuration=sections.configuration(run.config),
-        command=sections.reproduce_command(run),
+        reproduce_facts=history.reproduce_facts(run),
+        commands=history.reproduce_commands(run),
     )
 
 
@@ -75,7 +84,20 @@ def _texts(run: Run) -> dict[str, str]:
         "metric": _("Metric"),
         "model": _("Model"),
         "bicubic": _("Bicubic"),
-        "skill_note": _("Skill is 1 - RMSE / RMSE of bicubic. The better value is set in bold."),
+        "skill": _("Skill"),
+        "skill_note": _(
+            "Skill is 1 - error / error of bicubic: 1 is perfect, 0 as good as bicubic. The better "
+            "value is set in bold."
+        ),
+        "data": _("Data"),
+        "errors": _("Errors by month, latitude and scale"),
+        "errors_note": _(
+            "Over the test split. The spectra are summed over rings of equal wavenumber; gaps are "
+            "filled with the mean, and a Hann window is laid over the field."
+        ),
+        "no_errors": _("They are written when training ends: plots/breakdown.npz is missing."),
+        "history": _("Failures and revisions"),
+        "no_history": _("None: the run went through as it was first frozen."),
         "no_scores": _("No scores yet: neither validation nor test has been evaluated."),
         "training": _("Training"),
         "no_epochs": _("metrics.jsonl holds no epochs."),

@@ -17,7 +17,14 @@ from srwizard.report.records import Epoch
 INK = "#1f2933"
 QUIET = "#7b8794"
 MODEL = "#0b5394"
-VALID = "#c2571a"
+VALID = "#e07b1a"
+BICUBIC = "#8a949e"
+TRUTH = "#111111"
+LINE_COLOURS = (MODEL, VALID, BICUBIC, TRUTH)
+"""Of lines that stand in one figure; those who see no red or no green can tell them apart too."""
+MODEL_LOOK: dict[str, Any] = {"color": MODEL, "label": "model"}
+BICUBIC_LOOK: dict[str, Any] = {"color": BICUBIC, "label": "bicubic", "linestyle": "--"}
+TRUTH_LOOK: dict[str, Any] = {"color": TRUTH, "label": "HR", "linewidth": 1.0}
 DPI = 140
 # Beyond this many points the markers would hide the line.
 MARKED_POINTS = 40
@@ -141,12 +148,29 @@ def validation_figure(epochs: Sequence[Epoch], variable: str, units: str) -> Fig
     for axes, metric in zip(grid.flat, metrics, strict=False):
         model = [(number, scores.model.get(metric, math.nan)) for number, scores in measured]
         bicubic = [(number, scores.bicubic.get(metric, math.nan)) for number, scores in measured]
-        _curve(axes, model, color=MODEL, label="model")
-        _curve(axes, bicubic, color=QUIET, label="bicubic", linestyle="--", marker="")
+        _curve(axes, model, **MODEL_LOOK)
+        _curve(axes, bicubic, **BICUBIC_LOOK, marker="")
         axes.set_title(metric_label(metric, units))
         _finish_curves(axes)
     handles, labels = grid.flat[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper right", ncols=2)
+    return figure
+
+
+def rate_figure(epochs: Sequence[Epoch]) -> Figure | None:
+    """Draw the learning rate at the end of each epoch; None where it is not known."""
+    rates = [(epoch.number, epoch.learning_rate) for epoch in epochs]
+    if not any(math.isfinite(rate) for _, rate in rates):
+        return None
+    figure = Figure(figsize=(7.2, 1.9), layout="constrained")
+    axes = figure.subplots()
+    _curve(axes, rates, color=MODEL, drawstyle="steps-mid", marker="")
+    if _spans_decades([rate for _, rate in rates]):
+        axes.set_yscale("log")
+    else:
+        axes.set_ylim(bottom=0)
+    axes.set_ylabel("learning rate")
+    _finish_curves(axes)
     return figure
 
 

@@ -2,11 +2,12 @@
 
 import json
 import math
+import re
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,10 +16,14 @@ import yaml
 from srwizard.errors import UsageError
 from srwizard.i18n import translate as _
 
+if TYPE_CHECKING:
+    from srwizard.report.breakdown import Breakdown
+
 FloatArray = npt.NDArray[np.floating[Any]]
 Scores = dict[str, float]
 
 FIELDS = ("lr", "bicubic", "sr", "hr")
+ENSEMBLE_FIELDS = ("member", "spread")
 
 
 @dataclass(frozen=True)
@@ -47,6 +52,8 @@ class Epoch:
     seconds: float
     samples_per_second: float
     variables: dict[str, VariableScores]
+    learning_rate: float = math.nan
+    peak_memory_bytes: float = math.nan
 
 
 @dataclass(frozen=True)
@@ -56,6 +63,7 @@ class Evaluation:
     checkpoint: str
     epoch: int | None
     variables: dict[str, VariableScores]
+    members: int = 1
 
 
 @dataclass(frozen=True)
@@ -69,7 +77,10 @@ class Metrics:
 
 @dataclass(frozen=True)
 class Samples:
-    """Fields to draw, `[step, variable, row, column]` in physical units, NaN on land."""
+    """Fields to draw, `[step, variable, row, column]` in physical units, NaN on land.
+
+    Of a diffusion model there are `member` and `spread` too.
+    """
 
     names: list[str]
     variables: list[str]
@@ -77,6 +88,14 @@ class Samples:
     fields: Mapping[str, FloatArray]
     lon: FloatArray | None
     lat: FloatArray | None
+
+
+@dataclass(frozen=True)
+class Revision:
+    """An earlier config of the run, with the settings that are otherwise now: old and new."""
+
+    file: str
+    changes: list[tuple[str, Any, Any]]
 
 
 @dataclass(frozen=True)
@@ -88,6 +107,10 @@ class Run:
     metrics: Metrics
     dry_run: dict[str, Any] | None
     samples: Samples | None
+    breakdown: "Breakdown | None" = None
+    manifest: dict[str, Any] = field(default_factory=dict)
+    failure: dict[str, Any] | None = None
+    revisions: list[Revision] = field(default_factory=list)
 
     def section(self, name: str) -> dict[str, Any]:
         """Return a section of the run config, empty where there is none."""
@@ -96,10 +119,16 @@ class Run:
 
     def units(self) -> dict[str, str]:
         """Return the units of the variables whose units are known."""
+        known = self.manifest.get("variables")
+        stated = {
+            str(name): str(found["attributes"]["units"])
+            for name, found in (known.items() if isinstance(known, dict) else ())
+            if isinstance(found, dict) and (found.get("attributes") or {}).get("units")
+        }
         if self.samples is None:
-            return {}
+            return stated
         pairs = zip(self.samples.variables, self.samples.units, strict=True)
-        return {variable: unit for variable, unit in pairs if unit}
+        return stated | {variable: unit for variable, unit in pairs if unit}
 
 
 def read_run(directory: Path) -> Run:
@@ -108,13 +137,87 @@ def read_run(directory: Path) -> Run:
     Raises:
         UsageError: it is no run directory, has no metrics, or a file in it is damaged.
     """
+    config = _read_config(directory / "run.yaml")
     return Run(
         directory=directory,
-        config=_read_config(directory / "run.yaml"),
+        config=config,
         metrics=_read_metrics(directory / "metrics.jsonl"),
         dry_run=_read_dry_run(directory / "dry_run.json"),
         samples=_read_samples(directory / "plots" / "samples.npz"),
+        breakdown=_read_breakdown(directory / "plots" / "breakdown.npz"),
+        manifest=_read_manifest(config),
+        failure=_read_failure(directory / "failure.json"),
+        revisions=_read_revisions(directory, config),
     )
+
+
+def _read_manifest(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what `prepare` has written of the dataset; nothing where it is not there any more."""
+    data = config.get("data")
+    root = data.get("root") if isinstance(data, dict) else None
+    if not isinstance(root, str):
+        return {}
+    return _json_if_readable(Path(root) / "manifest.json") or {}
+
+
+def _read_failure(path: Path) -> dict[str, Any] | None:
+    found = _json_if_readable(path)
+    return found if found and {"kind", "error"} <= found.keys() else None
+
+
+def _json_if_readable(path: Path) -> dict[str, Any] | None:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return content if isinstance(content, dict) else None
+
+
+def _read_revisions(directory: Path, config: Mapping[str, Any]) -> list[Revision]:
+    found = []
+    numbered = [(int(match[1]), match[0]) for path in directory.glob("run.r*.yaml")
+                if (match := re.fullmatch(r"run\.r(\d+)\.yaml", path.name))]  # fmt: skip
+    for _number_of_it, name in sorted(numbered):
+        earlier = _read_config(directory / name)
+        before, now = _settings(earlier), _settings(config)
+        changes = [
+            (key, before.get(key), now.get(key))
+            for key in sorted(before.keys() | now.keys())
+            if before.get(key) != now.get(key)
+        ]
+        found.append(Revision(name, changes))
+    return found
+
+
+def _settings(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings that a person decides, by their dotted keys."""
+    found: dict[str, Any] = {}
+
+    def note(prefix: str, node: Any) -> None:
+        if isinstance(node, Mapping):
+            for key, value in node.items():
+                note(f"{prefix}.{key}" if prefix else str(key), value)
+        else:
+            found[prefix] = node
+
+    for section in ("data", "model", "training", "devices", "memory"):
+        note(section, {k: v for k, v in (config.get(section) or {}).items() if k != "fingerprint"})
+    return found
+
+
+def _read_breakdown(path: Path) -> "Breakdown | None":
+    from srwizard.report.breakdown import Breakdown
+
+    if not path.is_file():
+        return None
+    try:
+        with np.load(path) as archive:
+            return Breakdown.read({name: archive[name] for name in archive.files})
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise UsageError(
+            _("{path} cannot be used: {error}", path=path, error=error),
+            _("Delete the file, then write the report again."),
+        ) from error
 
 
 def _read_config(path: Path) -> dict[str, Any]:
@@ -166,6 +269,8 @@ def _epoch(event: Mapping[str, Any]) -> Epoch:
         seconds=_number(event.get("seconds")),
         samples_per_second=_number(event.get("samples_per_second")),
         variables=_variables(valid),
+        learning_rate=_number(event.get("lr")),
+        peak_memory_bytes=_number(event.get("peak_memory_bytes")),
     )
 
 
@@ -175,6 +280,7 @@ def _evaluation(event: Mapping[str, Any]) -> Evaluation:
         checkpoint=str(event.get("checkpoint") or ""),
         epoch=None if epoch is None else int(epoch),
         variables=_variables(event),
+        members=int(event.get("members") or 1),
     )
 
 
@@ -232,7 +338,8 @@ def _samples(arrays: Mapping[str, npt.NDArray[Any]]) -> Samples:
         raise ValueError(
             _("{units} units for {variables} variables", units=len(units), variables=len(variables))
         )
-    fields = {name: np.asarray(arrays[name], dtype=np.float64) for name in FIELDS}
+    names_present = [*FIELDS, *(name for name in ENSEMBLE_FIELDS if name in arrays)]
+    fields = {name: np.asarray(arrays[name], dtype=np.float64) for name in names_present}
     shape = fields["hr"].shape
     for name, values in fields.items():
         if values.ndim != 4 or values.shape[:2] != (len(names), len(variables)):

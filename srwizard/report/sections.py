@@ -1,7 +1,6 @@
 """The sections of the page, in words: what the template lays out."""
 
 import math
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +8,7 @@ from typing import Any
 from srwizard.i18n import translate as _
 from srwizard.report.plots import METRIC_NAMES, METRIC_UNITS
 from srwizard.report.records import Epoch, Metrics, Run, VariableScores
-from srwizard.report.tables import Table, bytes_text, number_text, tables_of, text_of
+from srwizard.report.tables import Table, number_text, tables_of, text_of
 
 # Of these a smaller value is the better one.
 ERRORS = frozenset({"rmse", "mae", "bias", "spectrum_error", "crps"})
@@ -36,23 +35,18 @@ class Card:
 
 @dataclass(frozen=True)
 class ScoreRow:
-    """One metric of one variable; `variable` is empty where the row above names it."""
+    """One metric of one variable; `variable` is empty where the row above names it.
+
+    `skill` is 1 - model / bicubic, for the metrics of which less is better.
+    """
 
     variable: str
     metrics_below: int
     metric: str
     model: str
     bicubic: str
+    skill: str
     winner: str
-
-
-@dataclass(frozen=True)
-class Memory:
-    """What the dry run measured."""
-
-    sentence: str
-    ratio: float | None
-    tables: list[Table]
 
 
 def title(run: Run) -> str:
@@ -91,7 +85,15 @@ def scored(metrics: Metrics) -> Scored | None:
     """Return the scores to lead with: of the test split, else of the latest validation."""
     test = metrics.test
     if test is not None and test.variables:
-        if test.epoch is None:
+        if test.members > 1:
+            source = _(
+                "Test split, checkpoint “{checkpoint}” of epoch {epoch}; the mean of {members} "
+                "members.",
+                checkpoint=test.checkpoint,
+                epoch=text_of(test.epoch),
+                members=test.members,
+            )
+        elif test.epoch is None:
             source = _("Test split.")
         else:
             source = _(
@@ -159,10 +161,17 @@ def score_rows(scores: Scored, units: Mapping[str, str]) -> list[ScoreRow]:
                     metric=METRIC_NAMES.get(metric, metric) + (f" [{unit}]" if unit else ""),
                     model=number_text(model, 4),
                     bicubic=number_text(bicubic, 4),
+                    skill=_skill(metric, model, bicubic),
                     winner=_winner(metric, model, bicubic),
                 )
             )
     return rows
+
+
+def _skill(metric: str, model: float, bicubic: float) -> str:
+    if metric not in ERRORS or metric == "bias" or not bicubic > 0 or not math.isfinite(model):
+        return ""
+    return f"{1 - model / bicubic:.3f}"
 
 
 def _winner(metric: str, model: float, bicubic: float) -> str:
@@ -206,32 +215,6 @@ def _duration(seconds: float) -> str:
     return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s"
 
 
-def memory(dry_run: Mapping[str, Any]) -> Memory:
-    """Put the dry run into a sentence and tables."""
-    peak, capacity = dry_run.get("peak_bytes"), dry_run.get("capacity_bytes")
-    verdicts = {"fits": _("fits"), "tight": _("tight"), "does not fit": _("does not fit")}
-    verdict = verdicts.get(str(dry_run.get("verdict")), text_of(dry_run.get("verdict")))
-    ratio = dry_run.get("ratio")
-    if isinstance(peak, int | float) and isinstance(capacity, int | float) and capacity > 0:
-        ratio = peak / capacity if ratio is None else ratio
-        sentence = _(
-            "Measured peak: {peak} of {capacity} on {device} ({percent} %). Verdict: {verdict}.",
-            peak=bytes_text(peak),
-            capacity=bytes_text(capacity),
-            device=text_of(dry_run.get("device")),
-            percent=f"{100 * ratio:.1f}",
-            verdict=verdict,
-        )
-    else:
-        sentence = _("Verdict: {verdict}.", verdict=verdict)
-    return Memory(sentence, ratio, tables_of(dry_run, _("Dry run")))
-
-
 def configuration(config: Mapping[str, Any]) -> list[Table]:
     """Return the run config, section by section."""
     return tables_of(config, _("Run"))
-
-
-def reproduce_command(run: Run) -> str:
-    """Return the command that trains this run again."""
-    return f"srwizard train {shlex.quote(str(run.directory))}"

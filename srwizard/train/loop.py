@@ -22,6 +22,7 @@ from srwizard.train.diagnosis import origin_of_non_finite
 from srwizard.train.distributed import add_over_ranks, any_rank
 from srwizard.train.failures import NonFiniteLossError
 from srwizard.train.order import Step, training_steps
+from srwizard.train.peak import peak_bytes
 from srwizard.train.records import Records
 from srwizard.train.resuming import save
 from srwizard.train.scoring import score
@@ -93,6 +94,7 @@ def train(training: Training, run_dir: Path, records: Records, callbacks: Callba
             event["valid"] = asdict(valid)
             better = note_validation(progress, valid.error(training.span.cpu()))
             note_plateau(progress, run.training, better=better)
+        event["peak_memory_bytes"] = peak_bytes(place)
         progress.epoch += 1
         progress.samples_in_epoch, progress.loss_sum = 0, 0.0
         # First the record, then the checkpoint: on resume, records behind it are dropped.

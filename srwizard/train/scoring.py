@@ -16,15 +16,16 @@ from srwizard.data.layout import Contents
 from srwizard.data.samples import Key
 from srwizard.data.statics import static_files
 from srwizard.train import averaging
+from srwizard.train.breakdown import Breakdown
 from srwizard.train.distributed import add_over_ranks
 from srwizard.train.ensembles import SUMS as ENSEMBLE_SUMS
 from srwizard.train.ensembles import add_ensemble_scores, ensemble_sums
+from srwizard.train.inference import apply_network
 from srwizard.train.losses import sample_losses
 from srwizard.train.metrics import masked_sums, scores_table, sums_length
 from srwizard.train.order import scoring_batches
-from srwizard.train.sampling import draw, draws_samples, members_of, noise_of
+from srwizard.train.sampling import members_of, noise_of
 from srwizard.train.setup import Training
-from srwizard.train.tiling import super_resolve_tiled
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,7 @@ def score(
     *,
     batch_limit: int | None = None,
     sampling_steps: int | None = None,
+    breakdown: Breakdown | None = None,
 ) -> Score:
     """Score a split over all ranks; every sample counts once.
 
@@ -65,6 +67,7 @@ def score(
         split: "train", "valid" or "test".
         batch_limit: stop after so many batches of each rank (a dry run).
         sampling_steps: of a diffusion model, if not its own (a dry run).
+        breakdown: filled with where and when the errors are.
     """
     place = training.place
     batches = scoring_batches(
@@ -80,7 +83,7 @@ def score(
     bicubic = torch.zeros_like(model)
     ensemble = torch.zeros(channels, len(ENSEMBLE_SUMS), dtype=torch.float64)
     count = members_of(training.bare, split)
-    known = training.baseline.get(split)
+    known = training.baseline.get(split) if breakdown is None else None
     training.bare.eval()
     chosen = [tuple(keys) for keys in batches[:batch_limit]]
     for keys, batch in zip(chosen, training.batches(split, chosen), strict=True):
@@ -102,18 +105,23 @@ def score(
             [losses.double().sum().cpu(), torch.tensor(float(len(losses))).double()]
         )
         truth = to_physical(training, batch["hr"])
-        model += _sums(training, to_physical(training, sr), truth, batch["mask"])
+        physical = to_physical(training, sr)
+        model += _sums(training, physical, truth, batch["mask"])
         if count > 1:
             ensemble += _ensemble_sums(training, members, truth, batch["mask"])
         if known is None:
             baseline = upsample(batch["bicubic_input"], training.run.data.scale)
             bicubic += _sums(training, baseline, truth, batch["mask"])
+            if breakdown is not None:
+                breakdown.add(indices, physical, baseline, truth, batch["mask"])
     loss, model = add_over_ranks(place, loss), add_over_ranks(place, model)
     ensemble = add_over_ranks(place, ensemble)
     if known is None:
         known = add_over_ranks(place, bicubic)
         if batch_limit is None:
             training.baseline[split] = known
+    if breakdown is not None:
+        breakdown.complete(place, model, known)
     table = scores_table(training.run.data.variables, model, known, training.span.cpu())
     return Score(
         loss=float(loss[0] / loss[1].clamp(min=1)),
@@ -146,11 +154,9 @@ def super_resolve(
     scale, patch = training.run.data.scale, training.run.memory.patch_size
     averaged = averaging.in_place_of_weights(training.averaged, training.bare)
     with averaged, training.autocast():
-        if draws_samples(training.bare):
-            return draw(training.bare, lr, noise, scale=scale, patch=patch, steps=sampling_steps)
-        if patch is None:
-            return training.bare(lr).float()  # type: ignore[no-any-return]
-        return super_resolve_tiled(training.bare, lr, scale, patch // scale)
+        return apply_network(
+            training.bare, lr, noise, scale=scale, patch=patch, steps=sampling_steps
+        )
 
 
 def to_physical(training: Training, values: Tensor) -> Tensor:

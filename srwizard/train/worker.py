@@ -15,6 +15,7 @@ from srwizard.errors import EXIT_INTERRUPTED
 from srwizard.i18n import translate as _
 from srwizard.runconfig import RunConfig
 from srwizard.train import checkpoint, failures, trackers
+from srwizard.train.breakdown import Breakdown
 from srwizard.train.distributed import Place, joined, wait_for_all
 from srwizard.train.loop import Callbacks, train
 from srwizard.train.processes import end_with_parent, run_and_leave
@@ -25,6 +26,7 @@ from srwizard.train.screen import Screen
 from srwizard.train.setup import Training, load_statistics, set_up
 
 EXAMPLES_FILE = Path("plots") / "samples.npz"
+BREAKDOWN_FILE = Path("plots") / "breakdown.npz"
 
 
 class StopRequest:
@@ -147,8 +149,11 @@ def _going_on(training: Training, name: str) -> str:
 def _evaluate(training: Training, run_dir: Path, records: Records) -> None:
     """Score the test split with the best checkpoint."""
     loaded = load_best(training, run_dir)
-    result = score(training, "test")
+    variables, pairs = training.run.data.variables, training.splits["test"]
+    breakdown = Breakdown.empty(len(variables), training.run.data.hr_shape[0], len(pairs))
+    result = score(training, "test", breakdown=breakdown)
     if training.place.is_first:
+        breakdown.save(run_dir / BREAKDOWN_FILE, variables, pairs.steps)
         _say(records, loaded.notices if loaded else ())
         records.append(
             {

@@ -101,3 +101,18 @@ def sample_arrays(
         "sr": hr + 0.1,
         "hr": hr,
     }
+
+
+def breakdown_arrays(rows: int = 32, wavenumbers: int = 16) -> dict[str, Any]:
+    """Return sums as plots/breakdown.npz holds them, of four steps in two months."""
+    random = np.random.default_rng(1)
+    spectrum = np.arange(1, wavenumbers + 1) ** -3.0
+    return {
+        "variables": np.array(["temp", "uo"]),
+        "names": np.array(["20100116T000000", "20100216T000000", "20110116T000000", "20110201T00"]),
+        "rows": random.uniform(1, 2, (2, 2, rows)),
+        "row_points": np.full((2, rows), 40.0),
+        "steps": random.uniform(1, 2, (2, 2, 4)),
+        "step_points": np.full((2, 4), 300.0),
+        "spectra": np.stack([np.stack([spectrum * factor] * 2) for factor in (0.9, 0.7, 1.0)]),
+    }

@@ -2,18 +2,22 @@
 
 import base64
 import gettext
+import json
 import subprocess
 import sys
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pytest
-from made_up_run import CONFIG, EVENTS, epoch_event, sample_arrays
+import yaml
+from made_up_run import CONFIG, EVENTS, TEST_EVENT, breakdown_arrays, epoch_event, sample_arrays
 
 from srwizard import i18n
 from srwizard.errors import UsageError
 from srwizard.report import write_report
+from srwizard.report.breakdown import Breakdown
 
 BuildRun = Callable[..., Path]
 
@@ -101,7 +105,7 @@ def test_page_needs_nothing_else(build_run: BuildRun) -> None:
         assert "href" not in attributes
         assert (attributes.get("src") or "data:").startswith("data:")
     images = page.all("img")
-    assert len(images) == 5
+    assert len(images) == 8
     assert all(image["alt"] for image in images)
     source = images[0]["src"] or ""
     assert base64.b64decode(source.split(",")[1]).startswith(b"\x89PNG")
@@ -117,6 +121,9 @@ def test_figures_are_saved_beside(build_run: BuildRun) -> None:
     run = build_run(samples=sample_arrays(variables=("temp", "a/b c")))
     write_report(run)
     assert sorted(path.name for path in (run / "plots").glob("*.png")) == [
+        "data_01_temp.png",
+        "data_02_a_b_c.png",
+        "learning_rate.png",
         "loss.png",
         "map_01_01_temp.png",
         "map_01_02_a_b_c.png",
@@ -199,6 +206,106 @@ def test_damaged_file_is_named(build_run: BuildRun, name: str, text: str) -> Non
         write_report(run)
 
 
+def test_errors_are_drawn_by_month_latitude_and_scale(build_run: BuildRun) -> None:
+    run = build_run()
+    np.savez(run / "plots" / "breakdown.npz", **breakdown_arrays())
+    page = Page(write_report(run))
+    for name in ("month", "latitude", "spectrum"):
+        assert (run / "plots" / f"{name}_01_temp.png").is_file()
+    assert "RMSE of temp by month" in page.text
+    assert "Power spectrum of uo" in page.text
+    (run / "plots" / "month_01_temp.png").unlink()
+    np.savez(
+        run / "plots" / "breakdown.npz", **breakdown_arrays() | {"names": np.array(["000001"] * 4)}
+    )
+    assert "by month" not in Page(write_report(run)).text.replace("Errors by month", "")
+    assert not (run / "plots" / "month_01_temp.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "month"),
+    [
+        ("20060416T000000", 4),
+        ("20060416", 4),
+        ("sst_2006-12", 12),
+        ("thetao-200601", 1),
+        ("00010203T000000", 2),
+        ("000001", None),
+        ("000412", None),
+        ("20061301", None),
+    ],
+)
+def test_months_are_read_from_the_names_of_steps(name: str, month: int | None) -> None:
+    found = Breakdown.read(breakdown_arrays() | {"names": np.array([name] * 4)}).months()
+    assert (None if found is None else found[0]) == month
+
+
+def test_page_shows_the_dataset_as_it_was_prepared(build_run: BuildRun, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    statistics = {"mean": 15.25, "std": 2.5, "min": 4.0, "max": 25.0, "observed_share": 0.625}
+    manifest = {
+        "sources": ["a.nc", "b.nc"],
+        "variables": {"temp": {"attributes": {"units": "degC"}}},
+        "splits": {
+            "train": {
+                "first": "2001-01-01T00:00:00",
+                "last": "2003-12-31T00:00:00",
+                "statistics": {"temp": statistics},
+            }
+        },
+        "notes": ["a warning about the splits"],
+    }
+    (data / "manifest.json").write_text(json.dumps(manifest))
+    config = {**CONFIG, "data": {**CONFIG["data"], "root": str(data)}}
+    page = Page(write_report(build_run(config=config)))
+    assert "train 100 2001-01-01T00:00:00 2003-12-31T00:00:00" in page.text
+    assert "temp [degC] train 15.25 2.5 4 25 62.5 %" in page.text
+    assert "a warning about the splits" in page.text
+    assert "RMSE [degC]" in page.text
+
+
+def test_memory_is_measured_and_actual(build_run: BuildRun) -> None:
+    events = [{**epoch_event(1), "peak_memory_bytes": 33 * 2**27}, epoch_event(2)]
+    page = Page(write_report(build_run(events=events)))
+    assert "measured by the dry run 3 GiB –" in page.text
+    assert "actual, in training 4.125 GiB +37.5 %" in page.text
+
+
+def test_failures_and_earlier_revisions_are_told(build_run: BuildRun) -> None:
+    run = build_run()
+    assert "None: the run went through" in Page(write_report(run)).text
+    earlier = {**CONFIG, "training": {**CONFIG["training"], "lr": 0.1}}
+    (run / "run.r1.yaml").write_text(yaml.safe_dump(earlier))
+    failure = {"kind": "loss_not_finite", "error": "the loss is nan", "rank": 0, "step": 7,
+               "epoch": 2, "phase": "training", "time": "2026"}  # fmt: skip
+    (run / "failure.json").write_text(json.dumps(failure))
+    page = Page(write_report(run))
+    assert "Error: the loss is nan" in page.text
+    assert "What to change:" in page.text
+    assert "Earlier revision run.r1.yaml Setting Then Now training.lr 0.1 0.001" in page.text
+    (run / "failure.json").write_text('{"kind": "no such kind", "error": "strange"}')
+    assert "strange" in Page(write_report(run)).text
+
+
+def test_page_says_how_to_reproduce_the_run(build_run: BuildRun) -> None:
+    run = build_run()
+    page = Page(write_report(run))
+    assert "Digest 0123abcd" in page.text
+    assert "torch 2.13.0" in page.text
+    assert f"srwizard answers --from {run} > answers.yaml" in page.text
+
+
+def test_an_ensemble_shows_its_members_and_spread(build_run: BuildRun) -> None:
+    samples = sample_arrays()
+    samples |= {"member": samples["hr"] + 0.3, "spread": np.abs(samples["hr"]) * 0.01}
+    run = build_run(samples=samples, events=[epoch_event(1), {**TEST_EVENT, "members": 8}])
+    page = Page(write_report(run))
+    assert "the mean of 8 members" in page.text
+    assert (run / "plots" / "ensemble_01_02_uo.png").is_file()
+    assert any("spread" in (image["alt"] or "") for image in page.all("img"))
+
+
 class Marked(gettext.NullTranslations):
     """A catalogue that leaves its mark on every text it is asked for."""
 
@@ -213,7 +320,7 @@ def test_page_is_in_the_language_of_the_user(
     monkeypatch.setattr(i18n, "_translations", Marked())
     page = Page(write_report(build_run(samples=sample_arrays())))
     assert page.all("html")[0]["lang"] == "zh-CN"
-    assert len(page.headings) == 6
+    assert len(page.headings) == 9
     assert all(heading.startswith("译") for heading in page.headings)
     assert all((image["alt"] or "").startswith("译") for image in page.all("img"))
     assert "译Super-resolution of temp, uo" in page.text

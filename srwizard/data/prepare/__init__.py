@@ -1,5 +1,29 @@
-"""Make a dataset directory of low/high-resolution pairs from NetCDF files."""
+"""Make a dataset directory of low/high-resolution pairs from NetCDF files and Zarr stores."""
 
-from srwizard.data.prepare.dataset import Progress, Split, parse_split, prepare
+from srwizard.data.prepare.dataset import Progress, prepare
+from srwizard.data.prepare.manifest import Manifest
+from srwizard.data.prepare.selection import (
+    Selection,
+    parse_depths,
+    parse_latitudes,
+    parse_longitudes,
+    parse_times,
+)
+from srwizard.data.prepare.splits import Split, parse_split
+from srwizard.data.prepare.static_fields import parse_static
+from srwizard.data.prepare.units import parse_units
 
-__all__ = ["Progress", "Split", "parse_split", "prepare"]
+__all__ = [
+    "Manifest",
+    "Progress",
+    "Selection",
+    "Split",
+    "parse_depths",
+    "parse_latitudes",
+    "parse_longitudes",
+    "parse_split",
+    "parse_static",
+    "parse_times",
+    "parse_units",
+    "prepare",
+]

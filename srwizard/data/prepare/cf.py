@@ -22,6 +22,10 @@ LATITUDE_UNITS = {
 LONGITUDE_UNITS = {
     "degrees_east", "degree_east", "degree_e", "degrees_e", "degreee", "degreese",
 }  # fmt: skip
+LEVEL_NAMES = {
+    "depth", "deptht", "depthu", "depthv", "depthw", "lev", "level", "levels", "olevel", "z",
+    "zt", "st_ocean", "nav_lev", "depth_coord", "model_level_number",
+}  # fmt: skip
 LATITUDE_NAMES = {"lat", "latitude", "nav_lat"}
 LONGITUDE_NAMES = {"lon", "longitude", "nav_lon"}
 
@@ -71,29 +75,81 @@ class Axes:
         rows: the dimension of H.
         columns: the dimension of W.
         squeezed: dimensions of length 1 that are neither.
+        level: the vertical dimension, the index that is taken of it, and its depth; or None.
     """
 
     time: TimeAxis
     rows: str
     columns: str
     squeezed: tuple[str, ...]
+    level: tuple[str, int, float] | None = None
 
 
-def find_axes(dataset: xr.Dataset, variable: str) -> Axes:
+def find_axes(dataset: xr.Dataset, variable: str, depth: float | None = None) -> Axes:
     """Tell the time, row and column dimensions of `variable`.
 
+    Args:
+        dataset: the file's content.
+        variable: one of it.
+        depth: take the level nearest to it, in the unit of the vertical coordinate.
+
     Raises:
-        DatasetError: another dimension is longer than 1, or fewer than two are left for the grid.
+        DatasetError: another dimension is longer than 1, or fewer than two are left for the grid;
+            a depth is given and there is no vertical dimension.
     """
     field = dataset[variable]
     time = find_time(dataset, variable)
-    others = [str(name) for name in field.dims if name != time.dimension]
+    level = None if depth is None else _nearest_level(dataset, field, depth)
+    others = [
+        str(name)
+        for name in field.dims
+        if name != time.dimension and (level is None or name != level[0])
+    ]
     wide = [name for name in others if field.sizes[name] > 1]
     latitude = find_coordinate(dataset, wide, "latitude")
     longitude = find_coordinate(dataset, wide, "longitude")
     rows, columns = _horizontal(field, wide, latitude, longitude)
     squeezed = tuple(name for name in others if name not in (rows, columns))
-    return Axes(time, rows, columns, squeezed)
+    return Axes(time, rows, columns, squeezed, level)
+
+
+def find_level(dataset: xr.Dataset, field: xr.DataArray) -> str | None:
+    """Return the vertical dimension of a variable: by its coordinate's attributes, else by name."""
+    for dimension in (str(name) for name in field.dims):
+        attributes = dataset[dimension].attrs if dimension in dataset.variables else {}
+        vertical = (
+            str(attributes.get("axis")) == "Z"
+            or str(attributes.get("positive", "")).lower() in ("up", "down")
+            or "depth" in str(attributes.get("standard_name", ""))
+        )
+        if vertical or dimension.lower() in LEVEL_NAMES:
+            return dimension
+    return None
+
+
+def _nearest_level(
+    dataset: xr.Dataset, field: xr.DataArray, depth: float
+) -> tuple[str, int, float]:
+    dimension = find_level(dataset, field)
+    if dimension is None:
+        raise DatasetError(
+            _("Variable {variable} of dimensions {dimensions} has no depth to choose from.",
+              variable=field.name, dimensions=_sizes(field)),
+            _("Leave --depth out."),
+        )  # fmt: skip
+    if dimension not in dataset.variables or dataset[dimension].dtype.kind not in "iuf":
+        raise DatasetError(
+            _("The dimension {dimension} of {variable} has no depths.",
+              dimension=dimension, variable=field.name),
+            _("Add a coordinate of that name, or select one index first, e.g. with ncks -d "
+              "{dimension},0.", dimension=dimension),
+        )  # fmt: skip
+    values = np.atleast_1d(dataset[dimension].values.astype(np.float64))
+    # Heights count upward: what lies 100 m deep is at -100.
+    upward = str(dataset[dimension].attrs.get("positive", "")).lower() == "up"
+    depths = -values if upward or bool((values <= 0).all()) else values
+    index = int(np.nanargmin(np.abs(depths - depth)))
+    return dimension, index, float(depths[index])
 
 
 def find_time(dataset: xr.Dataset, variable: str) -> TimeAxis:
@@ -226,12 +282,15 @@ def _horizontal(
     horizontal = by_coordinates if len(by_coordinates) == 2 else wide[-2:]
     extra = [name for name in wide if name not in horizontal]
     if extra:
+        levels = [name for name in extra if name.lower() in LEVEL_NAMES]
         raise DatasetError(
             _("Variable {variable} has dimensions {dimensions}: {extra} is neither time nor "
               "horizontal.",
               variable=field.name, dimensions=_sizes(field), extra=", ".join(extra)),
-            _("Select one index of {extra} first, e.g. with ncks -d {first},0 or "
-              "xarray's isel({first}=0).", extra=", ".join(extra), first=extra[0]),
+            _("Choose the depth of one or more levels, e.g. --depth 0 or --depth 0,100.")
+            if levels == extra
+            else _("Select one index of {extra} first, e.g. with ncks -d {first},0 or "
+                   "xarray's isel({first}=0).", extra=", ".join(extra), first=extra[0]),
         )  # fmt: skip
     if latitude is not None and latitude.ndim == 1 and str(latitude.dims[0]) in horizontal:
         rows = str(latitude.dims[0])

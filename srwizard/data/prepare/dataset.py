@@ -1,34 +1,37 @@
-"""Make a dataset directory of low/high-resolution pairs from NetCDF files.
+"""Make a dataset directory of low/high-resolution pairs from NetCDF files and Zarr stores.
 
-The high-resolution fields are the sources, cropped to a multiple of the scale; the low-resolution
-fields are their block means. One step is in memory at a time, whatever the length of the record.
+The high-resolution fields are the sources, cut to the region and cropped to a multiple of the
+scale; the low-resolution fields are their block means. A few windows of steps are in memory at a
+time, whatever the length of the record.
 """
 
-import math
+import contextlib
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 from typing import get_args
 
-import numpy as np
-import numpy.typing as npt
-
 from srwizard import __version__
-from srwizard.data.layout import SPLITS, Layout
-from srwizard.data.prepare.grid import block_mean, cell_weights, divisible_shape
+from srwizard.data.layout import Layout
+from srwizard.data.prepare.grid import cell_weights, divisible_shape
+from srwizard.data.prepare.leakage import leakage_notes
 from srwizard.data.prepare.manifest import (
     Crop,
     FieldTally,
     Manifest,
-    PreparedSplit,
     PreparedVariable,
+    Region,
     notes_on,
 )
+from srwizard.data.prepare.pairs import Pairs, Recipe, as_tasks, made_pairs
 from srwizard.data.prepare.record import Survey, survey_sources
-from srwizard.data.prepare.source import Step, StepReader
+from srwizard.data.prepare.selection import Selection, window_of
+from srwizard.data.prepare.source import windows
+from srwizard.data.prepare.splits import Split, check_split, divide, named, prepared_splits
+from srwizard.data.prepare.static_fields import StaticSource, static_fields
 from srwizard.data.prepare.target import MANIFEST_NAME, check_target, staged_directory
+from srwizard.data.prepare.units import Conversion, conversion
 from srwizard.data.prepare.write import (
     RESERVED_NAMES,
     SPLIT_WRITERS,
@@ -40,31 +43,8 @@ from srwizard.errors import DatasetError, UsageError
 from srwizard.files import write_json
 from srwizard.i18n import translate as _
 
-Split = tuple[float, float, float]
 Progress = Callable[[str, int, int], None]
 """(stage, done, total); the stages are open (files), then train, valid and test (fields)."""
-
-SPLIT_SUM_TOLERANCE = 1e-6
-
-
-def parse_split(text: str) -> Split:
-    """Read "0.7/0.15/0.15", the shares of train, valid and test.
-
-    Raises:
-        UsageError: not three numbers above 0 that sum to 1.
-    """
-    try:
-        shares = [float(part) for part in text.split("/")]
-    except ValueError:
-        shares = []
-    if len(shares) != 3:
-        raise UsageError(
-            _("The split {split} is not three numbers.", split=text),
-            _("Write the shares of train, valid and test, e.g. 0.7/0.15/0.15."),
-        )
-    split = (shares[0], shares[1], shares[2])
-    _check_split(split)
-    return split
 
 
 def prepare(
@@ -76,19 +56,31 @@ def prepare(
     out: Path,
     fmt: Layout = "npy",
     area_weights: bool = False,
+    selection: Selection | None = None,
+    depths: Sequence[float] = (),
+    units: Mapping[str, str] | None = None,
+    statics: Sequence[StaticSource] = (),
+    gap: int = 0,
+    jobs: int = 1,
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> Manifest:
-    """Make the dataset directory `out` from NetCDF files; it appears whole or not at all.
+    """Make the dataset directory `out`; it appears whole or not at all.
 
     Args:
-        sources: NetCDF-3 or NetCDF-4 files, in any order; steps are ordered by their time.
+        sources: NetCDF files and Zarr stores, in any order; steps are ordered by their time.
         variables: variable in the sources -> its name in the dataset.
         scale: HR cells of an LR cell along each direction, 2 or more.
         split: shares of train, valid and test, in the order of time.
         out: the dataset directory to make.
         fmt: `npy` (one file per step), `h5` or `nc` (one file per split).
         area_weights: weigh HR cells by the cosine of their latitude.
+        selection: the region and the steps to take; None: all.
+        depths: levels to take, the nearest to each; with several, `temp` becomes `temp_0m`, ...
+        units: variable in the dataset -> the units its values are converted to.
+        statics: further static fields.
+        gap: steps that are left out between two splits.
+        jobs: processes that read; the dataset does not depend on their number.
         overwrite: replace a dataset that is there, once the new one is complete.
         progress: told (stage, done, total); see `Progress`.
 
@@ -101,28 +93,52 @@ def prepare(
             a variable has another dimension, there are too few steps or no values.
     """
     sources = [Path(source) for source in sources]
+    chosen = selection or Selection()
     _check_arguments(sources, variables, scale, split, fmt)
-    check_target(out, overwrite=overwrite, sources=sources)
+    _check_counts(gap, jobs)
+    every_source = [*sources, *(static.path for static in statics)]
+    check_target(out, overwrite=overwrite, sources=every_source)
     report = progress or _report_nothing
     survey = survey_sources(
-        sources, list(variables), lambda done, total: report("open", done, total)
+        sources,
+        list(variables),
+        lambda done, total: report("open", done, total),
+        depths=depths,
+        time=chosen.time,
     )
-    parts = _divide(survey.steps, split)
-    hr_grid = survey.grid.cropped(divisible_shape(survey.grid.shape, scale))
-    weights = cell_weights(hr_grid) if area_weights else None
+    names = {
+        key: variables[record.variable] + record.suffix for key, record in survey.records.items()
+    }
+    _check_names(names)
+    conversions = _conversions(survey, names, units or {})
+    parts = divide(len(survey.steps), split, gap)
+    region, notes = window_of(survey.grid, chosen)
+    window = region.cropped(divisible_shape(region.shape, scale))
+    hr_grid = survey.grid.windowed(window)
+    recipe = Recipe(window, scale, cell_weights(hr_grid) if area_weights else None)
     content = Content(
         grids={"hr": hr_grid, "lr": hr_grid.coarsened(scale)},
-        attributes={name: survey.records[key].attributes for key, name in variables.items()},
+        attributes={
+            name: _attributes(survey.records[key].attributes, conversions.get(name))
+            for key, name in names.items()
+        },
         calendar=survey.calendar,
     )
-    with staged_directory(out, overwrite=overwrite, sources=sources) as stage:
-        write_statics(stage, content.grids)
-        tallies = {name: FieldTally(hr_grid.shape) for name in variables.values()}
-        pairs = _PairWriter(stage, fmt, content, scale, weights, tallies)
-        with StepReader() as reader:
+    fields = static_fields(statics, survey.grid, recipe)
+    with staged_directory(out, overwrite=overwrite, sources=every_source) as stage:
+        write_statics(stage, content.grids, fields)
+        tallies = {name: FieldTally(name, hr_grid.shape) for name in names.values()}
+        writer = _PairWriter(stage, fmt, content, tallies)
+        tasks = (
+            task
+            for part in parts.values()
+            for key, name in names.items()
+            for task in as_tasks(windows(survey.records[key].steps[part]), conversions.get(name))
+        )
+        with contextlib.closing(made_pairs(recipe, tasks, jobs)) as pairs:
             for split_name, part in parts.items():
-                records = {name: survey.records[key].steps[part] for key, name in variables.items()}
-                pairs.write(_named(split_name, part, survey), records, reader, report)
+                writer.write(named(split_name, part, survey), pairs, report)
+        likeness = tuple(found for tally in tallies.values() for found in tally.likeness)
         manifest = Manifest(
             srwizard_version=__version__,
             sources=tuple(str(source.resolve()) for source in sources),
@@ -131,15 +147,36 @@ def prepare(
             method="block mean, weighted by cos(latitude)" if area_weights else "block mean",
             hr_shape=hr_grid.shape,
             lr_shape=content.grids["lr"].shape,
-            crop=Crop.between(survey.grid.shape, hr_grid.shape),
+            crop=Crop.between(region.shape, hr_grid.shape),
             calendar=survey.calendar,
             fractions=split,
-            splits=_prepared_splits(parts, survey, tallies),
+            splits=prepared_splits(parts, survey, tallies),
             variables={
-                name: PreparedVariable.counted(key, content.attributes[name], tallies[name])
-                for key, name in variables.items()
+                name: PreparedVariable(
+                    survey.records[key].variable,
+                    dict(content.attributes[name]),
+                    tallies[name].land_share,
+                    tallies[name].missing_share,
+                    survey.records[key].attributes.get("units"),
+                    survey.records[key].depth,
+                )
+                for key, name in names.items()
             },
-            notes=(*survey.notes, *notes_on(survey.grid.shape, hr_grid.shape, tallies)),
+            notes=(
+                *survey.notes,
+                *notes,
+                *notes_on(region.shape, hr_grid.shape, tallies),
+                *leakage_notes(likeness, gap),
+            ),
+            region=Region(
+                chosen.longitude,
+                chosen.latitude,
+                (region.rows.start, region.rows.stop),
+                tuple((columns.start, columns.stop) for columns in region.columns),
+            ),
+            gap=gap,
+            likeness=likeness,
+            statics=tuple(static.name for static in statics),
         )
         write_json(stage / MANIFEST_NAME, manifest.to_json())
     return manifest
@@ -152,31 +189,53 @@ class _PairWriter:
     root: Path
     fmt: Layout
     content: Content
-    scale: int
-    weights: npt.NDArray[np.float64] | None
     tallies: Mapping[str, FieldTally]
 
-    def write(
-        self,
-        steps: SplitSteps,
-        records: Mapping[str, Sequence[Step]],
-        reader: StepReader,
-        report: Progress,
-    ) -> None:
-        """Write one split of every variable (name in the dataset -> its steps)."""
-        rows, columns = self.content.grids["hr"].shape
-        total, done = len(records) * len(steps.names), 0
+    def write(self, steps: SplitSteps, pairs: Iterator[Pairs], report: Progress) -> None:
+        """Write one split of every variable from the pairs that come next."""
+        total, done = len(self.tallies) * len(steps.names), 0
         with SPLIT_WRITERS[self.fmt](self.root, self.content, steps) as write:
-            for name, record in records.items():
-                for position, field in enumerate(reader.fields(record)):
-                    hr = np.ascontiguousarray(field[:rows, :columns])
-                    lr = block_mean(hr, self.scale, self.weights).astype(np.float32)
-                    write("hr", name, position, hr)
-                    write("lr", name, position, lr)
-                    self.tallies[name].add(steps.split, hr)
-                    done += 1
-                    report(steps.split, done, total)
-                _check_values(steps.split, name, self.tallies[name])
+            for name, tally in self.tallies.items():
+                position = 0
+                while position < len(steps.names):
+                    found = next(pairs)
+                    for hr, lr, statistics in zip(
+                        found.hr, found.lr, found.statistics, strict=True
+                    ):
+                        write("hr", name, position, hr)
+                        write("lr", name, position, lr)
+                        tally.add(steps.split, hr, statistics)
+                        position += 1
+                        done += 1
+                        report(steps.split, done, total)
+                _check_values(steps.split, name, tally)
+
+
+def _conversions(
+    survey: Survey, names: Mapping[str, str], units: Mapping[str, str]
+) -> dict[str, Conversion]:
+    """Return how the values of some variables in the dataset are converted."""
+    # Levels of one variable are converted alike, by the name without the level too.
+    found: dict[str, Conversion] = {}
+    used: set[str] = set()
+    for key, name in names.items():
+        record = survey.records[key]
+        for asked in (name, name.removesuffix(record.suffix)):
+            if asked in units:
+                found[name] = conversion(name, record.attributes.get("units"), units[asked])
+                used.add(asked)
+                break
+    unknown = sorted(units.keys() - used)
+    if unknown:
+        raise UsageError(
+            _("--units names {name}, which is no variable of the dataset.", name=unknown[0]),
+            _("Available: {names}.", names=", ".join(names.values())),
+        )
+    return found
+
+
+def _attributes(known: Mapping[str, str], converted: Conversion | None) -> dict[str, str]:
+    return dict(known) if converted is None else dict(known) | {"units": converted.target}
 
 
 def _report_nothing(stage: str, done: int, total: int) -> None:
@@ -191,7 +250,9 @@ def _check_arguments(
     fmt: str,
 ) -> None:
     if not sources:
-        raise UsageError(_("No source is given."), _("Name at least one NetCDF file."))
+        raise UsageError(
+            _("No source is given."), _("Name at least one NetCDF file or Zarr store.")
+        )
     if not variables:
         raise UsageError(_("No variable is given."), _("Name at least one variable."))
     if fmt not in get_args(Layout):
@@ -204,8 +265,19 @@ def _check_arguments(
             _("The scale {scale} is less than 2.", scale=scale),
             _("Choose a whole number of 2 or more."),
         )
-    _check_split(split)
+    check_split(split)
     _check_names(variables)
+
+
+def _check_counts(gap: int, jobs: int) -> None:
+    if gap < 0:
+        raise UsageError(
+            _("A gap of {gap} steps is less than none.", gap=gap), _("Give 0 or more.")
+        )
+    if jobs < 1:
+        raise UsageError(
+            _("{jobs} processes are too few.", jobs=jobs), _("Give 1 or more, e.g. --jobs 4.")
+        )
 
 
 def _check_names(variables: Mapping[str, str]) -> None:
@@ -225,72 +297,8 @@ def _check_names(variables: Mapping[str, str]) -> None:
             )
 
 
-def _check_split(split: Split) -> None:
-    sound = all(math.isfinite(share) and share > 0 for share in split)
-    if not sound or not math.isclose(sum(split), 1.0, abs_tol=SPLIT_SUM_TOLERANCE):
-        raise UsageError(
-            _("The split {split} is not three numbers above 0 that sum to 1.",
-              split="/".join(f"{share:g}" for share in split)),
-            _("Write the shares of train, valid and test, e.g. 0.7/0.15/0.15."),
-        )  # fmt: skip
-
-
-def _divide(steps: Sequence[Step], split: Split) -> dict[str, slice]:
-    """Cut the steps, in order of time, into train, valid and test.
-
-    Raises:
-        DatasetError: a part would have no step.
-    """
-    # As fractions, so that 0.7 + 0.15 of 10 steps is 8.5 exactly on every machine.
-    shares = [Fraction(str(share)) for share in split]
-    bounds = [
-        0,
-        *(math.floor(sum(shares[:n]) * len(steps) + Fraction(1, 2)) for n in (1, 2)),
-        len(steps),
-    ]
-    parts = dict(zip(SPLITS, map(slice, bounds, bounds[1:]), strict=False))
-    empty = [name for name, part in parts.items() if part.start >= part.stop]
-    if empty:
-        hint = (
-            _("Give more steps, or shares that are more alike, e.g. 0.34/0.33/0.33.")
-            if len(steps) >= len(SPLITS)
-            else _("Give files that hold at least three time steps together.")
-        )
-        raise DatasetError(
-            _("Of {steps} steps, the split {split} leaves none for {empty}.",
-              steps=len(steps), split="/".join(f"{share:g}" for share in split),
-              empty=", ".join(empty)),
-            hint,
-        )  # fmt: skip
-    return parts
-
-
-def _named(split: str, part: slice, survey: Survey) -> SplitSteps:
-    steps = survey.steps[part]
-    names = [
-        f"{part.start + number:06d}" if step.moment is None else step.moment.basic()
-        for number, step in enumerate(steps)
-    ]
-    return SplitSteps(split, names, [step.moment for step in steps])
-
-
-def _prepared_splits(
-    parts: Mapping[str, slice], survey: Survey, tallies: Mapping[str, FieldTally]
-) -> dict[str, PreparedSplit]:
-    prepared = {}
-    for split, part in parts.items():
-        steps = survey.steps[part]
-        first, last = (
-            f"{index:06d}" if step.moment is None else step.moment.extended()
-            for index, step in ((part.start, steps[0]), (part.stop - 1, steps[-1]))
-        )
-        ranges = {variable: tally.ranges[split] for variable, tally in tallies.items()}
-        prepared[split] = PreparedSplit(len(steps), first, last, ranges)
-    return prepared
-
-
 def _check_values(split: str, variable: str, tally: FieldTally) -> None:
-    if split not in tally.ranges:
+    if not tally.has_values(split):
         raise DatasetError(
             _("{variable} has no value in any step of {split}: all is missing.",
               variable=variable, split=split),

@@ -16,6 +16,38 @@ COORDINATE_TOLERANCE_DEGREES = 1e-4
 
 
 @dataclass(frozen=True)
+class Window:
+    """The rows and the columns that are taken of a grid.
+
+    Args:
+        rows: one range.
+        columns: one range, or the two on either side of the seam of a global grid, in order.
+    """
+
+    rows: slice
+    columns: tuple[slice, ...]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """How many rows and columns are taken."""
+        return (
+            self.rows.stop - self.rows.start,
+            sum(part.stop - part.start for part in self.columns),
+        )
+
+    def cropped(self, shape: tuple[int, int]) -> "Window":
+        """Keep the first `shape` rows and columns."""
+        rows, left = shape
+        parts = []
+        for part in self.columns:
+            width = min(left, part.stop - part.start)
+            if width:
+                parts.append(slice(part.start, part.start + width))
+            left -= width
+        return Window(slice(self.rows.start, self.rows.start + rows), tuple(parts))
+
+
+@dataclass(frozen=True)
 class Grid:
     """The horizontal grid of a field.
 
@@ -39,15 +71,18 @@ class Grid:
             )
         )
 
-    def cropped(self, shape: tuple[int, int]) -> "Grid":
-        """Keep the first `shape` rows and columns."""
-        rows, columns = shape
+    def windowed(self, window: Window) -> "Grid":
+        """Keep the rows and columns of `window`; longitudes go on across a seam (359, 360, ...)."""
         latitude, longitude = self.latitude, self.longitude
         if latitude is not None:
-            latitude = latitude[:rows] if latitude.ndim == 1 else latitude[:rows, :columns]
-        if longitude is not None:
-            longitude = longitude[:columns] if longitude.ndim == 1 else longitude[:rows, :columns]
-        return Grid(shape, latitude, longitude)
+            latitude = latitude[window.rows] if latitude.ndim == 1 else _taken(latitude, window)
+        if longitude is not None and longitude.ndim == 1:
+            longitude = np.concatenate([longitude[part] for part in window.columns])
+            if len(window.columns) > 1:
+                longitude = np.unwrap(longitude, period=360.0)
+        elif longitude is not None:
+            longitude = _taken(longitude, window)
+        return Grid(window.shape, latitude, longitude)
 
     def coarsened(self, scale: int) -> "Grid":
         """Return the grid of the block means; the shape must be a multiple of `scale`."""
@@ -57,6 +92,11 @@ class Grid:
             None if self.latitude is None else block_mean(self.latitude, scale),
             None if self.longitude is None else block_mean_longitude(self.longitude, scale),
         )
+
+
+def _taken(values: FloatArray, window: Window) -> FloatArray:
+    """Return the window of `[H, W]`."""
+    return np.concatenate([values[window.rows, part] for part in window.columns], axis=1)
 
 
 def divisible_shape(shape: tuple[int, int], scale: int) -> tuple[int, int]:

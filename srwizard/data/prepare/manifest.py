@@ -10,6 +10,8 @@ import numpy.typing as npt
 
 from srwizard.data.fields import FloatField
 from srwizard.data.layout import Layout
+from srwizard.data.prepare.leakage import Likeness, SplitLikeness
+from srwizard.data.prepare.statistics import FieldStatistics, SplitStatistics
 from srwizard.i18n import translate as _
 
 LARGEST_PLAUSIBLE_VALUE = 1e15
@@ -19,27 +21,28 @@ LARGEST_PLAUSIBLE_VALUE = 1e15
 class FieldTally:
     """Counts what the HR fields `[H, W]` of one variable hold while they pass by."""
 
-    def __init__(self, shape: tuple[int, int]) -> None:
-        self.fields = 0
+    def __init__(self, variable: str, shape: tuple[int, int]) -> None:
         self.empty_fields = 0
-        self.missing = 0
         self.always_missing: npt.NDArray[np.bool_] = np.ones(shape, dtype=bool)
-        self.ranges: dict[str, tuple[float, float]] = {}
+        self.statistics: dict[str, FieldStatistics] = {}
+        self._likeness = SplitLikeness(variable, shape)
 
-    def add(self, split: str, field: FloatField) -> None:
+    def add(self, split: str, field: FloatField, statistics: FieldStatistics) -> None:
         """Count one field of `split`."""
-        gaps = np.isnan(field)
-        self.fields += 1
-        self.missing += int(gaps.sum())
-        self.always_missing &= gaps
-        if gaps.all():
-            self.empty_fields += 1
-            return
-        low, high = self.ranges.get(split, (math.inf, -math.inf))
-        self.ranges[split] = (
-            min(low, float(np.nanmin(field))),
-            max(high, float(np.nanmax(field))),
-        )
+        self.always_missing &= np.isnan(field)
+        self.empty_fields += not statistics.count
+        known = self.statistics.get(split, FieldStatistics())
+        self.statistics[split] = known.joined(statistics)
+        self._likeness.add(split, field)
+
+    def has_values(self, split: str) -> bool:
+        """Say whether any field of `split` had a value."""
+        return split in self.statistics and self.statistics[split].count > 0
+
+    @property
+    def likeness(self) -> list[Likeness]:
+        """How alike neighbouring splits are."""
+        return self._likeness.found
 
     @property
     def land_share(self) -> float:
@@ -49,12 +52,13 @@ class FieldTally:
     @property
     def missing_share(self) -> float:
         """Share of all values that are missing."""
-        return self.missing / (self.fields * self.always_missing.size)
+        cells = sum(part.cells for part in self.statistics.values())
+        return (cells - sum(part.count for part in self.statistics.values())) / cells
 
 
 @dataclass(frozen=True)
 class Crop:
-    """Which rows and columns of the source grid were left out: `[start, stop)`, at the end."""
+    """Which rows and columns were left out at the end of the grid or region: `[start, stop)`."""
 
     source_shape: tuple[int, int]
     dropped_rows: tuple[int, int]
@@ -77,6 +81,7 @@ class PreparedSplit:
     first: str
     last: str
     value_range: Mapping[str, tuple[float, float]]
+    statistics: Mapping[str, SplitStatistics]
 
 
 @dataclass(frozen=True)
@@ -85,22 +90,37 @@ class PreparedVariable:
 
     Args:
         source_variable: its name in the sources.
-        attributes: units, long_name, standard_name, as far as the sources have them.
+        attributes: units, long_name, standard_name, as far as they are known; the units are those
+            of the values in the dataset.
         land_share: share of the HR cells that have no value in any step, 0 to 1.
         missing_share: share of all HR values that are missing, land included, 0 to 1.
+        source_units: units in the sources; None where they do not say.
+        depth: of the level that was taken, in the unit of the sources' vertical coordinate; None
+            where none was chosen.
     """
 
     source_variable: str
     attributes: Mapping[str, str]
     land_share: float
     missing_share: float
+    source_units: str | None
+    depth: float | None
 
-    @classmethod
-    def counted(
-        cls, source_variable: str, attributes: Mapping[str, str], tally: FieldTally
-    ) -> "PreparedVariable":
-        """Take the shares from the tally of all fields."""
-        return cls(source_variable, dict(attributes), tally.land_share, tally.missing_share)
+
+@dataclass(frozen=True)
+class Region:
+    """What of the source grid was taken, before it was cropped to a multiple of the scale.
+
+    Args:
+        longitude, latitude: as asked for, degrees; None where all was taken.
+        rows: `[start, stop)`.
+        columns: `[start, stop)`, two of them where the region crosses the seam of the grid.
+    """
+
+    longitude: tuple[float, float] | None
+    latitude: tuple[float, float] | None
+    rows: tuple[int, int]
+    columns: tuple[tuple[int, int], ...]
 
 
 @dataclass(frozen=True)
@@ -120,10 +140,18 @@ class Manifest:
     splits: Mapping[str, PreparedSplit]
     variables: Mapping[str, PreparedVariable]
     notes: tuple[str, ...]
+    region: Region
+    gap: int
+    likeness: tuple[Likeness, ...]
+    statics: tuple[str, ...]
 
     def to_json(self) -> dict[str, Any]:
-        """Return what manifest.json holds: dicts, lists, strings and finite numbers."""
-        return asdict(self)
+        """Return what manifest.json holds: dicts, lists, strings and finite numbers or null."""
+        content = asdict(self)
+        for each in content["likeness"]:
+            if math.isnan(each["correlation"]):
+                each["correlation"] = None
+        return content
 
 
 def notes_on(
@@ -142,8 +170,8 @@ def notes_on(
                 _("{variable} has {steps} steps without any value.",
                   variable=variable, steps=tally.empty_fields)
             )  # fmt: skip
-        if any(max(abs(low), abs(high)) > LARGEST_PLAUSIBLE_VALUE
-               for low, high in tally.ranges.values()):  # fmt: skip
+        if any(max(abs(part.low), abs(part.high)) > LARGEST_PLAUSIBLE_VALUE
+               for part in tally.statistics.values() if part.count):  # fmt: skip
             notes.append(
                 _("{variable} has values beyond {limit:g}: perhaps a fill value that the sources "
                   "do not declare.", variable=variable, limit=LARGEST_PLAUSIBLE_VALUE)

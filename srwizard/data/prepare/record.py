@@ -6,13 +6,14 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
-from srwizard.data.prepare.cf import Moment
+from srwizard.data.prepare.cf import Moment, find_level
 from srwizard.data.prepare.grid import Grid
+from srwizard.data.prepare.selection import TimeRange
 from srwizard.data.prepare.source import (
     SourceField,
     Step,
     field_names,
-    open_netcdf,
+    open_source,
     survey_field,
 )
 from srwizard.errors import DatasetError, UsageError
@@ -22,12 +23,39 @@ _SAME_DATES = {"standard", "gregorian", "proleptic_gregorian"}
 
 
 @dataclass(frozen=True)
-class Record:
-    """All steps of one variable, in order."""
+class Wanted:
+    """A variable of the sources at a depth, if one is given.
 
+    Args:
+        variable: its name in the sources.
+        depth: the level nearest to it is taken.
+        suffix: what tells it from the same variable at other depths, e.g. `_100m`.
+    """
+
+    variable: str
+    depth: float | None = None
+    suffix: str = ""
+
+
+@dataclass(frozen=True)
+class Record:
+    """All steps of one variable, in order.
+
+    Args:
+        variable: its name in the sources.
+        steps: in order of time.
+        attributes: units, long_name, standard_name, as far as the sources have them.
+        calendar: the CF calendar; empty where there is no time.
+        depth: of the level that was taken; None where none was chosen.
+        suffix: what tells it from the same variable at other depths, e.g. `_100m`.
+    """
+
+    variable: str
     steps: tuple[Step, ...]
     attributes: Mapping[str, str]
     calendar: str
+    depth: float | None = None
+    suffix: str = ""
 
 
 @dataclass(frozen=True)
@@ -36,7 +64,7 @@ class Survey:
 
     Args:
         grid: the grid of the sources, not cropped.
-        records: source variable -> its record.
+        records: source variable, with its suffix -> its record.
         notes: what the user should know about the reading.
     """
 
@@ -59,39 +87,62 @@ def survey_sources(
     sources: Sequence[Path],
     variables: Sequence[str],
     opened: Callable[[int, int], None],
+    *,
+    depths: Sequence[float] = (),
+    time: TimeRange | None = None,
 ) -> Survey:
     """Open every source once, read its coordinates and put the steps in order.
 
     Args:
-        sources: NetCDF files; a variable may be spread over any of them.
+        sources: NetCDF files and Zarr stores; a variable may be spread over any of them.
         variables: names of variables in the sources.
-        opened: told (files done, files in all).
+        opened: told (sources done, sources in all).
+        depths: levels to take; with several, records are called `temp_0m`, `temp_100m`, ...
+        time: steps to take.
 
     Raises:
-        UsageError: a source is missing or not NetCDF; a variable is in no source.
+        UsageError: a source is missing or of another kind; a variable is in no source.
         DatasetError: grids, times, units or calendars do not go together; times occur twice;
             a variable has another dimension; there is no step.
     """
-    fields: dict[str, list[SourceField]] = {variable: [] for variable in variables}
+    fields: dict[Wanted, list[SourceField]] = {}
+    wanted: dict[str, list[Wanted]] = {}
     known: set[str] = set()
     grid: tuple[Grid, SourceField] | None = None
     for done, path in enumerate(sources, start=1):
-        with open_netcdf(path) as dataset:
+        with open_source(path) as dataset:
             present = [variable for variable in variables if variable in dataset.variables]
             known.update(field_names(dataset))
             if not present:
                 raise _no_such_variable(variables[0], field_names(dataset), path)
             for variable in present:
-                field, its_grid = survey_field(dataset, variable, path)
-                fields[variable].append(field)
-                grid = grid or (its_grid, field)
-                _check_grid(grid, its_grid, field)
+                if variable not in wanted:
+                    deep = find_level(dataset, dataset[variable]) is not None
+                    wanted[variable] = _levels(variable, depths if deep else ())
+                for each in wanted[variable]:
+                    field, its_grid = survey_field(dataset, variable, path, each.depth)
+                    fields.setdefault(each, []).append(field)
+                    grid = grid or (its_grid, field)
+                    _check_grid(grid, its_grid, field)
         opened(done, len(sources))
     for variable in variables:
-        if not fields[variable]:
+        if variable not in wanted:
             raise _no_such_variable(variable, sorted(known), None)
+    if depths and all(each.depth is None for each in fields):
+        raise DatasetError(
+            _("None of the variables has a depth to choose from: {names}.",
+              names=", ".join(variables)),
+            _("Leave --depth out."),
+        )  # fmt: skip
     assert grid is not None
-    return _assemble(grid[0], fields)
+    in_order = {each: fields[each] for variable in variables for each in wanted[variable]}
+    return _assemble(grid[0], in_order, time)
+
+
+def _levels(variable: str, depths: Sequence[float]) -> list[Wanted]:
+    if len(depths) < 2:
+        return [Wanted(variable, depths[0] if depths else None)]
+    return [Wanted(variable, depth, f"_{depth:g}m") for depth in depths]
 
 
 def _check_grid(first: tuple[Grid, SourceField], grid: Grid, field: SourceField) -> None:
@@ -108,12 +159,22 @@ def _check_grid(first: tuple[Grid, SourceField], grid: Grid, field: SourceField)
         )  # fmt: skip
 
 
-def _assemble(grid: Grid, fields: Mapping[str, Sequence[SourceField]]) -> Survey:
+def _assemble(
+    grid: Grid, fields: Mapping[Wanted, Sequence[SourceField]], time: TimeRange | None
+) -> Survey:
     every_field = [field for series in fields.values() for field in series]
     timed = all(field.axes.time.moments is not None for field in every_field)
-    records = {variable: _record(series, timed) for variable, series in fields.items()}
+    if time is not None and not timed:
+        raise DatasetError(
+            _("No range of times can be chosen: the sources have no usable time coordinate."),
+            _("Leave --time out, or add a time with units such as days since 2000-01-01."),
+        )
+    records = {
+        each.variable + each.suffix: _record(each, series, timed, time)
+        for each, series in fields.items()
+    }
     _check_same_times(records)
-    notes = []
+    notes = _level_notes(fields)
     if not timed:
         notes.append(
             _("No usable time coordinate was found: steps are named by their index, in the order "
@@ -130,7 +191,27 @@ def _assemble(grid: Grid, fields: Mapping[str, Sequence[SourceField]]) -> Survey
     return Survey(grid, records, tuple(notes))
 
 
-def _record(series: Sequence[SourceField], timed: bool) -> Record:
+def _level_notes(fields: Mapping[Wanted, Sequence[SourceField]]) -> list[str]:
+    notes = []
+    for each, series in fields.items():
+        level = series[0].axes.level
+        if level is None:
+            continue
+        if any(field.axes.level is None or field.axes.level[2] != level[2] for field in series):
+            raise DatasetError(
+                _("The levels of {variable} differ between the sources.", variable=each.variable),
+                _("Give sources with the same levels."),
+            )
+        notes.append(
+            _("{variable}: the level at {found:g} was taken for the depth {wanted:g}.",
+              variable=each.variable, found=level[2], wanted=each.depth)
+        )  # fmt: skip
+    return notes
+
+
+def _record(
+    wanted: Wanted, series: Sequence[SourceField], timed: bool, time: TimeRange | None
+) -> Record:
     """Join the fields of one variable from several files into one record."""
     first = series[0]
     _check_consistent(series)
@@ -144,13 +225,24 @@ def _record(series: Sequence[SourceField], timed: bool) -> Record:
             _("{variable} has no time step in {path}.", variable=first.variable, path=first.path),
             _("Give files that hold at least three time steps together."),
         )
+    depth = None if first.axes.level is None else first.axes.level[2]
     if not timed:
-        return Record(tuple(replace(step, moment=None) for step in steps), first.attributes, "")
-    ordered = sorted(steps, key=_moment)
+        untimed = tuple(replace(step, moment=None) for step in steps)
+        return Record(first.variable, untimed, first.attributes, "", depth, wanted.suffix)
+    every = sorted(steps, key=_moment)
+    ordered = [step for step in every if time is None or time.holds(_moment(step))]
+    if not ordered:
+        raise DatasetError(
+            _("No step of {variable} lies in the range of times: the sources reach from {first} "
+              "to {last}.", variable=first.variable,
+              first=_moment(every[0]).extended(), last=_moment(every[-1]).extended()),
+            _("Choose another --time."),
+        )  # fmt: skip
     for earlier, later in pairwise(ordered):
         if _moment(earlier) == _moment(later):
             raise _duplicate_time(earlier, later)
-    return Record(tuple(ordered), first.attributes, first.axes.time.calendar)
+    calendar = first.axes.time.calendar
+    return Record(first.variable, tuple(ordered), first.attributes, calendar, depth, wanted.suffix)
 
 
 def _moment(step: Step) -> Moment:

@@ -1,18 +1,20 @@
-"""One NetCDF source: what a variable is in it, and reading its steps by window."""
+"""One NetCDF or Zarr source: what a variable is in it, and reading its steps by window."""
 
+import importlib.util
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+from typing import Literal
 
 import numpy as np
 import xarray as xr
 
 from srwizard.data.fields import FloatField
 from srwizard.data.prepare.cf import Axes, Moment, find_axes, find_coordinate
-from srwizard.data.prepare.grid import FloatArray, Grid
+from srwizard.data.prepare.grid import FloatArray, Grid, Window
 from srwizard.errors import DatasetError, UsageError
 from srwizard.i18n import translate as _
 from srwizard.reasons import reason_of
@@ -22,6 +24,7 @@ WINDOW_BYTES = 64 * 2**20
 
 _HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 _NETCDF3_SIGNATURES = (b"CDF\x01", b"CDF\x02")
+_ZARR_FILES = (".zgroup", ".zmetadata", "zarr.json")
 
 
 @dataclass(frozen=True)
@@ -29,9 +32,9 @@ class SourceField:
     """One variable in one file.
 
     Args:
-        path: the NetCDF file.
+        path: the NetCDF file or Zarr store.
         variable: its name there.
-        axes: the meaning of its dimensions.
+        axes: the meaning of its dimensions, with the level that is taken.
         steps: how many time steps it has.
         window: how many steps to read at a time; windows start at multiples of it.
         attributes: units, long_name, standard_name, as far as they are there.
@@ -54,19 +57,39 @@ class Step:
     moment: Moment | None
 
 
-def open_netcdf(path: Path) -> xr.Dataset:
-    """Open a NetCDF-3 or NetCDF-4 file lazily: values are read when they are asked for.
+def is_zarr(path: Path) -> bool:
+    """Tell whether a directory is a Zarr store, of format 2 or 3."""
+    return path.is_dir() and any((path / name).is_file() for name in _ZARR_FILES)
+
+
+def open_source(path: Path) -> xr.Dataset:
+    """Open a NetCDF-3 or NetCDF-4 file or a Zarr store; values are read when they are asked for.
 
     Raises:
-        UsageError: the file is missing, not readable or not NetCDF.
+        UsageError: it is missing, not readable or neither of them; the package zarr is missing.
     """
+    if is_zarr(path):
+        return _open_zarr(path)
+    return _open(path, _netcdf_engine(path))
+
+
+def _open_zarr(path: Path) -> xr.Dataset:
+    if importlib.util.find_spec("zarr") is None:
+        raise UsageError(
+            _("Source {path} is a Zarr store, and the package zarr is not installed.", path=path),
+            _("Install it: pip install 'srwizard[zarr]'"),
+        )
+    return _open(path, "zarr")
+
+
+def _netcdf_engine(path: Path) -> Literal["h5netcdf", "scipy"]:
     try:
         with path.open("rb") as stream:
             signature = stream.read(len(_HDF5_SIGNATURE))
     except OSError as error:
         raise UsageError(
             _("Source {path} cannot be read: {reason}.", path=path, reason=reason_of(error)),
-            _("Give the paths of NetCDF files."),
+            _("Give the paths of NetCDF files or Zarr stores."),
         ) from error
     if signature[:4] == b"CDF\x05":
         raise UsageError(
@@ -76,27 +99,39 @@ def open_netcdf(path: Path) -> xr.Dataset:
     if signature != _HDF5_SIGNATURE and signature[:4] not in _NETCDF3_SIGNATURES:
         raise UsageError(
             _("Source {path} is not a NetCDF file.", path=path),
-            _("Give NetCDF files (.nc); compressed ones have to be unpacked first."),
+            _("Give NetCDF files (.nc) or Zarr stores; compressed ones have to be unpacked first."),
         )
-    engine = "h5netcdf" if signature == _HDF5_SIGNATURE else "scipy"
+    return "h5netcdf" if signature == _HDF5_SIGNATURE else "scipy"
+
+
+def _open(path: Path, engine: Literal["h5netcdf", "scipy", "zarr"]) -> xr.Dataset:
     try:
         with warnings.catch_warnings():
             # Two different fill values are common in archives; both become NaN.
             warnings.simplefilter("ignore", xr.SerializationWarning)
+            # A store without consolidated metadata is read as well.
+            warnings.filterwarnings("ignore", category=RuntimeWarning, message=".*consolidated.*")
             return xr.open_dataset(
                 path, engine=engine, decode_times=False, decode_timedelta=False, cache=False
             )
     except Exception as error:  # the engines raise nearly anything for damaged files
+        kind, look = ("Zarr", "ls -a") if engine == "zarr" else ("NetCDF", "ncdump -h")
         raise UsageError(
-            _("Source {path} cannot be read as NetCDF: {reason}.", path=path, reason=error),
-            _("The file may be damaged or cut short; look at it with ncdump -h."),
-        ) from error
+            _("Source {path} cannot be read as {kind}: {reason}.",
+              path=path, kind=kind, reason=error),
+            _("It may be damaged or cut short; look at it with {command}.", command=look),
+        ) from error  # fmt: skip
 
 
 class StepReader(AbstractContextManager["StepReader"]):
-    """Reads the fields of steps; holds at most one file open and one window in memory."""
+    """Reads the fields of steps; holds at most one source open and one window of steps in memory.
 
-    def __init__(self) -> None:
+    Args:
+        window: the rows and columns that are read; None: all of them.
+    """
+
+    def __init__(self, window: Window | None = None) -> None:
+        self._window = window
         self._path: Path | None = None
         self._dataset: xr.Dataset | None = None
 
@@ -109,32 +144,42 @@ class StepReader(AbstractContextManager["StepReader"]):
         self._close()
 
     def fields(self, steps: Sequence[Step]) -> Iterator[FloatField]:
-        """Yield the field `[H, W]` of each step in physical units, NaN where there is no value.
+        """Yield the field `[H, W]` of each step; see `read`."""
+        for window in windows(steps):
+            yield from self.read(window)
+
+    def read(self, steps: Sequence[Step]) -> FloatField:
+        """Return `[N, H, W]` of consecutive steps in physical units, NaN where there is no value.
 
         Raises:
-            DatasetError: a file cannot be read, or holds infinite values.
+            DatasetError: the source cannot be read, or holds infinite values.
         """
-        for window in _windows(steps):
-            values = self._read(window)
-            for step, field in zip(window, values, strict=True):
-                if np.isinf(field).any():
-                    raise DatasetError(
-                        _("{variable} has infinite values in {path}, step {step}.",
-                          variable=step.source.variable, path=step.source.path, step=step.index),
-                        _("Mask them with _FillValue first."),
-                    )  # fmt: skip
-                yield field
+        columns = (slice(None),) if self._window is None else self._window.columns
+        parts = [self._part(steps, part) for part in columns]
+        fields = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=2)
+        for step, field in zip(steps, fields, strict=True):
+            if np.isinf(field).any():
+                raise DatasetError(
+                    _("{variable} has infinite values in {path}, step {step}.",
+                      variable=step.source.variable, path=step.source.path, step=step.index),
+                    _("Mask them with _FillValue first."),
+                )  # fmt: skip
+        return fields
 
-    def _read(self, window: Sequence[Step]) -> FloatField:
-        """Return `[N, H, W]`, the values of consecutive steps of one file."""
+    def _part(self, window: Sequence[Step], columns: slice) -> FloatField:
+        """Return `[N, H, W]`, the values of one range of columns."""
         source, axes = window[0].source, window[0].source.axes
         place: dict[str, int | slice] = dict.fromkeys(axes.squeezed, 0)
+        rows = slice(None) if self._window is None else self._window.rows
+        place |= {axes.rows: rows, axes.columns: columns}
+        if axes.level is not None:
+            place[axes.level[0]] = axes.level[1]
         order = [axes.rows, axes.columns]
         if axes.time.dimension is not None:
             place[axes.time.dimension] = slice(window[0].index, window[-1].index + 1)
             order.insert(0, axes.time.dimension)
         try:
-            selected = self._open(source.path)[source.variable].isel(place)
+            selected = self._opened(source.path)[source.variable].isel(place)
             values = selected.transpose(*order).values
         except (OSError, RuntimeError, ValueError, EOFError) as error:
             raise DatasetError(
@@ -146,10 +191,10 @@ class StepReader(AbstractContextManager["StepReader"]):
             fields: FloatField = values.astype(np.float32)
         return fields if axes.time.dimension is not None else fields[None]
 
-    def _open(self, path: Path) -> xr.Dataset:
+    def _opened(self, path: Path) -> xr.Dataset:
         if self._dataset is None or self._path != path:
             self._close()
-            self._dataset, self._path = open_netcdf(path), path
+            self._dataset, self._path = open_source(path), path
         return self._dataset
 
     def _close(self) -> None:
@@ -158,8 +203,8 @@ class StepReader(AbstractContextManager["StepReader"]):
         self._dataset = self._path = None
 
 
-def _windows(steps: Sequence[Step]) -> Iterator[Sequence[Step]]:
-    """Group steps that follow each other in one file and in one window of it."""
+def windows(steps: Sequence[Step]) -> Iterator[Sequence[Step]]:
+    """Group steps that follow each other in one source and in one window of it."""
     start = 0
     for end in range(1, len(steps) + 1):
         last = steps[end - 1]
@@ -173,8 +218,16 @@ def _windows(steps: Sequence[Step]) -> Iterator[Sequence[Step]]:
             start = end
 
 
-def survey_field(dataset: xr.Dataset, variable: str, path: Path) -> tuple[SourceField, Grid]:
-    """Return what `variable` is in the open file at `path`, and its grid.
+def survey_field(
+    dataset: xr.Dataset, variable: str, path: Path, depth: float | None = None
+) -> tuple[SourceField, Grid]:
+    """Return what `variable` is in the open source at `path`, and its grid.
+
+    Args:
+        dataset: the source's content.
+        variable: one of it.
+        path: where it is.
+        depth: take the level nearest to it.
 
     Raises:
         UsageError: the variable does not hold numbers.
@@ -188,7 +241,7 @@ def survey_field(dataset: xr.Dataset, variable: str, path: Path) -> tuple[Source
             _("Choose one of: {available}", available=", ".join(field_names(dataset))),
         )  # fmt: skip
     try:
-        axes = find_axes(dataset, variable)
+        axes = find_axes(dataset, variable, depth)
     except DatasetError as error:
         raise DatasetError(f"{path}: {error.message}", error.hint) from error
     steps = 1 if axes.time.dimension is None else array.sizes[axes.time.dimension]

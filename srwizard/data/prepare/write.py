@@ -1,11 +1,10 @@
 """Writing the fields of a dataset: one writer for each format."""
 
-import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import cftime
 import h5netcdf
@@ -14,12 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from srwizard.data.fields import FloatField
+from srwizard.data.latching import latching_file
 from srwizard.data.layout import LEVELS, Layout
 from srwizard.data.prepare.cf import Moment
 from srwizard.data.prepare.grid import Grid
-
-if TYPE_CHECKING:
-    from _typeshed import ReadableBuffer
 
 TIME_UNITS = "seconds since 1970-01-01 00:00:00"
 COORDINATE_ATTRIBUTES = {
@@ -57,10 +54,19 @@ class SplitSteps:
     moments: Sequence[Moment | None]
 
 
-def write_statics(root: Path, grids: Mapping[str, Grid]) -> None:
-    """Write `static_variables/{hr,lr}/NN_{lon,lat}.npy` (float64, degrees), as far as known."""
+def write_statics(
+    root: Path, grids: Mapping[str, Grid], others: Mapping[str, Mapping[str, FloatField]]
+) -> None:
+    """Write `static_variables/{hr,lr}/NN_<name>.npy`: lon and lat as far as known, then others.
+
+    Args:
+        root: the dataset directory.
+        grids: level -> its grid; lon and lat are float64, degrees.
+        others: level -> name -> field of it.
+    """
     for level in LEVELS:
-        for number, (name, values) in enumerate(coordinates(grids[level]).items()):
+        known = coordinates(grids[level]) | dict(others[level])
+        for number, (name, values) in enumerate(known.items()):
             directory = root / "static_variables" / level
             directory.mkdir(parents=True, exist_ok=True)
             np.save(directory / f"{number:02d}_{name}.npy", values, allow_pickle=False)
@@ -94,7 +100,7 @@ def npy_split(root: Path, content: Content, steps: SplitSteps) -> Iterator[Write
 def h5_split(root: Path, content: Content, steps: SplitSteps) -> Iterator[WriteField]:
     """Write one HDF5 file: `{hr,lr}/<variable>` `[N, H, W]`, one step per chunk; lon, lat; time."""
     with (
-        _latching_file(root / f"{steps.split}.h5") as stream,
+        latching_file(root / f"{steps.split}.h5") as stream,
         h5py.File(stream, "w") as file,
     ):
         times, time_attributes = _encoded_times(content, steps)
@@ -124,7 +130,7 @@ def h5_split(root: Path, content: Content, steps: SplitSteps) -> Iterator[WriteF
 def nc_split(root: Path, content: Content, steps: SplitSteps) -> Iterator[WriteField]:
     """Write one NetCDF-4 file by CF, with groups hr and lr and the time they share."""
     with (
-        _latching_file(root / f"{steps.split}.nc") as stream,
+        latching_file(root / f"{steps.split}.nc") as stream,
         h5netcdf.File(stream, "w") as file,
     ):
         file.attrs["Conventions"] = "CF-1.11"
@@ -162,53 +168,6 @@ def nc_split(root: Path, content: Content, steps: SplitSteps) -> Iterator[WriteF
 SPLIT_WRITERS: Mapping[
     Layout, Callable[[Path, Content, SplitSteps], AbstractContextManager[WriteField]]
 ] = {"npy": npy_split, "h5": h5_split, "nc": nc_split}
-
-
-class _LatchingFile(io.FileIO):
-    """A file that keeps the first failed write to itself until it is asked.
-
-    The HDF5 library crashes when the process ends if the disk refused one of its writes. So it is
-    told that all went well, and the dataset is given up by whoever calls `check`.
-    """
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(path, "w+")
-        self._failure: OSError | None = None
-
-    def write(self, content: "ReadableBuffer", /) -> int:
-        """Write all of `content`, or remember why not."""
-        rest = memoryview(content).cast("B")
-        size = len(rest)
-        try:
-            while self._failure is None and rest:
-                rest = rest[super().write(rest) :]
-        except OSError as error:
-            self._failure = error
-        return size
-
-    def truncate(self, size: int | None = None, /) -> int:
-        """Set the size, or remember why not."""
-        try:
-            return super().truncate(size)
-        except OSError as error:
-            self._failure = self._failure or error
-            return size or 0
-
-    def check(self) -> None:
-        """Raise the first failure.
-
-        Raises:
-            OSError: something could not be written.
-        """
-        if self._failure is not None:
-            raise self._failure
-
-
-@contextmanager
-def _latching_file(path: Path) -> Iterator[_LatchingFile]:
-    with _LatchingFile(path) as file:
-        yield file
-        file.check()
 
 
 def _encoded_times(

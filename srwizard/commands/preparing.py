@@ -1,0 +1,209 @@
+"""`srwizard prepare` and `srwizard inspect`: making a dataset directory, looking at one."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from srwizard.commands.options import PATH, WholeNumber, as_json_option, command, console
+from srwizard.errors import EXIT_DATASET, UsageError
+from srwizard.i18n import translate as _
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from srwizard.data.layout import Layout
+    from srwizard.data.prepare import Manifest
+
+
+@command(_("Make a dataset directory from NetCDF files or Zarr stores."))
+@click.argument("sources", nargs=-1, required=True, type=PATH, metavar="SOURCE…")
+@click.option(
+    "--variable",
+    multiple=True,
+    required=True,
+    metavar="NAME",
+    help=_("Variable in the files; repeatable."),
+)
+@click.option(
+    "-o", "--out", type=PATH, required=True, metavar="ROOT", help=_("Dataset directory to make.")
+)
+@click.option(
+    "--name",
+    multiple=True,
+    metavar="NAME",
+    help=_("Its name in the dataset; as often as --variable."),
+)
+@click.option(
+    "--scale", type=WholeNumber(), default=2, show_default=True, metavar="N", help=_("HR/LR.")
+)
+@click.option(
+    "--split",
+    default="0.7/0.15/0.15",
+    show_default=True,
+    metavar="A/B/C",
+    help=_("Shares of train/valid/test, in order of time."),
+)
+@click.option(
+    "--gap",
+    type=WholeNumber(),
+    default=0,
+    show_default=True,
+    metavar="N",
+    help=_("Steps left out between two splits."),
+)
+@click.option(
+    "--lon", metavar="A:B", help=_("Region, from west to east; 170:-170 crosses the date line.")
+)
+@click.option("--lat", metavar="A:B", help=_("Region, from south to north."))
+@click.option(
+    "--time", metavar="A:B", help=_("Range of times, e.g. 2000-01:2010-12, both included.")
+)
+@click.option(
+    "--depth",
+    metavar="D[,D…]",
+    help=_("Take the nearest level; with several depths, each as a variable."),
+)
+@click.option(
+    "--units",
+    multiple=True,
+    metavar="NAME=UNITS",
+    help=_("Convert a variable, e.g. temp=degC; repeatable."),
+)
+@click.option(
+    "--static",
+    "statics",
+    multiple=True,
+    metavar="FILE:VARIABLE",
+    help=_("Further static field, e.g. bathymetry; repeatable."),
+)
+@click.option(
+    "--format",
+    "fmt",
+    type=click.Choice(["npy", "h5", "nc"]),
+    default="npy",
+    show_default=True,
+    help=_("Layout to write."),
+)
+@click.option(
+    "--area-weights", is_flag=True, help=_("Weight the block mean by the cosine of latitude.")
+)
+@click.option(
+    "--jobs",
+    type=WholeNumber(),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help=_("Processes that read the files."),
+)
+@click.option("--overwrite", is_flag=True, help=_("Replace what is in the directory."))
+def prepare(
+    sources: tuple[Path, ...],
+    variable: tuple[str, ...],
+    out: Path,
+    name: tuple[str, ...],
+    scale: int,
+    split: str,
+    gap: int,
+    lon: str | None,
+    lat: str | None,
+    time: str | None,
+    depth: str | None,
+    units: tuple[str, ...],
+    statics: tuple[str, ...],
+    fmt: "Layout",
+    area_weights: bool,
+    jobs: int,
+    overwrite: bool,
+) -> None:
+    from srwizard.data import prepare as preparing
+
+    names = name or variable
+    if len(names) != len(variable):
+        raise UsageError(
+            _("{count} --variable but {names} --name", count=len(variable), names=len(names)),
+            _("Give one --name for each --variable, or none."),
+        )
+    manifest = preparing.prepare(
+        sources,
+        variables=dict(zip(variable, names, strict=True)),
+        scale=scale,
+        split=preparing.parse_split(split),
+        out=out,
+        fmt=fmt,
+        area_weights=area_weights,
+        selection=preparing.Selection(
+            None if lon is None else preparing.parse_longitudes(lon),
+            None if lat is None else preparing.parse_latitudes(lat),
+            None if time is None else preparing.parse_times(time),
+        ),
+        depths=() if depth is None else preparing.parse_depths(depth),
+        units=preparing.parse_units(units),
+        statics=[preparing.parse_static(text) for text in statics],
+        gap=gap,
+        jobs=jobs,
+        overwrite=overwrite,
+        progress=_progress_line if console.is_terminal else None,
+    )
+    for note in manifest.notes:
+        print(note)
+    show_dataset(out)
+    console.print(_splits_table(manifest))
+
+
+def _progress_line(stage: str, done: int, total: int) -> None:
+    title = _("opening files") if stage == "open" else _("writing {split}", split=stage)
+    end = "\n" if done == total else ""
+    print(f"\r{title}: {done}/{total}", end=end, flush=True)
+
+
+def _splits_table(manifest: "Manifest") -> "Table":
+    """Return the statistics of the HR fields of each split."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=_("Splits"), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    for heading in (_("Split"), _("From")):
+        table.add_column(heading, no_wrap=True)
+    table.add_column(_("Variable"), overflow="fold")
+    for heading in (_("Mean"), _("Std"), _("Min"), _("Max"), _("Observed")):
+        table.add_column(heading, justify="right")
+    for split, prepared in manifest.splits.items():
+        for place, (name, found) in enumerate(prepared.statistics.items()):
+            units = manifest.variables[name].attributes.get("units")
+            begin = ("", "") if place else (split, prepared.first[:10])
+            table.add_row(
+                *begin,
+                Text(f"{name} [{units}]" if units else name),
+                *(f"{value:.4g}" for value in (found.mean, found.std, found.min, found.max)),
+                f"{100 * found.observed_share:.1f} %",
+            )
+    return table
+
+
+@command(_("Show what is in a dataset directory."))
+@click.argument("root", type=PATH, metavar="ROOT")
+@as_json_option
+def inspect(root: Path, as_json: bool) -> None:
+    show_dataset(root, as_json=as_json)
+
+
+def show_dataset(root: Path, *, as_json: bool = False) -> None:
+    """Print what is in a dataset directory; exit with 3 where it cannot be used."""
+    from srwizard.data.inspect import inspect as look
+    from srwizard.dataset import summary_table
+    from srwizard.prompts import expand
+
+    summary = look(expand(str(root)))
+    if as_json:
+        print(json.dumps(asdict(summary), indent=2, default=str, ensure_ascii=False))
+    else:
+        console.print(summary_table(summary))
+    if not summary.usable:
+        raise click.exceptions.Exit(EXIT_DATASET)
+
+
+COMMANDS = (prepare, inspect)

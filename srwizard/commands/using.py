@@ -1,0 +1,167 @@
+"""The commands that use a trained run: predict, export."""
+
+import shlex
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING
+
+import click
+
+from srwizard.commands.options import PATH, WholeNumber, command, console, run_directory
+from srwizard.i18n import translate as _
+
+if TYPE_CHECKING:
+    from srwizard.use.predict import Progress
+    from srwizard.use.weights import Name
+
+checkpoint_option = click.option(
+    "--checkpoint",
+    type=click.Choice(["best", "last"]),
+    help=_("Which weights; else the best, or the last where there is no best yet."),
+)
+
+
+@command(_("Super-resolve low-resolution fields into a NetCDF file."))
+@run_directory
+@click.argument("inputs", nargs=-1, required=True, type=PATH, metavar="INPUT…")
+@click.option(
+    "-o", "--out", type=PATH, required=True, metavar="OUT.nc", help=_("NetCDF file to write.")
+)
+@checkpoint_option
+@click.option(
+    "--variable",
+    multiple=True,
+    metavar="NAME=NAME_IN_FILE",
+    help=_("What a variable of the run is called in the input; repeatable."),
+)
+@click.option(
+    "--split",
+    type=click.Choice(["train", "valid", "test"]),
+    help=_("Of a dataset directory; else test."),
+)
+@click.option(
+    "--members",
+    type=WholeNumber(),
+    metavar="N",
+    help=_("Diffusion models: draw so many members, and write them beside mean and spread."),
+)
+@click.option("--overwrite", is_flag=True, help=_("Replace OUT.nc."))
+@click.option("--device", metavar="DEVICE", help=_("cpu, cuda or cuda:N; else a GPU if any."))
+def predict(
+    run_dir: Path,
+    inputs: tuple[Path, ...],
+    out: Path,
+    checkpoint: "Name | None",
+    variable: tuple[str, ...],
+    split: str | None,
+    members: int | None,
+    overwrite: bool,
+    device: str | None,
+) -> None:
+    from srwizard import runconfig
+    from srwizard.use.inputs import names_in_input, open_input
+    from srwizard.use.targets import check_target
+
+    out, sources = out.expanduser().absolute(), [path.expanduser().absolute() for path in inputs]
+    check_target(out, overwrite=overwrite, inputs=sources)
+    config = runconfig.load(run_dir.expanduser().absolute())
+    found = open_input(sources, names_in_input(variable, config.data.variables), split)
+    for note in found.notes:
+        print(note)
+
+    from srwizard.use.predict import predict as work
+    from srwizard.use.run import load_run
+
+    run = load_run(run_dir, checkpoint=checkpoint, device=device)
+    for note in run.notices:
+        print(note, flush=True)
+    with _stopped_like_by_ctrl_c(), _progress() as progress:
+        done = work(
+            run,
+            found,
+            out,
+            members=members,
+            overwrite=overwrite,
+            command=shlex.join(["srwizard", *sys.argv[1:]]),
+            progress=progress,
+        )
+    if done.begun_at:
+        print(_("{steps} of the steps were there from an earlier start.", steps=done.begun_at))
+    print(
+        _("{path}: {steps} steps of {shape}, {name}.pt of epoch {epoch}",
+          path=done.path, steps=done.steps, shape=list(done.shape),
+          name=run.checkpoint.name, epoch=run.checkpoint.epoch)
+    )  # fmt: skip
+
+
+@contextmanager
+def _progress() -> "Iterator[Progress]":
+    """Show the steps on a terminal; elsewhere nothing moves."""
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    bar = Progress(
+        TextColumn(_("Steps")), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
+        console=console, disable=not console.is_terminal,
+    )  # fmt: skip
+    with bar:
+        task = bar.add_task("", total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+@contextmanager
+def _stopped_like_by_ctrl_c() -> Iterator[None]:
+    """Let a batch system's SIGTERM and a closed terminal do what Ctrl-C does."""
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    numbers = [
+        number
+        for number in (signal.SIGTERM, signal.SIGHUP)
+        if signal.getsignal(number) != signal.SIG_IGN
+    ]
+    earlier = {number: signal.signal(number, interrupt) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in earlier.items():
+            signal.signal(number, handler)
+
+
+@command(_("Write a run's model as a bundle to hand on: safetensors, config, ONNX."))
+@run_directory
+@click.option(
+    "-o",
+    "--out",
+    type=PATH,
+    metavar="DIR",
+    help=_("Directory to make; else export in the run directory."),
+)
+@checkpoint_option
+@click.option("--onnx", is_flag=True, help=_("Also as ONNX; convolutional models only."))
+@click.option("--overwrite", is_flag=True, help=_("Replace the bundle that is there."))
+def export(
+    run_dir: Path, out: Path | None, checkpoint: "Name | None", onnx: bool, overwrite: bool
+) -> None:
+    from srwizard.use.export import export as work
+    from srwizard.use.run import load_run
+
+    run = load_run(run_dir, checkpoint=checkpoint, device="cpu")
+    for note in run.notices:
+        print(note, flush=True)
+    target = (out or run.directory / "export").expanduser().absolute()
+    for line in work(run, target, onnx=onnx, overwrite=overwrite):
+        print(line)
+
+
+COMMANDS = (predict, export)

@@ -1,0 +1,115 @@
+"""Cutting a record, in order of time, into train, valid and test."""
+
+import math
+from collections.abc import Mapping
+from fractions import Fraction
+
+from srwizard.data.layout import SPLITS
+from srwizard.data.prepare.manifest import FieldTally, PreparedSplit
+from srwizard.data.prepare.record import Survey
+from srwizard.data.prepare.statistics import SplitStatistics
+from srwizard.data.prepare.write import SplitSteps
+from srwizard.errors import DatasetError, UsageError
+from srwizard.i18n import translate as _
+
+Split = tuple[float, float, float]
+
+SPLIT_SUM_TOLERANCE = 1e-6
+
+
+def parse_split(text: str) -> Split:
+    """Read "0.7/0.15/0.15", the shares of train, valid and test.
+
+    Raises:
+        UsageError: not three numbers above 0 that sum to 1.
+    """
+    try:
+        shares = [float(part) for part in text.split("/")]
+    except ValueError:
+        shares = []
+    if len(shares) != 3:
+        raise UsageError(
+            _("The split {split} is not three numbers.", split=text),
+            _("Write the shares of train, valid and test, e.g. 0.7/0.15/0.15."),
+        )
+    split = (shares[0], shares[1], shares[2])
+    check_split(split)
+    return split
+
+
+def check_split(split: Split) -> None:
+    """Refuse shares that are not three numbers above 0 that sum to 1."""
+    sound = all(math.isfinite(share) and share > 0 for share in split)
+    if not sound or not math.isclose(sum(split), 1.0, abs_tol=SPLIT_SUM_TOLERANCE):
+        raise UsageError(
+            _("The split {split} is not three numbers above 0 that sum to 1.",
+              split="/".join(f"{share:g}" for share in split)),
+            _("Write the shares of train, valid and test, e.g. 0.7/0.15/0.15."),
+        )  # fmt: skip
+
+
+def divide(steps: int, split: Split, gap: int) -> dict[str, slice]:
+    """Cut the steps, in order of time, into train, valid and test, `gap` steps left out between.
+
+    Raises:
+        DatasetError: a part would have no step.
+    """
+    # As fractions, so that 0.7 + 0.15 of 10 steps is 8.5 exactly on every machine.
+    shares = [Fraction(str(share)) for share in split]
+    kept = max(steps - gap * (len(SPLITS) - 1), 0)
+    bounds = [
+        0,
+        *(math.floor(sum(shares[:n]) * kept + Fraction(1, 2)) for n in (1, 2)),
+        kept,
+    ]
+    parts = {
+        name: slice(start + number * gap, stop + number * gap)
+        for number, (name, start, stop) in enumerate(zip(SPLITS, bounds, bounds[1:], strict=False))
+    }
+    empty = [name for name, part in parts.items() if part.start >= part.stop]
+    if empty:
+        if kept >= len(SPLITS):
+            hint = _("Give more steps, or shares that are more alike, e.g. 0.34/0.33/0.33.")
+        elif gap:
+            hint = _("Give more steps, or a smaller --gap.")
+        else:
+            hint = _("Give files that hold at least three time steps together.")
+        raise DatasetError(
+            _("Of {steps} steps, the split {split} leaves none for {empty}.",
+              steps=kept, split="/".join(f"{share:g}" for share in split),
+              empty=", ".join(empty)),
+            hint,
+        )  # fmt: skip
+    return parts
+
+
+def named(split: str, part: slice, survey: Survey) -> SplitSteps:
+    """Return the steps of a split with their names: their times, or their places in the record."""
+    steps = survey.steps[part]
+    names = [
+        f"{part.start + number:06d}" if step.moment is None else step.moment.basic()
+        for number, step in enumerate(steps)
+    ]
+    return SplitSteps(split, names, [step.moment for step in steps])
+
+
+def prepared_splits(
+    parts: Mapping[str, slice], survey: Survey, tallies: Mapping[str, FieldTally]
+) -> dict[str, PreparedSplit]:
+    """Return what the manifest states of each split."""
+    prepared = {}
+    for split, part in parts.items():
+        steps = survey.steps[part]
+        first, last = (
+            f"{index:06d}" if step.moment is None else step.moment.extended()
+            for index, step in ((part.start, steps[0]), (part.stop - 1, steps[-1]))
+        )
+        found = {variable: tally.statistics[split] for variable, tally in tallies.items()}
+        prepared[split] = PreparedSplit(
+            len(steps),
+            first,
+            last,
+            {variable: (part.low, part.high) for variable, part in found.items()},
+            {variable: SplitStatistics.stated(part) for variable, part in found.items()},
+        )
+    return prepared

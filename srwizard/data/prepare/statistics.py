@@ -1,0 +1,81 @@
+"""Statistics of the HR fields of a split, joined field by field in the order of time."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from srwizard.data.fields import FloatField
+
+
+@dataclass(frozen=True)
+class FieldStatistics:
+    """Of the values of one field or of several: NaN does not count.
+
+    Args:
+        cells: all cells, with and without a value.
+        count: cells with a value.
+        mean: of the values; 0 where there is none.
+        squares: sum of the squared departures from the mean.
+        low, high: the least and the greatest value.
+    """
+
+    cells: int = 0
+    count: int = 0
+    mean: float = 0.0
+    squares: float = 0.0
+    low: float = math.inf
+    high: float = -math.inf
+
+    @classmethod
+    def of(cls, field: FloatField) -> "FieldStatistics":
+        """Return those of one field `[H, W]`."""
+        values = field[~np.isnan(field)].astype(np.float64)
+        if not values.size:
+            return cls(cells=field.size)
+        mean = float(values.mean())
+        return cls(
+            cells=field.size,
+            count=values.size,
+            mean=mean,
+            squares=float(np.square(values - mean).sum()),
+            low=float(values.min()),
+            high=float(values.max()),
+        )
+
+    def joined(self, other: "FieldStatistics") -> "FieldStatistics":
+        """Return those of both together (Chan, Golub and LeVeque, Am. Stat. 37, 1983)."""
+        count = self.count + other.count
+        if not count:
+            return FieldStatistics(cells=self.cells + other.cells)
+        apart = other.mean - self.mean
+        return FieldStatistics(
+            cells=self.cells + other.cells,
+            count=count,
+            mean=self.mean + apart * other.count / count,
+            squares=self.squares + other.squares + apart**2 * self.count * other.count / count,
+            low=min(self.low, other.low),
+            high=max(self.high, other.high),
+        )
+
+
+@dataclass(frozen=True)
+class SplitStatistics:
+    """One variable in one split, as the manifest states it.
+
+    Args:
+        mean, std, min, max: over all HR values there are, in the units of the dataset.
+        observed_share: share of the HR cells of all steps that have a value, 0 to 1.
+    """
+
+    mean: float
+    std: float
+    min: float
+    max: float
+    observed_share: float
+
+    @classmethod
+    def stated(cls, found: FieldStatistics) -> "SplitStatistics":
+        """Return what is stated of `found`, which has at least one value."""
+        std = math.sqrt(found.squares / found.count)
+        return cls(found.mean, std, found.low, found.high, found.count / found.cells)

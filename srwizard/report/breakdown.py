@@ -1,0 +1,176 @@
+"""Where, when and at which scales the errors are: by latitude, by month, and power spectra."""
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.figure import Figure
+
+from srwizard.report.plots import BICUBIC_LOOK, MODEL_LOOK, QUIET, TRUTH_LOOK, with_units
+from srwizard.report.records import FloatArray
+
+# How `prepare` names steps, and other usual spellings of a date in a name. 000001 is a number.
+_DATE = re.compile(
+    r"(?<!\d)(?:\d{4}-|\d{4}(?=\d{4}(?!\d))|[12]\d{3})(0[1-9]|1[0-2])(?:-?[0-3]\d)?(?!\d)"
+)
+LATITUDE_BINS = 40
+
+
+@dataclass(frozen=True)
+class Breakdown:
+    """Sums of squared errors of the test split, as plots/breakdown.npz holds them.
+
+    Args:
+        variables: names of the channels.
+        names: of the steps.
+        rows: `[2, C, H]`, of the model and of bicubic; `row_points` `[C, H]`.
+        steps: `[2, C, N]`; `step_points` `[C, N]`.
+        spectra: `[3, C, K]`, of the model, bicubic and the truth.
+    """
+
+    variables: list[str]
+    names: list[str]
+    rows: FloatArray
+    row_points: FloatArray
+    steps: FloatArray
+    step_points: FloatArray
+    spectra: FloatArray
+
+    @classmethod
+    def read(cls, arrays: Mapping[str, npt.NDArray[Any]]) -> "Breakdown":
+        """Take the arrays of the archive.
+
+        Raises:
+            KeyError, ValueError: they are not what training writes.
+        """
+        found = cls(
+            [str(name) for name in arrays["variables"]],
+            [str(name) for name in arrays["names"]],
+            *(
+                np.asarray(arrays[name], np.float64)
+                for name in ("rows", "row_points", "steps", "step_points", "spectra")
+            ),
+        )
+        channels, count = len(found.variables), len(found.names)
+        if (
+            found.rows.shape[:2] != (2, channels)
+            or found.steps.shape != (2, channels, count)
+            or found.step_points.shape != (channels, count)
+            or found.spectra.shape[:2] != (3, channels)
+        ):
+            raise ValueError("shapes")
+        return found
+
+    def months(self) -> npt.NDArray[np.int_] | None:
+        """Return the month of each step, 1 to 12; None where their names hold no date."""
+        found = [_DATE.search(name) for name in self.names]
+        if not found or not all(found):
+            return None
+        return np.array([int(match[1]) for match in found if match is not None])
+
+
+def month_figure(found: Breakdown, variable: int, units: str) -> Figure | None:
+    """Draw the RMSE of each month of the year, or None where the months are not known."""
+    months = found.months()
+    if months is None:
+        return None
+    present = sorted({*months.tolist()})
+    values = np.array(
+        [
+            [
+                _rms(
+                    found.steps[method, variable, months == month].sum(),
+                    found.step_points[variable, months == month].sum(),
+                )
+                for month in present
+            ]
+            for method in (0, 1)
+        ]
+    )
+    figure = Figure(figsize=(7.2, 2.8), layout="constrained")
+    axes = figure.subplots()
+    for shift, look, row in ((-0.2, MODEL_LOOK, values[0]), (0.2, BICUBIC_LOOK, values[1])):
+        axes.bar(
+            np.array(present) + shift, row, 0.36, color=look["color"], label=look["label"],
+            hatch="///" if look is BICUBIC_LOOK else None, edgecolor="white", linewidth=0.3,
+        )  # fmt: skip
+    counts = [int((months == month).sum()) for month in present]
+    axes.set_xticks(
+        present, [f"{month}\nn={count}" for month, count in zip(present, counts, strict=True)]
+    )
+    axes.set_xlabel("month")
+    axes.set_ylabel(with_units("RMSE", units))
+    axes.grid(axis="y")
+    axes.set_axisbelow(True)
+    figure.legend(loc="outside upper right", ncols=2)
+    return figure
+
+
+def latitude_figure(
+    found: Breakdown, variable: int, units: str, lat: FloatArray | None
+) -> Figure | None:
+    """Draw the RMSE along latitude, by row of the grid where there are no latitudes."""
+    rows, points = found.rows[:, variable], found.row_points[variable]
+    place: FloatArray = np.arange(rows.shape[1], dtype=np.float64)
+    label = "row"
+    if lat is not None and lat.shape[0] == rows.shape[1] and np.isfinite(lat).all():
+        # Rows of a curvilinear grid are not parallels: the mean of a row stands for it.
+        place, label = (lat if lat.ndim == 1 else lat.mean(axis=1)), "latitude [°N]"
+    if not points.any():
+        return None
+    edges = np.linspace(place.min(), place.max(), min(LATITUDE_BINS, len(place)) + 1)
+    which = np.clip(np.digitize(place, edges) - 1, 0, len(edges) - 2)
+    total = np.bincount(which, points, len(edges) - 1)
+    middle = (edges[:-1] + edges[1:]) / 2
+    figure = Figure(figsize=(7.2, 2.8), layout="constrained")
+    axes = figure.subplots()
+    for method, look in ((0, MODEL_LOOK), (1, BICUBIC_LOOK)):
+        squared = np.bincount(which, rows[method], len(edges) - 1)
+        values = np.array([_rms(*pair) for pair in zip(squared, total, strict=True)])
+        axes.plot(middle[total > 0], values[total > 0], **look)
+    axes.set_xlabel(label)
+    axes.set_ylabel(with_units("RMSE", units))
+    axes.set_ylim(bottom=0)
+    axes.grid(axis="y")
+    figure.legend(loc="outside upper right", ncols=2)
+    return figure
+
+
+def spectrum_figure(found: Breakdown, variable: int, scale: int | None) -> Figure | None:
+    """Draw the radial power spectra and, below, their ratio to that of the truth in dB."""
+    model, bicubic, truth = found.spectra[:, variable]
+    if len(truth) < 2 or not (truth > 0).any():
+        return None
+    waves = np.arange(1, len(truth) + 1)
+    figure = Figure(figsize=(7.2, 4.2), layout="constrained")
+    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(2, 1))
+    for power, look in ((truth, TRUTH_LOOK), (bicubic, BICUBIC_LOOK), (model, MODEL_LOOK)):
+        there = power > 0
+        upper.loglog(waves[there], power[there], **look)
+        if look is not TRUTH_LOOK:
+            both = there & (truth > 0)
+            lower.semilogx(waves[both], 10 * np.log10(power[both] / truth[both]), **look)
+    lower.axhline(0, color=TRUTH_LOOK["color"], linewidth=0.8)
+    if scale is not None and len(truth) / scale > 1:
+        # What has shorter waves than two LR cells is not in the input.
+        for axes in (upper, lower):
+            axes.axvline(len(truth) / scale, color=QUIET, linewidth=0.8, linestyle=":")
+        upper.annotate(
+            "LR limit", (len(truth) / scale, 0.02), xycoords=("data", "axes fraction"),
+            xytext=(3, 0), textcoords="offset points", fontsize=7, color=QUIET,
+        )  # fmt: skip
+    upper.set_ylabel("power")
+    lower.set_ylabel("over truth [dB]")
+    lower.set_xlabel("wavenumber (waves along the shorter side)")
+    for axes in (upper, lower):
+        axes.grid(axis="y")
+    figure.legend(*upper.get_legend_handles_labels(), loc="outside upper right", ncols=3)
+    return figure
+
+
+def _rms(squared: float, points: float) -> float:
+    return math.sqrt(squared / points) if points else math.nan

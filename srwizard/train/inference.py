@@ -1,0 +1,33 @@
+"""A network applied to normalized fields: whole or by tiles, one answer or one of many."""
+
+import torch
+from torch import Tensor, nn
+
+from srwizard.train.sampling import draw, draws_samples
+from srwizard.train.tiling import super_resolve_tiled
+
+
+def apply_network(
+    network: nn.Module,
+    lr: Tensor,
+    noise: list[torch.Generator] | None = None,
+    *,
+    scale: int,
+    patch: int | None,
+    steps: int | None = None,
+) -> Tensor:
+    """Return normalized SR `[B, C, H, W]` of normalized `lr` `[B, C, h, w]`, in float32.
+
+    Args:
+        network: from `srwizard.models.build`.
+        lr: see above.
+        noise: of a diffusion model, one generator for each sample; None: torch's own.
+        scale: HR/LR.
+        patch: side of the tiles in HR points; None: the whole field at once.
+        steps: of a diffusion model, calls of the network, if not its own.
+    """
+    if draws_samples(network):
+        return draw(network, lr, noise, scale=scale, patch=patch, steps=steps)
+    if patch is None:
+        return network(lr).float()  # type: ignore[no-any-return]
+    return super_resolve_tiled(network, lr, scale, patch // scale)

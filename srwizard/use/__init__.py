@@ -1,0 +1,1 @@
+"""Using a trained run: predictions, the Python interface, bundles to hand on."""

@@ -1,0 +1,152 @@
+"""A run's model as a bundle to hand on: weights, config, statistics, and a word on their use."""
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from srwizard import files
+from srwizard.errors import UsageError
+from srwizard.i18n import translate as _
+from srwizard.reasons import reason_of
+from srwizard.use.onnx_graph import check_model, missing_package, write_onnx
+from srwizard.use.run import Run
+
+WEIGHTS, CONFIG, STATISTICS, README, ONNX = (
+    "model.safetensors", "config.json", "statistics.npz", "README.md", "model.onnx",
+)  # fmt: skip
+FORMAT_VERSION = 1
+
+LOADING = """\
+import json
+from safetensors.torch import load_file
+from srwizard import models
+network = models.build(**json.load(open("config.json"))["network"])
+network.load_state_dict(load_file("model.safetensors"))
+"""
+"""How a bundle is loaded, in its directory."""
+
+
+def export(run: Run, target: Path, *, onnx: bool = False, overwrite: bool = False) -> list[str]:
+    """Write the bundle; the directory appears whole or not at all.
+
+    Args:
+        run: the run, on the CPU.
+        target: the directory to make.
+        onnx: also write the network as ONNX; see `onnx_graph.CONVOLUTIONAL`.
+        overwrite: replace a bundle that is there.
+
+    Returns:
+        What was written, a line for each file.
+
+    Raises:
+        UsageError: the target is in the way or cannot be written; the model has no ONNX graph;
+            a package is missing.
+    """
+    _check_target(target, overwrite=overwrite)
+    if onnx:
+        check_model(run.config.model.name)
+    try:
+        from safetensors.torch import save
+    except ImportError as error:
+        raise missing_package(error) from None
+    weights = {name: part.contiguous() for name, part in run.network.state_dict().items()}
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as made:
+            stage = Path(made) / "bundle"
+            stage.mkdir()
+            files.write_bytes(stage / WEIGHTS, save(weights, {"format": "pt"}))
+            files.write_json(stage / CONFIG, _config(run))
+            files.write_with(stage / STATISTICS, lambda stream: np.savez(stream, **_arrays(run)))
+            files.write_text(stage / README, _readme(run))
+            if onnx:
+                write_onnx(run.network, run.config.model.in_channels, stage / ONNX)
+            written = sorted(path.name for path in stage.iterdir())
+            if target.exists():
+                target.rename(Path(made) / "replaced")
+            stage.rename(target)
+    except OSError as error:
+        raise UsageError(
+            _("{path} cannot be written: {reason}", path=target, reason=reason_of(error)),
+            _("Check the free space and the permissions, then run it again."),
+        ) from error
+    return [str(target / name) for name in written]
+
+
+def _check_target(target: Path, *, overwrite: bool) -> None:
+    if target.exists() and not target.is_dir():
+        raise UsageError(
+            _("{path} is a file, not a directory.", path=target), _("Choose another directory.")
+        )
+    present = {path.name for path in target.iterdir()} if target.exists() else set()
+    foreign = sorted(present - {WEIGHTS, CONFIG, STATISTICS, README, ONNX})
+    if foreign:
+        raise UsageError(
+            _("{path} holds {names}, which is not part of a bundle, and is not replaced.",
+              path=target, names=", ".join(foreign[:3])),
+            _("Choose another directory, or move those files away."),
+        )  # fmt: skip
+    if present and not overwrite:
+        raise UsageError(
+            _("{path} exists already", path=target),
+            _("Name another directory, or replace the bundle in it: --overwrite"),
+        )
+
+
+def _config(run: Run) -> dict[str, Any]:
+    """Return config.json; `network` is what `srwizard.models.build` takes."""
+    config = run.config
+    return {
+        "format_version": FORMAT_VERSION,
+        "network": {
+            "name": config.model.name,
+            "in_channels": config.model.in_channels,
+            "out_channels": config.model.out_channels,
+            "scale": config.data.scale,
+            "params": config.model.params,
+            "global_skip": config.model.global_skip,
+        },
+        "variables": list(run.variables),
+        "static_variables": config.data.static_variables,
+        "attributes": {name: dict(known) for name, known in run.ingredients.attributes.items()},
+        "normalization": config.training.normalization,
+        "lr_shape": config.data.lr_shape,
+        "hr_shape": config.data.hr_shape,
+        "patch_size": config.memory.patch_size,
+        "run_digest": config.digest,
+        "checkpoint": {
+            "name": run.checkpoint.name,
+            "epoch": run.checkpoint.epoch,
+            "sha256": run.checkpoint.digest,
+        },
+        "software": config.software,
+    }
+
+
+def _arrays(run: Run) -> dict[str, Any]:
+    """Return what is in statistics.npz: see the documentation of the bundle."""
+    found: dict[str, Any] = {"static": run.ingredients.static}
+    for level, statistics in run.ingredients.statistics.items():
+        found[f"{level}_mean"] = statistics.mean
+        found[f"{level}_std"] = statistics.std
+        found[f"{level}_observed"] = statistics.observed
+        grid = run.ingredients.grids[level]
+        for name, values in (("lat", grid.latitude), ("lon", grid.longitude)):
+            if values is not None:
+                found[f"{level}_{name}"] = values
+    return found
+
+
+def _readme(run: Run) -> str:
+    title = _("{model}, {scale}x super-resolution of {names}",
+              model=run.config.model.name, scale=run.scale,
+              names=", ".join(run.variables))  # fmt: skip
+    loading = _('Load the network in this directory (pip install "srwizard[export]"):')
+    use = _(
+        "It takes and gives normalized fields: [N, C + S, h, w] -> [N, C, H, W]. In statistics.npz "
+        "are lr_mean, lr_std, hr_mean, hr_std, the static input channels (S), and hr_observed, 0 "
+        "on land. Points of LR without a value are filled with the nearest one before."
+    )
+    return f"# {title}\n\n{loading}\n\n```python\n{LOADING}```\n\n{use}\n"

@@ -1,0 +1,88 @@
+"""What turns fields into the input of a run's network and back: statistics, static fields, grids.
+
+Everything is read once, from the run directory and from the dataset that the run was trained on;
+of the latter a run needs nothing but the static fields that are its input channels.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from srwizard import runconfig
+from srwizard.data import normalization
+from srwizard.data.fields import FloatField
+from srwizard.data.fingerprint import fingerprint
+from srwizard.data.layout import Contents, find_statics
+from srwizard.data.normalization import Statistics
+from srwizard.data.prepare.grid import Grid
+from srwizard.data.statics import input_channels, used_files
+from srwizard.errors import DatasetError, UsageError
+from srwizard.i18n import translate as _
+from srwizard.reasons import reason_of
+from srwizard.runconfig import RunConfig
+from srwizard.train.setup import STATISTICS_FILE
+from srwizard.use.grids import grid_of
+from srwizard.use.quantities import Attributes, known_attributes
+
+
+@dataclass(frozen=True)
+class Ingredients:
+    """See above.
+
+    Args:
+        statistics: of the training split, for "hr" and "lr".
+        static: input channels `[S, h, w]`, S being 0 where there are none.
+        grids: "hr" and "lr"; coordinates as far as the dataset has them.
+        attributes: variable -> units, long_name, standard_name, as far as they are known.
+    """
+
+    statistics: Mapping[str, Statistics]
+    static: FloatField
+    grids: Mapping[str, Grid]
+    attributes: Mapping[str, Attributes]
+
+
+def read_ingredients(run_dir: Path, run: RunConfig) -> Ingredients:
+    """Read them for a run.
+
+    Raises:
+        UsageError: the statistics are missing, or of another run.
+        DatasetError: static fields that are input channels are gone or no longer the same.
+    """
+    path = run_dir / STATISTICS_FILE
+    statistics = normalization.load(path, runconfig.statistics_key(run))
+    if statistics is None:
+        raise UsageError(
+            _("{path} is missing, damaged, or of another dataset.", path=path),
+            _("Bring it back, or let training write it again: srwizard train {directory}",
+              directory=run_dir),
+        )  # fmt: skip
+    root = Path(run.data.root)
+    contents = Contents(root, run.data.layout, {}, find_statics(root))
+    hr, lr = ((shape[0], shape[1]) for shape in (run.data.hr_shape, run.data.lr_shape))
+    return Ingredients(
+        statistics=statistics,
+        static=_static_channels(contents, run, lr),
+        grids={"hr": grid_of(contents, "hr", hr), "lr": grid_of(contents, "lr", lr)},
+        attributes=known_attributes(run.data),
+    )
+
+
+def _static_channels(contents: Contents, run: RunConfig, shape: tuple[int, int]) -> FloatField:
+    names = run.data.static_variables
+    files = used_files(contents, names, area_weights=False)
+    try:
+        # Of a dataset in one file for each split the other digests are not wanted here.
+        present = fingerprint(Contents(contents.root, "npy", {}), [], files)
+    except OSError as error:
+        raise DatasetError(
+            _("{path} cannot be read: {reason}", path=error.filename, reason=reason_of(error))
+        ) from None
+    changed = [part for part in present if present[part] != run.data.fingerprint.get(part)]
+    if changed:
+        raise DatasetError(
+            _("the dataset {root} is no longer the one that was checked:", root=contents.root)
+            + "".join("\n  " + _("{key} has changed", key=part) for part in changed),
+            _("Bring the earlier static fields back: the network takes them as input."),
+        )
+    return input_channels(contents, names, shape)

@@ -1,0 +1,256 @@
+"""What is to be super-resolved: NetCDF files, a Zarr store, or the lr/ of a dataset directory."""
+
+import difflib
+import re
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cftime
+import numpy as np
+
+from srwizard.data.fields import FloatField
+from srwizard.data.layout import Contents, recognise, scan
+from srwizard.data.prepare.cf import Moment
+from srwizard.data.prepare.grid import Grid
+from srwizard.data.prepare.record import Survey, survey_sources
+from srwizard.data.prepare.source import StepReader, is_zarr
+from srwizard.errors import DatasetError, UsageError
+from srwizard.i18n import translate as _
+from srwizard.reasons import reason_of
+from srwizard.use.grids import grid_of
+from srwizard.use.quantities import Attributes, attributes_in, manifest_of
+
+FieldSeries = Generator[FloatField, None, None]
+"""`[C, h, w]` of one step after the other, read when they are asked for."""
+BASIC_TIME = re.compile(r"(\d{4})(\d{2})(\d{2})T(\d{2})(\d{2})(\d{2})")
+"""How `srwizard prepare` names the steps of files without a time of their own."""
+
+
+@dataclass(frozen=True)
+class Input:
+    """Low-resolution fields of all variables of a run, in order of time.
+
+    Args:
+        where: what it is read from, for messages.
+        names: of the steps.
+        moments: of the steps; None where no time is known.
+        calendar: the CF calendar of the moments.
+        grid: shape and, as far as known, coordinates.
+        attributes: variable of the run -> units, long_name, standard_name, as far as known.
+        fields: yields the steps `[C, h, w]` from a given one on, one at a time.
+        notes: what the user should know.
+    """
+
+    where: str
+    names: tuple[str, ...]
+    moments: tuple[Moment, ...] | None
+    calendar: str
+    grid: Grid
+    attributes: Mapping[str, Attributes]
+    fields: Callable[[int], FieldSeries]
+    notes: tuple[str, ...] = ()
+
+
+def names_in_input(given: Sequence[str], variables: Sequence[str]) -> dict[str, str]:
+    """Return the name in the input of each variable of a run.
+
+    Args:
+        given: `NAME=NAME_IN_INPUT` as on the command line; others have the same name there.
+        variables: of the run.
+
+    Raises:
+        UsageError: one is not of that form, or is no variable of the run.
+    """
+    names = {name: name for name in variables}
+    for text in given:
+        name, equals, there = text.partition("=")
+        if not equals or not name or not there:
+            raise UsageError(
+                _("--variable {given} is not NAME=NAME_IN_FILE", given=text),
+                _("For example: --variable {name}=thetao", name=variables[0]),
+            )
+        if name not in names:
+            raise UsageError(
+                _("--variable {given}: the run has no variable {name}", given=text, name=name),
+                _("Its variables: {names}.", names=", ".join(variables)),
+            )
+        names[name] = there
+    return names
+
+
+def open_input(paths: Sequence[Path], names: Mapping[str, str], split: str | None) -> Input:
+    """Open an input: headers and coordinates are read, no fields.
+
+    Args:
+        paths: NetCDF files and Zarr stores of one record, or one dataset directory.
+        names: variable of the run -> its name in the input.
+        split: of a dataset directory; None: "test".
+
+    Raises:
+        UsageError: it is missing or unreadable, or lacks a variable; or the paths do not go
+            together.
+        DatasetError: what is in it makes no record of fields on one grid.
+    """
+    datasets = [path for path in paths if path.is_dir() and not is_zarr(path)]
+    if datasets and len(paths) > 1:
+        raise UsageError(
+            _("{path} is a directory and cannot be joined with other inputs", path=datasets[0]),
+            _("Give one dataset directory, or any number of NetCDF files and Zarr stores."),
+        )
+    if datasets:
+        return _from_dataset(datasets[0], names, split or "test")
+    if split is not None:
+        raise UsageError(
+            _("--split {split}: only a dataset directory has splits, and {path} is none",
+              split=split, path=paths[0]),
+            _("Leave --split out."),
+        )  # fmt: skip
+    survey = survey_sources(paths, list(names.values()), lambda _done, _total: None)
+    return Input(
+        where=str(paths[0]) if len(paths) == 1 else _("{path} and {count} more",
+                                                      path=paths[0], count=len(paths) - 1),
+        names=tuple(
+            f"{number:06d}" if step.moment is None else step.moment.basic()
+            for number, step in enumerate(survey.steps)
+        ),
+        moments=_moments(survey),
+        calendar=survey.calendar,
+        grid=survey.grid,
+        attributes={name: survey.records[there].attributes for name, there in names.items()},
+        fields=lambda start: _survey_fields(survey, list(names.values()), start),
+        notes=survey.notes,
+    )  # fmt: skip
+
+
+def _moments(survey: Survey) -> tuple[Moment, ...] | None:
+    found = tuple(step.moment for step in survey.steps if step.moment is not None)
+    return found if len(found) == len(survey.steps) else None
+
+
+def _survey_fields(survey: Survey, names: Sequence[str], start: int) -> FieldSeries:
+    with ExitStack() as stack:
+        # One reader for each variable: they may lie in different files.
+        readers = [stack.enter_context(StepReader()) for _name in names]
+        series = [
+            reader.fields(survey.records[name].steps[start:])
+            for reader, name in zip(readers, names, strict=True)
+        ]
+        for fields in zip(*series, strict=True):
+            yield np.stack(fields)
+
+
+def _from_dataset(root: Path, names: Mapping[str, str], split: str) -> Input:
+    if recognise(root) is None:
+        raise UsageError(
+            _("{path} is neither a dataset directory nor a Zarr store", path=root),
+            _("Give a NetCDF file, a Zarr store, or a directory with train/, valid/, test/ "
+              "(or train.h5, train.nc, …)."),
+        )  # fmt: skip
+    contents = scan(root)
+    _check_sound(contents, names, split)
+    chosen = [contents.fields[split, "lr", there] for there in names.values()]
+    first = chosen[0]
+    for name, found in zip(names, chosen, strict=True):
+        if found.steps != first.steps or found.shape != first.shape:
+            raise DatasetError(
+                _("{name} and {other} have other steps or another grid in {path}",
+                  name=name, other=next(iter(names)), path=root / split),
+                _("See: srwizard inspect {root}", root=root),
+            )  # fmt: skip
+    times = _dataset_times(contents, split, first.steps)
+    moments, calendar = times if times is not None else (None, "")
+    attributes = attributes_in(root, contents.layout, list(names.values()))
+
+    def fields(start: int) -> FieldSeries:
+        for index in range(start, len(first.steps)):
+            yield np.stack([_read(found, index) for found in chosen])
+
+    return Input(
+        where=_("{root} ({split})", root=root, split=split),
+        names=first.steps,
+        moments=moments,
+        calendar=calendar,
+        grid=grid_of(contents, "lr", first.shape),
+        attributes={name: attributes[there] for name, there in names.items()},
+        fields=fields,
+    )
+
+
+def _read(found: Any, index: int) -> FloatField:
+    try:
+        values: FloatField = found.read(index)
+    except (OSError, ValueError, RuntimeError) as error:
+        raise DatasetError(
+            _("{path} cannot be read: {reason}", path=found.path(index), reason=reason_of(error))
+        ) from error
+    return values
+
+
+def _check_sound(contents: Contents, names: Mapping[str, str], split: str) -> None:
+    """Refuse a split whose LR fields are not all there; its HR fields do not matter."""
+    parent = contents.root / split / "lr"
+    for there in names.values():
+        found = contents.fields.get((split, "lr", there))
+        places = [contents.root / f"{split}.{contents.layout}", parent.parent, parent]
+        for problem in contents.problems:
+            damaged = problem.path.parent == parent / there and (
+                found is None or problem.path.stem not in found.steps
+            )
+            absent = found is None and problem.path in (*places, parent / there)
+            if problem.fatal and (damaged or absent) and "hr/" not in problem.message:
+                raise DatasetError(
+                    f"{problem.path}: {problem.message}",
+                    _("See: srwizard inspect {root}", root=contents.root),
+                )
+        if found is None:
+            raise _no_such_variable(contents, split, there)
+
+
+def _no_such_variable(contents: Contents, split: str, variable: str) -> UsageError:
+    known = sorted(name for part, level, name in contents.fields if (part, level) == (split, "lr"))
+    nearest = difflib.get_close_matches(variable, known, n=1, cutoff=0.5)
+    hint = _("Available: {names}.", names=", ".join(known) or _("none"))
+    if nearest:
+        hint = _("Did you mean {name}?", name=nearest[0]) + " " + hint
+    return UsageError(
+        _("{path} has no variable {variable}.",
+          path=contents.root / split / "lr", variable=variable),
+        hint,
+    )  # fmt: skip
+
+
+def _dataset_times(
+    contents: Contents, split: str, steps: Sequence[str]
+) -> tuple[tuple[Moment, ...], str] | None:
+    """Return the times of the steps and their calendar; None where none are known."""
+    if contents.layout == "npy":
+        calendar = manifest_of(contents.root).get("calendar")
+        found = [BASIC_TIME.fullmatch(step) for step in steps]
+        if not calendar or not all(found):
+            return None
+        moments = [Moment(*map(int, match.groups())) for match in found if match is not None]
+        return tuple(moments), str(calendar)
+    return _hdf5_times(contents.root / f"{split}.{contents.layout}", len(steps))
+
+
+def _hdf5_times(file: Path, count: int) -> tuple[tuple[Moment, ...], str] | None:
+    import h5py
+
+    try:
+        with h5py.File(file, "r") as opened:
+            stored = opened["time"]
+            units, calendar = (
+                value.decode() if isinstance(value, bytes) else str(value)
+                for value in (stored.attrs["units"], stored.attrs.get("calendar", "standard"))
+            )
+            times = cftime.num2date(stored[:], units, calendar, only_use_cftime_datetimes=True)
+    except (OSError, KeyError, ValueError, TypeError, AttributeError):
+        return None
+    moments = tuple(
+        Moment(time.year, time.month, time.day, time.hour, time.minute, time.second)
+        for time in times
+    )
+    return (moments, calendar) if len(moments) == count else None

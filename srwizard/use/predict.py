@@ -1,0 +1,290 @@
+"""Super-resolving an input of any length into a NetCDF file, one step at a time."""
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from srwizard import __version__
+from srwizard.data.fields import FloatField
+from srwizard.data.prepare.grid import Grid
+from srwizard.errors import DatasetError, InterruptedByUserError, UsageError
+from srwizard.i18n import translate as _
+from srwizard.use.grids import refined
+from srwizard.use.inputs import Input
+from srwizard.use.output import Description, Partial, layers_of
+from srwizard.use.quantities import Attributes, same_units
+from srwizard.use.run import Run
+from srwizard.use.targets import check_target
+
+NOTE_SECONDS = 1.0
+"""How often the complete steps are noted: what is repeated at most after a kill."""
+RESERVED = frozenset({"time", "step", "step_name", "member", "lat", "lon", "x", "y"})
+"""Names that the coordinates and dimensions of the file have."""
+
+Progress = Callable[[int, int], None]
+"""(steps done, steps in all)"""
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What was written.
+
+    Args:
+        path: the NetCDF file.
+        steps: how many are in it.
+        begun_at: how many of them an earlier, interrupted command had written.
+        shape: `[H, W]` of the fields.
+        members: how many were drawn of each step.
+    """
+
+    path: Path
+    steps: int
+    begun_at: int
+    shape: tuple[int, int]
+    members: int
+
+
+def predict(
+    run: Run,
+    found: Input,
+    target: Path,
+    *,
+    members: int | None = None,
+    overwrite: bool = False,
+    command: str = "",
+    progress: Progress = lambda _done, _total: None,
+) -> Prediction:
+    """Super-resolve all steps of an input into `target`, which appears once it is complete.
+
+    What an earlier, interrupted call with the same run, checkpoint and input has left beside
+    `target` is gone on with.
+
+    Args:
+        run: the run.
+        found: the input, from `open_input`.
+        target: the NetCDF file to write.
+        members: of a diffusion model, how many samples are drawn, and written beside their mean;
+            None: as many as its evaluation takes, and they are not written.
+        overwrite: replace `target` if it is there, and begin anew if another prediction has left
+            its unfinished file.
+        command: what is written down in the history of the file.
+        progress: told (steps done, steps in all).
+
+    Raises:
+        UsageError: the target is in the way or cannot be written.
+        DatasetError: the input is on another grid, in other units, or cannot be read.
+        DoesNotFitError: memory is short.
+        InterruptedByUserError: interrupted; the complete steps are kept.
+    """
+    check_target(target, overwrite=overwrite)
+    count = run.member_count(members)
+    at_home = run.check_grid(found.grid, found.where)
+    attributes = _merged_attributes(run, found)
+    wrong = RESERVED & set(run.variables)
+    if wrong:
+        raise UsageError(
+            _("{path}: the variable {name} would have the name of a coordinate",
+              path=target, name=min(wrong)),
+            _("Use the Python interface (load_run) for this run."),
+        )  # fmt: skip
+    description = _description(run, found, attributes, at_home, members, count, command)
+    partial = Partial(target, _identity(run, found, members, count, attributes))
+    with closing(partial):
+        partial.open(description, anew=overwrite)
+        begun_at = partial.done
+        try:
+            _fill(run, found, partial, members, count, at_home, progress)
+        except KeyboardInterrupt:
+            raise _interrupted(partial, len(found.names)) from None
+        partial.finish()
+    return Prediction(target, len(found.names), begun_at, description.grid.shape, count)
+
+
+def check_units(run: Run, found: Input) -> None:
+    """Refuse an input whose variables are in other units than in the training.
+
+    Raises:
+        DatasetError: one is, where both are known.
+    """
+    for name in run.variables:
+        theirs = found.attributes.get(name, {}).get("units")
+        ours = run.ingredients.attributes.get(name, {}).get("units")
+        if theirs is not None and ours is not None and not same_units(theirs, ours):
+            raise DatasetError(
+                _("{name} is in {found} in {where}, but the run was trained on {expected}",
+                  name=name, found=theirs, where=found.where, expected=ours),
+                _("Convert it first, e.g. with cdo; if the two mean the same, write one as the "
+                  "other: ncatted -a units,{name},o,c,{expected}", name=name, expected=ours),
+            )  # fmt: skip
+
+
+def check_values(run: Run, found: Input, values: FloatField, step: int) -> None:
+    """Refuse a step that is so far from the training that it must be in other units.
+
+    Args:
+        run: the run.
+        found: the input.
+        values: `[C, h, w]`.
+        step: its number.
+
+    Raises:
+        DatasetError: of a variable, every value is further from the range of the training than
+            that is wide.
+    """
+    known = run.ingredients.statistics["hr"]
+    for name, field, low, high in zip(
+        run.variables, values, known.minimum, known.maximum, strict=True
+    ):
+        valid = field[np.isfinite(field)]
+        span = float(high - low)
+        if not len(valid) or not span > 0:
+            continue
+        if float(valid.min()) > high + span or float(valid.max()) < low - span:
+            raise DatasetError(
+                _("{name} runs from {lowest:.4g} to {highest:.4g} in {where}, step {step}, but "
+                  "from {low:.4g} to {high:.4g} in the training",
+                  name=name, lowest=valid.min(), highest=valid.max(), where=found.where,
+                  step=found.names[step], low=low, high=high),
+                _("Is it in other units, kelvin for degrees Celsius? Convert it first."),
+            )  # fmt: skip
+
+
+def _fill(
+    run: Run,
+    found: Input,
+    partial: Partial,
+    members: int | None,
+    count: int,
+    at_home: bool,
+    progress: Progress,
+) -> None:
+    """Compute and write the steps that are not there yet."""
+    total = len(found.names)
+    progress(partial.done, total)
+    noted = time.monotonic()
+    with closing(found.fields(partial.done)) as fields:
+        for step, lr in enumerate(fields, start=partial.done):
+            check_values(run, found, lr, step)
+            drawn = run.members_of_step(lr, step, count, at_home=at_home)
+            for name, values in _layers(run, drawn, members):
+                partial.write(name, step, values)
+            partial.done = step + 1
+            progress(partial.done, total)
+            if time.monotonic() - noted > NOTE_SECONDS:
+                partial.note()
+                noted = time.monotonic()
+
+
+def _layers(
+    run: Run, drawn: Iterable[FloatField], members: int | None
+) -> Iterable[tuple[str, FloatField]]:
+    """Yield the variables of the file at one step: mean, spread, members."""
+    every = np.stack([*drawn])
+    mean, spread = every.mean(axis=0), _spread(every)
+    for channel, name in enumerate(run.variables):
+        yield name, mean[channel]
+        if len(every) > 1:
+            yield f"{name}_spread", spread[channel]
+        if members is not None:
+            yield f"{name}_members", every[:, channel]
+
+
+def _spread(every: FloatField) -> npt.NDArray[Any]:
+    """Return the standard deviation of the members `[M, C, H, W]` about their mean."""
+    return every.std(axis=0, ddof=1) if len(every) > 1 else np.zeros_like(every[0])
+
+
+def _interrupted(partial: Partial, total: int) -> InterruptedByUserError:
+    partial.note()
+    return InterruptedByUserError(
+        _("interrupted; {done} of {total} steps are kept in {path}",
+          done=partial.done, total=total, path=partial.path),
+        _("The same command goes on from there."),
+    )  # fmt: skip
+
+
+def _merged_attributes(run: Run, found: Input) -> dict[str, Attributes]:
+    """Return what is known of the variables, of the training or else of the input."""
+    check_units(run, found)
+    return {
+        name: {**found.attributes.get(name, {}), **run.ingredients.attributes.get(name, {})}
+        for name in run.variables
+    }
+
+
+def _description(
+    run: Run,
+    found: Input,
+    attributes: Mapping[str, Attributes],
+    at_home: bool,
+    members: int | None,
+    count: int,
+    command: str,
+) -> Description:
+    config, checkpoint = run.config, run.checkpoint
+    now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    written = count if members is not None else None
+    return Description(
+        layers=[
+            layer
+            for name in run.variables
+            for layer in layers_of(name, attributes[name], ensemble=count > 1, members=written)
+        ],
+        grid=_hr_grid(run, found.grid, at_home),
+        names=found.names,
+        moments=found.moments,
+        calendar=found.calendar,
+        attributes={
+            "title": f"Super-resolution of {', '.join(run.variables)}, {run.scale}x",
+            "source": f"{config.model.name}, trained and applied with srwizard {__version__}",
+            "history": f"{now}: {command or 'srwizard'}",
+            "comment": "Missing where the high-resolution training fields are land."
+            if at_home
+            else "Missing where the low-resolution input is.",
+            "srwizard_run": str(run.directory),
+            "srwizard_run_digest": config.digest,
+            "srwizard_checkpoint": f"{checkpoint.name}.pt, epoch {checkpoint.epoch}",
+            "srwizard_checkpoint_sha256": checkpoint.digest,
+            "srwizard_input": found.where,
+        },
+    )
+
+
+def _hr_grid(run: Run, lr: Grid, at_home: bool) -> Grid:
+    """Return the grid of the output: that of the training, else between the points of the input."""
+    computed = refined(lr, run.scale)
+    if not at_home:
+        return computed
+    known = run.hr_grid
+    return Grid(
+        known.shape,
+        known.latitude if known.latitude is not None else computed.latitude,
+        known.longitude if known.longitude is not None else computed.longitude,
+    )
+
+
+def _identity(
+    run: Run,
+    found: Input,
+    members: int | None,
+    count: int,
+    attributes: Mapping[str, Attributes],
+) -> dict[str, Any]:
+    """Return what must be the same for an interrupted prediction to be gone on with."""
+    return {
+        "srwizard": __version__,
+        "run": run.config.digest,
+        "checkpoint": run.checkpoint.digest,
+        "input": found.where,
+        "steps": [len(found.names), found.names[0], found.names[-1]],
+        "grid": list(found.grid.shape),
+        "members": [count, members is not None],
+        "attributes": {name: dict(known) for name, known in attributes.items()},
+    }

@@ -1,0 +1,356 @@
+"""`load_run`: a trained run as an object that super-resolves arrays."""
+
+import math
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from srwizard import runconfig
+from srwizard.data.fields import FloatField
+from srwizard.data.gaps import NearestFill
+from srwizard.data.prepare.grid import Grid
+from srwizard.errors import DoesNotFitError, UsageError
+from srwizard.i18n import translate as _
+from srwizard.runconfig import RunConfig
+from srwizard.train.inference import apply_network
+from srwizard.train.records import METRICS_FILE, Records, read_events
+from srwizard.train.sampling import draws_samples, members_of, noise_of
+from srwizard.train.setup import amp_dtype
+from srwizard.train.tiling import OVERLAP
+from srwizard.use.grids import difference, refusal
+from srwizard.use.ingredients import Ingredients, read_ingredients
+from srwizard.use.weights import Checkpoint, Name, load_network
+
+COMPLETED = "completed"
+
+
+class Run:
+    """A trained run; made by `load_run`.
+
+    Attributes:
+        directory: the run directory.
+        config: the frozen run config.
+        checkpoint: which weights are used.
+        network: `[B, C + S, h, w] -> [B, C, H, W]`, normalized; S are static fields.
+        device: where it computes.
+        notices: what one should know: another checkpoint is used, the run is not complete.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        config: RunConfig,
+        network: nn.Module,
+        checkpoint: Checkpoint,
+        ingredients: Ingredients,
+        device: torch.device,
+        notices: tuple[str, ...] = (),
+    ) -> None:
+        self.directory = directory
+        self.config = config
+        self.network = network.to(device)
+        self.checkpoint = checkpoint
+        self.device = device
+        self.notices = notices
+        self.ingredients = ingredients
+        self._fills = [NearestFill() for _name in config.data.variables]
+        self._static = torch.from_numpy(ingredients.static).to(device)
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """The channels of input and output, in order."""
+        return tuple(self.config.data.variables)
+
+    @property
+    def scale(self) -> int:
+        """HR/LR in both directions."""
+        return self.config.data.scale
+
+    @property
+    def lr_grid(self) -> Grid:
+        """Shape and, as far as known, coordinates of the low-resolution grid of the training."""
+        return self.ingredients.grids["lr"]
+
+    @property
+    def hr_grid(self) -> Grid:
+        """Shape and, as far as known, coordinates of the high-resolution grid of the training."""
+        return self.ingredients.grids["hr"]
+
+    @property
+    def draws_samples(self) -> bool:
+        """Whether this is a diffusion model, whose output is one of many."""
+        return draws_samples(self.network)
+
+    @property
+    def ensemble_members(self) -> int:
+        """How many members are drawn unless told otherwise; 1 for a model that is no diffusion."""
+        return members_of(self.network, "test")
+
+    def predict(
+        self, lr: npt.NDArray[np.floating[Any]], *, members: int | None = None
+    ) -> FloatField:
+        """Super-resolve one step or several.
+
+        Args:
+            lr: `[C, h, w]` or `[N, C, h, w]` in physical units, the channels being `variables`;
+                NaN on land and wherever there is no value.
+            members: of a diffusion model, how many samples the mean is taken of; None: as many
+                as its evaluation takes.
+
+        Returns:
+            `[C, H, W]` or `[N, C, H, W]` in physical units, NaN on land.
+
+        Raises:
+            UsageError: an array of another shape, or `members` of a model that has none.
+            DatasetError: another grid than the run can be used on.
+        """
+        return self._of_each_step(lr, _mean, members)
+
+    def sample(
+        self, lr: npt.NDArray[np.floating[Any]], *, members: int | None = None
+    ) -> FloatField:
+        """Return what `predict` takes the mean of: `[M, C, H, W]`, or `[N, M, C, H, W]`.
+
+        The members of a step depend on the run's seed and on the place of the step in `lr`.
+        """
+        return self._of_each_step(lr, _all, members)
+
+    def metrics(self) -> dict[str, Any]:
+        """Return what training measured: `epochs`, a list, and `test`, None where there is none.
+
+        They are the events of metrics.jsonl; see the run directory in the documentation.
+        """
+        events = list(read_events(self.directory / METRICS_FILE))
+        tests = [event for event in events if event.get("event") == "test"]
+        return {
+            "epochs": [event for event in events if event.get("event") == "epoch"],
+            "test": tests[-1] if tests else None,
+        }
+
+    def check_grid(self, grid: Grid, where: str) -> bool:
+        """Tell whether `grid` is that of the training, as far as it is known.
+
+        Args:
+            grid: of the low-resolution input.
+            where: the input, for the message.
+
+        Raises:
+            DatasetError: it is another one, and the run cannot be used there.
+        """
+        found = difference(grid, self.lr_grid)
+        if found is None:
+            return True
+        if self.config.training.normalization == "PGN":
+            why = _("The run normalizes every grid point by itself (PGN).")
+            raise refusal(where, found, why=why)
+        if self.config.data.static_variables:
+            why = _("The run takes static fields of its grid as input: {names}.",
+                    names=", ".join(self.config.data.static_variables))  # fmt: skip
+            raise refusal(where, found, why=why)
+        return False
+
+    def members_of_step(
+        self, lr: npt.NDArray[np.floating[Any]], index: int, count: int, *, at_home: bool
+    ) -> Iterator[FloatField]:
+        """Yield `count` members `[C, H, W]` of one step, one after the other.
+
+        Args:
+            lr: `[C, h, w]` in physical units.
+            index: number of the step, which the noise of a diffusion model follows from.
+            count: see above; 1 for a model that is no diffusion.
+            at_home: whether `lr` is on the grid of the training; its land is then known.
+        """
+        lr = lr.astype(np.float32)
+        land = self._without_value(lr, at_home=at_home)
+        normalized = self._normalized(lr)
+        patch = tile_side(self.config, (lr.shape[1], lr.shape[2]))
+        hr = self.ingredients.statistics["hr"]
+        for member in range(count):
+            noise = noise_of(self.config.training.seed, "test", [index], member)
+            drawn = self._applied(normalized, noise, patch)
+            values: FloatField = drawn.cpu().numpy()[0] * hr.std + hr.mean
+            values[land] = np.nan
+            yield values
+
+    def member_count(self, wanted: int | None) -> int:
+        """Return how many members to draw.
+
+        Raises:
+            UsageError: less than one, or this is no diffusion model.
+        """
+        if wanted is None:
+            return self.ensemble_members
+        if not self.draws_samples:
+            raise UsageError(
+                _("{model} has one answer for each field: there are no members.",
+                  model=self.config.model.name),
+                _("Leave --members out; it is for diffusion models."),
+            )  # fmt: skip
+        if wanted < 1:
+            raise UsageError(_("{members} members: there must be at least 1", members=wanted))
+        return wanted
+
+    def _of_each_step(
+        self,
+        lr: npt.NDArray[np.floating[Any]],
+        of_members: Callable[[FloatField], FloatField],
+        wanted: int | None,
+    ) -> FloatField:
+        count = self.member_count(wanted)
+        steps = lr[None] if lr.ndim == 3 else lr
+        if steps.ndim != 4 or steps.shape[1] != len(self.variables) or 0 in steps.shape:
+            raise UsageError(
+                _("an array of shape {shape} is not [C, h, w] or [N, C, h, w] with {channels} "
+                  "channels: {names}",
+                  shape=list(lr.shape), channels=len(self.variables),
+                  names=", ".join(self.variables)),
+            )  # fmt: skip
+        grid = Grid((steps.shape[2], steps.shape[3]), None, None)
+        at_home = self.check_grid(grid, _("the array"))
+        results = [
+            of_members(np.stack([*self.members_of_step(step, index, count, at_home=at_home)]))
+            for index, step in enumerate(steps)
+        ]
+        return results[0] if lr.ndim == 3 else np.stack(results)
+
+    def _normalized(self, lr: FloatField) -> Tensor:
+        """Return the network's input `[1, C + S, h, w]`, made as training makes it."""
+        found = self.ingredients.statistics["lr"]
+        values = (lr - found.mean) / found.std
+        filled = [fill(part) for fill, part in zip(self._fills, values, strict=True)]
+        channels = torch.from_numpy(np.stack(filled)).to(self.device)
+        if not len(self._static):
+            return channels[None]  # on any grid
+        return torch.cat([channels, self._static])[None]
+
+    @torch.inference_mode()
+    def _applied(self, lr: Tensor, noise: list[torch.Generator], patch: int | None) -> Tensor:
+        # On a CPU, bfloat16 saves neither time nor memory worth its rounding, unless the run was
+        # trained, and scored, with it there.
+        rounded = self.config.memory.use_amp and (
+            self.device.type == "cuda" or not self.config.devices.gpus
+        )
+        autocast = torch.autocast(self.device.type, dtype=amp_dtype(self.device), enabled=rounded)
+        try:
+            with autocast:
+                return apply_network(self.network, lr, noise, scale=self.scale, patch=patch)
+        except (torch.OutOfMemoryError, RuntimeError, MemoryError) as error:
+            if not _is_out_of_memory(error):
+                raise
+            raise DoesNotFitError(
+                _("a field of {shape} does not fit in the memory of {device}",
+                  shape=list(lr.shape[-2:]), device=self.device),
+                _("Use another device (--device cpu), or end what else uses this one."),
+            ) from error  # fmt: skip
+
+    def _without_value(self, lr: FloatField, *, at_home: bool) -> npt.NDArray[np.bool_]:
+        """Return where SR `[C, H, W]` has no value.
+
+        On the grid of the training: where HR never had one. On another one: in the cells where LR
+        has none. Nowhere has it one if LR has none at all.
+        """
+        if at_home:
+            land = self.ingredients.statistics["hr"].observed == 0
+        else:
+            land = (~np.isfinite(lr)).repeat(self.scale, axis=1).repeat(self.scale, axis=2)
+        land = np.array(land)
+        land[~np.isfinite(lr).any(axis=(1, 2))] = True
+        return land
+
+
+def load_run(
+    run_dir: str | os.PathLike[str],
+    *,
+    checkpoint: Name | None = None,
+    device: str | None = None,
+) -> Run:
+    """Load a trained run.
+
+    A run that is training still can be loaded, too: checkpoints are written whole, so the newest
+    one is there; what is loaded does not change any more.
+
+    Args:
+        run_dir: the run directory.
+        checkpoint: "best" or "last"; None: the best, or the last where there is no best yet.
+        device: "cpu", "cuda" or "cuda:N"; None: the first GPU that torch can use, else the CPU.
+
+    Raises:
+        UsageError: it is no run directory, of another version, was edited, or has no checkpoint;
+            or there is no such device.
+        DatasetError: static fields that are input channels are gone or no longer the same.
+    """
+    directory = Path(run_dir).expanduser().absolute()
+    config = runconfig.load(directory)
+    place = chosen_device(device)
+    network, found, notices = load_network(directory, config, checkpoint)
+    state = Records(directory).status().get("state")
+    if state not in (None, COMPLETED):
+        notices.append(
+            _("The training is not complete ({state}); {name}.pt of epoch {epoch} of {epochs} is "
+              "used.", state=state, name=found.name, epoch=found.epoch,
+              epochs=config.training.epochs)
+        )  # fmt: skip
+    ingredients = read_ingredients(directory, config)
+    return Run(directory, config, network, found, ingredients, place, tuple(notices))
+
+
+def chosen_device(name: str | None) -> torch.device:
+    """Return the device of that name; None: the first GPU that torch can use, else the CPU.
+
+    Raises:
+        UsageError: there is none.
+    """
+    if name is None or name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        device = torch.device("meta")
+    if device.type not in ("cpu", "cuda"):
+        raise UsageError(
+            _("{name} is no device", name=name), _("Choose cpu, cuda, or a GPU by number: cuda:1")
+        )
+    if device.type == "cuda" and not (
+        torch.cuda.is_available() and (device.index or 0) < torch.cuda.device_count()
+    ):
+        raise UsageError(
+            _("there is no GPU {name} that torch can use", name=name),
+            _("See what is there: srwizard gpus. Or use --device cpu."),
+        )
+    return device
+
+
+def tile_side(config: RunConfig, shape: tuple[int, int]) -> int | None:
+    """Return the side of the tiles, in HR points, for an LR field of `shape`; None: no tiles.
+
+    A run that was trained on patches always works by tiles of their size. Else a field goes
+    through whole as long as it has no more points than a batch of training had; a larger one is
+    cut into tiles which, with their overlap, are about as large as one field of the training.
+    """
+    if config.memory.patch_size is not None:
+        return config.memory.patch_size
+    height, width = config.data.lr_shape
+    if math.prod(shape) <= config.training.batch_size * height * width:
+        return None
+    return max(math.isqrt(height * width) - 2 * OVERLAP, OVERLAP) * config.data.scale
+
+
+def _mean(members: FloatField) -> FloatField:
+    mean: FloatField = members.mean(axis=0)
+    return mean
+
+
+def _all(members: FloatField) -> FloatField:
+    return members
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or any(
+        text in str(error) for text in ("not enough memory", "out of memory", "ALLOC_FAILED")
+    )

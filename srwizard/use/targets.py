@@ -1,0 +1,32 @@
+"""Where a prediction or a bundle may be written. Imports no torch: a refusal shall come at once."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from srwizard.errors import UsageError
+from srwizard.i18n import translate as _
+
+
+def check_target(target: Path, *, overwrite: bool, inputs: Iterable[Path] = ()) -> None:
+    """Refuse a target that is in the way.
+
+    Raises:
+        UsageError: it is a directory, it is there and not to be replaced, it is one of the inputs,
+            or its directory is missing.
+    """
+    if target.is_dir():
+        raise UsageError(
+            _("{path} is a directory, not a file", path=target), _("Name a file: -o OUT.nc")
+        )
+    if not target.parent.is_dir():
+        raise UsageError(
+            _("{path}: there is no directory {parent}", path=target, parent=target.parent),
+            _("Make it first."),
+        )
+    if any(path.resolve() == target.resolve() for path in inputs):
+        raise UsageError(_("{path} is one of the inputs", path=target), _("Name another file."))
+    if target.exists() and not overwrite:
+        raise UsageError(
+            _("{path} exists already", path=target),
+            _("Name another file, or replace it: --overwrite"),
+        )

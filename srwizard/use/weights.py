@@ -1,0 +1,113 @@
+"""The weights of a run: from which checkpoint, and loaded into its network."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import nn
+
+from srwizard.errors import UsageError
+from srwizard.i18n import translate as _
+from srwizard.runconfig import RunConfig
+from srwizard.train import checkpoint
+from srwizard.train.checkpoint import BEST, LAST, CheckpointError, DamagedCheckpointError
+from srwizard.train.setup import build_network
+
+Name = Literal["best", "last"]
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Which weights are used.
+
+    Args:
+        name: "best" or "last".
+        epoch: complete epochs of training behind them.
+        digest: SHA-256 of the file that they are from.
+    """
+
+    name: Name
+    epoch: int
+    digest: str
+
+
+def load_network(
+    run_dir: Path, run: RunConfig, wanted: Name | None
+) -> tuple[nn.Module, Checkpoint, list[str]]:
+    """Build the network of a run and load weights into it; averaged ones, if the run has them.
+
+    Args:
+        run_dir: the run directory.
+        run: its config.
+        wanted: which checkpoint; None: that of the best validation, else the last one.
+
+    Returns:
+        The network on the CPU, in evaluation mode; its checkpoint; what the user should know.
+
+    Raises:
+        UsageError: there is none, it is damaged, or it is of another run.
+    """
+    name, state, notices = _chosen(run_dir, run, wanted)
+    network = build_network(run)
+    try:
+        network.load_state_dict(state["weights"])
+        averaged = state.get("averaged") if run.training.ema_decay is not None else None
+        with torch.no_grad():
+            own = dict(network.named_parameters())
+            for part, values in (averaged or {}).items():
+                own[part].copy_(values)
+        progress = state["progress"]
+        # "best" is written before its epoch is counted as done, "last" behind it.
+        epoch = int(progress["best_epoch"] if name == BEST else progress["epoch"] - 1)
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise _unusable(checkpoint.path(run_dir, name), name) from error
+    return network.eval(), Checkpoint(name, epoch, _digest(run_dir, name)), notices
+
+
+def _chosen(
+    run_dir: Path, run: RunConfig, wanted: Name | None
+) -> tuple[Name, dict[str, Any], list[str]]:
+    notices: list[str] = []
+    names: tuple[Name, ...] = (wanted,) if wanted is not None else ("best", "last")
+    damaged: DamagedCheckpointError | None = None
+    for name in names:
+        try:
+            state = checkpoint.load(run_dir, name, run)
+        except DamagedCheckpointError as error:
+            damaged = damaged or error
+            notices.append(
+                _("{problem}; {other} is used instead.", problem=error.message, other=f"{LAST}.pt")
+            )
+            continue
+        except CheckpointError as error:
+            raise UsageError(
+                error.message, _("Give the run directory that these checkpoints were trained in.")
+            ) from None
+        if state is not None:
+            if wanted is None and name == LAST and not notices:
+                notices.append(_("There is no checkpoint best.pt yet; last.pt is used."))
+            return name, state, notices
+    if damaged is not None:
+        raise _unusable(checkpoint.path(run_dir, names[0]), names[0]) from damaged
+    place = checkpoint.path(run_dir, names[0])
+    hint = _("Train it first: srwizard train {directory}", directory=run_dir)
+    other = LAST if wanted == BEST else BEST
+    if wanted is not None and checkpoint.path(run_dir, other).exists():
+        hint = _("Take the other one: --checkpoint {other}", other=other)
+    raise UsageError(_("{path} is missing: the run has no such checkpoint.", path=place), hint)
+
+
+def _unusable(path: Path, name: str) -> UsageError:
+    other = LAST if name == BEST else BEST
+    return UsageError(
+        _("the checkpoint {path} is damaged", path=path),
+        _("Take the other one (--checkpoint {other}), or put an earlier copy in its place.",
+          other=other),
+    )  # fmt: skip
+
+
+def _digest(run_dir: Path, name: str) -> str:
+    with checkpoint.path(run_dir, name).open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

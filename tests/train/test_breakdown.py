@@ -1,0 +1,82 @@
+"""The errors by row, by step and by wavenumber, over real data and several processes."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from srwizard.train.breakdown import Breakdown
+from srwizard.train.distributed import Place
+from srwizard.train.records import read_events
+from srwizard.train.scoring import score
+from tests.datasets import write_dataset
+from tests.train.runs import freeze, made_ready
+
+
+def test_the_parts_make_up_the_whole(tmp_path: Path) -> None:
+    root = write_dataset(tmp_path / "data", variables=("temp", "uo"), steps=(4, 2, 5))
+    freeze(root, tmp_path / "run")
+    training = made_ready(tmp_path / "run")
+    found = Breakdown.empty(2, 16, 5)
+    scores = score(training, "test", breakdown=found)
+    found.save(tmp_path / "run" / "plots" / "breakdown.npz", ["temp", "uo"], list("abcde"))
+    with np.load(tmp_path / "run" / "plots" / "breakdown.npz") as saved:
+        arrays = dict(saved)
+    assert arrays["names"].tolist() == list("abcde")
+    for channel, name in enumerate(("temp", "uo")):
+        for method, key in enumerate(("model", "bicubic")):
+            rmse = scores.variables[name][key]["rmse"]
+            for part, points in (("rows", "row_points"), ("steps", "step_points")):
+                mean = arrays[part][method, channel].sum() / arrays[points][channel].sum()
+                assert np.sqrt(mean) == pytest.approx(rmse, rel=1e-6)
+    assert arrays["spectra"].shape == (3, 2, 8)
+    assert (arrays["spectra"] > 0).all()
+    again = score(training, "test")
+    assert again.variables == scores.variables
+
+
+def test_a_row_and_a_step_are_where_they_are() -> None:
+    import torch
+
+    truth = torch.zeros(2, 1, 4, 6)
+    sr, mask = truth.clone(), torch.ones_like(truth, dtype=torch.bool)
+    sr[1, 0, 2] = 3.0
+    mask[1, 0, 2, :2] = False
+    found = Breakdown.empty(1, 4, 5)
+    found.add([3, 1], sr, truth + 1, truth, mask)
+    assert found.rows[0, 0].tolist() == [0, 0, 36, 0]
+    assert found.row_points[0].tolist() == [12, 12, 10, 12]
+    assert found.steps[0, 0].tolist() == [0, 36, 0, 0, 0]
+    assert found.step_points[0].tolist() == [0, 22, 0, 24, 0]
+    assert found.steps[1, 0].tolist() == [0, 22, 0, 24, 0]
+
+
+def test_the_peak_is_of_this_machine() -> None:
+    import torch
+
+    from srwizard.train.peak import peak_bytes
+
+    peak = peak_bytes(Place(0, 1, torch.device("cpu")))
+    assert peak is not None
+    assert 50 * 2**20 < peak < 100 * 2**30
+
+
+@pytest.mark.slow
+def test_processes_add_up_to_the_same(tmp_path: Path) -> None:
+    from srwizard.train import launch
+
+    root = write_dataset(tmp_path / "data", steps=(4, 2, 5))
+    found = {}
+    for processes in (1, 2):
+        run_dir = tmp_path / str(processes)
+        freeze(root, run_dir, processes=processes, epochs=1)
+        launch.launch(run_dir)
+        with np.load(run_dir / "plots" / "breakdown.npz") as saved:
+            found[processes] = dict(saved)
+        (epoch, *_rest) = read_events(run_dir / "metrics.jsonl")
+        assert epoch["peak_memory_bytes"] > 50 * 2**20 * processes, json.dumps(epoch)
+    for name in ("row_points", "step_points", "names", "variables"):
+        np.testing.assert_array_equal(found[1][name], found[2][name])
+    for name in ("rows", "steps", "spectra"):
+        np.testing.assert_allclose(found[1][name], found[2][name], rtol=0.02)

@@ -1,0 +1,112 @@
+"""`srwizard export`: a bundle that others can load, and ONNX that computes the same."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+
+from srwizard import load_run, models
+from srwizard.errors import SrwizardError, UsageError
+from srwizard.use import onnx_graph
+from srwizard.use.export import export
+from tests.use.conftest import Command
+from tests.use.records import lr_fields
+
+DOCS = Path(__file__).parents[2] / "docs" / "using-a-model.md"
+SMALL = {
+    "EDSR": {"num_features": 8, "num_blocks": 1},
+    "RCAN": {"num_features": 8, "num_groups": 1, "num_blocks": 1, "reduction": 4},
+    "UNet2d": {"features": 8, "levels": 2},
+}
+
+
+def code_of(text: str, word: str) -> str:
+    """Return the Python block in which `word` stands."""
+    blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    found = next(str(block) for block in blocks if word in block)
+    return "".join(line for line in found.splitlines(keepends=True) if line.strip())
+
+
+def test_a_bundle_is_loaded_as_the_documentation_says(
+    srwizard: Command, tmp_path: Path, dataset: Path, edsr: Path
+) -> None:
+    done = srwizard("export", edsr, "-o", "bundle")
+    assert done.returncode == 0, done.stderr
+    bundle = tmp_path / "bundle"
+    assert done.stdout.splitlines() == [
+        str(bundle / name)
+        for name in ("README.md", "config.json", "model.safetensors", "statistics.npz")
+    ]
+    text = DOCS.read_text(encoding="utf-8")
+    loading = code_of(text, "load_file")
+    assert len(loading.splitlines()) == 5
+    assert loading == code_of((bundle / "README.md").read_text(), "load_file")
+    channels = [lr_fields(dataset, name)[0] for name in ("salt", "temp")]
+    np.save(tmp_path / "lr.npy", np.stack(channels))
+    filled = (
+        "import numpy as np\nfrom srwizard.data.gaps import NearestFill\n"
+        "lr = np.load('../lr.npy')\n"
+    )
+    # The normalized field is what has its gaps filled.
+    use = code_of(text, "statistics.npz").replace(
+        '(lr - s["lr_mean"]) / s["lr_std"]',
+        '[NearestFill()(part) for part in (lr - s["lr_mean"]) / s["lr_std"]]',
+    )
+    program = loading + filled + use + "np.save('../sr.npy', sr)\n"
+    subprocess.run([sys.executable, "-c", program], cwd=bundle, check=True)
+    found = np.load(tmp_path / "sr.npy")
+    expected = load_run(edsr).predict(np.stack(channels))
+    assert np.allclose(found, expected, equal_nan=True, atol=1e-4)
+    config = json.loads((bundle / "config.json").read_text())
+    assert config["run_digest"] == load_run(edsr).config.digest
+    assert config["variables"] == ["salt", "temp"]
+
+
+def test_what_is_in_the_way_stays(srwizard: Command, tmp_path: Path, edsr: Path) -> None:
+    run, target = load_run(edsr), tmp_path / "bundle"
+    export(run, target)
+    with pytest.raises(UsageError, match="exists already"):
+        export(run, target)
+    export(run, target, overwrite=True)
+    (target / "thesis.tex").write_text("mine")
+    with pytest.raises(UsageError, match=r"thesis\.tex, which is not part of a bundle"):
+        export(run, target, overwrite=True)
+    assert (target / "thesis.tex").read_text() == "mine"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["bundle"]
+
+
+def test_a_model_without_a_graph_of_any_size_is_refused(
+    srwizard: Command, tmp_path: Path, diffusion: Path
+) -> None:
+    done = srwizard("export", diffusion, "-o", "bundle", "--onnx")
+    assert done.returncode == 2
+    assert "DDPM cannot be written as ONNX" in done.stderr
+    assert not (tmp_path / "bundle").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", onnx_graph.CONVOLUTIONAL)
+def test_onnx_computes_what_torch_does(tmp_path: Path, name: str) -> None:
+    torch.manual_seed(0)
+    network = models.build(name, in_channels=3, out_channels=2, scale=2, params=SMALL[name]).eval()
+    for part in network.parameters():  # else the output layer is zero, and the rest does not count
+        torch.nn.init.normal_(part, std=0.1)
+    onnx_graph.write_onnx(network, 3, tmp_path / "model.onnx")
+    session = onnxruntime.InferenceSession(str(tmp_path / "model.onnx"))
+    assert session.get_inputs()[0].shape == ["batch", 3, "h", "w"]
+    assert session.get_outputs()[0].shape == ["batch", 2, "H", "W"]
+    for shape in ((1, 3, 8, 12), (2, 3, 5, 5), (1, 3, 21, 3), (4, 3, 1, 6)):
+        lr = torch.randn(shape)
+        with torch.no_grad():
+            expected = network(lr).numpy()
+        found = session.run(None, {"lr": lr.numpy()})[0]
+        assert np.allclose(found, expected, atol=1e-4 * abs(expected).max()), shape
+    other = models.build(name, in_channels=3, out_channels=2, scale=2, params=SMALL[name]).eval()
+    with pytest.raises(SrwizardError, match="computes something else"):
+        onnx_graph._compare(other, 3, tmp_path / "model.onnx")
