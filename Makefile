@@ -6,7 +6,7 @@ PYTEST_WORKERS ?= 2
 DEMO ?= demo
 LOCALE := srwizard/locale
 
-.PHONY: setup demo test check bench locale docs site clean
+.PHONY: setup demo test check bench bench-zoo locale docs site clean
 
 setup: $(STAMP)
 
@@ -36,6 +36,10 @@ check: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python -m bench
+
+# Trains every model on two datasets, for the table in docs/zoo.md: half an hour on two cores.
+bench-zoo: $(STAMP)
+	$(BIN)/python -m bench.zoo --write
 
 docs: $(STAMP)
 	$(BIN)/python -m srwizard.diagram > docs/states.md

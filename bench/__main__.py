@@ -1,10 +1,13 @@
-"""Run every benchmark, or those named: `python -m bench [memory ...]`."""
+"""Run every benchmark but the zoo, or those named: `python -m bench [memory ...]`."""
 
 import pkgutil
 import sys
 from importlib import import_module
 
 import bench
+
+LONG = ("zoo",)
+"""Run by `make bench-zoo`."""
 
 
 def main(names: list[str]) -> int:
@@ -14,7 +17,7 @@ def main(names: list[str]) -> int:
     if unknown:
         print(f"no benchmark {', '.join(unknown)}; there are: {', '.join(known)}", file=sys.stderr)
         return 2
-    for name in names or known:
+    for name in names or [name for name in known if name not in LONG]:
         print(f"== {name}", flush=True)
         import_module(f"bench.{name}").main()
     return 0

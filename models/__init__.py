@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
 __all__ = ["build", "catalog", "load_reference", "set_gradient_checkpointing"]
 
+MOST_NAMES = 20
+"""Of weights that do not fit, in one message."""
+
 
 def build(
     name: str,
@@ -112,11 +115,16 @@ def load_reference(net: "nn.Module", state_dict: Mapping[str, Any]) -> None:
             _(
                 "These weights are not of this {network}:\n{problems}",
                 network=type(target).__name__,
-                problems="\n".join(found),
+                problems="\n".join(_shortened(found)),
             ),
             hint=_("Build the network with the parameters that the weights were trained with."),
         )
     target.load_state_dict(weights)
+
+
+def _shortened(lines: list[str]) -> list[str]:
+    left = len(lines) - MOST_NAMES
+    return lines if left < 2 else [*lines[:MOST_NAMES], _("and {count} more", count=left)]
 
 
 def _of_denoiser(state_dict: Mapping[str, Any]) -> Mapping[str, Any]:

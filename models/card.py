@@ -106,6 +106,22 @@ def resolve_parameters(card: ModelCard, given: Mapping[str, Any]) -> dict[str, A
     }
 
 
+def size_parameters(card: ModelCard, size: str) -> dict[str, Any]:
+    """Return the parameters that make a size of `card`.
+
+    Raises:
+        UsageError: it has no such size.
+    """
+    if size in card.sizes:
+        return dict(card.sizes[size])
+    raise UsageError(
+        _("{model} has no size {size}.", model=card.name, size=size),
+        hint=_("Its sizes: {sizes}.", sizes=", ".join(card.sizes))
+        if card.sizes
+        else _("Leave model.size out to take the defaults."),
+    )
+
+
 def problems(
     card: ModelCard,
     params: Mapping[str, Any],

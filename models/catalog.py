@@ -19,6 +19,7 @@ from srwizard.models.card import (
     no_constraints,
     problems,
     resolve_parameters,
+    size_parameters,
 )
 from srwizard.models.cards import BUILT_IN
 
@@ -33,6 +34,7 @@ __all__ = [
     "no_constraints",
     "problems",
     "resolve_parameters",
+    "size_parameters",
 ]
 
 FAMILIES: tuple[Family, ...] = ("standard", "diffusion")

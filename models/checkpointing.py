@@ -3,12 +3,14 @@
 Chen et al. (2016), Training Deep Nets with Sublinear Memory Cost, arXiv:1604.06174.
 """
 
-from torch import Tensor, nn
+from collections.abc import Callable
+
+from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 
 def run_block(
-    block: nn.Module,
+    block: Callable[..., Tensor],
     *inputs: Tensor | None,
     checkpointed: bool,
     draws_random_numbers: bool = False,

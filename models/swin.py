@@ -5,7 +5,8 @@ H and W multiples of the window; below, M is the window's side, L = M * M the po
 N = (H / M) * (W / M) the number of windows.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -46,6 +47,12 @@ def relative_position_index(window: int) -> Tensor:
     dy = y.flatten()[:, None] - y.flatten() + window - 1
     dx = x.flatten()[:, None] - x.flatten() + window - 1
     return dy * (2 * window - 1) + dx
+
+
+RECOMPUTED_TOGETHER = 2
+"""Blocks that gradient checkpointing keeps one input for: a pair with windows and shifted windows.
+They keep so little themselves that the inputs of all, which wait for the backward pass beside the
+large fields of the up-sampler, would be the larger part."""
 
 
 class WindowAttention(nn.Module):
@@ -217,23 +224,43 @@ def run_blocks(
     """Pass the points of [B, C, H, W] through Swin blocks, and put them in rows again."""
     x = field.flatten(2).transpose(1, 2)
     now = "rows"
-    for block in blocks:
-        wanted = "shifted" if block.shifted else "windows"
-        windows = orders.step(x, now, wanted).reshape(-1, orders.points, x.shape[-1])
-        mask = orders.mask if block.shifted else None
-        x = run_block(block, windows, mask, checkpointed=checkpointed).view(x.shape)
-        now = wanted
+    waiting = list(blocks)
+    while waiting:
+        some, waiting = waiting[:RECOMPUTED_TOGETHER], waiting[RECOMPUTED_TOGETHER:]
+        x = run_block(partial(_run_some, some, orders, now), x, checkpointed=checkpointed)
+        now = _order_of(some[-1])
     x = orders.step(x, now, "rows")
     return x.transpose(1, 2).reshape(field.shape)
 
 
-def initialised_linear(inputs: int, outputs: int) -> nn.Linear:
+def _run_some(blocks: Sequence[nn.Module], orders: WindowOrders, now: str, x: Tensor) -> Tensor:
+    """Pass [B, H * W, C], in the order `now`, through blocks; it comes back in that of the last."""
+    for block in blocks:
+        wanted = _order_of(block)
+        windows = orders.step(x, now, wanted).reshape(-1, orders.points, x.shape[-1])
+        x = block(windows, orders.mask if block.shifted else None).view(x.shape)
+        now = wanted
+    return x
+
+
+def _order_of(block: nn.Module) -> str:
+    return "shifted" if block.shifted else "windows"
+
+
+def channel_norm(norm: nn.Module, field: Tensor) -> Tensor:
+    """Normalise the channels of each point of [B, C, H, W]."""
+    normal: Tensor = norm(field.permute(0, 2, 3, 1))
+    return normal.permute(0, 3, 1, 2)
+
+
+def initialised_linear(inputs: int, outputs: int, *, bias: bool = True) -> nn.Linear:
     """Return a linear layer that starts as the Swin authors' do.
 
     They cut the normal distribution at 2, a hundred standard deviations, which changes nothing;
     without the cut the network can also be built of fake tensors.
     """
-    layer = nn.Linear(inputs, outputs)
+    layer = nn.Linear(inputs, outputs, bias=bias)
     nn.init.normal_(layer.weight, std=0.02)
-    nn.init.zeros_(layer.bias)
+    if bias:
+        nn.init.zeros_(layer.bias)
     return layer

@@ -17,11 +17,11 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-PIECE_BYTES = 16 * 2**20
+PIECE_BYTES = 4 * 2**20
 """Scores of one piece; they fit the cache of a processor."""
 MOST_PIECES = 16
 """More would cost more in calls than they save in memory."""
-PIECE_ROWS = 16384
+PIECE_ROWS = 2048
 """Rows of one piece of the feed-forward part."""
 EPSILON = 1e-5
 

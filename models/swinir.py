@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from srwizard.models.padding import pad_to_multiple
-from srwizard.models.swin import CachedOrders, SwinBlock, WindowOrders, run_blocks
+from srwizard.models.swin import CachedOrders, SwinBlock, WindowOrders, channel_norm, run_blocks
 from srwizard.models.upsampling import pixel_shuffle_stages, prime_factors
 
 UPSAMPLING_FEATURES = 64  # channels of the up-samplers in every network of the paper
@@ -161,9 +161,3 @@ class SwinIR(nn.Module):
             x = functional.leaky_relu(self.conv_hr(x), 0.2, inplace=True)
             sr = self.conv_last(x)
         return sr
-
-
-def channel_norm(norm: nn.Module, field: Tensor) -> Tensor:
-    """Normalise the channels of each point of [B, C, H, W]."""
-    normal: Tensor = norm(field.permute(0, 2, 3, 1))
-    return normal.permute(0, 3, 1, 2)

@@ -1,6 +1,7 @@
 """The models as a list to read; without torch."""
 
 from collections.abc import Iterator
+from typing import Any
 
 from rich.text import Text
 
@@ -32,6 +33,24 @@ def models_text(columns: int | None) -> Text:
             text.append("".join(f"{' ' * INDENT}{line}\n" for line in lines))
     text.rstrip()
     return text
+
+
+def models_json() -> list[dict[str, Any]]:
+    """Return what the cards say, in the shape of `srwizard models --json`."""
+    return [
+        {
+            "name": item.name,
+            "family": item.family,
+            "recommended": item.recommended,
+            "summary": {"en": item.summary_en, "zh": item.summary_zh},
+            "paper": item.paper,
+            "fft": item.fft,
+            "scales": list(item.scales),
+            "parameters": {each.name: each.default for each in item.parameters},
+            "sizes": {name: dict(params) for name, params in item.sizes.items()},
+        }
+        for item in cards().values()
+    ]
 
 
 def _facts(item: ModelCard) -> Iterator[str]:

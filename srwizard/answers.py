@@ -12,11 +12,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from srwizard import yamlfile
+from srwizard import weights, yamlfile
 from srwizard.errors import UsageError
 from srwizard.i18n import N_
 from srwizard.i18n import translate as _
-from srwizard.models.catalog import card, cards, resolve_parameters
+from srwizard.models.catalog import card, cards, resolve_parameters, size_parameters
 
 Text = Annotated[str, Field(min_length=1)]
 
@@ -44,15 +44,42 @@ class OutputAnswers(Section):
     dir: Text | None = Field(None, description=N_("run directory, made if it is not there"))
 
 
+SIZES = ("tiny", "base", "large")
+
+
 class ModelAnswers(Section):
     name: Text | None = Field(None, description=N_("model; `srwizard models` lists them"))
+    size: Literal["tiny", "base", "large"] | None = Field(
+        None, description=N_("preset of the parameters; null: the defaults")
+    )
     params: dict[str, Any] = Field(
         default_factory=dict,
-        description=N_("parameters of the model that differ from its defaults"),
+        description=N_("parameters of the model that differ from its defaults or its size"),
+    )
+    weights: Text | None = Field(
+        None,
+        description=N_("file to begin from, made by `srwizard models --import-weights`"),
     )
     global_skip: bool = Field(
-        True, description=N_("learn only what bicubic interpolation misses; not for diffusion")
+        True,
+        description=N_(
+            "learn only what bicubic interpolation misses; not for diffusion; with weights as they "
+            "were trained"
+        ),
     )
+
+
+def model_parameters(model: ModelAnswers) -> dict[str, Any]:
+    """Return every parameter of the chosen model: decided, of the weights, the size, or default.
+
+    Raises:
+        UsageError: there is no such model, size or file of weights, or a parameter is wrong.
+    """
+    chosen = card(model.name or "")
+    base = size_parameters(chosen, model.size) if model.size else {}
+    if model.weights:
+        base = base | weights.describe(weights.expanded(model.weights)).params
+    return resolve_parameters(chosen, {**base, **model.params})
 
 
 class TrainingAnswers(Section):
@@ -273,6 +300,12 @@ def _model_mistakes(given: Mapping[str, Any]) -> Iterator[tuple[yamlfile.KeyPath
     except UsageError as error:
         yield ("model", "name"), _joined(error)
         return
+    size = section.get("size")
+    if size in SIZES:
+        try:
+            size_parameters(chosen, size)
+        except UsageError as error:
+            yield ("model", "size"), f"{error.message} {error.hint}".strip()
     params = section.get("params")
     for key, value in params.items() if isinstance(params, dict) else ():
         try:

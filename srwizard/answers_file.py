@@ -187,5 +187,6 @@ def answers_of(run: RunConfig) -> Answers:
         for section in SECTIONS
     }
     given["output"]["dir"] += "-again"
+    given["model"]["weights"] = run.model.weights.path if run.model.weights else None
     given["devices"]["gpus"] = [gpu.index for gpu in run.devices.gpus]
     return Answers.model_validate(given | {"confirm": False})

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from srwizard import runconfig
-from srwizard.answers import Answers, TrainingAnswers, training_defaults
+from srwizard import runconfig, weights
+from srwizard.answers import Answers, TrainingAnswers, model_parameters, training_defaults
 from srwizard.conversation import Conversation
 from srwizard.data.fingerprint import fingerprint
 from srwizard.data.layout import scan
@@ -13,7 +13,7 @@ from srwizard.devices import find_devices
 from srwizard.errors import DatasetError, UsageError
 from srwizard.i18n import language
 from srwizard.i18n import translate as _
-from srwizard.models.catalog import card, resolve_parameters
+from srwizard.models.catalog import card
 from srwizard.prompts import expand
 from srwizard.reasons import reason_of
 from srwizard.runconfig import RunConfig
@@ -48,6 +48,20 @@ def resolved_training(answers: Answers) -> TrainingAnswers:
     """Return the training parameters: those decided, the others as the model has them."""
     decided = answers.training.model_dump(exclude_unset=True)
     return training_defaults(answers.model.name).model_copy(update=decided)
+
+
+def has_global_skip(answers: Answers) -> bool:
+    """Return whether the network is to have a global skip: as decided, or as its weights had."""
+    if answers.model.weights is None or answers.has("model.global_skip"):
+        return answers.model.global_skip
+    return weights.describe(weights.expanded(answers.model.weights)).global_skip
+
+
+def _weights(answers: Answers) -> runconfig.RunWeights | None:
+    if answers.model.weights is None:
+        return None
+    path = weights.expanded(answers.model.weights)
+    return runconfig.RunWeights(path=str(path), sha256=weights.sha256(path))
 
 
 def resolve(
@@ -99,10 +113,11 @@ def resolve(
         output=runconfig.RunOutput(dir=str(expand(answers.output.dir or ""))),
         model=runconfig.RunModel(
             name=chosen.name,
-            params=resolve_parameters(chosen, answers.model.params),
+            params=model_parameters(answers.model),
             in_channels=len(names) + len(answers.data.static_variables),
             out_channels=len(names),
-            global_skip=answers.model.global_skip and chosen.family == "standard",
+            global_skip=has_global_skip(answers) and chosen.family == "standard",
+            weights=_weights(answers),
         ),
         training=training,
         devices=runconfig.RunDevices(

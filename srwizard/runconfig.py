@@ -52,12 +52,20 @@ class RunOutput(Section):
     dir: str
 
 
+class RunWeights(Section):
+    """The file that training begins from."""
+
+    path: str
+    sha256: str
+
+
 class RunModel(Section):
     name: str
     params: dict[str, Any]
     in_channels: int
     out_channels: int
     global_skip: bool
+    weights: RunWeights | None = None
 
 
 class RunGPU(Section):

@@ -94,6 +94,22 @@ def read(path: Path, overrides: tuple[str, ...] = ()) -> Document:
     return document
 
 
+def assignments(texts: tuple[str, ...]) -> dict[str, Any]:
+    """Return the values of `name=value` texts.
+
+    Raises:
+        UsageError: one is of another form, or its value is no YAML.
+    """
+    values = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals or not name:
+            raise UsageError(_("--set {text}: not of the form name=value", text=text))
+        content = f"value: {value}".encode("utf-8", "surrogateescape")
+        values[name] = parse(content, f"--set {text}").values["value"]
+    return values
+
+
 def _apply_override(document: Document, override: str) -> None:
     key, equals, text = override.partition("=")
     if not equals or not key:

@@ -6,17 +6,27 @@ from typing import Any
 
 from rich.text import Text
 
+from srwizard import weights
+from srwizard.answers import model_parameters
 from srwizard.conversation import Conversation, Maker
 from srwizard.dataset import chosen_dataset, chosen_variables
 from srwizard.devices import find_devices
 from srwizard.errors import SrwizardError, UsageError
-from srwizard.i18n import language
+from srwizard.i18n import N_, language
 from srwizard.i18n import translate as _
 from srwizard.memory.forecast import begin, known
-from srwizard.models.catalog import ModelCard, Parameter, card, cards, problems, resolve_parameters
+from srwizard.models.catalog import (
+    ModelCard,
+    Parameter,
+    card,
+    cards,
+    problems,
+    resolve_parameters,
+    size_parameters,
+)
 from srwizard.models.table import family_title, model_title
 from srwizard.prompts import Choice, Question
-from srwizard.resolve import resolve
+from srwizard.resolve import has_global_skip, resolve
 from srwizard.runconfig import RunConfig
 from srwizard.units import bytes_text
 
@@ -31,15 +41,19 @@ def run(conversation: Conversation) -> str:
     parameters_of = answers.model.name
     change = False
 
-    def note_change(value: bool) -> str | None:
+    def note_change(value: bool | str) -> str | None:
         nonlocal change
-        change = value
+        change = value is True
+        if isinstance(value, str):
+            answers.forget("model.params")
+            answers.set("model.size", value)
         return None
 
     def ask_whether() -> Question:
         nonlocal parameters_of
         if parameters_of not in (None, answers.model.name):
-            answers.forget("model.params")
+            for name in ("size", "params", "weights"):
+                answers.forget(f"model.{name}")
         parameters_of = answers.model.name
         return _overview(conversation, note_change)
 
@@ -47,12 +61,17 @@ def run(conversation: Conversation) -> str:
         chosen = card(answers.model.name or "")
         if not change or place >= len(chosen.parameters):
             return None
-        return _parameter_question(chosen, chosen.parameters[place])
+        return _parameter_question(chosen, answers.model.size, chosen.parameters[place])
 
     makers: list[Maker] = [lambda: _model_question(conversation), ask_whether]
     first_parameter, most = len(makers), max(len(item.parameters) for item in cards().values())
     makers += [partial(ask_parameter, place) for place in range(most)]
     conversation.ask_in_turn(makers)
+    if wrong := weights_problems(conversation):
+        raise UsageError(
+            _("model.weights: {problems}", problems="; ".join(wrong)),
+            _("Import the weights again for this network, or leave model.weights out."),
+        )
     conversation.leave_off()  # what is predicted for the list is of no more use
     while found := parameter_problems(conversation):
         message = _("model.params: {problems}", problems="; ".join(found))
@@ -66,11 +85,11 @@ def run(conversation: Conversation) -> str:
     return "next"
 
 
-def _overview(conversation: Conversation, note: Callable[[bool], str | None]) -> Question:
+def _overview(conversation: Conversation, note: Callable[[bool | str], str | None]) -> Question:
     """Return the question whether to change anything, the present values in its help line."""
     answers = conversation.session.answers
     chosen = card(answers.model.name or "")
-    shown = resolve_parameters(chosen, answers.model.params)
+    shown = model_parameters(answers.model)
     return Question(
         key="",
         text=_("Parameters of {model}", model=chosen.name),
@@ -78,9 +97,28 @@ def _overview(conversation: Conversation, note: Callable[[bool], str | None]) ->
         default=False,
         help=", ".join(f"{name} {value}" for name, value in shown.items()),
         details=tuple(_explained(chosen)),
-        choices=(Choice(False, _("as shown")), Choice(True, _("change them one by one"))),
+        choices=(
+            Choice(False, _("as shown")),
+            Choice(True, _("change them one by one")),
+            *(
+                Choice(size, _(title), details=partial(_size_details, chosen, size))
+                for size, title in _SIZE_TITLES.items()
+                if size in chosen.sizes
+            ),
+        ),
         check=note,
     )
+
+
+def _size_details(chosen: ModelCard, size: str) -> Iterator[str]:
+    yield ", ".join(f"{name} {value}" for name, value in size_parameters(chosen, size).items())
+
+
+_SIZE_TITLES = {
+    "tiny": N_("tiny: to try things out, or for few fields"),
+    "base": N_("base: as in its paper"),
+    "large": N_("large: for many fields and much memory"),
+}
 
 
 def stale(conversation: Conversation) -> str | None:
@@ -166,6 +204,8 @@ def _by_default(conversation: Conversation, item: ModelCard) -> RunConfig | None
     answers = conversation.session.answers.model_copy(deep=True)
     answers.set("model.name", item.name)
     answers.set("model.params", {})
+    answers.forget("model.size")
+    answers.forget("model.weights")
     if not answers.has("devices.gpus"):
         answers.set("devices.gpus", [gpu.index for gpu in find_devices().gpus if not gpu.busy][:1])
     try:
@@ -184,7 +224,7 @@ def _unfit(item: ModelCard, scale: int | None) -> str | None:
     return None
 
 
-def _parameter_question(chosen: ModelCard, parameter: Parameter) -> Question:
+def _parameter_question(chosen: ModelCard, size: str | None, parameter: Parameter) -> Question:
     def check(value: Any) -> str | None:
         try:
             resolve_parameters(chosen, {parameter.name: value})
@@ -192,12 +232,12 @@ def _parameter_question(chosen: ModelCard, parameter: Parameter) -> Question:
             return error.message
         return None
 
-    default = parameter.default
+    default = (size_parameters(chosen, size) if size else {}).get(parameter.name, parameter.default)
     return Question(
         key=f"model.params.{parameter.name}",
         text=parameter.name,
         kind="one" if parameter.choices else _KINDS[parameter.kind],
-        default=list(default) if isinstance(default, tuple) else default,
+        default=list(default) if isinstance(default, (tuple, list)) else default,
         help=parameter.help_zh if language() == "zh" else parameter.help_en,
         choices=tuple(Choice(value, str(value)) for value in parameter.choices or ()),
         check=check,
@@ -212,5 +252,34 @@ def parameter_problems(conversation: Conversation) -> list[str]:
     answers = conversation.session.answers
     chosen = card(answers.model.name or "")
     variables = chosen_variables(conversation, chosen_dataset(conversation))
-    params = resolve_parameters(chosen, answers.model.params)
+    params = model_parameters(answers.model)
     return problems(chosen, params, answers.data.scale or 1, variables[0].lr_shape)
+
+
+def weights_problems(conversation: Conversation) -> list[str]:
+    """Return where the file of weights to begin from is of another network."""
+    answers = conversation.session.answers
+    if answers.model.weights is None:
+        return []
+    found = weights.describe(weights.expanded(answers.model.weights))
+    variables = chosen_variables(conversation, chosen_dataset(conversation))
+    wanted = {
+        "model.name": (found.model, answers.model.name),
+        **{
+            f"model.params.{name}": (found.params.get(name), value)
+            for name, value in model_parameters(answers.model).items()
+            if name not in weights.FREE
+        },
+        "data.scale": (found.scale, answers.data.scale),
+        "model.global_skip": (found.global_skip, has_global_skip(answers)),
+        _("input channels"): (
+            found.in_channels,
+            len(variables) + len(answers.data.static_variables),
+        ),
+        _("output channels"): (found.out_channels, len(variables)),
+    }
+    return [
+        _("the weights are for {key} {theirs}, not {ours}", key=key, theirs=theirs, ours=ours)
+        for key, (theirs, ours) in wanted.items()
+        if theirs != ours
+    ]

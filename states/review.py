@@ -6,14 +6,13 @@ from typing import Any
 from rich.cells import cell_len
 from rich.text import Text
 
-from srwizard.answers import SECTIONS, TrainingAnswers
+from srwizard.answers import SECTIONS, TrainingAnswers, model_parameters
 from srwizard.columns import packed
 from srwizard.conversation import Conversation
 from srwizard.dataset import chosen_dataset, chosen_variables
 from srwizard.i18n import translate as _
-from srwizard.models.catalog import card, resolve_parameters
 from srwizard.prompts import Choice, Question, expand
-from srwizard.resolve import resolved_training
+from srwizard.resolve import has_global_skip, resolved_training
 from srwizard.states import memory, model, output
 from srwizard.states.training import title_of as title_of_parameter
 from srwizard.titles import title_of
@@ -114,6 +113,8 @@ def _lines(conversation: Conversation, columns: int) -> Iterator[str]:
         yield from together((_("Static fields"), ", ".join(answers.data.static_variables)))
     yield from together((_("Model"), answers.model.name))
     yield from listed(_("Model parameters"), _model_parameters(conversation))
+    if answers.model.weights:
+        yield _pair(_("Begins from the weights"), expand(answers.model.weights))
     yield from together(
         (_("Epochs"), training.epochs),
         (_("Learning rate"), training.lr),
@@ -149,8 +150,8 @@ def _value_text(value: Any) -> Any:
 
 def _model_parameters(conversation: Conversation) -> dict[str, Any]:
     answers = conversation.session.answers
-    found = resolve_parameters(card(answers.model.name or ""), answers.model.params)
-    return found if answers.model.global_skip else {**found, "global_skip": False}
+    found = model_parameters(answers.model)
+    return found if has_global_skip(answers) else {**found, "global_skip": False}
 
 
 def _other_training(training: TrainingAnswers) -> dict[str, Any]:

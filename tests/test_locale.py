@@ -178,7 +178,7 @@ def test_commands_in_chinese() -> None:
     assert "标准模型" in models.stdout and "SwinIR（推荐）" in models.stdout
     help_text = run("--lang", "zh", "--help", LANG="C")
     assert help_text.returncode == 0
-    assert "列出可用模型。" in help_text.stdout
+    assert "列出模型，或导入已发布的权重。" in help_text.stdout
 
 
 def test_errors_in_chinese() -> None:

@@ -12,6 +12,7 @@ from srwizard.models.cards import (
     resshift,
     sr3,
     srno,
+    swin_transformer,
     swinir,
     unet2d,
 )
@@ -22,6 +23,7 @@ BUILT_IN: tuple[ModelCard, ...] = (
     edsr.CARD,
     rcan.CARD,
     unet2d.CARD,
+    swin_transformer.CARD,
     galerkin_transformer.CARD,
     mwt2d.CARD,
     srno.CARD,

@@ -1,6 +1,6 @@
 """What several cards check alike: heads, windows and Fourier modes that there is room for."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from srwizard.i18n import translate as _
 
@@ -18,6 +18,19 @@ def head_problems(name: str, width: int, num_heads: Iterable[int]) -> list[str]:
         )
         for heads in sorted(set(num_heads))
         if width % heads
+    ]
+
+
+def stage_problems(depths: Sequence[int], num_heads: Sequence[int]) -> list[str]:
+    """Say whether each group or stage of blocks has its number of heads."""
+    if len(depths) == len(num_heads):
+        return []
+    return [
+        _(
+            "depths has {depths} items and num_heads has {heads}; they must be as many.",
+            depths=len(depths),
+            heads=len(num_heads),
+        )
     ]
 
 

@@ -3,26 +3,15 @@
 from collections.abc import Mapping
 from typing import Any
 
-from srwizard.i18n import translate as _
 from srwizard.models.card import INTEGER_SCALES, ModelCard, Parameter
-from srwizard.models.cards.limits import head_problems, window_problems
+from srwizard.models.cards.limits import head_problems, stage_problems, window_problems
 
 
 def _problems(params: Mapping[str, Any], scale: int, lr_shape: tuple[int, int] | None) -> list[str]:
     """Every group of blocks needs its number of heads, and every head an equal share."""
-    depths, num_heads, embed_dim = params["depths"], params["num_heads"], params["embed_dim"]
-    found = []
-    if len(depths) != len(num_heads):
-        found.append(
-            _(
-                "depths has {depths} items and num_heads has {heads}; they must be as many.",
-                depths=len(depths),
-                heads=len(num_heads),
-            )
-        )
     return [
-        *found,
-        *head_problems("embed_dim", embed_dim, num_heads),
+        *stage_problems(params["depths"], params["num_heads"]),
+        *head_problems("embed_dim", params["embed_dim"], params["num_heads"]),
         *window_problems(params["window_size"], lr_shape),
     ]
 

@@ -8,7 +8,7 @@ import socket
 from pathlib import Path
 from typing import Any
 
-from srwizard import runconfig
+from srwizard import runconfig, weights
 from srwizard.errors import EXIT_INTERRUPTED, InterruptedByUserError, TrainingFailedError
 from srwizard.i18n import translate as _
 from srwizard.train import failures, known_runs, processes, trackers
@@ -31,13 +31,16 @@ def launch(run_dir: Path, nodes: Nodes | None = None) -> dict[str, Any]:
         The metrics of the test split, by variable.
 
     Raises:
-        UsageError: no run directory, a run config that was edited, or one that is being trained.
+        UsageError: no run directory, a run config that was edited, one that is being trained, or
+            weights to begin from that have changed.
         DatasetError: the dataset is no longer the one that was checked.
         TrainingFailedError: training failed; failure.json says why.
         InterruptedByUserError: it was asked to stop; the checkpoint is saved.
     """
     run = runconfig.load(run_dir)
     runconfig.verify_dataset(run)
+    if run.model.weights is not None and not (run_dir / LAST_CHECKPOINT).exists():
+        weights.verify(Path(run.model.weights.path), run.model.weights.sha256)
     trackers.require(run.training.trackers)
     records = Records(run_dir)
     with processes.at_work(run_dir) as log:

@@ -6,7 +6,9 @@ from typing import Any
 
 import torch
 
+from srwizard import weights
 from srwizard.i18n import translate as _
+from srwizard.models.importing import begin_from
 from srwizard.train import averaging, checkpoint
 from srwizard.train.checkpoint import BEST, LAST, CheckpointError, DamagedCheckpointError, Progress
 from srwizard.train.distributed import (
@@ -75,6 +77,21 @@ def resume(training: Training, run_dir: Path) -> Loaded | None:
     training.progress = Progress(**state["progress"])
     notices += _put_back_generators(training, state["generators"])
     return Loaded(loaded.name, state, tuple(notices))
+
+
+def begin_from_weights(training: Training) -> None:
+    """Load the weights that a run without a checkpoint begins from, if there are any.
+
+    Raises:
+        UsageError: they are no longer those that were frozen.
+    """
+    chosen = training.run.model.weights
+    if chosen is None:
+        return
+    weights.verify(Path(chosen.path), chosen.sha256)
+    begin_from(training.bare, Path(chosen.path))
+    if training.averaged is not None:
+        training.averaged = averaging.start(training.bare)
 
 
 def load_best(training: Training, run_dir: Path) -> Loaded | None:

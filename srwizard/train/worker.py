@@ -20,7 +20,7 @@ from srwizard.train.distributed import Place, joined, wait_for_all
 from srwizard.train.loop import Callbacks, train
 from srwizard.train.processes import end_with_parent, run_and_leave
 from srwizard.train.records import STOPPING, Records
-from srwizard.train.resuming import load_best, resume
+from srwizard.train.resuming import begin_from_weights, load_best, resume
 from srwizard.train.scoring import save_examples, score
 from srwizard.train.screen import Screen
 from srwizard.train.setup import Training, load_statistics, set_up
@@ -82,11 +82,15 @@ def _work(
     training = set_up(run, contents, load_statistics(run, run_dir, contents), place)
     records = Records(run_dir)
     resumed = resume(training, run_dir)
+    if resumed is None:
+        begin_from_weights(training)
     if place.is_first:
         checkpoint.clear_unfinished(run_dir)
         records.drop_from(training.progress.epoch)
         if not resumed:
             records.log(_("started"))
+            if run.model.weights is not None:
+                _say(records, [_("Begins from the weights {path}", path=run.model.weights.path)])
         if resumed:
             _say(records, [_going_on(training, resumed.name), *resumed.notices])
     with ExitStack() as stack:

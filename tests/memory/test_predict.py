@@ -34,6 +34,12 @@ SMALL: dict[str, dict[str, Any]] = {
     "EDSR": {"num_features": 16, "num_blocks": 3},
     "FNO2d": {"width": 8, "modes": 4, "num_layers": 3},
     "SwinIR": {"embed_dim": 12, "depths": [2, 2], "num_heads": [2, 2]},
+    "Swin_Transformer": {
+        "embed_dim": 12,
+        "depths": [2, 2],
+        "num_heads": [2, 2],
+        "window_size": 4,
+    },
     "DDPM": UNET,
     "SR3": UNET,
     "ResShift": UNET,

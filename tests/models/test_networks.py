@@ -21,6 +21,13 @@ SMALL: dict[str, dict[str, Any]] = {
     "EDSR": {"num_features": 8, "num_blocks": 3},
     "RCAN": {"num_features": 8, "num_groups": 2, "num_blocks": 2, "reduction": 1},
     "UNet2d": {"features": 8, "levels": 2},
+    "Swin_Transformer": {
+        "embed_dim": 8,
+        "depths": [2, 2],
+        "num_heads": [2, 2],
+        "window_size": 4,
+        "mlp_ratio": 2.0,
+    },
     "Galerkin_Transformer": {
         "width": 8,
         "num_layers": 2,
@@ -55,6 +62,20 @@ def test_every_scale_and_odd_sizes(name: str, params: dict[str, Any], scale: int
     net = small(name, scale, params=params, global_skip=False)
     with torch.no_grad():
         assert net(torch.randn(1, 1, 5, 11)).shape == (1, 1, 5 * scale, 11 * scale)
+
+
+@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize("channels", [(2, 2), (8, 8), (8, 1)])
+def test_one_to_eight_channels_train_with_amp_and_checkpointing(
+    name: str, channels: tuple[int, int]
+) -> None:
+    net = small(name, 3, channels).train()
+    set_gradient_checkpointing(net, True)
+    with torch.autocast("cpu", torch.bfloat16):
+        sr = net(torch.randn(2, channels[0], 7, 5))
+    assert sr.shape == (2, channels[1], 21, 15)
+    sr.square().mean().backward()
+    assert net.net.output_layer().weight.grad.abs().max() > 0
 
 
 @pytest.mark.parametrize("name", SMALL)
@@ -113,9 +134,12 @@ def gradients_and_saved_bytes(net: nn.Module, lr: Tensor) -> tuple[list[Tensor],
 
 @pytest.mark.parametrize("name", SMALL)
 def test_checkpointing_saves_memory_and_changes_no_gradient(name: str) -> None:
-    # SwinIR's stages of pixel shuffle outweigh blocks as small as these.
-    params = {"upsampler": "pixelshuffledirect"} if name == "SwinIR" else {}
-    net = small(name, params=params, global_skip=False).train()
+    # Stages of pixel shuffle outweigh blocks as small as these.
+    params = {
+        "SwinIR": {"upsampler": "pixelshuffledirect"},
+        "Swin_Transformer": {"depths": [8, 2]},
+    }
+    net = small(name, params=params.get(name, {}), global_skip=False).train()
     lr = torch.randn(2, 1, 12, 12)
     plain, plain_bytes = gradients_and_saved_bytes(net, lr)
     assert set_gradient_checkpointing(net, True)
@@ -130,10 +154,11 @@ def test_checkpointing_saves_memory_and_changes_no_gradient(name: str) -> None:
     ("name", "blocks"),
     [
         ("FNO2d", 3),
-        ("SwinIR", 4),
+        ("SwinIR", 2),
         ("EDSR", 3),
         ("RCAN", 4),
         ("UNet2d", 5),
+        ("Swin_Transformer", 2),
         ("Galerkin_Transformer", 4),
         ("MWT2d", 2),
         ("SRNO", 4),

@@ -65,8 +65,8 @@ def freeze(
         processes: on the CPU.
         patch_size: side of the HR windows.
         use_amp: whether to compute in bfloat16.
-        model: one of `SMALL_NETWORKS`.
-        params: of the network, where they differ from those there.
+        model: name of a card.
+        params: of the network, where they differ from those of `SMALL_NETWORKS`.
         static_variables: further input channels.
         training: answers of the training section, where they differ from two epochs in batches
             of two.
@@ -97,7 +97,7 @@ def freeze(
         output=runconfig.RunOutput(dir=str(run_dir)),
         model=runconfig.RunModel(
             name=model,
-            params=resolve_parameters(card(model), SMALL_NETWORKS[model] | (params or {})),
+            params=resolve_parameters(card(model), SMALL_NETWORKS.get(model, {}) | (params or {})),
             in_channels=len(variables) + len(static_variables),
             out_channels=len(variables),
             global_skip=card(model).family == "standard",
