@@ -305,7 +305,7 @@ def _model_mistakes(given: Mapping[str, Any]) -> Iterator[tuple[yamlfile.KeyPath
         try:
             size_parameters(chosen, size)
         except UsageError as error:
-            yield ("model", "size"), f"{error.message} {error.hint}".strip()
+            yield ("model", "size"), _joined(error)
     params = section.get("params")
     for key, value in params.items() if isinstance(params, dict) else ():
         try:

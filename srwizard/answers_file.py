@@ -21,8 +21,10 @@ EXAMPLES = {
     "model.name": "SwinIR",
 }
 COMMENT_COLUMN = 40
-LEFT_OPEN = ("memory.use_amp", "training.ema_decay", "training.eval_freq")
-"""Their defaults depend on the device or the model: a template that gave them would decide."""
+LEFT_OPEN = (
+    "memory.use_amp", "model.global_skip", "training.ema_decay", "training.eval_freq",
+)  # fmt: skip
+"""Their defaults depend on device, model or weights: a template that gave them would decide."""
 
 
 def template_text(model: str | None = None) -> str:

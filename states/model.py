@@ -66,6 +66,7 @@ def run(conversation: Conversation) -> str:
     makers: list[Maker] = [lambda: _model_question(conversation), ask_whether]
     first_parameter, most = len(makers), max(len(item.parameters) for item in cards().values())
     makers += [partial(ask_parameter, place) for place in range(most)]
+    makers.append(lambda: _skip_question(answers.model.name or "") if change else None)
     conversation.ask_in_turn(makers)
     if wrong := weights_problems(conversation):
         raise UsageError(
@@ -241,6 +242,18 @@ def _parameter_question(chosen: ModelCard, size: str | None, parameter: Paramete
         help=parameter.help_zh if language() == "zh" else parameter.help_en,
         choices=tuple(Choice(value, str(value)) for value in parameter.choices or ()),
         check=check,
+    )
+
+
+def _skip_question(name: str) -> Question | None:
+    if card(name).family == "diffusion":
+        return None
+    return Question(
+        key="model.global_skip",
+        text=_("Global skip"),
+        kind="yes_no",
+        default=True,
+        help=_("The network then learns only what bicubic interpolation misses."),
     )
 
 

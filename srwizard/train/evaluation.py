@@ -100,5 +100,6 @@ def _keep(run: RunConfig, run_dir: Path, scratch: Path, split: Split, name: Name
     if (split, name) == ("test", "best"):
         plots = run_dir / "plots"
         plots.mkdir(exist_ok=True)
-        (scratch / "samples.npz").replace(plots / "samples.npz")
+        for file in ("samples.npz", "breakdown.npz"):
+            (scratch / file).replace(plots / file)
     return result

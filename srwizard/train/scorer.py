@@ -1,7 +1,7 @@
 """One process of an evaluation: `python -m srwizard.train.scorer RUN_DIR OUT_DIR SPLIT NAME`.
 
 Started exactly as training is. Rank 0 writes the scores of checkpoint NAME to `OUT_DIR/scores.json`
-and, of the test split, `OUT_DIR/samples.npz` for the report.
+and, of the test split, `OUT_DIR/samples.npz` and `OUT_DIR/breakdown.npz` for the report.
 """
 
 from dataclasses import asdict
@@ -16,11 +16,12 @@ from srwizard.train.distributed import Place, joined
 from srwizard.train.processes import end_with_parent, run_and_leave
 from srwizard.train.records import finite_or_null
 from srwizard.train.resuming import load_named
-from srwizard.train.scoring import save_examples, score
+from srwizard.train.scoring import save_examples, score, score_test
 from srwizard.train.setup import load_statistics, set_up
 
 SCORES_FILE = "scores.json"
-SAMPLES_FILE = "samples.npz"
+SAMPLES_FILE, BREAKDOWN_FILE = "samples.npz", "breakdown.npz"
+"""Of the test split, for the report; as training writes them to `plots/`."""
 
 
 def main(arguments: list[str]) -> int:
@@ -46,7 +47,10 @@ def _score(
     statistics = load_statistics(run, run_dir, contents)
     training = set_up(run, contents, statistics, place, whole_fields=True)
     progress = load_named(training, run_dir, name)
-    result = asdict(score(training, split))
+    if split == "test":
+        result = asdict(score_test(training, out_dir / BREAKDOWN_FILE))
+    else:
+        result = asdict(score(training, split))
     if not place.is_first:
         return
     if split == "test":

@@ -188,6 +188,16 @@ def _ensemble_sums(
     return torch.stack(sums).sum(dim=0)
 
 
+def score_test(training: Training, breakdown_file: Path) -> Score:
+    """Score the test split, and write where and when its errors are for the report."""
+    variables, pairs = training.run.data.variables, training.splits["test"]
+    breakdown = Breakdown.empty(len(variables), training.run.data.hr_shape[0], len(pairs))
+    found = score(training, "test", breakdown=breakdown)
+    if training.place.is_first:
+        breakdown.save(breakdown_file, variables, pairs.steps)
+    return found
+
+
 @torch.no_grad()
 def save_examples(training: Training, contents: Contents, path: Path, count: int = 2) -> None:
     """Write `count` test steps, spread over the split, for the report: LR, bicubic, SR, HR.

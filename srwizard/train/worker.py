@@ -15,13 +15,12 @@ from srwizard.errors import EXIT_INTERRUPTED
 from srwizard.i18n import translate as _
 from srwizard.runconfig import RunConfig
 from srwizard.train import checkpoint, failures, trackers
-from srwizard.train.breakdown import Breakdown
 from srwizard.train.distributed import Place, joined, wait_for_all
 from srwizard.train.loop import Callbacks, train
 from srwizard.train.processes import end_with_parent, run_and_leave
 from srwizard.train.records import STOPPING, Records
 from srwizard.train.resuming import begin_from_weights, load_best, resume
-from srwizard.train.scoring import save_examples, score
+from srwizard.train.scoring import save_examples, score_test
 from srwizard.train.screen import Screen
 from srwizard.train.setup import Training, load_statistics, set_up
 
@@ -149,11 +148,8 @@ def _going_on(training: Training, name: str) -> str:
 def _evaluate(training: Training, run_dir: Path, records: Records) -> None:
     """Score the test split with the best checkpoint."""
     loaded = load_best(training, run_dir)
-    variables, pairs = training.run.data.variables, training.splits["test"]
-    breakdown = Breakdown.empty(len(variables), training.run.data.hr_shape[0], len(pairs))
-    result = score(training, "test", breakdown=breakdown)
+    result = score_test(training, run_dir / BREAKDOWN_FILE)
     if training.place.is_first:
-        breakdown.save(run_dir / BREAKDOWN_FILE, variables, pairs.steps)
         _say(records, loaded.notices if loaded else ())
         records.append(
             {
