@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import psutil
 import pytest
 
-from srwizard import devices
+from srwizard import cgroups
 from srwizard.devices import cpu, fast_bfloat16
 
 GIB = 2**30
@@ -23,8 +23,8 @@ def make_group(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MakeGroup:
     process.write_text("12:devices:/elsewhere\n0::/job/step\n")
     root = tmp_path / "cgroup"
     root.mkdir()
-    monkeypatch.setattr(devices, "CGROUP_ROOT", root)
-    monkeypatch.setattr(devices, "PROCESS_CGROUP", process)
+    monkeypatch.setattr(cgroups, "ROOT", root)
+    monkeypatch.setattr(cgroups, "PROCESS", process)
     monkeypatch.setattr(psutil, "virtual_memory", lambda: WHOLE_MACHINE)
 
     def make(group: str, limit: int | str, used: int = 0, cache: int = 0) -> None:
@@ -87,9 +87,9 @@ def test_without_cgroups_the_whole_machine_counts(
 ) -> None:
     make_group("job/step", GIB)
     if process is None:
-        devices.PROCESS_CGROUP.unlink()
+        cgroups.PROCESS.unlink()
     else:
-        devices.PROCESS_CGROUP.write_text(process)
+        cgroups.PROCESS.write_text(process)
     assert cpu().total_bytes == WHOLE_MACHINE.total
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from srwizard import runconfig
 from srwizard.errors import EXIT_INTERRUPTED, InterruptedByUserError, TrainingFailedError
 from srwizard.i18n import translate as _
-from srwizard.train import failures, processes
+from srwizard.train import failures, processes, whereabouts
 from srwizard.train.processes import Ended, Nodes
 from srwizard.train.records import METRICS_FILE, STOPPING, Records, read_events
 
@@ -42,6 +42,7 @@ def launch(run_dir: Path, nodes: Nodes | None = None) -> dict[str, Any]:
         ended = processes.start(run, log, WORKER, str(run_dir), nodes=nodes)
         if ended.returncode == 0:
             records.set_status("completed")
+            whereabouts.clear(run_dir)
             # matplotlib takes longer to import than the wizard takes to start.
             from srwizard.report import write_report
 
@@ -51,7 +52,7 @@ def launch(run_dir: Path, nodes: Nodes | None = None) -> dict[str, Any]:
             failures.clear(run_dir)
             records.set_status("stopped")
             raise _interrupted(run_dir)
-        failure = failures.collect(run_dir, ended)
+        failure = failures.collect(run_dir, ended, run.digest)
         records.set_status("failed", kind=failure["kind"])
     raise TrainingFailedError(
         "\n".join(failures.explain(failure)),
