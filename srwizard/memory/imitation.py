@@ -18,6 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.optim.adam import adam
 from torch.overrides import TorchFunctionMode
 from torch.utils.data import default_collate
 
@@ -224,7 +225,7 @@ class Imitation:
             training.optimizer.step()
         steps = epoch_steps(training)[:1]
         self._batches = training.batches("train", steps_per_epoch(steps))
-        with self._alike_once():
+        with self._alike_once(), mock.patch("torch.optim.adam.adam", _adam_of_the_largest):
             for step in steps:
                 optimizer_step(training, step, self._batches)
 
@@ -278,6 +279,21 @@ class Imitation:
             if level == "lr" or name == "observed"
         ]
         return sum(array.nbytes for array in arrays)
+
+
+ADAM = adam
+"""What really computes a step of Adam and AdamW."""
+
+
+def _adam_of_the_largest(*parts: list[Tensor], foreach: bool | None, **settings: Any) -> None:
+    """Take a step for the largest parameter alone, unless all are taken at once.
+
+    On a CPU one goes after the other, and each lets go of its temporaries.
+    """
+    if not foreach and parts[0]:
+        largest = max(range(len(parts[0])), key=lambda place: parts[0][place].numel())
+        parts = tuple([part[largest]] if part else part for part in parts)
+    ADAM(*parts, foreach=foreach, **settings)
 
 
 def _contents(run: RunConfig) -> Contents:

@@ -11,6 +11,8 @@ from torch import Tensor, nn
 
 OFTEN_ENOUGH = 2
 """The second runs beside the first one's output, as all that follow do."""
+PLAIN = (bool, int, float, str, tuple, torch.dtype, type(None))
+"""Types of what a module keeps as its settings: those of a convolution are tuples."""
 
 
 @dataclass
@@ -75,14 +77,15 @@ def _kind(module: nn.Module) -> Hashable:
 
 
 def _settings(module: nn.Module) -> Hashable:
-    plain = (bool, int, float, str, type(None))
-    return tuple((name, value) for name, value in vars(module).items() if isinstance(value, plain))
+    return tuple(
+        (name, repr(value)) for name, value in vars(module).items() if isinstance(value, PLAIN)
+    )
 
 
 def _shape(part: Any) -> Hashable:
     if isinstance(part, Tensor):
         return tuple(part.shape), part.stride(), part.dtype
-    return part if isinstance(part, (bool, int, float, str, type(None))) else id(part)
+    return part if isinstance(part, PLAIN) else id(part)
 
 
 def _is_fresh(result: Any, inputs: tuple[Any, ...]) -> bool:

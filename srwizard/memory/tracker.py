@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch._subclasses.fake_tensor import FakeTensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
@@ -22,6 +23,8 @@ counted from what is live once the operator has returned."""
 Cost = Callable[[Any, tuple[Any, ...], Any, Any], float]
 """`cost(operator, arguments, keywords, result)`: what an operator takes, in any unit."""
 
+DEVICE_OF = torch.ops.prim.device.default
+VALUE_OF = torch.ops.aten._local_scalar_dense.default
 A_NUMBER = 1.0
 """What a fake tensor's value is taken for where Python asks for it (loss, metrics)."""
 
@@ -117,7 +120,9 @@ class StorageTracker(TorchDispatchMode):  # type: ignore[no-untyped-call]
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
         """Run an operator and count the storages of its results."""
-        if func is torch.ops.aten._local_scalar_dense.default and _has_no_value(args[0]):
+        if func is DEVICE_OF and isinstance(args[0], FakeTensor):
+            return args[0].fake_device  # asked for at every operator, and known
+        if func is VALUE_OF and isinstance(args[0], FakeTensor):
             return A_NUMBER
         result = func(*args, **(kwargs or {}))
         if self._cost is not None:
@@ -169,9 +174,3 @@ class StorageTracker(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def _next_number(self) -> int:
         self._made += 1
         return self._made
-
-
-def _has_no_value(tensor: Tensor) -> bool:
-    from torch._subclasses.fake_tensor import FakeTensor
-
-    return isinstance(tensor, FakeTensor)
