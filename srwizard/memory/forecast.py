@@ -21,7 +21,7 @@ from srwizard.runconfig import RunConfig
 from srwizard.train.processes import end_with_parent
 
 FORECASTER = "srwizard.memory.forecaster"
-PATIENCE_SECONDS = 120
+PATIENCE_SECONDS = 300
 CONTENT = 2
 """Raised when a forecast comes to hold more, or other figures."""
 

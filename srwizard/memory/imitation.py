@@ -219,7 +219,7 @@ class Imitation:
         training.objective.train()
         for part in training.bare.parameters():
             if part.requires_grad:
-                part.grad = torch.empty_like(part)
+                part.grad = torch.zeros_like(part)
         # Adam and AdamW make theirs before they compute, which need not be gone through twice.
         with mock.patch("torch.optim.adam.adam", lambda *_parts, **_settings: None):
             training.optimizer.step()

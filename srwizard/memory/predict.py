@@ -72,6 +72,7 @@ class Prediction:
         phases: "step", "validation", "checkpoint".
         seconds: that the prediction took.
         step_cost: of an optimizer step, to compare runs with each other (see `cost`).
+        operators: how many were gone through, which is what the prediction's time goes into.
     """
 
     device: Literal["cpu", "cuda"]
@@ -83,6 +84,7 @@ class Prediction:
     phases: dict[str, Phase]
     seconds: float
     step_cost: float
+    operators: int
 
     @property
     def tensor_bytes(self) -> int:
@@ -153,6 +155,7 @@ def _predict(run: RunConfig, baseline_bytes: int) -> Prediction:
         phases=phases,
         seconds=time.perf_counter() - started,
         step_cost=costs[0] + exchange_seconds(parameters, run.devices.processes),
+        operators=tracker.operators,
     )
 
 

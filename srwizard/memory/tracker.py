@@ -69,6 +69,7 @@ class StorageTracker(TorchDispatchMode):  # type: ignore[no-untyped-call]
     Attributes:
         live_bytes: of all storages that are alive.
         cost: of all operators so far.
+        operators: how many there were.
         events: every coming and going, in order; scratch comes and goes around its operator.
     """
 
@@ -80,6 +81,7 @@ class StorageTracker(TorchDispatchMode):  # type: ignore[no-untyped-call]
         super().__init__()  # type: ignore[no-untyped-call]
         self.live_bytes = 0
         self.cost = 0.0
+        self.operators = 0
         self._cost = cost
         self._times = 1
         self.events: list[Event] = []
@@ -124,6 +126,7 @@ class StorageTracker(TorchDispatchMode):  # type: ignore[no-untyped-call]
             return args[0].fake_device  # asked for at every operator, and known
         if func is VALUE_OF and isinstance(args[0], FakeTensor):
             return A_NUMBER
+        self.operators += 1
         result = func(*args, **(kwargs or {}))
         if self._cost is not None:
             self.cost += self._times * self._cost(func, args, kwargs, result)

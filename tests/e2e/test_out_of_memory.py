@@ -15,14 +15,14 @@ from tests.memory.limits import MIB, limited, limited_group, needs_a_group
 
 __all__ = ["needs_a_group"]
 
-GROUP_MIB, ADDRESS_SPACE_MIB = 720, 1800
+GROUP_MIB, ADDRESS_SPACE_MIB = 720, 1400
 """What the batch of 16 does not fit into, and smaller ones do. Libraries that are mapped take
 address space, but no memory of a group."""
 ANSWERS = """\
 data: {{root: {root}}}
 output: {{dir: {run}}}
 model: {{name: EDSR, params: {{num_features: 16, num_blocks: 1}}}}
-training: {{epochs: 2, batch_size: {batch}, num_workers: 0}}
+training: {{epochs: 1, batch_size: {batch}, num_workers: 0}}
 memory: {{use_amp: false, gradient_checkpointing: false}}
 confirm: true
 """
@@ -30,8 +30,8 @@ confirm: true
 
 @pytest.fixture
 def large(tmp_path: Path) -> Path:
-    """Fields of which a batch of 16 takes more than a GB in training."""
-    return write_dataset(tmp_path / "data", steps=(16, 2, 2), hr_shape=(512, 512), scale=4)
+    """Fields of which a batch of 16 takes some 600 MB in training."""
+    return write_dataset(tmp_path / "data", steps=(16, 2, 2), hr_shape=(256, 512), scale=4)
 
 
 def command(
