@@ -2,8 +2,8 @@
 
 With this directory on PYTHONPATH, a dry run reports the peaks that STAND_IN_PEAKS names (MiB by
 "batch_size use_amp"), and a training runs out of memory as torch does on a GPU where the batch is
-larger than STAND_IN_LARGEST_BATCH, at once or after STAND_IN_FAILS_AFTER steps, and else runs on the
-CPU. The wizard itself is left as it is.
+larger than STAND_IN_LARGEST_BATCH, at once or after STAND_IN_FAILS_AFTER steps, and else runs on
+the CPU. The wizard itself is left as it is.
 """
 
 import json
