@@ -6,7 +6,7 @@ PYTEST_WORKERS ?= 2
 DEMO ?= demo
 LOCALE := srwizard/locale
 
-.PHONY: setup demo test check bench locale docs clean
+.PHONY: setup demo test check bench locale docs site clean
 
 setup: $(STAMP)
 
@@ -39,6 +39,11 @@ bench: $(STAMP)
 
 docs: $(STAMP)
 	$(BIN)/python -m srwizard.diagram > docs/states.md
+	$(BIN)/python -m srwizard.reference en > docs/answers.md
+	$(BIN)/python -m srwizard.reference zh > docs/zh/answers.md
+
+site: $(STAMP)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 # No dates and no line numbers: the same sources give the same catalogues.
 locale: $(STAMP)
@@ -51,5 +56,5 @@ locale: $(STAMP)
 	$(BIN)/pybabel -q compile -d $(LOCALE) -D srwizard
 
 clean:
-	rm -rf $(VENV) .check build demo *.egg-info
+	rm -rf $(VENV) .check build demo site *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -56,7 +56,7 @@ class ModelAnswers(Section):
 
 
 class TrainingAnswers(Section):
-    epochs: int = Field(500, ge=1, description=N_("passes over the training split"))
+    epochs: int = Field(500, ge=1, le=1_000_000, description=N_("passes over the training split"))
     lr: float = Field(0.001, gt=0, le=10, description=N_("learning rate at the start"))
     batch_size: int = Field(16, ge=1, description=N_("samples of one process in one micro-batch"))
     grad_accumulation: int = Field(1, ge=1, description=N_("micro-batches in one optimizer step"))
@@ -267,14 +267,20 @@ def _model_mistakes(given: Mapping[str, Any]) -> Iterator[tuple[yamlfile.KeyPath
     try:
         chosen = card(name)
     except UsageError as error:
-        yield ("model", "name"), f"{error.message} {error.hint}".strip()
+        yield ("model", "name"), _joined(error)
         return
     params = section.get("params")
     for key, value in params.items() if isinstance(params, dict) else ():
         try:
             resolve_parameters(chosen, {key: value})
         except UsageError as error:
-            yield ("model", "params", str(key)), f"{error.message} {error.hint}".strip()
+            yield ("model", "params", str(key)), _joined(error)
+
+
+def _joined(error: UsageError) -> str:
+    if not error.hint:
+        return error.message
+    return _("{message} {hint}", message=error.message, hint=error.hint)
 
 
 def _order(place: str) -> tuple[int, int]:

@@ -21,6 +21,8 @@ EXAMPLES = {
     "model.name": "SwinIR",
 }
 COMMENT_COLUMN = 40
+LEFT_OPEN = ("memory.use_amp", "training.ema_decay", "training.eval_freq")
+"""Their defaults depend on the device or the model: a template that gave them would decide."""
 
 
 def template_text(model: str | None = None) -> str:
@@ -49,6 +51,8 @@ def _lines(chosen: ModelCard | None) -> Iterator[str]:
             if chosen is not None and key == "model.params":
                 yield _commented("  params:", _meaning(field))
                 yield from _parameter_lines(chosen)
+            elif key in LEFT_OPEN:
+                yield _commented(f"  # {name}: {_flow(value)}", _meaning(field))
             else:
                 yield _commented(f"  {name}: {_flow(value)}", _meaning(field))
     yield ""
@@ -73,21 +77,39 @@ def _flow(value: Any) -> str:
     return yaml.safe_dump(value, default_flow_style=True).removesuffix("...\n").strip()
 
 
+def default_text(field: FieldInfo) -> str:
+    """Return a default as it stands in the file."""
+    return _flow(field.get_default(call_default_factory=True))
+
+
+def limits_text(field: FieldInfo) -> str:
+    """Return what a value may be, "" for anything of its type."""
+    return ", ".join(_limits(field))
+
+
+def description_of(field: FieldInfo) -> str:
+    """Return what a value means, in the user's language."""
+    return _(field.description) if field.description else ""
+
+
 def _meaning(field: FieldInfo) -> str:
-    limits = ", ".join(_limits(field))
-    text = _(field.description) if field.description else ""
+    limits, text = limits_text(field), description_of(field)
     return f"{text} ({limits})" if limits else text
 
 
-def meaning_of(key: str) -> str | None:
-    """Return what a key ("training.epochs") means, its default and limits; None for others."""
+def meaning_of(key: str, default: Any) -> str | None:
+    """Return what a key ("training.epochs") means and its limits; None for others.
+
+    Args:
+        key: of the answers file.
+        default: the one that counts here, which the model or the device may decide; None: none.
+    """
     section, _dot, name = key.partition(".")
     if section not in SECTIONS:
         return None
     field = type(getattr(Answers(), section)).model_fields.get(name)
     if field is None:
         return None
-    default = field.get_default(call_default_factory=True)
     meaning = _meaning(field)
     return (
         meaning

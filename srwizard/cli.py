@@ -34,6 +34,12 @@ class InOrder(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.commands)
 
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List them with all that is said of them; click would cut it at the screen's edge."""
+        rows = [(name, item.help or "") for name, item in self.commands.items()]
+        with formatter.section(_("Commands")):
+            formatter.write_dl(rows)
+
 
 class WholeNumber(click.types.IntParamType):
     """A whole number, called so in messages."""
@@ -157,9 +163,8 @@ def _choose_session() -> "Session":
     choices = tuple(
         Choice(
             place,
-            " · ".join(
-                [item.answers.data.root or "-", title_of(item.state), sessions.age_text(item)]
-            ),
+            " · ".join([_what_for(item), title_of(item.state), sessions.age_text(item)]),
+            _in_use(item),
             details=partial(_session_details, item),
         )
         for place, item in enumerate(found)
@@ -173,6 +178,20 @@ def _choose_session() -> "Session":
             _("See them again with: srwizard resume"),
         ) from None
     return found[chosen]
+
+
+def _what_for(session: "Session") -> str:
+    """Return the dataset of a session and, once it is known, the name of the run."""
+    answers = session.answers
+    run = f" → {Path(answers.output.dir).name}" if answers.output.dir else ""
+    return f"{answers.data.root or '-'}{run}"
+
+
+def _in_use(session: "Session") -> str | None:
+    from srwizard.locks import holder
+
+    found = holder(session.lock_path)
+    return _("in use by {holder}", holder=found) if found is not None else None
 
 
 def _session_details(session: "Session") -> list[str]:
@@ -197,6 +216,11 @@ def _session_details(session: "Session") -> list[str]:
 def answers(template: bool, model: str | None, schema: bool, source: str | None) -> None:
     from srwizard.answers_file import json_schema, template_text, text_from
 
+    if sum((template or model is not None, schema, source is not None)) > 1:
+        raise UsageError(
+            _("--template, --schema and --from exclude each other"),
+            _("One of: srwizard answers --template | --schema | --from RUN_DIR"),
+        )
     if schema:
         print(json.dumps(json_schema(), indent=2, ensure_ascii=False))
     elif source is not None:

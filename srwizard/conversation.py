@@ -1,5 +1,6 @@
 """The wizard's side of the conversation: ask, remember, show."""
 
+import subprocess
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -11,7 +12,7 @@ from rich.console import RenderableType
 from srwizard.errors import InterruptedByUserError, NeedsPersonError
 from srwizard.i18n import translate as _
 from srwizard.locks import held
-from srwizard.prompts import Back, Prompts, Question
+from srwizard.prompts import Back, Prompts, Question, expand
 from srwizard.session import Session
 
 Maker = Callable[[], Question | None]
@@ -27,6 +28,7 @@ class Conversation:
     stop_after: str | None = None
     backwards: bool = False
     """Whether the state was entered by going back: it begins at its last question then."""
+    _beside: "subprocess.Popen[bytes] | None" = None
     _held: ExitStack = field(default_factory=ExitStack)
     _locked: set[Path] = field(default_factory=set)
 
@@ -42,7 +44,25 @@ class Conversation:
 
     def end(self) -> None:
         """Release everything that is held."""
+        self.leave_off()
         self._held.close()
+
+    def work_beside(self, process: "subprocess.Popen[bytes] | None") -> None:
+        """Let a process work while questions are asked, in the place of an earlier one."""
+        self.leave_off()
+        self._beside = process
+
+    def leave_off(self) -> None:
+        """End the process that works beside the questions, if there is one."""
+        if self._beside is not None:
+            self._beside.kill()
+            self._beside.wait()
+        self._beside = None
+
+    @property
+    def works_beside(self) -> bool:
+        """Whether a process still works beside the questions."""
+        return self._beside is not None and self._beside.poll() is None
 
     def ask(self, question: Question) -> Any:
         """Put a question and remember the answer on disk before returning it."""
@@ -50,6 +70,8 @@ class Conversation:
         given = bool(question.key) and answers.has(question.key)
         default = answers.get(question.key) if given else question.default
         value = self.prompts.ask(question, default, given)
+        if question.is_path:
+            value = str(expand(value))
         if question.key:
             answers.set(question.key, value)
             self.session.save()

@@ -67,8 +67,12 @@ def summary_table(summary: DatasetSummary) -> Table:
         table.add_row(_("Variable"), Text(_variable_text(variable)))
     if summary.statics:
         table.add_row(_("Static fields"), Text(", ".join(summary.statics)))
-    for line in describe_problems(summary.problems):
+    fatal = [problem for problem in summary.problems if problem.fatal]
+    others = [problem for problem in summary.problems if not problem.fatal]
+    for line in describe_problems(fatal):
         table.add_row(Text(_("Problem"), style="red"), Text(line))
+    for line in describe_problems(others):
+        table.add_row(Text(_("Warning"), style="yellow"), Text(line))
     if not summary.problems:
         table.add_row(_("Problems"), _("none"))
     return table

@@ -17,6 +17,7 @@ def remedies_for(kind: str, answers: Answers) -> list[Remedy]:
     found = {
         "loss_not_finite": _against_nan,
         "shared_memory": _without_loaders,
+        "loader_died": _without_loaders,
         "no_cuda": _on_the_cpu,
         "peer_lost": _on_one_device,
     }.get(kind)

@@ -59,7 +59,7 @@ def name_language_in(commands: Iterable[str]) -> None:
         commands: those of `srwizard`.
     """
     global _commands
-    words = "|".join(map(re.escape, (*commands, "--answers")))
+    words = "|".join(map(re.escape, (*commands, "--answers", "--help")))
     _commands = re.compile(rf"\bsrwizard(?= (?:{words})(?![\w-]))")
 
 

@@ -43,7 +43,7 @@ def held(path: Path, what: str) -> Iterator[None]:
     except filelock.Timeout:
         raise LockedError(
             _("{what} is in use by {holder}", what=what, holder=_holder(path)),
-            _("Wait until that process has ended, or end it."),
+            _("Wait until that process has ended, or end it; or choose another one."),
         ) from None
     except OSError as error:
         raise UsageError(
@@ -55,6 +55,20 @@ def held(path: Path, what: str) -> Iterator[None]:
     finally:
         _note(path).unlink(missing_ok=True)
         lock.release()
+
+
+def holder(path: Path) -> str | None:
+    """Say who holds the lock file `path`, or return None where nobody does."""
+    if not path.exists():
+        return None
+    lock = filelock.FileLock(path, timeout=0)
+    try:
+        with lock:
+            return None
+    except filelock.Timeout:
+        return _holder(path)
+    except OSError:
+        return None
 
 
 def _note(path: Path) -> Path:

@@ -37,6 +37,7 @@ TRANSITIONS: list[dict[str, Any]] = [
     {"trigger": "next", "source": "devices", "dest": "memory"},
     {"trigger": "next", "source": "memory", "dest": "review"},
     {"trigger": "next", "source": "review", "dest": "frozen"},
+    {"trigger": "taken", "source": "frozen", "dest": "review"},
     {"trigger": "next", "source": "frozen", "dest": "dry_run"},
     {"trigger": "fits", "source": "dry_run", "dest": "launch"},
     {"trigger": "short", "source": "dry_run", "dest": "adjust"},
@@ -116,12 +117,12 @@ def _walk(conversation: Conversation) -> None:
             trigger: str = module_of(source).run(conversation)
         except Back:
             trigger = "back"
-        conversation.backwards = trigger == "back"
         if source in FINAL_STATES:
             return
-        if trigger not in machine.get_triggers(source):
+        moved = trigger in machine.get_triggers(source) and model.trigger(trigger)  # type: ignore[attr-defined]
+        conversation.backwards = moved and trigger == "back"
+        if not moved:
             continue  # there is nothing to go back to from the first question
-        model.trigger(trigger)  # type: ignore[attr-defined]
         session.state = model.state
         session.editing = trigger.startswith("edit_") or (
             session.editing and session.state in SECTIONS

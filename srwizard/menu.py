@@ -10,8 +10,10 @@ from prompt_toolkit.key_binding import KeyBindings
 from prompt_toolkit.keys import Keys
 from prompt_toolkit.layout import (
     ConditionalContainer,
+    ConditionalMargin,
     Dimension,
     FormattedTextControl,
+    ScrollbarMargin,
     ScrollOffsets,
     Window,
 )
@@ -51,6 +53,17 @@ def choose(
         Back, KeyboardInterrupt: as `asking.run`.
     """
     menu = Menu(choices, chosen, several=several)
+    listing = Window(
+        FormattedTextControl(lambda: menu_lines(menu), focusable=True, show_cursor=False),
+        height=Dimension(min=2),
+        dont_extend_height=True,
+        scroll_offsets=ScrollOffsets(top=1, bottom=1),
+        right_margins=[
+            ConditionalMargin(
+                ScrollbarMargin(display_arrows=True), Condition(lambda: _overflows(listing))
+            )
+        ],
+    )
 
     def question_line() -> StyleAndTextTuples:
         if not get_app().is_done:
@@ -60,17 +73,7 @@ def choose(
     places = run(
         [
             text_window(question_line),
-            ConditionalContainer(
-                Window(
-                    FormattedTextControl(
-                        lambda: menu_lines(menu), focusable=True, show_cursor=False
-                    ),
-                    height=Dimension(min=2),
-                    dont_extend_height=True,
-                    scroll_offsets=ScrollOffsets(top=1, bottom=1),
-                ),
-                filter=~is_done,
-            ),
+            ConditionalContainer(listing, filter=~is_done),
             ConditionalContainer(
                 text_window(lambda: set_in(menu.details()), at_most=MOST_DETAILS),
                 filter=~is_done & Condition(lambda: bool(menu.details())),
@@ -81,6 +84,11 @@ def choose(
         refresh_seconds=NOTES_SECONDS if any(choice.note for choice in choices) else None,
     )
     return [choices[place].value for place in places]
+
+
+def _overflows(listing: Window) -> bool:
+    drawn = listing.render_info
+    return drawn is not None and drawn.content_height > drawn.window_height
 
 
 def _answer(menu: Menu) -> str:

@@ -60,6 +60,7 @@ class Question:
         check: returns what is wrong with a value, or None.
         optional: an empty text means None.
         person_only: an answers file must answer it; no default is taken in its place.
+        is_path: the answer is kept absolute, so that it means the same from any directory.
     """
 
     key: str
@@ -72,6 +73,7 @@ class Question:
     check: Callable[[Any], str | None] = lambda _value: None
     optional: bool = False
     person_only: bool = False
+    is_path: bool = False
 
 
 class Prompts(Protocol):
@@ -158,7 +160,7 @@ class AnswersFilePrompts:
         key = question.key
         if question.person_only and not given:
             raise NeedsPersonError(
-                _("stopped: {key} is a decision that only a person may make", key=key),
+                _("stopped: {key} is missing; only a person may decide it", key=key),
                 _("Put {key} into the answers file, or go on by hand: srwizard resume", key=key),
             )
         problem = question.check(default)
@@ -166,7 +168,7 @@ class AnswersFilePrompts:
             place = self._document.place(tuple(key.split(".")))
             raise UsageError(
                 _("{place}: {key}: {problem}", place=place, key=key, problem=problem),
-                question.help,
+                _("Every key with its default and limits: srwizard answers --template"),
             )
         return default
 

@@ -6,6 +6,7 @@ It is the only thing that crosses from the wizard to the training core.
 import hashlib
 import json
 import platform
+import shlex
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -149,8 +150,10 @@ def load(run_dir: Path) -> RunConfig:
     try:
         content = path.read_bytes()
     except OSError as error:
+        missing = isinstance(error, FileNotFoundError) and run_dir.is_dir()
+        reason = _("it holds no {name}", name=FILE_NAME) if missing else reason_of(error)
         raise UsageError(
-            _("{path} is no run directory: {reason}", path=run_dir, reason=reason_of(error)),
+            _("{path} is no run directory: {reason}", path=run_dir, reason=reason),
             _("A run directory holds a run.yaml, which the wizard writes."),
         ) from None
     document = yamlfile.parse(content, str(path))
@@ -170,7 +173,11 @@ def load(run_dir: Path) -> RunConfig:
         raise UsageError(
             _("{path} was edited after it was frozen:", path=path)
             + "".join(f"\n  {line}" for line in changed),
-            _("Undo the edit, or change the answers and freeze a new revision."),
+            _(
+                "Undo the edit; then srwizard answers --from {run_dir} gives answers to change and "
+                "to freeze anew.",
+                run_dir=shlex.quote(str(run_dir)),
+            ),
         )
     try:
         return RunConfig.model_validate(document.values)

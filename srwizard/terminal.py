@@ -1,16 +1,22 @@
 """Questions put to a person in a terminal."""
 
+import sys
+import termios
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
+from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console, RenderableType
+from rich.markup import escape
 from rich.text import Text
 
 from srwizard import line, menu
 from srwizard.columns import wrapped
 from srwizard.i18n import translate as _
 from srwizard.prompts import Choice, Question, as_typed, parse, print_whole
+
+LOCAL_MODES = 3
+"""Where `termios.tcgetattr` has them."""
 
 
 class TerminalPrompts:
@@ -28,8 +34,15 @@ class TerminalPrompts:
     def show(self, content: RenderableType) -> None:
         print_whole(self._console, content)
 
-    def busy(self, text: str) -> AbstractContextManager[object]:
-        return self._console.status(Text(text, style="dim"))
+    @contextmanager
+    def busy(self, text: str) -> Iterator[None]:
+        # Not with the module: the first question shall not wait for it.
+        from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+        columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+        with _deaf(), Progress(*columns, console=self._console, transient=True) as progress:
+            progress.add_task(escape(text), total=None)
+            yield
 
     def ask(self, question: Question, default: Any, given: bool) -> Any:
         if question.help:
@@ -71,6 +84,21 @@ class TerminalPrompts:
         self._console.print(Text("\n".join(lines), style=style), soft_wrap=True)
 
 
+@contextmanager
+def _deaf() -> Iterator[None]:
+    """Neither show nor keep what is typed meanwhile, so that an Enter too many answers nothing."""
+    terminal = sys.stdin.fileno()
+    before = termios.tcgetattr(terminal)
+    quiet = [*before]
+    quiet[LOCAL_MODES] &= ~termios.ECHO
+    termios.tcsetattr(terminal, termios.TCSADRAIN, quiet)
+    try:
+        yield
+    finally:
+        termios.tcflush(terminal, termios.TCIFLUSH)
+        termios.tcsetattr(terminal, termios.TCSADRAIN, before)
+
+
 def _problem(question: Question, text: str) -> str | None:
     """Say what is wrong with what was typed, or return None."""
     try:
@@ -84,8 +112,10 @@ def _help(question: Question) -> Iterator[str]:
     from srwizard.answers_file import meaning_of
 
     yield from question.details
-    if meaning := meaning_of(question.key):
+    if meaning := meaning_of(question.key, question.default):
         yield meaning
+    if question.optional:
+        yield _("An empty line: none.")
     if question.key:
         yield _("Key in the answers file: {key}", key=question.key)
     if question.kind == "directory":

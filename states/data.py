@@ -111,6 +111,7 @@ def _root_question(conversation: Conversation) -> Question:
         help=_("The directory with train/, valid/ and test/ (or train.h5, train.nc, …)."),
         check=check,
         person_only=True,
+        is_path=True,
     )
 
 

@@ -5,6 +5,7 @@ from rich.text import Text
 
 from srwizard import runconfig
 from srwizard.conversation import Conversation
+from srwizard.errors import InterruptedByUserError
 from srwizard.i18n import translate as _
 from srwizard.memory.forecast import note_step_seconds
 from srwizard.memory.measure import DryRun, dry_run
@@ -19,7 +20,10 @@ def run(conversation: Conversation) -> str:
         conversation.require_confirmation()
     hold_run(conversation)
     with conversation.prompts.busy(_("Dry run: a few real steps, to measure the memory …")):
-        result = dry_run(run_directory(conversation))
+        try:
+            result = dry_run(run_directory(conversation))
+        except InterruptedByUserError:
+            conversation.save_and_quit()
     if result.step_seconds is not None:
         run_dir = run_directory(conversation)
         note_step_seconds(runconfig.load(run_dir), result.step_seconds)

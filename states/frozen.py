@@ -8,6 +8,7 @@ from srwizard import runconfig
 from srwizard.conversation import Conversation
 from srwizard.errors import UsageError
 from srwizard.i18n import translate as _
+from srwizard.locks import LockedError
 from srwizard.prompts import expand
 from srwizard.reasons import reason_of
 from srwizard.resolve import resolve
@@ -16,12 +17,18 @@ from srwizard.states.output import problem_with
 
 
 def run(conversation: Conversation) -> str:
-    """Resolve every value and write the run config, unless this very one is there already."""
+    """Write the run config, unless it is there already; "taken" where somebody is at work there."""
     session = conversation.session
     run_dir = run_directory(conversation)
     config = runconfig.seal(resolve(conversation, session.answers))
     _make(run_dir)
-    hold_run(conversation)
+    try:
+        hold_run(conversation)
+    except LockedError as error:
+        if not conversation.prompts.interactive:
+            raise
+        conversation.show(Text(f"{error.message}\n{error.hint}", style="red"))
+        return "taken"
     present = runconfig.digest_in(run_dir)
     if present != config.digest:
         problem = problem_with(str(run_dir), session)

@@ -42,9 +42,9 @@ def _overview(conversation: Conversation, note: Callable[[bool], str | None]) ->
     use_amp = answers.memory.use_amp if answers.has("memory.use_amp") else amp.default
     shown = ", ".join(
         [
-            f"use_amp {_yes_or_no(use_amp)}",
-            f"gradient_checkpointing {_yes_or_no(answers.memory.gradient_checkpointing)}",
-            f"patch_size {answers.memory.patch_size or _('whole fields')}",
+            f"{_('Mixed precision')} {_yes_or_no(use_amp)}",
+            f"{_('Checkpointing')} {_yes_or_no(answers.memory.gradient_checkpointing)}",
+            f"{_('Patch size')} {answers.memory.patch_size or _('whole fields')}",
         ]
     )
     return Question(

@@ -53,6 +53,7 @@ def run(conversation: Conversation) -> str:
     first_parameter, most = len(makers), max(len(item.parameters) for item in cards().values())
     makers += [partial(ask_parameter, place) for place in range(most)]
     conversation.ask_in_turn(makers)
+    conversation.leave_off()  # what is predicted for the list is of no more use
     while found := parameter_problems(conversation):
         message = _("model.params: {problems}", problems="; ".join(found))
         if not conversation.prompts.interactive:
@@ -116,12 +117,12 @@ def _choice(conversation: Conversation, item: ModelCard) -> Choice:
         model_title(item),
         _unfit(item, conversation.session.answers.data.scale),
         group=family_title(item),
-        note=lambda: " · ".join(_figures(item, run)),
+        note=lambda: " · ".join(_figures(item, run, coming=conversation.works_beside)),
         details=lambda: _details(item, run),
     )
 
 
-def _figures(item: ModelCard, run: RunConfig | None) -> Iterator[str]:
+def _figures(item: ModelCard, run: RunConfig | None, *, coming: bool) -> Iterator[str]:
     """Yield what is known of a model on this data: parameters, predicted peak, time of a step."""
     found = known(run) if run is not None else None
     if found is not None:
@@ -129,6 +130,8 @@ def _figures(item: ModelCard, run: RunConfig | None) -> Iterator[str]:
         yield _("about {peak}", peak=bytes_text(found.peak_bytes))
         if found.step_seconds is not None:
             yield _("{seconds:.2g} s a step", seconds=found.step_seconds)
+    elif run is not None and coming:
+        yield _("being predicted …")
     if item.fft:
         yield "FFT"
 
@@ -136,6 +139,8 @@ def _figures(item: ModelCard, run: RunConfig | None) -> Iterator[str]:
 def _details(item: ModelCard, run: RunConfig | None) -> Iterator[str]:
     yield item.summary_zh if language() == "zh" else item.summary_en
     yield item.paper
+    if item.fft:
+        yield _("FFT: it transforms whole fields, and part of it stays in 32 bits under use_amp.")
     if run is not None:
         yield _(
             "Memory: predicted for a batch of {batch} on this data; a dry run measures it later.",
@@ -150,9 +155,10 @@ def _explained(chosen: ModelCard) -> Iterator[str]:
 
 
 def begin_forecasts(conversation: Conversation) -> None:
-    """Begin to predict what each model would need on the chosen data, in the background."""
-    runs = [_by_default(conversation, item) for item in cards().values()]
-    begin([run for run in runs if run is not None])
+    """Begin to predict what each model would need on the chosen data, the recommended one first."""
+    items = sorted(cards().values(), key=lambda item: not item.recommended)
+    runs = [_by_default(conversation, item) for item in items]
+    conversation.work_beside(begin([run for run in runs if run is not None]))
 
 
 def _by_default(conversation: Conversation, item: ModelCard) -> RunConfig | None:

@@ -1,5 +1,6 @@
 """output: where the run is written."""
 
+import shlex
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -17,17 +18,15 @@ def run(conversation: Conversation) -> str:
     if conversation.prompts.interactive:
         # The list of models comes next: by then their figures may be there.
         begin_forecasts(conversation)
-    answers = conversation.session.answers
-    assert answers.data.root is not None
-    name = expand(answers.data.root).name or "run"
     conversation.ask(
         Question(
             key="output.dir",
             text=_("Run directory"),
             kind="text",
-            default=str(_free(Path("runs") / name)),
+            default=str(_proposed(conversation.session)),
             help=_("Config, checkpoints, metrics and the report are written there."),
             check=lambda text: problem_with(text, conversation.session),
+            is_path=True,
         )
     )
     return "next"
@@ -46,11 +45,14 @@ def problem_with(text: str, session: Session) -> str | None:
     try:
         if path.exists() and not path.is_dir():
             return _("{path} is a file", path=path)
+        if _lies_in_dataset(path, session):
+            return _("{path} lies in the dataset, which is never written to", path=path)
         if holds_foreign_run(path, session):
             return _(
                 "{path} already holds a run; choose another directory, "
-                "or go on with it: srwizard train {path}",
+                "or go on with it: srwizard train {quoted}",
                 path=path,
+                quoted=shlex.quote(str(path)),
             )
         existing = next(parent for parent in (path, *path.parents) if parent.exists())
     except OSError as error:
@@ -78,6 +80,20 @@ def holds_foreign_run(run_dir: Path, session: Session) -> bool:
     """Tell whether another session's run lies in `run_dir`."""
     there = (run_dir / runconfig.FILE_NAME).exists()
     return there and runconfig.digest_in(run_dir) not in session.digests
+
+
+def _lies_in_dataset(path: Path, session: Session) -> bool:
+    root = session.answers.data.root
+    return root is not None and path.resolve().is_relative_to(expand(root).resolve())
+
+
+def _proposed(session: Session) -> Path:
+    """Return a directory for a new run: below the working directory, or beside the dataset."""
+    root = expand(session.answers.data.root or "")
+    proposed = Path("runs") / (root.name or "run")
+    if _lies_in_dataset(expand(str(proposed)), session):
+        proposed = root.with_name(f"{root.name}-runs") / "run"
+    return _free(proposed)
 
 
 def _free(path: Path) -> Path:

@@ -15,6 +15,7 @@ from srwizard.models.catalog import card, resolve_parameters
 from srwizard.prompts import Choice, Question, expand
 from srwizard.resolve import resolved_training
 from srwizard.states import memory, model, output
+from srwizard.states.training import title_of as title_of_parameter
 from srwizard.titles import title_of
 
 QUIT = "quit"
@@ -26,8 +27,7 @@ ALWAYS_SHOWN = ("loss", "optimizer", "scheduler", "seed")
 def run(conversation: Conversation) -> str:
     """Show the summary; return "next" when confirmed, or the section to edit."""
     conversation.show(summary(conversation))
-    notice = _batch_notice(conversation)
-    if notice is not None:
+    for notice in _notices(conversation):
         conversation.show(Text(notice, style="yellow"))
     found = _stale_section(conversation)
     if found is not None and conversation.prompts.interactive:
@@ -35,7 +35,7 @@ def run(conversation: Conversation) -> str:
         conversation.show(Text(message, style="red"))
         return f"edit_{section}"
     choices = (
-        Choice("next", _("Yes, freeze this and measure its memory")),
+        Choice("next", _("Yes: freeze this, measure its memory, and train if it fits")),
         *(
             Choice(f"edit_{name}", _("Edit: {section}", section=title_of(name)))
             for name in SECTIONS
@@ -43,7 +43,18 @@ def run(conversation: Conversation) -> str:
         Choice(QUIT, _("Save and quit")),
     )
     action: str = conversation.ask(
-        Question(key="", text=_("Go ahead?"), kind="one", default="next", choices=choices)
+        Question(
+            key="",
+            text=_("Go ahead?"),
+            kind="one",
+            default="next",
+            details=(
+                _("The answers are frozen as run.yaml, which training reads and nothing else."),
+                _("A dry run takes a few real steps and measures the peak memory."),
+                _("Training begins at once if it fits; otherwise you choose what to change."),
+            ),
+            choices=choices,
+        )
     )
     if action == QUIT:
         conversation.save_and_quit()
@@ -146,10 +157,22 @@ def _other_training(training: TrainingAnswers) -> dict[str, Any]:
     """Return what is always of interest, and whatever differs from its default."""
     default = TrainingAnswers()
     return {
-        name: value
+        title_of_parameter(name): value
         for name, value in training
         if name not in SHOWN_APART and (name in ALWAYS_SHOWN or value != getattr(default, name))
     }
+
+
+def _notices(conversation: Conversation) -> Iterator[str]:
+    """Say what can be meant, but rarely is."""
+    training = resolved_training(conversation.session.answers)
+    batch = _batch_notice(conversation)
+    if batch is not None:
+        yield batch
+    if training.warmup_epochs >= training.epochs and training.scheduler != "OneCycle":
+        yield _("The learning rate is still rising when the last epoch ends.")
+    if training.eval_freq > training.epochs:
+        yield _("There is one validation only, after the last epoch.")
 
 
 def _batch_notice(conversation: Conversation) -> str | None:

@@ -73,7 +73,7 @@ def _current(conversation: Conversation) -> Iterator[str]:
     shown = resolved_training(conversation.session.answers)
     averaged = ("ema_decay",) if shown.ema_decay is not None else ()
     for name in (*COMMON, "optimizer", "scheduler", *averaged, "eval_freq", "seed"):
-        yield f"{name} {getattr(shown, name)}"
+        yield f"{title_of(name)} {getattr(shown, name)}"
 
 
 def _matters(name: str, conversation: Conversation) -> bool:
@@ -130,6 +130,11 @@ def _choices() -> dict[str, str]:
         "plateau": _("plateau: lower the rate when validation gets no better"),
         "none": _("none: keep the rate"),
     }
+
+
+def title_of(name: str) -> str:
+    """Return what a training parameter is called in the user's language."""
+    return _titles()[name]
 
 
 def _titles() -> dict[str, str]:

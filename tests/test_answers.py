@@ -1,5 +1,6 @@
 """Answers: everything that is wrong is said at once, with its place; decisions are told apart."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,17 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from srwizard import yamlfile
-from srwizard.answers import SECTIONS, Answers, key_problem, known_keys, parse_answers
+from srwizard.answers import (
+    SECTIONS,
+    Answers,
+    key_problem,
+    known_keys,
+    parse_answers,
+    training_defaults,
+)
 from srwizard.answers_file import answers_of, json_schema, template_text
 from srwizard.errors import EXIT_USAGE, UsageError
+from srwizard.resolve import resolved_training
 from tests.configs import run_config
 
 DECISIONS: dict[str, Any] = {
@@ -264,13 +273,20 @@ def test_decisions_survive_being_written(chosen: dict[str, None]) -> None:
 
 
 def test_the_template_is_valid_and_names_every_key() -> None:
-    template = document(template_text())
-    answers = parse_answers(template)
+    text = template_text()
+    assert not parse_answers(document(text)).confirm
+    template = document(re.sub(r"^  # (\w+):", r"  \1:", text, flags=re.MULTILINE))
+    parse_answers(template)
     named = {
         f"{section}.{name}" for section in SECTIONS for name in template.values.get(section, {})
     }
     assert {*named, "confirm"} == set(known_keys())
-    assert not answers.confirm
+
+
+def test_the_template_leaves_open_what_depends_on_model_and_device() -> None:
+    answers = parse_answers(document(template_text("DDPM")))
+    assert resolved_training(answers) == training_defaults("DDPM")
+    assert not answers.has("memory.use_amp")
 
 
 def test_the_template_shows_the_defaults() -> None:

@@ -6,6 +6,7 @@ any length is inspected in seconds.
 
 import hashlib
 import os
+import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -176,7 +177,8 @@ def require_usable(summary: DatasetSummary) -> None:
         return
     fatal = [problem for problem in summary.problems if problem.fatal]
     hint = _(
-        "Mend or remove these files, then look again: srwizard inspect {root}", root=summary.root
+        "Mend or remove these files, then look again: srwizard inspect {root}",
+        root=shlex.quote(str(summary.root)),
     )
     if not summary.variables:
         hint = _(
@@ -285,6 +287,14 @@ def _scan_values(contents: Contents, name: str, problems: list[Problem]) -> tupl
             if level == "hr":
                 lowest = min(lowest, float(finite.min()))
                 highest = max(highest, float(finite.max()))
+    if lowest == highest:
+        problems.append(
+            Problem(
+                contents.fields["train", "hr", name].path(0),
+                _("every value of {name} that was looked at is {value:g}", name=name, value=lowest),
+                fatal=False,
+            )
+        )
     return (lowest, highest) if lowest <= highest else (float("nan"), float("nan"))
 
 

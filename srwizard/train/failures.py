@@ -180,6 +180,53 @@ CATALOGUE: tuple[Kind, ...] = (
         ],
     ),
     Kind(
+        "device_failed",
+        r"CUDA error: (an illegal memory access|unspecified launch failure|misaligned address|"
+        r"device-side assert|uncorrectable ECC|the launch timed out|unknown error)|"
+        r"GPU is lost|CUBLAS_STATUS_EXECUTION_FAILED|CUDNN_STATUS_EXECUTION_FAILED|"
+        r"CUBLAS_STATUS_NOT_INITIALIZED",
+        lambda: _("The GPU, or its driver, reported a failure."),
+        lambda: [
+            _("the GPU has fallen off the bus, or its memory has a fault"),
+            _("an earlier failure of another program has left the GPU in a bad state"),
+            _("a fault in a kernel of this torch on this GPU"),
+        ],
+        lambda: [
+            _("look at the GPU: srwizard gpus, nvidia-smi, and dmesg for Xid lines"),
+            _("go on with another GPU: devices.gpus"),
+            _("go on from the last checkpoint: srwizard train RUN_DIR"),
+        ],
+    ),
+    Kind(
+        "shape_mismatch",
+        r"shapes cannot be multiplied|[Ss]izes? of tensor|must match the size of tensor|"
+        r"[Ee]xpected input.* to have \d+ channels|shape '.*' is invalid for input of size|"
+        r"size mismatch for |Given groups=|could not broadcast|stack expects each tensor to be",
+        lambda: _("Two arrays that belong together have different shapes."),
+        lambda: [
+            _("the model cannot work with fields of this size, or with these parameters"),
+            _("a file of the dataset has another shape than the others"),
+        ],
+        lambda: [
+            _("look at the dataset: srwizard inspect"),
+            _("take the default model.params, or another model"),
+            _("set memory.patch_size to a multiple of what the model needs"),
+        ],
+    ),
+    Kind(
+        "loader_died",
+        r"DataLoader worker .*(exited unexpectedly|is killed by signal)",
+        lambda: _("A loader process ended unexpectedly."),
+        lambda: [
+            _("a library that reads the data crashed"),
+            _("somebody, or a batch system, killed it"),
+        ],
+        lambda: [
+            _("set training.num_workers to 0: the error then shows where it arises"),
+            _("look at the dataset: srwizard inspect"),
+        ],
+    ),
+    Kind(
         PEER_LOST,
         r"Connection closed by peer|Connection reset by peer|NCCL|gloo|DistBackendError|"
         r"DistStoreError|Broken pipe|Timed out waiting",

@@ -2,6 +2,7 @@
 
 import math
 import os
+import shlex
 import socket
 from pathlib import Path
 from typing import Any
@@ -111,7 +112,7 @@ def _stopped(run_dir: Path, records: Records, ended: Ended) -> bool:
 
 
 def _interrupted(run_dir: Path) -> InterruptedByUserError:
-    go_on = _("Go on with: srwizard train {run_dir}", run_dir=run_dir)
+    go_on = _("Go on with: srwizard train {run_dir}", run_dir=shlex.quote(str(run_dir)))
     if (run_dir / LAST_CHECKPOINT).exists():
         return InterruptedByUserError(_("training was stopped; the checkpoint is saved"), go_on)
     return InterruptedByUserError(_("training was stopped before its first step"), go_on)

@@ -179,6 +179,7 @@ def start(
     """Run `module` as training would run it, and wait until it ends.
 
     Ctrl-C, SIGTERM, SIGHUP and SIGUSR1 are passed on, so that the processes save before they end.
+    A second Ctrl-C ends them at once: a backward pass would not notice a request for long.
 
     Args:
         run: the run config: how many processes, on which devices.
@@ -202,6 +203,9 @@ def start(
         )
         passed_on, last = 0, 0.0
         while (returncode := _wait(child)) is None:
+            if asked.count(signal.SIGINT) > 1:
+                _kill(child)
+                continue
             for number in asked[passed_on:]:
                 _pass_on(child, number, torchrun=_by_torchrun(run, nodes))
                 passed_on, last = passed_on + 1, time.monotonic()
@@ -261,6 +265,15 @@ def _pass_on(child: "subprocess.Popen[bytes]", number: int, *, torchrun: bool) -
         for process in workers or [launched]:
             with contextlib.suppress(psutil.Error):
                 process.send_signal(sent)
+
+
+def _kill(child: "subprocess.Popen[bytes]") -> None:
+    """End the processes where they stand; what is half written is never taken for a checkpoint."""
+    with contextlib.suppress(psutil.Error):
+        launched = psutil.Process(child.pid)
+        for process in [*launched.children(recursive=True), launched]:
+            with contextlib.suppress(psutil.Error):
+                process.kill()
 
 
 def _killed_rank(log: str) -> tuple[int | None, int | None]:

@@ -1,10 +1,12 @@
 """Samples: normalized, filled, masked, LR and HR of the same water, the same for the same seed."""
 
+import multiprocessing as mp
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import psutil
 import pytest
 import torch
 from hypothesis import given
@@ -13,7 +15,7 @@ from hypothesis.extra import numpy as hnp
 from torch.utils.data import DataLoader
 
 from srwizard.data.gaps import NearestFill
-from srwizard.data.layout import scan
+from srwizard.data.layout import LEVELS, scan
 from srwizard.data.normalization import Method, statistics
 from srwizard.data.samples import FieldPairs, Key, Sample
 from tests.datasets import Floats, land_mask, write_dataset
@@ -237,3 +239,23 @@ def test_loader_processes_read_what_this_one_reads(tmp_path: Path, layout: Any) 
     loader = DataLoader(pairs, batch_size=None, sampler=keys, num_workers=2)  # type: ignore[arg-type]
     for mine, theirs in zip(here, loader, strict=True):
         assert_same(mine, theirs)
+
+
+def test_each_process_opens_a_file_once(tmp_path: Path) -> None:
+    root = write_dataset(tmp_path / "ocean", layout="h5", variables=("temp", "salt"))
+    contents = scan(root)
+    names = ("temp", "salt")
+    fields = [contents.fields["train", level, name] for level in LEVELS for name in names]
+
+    def times_opened() -> int:
+        for part in fields:
+            part.read(0)
+        opened = [Path(one.path) for one in psutil.Process().open_files()]
+        return opened.count(root / "train.h5")
+
+    assert times_opened() == 1
+    here, there = mp.Pipe()
+    loader = mp.get_context("fork").Process(target=lambda: there.send(times_opened()))
+    loader.start()
+    assert here.recv() == 1
+    loader.join()

@@ -2,7 +2,7 @@
 
 import os
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -26,13 +26,17 @@ confirm: true
 
 
 @pytest.fixture
-def environment(tmp_path: Path) -> dict[str, str]:
-    """An environment in which sessions are kept under the test's own directory."""
+def environment(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """An environment in which sessions are kept under the test's own directory.
+
+    What was predicted for one test is known in the next one, as it is for a user.
+    """
     kept = {name: os.environ[name] for name in ("PATH",) if name in os.environ}
     return {
         **kept,
         "HOME": str(tmp_path / "home"),
         "XDG_STATE_HOME": str(tmp_path / "state"),
+        "XDG_CACHE_HOME": str(tmp_path_factory.getbasetemp() / "cache"),
         "TERM": "xterm-256color",
         "LANG": "C.UTF-8",
     }
@@ -72,16 +76,23 @@ def srwizard(tmp_path: Path, environment: dict[str, str]) -> Run:
 
 
 @pytest.fixture
-def terminal(tmp_path: Path, environment: dict[str, str]) -> Open:
-    """Open the installed command in a pseudo-terminal."""
+def terminal(tmp_path: Path, environment: dict[str, str]) -> Iterator[Open]:
+    """Open the installed command in a pseudo-terminal; whatever is still open is killed."""
+    opened: list[Terminal] = []
 
-    def open_one(*arguments: object, rows: int = 40, columns: int = 100) -> Terminal:
-        return Terminal(
+    def open_one(
+        *arguments: object, rows: int = 40, columns: int = 100, cwd: Path = tmp_path
+    ) -> Terminal:
+        screen = Terminal(
             [str(argument) for argument in arguments],
-            cwd=tmp_path,
+            cwd=cwd,
             environment=environment,
             rows=rows,
             columns=columns,
         )
+        opened.append(screen)
+        return screen
 
-    return open_one
+    yield open_one
+    for screen in opened:
+        screen.kill()

@@ -11,7 +11,7 @@ import pexpect
 import pyte
 
 PROGRAM = str(Path(sys.executable).with_name("srwizard"))
-PATIENCE = 60.0
+PATIENCE = 240.0
 ENTER, ESCAPE, CTRL_A, CTRL_B, CTRL_C, CTRL_U = "\r", "\x1b", "\x01", "\x02", "\x03", "\x15"
 DOWN, UP = "\x1b[B", "\x1b[A"
 
@@ -95,8 +95,9 @@ class Terminal:
         )
 
     def kill(self) -> None:
-        """Kill the program as `kill -9` does, with all that it started."""
-        os.kill(self._child.pid, signal.SIGKILL)
+        """Kill the program as `kill -9` does, with all that it started, if it has not ended."""
+        if self._child.isalive():
+            os.kill(self._child.pid, signal.SIGKILL)
         self._child.close(force=True)
 
     def _read(self) -> bool:

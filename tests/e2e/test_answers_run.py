@@ -239,6 +239,26 @@ def test_a_dataset_that_cannot_be_used_is_refused_by_name(
     assert srwizard("inspect", dataset).returncode == 3
 
 
+@pytest.mark.parametrize("inside", ["", "/runs/first"])
+def test_no_run_is_written_into_the_dataset(
+    srwizard: Run, answers: Path, dataset: Path, inside: str
+) -> None:
+    refused = srwizard("--answers", answers, "--set", f"output.dir={dataset}{inside}")
+    assert refused.returncode == 2
+    assert "lies in the dataset" in refused.stderr
+    assert not (dataset / "runs").exists()
+
+
+def test_a_fill_value_and_a_constant_field_are_warnings(srwizard: Run, dataset: Path) -> None:
+    for path in dataset.glob("*/*/temp/*.npy"):
+        np.save(path, np.full_like(np.load(path), -9999.0))
+    shown = srwizard("inspect", dataset)
+    assert shown.returncode == 0
+    for said in ("Warning", "looks like a fill value", "every value of temp"):
+        assert said in shown.stdout
+    assert "Problems" not in shown.stdout
+
+
 def test_a_directory_that_holds_a_run_is_not_written_over(
     srwizard: Run, answers: Path, tmp_path: Path
 ) -> None:

@@ -178,7 +178,7 @@ def test_killed_while_the_remedies_are_shown(
     dataset: Path,
 ) -> None:
     screen = out_of_memory(terminal, chinese, nvml_world, dataset)
-    screen.wait_for("? 要修改什么？", patience=120)
+    screen.wait_for("? 要修改什么？", patience=240)
     screen.kill()
     resumed = terminal("resume", columns=120, rows=50)
     answer(resumed, "要修改什么？")

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import yaml
 
+from srwizard.locks import held
 from tests.e2e.conftest import Open, Run
 from tests.e2e.terminal import CTRL_C, CTRL_U, DOWN, ENTER
 from tests.e2e.walk import Walk
@@ -59,6 +60,52 @@ def test_the_second_wizard_on_a_session_is_told_who_holds_it(
     third = terminal("resume")
     third.wait_for("? Model")
     third.kill()
+
+
+def test_a_session_in_use_cannot_be_chosen(terminal: Open, dataset: Path) -> None:
+    leave_session(terminal, dataset, "model")
+    first = terminal()
+    Walk(first, root=dataset).to("training")
+    listed = terminal("resume", columns=200)
+    listed.wait_for("Which session?")
+    listed.wait_for("in use by")
+    assert f"process {first.pid}" in listed.text
+    listed.send(ENTER)
+    listed.wait_for("? Model")
+    listed.kill()
+
+
+def test_a_session_means_the_same_from_another_directory(
+    terminal: Open, dataset: Path, tmp_path: Path
+) -> None:
+    screen = terminal()
+    screen.wait_for("? Dataset directory")
+    screen.send(dataset.name + ENTER)
+    screen.wait_for("? Run directory")
+    screen.send(ENTER)
+    screen.wait_for("? Model")
+    screen.kill()
+    (tmp_path / "elsewhere").mkdir()
+    resumed = terminal("resume", cwd=tmp_path / "elsewhere")
+    resumed.wait_for("? Model")
+    assert "Since the session was saved" not in resumed.text
+    resumed.kill()
+
+
+def test_a_run_directory_where_somebody_is_at_work_is_left_to_them(
+    terminal: Open, dataset: Path, tmp_path: Path
+) -> None:
+    screen = terminal(rows=60)
+    Walk(screen, root=dataset).to("review")
+    run_dir = tmp_path / "runs" / "data"
+    run_dir.mkdir(parents=True)
+    with held(run_dir / ".lock", "run"):
+        screen.send(ENTER)
+        screen.wait_for("is in use by")
+        screen.wait_for("Go ahead?", count=2)
+    screen.send(DOWN * 2 + ENTER)
+    screen.wait_for("? Run directory", count=2)
+    screen.kill()
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import yaml
 
@@ -75,9 +76,9 @@ def expected_digest(srwizard: Run, dataset: Path, tmp_path: Path) -> str:
 
 @pytest.mark.parametrize("key", [ESCAPE, CTRL_B])
 def test_back_returns_with_the_earlier_answer_as_default(
-    terminal: Open, dataset: Path, key: str
+    terminal: Open, dataset: Path, tmp_path: Path, key: str
 ) -> None:
-    screen = terminal()
+    screen = terminal(columns=200)
     walk = Walk(screen, root=dataset)
     walk.to("training")
     screen.send(CTRL_U + "77" + ENTER)
@@ -90,9 +91,58 @@ def test_back_returns_with_the_earlier_answer_as_default(
     screen.send(key)
     screen.wait_for("? Model", count=2)
     screen.send(key)
-    screen.wait_for("? Run directory runs/data", count=2)
+    # Kept whole, so that the session means the same from any directory.
+    screen.wait_for(f"? Run directory {tmp_path}/runs/data")
     screen.send(key)
     screen.wait_for(f"? Dataset directory {dataset}", count=2)
+    screen.send(key)  # there is nothing before it
+    screen.wait_for(f"? Dataset directory {dataset}", count=3)
+    screen.send(ENTER)
+    screen.wait_for(f"? Run directory {tmp_path}/runs/data", count=2)
+    screen.kill()
+
+
+def test_back_at_the_very_beginning_asks_again(terminal: Open, dataset: Path) -> None:
+    screen = terminal()
+    screen.wait_for("? Dataset directory")
+    screen.send(ESCAPE)
+    screen.wait_for("? Dataset directory", count=2)
+    screen.send(str(dataset) + ENTER)
+    screen.wait_for("? Run directory")
+    screen.kill()
+
+
+def test_enter_too_many_while_it_works_answers_nothing(terminal: Open, dataset: Path) -> None:
+    screen = terminal(rows=60)
+    Walk(screen, root=dataset).to("dry_run")
+    shown = screen.text.count("Dry run: a few")
+    screen.send(ENTER * 3)
+    screen.wait_for("Verdict")
+    assert screen.text.count("Dry run: a few") <= shown
+    screen.kill()
+
+
+def test_a_list_longer_than_the_screen_says_so(terminal: Open, dataset: Path) -> None:
+    screen = terminal(rows=12, columns=60)
+    Walk(screen, root=dataset).to("model")
+    screen.wait_for("» SwinIR")
+    assert "v" in {line[-1:] for line in screen.visible.splitlines()}  # the arrow of a scroll bar
+    screen.kill()
+
+
+def test_one_process_predicts_at_a_time(terminal: Open, dataset: Path) -> None:
+    screen = terminal()
+    Walk(screen, root=dataset).to("model")
+    screen.send(ESCAPE)
+    screen.wait_for("? Run directory", count=2)
+    screen.send(ENTER)
+    screen.wait_for("? Model", count=2)
+    assert len(psutil.Process(screen.pid).children()) <= 1
+    screen.send(DOWN + ENTER)
+    screen.wait_for("? Parameters of")
+    screen.send(ENTER)
+    screen.wait_for("? Epochs")
+    assert not psutil.Process(screen.pid).children()
     screen.kill()
 
 
@@ -147,7 +197,7 @@ def test_question_mark_shows_help(terminal: Open, dataset: Path) -> None:
     screen.send(DOWN + ENTER)
     screen.wait_for("Mixed precision")
     screen.send("?")
-    screen.wait_for("memory.use_amp", patience=5)
+    screen.wait_for("memory.use_amp")
     screen.send(ENTER)
     screen.wait_for("Activation checkpointing")
     screen.kill()

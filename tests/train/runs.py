@@ -37,11 +37,12 @@ SMALL_UNET = {
 }
 SMALL_NETWORKS: dict[str, dict[str, Any]] = {
     "EDSR": {"num_features": 8, "num_blocks": 1, "res_scale": 1.0},
+    "SwinIR": {},
     "DDPM": SMALL_UNET,
     "SR3": SMALL_UNET,
     "ResShift": SMALL_UNET,
 }
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 240.0
 
 
 def freeze(

@@ -48,7 +48,23 @@ SAID = {
         "signal 7",
     ],
     "port_in_use": ["DistNetworkError: EADDRINUSE, address already in use"],
-    "no_cuda": ["AssertionError: Torch not compiled with CUDA enabled"],
+    "no_cuda": [
+        "AssertionError: Torch not compiled with CUDA enabled",
+        "RuntimeError: The NVIDIA driver on your system is too old (found version 11040).",
+        "RuntimeError: No CUDA GPUs are available",
+    ],
+    "device_failed": [
+        "AcceleratorError: CUDA error: an illegal memory access was encountered",
+        "RuntimeError: CUDA error: uncorrectable ECC error encountered",
+    ],
+    "shape_mismatch": [
+        "RuntimeError: mat1 and mat2 shapes cannot be multiplied (3x4 and 5x6)",
+        "RuntimeError: stack expects each tensor to be equal size, but got [1, 8] and [1, 9]",
+    ],
+    "loader_died": [
+        "RuntimeError: DataLoader worker (pid(s) 31) exited unexpectedly",
+        "RuntimeError: DataLoader worker (pid 7) is killed by signal: Segmentation fault. ",
+    ],
     "peer_lost": [
         "RuntimeError: [pair.cc:525] Read error [127.0.0.1]:1: Connection reset by peer",
         "DistBackendError: NCCL error in: ProcessGroupNCCL.cpp",
@@ -94,6 +110,24 @@ def test_what_damaged_data_raises_is_recognised(tmp_path: Path) -> None:
     errors.append(raised_by_hdf5.value)
     found = [recognise(f"{type(error).__name__}: {error}").name for error in errors]
     assert found == ["data_unreadable"] * len(errors), [str(error) for error in errors]
+
+
+def test_what_torch_says_of_shapes_is_recognised() -> None:
+    """The errors of torch itself."""
+    convolution, linear = torch.nn.Conv2d(3, 4, 3), torch.nn.Linear(5, 2)
+    attempts = [
+        lambda: convolution(torch.zeros(1, 2, 8, 8)),
+        lambda: linear(torch.zeros(2, 4)),
+        lambda: torch.zeros(2, 3) + torch.zeros(2, 4),
+        lambda: torch.zeros(6).view(4, 2),
+        lambda: torch.cat([torch.zeros(2, 3), torch.zeros(3, 4)]),
+        lambda: torch.stack([torch.zeros(2), torch.zeros(3)]),
+        lambda: linear.load_state_dict(torch.nn.Linear(4, 2).state_dict()),
+    ]
+    for attempt in attempts:
+        with pytest.raises(RuntimeError) as raised:
+            attempt()
+        assert recognise(f"RuntimeError: {raised.value}").name == "shape_mismatch", raised.value
 
 
 def test_what_torch_says_without_memory_is_recognised() -> None:

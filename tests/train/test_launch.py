@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import time
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from srwizard.train import launch as launching
 from srwizard.train.launch import launch
 from tests.datasets import write_dataset
 from tests.train.runs import (
+    PATIENCE_SECONDS,
     epochs,
     failure,
     freeze,
@@ -35,12 +37,17 @@ from tests.train.runs import (
 
 UNEVEN = (7, 3, 5)
 LONG = 100_000
-SOON_SECONDS = 20.0
+SOON_SECONDS = 60.0
 
 
 def state(run_dir: Path) -> str:
     found: str = json.loads((run_dir / "status.json").read_text())["state"]
     return found
+
+
+def has_started(run_dir: Path) -> bool:
+    log = run_dir / "train.log"
+    return log.exists() and "started" in log.read_text()
 
 
 def curves(run_dir: Path) -> list[list[float]]:
@@ -112,6 +119,31 @@ def test_a_request_to_stop_saves_first(
     assert not (run_dir / "failure.json").exists()
     progress = torch.load(run_dir / "checkpoints" / "last.pt", weights_only=True)["progress"]
     assert progress["steps"] >= epochs(run_dir)[-1]["step"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_second_ctrl_c_waits_for_no_step(tmp_path: Path, processes: int) -> None:
+    """A step takes half a minute: whoever presses Ctrl-C twice is back at once."""
+    root = write_dataset(tmp_path / "data", hr_shape=(384, 384), steps=(4, 1, 1))
+    run_dir = tmp_path / "run"
+    freeze(root, run_dir, processes=processes, params={"num_features": 64, "num_blocks": 32})
+    with running(train_command(run_dir), run_dir) as command:
+        until = time.monotonic() + PATIENCE_SECONDS
+        while not has_started(run_dir):
+            assert command.poll() is None and time.monotonic() < until, output(run_dir)
+            time.sleep(0.05)
+        started = workers_of(command)
+        command.send_signal(signal.SIGINT)
+        time.sleep(1.0)
+        assert command.poll() is None  # the step is not done
+        command.send_signal(signal.SIGINT)
+        assert command.wait(SOON_SECONDS) == EXIT_INTERRUPTED, output(run_dir)
+        _gone, alive = psutil.wait_procs(started, SOON_SECONDS)
+        assert not alive
+    assert state(run_dir) == "stopped"
+    assert not (run_dir / "checkpoints" / "last.pt").exists()
+    assert "stopped before its first step" in output(run_dir)
 
 
 @pytest.mark.parametrize(("processes", "delay"), [(1, 0.2), (1, 0.8), (2, 0.5), (2, 1.5)])
