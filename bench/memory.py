@@ -1,5 +1,7 @@
 """Predicted against measured peak memory on the CPU: `python -m bench.memory [--quick]`.
 
+All models of the catalogue, or `--models M ...`.
+
 The reference is the dry run: real training steps in processes of their own. Both figures count
 from the resident set of a process that has only imported torch, over all ranks.
 """
@@ -22,7 +24,7 @@ from srwizard.data.fingerprint import fingerprint
 from srwizard.data.layout import SPLITS, scan
 from srwizard.memory.measure import DryRun, dry_run
 from srwizard.memory.predict import MIB, Prediction, predict
-from srwizard.models.catalog import card, resolve_parameters
+from srwizard.models.catalog import card, cards, resolve_parameters
 from srwizard.runconfig import RunConfig
 
 SCALE = 4
@@ -32,17 +34,35 @@ VARIABLES = ("temp", "salt")
 SMALLEST_PEAK = 300 * MIB
 """Below it, constant terms rule and a percentage says little."""
 
-NETWORKS: dict[str, dict[str, Any]] = {
-    "EDSR": {"num_features": 96, "num_blocks": 8},
-    "FNO2d": {"num_layers": 3},
-    "SwinIR": {"depths": [2, 2], "num_heads": [6, 6]},
+UNET = {
+    "inner_channel": 16,
+    "norm_groups": 8,
+    "channel_mults": [1, 2, 2],
+    "attn_res": [],
+    "res_blocks": 1,
+    "sampling_steps": 5,
 }
+NETWORKS: dict[str, dict[str, Any]] = {
+    "EDSR": {"num_features": 64, "num_blocks": 6},
+    "RCAN": {"num_features": 64, "num_groups": 2, "num_blocks": 4},
+    "UNet2d": {"features": 24, "levels": 4},
+    "FNO2d": {"num_layers": 3},
+    "MWT2d": {"k": 3, "c": 4, "modes": 12, "num_layers": 3},
+    "Galerkin_Transformer": {"width": 48, "num_layers": 3, "decoder_width": 24},
+    "SwinIR": {"depths": [2, 2], "num_heads": [6, 6]},
+    "SRNO": {"num_features": 32, "num_blocks": 4, "width": 32, "num_heads": 4},
+    "HiNOTE": {"num_features": 32, "num_blocks": 4, "width": 32},
+    "DDPM": UNET,
+    "SR3": UNET,
+    "ResShift": UNET,
+}
+"""Sizes at which a batch of 2 takes some hundred MiB; other models are run at their tiny size."""
 VARIANTS: dict[str, dict[str, Any]] = {
     "plain": {},
     "amp": {"use_amp": True},
     "checkpointing": {"gradient_checkpointing": True},
     "amp + checkpointing": {"use_amp": True, "gradient_checkpointing": True},
-    "patch 128": {"patch_size": 128, "batch_size": 16},
+    "patch 128": {"patch_size": 128, "batch_size": 8},
     "batch 1": {"batch_size": 1},
     "batch 8": {"batch_size": 8},
     "accumulation 2": {"grad_accumulation": 2},
@@ -72,11 +92,13 @@ def main(arguments: Sequence[str] = ()) -> None:
     """Print a row for each run, then the median and the worst error."""
     parser = argparse.ArgumentParser(prog="python -m bench.memory", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="plain and amp only")
-    quick = parser.parse_args(arguments).quick
+    parser.add_argument("--models", nargs="+", metavar="MODEL", help="these only")
+    options = parser.parse_args(arguments)
     print("| model | variant | predicted MiB | measured MiB | error | tensors alone | seconds |")
     print("| --- | --- | --- | --- | --- | --- | --- |")
     rows = []
-    for row in measure_all(QUICK if quick else tuple(VARIANTS)):
+    variants = QUICK if options.quick else tuple(VARIANTS)
+    for row in measure_all(options.models or tuple(cards()), variants):
         rows.append(row)
         print(
             f"| {row.model} | {row.variant} | {row.predicted / MIB:.0f} | "
@@ -92,12 +114,12 @@ def main(arguments: Sequence[str] = ()) -> None:
     )
 
 
-def measure_all(variants: tuple[str, ...]) -> Iterator[Row]:
-    """Predict and measure every network in every variant."""
+def measure_all(models: Sequence[str], variants: Sequence[str]) -> Iterator[Row]:
+    """Predict and measure networks in variants."""
     with tempfile.TemporaryDirectory(prefix="srwizard-bench-") as name:
         root = Path(name) / "data"
         write_dataset(root)
-        for model in NETWORKS:
+        for model in models:
             for place, variant in enumerate(variants):
                 run_dir = Path(name) / f"{model}-{place}"
                 yield compare(model, variant, make_run(root, run_dir, model, VARIANTS[variant]))
@@ -138,27 +160,49 @@ def write_dataset(root: Path) -> None:
 def make_run(root: Path, run_dir: Path, model: str, changes: dict[str, Any]) -> RunConfig:
     """Freeze a run into `run_dir`, which is made: batch 2, float32, one process but for changes."""
     contents = scan(root)
-    settings = {"batch_size": 2, "grad_accumulation": 1, "processes": 1} | changes
-    run = RunConfig(
+    run = unsealed_run(model, NETWORKS.get(model, dict(card(model).sizes["tiny"])), changes)
+    data = run.data.model_copy(
+        update={
+            "root": str(root),
+            "layout": contents.layout,
+            "fingerprint": fingerprint(contents, list(VARIABLES)),
+        }
+    )
+    run = run.model_copy(update={"data": data, "output": runconfig.RunOutput(dir=str(run_dir))})
+    run_dir.mkdir()
+    runconfig.write(runconfig.seal(run), run_dir)
+    return run
+
+
+def unsealed_run(
+    model: str,
+    params: dict[str, Any],
+    changes: dict[str, Any] | None = None,
+    *,
+    hr_shape: tuple[int, int] = HR_SHAPE,
+) -> RunConfig:
+    """Return a run on a dataset that need not be there."""
+    settings = {"batch_size": 2, "grad_accumulation": 1, "processes": 1} | (changes or {})
+    return RunConfig(
         created="",
         language="en",
         data=runconfig.RunData(
-            root=str(root),
-            layout=contents.layout,
+            root="",
+            layout="npy",
             variables=list(VARIABLES),
             scale=SCALE,
-            hr_shape=list(HR_SHAPE),
-            lr_shape=[side // SCALE for side in HR_SHAPE],
+            hr_shape=list(hr_shape),
+            lr_shape=[side // SCALE for side in hr_shape],
             steps={split: STEPS[split] for split in SPLITS},
-            fingerprint=fingerprint(contents, list(VARIABLES)),
+            fingerprint={},
         ),
-        output=runconfig.RunOutput(dir=str(run_dir)),
+        output=runconfig.RunOutput(dir=""),
         model=runconfig.RunModel(
             name=model,
-            params=resolve_parameters(card(model), NETWORKS[model]),
+            params=resolve_parameters(card(model), params),
             in_channels=len(VARIABLES),
             out_channels=len(VARIABLES),
-            global_skip=True,
+            global_skip=card(model).family == "standard",
         ),
         training=TrainingAnswers(
             batch_size=settings["batch_size"],
@@ -175,9 +219,6 @@ def make_run(root: Path, run_dir: Path, model: str, changes: dict[str, Any]) -> 
         ),
         software=runconfig.software_versions(),
     )
-    run_dir.mkdir()
-    runconfig.write(runconfig.seal(run), run_dir)
-    return run
 
 
 if __name__ == "__main__":

@@ -429,27 +429,73 @@ def _train_in_the_background(run_dir: Path, *, one_machine: bool) -> None:
         print(line)
 
 
-@command(_("Predict the peak memory of a frozen run; no GPU is needed for it."))
-@run_directory
+@command(_("Predict the peak memory of a run; no GPU is needed for it."))
+@click.argument("run_dir", type=PATH, required=False, metavar="[RUN_DIR]")
+@click.option(
+    "--answers", type=PATH, metavar="FILE", help=_("Of an answers file, without freezing it.")
+)
+@click.option(
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help=_("Override one answer of the file."),
+)
 @click.option("--gpu", metavar="GPU", help=_('A GPU by name ("RTX 3090") or size (24GiB).'))
 @click.option(
     "--batch-sizes", default="", metavar="8,16", help=_("More batch sizes, separated by commas.")
 )
+@click.option(
+    "--fit",
+    type=click.Choice(["batch_size"]),
+    help=_("Find the largest that fits, with at most 3 dry runs; with --gpu by prediction alone."),
+)
 @as_json_option
-def estimate(run_dir: Path, gpu: str | None, batch_sizes: str, as_json: bool) -> None:
-    from srwizard.memory.predict import main as predict
+def estimate(
+    run_dir: Path | None,
+    answers: Path | None,
+    overrides: tuple[str, ...],
+    gpu: str | None,
+    batch_sizes: str,
+    fit: str | None,
+    as_json: bool,
+) -> None:
+    from srwizard import estimate as estimating
+    from srwizard.memory.gpu_catalog import capacity
 
-    wrong = [size for size in batch_sizes.split(",") if size and not size.strip().isdecimal()]
+    sizes = _batch_sizes(batch_sizes)
+    if (run_dir is None) == (answers is None) or (overrides and answers is None):
+        raise UsageError(
+            _("estimate takes either a run directory or --answers FILE, the latter with --set"),
+            _("For example: srwizard estimate --answers FILE --set training.batch_size=8"),
+        )
+    if gpu is not None:
+        capacity(gpu)  # a mistake is told before anything is read
+    if answers is not None:
+        run = estimating.run_of_answers(answers, overrides, imagined_gpu=gpu is not None)
+    else:
+        assert run_dir is not None
+        run = estimating.frozen_run(run_dir)
+    found = estimating.estimate(run, gpu=gpu, batch_sizes=sizes, fit_batch=fit is not None)
+    if as_json:
+        print(json.dumps(found, indent=2))
+    else:
+        console.print(estimating.estimate_text(found))
+
+
+def _batch_sizes(given: str) -> list[int]:
+    words = [word.strip() for word in given.split(",") if word.strip()]
+    wrong = [word for word in words if not word.isdecimal() or int(word) == 0]
     if wrong:
         raise UsageError(
-            _("--batch-sizes {given}: {wrong} is not a whole number",
-              given=batch_sizes, wrong=wrong[0]),
+            _(
+                "--batch-sizes {given}: {wrong} is not a whole number above 0",
+                given=given,
+                wrong=wrong[0],
+            ),
             _("For example: --batch-sizes 8,16"),
-        )  # fmt: skip
-    chosen = ["--gpu", gpu] if gpu else []
-    shape = ["--json"] if as_json else []
-    code = predict([str(run_dir), "--batch-sizes", batch_sizes, *chosen, *shape])
-    raise click.exceptions.Exit(code)
+        )
+    return [int(word) for word in words]
 
 
 @command(_("Write the report of a run anew."))

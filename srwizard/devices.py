@@ -8,14 +8,12 @@ from typing import Any
 
 import psutil
 
-from srwizard import nvml
+from srwizard import cgroups, nvml
 from srwizard.i18n import translate as _
 from srwizard.nvml import GPU, Fault, GPUProcess, PartitionedGPU, Seen
 
 __all__ = ["CPU", "GPU", "Devices", "Fault", "GPUProcess", "PartitionedGPU", "find_devices"]
 
-CGROUP_ROOT = Path("/sys/fs/cgroup")
-PROCESS_CGROUP = Path("/proc/self/cgroup")
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 
 
@@ -158,44 +156,10 @@ def cpu() -> CPU:
     """Return cores and memory, the cgroup's limits being respected."""
     memory = psutil.virtual_memory()
     limit, available = memory.total, memory.available
-    for group_limit, group_used in _cgroup_memory():
+    for group_limit, group_used in cgroups.memory_limits():
         limit = min(limit, group_limit)
         available = min(available, group_limit - group_used)
     return CPU(len(os.sched_getaffinity(0)), limit, max(0, available))
-
-
-def _cgroup_memory() -> list[tuple[int, int]]:
-    """Return (limit, used without page cache) of this process's cgroup v2 and its parents."""
-    try:
-        lines = PROCESS_CGROUP.read_text().splitlines()
-    except OSError:
-        return []
-    found = []
-    for line in lines:
-        if not line.startswith("0::"):
-            continue
-        group = CGROUP_ROOT / line[3:].lstrip("/")
-        while group.is_relative_to(CGROUP_ROOT):
-            limits = _cgroup_limit(group)
-            if limits is not None:
-                found.append(limits)
-            if group == CGROUP_ROOT:
-                break
-            group = group.parent
-    return found
-
-
-def _cgroup_limit(group: Path) -> tuple[int, int] | None:
-    try:
-        limit = (group / "memory.max").read_text().strip()
-        used = int((group / "memory.current").read_text())
-        stat = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())
-    except (OSError, ValueError):
-        return None
-    if limit == "max":
-        return None
-    cache = int(stat.get("inactive_file", 0)) + int(stat.get("active_file", 0))
-    return int(limit), max(0, used - cache)
 
 
 def fast_bfloat16(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:

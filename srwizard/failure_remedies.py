@@ -6,9 +6,6 @@ from srwizard.answers import Answers
 from srwizard.i18n import translate as _
 from srwizard.memory.remedies import Remedy
 
-FOR_WANT_OF_MEMORY = ("cuda_out_of_memory", "host_out_of_memory", "killed")
-"""Kinds of failure against which `srwizard.memory.remedies` helps."""
-
 
 def remedies_for(kind: str, answers: Answers) -> list[Remedy]:
     """Return what can be changed after a failure of this kind, the likeliest help first.

@@ -109,6 +109,11 @@ class RunConfig(Section):
         """Samples in one optimizer step, over all processes and micro-batches."""
         return self.training.batch_size * self.training.grad_accumulation * self.devices.processes
 
+    @property
+    def scoring_batch(self) -> int:
+        """Whole fields that a process scores at once: with patches, one by one."""
+        return 1 if self.memory.patch_size else self.training.batch_size
+
 
 def seal(config: RunConfig) -> RunConfig:
     """Return `config` with its time of creation, digest and field digests filled in."""

@@ -1,29 +1,60 @@
 """adjust: memory is short, or training failed; change the answers, or accept the risk."""
 
+import contextlib
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from rich.table import Table
 from rich.text import Text
 
+from srwizard import files
 from srwizard.conversation import Conversation
 from srwizard.dataset import chosen_dataset, chosen_variables
+from srwizard.devices import find_devices
 from srwizard.errors import DoesNotFitError, NeedsPersonError
-from srwizard.failure_remedies import FOR_WANT_OF_MEMORY, remedies_for
+from srwizard.failure_remedies import remedies_for
 from srwizard.i18n import translate as _
-from srwizard.memory.forecast import forecasts
+from srwizard.memory.forecast import Forecast, forecasts
 from srwizard.memory.measure import FILE_NAME
-from srwizard.memory.outlook import Outlook, outlooks, recommended
-from srwizard.memory.remedies import Remedy, apply, combinations, remedies
+from srwizard.memory.outlook import (
+    Expected,
+    Outlook,
+    batch_that_fits,
+    needed,
+    outlooks,
+    recommended,
+    smallest_combination,
+    with_room,
+)
+from srwizard.memory.remedies import Remedy, Surroundings, apply, remedies
 from srwizard.prompts import Choice, Question
 from srwizard.resolve import resolve
+from srwizard.runconfig import RunConfig
 from srwizard.states.diagnose import recorded_failure
 from srwizard.states.frozen import run_directory
+from srwizard.train.failures import FOR_WANT_OF_MEMORY
+from srwizard.train.launch import LAST_CHECKPOINT
 from srwizard.units import megabytes_text
 
-BEST, SEVERAL, EDIT, ACCEPT, QUIT = "best", "several", "edit", "accept", "quit"
+BEST, ROOMY, SEVERAL, EDIT, ACCEPT, QUIT = "best", "roomy", "several", "edit", "accept", "quit"
+
+
+@dataclass(frozen=True)
+class Offer:
+    """What can be changed: each remedy by itself, and up to two proposals of what is enough.
+
+    Args:
+        singles: the remedies.
+        best: the least that is predicted to fit.
+        roomy: what leaves more room than that.
+    """
+
+    singles: list[Outlook]
+    best: Outlook | None = None
+    roomy: Outlook | None = None
 
 
 def run(conversation: Conversation) -> str:
@@ -31,15 +62,16 @@ def run(conversation: Conversation) -> str:
     kind = _failure_kind(conversation)
     if kind is not None and kind not in FOR_WANT_OF_MEMORY:
         offered = remedies_for(kind, conversation.session.answers)
-        singles, best = [Outlook(remedy) for remedy in offered], None
+        offer = Offer([Outlook(remedy) for remedy in offered])
     else:
-        singles, best = _against_want_of_memory(conversation)
+        offer = _against_want_of_memory(conversation)
+        _note_in_dry_run(conversation, offer)
     if conversation.prompts.interactive:
-        return _ask(conversation, singles, best)
-    conversation.show(remedies_table(singles))
-    if best is not None:
-        conversation.show(Text(_("Predicted to fit: {remedy}", remedy=best.remedy.title)))
-    return _decide(conversation, [item.remedy for item in singles], best)
+        return _ask(conversation, offer)
+    conversation.show(remedies_table(offer.singles))
+    if offer.best is not None:
+        conversation.show(Text(_("Predicted to fit: {remedy}", remedy=offer.best.remedy.title)))
+    return _decide(conversation, offer)
 
 
 def _failure_kind(conversation: Conversation) -> str | None:
@@ -50,16 +82,44 @@ def _failure_kind(conversation: Conversation) -> str | None:
     return str(recorded_failure(run_directory(conversation))["kind"])
 
 
-def _against_want_of_memory(conversation: Conversation) -> tuple[list[Outlook], Outlook | None]:
-    """Return what lowers the peak, and the least of it that is predicted to be enough."""
-    variables = chosen_variables(conversation, chosen_dataset(conversation))
-    offered = remedies(conversation.session.answers, variables[0].hr_shape)
+def _against_want_of_memory(conversation: Conversation) -> Offer:
+    """Return what lowers the peak, and what of it is predicted to be enough."""
+    answers = conversation.session.answers
+    look = partial(_outlooks, conversation)
     with conversation.prompts.busy(_("Predicting what each change would bring …")):
-        singles = _outlooks(conversation, offered)
-        best = recommended(singles)
-        if best is None:
-            best = recommended(_outlooks(conversation, combinations(offered)))
-    return singles, best
+        singles = look(remedies(answers, _surroundings(conversation)))
+        batch = batch_that_fits(singles, answers)
+        if batch is not None:
+            place = max(n for n, item in enumerate(singles) if item.remedy.key == batch.key)
+            singles[place + 1 : place + 1] = look([batch])
+        best = recommended(singles) or smallest_combination(singles, look)
+        interactive = conversation.prompts.interactive
+        return Offer(singles, best, with_room(singles, best, look) if interactive else None)
+
+
+def _surroundings(conversation: Conversation) -> Surroundings:
+    variables = chosen_variables(conversation, chosen_dataset(conversation))
+    checkpoint = run_directory(conversation) / LAST_CHECKPOINT
+    return Surroundings(
+        hr_shape=variables[0].hr_shape,
+        free_gpus=_free_gpus(conversation.session.answers.devices.gpus),
+        # Another network could not go on from the checkpoint that is there.
+        model_is_open=not checkpoint.exists(),
+    )
+
+
+def _free_gpus(chosen: Sequence[int]) -> tuple[int, ...]:
+    """Return the idle GPUs beside those chosen; parts of a GPU can only be used alone."""
+    if not chosen:
+        return ()
+    found = find_devices().gpus
+    if any(gpu.parent is not None for gpu in found if gpu.index in chosen):
+        return ()
+    return tuple(
+        gpu.index
+        for gpu in found
+        if gpu.index not in chosen and not gpu.busy and gpu.parent is None
+    )
 
 
 def _outlooks(conversation: Conversation, offered: Sequence[Remedy]) -> list[Outlook]:
@@ -70,15 +130,27 @@ def _outlooks(conversation: Conversation, offered: Sequence[Remedy]) -> list[Out
         changed = answers.model_copy(deep=True)
         apply(changed, remedy)
         runs.append(resolve(conversation, changed, digests=digests))
-    present, *predicted = forecasts(runs)
-    measured = _dry_run(conversation)
-    return outlooks(
-        offered,
-        predicted,
-        present,
-        measured.get("peak_bytes"),
-        int(measured.get("capacity_bytes") or 0),
-    )
+    present, *predicted = map(_expected, forecasts(runs), runs)
+    dry_run = _dry_run(conversation)
+    capacity, measured = int(dry_run.get("capacity_bytes") or 0), dry_run.get("peak_bytes")
+    ran_out = bool(dry_run) and (measured is None or _failure_kind(conversation) is not None)
+    known = needed(measured, present.peak_bytes if present else None, capacity, ran_out=ran_out)
+    return outlooks(offered, predicted, present, known, capacity)
+
+
+def _expected(forecast: Forecast | None, run: RunConfig) -> Expected | None:
+    return None if forecast is None else Expected(forecast.peak_bytes, forecast.epoch_cost(run))
+
+
+def _note_in_dry_run(conversation: Conversation, offer: Offer) -> None:
+    """Add the remedies to dry_run.json, for programs; see docs/memory.md."""
+    found = _dry_run(conversation)
+    if not found:
+        return
+    found["remedies"] = [item.as_json() for item in offer.singles]
+    found["recommended"] = offer.best.as_json() if offer.best is not None else None
+    with contextlib.suppress(OSError):  # the table on the screen says the same
+        files.write_json(run_directory(conversation) / FILE_NAME, found)
 
 
 def remedies_table(offered: Sequence[Outlook]) -> Table:
@@ -87,10 +159,15 @@ def remedies_table(offered: Sequence[Outlook]) -> Table:
     table.add_column(_("No."))
     table.add_column(_("Remedy"), overflow="fold")
     table.add_column(_("Predicted peak"), overflow="fold")
+    table.add_column(_("Time per epoch"), overflow="fold")
     table.add_column(_("Cost"), overflow="fold")
     for number, item in enumerate(offered, start=1):
         table.add_row(
-            str(number), Text(item.remedy.title), Text(_peak_text(item)), Text(_cost(item))
+            str(number),
+            Text(item.remedy.title),
+            Text(_peak_text(item)),
+            Text(_time_text(item)),
+            Text(_cost(item)),
         )
     return table
 
@@ -104,6 +181,13 @@ def _peak_text(item: Outlook) -> str:
         return "-"
     text = megabytes_text(item.peak_bytes)
     return f"{text}, {100 * item.share:.0f} %" if item.share is not None else text
+
+
+def _time_text(item: Outlook) -> str:
+    """Return how the time of an epoch changes, to the nearest 5 %: more is not known of it."""
+    if item.time_change is None:
+        return "-"
+    return f"{5 * round(20 * item.time_change):+d} %".replace("+0 %", "0 %")
 
 
 def _dry_run(conversation: Conversation) -> dict[str, Any]:
@@ -120,12 +204,24 @@ def _verdict(conversation: Conversation) -> str | None:
     return _dry_run(conversation).get("verdict")
 
 
-def _ask(conversation: Conversation, offered: Sequence[Outlook], best: Outlook | None) -> str:
+def _ask(conversation: Conversation, offer: Offer) -> str:
     """Let a person pick remedies, edit, or accept what is tight; return the trigger."""
-    choices = [*_numbered(offered)]
-    if best is not None:
-        title = _("Predicted to fit: {remedy}", remedy=best.remedy.title)
-        choices.insert(0, Choice(BEST, title, details=partial(_details, best)))
+    offered, proposals = offer.singles, {BEST: offer.best, ROOMY: offer.roomy}
+    titles = {
+        BEST: lambda title: _("Predicted to fit: {remedy}", remedy=title),
+        ROOMY: lambda title: _("With room to spare: {remedy}", remedy=title),
+    }
+    choices = [
+        Choice(
+            name,
+            titles[name](item.remedy.title),
+            note=partial(_peak_text, item),
+            details=partial(_details, item),
+        )
+        for name, item in proposals.items()
+        if item is not None
+    ]
+    choices += _numbered(offered)
     if len(offered) > 1:
         choices.append(Choice(SEVERAL, _("Several of these …")))
     if _failure_kind(conversation) is not None:
@@ -142,8 +238,9 @@ def _ask(conversation: Conversation, offered: Sequence[Outlook], best: Outlook |
         conversation.save_and_quit()
     if chosen == ACCEPT:
         return "accepted"
-    if chosen == BEST and best is not None:
-        apply(conversation.session.answers, best.remedy)
+    proposal = proposals.get(chosen) if isinstance(chosen, str) else None
+    if proposal is not None:
+        apply(conversation.session.answers, proposal.remedy)
     for number in _picked(conversation, offered, chosen):
         apply(conversation.session.answers, offered[number].remedy)
     return "changed"
@@ -162,6 +259,8 @@ def _numbered(offered: Sequence[Outlook]) -> Iterator[Choice]:
 def _details(item: Outlook) -> Iterator[str]:
     if item.peak_bytes is not None:
         yield _("Predicted peak: {peak}", peak=_peak_text(item))
+    if item.time_change is not None:
+        yield _("Time per epoch: {change}", change=_time_text(item))
     yield _("Cost: {cost}", cost=_cost(item))
 
 
@@ -184,7 +283,7 @@ def _picked(conversation: Conversation, offered: Sequence[Outlook], chosen: obje
     return marked
 
 
-def _decide(conversation: Conversation, offered: Sequence[Remedy], best: Outlook | None) -> str:
+def _decide(conversation: Conversation, offer: Offer) -> str:
     """Follow memory.when_tight.
 
     Raises:
@@ -199,8 +298,9 @@ def _decide(conversation: Conversation, offered: Sequence[Remedy], best: Outlook
         )
     if policy == "accept" and verdict == "tight":
         return "accepted"
-    if policy == "apply" and offered:
-        apply(conversation.session.answers, best.remedy if best is not None else offered[0])
+    helpful = [item for item in offer.singles if item.gains]
+    if policy == "apply" and (offer.best is not None or helpful):
+        apply(conversation.session.answers, (offer.best or helpful[0]).remedy)
         return "changed"
     message = (
         _("the run is tight in memory; nothing was launched")
@@ -209,6 +309,11 @@ def _decide(conversation: Conversation, offered: Sequence[Remedy], best: Outlook
     )
     raise DoesNotFitError(
         message,
-        _("Set memory.when_tight to apply or accept, or change it by hand: srwizard resume {id}",
-          id=conversation.session.id),
+        "\n".join(
+            [
+                _("The remedies stand in {path}.", path=run_directory(conversation) / FILE_NAME),
+                _("Set memory.when_tight to apply or accept, or change it by hand: "
+                  "srwizard resume {id}", id=conversation.session.id),
+            ]
+        ),
     )  # fmt: skip

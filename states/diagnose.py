@@ -8,10 +8,10 @@ from rich.text import Text
 
 from srwizard.conversation import Conversation
 from srwizard.errors import TrainingFailedError
-from srwizard.failure_remedies import FOR_WANT_OF_MEMORY, remedies_for
+from srwizard.failure_remedies import remedies_for
 from srwizard.i18n import translate as _
 from srwizard.states.frozen import run_directory
-from srwizard.train.failures import FAILURE_FILE, UNKNOWN, explain
+from srwizard.train.failures import FAILURE_FILE, FOR_WANT_OF_MEMORY, UNKNOWN, explain
 
 
 def run(conversation: Conversation) -> str:

@@ -10,6 +10,7 @@ from srwizard.i18n import translate as _
 from srwizard.memory.forecast import note_step_seconds
 from srwizard.memory.measure import DryRun, dry_run
 from srwizard.states.frozen import hold_run, run_directory
+from srwizard.train.failures import phase_text
 from srwizard.units import duration_text, megabytes_text
 
 
@@ -38,18 +39,9 @@ def dry_run_table(result: DryRun) -> Table:
     styles = {"fits": "green", "tight": "yellow", "does not fit": "red"}
     table.add_row(_("Verdict"), Text(verdict_text(result.verdict), style=styles[result.verdict]))
     table.add_row(_("Device"), Text(result.device))
-    if result.peak_bytes is None:
-        table.add_row(_("Peak"), Text(_("out of memory: {reason}", reason=result.reason)))
-    else:
-        table.add_row(
-            _("Peak"),
-            _(
-                "{peak} of {capacity}, {percent:.1f} %",
-                peak=megabytes_text(result.peak_bytes),
-                capacity=megabytes_text(result.capacity_bytes),
-                percent=100 * (result.ratio or 0),
-            ),
-        )
+    table.add_row(_("Peak"), Text(_peak_text(result)))
+    if result.predicted_bytes is not None:
+        table.add_row(_("Predicted"), megabytes_text(result.predicted_bytes))
     for figures in result.ranks if len(result.ranks) > 1 else []:
         table.add_row(
             _("Rank {rank}", rank=figures["rank"]), megabytes_text(int(figures["peak_bytes"]))
@@ -63,7 +55,30 @@ def dry_run_table(result: DryRun) -> Table:
                 epoch=duration_text(result.epoch_seconds),
             ),
         )
+    if result.run_seconds is not None:
+        table.add_row(
+            _("Whole run"),
+            _(
+                "about {run}, of which an epoch's validation takes {validation}",
+                run=duration_text(result.run_seconds),
+                validation=duration_text(result.validation_seconds or 0),
+            ),
+        )
     return table
+
+
+def _peak_text(result: DryRun) -> str:
+    if result.peak_bytes is None:
+        where = f" ({phase_text(result.phase)})" if result.phase else ""
+        return _("out of memory: {reason}", reason=f"{result.reason}{where}")
+    if result.ratio is None:
+        return _("{peak}, and no memory is free", peak=megabytes_text(result.peak_bytes))
+    return _(
+        "{peak} of {capacity}, {percent:.1f} %",
+        peak=megabytes_text(result.peak_bytes),
+        capacity=megabytes_text(result.capacity_bytes),
+        percent=100 * result.ratio,
+    )
 
 
 def verdict_text(verdict: str) -> str:

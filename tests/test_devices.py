@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import psutil
 import pytest
 
-from srwizard import devices
+from srwizard import cgroups
 from srwizard.devices import cpu, fast_bfloat16
 
 GIB = 2**30
@@ -23,8 +23,8 @@ def make_group(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MakeGroup:
     process.write_text("12:devices:/elsewhere\n0::/job/step\n")
     root = tmp_path / "cgroup"
     root.mkdir()
-    monkeypatch.setattr(devices, "CGROUP_ROOT", root)
-    monkeypatch.setattr(devices, "PROCESS_CGROUP", process)
+    monkeypatch.setattr(cgroups, "ROOT", root)
+    monkeypatch.setattr(cgroups, "PROCESS", process)
     monkeypatch.setattr(psutil, "virtual_memory", lambda: WHOLE_MACHINE)
 
     def make(group: str, limit: int | str, used: int = 0, cache: int = 0) -> None:
@@ -81,15 +81,60 @@ def test_the_group_of_somebody_else_does_not_count(make_group: MakeGroup) -> Non
     assert cpu().total_bytes == WHOLE_MACHINE.total
 
 
+def version_1(group: str, limit: int, used: int, cache: int = 0, kills: int = 0) -> None:
+    directory = cgroups.ROOT / "memory" / group
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / "memory.limit_in_bytes").write_text(f"{limit}\n")
+    (directory / "memory.usage_in_bytes").write_text(f"{used}\n")
+    (directory / "memory.stat").write_text(
+        f"cache {cache}\ntotal_inactive_file {cache}\ntotal_active_file 0\n"
+    )
+    (directory / "memory.oom_control").write_text(
+        f"oom_kill_disable 0\nunder_oom 0\noom_kill {kills}\n"
+    )
+
+
+@pytest.mark.usefixtures("make_group")
+def test_limits_of_version_1_are_respected() -> None:
+    cgroups.PROCESS.write_text("9:cpu,memory:/job/step\n0::/\n")
+    version_1("job/step", 2**63 - 4096, GIB)  # none
+    version_1("job", 8 * GIB, used=7 * GIB, cache=3 * GIB)
+    assert cpu().total_bytes == 8 * GIB
+    assert cpu().available_bytes == 4 * GIB
+
+
+@pytest.mark.usefixtures("make_group")
+def test_in_a_container_the_path_may_be_that_of_the_host() -> None:
+    cgroups.PROCESS.write_text("9:memory:/docker/4711\n")
+    version_1(".", 8 * GIB, used=GIB)
+    assert cpu().available_bytes == 7 * GIB
+
+
+def test_version_2_beside_version_1(make_group: MakeGroup) -> None:
+    make_group("unified/job/step", 8 * GIB, used=3 * GIB)
+    assert cpu().available_bytes == 5 * GIB
+
+
+def test_kills_are_counted_in_the_own_group(make_group: MakeGroup, tmp_path: Path) -> None:
+    make_group("job/step", "max")
+    assert cgroups.out_of_memory_kills() == cgroups._kills_on_this_machine()
+    (tmp_path / "cgroup" / "job" / "memory.events").write_text("oom 9\noom_kill 9\n")
+    (tmp_path / "cgroup" / "job/step" / "memory.events").write_text("oom 3\noom_kill 2\n")
+    assert cgroups.out_of_memory_kills() == 2
+    cgroups.PROCESS.write_text("9:memory:/job\n")
+    version_1("job", GIB, GIB, kills=5)
+    assert cgroups.out_of_memory_kills() == 5
+
+
 @pytest.mark.parametrize("process", [None, "", "9:memory:/job\n"])
 def test_without_cgroups_the_whole_machine_counts(
     make_group: MakeGroup, process: str | None
 ) -> None:
     make_group("job/step", GIB)
     if process is None:
-        devices.PROCESS_CGROUP.unlink()
+        cgroups.PROCESS.unlink()
     else:
-        devices.PROCESS_CGROUP.write_text(process)
+        cgroups.PROCESS.write_text(process)
     assert cpu().total_bytes == WHOLE_MACHINE.total
 
 

@@ -10,7 +10,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,16 +21,31 @@ from srwizard.runconfig import RunConfig
 from srwizard.train.processes import end_with_parent
 
 FORECASTER = "srwizard.memory.forecaster"
-PATIENCE_SECONDS = 120
+PATIENCE_SECONDS = 300
+CONTENT = 2
+"""Raised when a forecast comes to hold more, or other figures."""
 
 
 @dataclass(frozen=True)
 class Forecast:
-    """What is known of a run before it is tried; the seconds only where a dry run took them."""
+    """What is known of a run before it is tried.
+
+    Args:
+        parameters: of the network.
+        peak_bytes: predicted, as in dry_run.json.
+        step_seconds: of an optimizer step, where a dry run has taken them.
+        step_cost: of an optimizer step, to compare runs with each other (see `cost`).
+    """
 
     parameters: int
     peak_bytes: int
     step_seconds: float | None = None
+    step_cost: float | None = None
+
+    def epoch_cost(self, run: RunConfig) -> float | None:
+        """Return the cost of the training steps of an epoch of `run`, whose forecast this is."""
+        steps = -(-run.data.steps["train"] // run.global_batch)
+        return None if self.step_cost is None else self.step_cost * steps
 
 
 def known(run: RunConfig) -> Forecast | None:
@@ -55,7 +70,7 @@ def note_step_seconds(run: RunConfig, seconds: float) -> None:
     """Add what a dry run has measured to what was predicted."""
     found = known(run)
     if found is not None:
-        keep(run, Forecast(found.parameters, found.peak_bytes, seconds))
+        keep(run, replace(found, step_seconds=seconds))
 
 
 def forecasts(runs: Sequence[RunConfig]) -> list[Forecast | None]:
@@ -92,11 +107,19 @@ def begin(runs: Sequence[RunConfig]) -> "subprocess.Popen[bytes] | None":
 def file_of(run: RunConfig) -> Path:
     """Return the file that the forecast of a run is kept in."""
     parts: dict[str, Any] = {
+        "content": CONTENT,
         "model": run.model.model_dump(),
         "scale": run.data.scale,
         "hr_shape": run.data.hr_shape,
         "batch": [run.training.batch_size, run.training.grad_accumulation],
-        "normalization": run.training.normalization,
+        "training": [
+            run.training.normalization,
+            run.training.optimizer,
+            run.training.loss,
+            run.training.area_weights,
+            run.training.ema_decay,
+            run.training.num_workers,
+        ],
         "devices": [
             run.devices.processes,
             run.devices.backend,

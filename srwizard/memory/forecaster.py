@@ -17,11 +17,19 @@ def main() -> None:
     for values in json.load(sys.stdin):
         run = RunConfig.model_validate(values)
         try:
-            found = predict(run)
+            keep(run, forecast(run))
         except Exception as error:
             print(f"{run.model.name}: {type(error).__name__}: {error}", file=sys.stderr)
-            continue
-        keep(run, Forecast(found.parameters, found.peak_bytes))
+
+
+def forecast(run: RunConfig) -> Forecast:
+    """Predict one run.
+
+    Raises:
+        Exception: whatever the network raises that cannot be built, or computed, on this data.
+    """
+    found = predict(run)
+    return Forecast(found.parameters, found.peak_bytes, step_cost=found.step_cost)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.optim.adam import adam
 from torch.overrides import TorchFunctionMode
 from torch.utils.data import default_collate
 
@@ -25,16 +26,27 @@ from srwizard.data.fields import WHOLE, FloatField, Window
 from srwizard.data.layout import LEVELS, SPLITS, Contents
 from srwizard.data.normalization import Statistics
 from srwizard.data.samples import Sample
+from srwizard.memory.repeats import alike_once
 from srwizard.memory.tracker import StorageTracker
+from srwizard.models import swin_functions
 from srwizard.runconfig import RunConfig
+from srwizard.train import scoring
 from srwizard.train.distributed import Place
 from srwizard.train.loop import epoch_steps, optimizer_step
+from srwizard.train.metrics import masked_sums
 from srwizard.train.sampling import draws_samples
 from srwizard.train.scoring import score
 from srwizard.train.setup import Batches, Training, set_learning_rate, set_up, steps_per_epoch
 
-OPTIMIZER_STEPS = 2
-"""The optimizer's state is made at the end of the first step."""
+MOST_SAMPLES = 2
+"""Of a batch that is gone through one by one: they are alike, and each lets go of the one before
+while it is made, so that two show the peak."""
+SAMPLING_STEPS = 2
+"""Of a diffusion model: one takes as much memory as another."""
+
+
+CUT = swin_functions.pieces
+"""How a block is really cut."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +76,18 @@ class FakeLoader:
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         for keys in self._plan.keys:
-            yield default_collate([self._sample() for _key in keys])
+            if len(keys) <= MOST_SAMPLES:
+                yield default_collate([self._sample() for _key in keys])
+            else:
+                yield self._batch(len(keys))
+
+    def _batch(self, count: int) -> dict[str, Any]:
+        """Return a batch; as when samples are put together, it is there beside them for a while."""
+        one = default_collate([self._sample()])
+        shapes = {name: (part.shape[1:], part.dtype) for name, part in one.items()}
+        del one
+        samples = [torch.empty(count, *shape, dtype=kind) for shape, kind in shapes.values()]
+        return dict(zip(shapes, map(torch.empty_like, samples), strict=True))
 
     def _sample(self) -> Sample:
         hr, lr = (self._channels, *self._hr), (self._channels, *self._lr)
@@ -186,25 +209,63 @@ class Imitation:
         return torch.empty(sum(part.numel() for part in trained), dtype=trained[0].dtype)
 
     def train(self) -> None:
-        """Take optimizer steps of the largest size there is."""
+        """Take an optimizer step of the largest size there is, as every one after the first.
+
+        The first makes the optimizer's state at its end, when the activations are gone; from then
+        on both are there. The state is made beforehand, by a step without a backward pass.
+        """
         training = self.training
-        steps = (epoch_steps(training)[:1] * OPTIMIZER_STEPS)[:OPTIMIZER_STEPS]
-        self._batches = training.batches("train", steps_per_epoch(steps))
         set_learning_rate(training)
         training.objective.train()
-        for step in steps:
-            optimizer_step(training, step, self._batches)
+        for part in training.bare.parameters():
+            if part.requires_grad:
+                part.grad = torch.zeros_like(part)
+        # Adam and AdamW make theirs before they compute, which need not be gone through twice.
+        with mock.patch("torch.optim.adam.adam", lambda *_parts, **_settings: None):
+            training.optimizer.step()
+        steps = epoch_steps(training)[:1]
+        self._batches = training.batches("train", steps_per_epoch(steps))
+        with self._alike_once(), mock.patch("torch.optim.adam.adam", _adam_of_the_largest):
+            for step in steps:
+                optimizer_step(training, step, self._batches)
 
     def validate(self) -> None:
         """Score one batch of the validation split."""
         bare = self.training.bare
-        if draws_samples(bare):
-            # It goes on to call its denoiser in each of its steps, for inputs of the same size.
-            with mock.patch.object(bare, "denoiser", LargestInputs(bare.get_submodule("denoiser"))):
-                score(self.training, "valid", batch_limit=1)
-        else:
-            network = LargestInputs(bare)
-            score(dataclasses.replace(self.training, bare=network), "valid", batch_limit=1)
+        with self._alike_once():
+            if draws_samples(bare):
+                # It calls its denoiser in each of its steps, for inputs of the same size.
+                denoiser = LargestInputs(bare.get_submodule("denoiser"))
+                with mock.patch.object(bare, "denoiser", denoiser), alike_once(bare):
+                    score(self.training, "valid", batch_limit=1, sampling_steps=SAMPLING_STEPS)
+            else:
+                network = LargestInputs(bare)
+                with alike_once(bare):
+                    score(dataclasses.replace(self.training, bare=network), "valid", batch_limit=1)
+
+    @contextlib.contextmanager
+    def _alike_once(self) -> Iterator[None]:
+        """Go through what is alike only as often as the peak needs.
+
+        Pieces that a block is cut into, and samples that are scored one by one.
+        """
+
+        def some_pieces(length: int, count: int) -> Iterator[slice]:
+            first, *others = CUT(length, count)
+            yield first
+            if others:
+                with self.tracker.repeated(len(others)):
+                    yield others[0]
+
+        def some_sums(sr: Tensor, hr: Tensor, mask: Tensor, *rest: Tensor) -> Tensor:
+            some = slice(MOST_SAMPLES)
+            return masked_sums(sr[some], hr[some], mask[some], *rest)
+
+        with (
+            mock.patch.object(swin_functions, "pieces", some_pieces),
+            mock.patch.object(scoring, "masked_sums", some_sums),
+        ):
+            yield
 
     def save(self) -> None:
         """Save a checkpoint: tensors are written one by one from where they are."""
@@ -220,9 +281,24 @@ class Imitation:
         return sum(array.nbytes for array in arrays)
 
 
+ADAM = adam
+"""What really computes a step of Adam and AdamW."""
+
+
+def _adam_of_the_largest(*parts: list[Tensor], foreach: bool | None, **settings: Any) -> None:
+    """Take a step for the largest parameter alone, unless all are taken at once.
+
+    On a CPU one goes after the other, and each lets go of its temporaries.
+    """
+    if not foreach and parts[0]:
+        largest = max(range(len(parts[0])), key=lambda place: parts[0][place].numel())
+        parts = tuple([part[largest]] if part else part for part in parts)
+    ADAM(*parts, foreach=foreach, **settings)
+
+
 def _contents(run: RunConfig) -> Contents:
-    """Return a dataset as large as the first rank's share of two optimizer steps."""
-    most = OPTIMIZER_STEPS * run.training.batch_size * run.training.grad_accumulation
+    """Return a dataset as large as the first rank's share of an optimizer step."""
+    most = run.training.batch_size * run.training.grad_accumulation
     fields = {}
     for split in SPLITS:
         share = -(-run.data.steps[split] // run.devices.processes)

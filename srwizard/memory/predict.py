@@ -1,51 +1,21 @@
 """The peak memory of a run, computed without allocating: no GPU and no dataset is needed.
 
 The training core itself runs on fake tensors (see `imitation`); what they would hold is counted.
-This module imports torch only to predict. The wizard, which never does, calls it in a process of
-its own:
-
-    python -m srwizard.memory.predict RUN [--gpu GPU] [--batch-sizes 1,2,4] [--json]
-
-RUN is a run directory or a run.yaml, GPU a name of the catalogue or a size such as 24GiB.
-With --json, one object is printed, all sizes in bytes:
-
-    {"device": "cpu" | "cuda",     what it was predicted for
-     "processes": 1,
-     "parameters": 1517571,        of the network
-     "peak_bytes": ...,            CPU: of all processes together; CUDA: of one GPU; as dry_run.json
-     "rank_bytes": ...,            of one process
-     "fixed_bytes": {...},         the part of rank_bytes that is not tensors, by what it is
-     "phases": {"step" | "validation" | "checkpoint":
-         {"tensor_bytes": ...,     live tensors at the peak of this phase
-          "kernel_bytes": ...,     what the kernel held beside them then
-          "reserved_bytes": ...,   CUDA: what the caching allocator has taken; CPU: their sum
-          "operator": "aten..."}}, where the peak was
-     "seconds": 1.2,               that the prediction took
-     "capacity_bytes": ... | null, of --gpu
-     "verdict": "fits" | "tight" | "does not fit" | null,
-     "batches": {"1": ..., ...}}   peak_bytes by batch size, empty without --batch-sizes
-
-Exit codes as everywhere: 0, or 2 with one line on standard error.
+This module imports torch only to predict. The wizard, which never does, has a process of its own
+do it (see `forecast`); `srwizard estimate` prints a prediction (see `srwizard.estimate`).
 """
 
-import argparse
 import functools
-import json
-import sys
 import time
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
-from srwizard import runconfig
-from srwizard.errors import SrwizardError
+from srwizard.errors import SrwizardError, UsageError
 from srwizard.i18n import translate as _
-from srwizard.memory.gpu_catalog import capacity
-from srwizard.memory.verdict import judge
+from srwizard.memory.fit import LINE_AGREEMENT
 from srwizard.runconfig import RunConfig, RunGPU
 from srwizard.train import processes
-from srwizard.units import bytes_text
 
 if TYPE_CHECKING:
     from srwizard.memory.imitation import Imitation
@@ -71,13 +41,18 @@ CUBLAS_WORKSPACE = 32 * MIB
 It comes from the caching allocator and stays."""
 CUDNN_WORKSPACE = 64 * MIB
 """An allowance: cuDNN chooses its algorithm by what is free; heuristics rarely ask for more."""
-LINE_AGREEMENT = 0.02
-"""By how much, at most, a third batch size may be off the line through two others."""
 
 
 @dataclass(frozen=True)
 class Phase:
-    """The peak of one phase in one process, in bytes; see the module's text."""
+    """The peak of one phase in one process, in bytes.
+
+    Attributes:
+        tensor_bytes: live tensors at the peak of this phase.
+        kernel_bytes: what the kernel held beside them then.
+        reserved_bytes: CUDA: what the caching allocator has taken; CPU: the sum of both.
+        operator: where the peak was.
+    """
 
     tensor_bytes: int
     kernel_bytes: int
@@ -87,7 +62,18 @@ class Phase:
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a run will need, in bytes; see the module's text."""
+    """What a run will need, in bytes.
+
+    Attributes:
+        parameters: of the network.
+        peak_bytes: CPU: of all processes together; CUDA: of one GPU; as in dry_run.json.
+        rank_bytes: of one process.
+        fixed_bytes: the part of `rank_bytes` that is not tensors, by what it is.
+        phases: "step", "validation", "checkpoint".
+        seconds: that the prediction took.
+        step_cost: of an optimizer step, to compare runs with each other (see `cost`).
+        operators: how many were gone through, which is what the prediction's time goes into.
+    """
 
     device: Literal["cpu", "cuda"]
     processes: int
@@ -97,6 +83,8 @@ class Prediction:
     fixed_bytes: dict[str, int]
     phases: dict[str, Phase]
     seconds: float
+    step_cost: float
+    operators: int
 
     @property
     def tensor_bytes(self) -> int:
@@ -112,8 +100,25 @@ def predict(run: RunConfig, *, baseline_bytes: int = BASELINE) -> Prediction:
         baseline_bytes: on a CPU, the resident set of a process that has only imported torch.
 
     Raises:
-        UsageError: the network cannot be built with these parameters.
+        UsageError: the network cannot be built, or cannot compute on this data.
     """
+    try:
+        return _predict(run, baseline_bytes)
+    except SrwizardError:
+        raise
+    except Exception as error:  # whatever a network raises, a third party's too
+        raise UsageError(
+            _(
+                "{model} cannot be built, or cannot compute on this data: {error}",
+                model=run.model.name,
+                error=f"{type(error).__name__}: {error}".splitlines()[0],
+            ),
+            _("Change model.params, or choose another model."),
+        ) from error
+
+
+def _predict(run: RunConfig, baseline_bytes: int) -> Prediction:
+    from srwizard.memory.cost import GPU, Cost, cpu_machine, exchange_seconds
     from srwizard.memory.imitation import Imitation
     from srwizard.memory.kernels import cpu_scratch, cuda_scratch
     from srwizard.memory.tracker import StorageTracker
@@ -121,13 +126,15 @@ def predict(run: RunConfig, *, baseline_bytes: int = BASELINE) -> Prediction:
     started = time.perf_counter()
     on_gpu = bool(run.devices.gpus)
     scratch = cuda_scratch if on_gpu else functools.partial(cpu_scratch, threads=_threads(run))
-    tracker = StorageTracker(scratch)
-    peaks, ends = [], []
+    tracker = StorageTracker(scratch, Cost(GPU if on_gpu else cpu_machine()).add)
+    peaks, ends, costs = [], [], []
     with Imitation(run, tracker) as imitation:
         for work in (imitation.train, imitation.validate, imitation.save):
             tracker.forget_peak()
+            tracker.cost = 0.0
             work()
             peaks.append(tracker.peak)
+            costs.append(tracker.cost)
             ends.append(len(tracker.events))
         parameters = sum(part.numel() for part in imitation.training.bare.parameters())
         fixed = _cuda_fixed() if on_gpu else _cpu_fixed(run, baseline_bytes, imitation)
@@ -147,6 +154,8 @@ def predict(run: RunConfig, *, baseline_bytes: int = BASELINE) -> Prediction:
         fixed_bytes=fixed,
         phases=phases,
         seconds=time.perf_counter() - started,
+        step_cost=costs[0] + exchange_seconds(parameters, run.devices.processes),
+        operators=tracker.operators,
     )
 
 
@@ -225,67 +234,10 @@ def _reserved(events: list[tuple[int, int]], ends: list[int]) -> list[int]:
     return reserved
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Run the command; see the module's text.
-
-    Raises:
-        SrwizardError: there is no such run or GPU, or the dataset cannot be read.
-    """
-    options = _options(arguments)
-    report = _report(options)
-    print(json.dumps(report) if options.json else _text(report))
-    return 0
-
-
-def _options(arguments: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m srwizard.memory.predict")
-    parser.add_argument("run", type=Path)
-    parser.add_argument("--gpu")
-    parser.add_argument("--batch-sizes", default="")
-    parser.add_argument("--json", action="store_true")
-    return parser.parse_args(arguments)
-
-
-def _report(options: argparse.Namespace) -> dict[str, Any]:
-    path: Path = options.run
-    run = runconfig.load(path.parent if path.name == runconfig.FILE_NAME else path)
-    limit = capacity(options.gpu) if options.gpu else None
-    if options.gpu:
-        run = on_gpu(run, options.gpu)
-    sizes = [int(size) for size in options.batch_sizes.split(",") if size]
-    baseline = _measured_baseline()
-    prediction = predict(run, baseline_bytes=baseline)
-    return {
-        **asdict(prediction),
-        "capacity_bytes": limit,
-        "verdict": None if limit is None else judge(prediction.peak_bytes, limit),
-        "batches": predict_batches(run, sizes, baseline_bytes=baseline),
-    }
-
-
-def _measured_baseline() -> int:
+def measured_baseline() -> int:
     """Return the resident set of this process with what a training process imports, and no more."""
     import psutil
 
     import srwizard.memory.rehearsal  # noqa: F401
 
     return int(psutil.Process().memory_info().rss)
-
-
-def _text(report: dict[str, Any]) -> str:
-    lines = [_("Predicted peak: {peak}", peak=bytes_text(report["peak_bytes"]))]
-    if report["verdict"] is not None:
-        lines.append(_("Of {capacity}", capacity=bytes_text(report["capacity_bytes"])))
-    lines += [
-        _("Batch size {size}: {peak}", size=size, peak=bytes_text(peak))
-        for size, peak in report["batches"].items()
-    ]
-    return "\n".join(lines)
-
-
-if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except SrwizardError as error:
-        print(error.message, *([error.hint] if error.hint else []), sep="\n", file=sys.stderr)
-        sys.exit(error.exit_code)

@@ -16,6 +16,8 @@ import torch
 
 from srwizard import files, i18n, runconfig
 from srwizard.data import normalization
+from srwizard.memory import forecast, forecaster
+from srwizard.memory.predict import CUDA_CONTEXT
 from srwizard.runconfig import RunConfig
 from srwizard.train import failures
 from srwizard.train.checkpoint import LAST
@@ -24,8 +26,10 @@ from srwizard.train.loop import epoch_steps, optimizer_step
 from srwizard.train.order import Step
 from srwizard.train.processes import end_with_parent, run_and_leave
 from srwizard.train.resuming import save
+from srwizard.train.sampling import draws_samples
 from srwizard.train.scoring import score
 from srwizard.train.setup import Training, set_learning_rate, set_up, steps_per_epoch
+from srwizard.train.whereabouts import Whereabouts
 
 FEWEST_STEPS = 3
 MOST_STEPS = 6
@@ -45,18 +49,32 @@ def main(arguments: list[str]) -> int:
     i18n.set_language(i18n.language_from_environment())
     baseline = _resident_bytes()
     with joined(run.devices) as place:
-        where: dict[str, Any] = {"phase": "set-up", "step": None, "epoch": None}
+        where = Whereabouts(out_dir, place.rank)
         try:
             figures = _rehearse(run, out_dir, place, where)
         except Exception as error:
-            failures.record(out_dir, error, place.rank, where)
+            failures.record(out_dir, error, place.rank, where.now)
             raise
     figures = {"rank": place.rank, "baseline_rss_bytes": baseline, **figures}
+    if place.is_first:
+        figures["predicted_bytes"] = _predicted(run)
     files.write_json(out_dir / f"rank{place.rank}.json", figures)
     return 0
 
 
-def _rehearse(run: RunConfig, out_dir: Path, place: Place, where: dict[str, Any]) -> dict[str, Any]:
+def _predicted(run: RunConfig) -> int | None:
+    """Predict the same peak, to stand beside it; here torch is loaded, and the memory is free."""
+    known = forecast.known(run)
+    if known is None:
+        try:
+            known = forecaster.forecast(run)
+        except Exception:  # a model whose shapes depend on values can be measured all the same
+            return None
+        forecast.keep(run, known)
+    return known.peak_bytes
+
+
+def _rehearse(run: RunConfig, out_dir: Path, place: Place, where: Whereabouts) -> dict[str, Any]:
     contents = runconfig.verify_dataset(run)
     statistics = normalization.statistics(
         contents, run.data.variables, run.training.normalization, steps=STATISTICS_STEPS
@@ -70,7 +88,7 @@ def _rehearse(run: RunConfig, out_dir: Path, place: Place, where: dict[str, Any]
     set_learning_rate(training)
     training.objective.train()
     for step in plan:
-        where.update(phase="training step", step=len(peaks) + 1, epoch=1)
+        where.note("training step", len(peaks) + 1, 1)
         _forget_peak(place)
         started = time.perf_counter()
         optimizer_step(training, step, batches)
@@ -79,11 +97,13 @@ def _rehearse(run: RunConfig, out_dir: Path, place: Place, where: dict[str, Any]
         workers = max(workers, _worker_bytes())
         if not any_rank(place, not _settled(peaks)):
             break
-    where.update(phase="validation")
+    where.note("validation", len(peaks), 1)
     _forget_peak(place)
+    started = time.perf_counter()
     score(training, "valid", batch_limit=1, sampling_steps=SAMPLING_STEPS)
+    validation_seconds = time.perf_counter() - started
     validation = _peak_bytes(place)
-    where.update(phase="checkpoint")
+    where.note("checkpoint", len(peaks), 1)
     _forget_peak(place)
     save(training, out_dir, LAST)
     checkpoint = _peak_bytes(place)
@@ -94,6 +114,7 @@ def _rehearse(run: RunConfig, out_dir: Path, place: Place, where: dict[str, Any]
         "worker_bytes": workers,
         "peak_bytes": max(*peaks, validation, checkpoint) + (0 if _on_gpu(place) else workers),
         "step_seconds": sorted(seconds[1:])[len(seconds[1:]) // 2],
+        "validation_batch_seconds": validation_seconds * _calls_of_network(training),
         "steps": len(peaks),
         **_gpu_figures(place),
     }
@@ -108,6 +129,14 @@ def _steps(training: Training) -> list[Step]:
     steps = epoch_steps(training)
     largest = [step for step in steps if step.global_samples == steps[0].global_samples]
     return (largest * MOST_STEPS)[:MOST_STEPS]
+
+
+def _calls_of_network(training: Training) -> float:
+    """Return how often validation calls a diffusion model's network for each call here, else 1."""
+    if not draws_samples(training.bare):
+        return 1.0
+    steps = int(training.run.model.params.get("sampling_steps", SAMPLING_STEPS))
+    return steps / min(SAMPLING_STEPS, steps)
 
 
 def _settled(peaks: list[int]) -> bool:
@@ -167,9 +196,19 @@ def _worker_bytes() -> int:
 
 
 def _outside_allocator() -> int:
-    """Return what this process holds on its GPU beside torch's allocator (context, libraries)."""
+    """Return what this process holds on its GPU beside torch's allocator (context, libraries).
+
+    Where NVML does not tell, or no longer, it is what NVML told last, else the allowance of the
+    prediction: never nothing.
+    """
     seen = _nvml_bytes()
-    return max(0, seen - torch.cuda.memory_reserved()) if seen is not None else 0
+    if seen is not None:
+        _outside.append(max(0, seen - torch.cuda.memory_reserved()))
+    return _outside[-1] if _outside else CUDA_CONTEXT
+
+
+_outside: list[int] = []
+"""What `_outside_allocator` has seen, in order."""
 
 
 def _nvml_bytes() -> int | None:
@@ -182,7 +221,7 @@ def _nvml_bytes() -> int | None:
         for process in pynvml.nvmlDeviceGetComputeRunningProcesses(handle):
             if process.pid == os.getpid() and process.usedGpuMemory:
                 return int(process.usedGpuMemory)
-    except (pynvml.NVMLError, KeyError, IndexError):
+    except (pynvml.NVMLError, KeyError, IndexError, OSError):
         return None
     return None
 
@@ -194,6 +233,8 @@ def _gpu_figures(place: Place) -> dict[str, Any]:
         "allocated_bytes": torch.cuda.max_memory_allocated(),
         "reserved_bytes": torch.cuda.max_memory_reserved(),
         "nvml_bytes": _nvml_bytes(),
+        "outside_bytes": _outside_allocator(),
+        "outside_is_measured": bool(_outside),
     }
 
 

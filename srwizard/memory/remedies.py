@@ -6,9 +6,16 @@ from typing import Any
 
 from srwizard.answers import Answers
 from srwizard.i18n import translate as _
+from srwizard.models.catalog import ModelCard, cards, problems, resolve_parameters
 
 SMALLEST_PATCH = 8
 """Side of the smallest window worth training on, in LR points."""
+
+
+LIGHTER_SIZES = ("base", "tiny")
+"""Presets of a model that may be lighter than what was chosen."""
+OTHER_MODELS = 3
+"""So many other models are looked at, the first ones of the menu."""
 
 
 @dataclass(frozen=True)
@@ -18,67 +25,177 @@ class Remedy:
     Args:
         changes: the answers to set, by key.
         title: what is changed.
-        cost: what it costs, in time or in the result.
+        cost: what it changes in the result.
+        key: names the kind of change, for programs.
     """
 
     changes: dict[str, Any]
     title: str
     cost: str
+    key: str = ""
 
 
-def remedies(answers: Answers, hr_shape: tuple[int, int]) -> list[Remedy]:
+@dataclass(frozen=True)
+class Surroundings:
+    """What remedies depend on beside the answers.
+
+    Args:
+        hr_shape: `[H, W]` of the fields.
+        free_gpus: numbers of idle GPUs that could be used beside the chosen ones.
+        model_is_open: whether another network may be offered; not where there is a checkpoint.
+    """
+
+    hr_shape: tuple[int, int]
+    free_gpus: tuple[int, ...] = ()
+    model_is_open: bool = True
+
+
+def remedies(answers: Answers, around: Surroundings) -> list[Remedy]:
     """Return what can still be done, the least intrusive first.
 
     Args:
         answers: the decisions so far.
-        hr_shape: `[H, W]` of the fields.
+        around: what they depend on beside these.
     """
-    return list(_possible(answers, hr_shape))
+    return [
+        *_memory_options(answers),
+        *_smaller_batches(answers),
+        *_patches(answers, around.hr_shape),
+        *_more_gpus(answers, around.free_gpus),
+        *(_lighter_models(answers, around.hr_shape) if around.model_is_open else ()),
+    ]
 
 
-def _possible(answers: Answers, hr_shape: tuple[int, int]) -> Iterator[Remedy]:
-    memory, training = answers.memory, answers.training
-    if not memory.use_amp:
+def _memory_options(answers: Answers) -> Iterator[Remedy]:
+    if not answers.memory.use_amp:
         yield Remedy(
             {"memory.use_amp": True},
             _("use_amp: compute in bfloat16"),
-            _("faster on most devices; results differ in the third digit"),
+            _("results differ in the third digit"),
+            "use_amp",
         )
-    if not memory.gradient_checkpointing:
+    if not answers.memory.gradient_checkpointing:
         yield Remedy(
             {"memory.gradient_checkpointing": True},
             _("gradient_checkpointing: recompute each block"),
-            _("about a third slower; the result is the same"),
+            _("the result is the same"),
+            "gradient_checkpointing",
         )
-    if training.batch_size > 1:
-        half = _half_or_less(training.batch_size)
-        yield _smaller_batch(answers, half)
-        if half > 1:
-            quarter = _half_or_less(half)
-            yield _smaller_batch(answers, quarter)
-            yield Remedy(
-                {"training.batch_size": quarter},
-                _("batch_size {batch}", batch=quarter),
-                _("more steps an epoch; the effective batch shrinks, training.lr may have to"),
-            )
-    scale = answers.data.scale or 1
-    side = min(memory.patch_size or min(hr_shape), *hr_shape) // 2 // scale * scale
-    if side >= SMALLEST_PATCH * scale:
+
+
+def _smaller_batches(answers: Answers) -> Iterator[Remedy]:
+    size = answers.training.batch_size
+    if size == 1:
+        return
+    half = _half_or_less(size)
+    yield smaller_batch(answers, half)
+    if half > 1:
+        quarter = _half_or_less(half)
+        yield smaller_batch(answers, quarter)
         yield Remedy(
-            {"memory.patch_size": side},
-            _("patch_size {size}: train on windows", size=side),
-            _("the network sees less context; more epochs may be needed"),
+            {"training.batch_size": quarter},
+            _("batch_size {batch}", batch=quarter),
+            _("more steps an epoch; the effective batch shrinks, training.lr may have to"),
+            "batch_size",
         )
 
 
-def _smaller_batch(answers: Answers, batch_size: int) -> Remedy:
+def smaller_batch(answers: Answers, batch_size: int) -> Remedy:
+    """Return the remedy of a batch that divides the present one, accumulated to the same."""
     training = answers.training
     steps = training.grad_accumulation * (training.batch_size // batch_size)
     return Remedy(
         {"training.batch_size": batch_size, "training.grad_accumulation": steps},
         _("batch_size {batch} with grad_accumulation {steps}", batch=batch_size, steps=steps),
-        _("slightly slower; the effective batch stays the same"),
+        _("the effective batch stays the same"),
+        "batch_size_accumulated",
     )
+
+
+def _patches(answers: Answers, hr_shape: tuple[int, int]) -> Iterator[Remedy]:
+    scale = answers.data.scale or 1
+    side = min(answers.memory.patch_size or min(hr_shape), *hr_shape) // 2 // scale * scale
+    if side >= SMALLEST_PATCH * scale:
+        yield Remedy(
+            {"memory.patch_size": side},
+            _("patch_size {size}: train on windows", size=side),
+            _("the network sees less context; more epochs may be needed"),
+            "patch_size",
+        )
+
+
+def _more_gpus(answers: Answers, free: tuple[int, ...]) -> Iterator[Remedy]:
+    """More GPUs lower the peak where they share the batch: as many as divide it."""
+    chosen, batch = answers.devices.gpus, answers.training.batch_size
+    together = batch * len(chosen)
+    for count in range(len(chosen) + len(free), len(chosen), -1):
+        if not chosen or together % count:
+            continue
+        gpus = [*chosen, *free[: count - len(chosen)]]
+        yield Remedy(
+            {
+                "devices.gpus": gpus,
+                "devices.processes": count,
+                "training.batch_size": together // count,
+            },
+            _(
+                "GPUs {gpus}, each with batch_size {batch}",
+                gpus=", ".join(map(str, gpus)),
+                batch=together // count,
+            ),
+            _("the effective batch stays the same; more GPUs are taken"),
+            "more_gpus",
+        )
+        return
+
+
+def _lighter_models(answers: Answers, hr_shape: tuple[int, int]) -> Iterator[Remedy]:
+    """Smaller presets of the model, or another model where it is at its smallest."""
+    chosen = cards().get(answers.model.name or "")
+    if chosen is None:
+        return
+    present = resolve_parameters(chosen, answers.model.params)
+    smallest = False
+    for size in LIGHTER_SIZES:
+        preset = chosen.sizes.get(size)
+        if preset is None:
+            continue
+        params = {**answers.model.params, **preset}
+        resolved = resolve_parameters(chosen, params)
+        if resolved == present:
+            smallest = size == LIGHTER_SIZES[-1]
+        elif _can_be_used(chosen, resolved, answers, hr_shape):
+            yield Remedy(
+                {"model.params": params},
+                _("{model} of size {size}", model=chosen.name, size=size),
+                _("another network, which can represent less"),
+                "lighter_model",
+            )
+    if smallest or not chosen.sizes:
+        yield from _another_model(chosen, answers, hr_shape)
+
+
+def _another_model(
+    chosen: ModelCard, answers: Answers, hr_shape: tuple[int, int]
+) -> Iterator[Remedy]:
+    others = [other for other in cards().values() if other.family == chosen.family]
+    for other in others[:OTHER_MODELS]:
+        preset = dict(other.sizes.get(LIGHTER_SIZES[-1], {}))
+        resolved = resolve_parameters(other, preset)
+        if other.name != chosen.name and _can_be_used(other, resolved, answers, hr_shape):
+            yield Remedy(
+                {"model.name": other.name, "model.params": preset},
+                _("{model} of size {size}", model=other.name, size=LIGHTER_SIZES[-1]),
+                _("another network, which can represent less"),
+                "lighter_model",
+            )
+
+
+def _can_be_used(
+    model: ModelCard, params: dict[str, Any], answers: Answers, hr_shape: tuple[int, int]
+) -> bool:
+    scale = answers.data.scale or 1
+    return not problems(model, params, scale, (hr_shape[0] // scale, hr_shape[1] // scale))
 
 
 def _half_or_less(batch_size: int) -> int:
@@ -91,24 +208,14 @@ def combined(parts: Sequence[Remedy]) -> Remedy:
     changes: dict[str, Any] = {}
     for part in parts:
         changes |= part.changes
-    return Remedy(changes, " + ".join(part.title for part in parts), "")
+    costs = "; ".join(dict.fromkeys(part.cost for part in parts))
+    keys = "+".join(part.key for part in parts)
+    return Remedy(changes, " + ".join(part.title for part in parts), costs, keys)
 
 
-def combinations(offered: Sequence[Remedy]) -> list[Remedy]:
-    """Return what can be done together, the least intrusive first.
-
-    Of the remedies for the batch only those that keep the effective batch are taken.
-    """
-    kept: list[Remedy] = []
-    found = []
-    for remedy in offered:
-        if set(remedy.changes) == {"training.batch_size"}:
-            continue
-        # A smaller batch takes the place of a larger one, not its place beside it.
-        kept = [part for part in kept if set(part.changes) != set(remedy.changes)] + [remedy]
-        if len(kept) > 1:
-            found.append(combined(kept))
-    return found
+def go_together(one: Remedy, other: Remedy) -> bool:
+    """Tell whether two remedies change different things."""
+    return not one.changes.keys() & other.changes.keys()
 
 
 def apply(answers: Answers, remedy: Remedy) -> None:

@@ -4,13 +4,15 @@ The idea is that of `torch.distributed._tools.MemTracker`: a dispatch mode sees 
 results; a storage counts from its first appearance until Python and autograd have let go of it.
 """
 
+import contextlib
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch._subclasses.fake_tensor import FakeTensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
@@ -18,6 +20,11 @@ Scratch = Callable[[Any, tuple[Any, ...], Any], int]
 """`scratch(operator, arguments, result)`: bytes that the kernel holds beside tensors at its peak,
 counted from what is live once the operator has returned."""
 
+Cost = Callable[[Any, tuple[Any, ...], Any, Any], float]
+"""`cost(operator, arguments, keywords, result)`: what an operator takes, in any unit."""
+
+DEVICE_OF = torch.ops.prim.device.default
+VALUE_OF = torch.ops.aten._local_scalar_dense.default
 A_NUMBER = 1.0
 """What a fake tensor's value is taken for where Python asks for it (loss, metrics)."""
 
@@ -57,15 +64,26 @@ class StorageTracker(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     Args:
         scratch: what kernels hold beside their tensors; None counts tensors only.
+        cost: what operators take; None: nothing.
 
     Attributes:
         live_bytes: of all storages that are alive.
+        cost: of all operators so far.
+        operators: how many there were.
         events: every coming and going, in order; scratch comes and goes around its operator.
     """
 
-    def __init__(self, scratch: Scratch | None = None) -> None:
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return False  # nothing is compiled here; the wrapper would take time at every operator
+
+    def __init__(self, scratch: Scratch | None = None, cost: Cost | None = None) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.live_bytes = 0
+        self.cost = 0.0
+        self.operators = 0
+        self._cost = cost
+        self._times = 1
         self.events: list[Event] = []
         self._scratch = scratch
         self._sizes: dict[int, int] = {}
@@ -83,6 +101,15 @@ class StorageTracker(TorchDispatchMode):  # type: ignore[no-untyped-call]
         """Let the next peak be that of what comes from now on."""
         self._peak = Peak(self.live_bytes, 0, "", len(self.events))
 
+    @contextlib.contextmanager
+    def repeated(self, times: int) -> Iterator[None]:
+        """Count the cost of what is done meanwhile so many times: it stands for others like it."""
+        before, self._times = self._times, self._times * times
+        try:
+            yield
+        finally:
+            self._times = before
+
     def register(self, tensor: Tensor) -> None:
         """Count the storage of a tensor that no operator made, such as one over a NumPy array."""
         self._note(tensor, "")
@@ -95,12 +122,20 @@ class StorageTracker(TorchDispatchMode):  # type: ignore[no-untyped-call]
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
         """Run an operator and count the storages of its results."""
-        if func is torch.ops.aten._local_scalar_dense.default and _has_no_value(args[0]):
+        if func is DEVICE_OF and isinstance(args[0], FakeTensor):
+            return args[0].fake_device  # asked for at every operator, and known
+        if func is VALUE_OF and isinstance(args[0], FakeTensor):
             return A_NUMBER
+        self.operators += 1
         result = func(*args, **(kwargs or {}))
-        for tensor in (result,) if isinstance(result, Tensor) else tree_leaves(result):
-            if isinstance(tensor, Tensor):
-                self._note(tensor, func)
+        if self._cost is not None:
+            self.cost += self._times * self._cost(func, args, kwargs, result)
+        if isinstance(result, Tensor):
+            self._note(result, func)
+        elif result is not None:
+            for tensor in tree_leaves(result):
+                if isinstance(tensor, Tensor):
+                    self._note(tensor, func)
         scratch = self._scratch(func, args, result) if self._scratch is not None else 0
         if scratch > 0:
             self._note_scratch(scratch, func)
@@ -142,9 +177,3 @@ class StorageTracker(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def _next_number(self) -> int:
         self._made += 1
         return self._made
-
-
-def _has_no_value(tensor: Tensor) -> bool:
-    from torch._subclasses.fake_tensor import FakeTensor
-
-    return isinstance(tensor, FakeTensor)

@@ -16,12 +16,20 @@ from typing import Any
 
 from srwizard import files
 from srwizard.i18n import translate as _
+from srwizard.train import whereabouts
 from srwizard.train.processes import Ended
 from srwizard.train.records import now
+from srwizard.units import megabytes_text
 
 FAILURE_FILE = "failure.json"
 RANK_FILES = "failure.rank*.json"
+DRY_RUN_FILE = "dry_run.json"
 PEER_LOST = "peer_lost"
+OOM_KILLER = "out_of_memory_killer"
+KILLED = "killed"
+KILLED_BY_KERNEL = "killed by the kernel for want of memory"
+FOR_WANT_OF_MEMORY = ("cuda_out_of_memory", "host_out_of_memory", OOM_KILLER, KILLED)
+"""Kinds of failure against which a lower peak helps."""
 
 
 class NonFiniteLossError(ArithmeticError):
@@ -74,7 +82,17 @@ CATALOGUE: tuple[Kind, ...] = (
         _memory_remedies,
     ),
     Kind(
-        "killed",
+        OOM_KILLER,
+        rf"^{KILLED_BY_KERNEL}$",
+        lambda: _("The kernel's out-of-memory killer ended the process (signal 9)."),
+        lambda: [
+            _("the batch, the field or the model is too large for this machine"),
+            _("other processes under the same memory limit have grown"),
+        ],
+        _memory_remedies,
+    ),
+    Kind(
+        KILLED,
         r"^signal 9$|killed by signal: Killed",
         lambda: _("The process was killed (signal 9), most likely because memory ran out."),
         lambda: [
@@ -263,20 +281,25 @@ def _recorded(directory: Path) -> list[dict[str, Any]]:
     return sorted(found, key=lambda failure: str(failure["time"]))
 
 
-def collect(directory: Path, ended: Ended) -> dict[str, Any]:
+def collect(directory: Path, ended: Ended, digest: str = "") -> dict[str, Any]:
     """Find the failure that came first, write it to failure.json, and return it.
 
     Args:
         directory: where the ranks wrote theirs.
         ended: how the processes ended.
+        digest: of the run config; what its dry run found is told where memory ran out.
     """
     first, *_rest = [
         *causes(directory),
-        *([_from_signal(ended)] if ended.signal is not None else []),
+        *([_from_signal(directory, ended)] if ended.signal is not None else []),
         # A rank that lost its peer is a consequence, whenever it noticed.
         *_recorded(directory),
-        _from_log(ended),
+        _from_log(directory, ended),
     ]
+    if first["kind"] == KILLED and ended.kills:
+        first = first | {"kind": OOM_KILLER}
+    if first["kind"] in FOR_WANT_OF_MEMORY:
+        first = first | _expected(directory, digest)
     try:
         files.write_json(directory / FAILURE_FILE, first)
     except OSError as error:
@@ -287,7 +310,21 @@ def collect(directory: Path, ended: Ended) -> dict[str, Any]:
     return first
 
 
-def _from_signal(ended: Ended) -> dict[str, Any]:
+def _expected(directory: Path, digest: str) -> dict[str, int | None]:
+    """Return what was predicted and measured of the run, and what memory there was, in bytes."""
+    try:
+        found = json.loads((directory / DRY_RUN_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        found = {}
+    known = found if isinstance(found, dict) and digest and found.get("digest") == digest else {}
+    return {
+        "predicted_bytes": known.get("predicted_bytes"),
+        "measured_bytes": known.get("peak_bytes"),
+        "capacity_bytes": known.get("capacity_bytes"),
+    }
+
+
+def _from_signal(directory: Path, ended: Ended) -> dict[str, Any]:
     number = ended.signal or 0
     try:
         name = signal.Signals(number).name
@@ -296,28 +333,33 @@ def _from_signal(ended: Ended) -> dict[str, Any]:
     # What aborts, says why in the log: "terminate called after throwing … bad_alloc".
     kind = recognise(f"signal {number}\n{ended.log}").name
     text = f"signal {number} ({name})"
-    return {"kind": kind, "error": text, "rank": ended.rank, "time": now()}
+    where = whereabouts.last_seen(directory, ended.rank)
+    return {"kind": kind, "error": text, "rank": ended.rank, "time": now(), **where}
 
 
-def _from_log(ended: Ended) -> dict[str, Any]:
+def _from_log(directory: Path, ended: Ended) -> dict[str, Any]:
     """Make the best of an end that nobody recorded: an import that failed, say."""
     lines = [line.strip() for line in ended.log.splitlines() if line.strip()]
     errors = [line for line in lines if re.match(r"[\w.]*(Error|Exception)\b", line)]
     text = next(iter(errors or lines[-1:]), f"exit code {ended.returncode}")
-    return {"kind": recognise(ended.log).name, "error": text, "rank": None, "time": now()}
+    where = whereabouts.last_seen(directory, None)
+    kind = recognise(ended.log).name
+    return {"kind": kind, "error": text, "rank": None, "time": now(), **where}
 
 
 def clear(run_dir: Path, *, keep_result: bool = False) -> None:
     """Remove the failures of an earlier attempt."""
     for path in run_dir.glob(RANK_FILES):
         path.unlink()
+    whereabouts.clear(run_dir)
     if not keep_result:
         (run_dir / FAILURE_FILE).unlink(missing_ok=True)
 
 
-def _phase(name: str) -> str:
+def phase_text(name: str) -> str:
     """Return what a run was doing in the user's language."""
     titles = {
+        "set-up": _("getting ready"),
         "training": _("training"),
         "training step": _("training step"),
         "validation": _("validation"),
@@ -334,11 +376,30 @@ def explain(failure: dict[str, Any], *, remedies: bool = True) -> list[str]:
     if failure.get("step") is not None:
         lines.append(
             _("At step {step}, epoch {epoch}, while: {phase}",
-              step=failure["step"], epoch=failure["epoch"], phase=_phase(failure["phase"]))
+              step=failure["step"], epoch=failure["epoch"], phase=phase_text(failure["phase"]))
         )  # fmt: skip
+    elif failure.get("phase") is not None:
+        lines.append(_("While: {phase}", phase=phase_text(failure["phase"])))
+    lines += _memory_lines(failure)
     lines.append(_("Likely causes:"))
     lines += [f"  - {cause}" for cause in kind.causes()]
     if remedies:
         lines.append(_("What to change:"))
         lines += [f"  {number}. {text}" for number, text in enumerate(kind.remedies(), start=1)]
     return lines
+
+
+def _memory_lines(failure: dict[str, Any]) -> list[str]:
+    """Return what was known of the memory beforehand, as one line, or none."""
+    found = {
+        key: megabytes_text(failure[key])
+        for key in ("predicted_bytes", "measured_bytes", "capacity_bytes")
+        if failure.get(key) is not None
+    }
+    said = {
+        "predicted_bytes": lambda size: _("predicted {size}", size=size),
+        "measured_bytes": lambda size: _("measured by the dry run {size}", size=size),
+        "capacity_bytes": lambda size: _("there was {size}", size=size),
+    }
+    figures = ", ".join(said[key](size) for key, size in found.items())
+    return [_("Memory: {figures}", figures=figures)] if figures else []

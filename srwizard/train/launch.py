@@ -11,7 +11,7 @@ from typing import Any
 from srwizard import runconfig, weights
 from srwizard.errors import EXIT_INTERRUPTED, InterruptedByUserError, TrainingFailedError
 from srwizard.i18n import translate as _
-from srwizard.train import failures, known_runs, processes, trackers
+from srwizard.train import failures, known_runs, processes, trackers, whereabouts
 from srwizard.train.figures import briefly
 from srwizard.train.processes import Ended, Nodes
 from srwizard.train.records import METRICS_FILE, STOPPING, Records, read_events
@@ -53,6 +53,7 @@ def launch(run_dir: Path, nodes: Nodes | None = None) -> dict[str, Any]:
         ended = processes.start(run, log, WORKER, str(run_dir), nodes=nodes, begin=begin)
         if ended.returncode == 0:
             records.set_status("completed", test=briefly(test_scores(run_dir)))
+            whereabouts.clear(run_dir)
             # matplotlib takes longer to import than the wizard takes to start.
             from srwizard.report import write_report
 
@@ -62,7 +63,7 @@ def launch(run_dir: Path, nodes: Nodes | None = None) -> dict[str, Any]:
             failures.clear(run_dir)
             records.set_status("stopped")
             raise _interrupted(run_dir)
-        failure = failures.collect(run_dir, ended)
+        failure = failures.collect(run_dir, ended, run.digest)
         records.set_status("failed", failure={key: failure[key] for key in ("kind", "error")})
         with contextlib.suppress(OSError):
             records.log(_("failed: {error}", error=failure["error"]))

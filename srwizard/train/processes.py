@@ -23,6 +23,7 @@ from typing import IO, NoReturn
 
 import psutil
 
+from srwizard.cgroups import out_of_memory_kills
 from srwizard.devices import cpu
 from srwizard.errors import EXIT_INTERRUPTED, EXIT_TRAINING, UsageError
 from srwizard.i18n import language
@@ -54,6 +55,7 @@ class Ended:
         rank: which rank that was, if there are several.
         stop_asked: whether somebody asked to stop.
         log: the last that they wrote to the log.
+        kills: how many processes the kernel killed meanwhile for want of memory, None if untold.
     """
 
     returncode: int
@@ -61,6 +63,7 @@ class Ended:
     rank: int | None = None
     stop_asked: bool = False
     log: str = ""
+    kills: int | None = None
 
 
 @dataclass(frozen=True)
@@ -193,6 +196,7 @@ def start(
         begin: called before they are started, when a request to stop is already waited for.
     """
     length = log.seek(0, os.SEEK_END)
+    kills_before = out_of_memory_kills()
     with _stop_signals() as asked:
         begin()
         # A session of their own: a terminal's Ctrl-C then reaches this process only, which
@@ -221,7 +225,14 @@ def start(
     log.seek(max(length, log.seek(0, os.SEEK_END) - LOG_TAIL_BYTES))
     tail = log.read().decode(errors="replace")
     killed = (-returncode, None) if returncode < 0 else _killed_rank(tail)
-    return Ended(returncode, *killed, stop_asked=bool(asked), log=tail)
+    kills = out_of_memory_kills()
+    return Ended(
+        returncode,
+        *killed,
+        stop_asked=bool(asked),
+        log=tail,
+        kills=None if kills is None or kills_before is None else kills - kills_before,
+    )
 
 
 def _wait(child: "subprocess.Popen[bytes]") -> int | None:

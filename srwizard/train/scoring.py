@@ -132,7 +132,7 @@ def score(
 
 def scoring_batch_size(training: Training) -> int:
     """Return how many whole fields are scored at once: with patches, one by one."""
-    return 1 if training.run.memory.patch_size else training.run.training.batch_size
+    return training.run.scoring_batch
 
 
 def super_resolve(

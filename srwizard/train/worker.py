@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import Any
 
 from srwizard import i18n, runconfig
 from srwizard.errors import EXIT_INTERRUPTED
@@ -23,6 +22,7 @@ from srwizard.train.resuming import begin_from_weights, load_best, resume
 from srwizard.train.scoring import save_examples, score_test
 from srwizard.train.screen import Screen
 from srwizard.train.setup import Training, load_statistics, set_up
+from srwizard.train.whereabouts import Whereabouts
 
 EXAMPLES_FILE = Path("plots") / "samples.npz"
 BREAKDOWN_FILE = Path("plots") / "breakdown.npz"
@@ -64,18 +64,18 @@ def main(arguments: list[str]) -> int:
     i18n.set_language(i18n.language_from_environment())
     try:
         with joined(run.devices) as place:
-            where: dict[str, Any] = {"phase": "set-up", "step": None, "epoch": None}
+            where = Whereabouts(run_dir, place.rank)
             try:
                 return _work(run, run_dir, place, stop, where)
             except Exception as error:
-                failures.record(run_dir, error, place.rank, where)
+                failures.record(run_dir, error, place.rank, where.now)
                 raise
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
 
 
 def _work(
-    run: RunConfig, run_dir: Path, place: Place, stop: StopRequest, where: dict[str, Any]
+    run: RunConfig, run_dir: Path, place: Place, stop: StopRequest, where: Whereabouts
 ) -> int:
     contents = runconfig.verify_dataset(run)
     training = set_up(run, contents, load_statistics(run, run_dir, contents), place)
@@ -101,11 +101,11 @@ def _work(
             )
 
         def note_phase(at: Training, phase: str) -> None:
-            where.update(phase=phase, step=at.progress.steps, epoch=at.progress.epoch)
+            where.note(phase, at.progress.steps, at.progress.epoch)
             screen.phase(phase)
 
         def note_step(at: Training, loss: float, samples: int) -> None:
-            where.update(step=at.progress.steps, epoch=at.progress.epoch)
+            where.note("training", at.progress.steps, at.progress.epoch)
             screen.step(loss, samples)
 
         callbacks = Callbacks(note_step, note_phase, screen.epoch, lambda: stop.wanted)

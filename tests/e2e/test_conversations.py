@@ -113,7 +113,11 @@ def test_single_card_with_everything_else_by_default(
 
 
 def out_of_memory(
-    terminal: Open, chinese: dict[str, str], nvml_world: World, dataset: Path
+    terminal: Open,
+    chinese: dict[str, str],
+    nvml_world: World,
+    dataset: Path,
+    epochs: int = 1,
 ) -> Terminal:
     """Walk into a training that runs out of memory with batch 16, and would not with 8."""
     nvml_world.has(card(0))
@@ -124,7 +128,7 @@ def out_of_memory(
     }
     screen = terminal(columns=120, rows=50)
     answer_up_to_training(screen, dataset, "EDSR", DOWN)
-    answer(screen, "训练轮数", CTRL_U + "1")
+    answer(screen, "训练轮数", f"{CTRL_U}{epochs}")
     answer(screen, "其他训练参数")
     answer(screen, "设备")
     answer(screen, "内存选项")
@@ -140,15 +144,23 @@ def test_out_of_memory_in_training_becomes_a_new_revision(
     dataset: Path,
     tmp_path: Path,
 ) -> None:
-    screen = out_of_memory(terminal, chinese, nvml_world, dataset)
+    """It goes on from the checkpoint of the epoch before."""
+    chinese["STAND_IN_FAILS_AFTER"] = "1"
+    screen = out_of_memory(terminal, chinese, nvml_world, dataset, epochs=2)
     screen.wait_for("CUDA out of memory")
+    screen.wait_for("试运行实测 9000 MB")
     screen.wait_for("要修改什么？")
     text = screen.text
+    failure = json.loads((tmp_path / "runs" / "data" / "failure.json").read_text())
+    assert (failure["phase"], failure["step"], failure["epoch"]) == ("training", 1, 2)
+    assert failure["measured_bytes"] == 9000 * 2**20
+    assert failure["capacity_bytes"] == 23859 * 2**20
     for shown in ("可能的原因", "1. ", "batch_size 8"):
         assert shown in text, shown
     # AMP and checkpointing are on: the first remedy is half the batch.
     screen.send(ENTER)
     answer(screen, "确认执行?", count=2)
+    screen.wait_for("checkpoints/last.pt")
     screen.wait_for("测试集")
     assert screen.wait_for_end() == 0
     run = tmp_path / "runs" / "data"
@@ -205,12 +217,10 @@ def test_a_tight_run_is_made_to_fit_before_it_is_launched(
     screen.wait_for("要修改什么？", patience=240)
     for shown in ("紧张", "22100 MB", "24576 MB", "89.9 %", "use_amp", "batch_size 16"):
         assert shown in screen.text, shown
-    # The first is what is predicted to fit; "several" stands below it and the five remedies.
+    # The first is the least that is predicted to fit; the second leaves more room.
     assert "预测放得下" in screen.text
-    screen.wait_for("5. ")
-    screen.send(DOWN * 6 + ENTER)
-    screen.wait_for("? 采用哪几项？")
-    screen.send(SPACE + DOWN * 3 + SPACE + ENTER)
+    assert "留有余量: use_amp" in screen.text.replace("：", ": ")
+    screen.send(DOWN + ENTER)
     answer(screen, "确认执行?", count=2)
     screen.wait_for("8500 MB")
     for shown in ("充足", "34.6 %"):

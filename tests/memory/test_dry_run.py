@@ -17,10 +17,13 @@ import h5py
 import psutil
 import pytest
 
-from srwizard.errors import InterruptedByUserError, TrainingFailedError
-from srwizard.memory import rehearsal
+from srwizard.devices import CPU, Devices
+from srwizard.errors import InterruptedByUserError, TrainingFailedError, UsageError
+from srwizard.memory import measure, rehearsal
 from srwizard.memory.measure import DryRun, dry_run
+from srwizard.memory.predict import CUDA_CONTEXT
 from srwizard.memory.rehearsal import FEWEST_STEPS, MOST_STEPS
+from srwizard.runconfig import RunGPU
 from srwizard.train.distributed import Place
 from tests.datasets import write_dataset
 from tests.train.runs import freeze, made_ready, trained
@@ -264,3 +267,56 @@ def test_without_proc(monkeypatch: pytest.MonkeyPatch, denied: type[OSError]) ->
 )
 def test_when_the_peak_has_been_reached(peaks: list[int], settled: bool) -> None:
     assert rehearsal._settled(peaks) is settled
+
+
+def test_zero_free_memory_does_not_fit(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    freeze(root, tmp_path / "run")
+    monkeypatch.setattr(measure, "cpu", lambda: CPU(2, 2**30, 0))
+    result = dry_run(tmp_path / "run")
+    assert (result.verdict, result.capacity_bytes, result.ratio) == ("does not fit", 0, None)
+    assert result.peak_bytes is not None
+
+
+def test_no_process_holds_more_than_its_address_space(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(measure, "cpu", lambda: CPU(2, 64 * 2**30, 48 * 2**30))
+    assert measure.cpu_capacity(2) == 48 * 2**30
+    monkeypatch.setattr(resource, "getrlimit", lambda _what: (2**30, 2**30))
+    assert measure.cpu_capacity(2) == 2 * 2**30
+
+
+def test_nvml_lost_in_mid_measurement(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What NVML told last counts on; where it never told, an allowance does, and never nothing."""
+    import torch
+
+    seen: list[int | None] = [None, 900 * MIB, None]
+    monkeypatch.setattr(rehearsal, "_outside", [])
+    monkeypatch.setattr(rehearsal, "_nvml_bytes", lambda: seen.pop(0))
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda: 500 * MIB)
+    assert rehearsal._outside_allocator() == CUDA_CONTEXT
+    assert rehearsal._outside_allocator() == 400 * MIB
+    assert rehearsal._outside_allocator() == 400 * MIB
+
+
+def test_a_gpu_that_nvml_no_longer_shows_is_named(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = freeze(root, tmp_path / "run")
+    gone = RunGPU(index=3, uuid="GPU-3", name="NVIDIA H100")
+    devices = run.devices.model_copy(update={"gpus": [gone]})
+    found = Devices(gpus=(), cpu=CPU(2, 2**30, 2**30), faults=())
+    monkeypatch.setattr(measure, "find_devices", lambda: found)
+    with pytest.raises(UsageError, match=r"GPU 3 \(NVIDIA H100\) does not tell its free memory"):
+        measure._capacities(run.model_copy(update={"devices": devices}))
+
+
+def test_how_long_the_whole_run_takes(root: Path, tmp_path: Path) -> None:
+    freeze(root, tmp_path / "run", epochs=10, eval_freq=4)
+    result = dry_run(tmp_path / "run")
+    (figures,) = result.ranks
+    batch = figures["validation_batch_seconds"]
+    assert result.validation_seconds == pytest.approx(2 * batch)  # three fields, in twos
+    assert result.run_seconds == pytest.approx(10 * result.epoch_seconds + (3 * 2 + 2) * batch)
+    assert result.predicted_bytes == figures["predicted_bytes"] > 0
+    assert result.above_baseline_bytes == above_baseline(result)

@@ -1,18 +1,31 @@
 """What each remedy would bring, and which is proposed."""
 
-from srwizard.memory.forecast import Forecast
-from srwizard.memory.outlook import outlooks, recommended
-from srwizard.memory.remedies import Remedy, combinations, combined
+from collections.abc import Sequence
+
+import pytest
+
+from srwizard.answers import Answers
+from srwizard.memory.outlook import (
+    Expected,
+    Outlook,
+    batch_that_fits,
+    needed,
+    outlooks,
+    recommended,
+    smallest_combination,
+    with_room,
+)
+from srwizard.memory.remedies import Remedy, combined, smaller_batch
 
 MIB = 2**20
 
 
 def remedy(key: str, value: object = True) -> Remedy:
-    return Remedy({key: value}, key, "")
+    return Remedy({key: value}, key, "", key.rpartition(".")[2])
 
 
-def forecast(mebibytes: int) -> Forecast:
-    return Forecast(parameters=1, peak_bytes=mebibytes * MIB)
+def forecast(mebibytes: int, cost: float | None = None) -> Expected:
+    return Expected(peak_bytes=mebibytes * MIB, epoch_cost=cost)
 
 
 AMP, CHECKPOINTING = remedy("memory.use_amp"), remedy("memory.gradient_checkpointing")
@@ -59,17 +72,141 @@ def test_a_gpu_without_free_memory() -> None:
     assert not found.fits
 
 
-def test_combinations_grow_in_the_order_of_preference() -> None:
-    half = Remedy({"training.batch_size": 8, "training.grad_accumulation": 2}, "half", "")
-    quarter = Remedy({"training.batch_size": 4, "training.grad_accumulation": 4}, "quarter", "")
-    alone = Remedy({"training.batch_size": 4}, "alone", "")
-    found = combinations([AMP, CHECKPOINTING, half, quarter, alone])
-    both = AMP.changes | CHECKPOINTING.changes
-    assert [item.changes for item in found] == [
-        both,
-        both | half.changes,
-        both | quarter.changes,
-    ]
+def test_time_is_compared_with_that_of_the_config_as_it_is() -> None:
+    found = outlooks(
+        [AMP, CHECKPOINTING], [forecast(1, 5.0), forecast(1)], forecast(2, 10.0), None, 10
+    )
+    assert [item.time_change for item in found] == [-0.5, None]
+
+
+def test_a_lighter_model_that_is_not_lighter_is_none() -> None:
+    lighter = Remedy({"model.params": {}}, "lighter", "", "lighter_model")
+    assert outlooks([lighter], [forecast(1000)], forecast(900), None, 10) == []
+
+
+@pytest.mark.parametrize(
+    ("measured", "predicted", "ran_out", "known"),
+    [
+        (500, 400, False, 500),
+        (None, 400, False, None),
+        (None, 400, True, 1000),
+        (None, 1400, True, 1400),
+        (700, 400, True, 1000),
+    ],
+)
+def test_what_ran_out_needs_at_least_what_there_is(
+    measured: int | None, predicted: int, ran_out: bool, known: int | None
+) -> None:
+    assert needed(measured, predicted, 1000, ran_out=ran_out) == known
+
+
+def answers(batch_size: int) -> Answers:
+    found = Answers()
+    found.set("training.batch_size", batch_size)
+    return found
+
+
+def batches(sizes: Sequence[int], peak: dict[int, int], capacity: int) -> list[Outlook]:
+    offered = [smaller_batch(answers(64), size) for size in sizes]
+    predicted = [forecast(peak[size]) for size in sizes]
+    return outlooks(offered, predicted, forecast(6500), None, capacity * MIB)
+
+
+def test_a_batch_that_fits_is_found_below_those_offered() -> None:
+    peak = {32: 3300, 16: 1700}  # 100 for each sample, and 100 beside them
+    found = batch_that_fits(batches([32, 16], peak, 1200), answers(64))
+    assert found is not None
+    assert found.changes == {"training.batch_size": 8, "training.grad_accumulation": 8}
+    assert batch_that_fits(batches([32, 16], peak, 2500), answers(64)) is None  # 16 fits
+
+
+HALF = Remedy(
+    {"training.batch_size": 8, "training.grad_accumulation": 2}, "h", "", "batch_size_accumulated"
+)
+QUARTER = Remedy(
+    {"training.batch_size": 4, "training.grad_accumulation": 4}, "q", "", "batch_size_accumulated"
+)
+PEAKS = {"use_amp": 1.0, "gradient_checkpointing": 0.8, "h": 0.7, "q": 0.5}
+"""Factors of the peak, of 1000 bytes; mixed precision does nothing here."""
+
+
+def look(offered: Sequence[Remedy]) -> list[Outlook]:
+    """Predict as if each change made the peak smaller by its own factor."""
+    predicted = []
+    for item in offered:
+        peak = 1000.0
+        for part in (AMP, CHECKPOINTING, HALF, QUARTER):
+            if part.changes.items() <= item.changes.items():
+                peak *= PEAKS[part.title.rpartition(".")[2]]
+        predicted.append(Expected(round(peak)))
+    return outlooks(offered, predicted, Expected(1000), None, look_capacity[0])
+
+
+look_capacity = [0]
+
+
+@pytest.mark.parametrize(
+    ("capacity", "expected"),
+    [
+        (1000, CHECKPOINTING.changes),  # 800
+        (700, CHECKPOINTING.changes | HALF.changes),  # 560, while a quarter alone is 500
+        (480, CHECKPOINTING.changes | QUARTER.changes),  # 400
+        (400, None),
+    ],
+)
+def test_the_smallest_combination(capacity: int, expected: dict[str, object] | None) -> None:
+    look_capacity[0] = capacity
+    singles = look([AMP, CHECKPOINTING, HALF])
+    if capacity == 480:
+        singles = look([AMP, CHECKPOINTING, HALF, QUARTER])
+    found = recommended(singles) or smallest_combination(singles, look)
+    assert (found.remedy.changes if found else None) == expected
+
+
+def test_what_is_not_needed_is_left_out_of_a_combination() -> None:
+    """Checkpointing brings nothing beside the rest: half the batch and patches are enough."""
+    patch = remedy("memory.patch_size", 32)
+    worth = {"gradient_checkpointing": 50, "h": 300, "patch_size": 300}
+
+    def bring(offered: Sequence[Remedy]) -> list[Outlook]:
+        parts = (CHECKPOINTING, HALF, patch)
+        peaks = [
+            1000
+            - sum(
+                worth[part.title.rpartition(".")[2]]
+                for part in parts
+                if part.changes.items() <= item.changes.items()
+            )
+            for item in offered
+        ]
+        return outlooks(offered, [Expected(p) for p in peaks], Expected(1000), None, 500)
+
+    found = smallest_combination(bring([CHECKPOINTING, HALF, patch]), bring)
+    assert found is not None
+    assert found.remedy.changes == HALF.changes | patch.changes
+
+
+def test_a_proposal_with_more_room() -> None:
+    look_capacity[0] = 1000
+    singles = look([AMP, CHECKPOINTING, HALF, QUARTER])
+    found = with_room(singles, recommended(singles), look)
+    assert found is not None
+    assert found.remedy.changes == CHECKPOINTING.changes | QUARTER.changes
+
+
+def test_as_programs_read_it() -> None:
+    (found,) = outlooks([AMP], [forecast(500, 3.0)], forecast(1000, 2.0), None, 1000 * MIB)
+    assert found.as_json() == {
+        "key": "use_amp",
+        "changes": {"memory.use_amp": True},
+        "title": "memory.use_amp",
+        "effect": "",
+        "predicted_bytes": 500 * MIB,
+        "share": 0.5,
+        "fits": True,
+        "gains": True,
+        "time_change": 0.5,
+    }
 
 
 def test_of_two_that_set_the_same_the_later_counts() -> None:

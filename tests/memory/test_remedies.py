@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from srwizard.answers import Answers
-from srwizard.memory.remedies import SMALLEST_PATCH, apply, remedies
+from srwizard.memory.remedies import SMALLEST_PATCH, Surroundings, apply, remedies
 
-SHAPE = (80, 120)
+SHAPE = Surroundings(hr_shape=(80, 120))
 
 
 def answers(**values: object) -> Answers:
@@ -54,14 +54,47 @@ def test_there_is_an_end_to_them(scale: int, shape: tuple[int, int]) -> None:
     """Applied again and again, as memory.when_tight: apply does."""
     chosen = answers(training__batch_size=24, memory__use_amp=False)
     chosen.set("data.scale", scale)
+    around = Surroundings(hr_shape=shape)
     for _ in range(40):
-        offered = remedies(chosen, shape)
+        offered = remedies(chosen, around)
         if not offered:
             break
         apply(chosen, offered[0])
-    assert not remedies(chosen, shape)
+    assert not remedies(chosen, around)
     assert chosen.training.batch_size == 1
     patch = chosen.memory.patch_size
     assert patch is None or (
         patch % scale == 0 and SMALLEST_PATCH * scale <= patch <= min(shape) // 2
     )
+
+
+def test_more_gpus_share_the_batch() -> None:
+    chosen = answers(devices__gpus=[2], training__batch_size=12, memory__use_amp=True)
+    offered = remedies(chosen, Surroundings((80, 120), free_gpus=(0, 1, 3, 5)))
+    (more,) = [remedy for remedy in offered if remedy.key == "more_gpus"]
+    # Five do not divide twelve; four do.
+    assert more.changes == {
+        "devices.gpus": [2, 0, 1, 3],
+        "devices.processes": 4,
+        "training.batch_size": 3,
+    }
+    alone = remedies(answers(training__batch_size=12), Surroundings((80, 120), free_gpus=(1,)))
+    assert not [remedy for remedy in alone if remedy.key == "more_gpus"]  # on the CPU
+
+
+def test_a_lighter_size_of_the_same_model() -> None:
+    chosen = answers(model__name="EDSR", data__scale=2)
+    chosen.set("model.params", {"num_features": 256, "num_blocks": 32, "res_scale": 0.1})
+    lighter = [r for r in remedies(chosen, SHAPE) if r.key == "lighter_model"]
+    assert [remedy.changes["model.params"]["num_features"] for remedy in lighter] == [64, 32]
+    # Once there is a checkpoint, another network could not go on from it.
+    closed = Surroundings((80, 120), model_is_open=False)
+    assert not [r for r in remedies(chosen, closed) if r.key == "lighter_model"]
+
+
+def test_another_model_where_there_is_no_smaller_size() -> None:
+    chosen = answers(model__name="EDSR", data__scale=2)
+    chosen.set("model.params", {"num_features": 32, "num_blocks": 8, "res_scale": 1.0})
+    lighter = [r for r in remedies(chosen, SHAPE) if r.key == "lighter_model"]
+    names = [remedy.changes.get("model.name", "EDSR") for remedy in lighter]
+    assert set(names) - {"EDSR"}

@@ -13,6 +13,7 @@ from srwizard import files, i18n
 from srwizard.train import failures, processes
 from srwizard.train.failures import CATALOGUE, UNKNOWN, NonFiniteLossError, collect, recognise
 from srwizard.train.processes import Ended
+from srwizard.train.whereabouts import Whereabouts
 from tests.datasets import write_dataset
 from tests.train.runs import freeze
 
@@ -28,6 +29,7 @@ SAID = {
         "ImportError: libtorch_cpu.so: failed to map segment from shared object",
         "OSError: [Errno 12] Cannot allocate memory",
     ],
+    "out_of_memory_killer": [failures.KILLED_BY_KERNEL],
     "killed": [
         "signal 9",
         "RuntimeError: DataLoader worker (pid 7) is killed by signal: Killed. ",
@@ -234,3 +236,44 @@ def test_the_rank_that_was_killed_first(
     assert (ended.signal, ended.rank) == killed
     assert ended.returncode == 1
     assert "-11" not in ended.log
+
+
+def killed_while(tmp_path: Path, phase: str, kills: int | None) -> dict[str, object]:
+    Whereabouts(tmp_path, 0).note("training", 3, 1)
+    Whereabouts(tmp_path, 1).note(phase, 12, 4)
+    return collect(tmp_path, Ended(returncode=1, signal=9, rank=1, kills=kills))
+
+
+@pytest.mark.parametrize("phase", ["training", "validation", "checkpoint"])
+def test_where_a_killed_process_was_is_known(tmp_path: Path, phase: str) -> None:
+    found = killed_while(tmp_path, phase, kills=1)
+    assert (found["kind"], found["phase"]) == ("out_of_memory_killer", phase)
+    assert (found["rank"], found["step"], found["epoch"]) == (1, 12, 4)
+    assert [path.name for path in tmp_path.iterdir()] == ["failure.json"]
+
+
+@pytest.mark.parametrize("kills", [0, None])
+def test_a_kill_that_the_kernel_does_not_own_up_to(tmp_path: Path, kills: int | None) -> None:
+    assert killed_while(tmp_path, "validation", kills)["kind"] == "killed"
+
+
+def test_a_loader_that_the_kernel_killed(tmp_path: Path) -> None:
+    put_down(tmp_path, 0, RuntimeError("DataLoader worker (pid 7) is killed by signal: Killed. "))
+    assert collect(tmp_path, Ended(returncode=5, kills=1))["kind"] == "out_of_memory_killer"
+
+
+@pytest.mark.parametrize("digest", ["sha256:1", "sha256:2"])
+def test_what_was_predicted_and_measured_is_told(tmp_path: Path, digest: str) -> None:
+    """Only that of the very config that failed."""
+    mib = 2**20
+    figures = {"digest": "sha256:1", "predicted_bytes": 900 * mib, "peak_bytes": 950 * mib,
+               "capacity_bytes": 2000 * mib}  # fmt: skip
+    (tmp_path / "dry_run.json").write_text(json.dumps(figures))
+    put_down(tmp_path, 0, MemoryError("Unable to allocate"))
+    found = collect(tmp_path, Ended(returncode=5), digest)
+    known = digest == "sha256:1"
+    assert found["predicted_bytes"] == (900 * mib if known else None)
+    assert found["measured_bytes"] == (950 * mib if known else None)
+    assert found["capacity_bytes"] == (2000 * mib if known else None)
+    told = "Memory: predicted 900 MB, measured by the dry run 950 MB, there was 2000 MB"
+    assert (told in failures.explain(found)) is known

@@ -2,7 +2,8 @@
 
 With this directory on PYTHONPATH, a dry run reports the peaks that STAND_IN_PEAKS names (MiB by
 "batch_size use_amp"), and a training runs out of memory as torch does on a GPU where the batch is
-larger than STAND_IN_LARGEST_BATCH, and else runs on the CPU. The wizard itself is left as it is.
+larger than STAND_IN_LARGEST_BATCH, at once or after STAND_IN_FAILS_AFTER steps, and else runs on
+the CPU. The wizard itself is left as it is.
 """
 
 import json
@@ -46,11 +47,15 @@ def train_on_cpu(run_dir: Path) -> None:
     from srwizard.train import distributed, failures
 
     run = runconfig.load(run_dir)
-    if run.training.batch_size > int(os.environ["STAND_IN_LARGEST_BATCH"]):
-        error = torch.OutOfMemoryError(
-            "CUDA out of memory. Tried to allocate 1.21 GiB. GPU 0 has a total capacity of "
-            "23.60 GiB of which 512.00 MiB is free."
-        )
+    error = torch.OutOfMemoryError(
+        "CUDA out of memory. Tried to allocate 1.21 GiB. GPU 0 has a total capacity of "
+        "23.60 GiB of which 512.00 MiB is free."
+    )
+    too_large = run.training.batch_size > int(os.environ["STAND_IN_LARGEST_BATCH"])
+    steps = os.environ.get("STAND_IN_FAILS_AFTER")
+    if too_large and steps is not None:
+        fail_after(int(steps), error)
+    elif too_large:
         failures.record(run_dir, error, 0, {"phase": "training", "step": 7, "epoch": 1})
         os._exit(5)
     original = distributed.joined
@@ -59,6 +64,20 @@ def train_on_cpu(run_dir: Path) -> None:
         return original(devices.model_copy(update={"gpus": [], "backend": "gloo"}), *rest)
 
     distributed.joined = joined
+
+
+def fail_after(steps: int, error: Exception) -> None:
+    """Let the training loop run out of memory once it has taken so many steps."""
+    from srwizard.train import loop
+
+    original = loop.optimizer_step
+
+    def optimizer_step(training: Any, *rest: Any) -> float:
+        if training.progress.steps >= steps:
+            raise error
+        return original(training, *rest)
+
+    loop.optimizer_step = optimizer_step
 
 
 NAME, ARGUMENTS = module()

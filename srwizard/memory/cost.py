@@ -1,0 +1,94 @@
+"""How much time operators take, to compare one config with another; no measure of seconds.
+
+Each operator takes what its arithmetic or its memory traffic takes, whichever is longer, and a
+constant for the call (the roofline model: Williams et al., 2009, doi:10.1145/1498765.1498785).
+Arithmetic is counted by PyTorch's own formulas (torch.utils.flop_counter), traffic is every tensor
+read or written once. Recomputed blocks are seen twice because they are dispatched twice.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+from torch.utils._pytree import tree_leaves
+from torch.utils.flop_counter import flop_registry
+
+from srwizard.devices import fast_bfloat16
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What a device does in a second; only the relations between these matter.
+
+    Args:
+        operations: floating-point operations in 32 bits.
+        faster_in_16_bits: how many times as many in bfloat16.
+        traffic: bytes to and from memory.
+        call: seconds of one operator, however small.
+    """
+
+    operations: float
+    faster_in_16_bits: float
+    traffic: float
+    call: float
+
+
+GPU = Machine(operations=2e13, faster_in_16_bits=3.0, traffic=8e11, call=5e-6)
+"""Sustained figures of cards such as the RTX 3090 and the A100, without TF32 for products."""
+LINK = 2e10
+"""Bytes in a second between processes that exchange gradients."""
+
+
+def cpu_machine() -> Machine:
+    """Return a CPU of this kind; without bfloat16 of its own it converts to 32 bits and back."""
+    return Machine(
+        operations=1e11,
+        faster_in_16_bits=1.8 if fast_bfloat16() else 0.6,
+        traffic=1.5e10,
+        call=5e-6,
+    )
+
+
+class Cost:
+    """Adds up what operators take on a machine.
+
+    Attributes:
+        seconds: so far, in the units of the machine.
+    """
+
+    def __init__(self, machine: Machine) -> None:
+        self.seconds = 0.0
+        self._machine = machine
+        self._views: dict[Any, bool] = {}
+
+    def add(self, operator: Any, arguments: tuple[Any, ...], kwargs: Any, result: Any) -> float:
+        """Return what one operator takes."""
+        view = self._views.get(operator)
+        if view is None:
+            view = self._views[operator] = _is_view(operator)
+        if view:
+            return 0.0
+        machine = self._machine
+        moved, narrow = 0, False
+        for part in tree_leaves((arguments, result)):
+            if isinstance(part, Tensor):
+                moved += part.numel() * part.element_size()
+                narrow = narrow or part.element_size() == 2
+        formula = flop_registry.get(operator._overloadpacket)
+        seconds = moved / machine.traffic
+        if formula is not None:
+            speed = machine.operations * (machine.faster_in_16_bits if narrow else 1.0)
+            operations = formula(*arguments, **(kwargs or {}), out_val=result)
+            seconds = max(seconds, operations / speed)
+        return seconds + machine.call
+
+
+def _is_view(operator: Any) -> bool:
+    """Tell whether an operator only looks at its input in another way."""
+    returned = operator._schema.returns
+    return any(part.alias_info is not None and not part.alias_info.is_write for part in returned)
+
+
+def exchange_seconds(parameters: int, processes: int) -> float:
+    """Return what the exchange of gradients takes: a ring passes them round almost twice."""
+    return 2 * 4 * parameters * (processes - 1) / processes / LINK
