@@ -67,7 +67,7 @@ def run_of_answers(path: Path, overrides: Sequence[str], *, imagined_gpu: bool) 
     Raises:
         UsageError, DatasetError, NeedsPersonError: as in the wizard.
     """
-    document = yamlfile.read(path, overrides)
+    document = yamlfile.read(path, tuple(overrides))
     answers = parse_answers(document)
     amp_is_decided = answers.has("memory.use_amp")
     if imagined_gpu:

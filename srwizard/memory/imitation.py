@@ -7,7 +7,7 @@ CPU tensors stand in for its memory.
 
 import contextlib
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -281,7 +281,7 @@ class Imitation:
         return sum(array.nbytes for array in arrays)
 
 
-ADAM = adam
+ADAM: Callable[..., None] = adam
 """What really computes a step of Adam and AdamW."""
 
 

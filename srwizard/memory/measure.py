@@ -135,6 +135,7 @@ def _judged(run: RunConfig, capacities: list[int], ranks: list[dict[str, Any]]) 
         peak, capacity = fullest
     else:
         peak, capacity = sum(peaks), capacities[0]
+    times = _times(run, ranks)
     return DryRun(
         verdict=judge(peak, capacity),
         device=_device_text(run),
@@ -145,7 +146,10 @@ def _judged(run: RunConfig, capacities: list[int], ranks: list[dict[str, Any]]) 
         ratio=peak / capacity if capacity > 0 else None,
         ranks=ranks,
         digest=run.digest,
-        **_times(run, ranks),
+        step_seconds=times["step_seconds"],
+        epoch_seconds=times["epoch_seconds"],
+        validation_seconds=times["validation_seconds"],
+        run_seconds=times["run_seconds"],
     )
 
 
