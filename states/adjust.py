@@ -35,7 +35,7 @@ from srwizard.resolve import resolve
 from srwizard.runconfig import RunConfig
 from srwizard.states.diagnose import recorded_failure
 from srwizard.states.frozen import run_directory
-from srwizard.train.failures import FOR_WANT_OF_MEMORY
+from srwizard.train.failure_kinds import FOR_WANT_OF_MEMORY
 from srwizard.train.launch import LAST_CHECKPOINT
 from srwizard.units import megabytes_text
 

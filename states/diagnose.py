@@ -11,7 +11,8 @@ from srwizard.errors import TrainingFailedError
 from srwizard.failure_remedies import remedies_for
 from srwizard.i18n import translate as _
 from srwizard.states.frozen import run_directory
-from srwizard.train.failures import FAILURE_FILE, FOR_WANT_OF_MEMORY, UNKNOWN, explain
+from srwizard.train.failure_kinds import FOR_WANT_OF_MEMORY, UNKNOWN
+from srwizard.train.failures import FAILURE_FILE, explain
 
 
 def run(conversation: Conversation) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from srwizard import i18n, reference
-from srwizard.train.failures import CATALOGUE
+from srwizard.train.failure_kinds import CATALOGUE
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"

@@ -1,4 +1,4 @@
-"""`srwizard evaluate`: score a split with a checkpoint."""
+"""`srwizard evaluate` and `srwizard report`: how good a run is."""
 
 import json
 from pathlib import Path
@@ -48,4 +48,12 @@ def evaluate(run_dir: Path, split: Any, checkpoint: Any, as_json: bool) -> None:
     print(_("Written to {path}", path=file_of(run_dir, split, checkpoint)))
 
 
-COMMANDS = (evaluate,)
+@command(_("Write the report of a run anew."))
+@run_directory
+def report(run_dir: Path) -> None:
+    from srwizard.report import write_report
+
+    print(_("Report: {path}", path=write_report(run_dir.absolute())))
+
+
+COMMANDS = (evaluate, report)

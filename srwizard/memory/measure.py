@@ -18,6 +18,7 @@ from srwizard.i18n import translate as _
 from srwizard.memory.verdict import Verdict, judge
 from srwizard.runconfig import RunConfig
 from srwizard.train import failures, processes
+from srwizard.train.failure_kinds import FOR_WANT_OF_MEMORY
 
 REHEARSAL = "srwizard.memory.rehearsal"
 FILE_NAME = failures.DRY_RUN_FILE
@@ -172,7 +173,7 @@ def _times(run: RunConfig, ranks: list[dict[str, Any]]) -> dict[str, float]:
 
 
 def _out_of_memory(run: RunConfig, capacities: list[int], failure: dict[str, Any]) -> DryRun:
-    if failure["kind"] not in failures.FOR_WANT_OF_MEMORY:
+    if failure["kind"] not in FOR_WANT_OF_MEMORY:
         raise TrainingFailedError(
             "\n".join([_("The dry run failed."), *failures.explain(failure)]),
         )

@@ -10,7 +10,7 @@ import torch
 from srwizard import files
 from srwizard.train import checkpoint
 from srwizard.train.checkpoint import LAST, CheckpointError
-from srwizard.train.failures import recognise
+from srwizard.train.failure_kinds import recognise
 from srwizard.train.loop import Callbacks
 from srwizard.train.resuming import load_best, resume, save
 from tests.datasets import write_dataset

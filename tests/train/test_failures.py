@@ -11,7 +11,8 @@ import torch
 
 from srwizard import files, i18n
 from srwizard.train import failures, processes
-from srwizard.train.failures import CATALOGUE, UNKNOWN, NonFiniteLossError, collect, recognise
+from srwizard.train.failure_kinds import CATALOGUE, KILLED_BY_KERNEL, UNKNOWN, recognise
+from srwizard.train.failures import NonFiniteLossError, collect
 from srwizard.train.processes import Ended
 from srwizard.train.whereabouts import Whereabouts
 from tests.datasets import write_dataset
@@ -29,7 +30,7 @@ SAID = {
         "ImportError: libtorch_cpu.so: failed to map segment from shared object",
         "OSError: [Errno 12] Cannot allocate memory",
     ],
-    "out_of_memory_killer": [failures.KILLED_BY_KERNEL],
+    "out_of_memory_killer": [KILLED_BY_KERNEL],
     "killed": [
         "signal 9",
         "RuntimeError: DataLoader worker (pid 7) is killed by signal: Killed. ",

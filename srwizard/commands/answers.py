@@ -1,0 +1,43 @@
+"""`srwizard answers`: print an answers file."""
+
+import json
+
+import click
+
+from srwizard.commands.options import command
+from srwizard.errors import UsageError
+from srwizard.i18n import translate as _
+
+
+@command(_("Print an answers file: a template, its schema, or that of an earlier run."))
+@click.option("--template", is_flag=True, help=_("Every key, its default and what it means."))
+@click.option("--model", metavar="NAME", help=_("In the template: with this model's parameters."))
+@click.option("--schema", is_flag=True, help=_("A JSON Schema, for editors."))
+@click.option(
+    "--from",
+    "source",
+    metavar="SESSION|RUN_DIR",
+    help=_("The answers of an earlier session or run."),
+)
+def answers(template: bool, model: str | None, schema: bool, source: str | None) -> None:
+    from srwizard.answers_file import json_schema, template_text, text_from
+
+    if sum((template or model is not None, schema, source is not None)) > 1:
+        raise UsageError(
+            _("--template, --schema and --from exclude each other"),
+            _("One of: srwizard answers --template | --schema | --from RUN_DIR"),
+        )
+    if schema:
+        print(json.dumps(json_schema(), indent=2, ensure_ascii=False))
+    elif source is not None:
+        print(text_from(source), end="")
+    elif template or model is not None:
+        print(template_text(model), end="")
+    else:
+        raise UsageError(
+            _("say what to print"),
+            _("One of: srwizard answers --template | --schema | --from RUN_DIR"),
+        )
+
+
+COMMANDS = (answers,)

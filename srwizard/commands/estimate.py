@@ -1,0 +1,82 @@
+"""`srwizard estimate`: predict the peak memory of a run."""
+
+import json
+from pathlib import Path
+
+import click
+
+from srwizard.commands.options import PATH, as_json_option, command, console
+from srwizard.errors import UsageError
+from srwizard.i18n import translate as _
+
+
+@command(_("Predict the peak memory of a run; no GPU is needed for it."))
+@click.argument("run_dir", type=PATH, required=False, metavar="[RUN_DIR]")
+@click.option(
+    "--answers", type=PATH, metavar="FILE", help=_("Of an answers file, without freezing it.")
+)
+@click.option(
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help=_("Override one answer of the file."),
+)
+@click.option("--gpu", metavar="GPU", help=_('A GPU by name ("RTX 3090") or size (24GiB).'))
+@click.option(
+    "--batch-sizes", default="", metavar="8,16", help=_("More batch sizes, separated by commas.")
+)
+@click.option(
+    "--fit",
+    type=click.Choice(["batch_size"]),
+    help=_("Find the largest that fits, with at most 3 dry runs; with --gpu by prediction alone."),
+)
+@as_json_option
+def estimate(
+    run_dir: Path | None,
+    answers: Path | None,
+    overrides: tuple[str, ...],
+    gpu: str | None,
+    batch_sizes: str,
+    fit: str | None,
+    as_json: bool,
+) -> None:
+    from srwizard import estimate as estimating
+    from srwizard.memory.gpu_catalog import capacity
+
+    sizes = _batch_sizes(batch_sizes)
+    if (run_dir is None) == (answers is None) or (overrides and answers is None):
+        raise UsageError(
+            _("estimate takes either a run directory or --answers FILE, the latter with --set"),
+            _("For example: srwizard estimate --answers FILE --set training.batch_size=8"),
+        )
+    if gpu is not None:
+        capacity(gpu)  # a mistake is told before anything is read
+    if answers is not None:
+        run = estimating.run_of_answers(answers, overrides, imagined_gpu=gpu is not None)
+    else:
+        assert run_dir is not None
+        run = estimating.frozen_run(run_dir)
+    found = estimating.estimate(run, gpu=gpu, batch_sizes=sizes, fit_batch=fit is not None)
+    if as_json:
+        print(json.dumps(found, indent=2))
+    else:
+        console.print(estimating.estimate_text(found))
+
+
+def _batch_sizes(given: str) -> list[int]:
+    words = [word.strip() for word in given.split(",") if word.strip()]
+    wrong = [word for word in words if not word.isdecimal() or int(word) == 0]
+    if wrong:
+        raise UsageError(
+            _(
+                "--batch-sizes {given}: {wrong} is not a whole number above 0",
+                given=given,
+                wrong=wrong[0],
+            ),
+            _("For example: --batch-sizes 8,16"),
+        )
+    return [int(word) for word in words]
+
+
+COMMANDS = (estimate,)
