@@ -71,10 +71,11 @@ def dry_run(run_dir: Path) -> DryRun:
         with tempfile.TemporaryDirectory(prefix=SCRATCH_PREFIX, dir=run_dir) as name:
             scratch = Path(name)
             ended = processes.start(run, log, REHEARSAL, str(run_dir), str(scratch))
+            # Also where it was about to end: what follows would be a training.
+            if ended.stop_asked and not failures.causes(scratch):
+                raise InterruptedByUserError(_("the dry run was interrupted"))
             if ended.returncode == 0:
                 result = _judged(run, capacities, _rank_figures(scratch))
-            elif ended.stop_asked and not failures.causes(scratch):
-                raise InterruptedByUserError(_("the dry run was interrupted"))
             else:
                 result = _out_of_memory(run, capacities, failures.collect(scratch, ended))
     files.write_json(run_dir / FILE_NAME, asdict(result))
