@@ -50,6 +50,7 @@ def super_resolve_tiled(
             ).to(lr.device)
             total[..., hr_rows, hr_columns] += part * ramp
             weights[hr_rows, hr_columns] += ramp
+            del part, ramp  # not to be held beside what the network needs for the next tile
     assert total is not None
     return total / weights
 
