@@ -41,7 +41,7 @@ def test_against_a_loss_that_is_not_finite_no_memory_is_saved(failed: Fail) -> N
     screen.send("2")
     screen.wait_for("» 2. clip_grad_norm 1")
     screen.send(ENTER)
-    screen.wait_for("clip_grad_norm 1.0")
+    screen.wait_for("Largest norm of the gradient 1.0")
     screen.wait_for("? Go ahead?")
     screen.kill()
 

@@ -349,15 +349,19 @@ def test_a_model_that_cannot_be_built_is_named(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_cost_follows_what_is_computed() -> None:
-    """Recomputing costs time, windows and mixed precision save it on a GPU; nothing is measured."""
+    """Recomputing costs time, windows and mixed precision save it on a GPU; nothing is measured.
+
+    Of a residual block of two convolutions only the first is computed again: what the second gives
+    is not needed on the way back. That is a sixth of the block's work.
+    """
 
     def cost(**changes: Any) -> float:
-        params = {"num_features": 64, "num_blocks": 8}
-        run = config("EDSR", params=params, hr_shape=(256, 256), batch_size=4, **changes)
+        params = {"num_features": 64, "num_blocks": 32}
+        run = config("EDSR", params=params, hr_shape=(256, 256), batch_size=16, **changes)
         return predict(on_gpu(run, "A100")).step_cost
 
     plain = cost()
-    assert 1.15 < cost(gradient_checkpointing=True) / plain < 1.5
+    assert 1.08 < cost(gradient_checkpointing=True) / plain < 1 + 1 / 6
     assert 0.2 < cost(patch_size=128) / plain < 0.35
     assert cost(use_amp=True) < 0.9 * plain
 
