@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from bench.memory import compare, make_run, write_dataset
+from srwizard.devices import fast_bfloat16
 from srwizard.errors import UsageError
 from srwizard.memory.gpu_catalog import capacity
 from srwizard.memory.imitation import FakeLoader, Imitation
@@ -372,7 +373,12 @@ def test_wizard_can_import_it_without_torch() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("changes", [{}, {"use_amp": True, "processes": 2}], ids=["plain", "ddp"])
+@pytest.mark.parametrize(
+    "changes",
+    # A CPU that only emulates bfloat16 would take minutes.
+    [{}, {"use_amp": fast_bfloat16(), "processes": 2}],
+    ids=["plain", "ddp"],
+)
 def test_prediction_agrees_with_a_dry_run(tmp_path: Path, changes: dict[str, Any]) -> None:
     root = tmp_path / "data"
     write_dataset(root)
