@@ -166,14 +166,17 @@ class Imitation:
         self._modes = contextlib.ExitStack()
 
     def __enter__(self) -> "Imitation":
-        if self._fake:
-            self._modes.enter_context(FakeTensorMode())
-        if self.run.devices.gpus:
-            self._modes.enter_context(CUDAAutocast())
-        self._modes.enter_context(self.tracker)
-        self.statistics = {level: _no_statistics(self.run, level) for level in LEVELS}
-        self.training = self._set_up()
-        self._buckets = self._ddp_buckets()
+        # A network that cannot be built must not leave the modes on for whatever comes next.
+        with contextlib.ExitStack() as modes:
+            if self._fake:
+                modes.enter_context(FakeTensorMode())
+            if self.run.devices.gpus:
+                modes.enter_context(CUDAAutocast())
+            modes.enter_context(self.tracker)
+            self.statistics = {level: _no_statistics(self.run, level) for level in LEVELS}
+            self.training = self._set_up()
+            self._buckets = self._ddp_buckets()
+            self._modes = modes.pop_all()
         return self
 
     def __exit__(self, *exception: Any) -> None:
