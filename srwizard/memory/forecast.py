@@ -9,6 +9,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,10 +18,12 @@ from typing import Any
 import platformdirs
 
 from srwizard import files
+from srwizard.devices import cpu
 from srwizard.runconfig import RunConfig
 from srwizard.train.processes import end_with_parent
 
 FORECASTER = "srwizard.memory.forecaster"
+MOST_TOGETHER = 4
 PATIENCE_SECONDS = 300
 CONTENT = 2
 """Raised when a forecast comes to hold more, or other figures."""
@@ -74,13 +77,18 @@ def note_step_seconds(run: RunConfig, seconds: float) -> None:
 
 
 def forecasts(runs: Sequence[RunConfig]) -> list[Forecast | None]:
-    """Return the forecast of each run, once all are made; None where one cannot be."""
-    child = begin(runs)
-    if child is not None:
-        try:
-            child.wait(PATIENCE_SECONDS)
-        except subprocess.TimeoutExpired:
-            child.kill()
+    """Return the forecast of each run, once all are made; None where one cannot be.
+
+    As many processes as there are cores share them: a person waits for the last one.
+    """
+    together = min(cpu().cores, MOST_TOGETHER)
+    until = time.monotonic() + PATIENCE_SECONDS
+    for child in [begin(runs[place::together]) for place in range(together)]:
+        if child is not None:
+            try:
+                child.wait(max(until - time.monotonic(), 0.0))
+            except subprocess.TimeoutExpired:
+                child.kill()
     return [known(run) for run in runs]
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from srwizard.answers import Answers
+from srwizard.answers import Answers, model_parameters
 from srwizard.i18n import translate as _
 from srwizard.models.catalog import ModelCard, cards, problems, resolve_parameters
 
@@ -154,7 +154,7 @@ def _lighter_models(answers: Answers, hr_shape: tuple[int, int]) -> Iterator[Rem
     chosen = cards().get(answers.model.name or "")
     if chosen is None:
         return
-    present = resolve_parameters(chosen, answers.model.params)
+    present = model_parameters(answers.model)
     smallest = False
     for size in LIGHTER_SIZES:
         preset = chosen.sizes.get(size)
@@ -166,7 +166,7 @@ def _lighter_models(answers: Answers, hr_shape: tuple[int, int]) -> Iterator[Rem
             smallest = size == LIGHTER_SIZES[-1]
         elif _can_be_used(chosen, resolved, answers, hr_shape):
             yield Remedy(
-                {"model.params": params},
+                {"model.params": params, **_let_go(answers, "weights")},
                 _("{model} of size {size}", model=chosen.name, size=size),
                 _("another network, which can represent less"),
                 "lighter_model",
@@ -184,11 +184,20 @@ def _another_model(
         resolved = resolve_parameters(other, preset)
         if other.name != chosen.name and _can_be_used(other, resolved, answers, hr_shape):
             yield Remedy(
-                {"model.name": other.name, "model.params": preset},
+                {
+                    "model.name": other.name,
+                    "model.params": preset,
+                    **_let_go(answers, "size", "weights"),
+                },
                 _("{model} of size {size}", model=other.name, size=LIGHTER_SIZES[-1]),
                 _("another network, which can represent less"),
                 "lighter_model",
             )
+
+
+def _let_go(answers: Answers, *names: str) -> dict[str, Any]:
+    """Return changes that take back what was answered about the model that is left."""
+    return {f"model.{name}": None for name in names if answers.has(f"model.{name}")}
 
 
 def _can_be_used(

@@ -178,7 +178,7 @@ def test_killed_while_the_remedies_are_shown(
     dataset: Path,
 ) -> None:
     screen = out_of_memory(terminal, chinese, nvml_world, dataset)
-    screen.wait_for("? 要修改什么？", patience=240)
+    screen.wait_for("? 要修改什么？", patience=900)
     screen.kill()
     resumed = terminal("resume", columns=120, rows=50)
     answer(resumed, "要修改什么？")
@@ -214,7 +214,7 @@ def test_a_tight_run_is_made_to_fit_before_it_is_launched(
     answer(screen, "激活检查点")
     answer(screen, "训练窗口大小")
     answer(screen, "确认执行?")
-    screen.wait_for("要修改什么？", patience=240)
+    screen.wait_for("要修改什么？", patience=900)
     for shown in ("紧张", "22100 MB", "24576 MB", "89.9 %", "use_amp", "batch_size 16"):
         assert shown in screen.text, shown
     # The first is the least that is predicted to fit; the second leaves more room.
