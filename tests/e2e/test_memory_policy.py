@@ -38,8 +38,11 @@ def test_what_does_not_fit_is_never_launched(
     assert refused.returncode == 4, refused.stderr
     assert "does not fit" in refused.stderr
     assert "memory.when_tight" in refused.stderr
-    assert "batch_size 8 with" in refused.stdout
-    assert json.loads((tmp_path / "run" / "dry_run.json").read_text())["verdict"] == "does not fit"
+    assert "What can be changed" in refused.stdout
+    found = json.loads((tmp_path / "run" / "dry_run.json").read_text())
+    assert found["verdict"] == "does not fit"
+    titles = [remedy["title"] for remedy in found["remedies"]]
+    assert "batch_size 8 with grad_accumulation 2" in titles
     assert not (tmp_path / "run" / "metrics.jsonl").exists()
 
 
