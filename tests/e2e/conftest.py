@@ -60,7 +60,7 @@ def answers(tmp_path: Path, dataset: Path) -> Path:
 def srwizard(tmp_path: Path, environment: dict[str, str]) -> Run:
     """Run the installed command without a terminal."""
 
-    def run(*arguments: object, timeout: float = 120) -> "subprocess.CompletedProcess[str]":
+    def run(*arguments: object, timeout: float = 600) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(
             [PROGRAM, *map(str, arguments)],
             cwd=tmp_path,

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.datasets import write_dataset
 from tests.e2e.conftest import Run
 from tests.nvml.world import World, card
 
@@ -61,8 +62,11 @@ def test_what_is_tight_is_launched_where_that_is_accepted(
 def test_remedies_are_applied_and_measured_again_where_that_is_wanted(
     srwizard: Run, answers: Path, gpu: dict[str, str], tmp_path: Path
 ) -> None:
-    peaks(gpu, batch_16=30000, batch_8=9000, batch_4=8000)
-    done = srwizard("--answers", answers, *GPU, "--set", "memory.when_tight=apply")
+    # Large enough for the batch to matter beside what every process holds on a GPU.
+    root = write_dataset(tmp_path / "larger", hr_shape=(192, 288))
+    larger = ("--set", f"data.root={root}", "--set", "model.params={num_features: 16, num_blocks: 1}")
+    peaks(gpu, batch_16=20500, batch_8=9000, batch_4=8000)
+    done = srwizard("--answers", answers, *GPU, *larger, "--set", "memory.when_tight=apply")
     assert done.returncode == 0, done.stderr
     run = yaml.safe_load((tmp_path / "run" / "run.yaml").read_text())
     assert run["revision"] == 2
