@@ -84,7 +84,7 @@ def stop_after(steps: int) -> Callbacks:
 
 
 def without_times(run_dir: Path) -> list[dict[str, object]]:
-    timed = ("seconds", "samples_per_second")
+    timed = ("seconds", "samples_per_second", "peak_memory_bytes")
     return [{k: v for k, v in event.items() if k not in timed} for event in epochs(run_dir)]
 
 
