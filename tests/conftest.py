@@ -11,6 +11,9 @@ from tests.nvml.world import nvml_library, nvml_world
 
 __all__ = ["nvml_library", "nvml_world"]
 
+# Several tests run at a time: threads that spin while they wait would keep each other waiting.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 # How long an example takes says how busy the machine is, and nothing of what is tested.
 settings.register_profile("srwizard", deadline=None)
 settings.load_profile("srwizard")

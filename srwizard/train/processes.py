@@ -122,6 +122,9 @@ def settings(run: RunConfig) -> dict[str, str]:
     return {
         "CUDA_VISIBLE_DEVICES": ",".join(gpu.uuid for gpu in run.devices.gpus),
         "OMP_NUM_THREADS": str(max(1, cpu().cores // run.devices.processes)),
+        # Threads that wait shall sleep: where somebody else computes on the same cores, those that
+        # spin make a training twenty times as slow.
+        "OMP_WAIT_POLICY": "PASSIVE",
         "TORCH_CPP_LOG_LEVEL": "ERROR",
         # Whatever lies in the user's directory (a models/, a torch.py) is not ours to import.
         "PYTHONSAFEPATH": "1",

@@ -64,7 +64,12 @@ def test_remedies_are_applied_and_measured_again_where_that_is_wanted(
 ) -> None:
     # Large enough for the batch to matter beside what every process holds on a GPU.
     root = write_dataset(tmp_path / "larger", hr_shape=(192, 288))
-    larger = ("--set", f"data.root={root}", "--set", "model.params={num_features: 16, num_blocks: 1}")
+    larger = (
+        "--set",
+        f"data.root={root}",
+        "--set",
+        "model.params={num_features: 16, num_blocks: 1}",
+    )
     peaks(gpu, batch_16=20500, batch_8=9000, batch_4=8000)
     done = srwizard("--answers", answers, *GPU, *larger, "--set", "memory.when_tight=apply")
     assert done.returncode == 0, done.stderr
