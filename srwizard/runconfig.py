@@ -9,6 +9,7 @@ import platform
 import shlex
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal
@@ -125,13 +126,19 @@ def seal(config: RunConfig) -> RunConfig:
 
 def software_versions() -> dict[str, str]:
     """Return the versions that a result depends on, without importing the packages."""
-    versions = {"python": platform.python_version(), "srwizard": __version__}
-    for package in ("torch", "numpy"):
-        try:
-            versions[package] = version(package)
-        except PackageNotFoundError:
-            versions[package] = "missing"
-    return versions
+    return {
+        "python": platform.python_version(),
+        "srwizard": __version__,
+        **{package: _version(package) for package in ("torch", "numpy")},
+    }
+
+
+@cache
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "missing"
 
 
 def write(config: RunConfig, run_dir: Path) -> Path:

@@ -130,6 +130,7 @@ def stale(conversation: Conversation) -> str | None:
 def _model_question(conversation: Conversation) -> Question:
     scale = conversation.session.answers.data.scale
     recommended = next((item.name for item in cards().values() if item.recommended), None)
+    gpus = _first_idle_gpu()
 
     def check(name: str) -> str | None:
         try:
@@ -143,14 +144,14 @@ def _model_question(conversation: Conversation) -> Question:
         kind="one",
         default=recommended,
         help=_("The recommended model is a good first choice; lighter ones train faster."),
-        choices=tuple(_choice(conversation, item) for item in cards().values()),
+        choices=tuple(_choice(conversation, item, gpus) for item in cards().values()),
         check=check,
         person_only=True,
     )
 
 
-def _choice(conversation: Conversation, item: ModelCard) -> Choice:
-    run = _by_default(conversation, item)
+def _choice(conversation: Conversation, item: ModelCard, gpus: list[int]) -> Choice:
+    run = _by_default(conversation, item, gpus)
     return Choice(
         item.name,
         model_title(item),
@@ -196,11 +197,16 @@ def _explained(chosen: ModelCard) -> Iterator[str]:
 def begin_forecasts(conversation: Conversation) -> None:
     """Begin to predict what each model would need on the chosen data, the recommended one first."""
     items = sorted(cards().values(), key=lambda item: not item.recommended)
-    runs = [_by_default(conversation, item) for item in items]
+    gpus = _first_idle_gpu()
+    runs = [_by_default(conversation, item, gpus) for item in items]
     conversation.work_beside(begin([run for run in runs if run is not None]))
 
 
-def _by_default(conversation: Conversation, item: ModelCard) -> RunConfig | None:
+def _first_idle_gpu() -> list[int]:
+    return [gpu.index for gpu in find_devices().gpus if not gpu.busy][:1]
+
+
+def _by_default(conversation: Conversation, item: ModelCard, gpus: list[int]) -> RunConfig | None:
     """Return the run that a model would be by default, or None where it cannot be one."""
     answers = conversation.session.answers.model_copy(deep=True)
     answers.set("model.name", item.name)
@@ -208,7 +214,7 @@ def _by_default(conversation: Conversation, item: ModelCard) -> RunConfig | None
     answers.forget("model.size")
     answers.forget("model.weights")
     if not answers.has("devices.gpus"):
-        answers.set("devices.gpus", [gpu.index for gpu in find_devices().gpus if not gpu.busy][:1])
+        answers.set("devices.gpus", gpus)
     try:
         return resolve(conversation, answers, digests=conversation.session.fingerprint)
     except SrwizardError:
