@@ -16,13 +16,14 @@ def peak_bytes(place: Place) -> int | None:
     if place.device.type == "cuda":
         reserved = int(torch.cuda.max_memory_reserved(place.device))
         return max(map(int, from_all_ranks(place, reserved)))
-    found = [peak for peak in from_all_ranks(place, _peak_resident()) if peak is not None]
+    found = [peak for peak in from_all_ranks(place, peak_resident()) if peak is not None]
     return sum(found) if len(found) == place.world else None
 
 
-def _peak_resident() -> int | None:
+def peak_resident(pid: int | str = "self") -> int | None:
+    """Return the largest resident set of a process so far, None where the system does not say."""
     try:
-        lines = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
+        lines = Path(f"/proc/{pid}/status").read_text(encoding="ascii", errors="replace")
     except OSError:
         return None
     for line in lines.splitlines():

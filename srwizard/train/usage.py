@@ -10,6 +10,7 @@ import psutil
 import torch
 
 from srwizard.train.distributed import Place
+from srwizard.train.peak import peak_resident
 
 DRY_RUN_FILE = "dry_run.json"
 
@@ -56,7 +57,7 @@ def memory_in_use(place: Place, outside_bytes: int = 0) -> tuple[int, int]:
             resident = int(process.memory_info().rss)
             loaders = sum(_own_bytes(loader) for loader in process.children())
             now += resident + loaders
-            peak += max(_peak_resident(process.pid), resident) + loaders
+            peak += max(peak_resident(process.pid) or 0, resident) + loaders
     return now, peak
 
 
@@ -70,12 +71,4 @@ def _ranks(place: Place) -> list[psutil.Process]:
 def _own_bytes(process: psutil.Process) -> int:
     with contextlib.suppress(psutil.Error):
         return int(process.memory_full_info().uss)
-    return 0
-
-
-def _peak_resident(pid: int) -> int:
-    with contextlib.suppress(OSError):
-        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) * 1024
     return 0
