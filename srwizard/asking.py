@@ -97,6 +97,13 @@ def run(
     )
     application.ttimeoutlen = ESCAPE_SECONDS
 
+    def draw_once_more(_application: Any) -> None:
+        # Whether a list needs a scroll bar is known only once it has been drawn.
+        application.after_render.remove_handler(draw_once_more)
+        application.invalidate()
+
+    application.after_render += draw_once_more
+
     def hand_on_errors() -> None:
         # Of its own accord prompt_toolkit prints the traceback and waits for a key.
         asyncio.get_running_loop().set_exception_handler(

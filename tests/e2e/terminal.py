@@ -11,7 +11,7 @@ import pexpect
 import pyte
 
 PROGRAM = str(Path(sys.executable).with_name("srwizard"))
-PATIENCE = 240.0
+PATIENCE = 120.0
 ENTER, ESCAPE, CTRL_A, CTRL_B, CTRL_C, CTRL_U = "\r", "\x1b", "\x01", "\x02", "\x03", "\x15"
 DOWN, UP = "\x1b[B", "\x1b[A"
 
