@@ -229,8 +229,10 @@ def step_of(side: Side, lr: Tensor) -> Callable[[], None]:
 
 def peak(side: Side, lr: Tensor) -> int:
     """Return the peak of live tensors, in bytes, over two steps on a copy of the network."""
+    # Copied before, so that the network it is copied from is not counted. The copy is: its weights
+    # are seen when the first step changes them.
+    net = copy.deepcopy(side.net)
     with StorageTracker() as tracker:
-        net = copy.deepcopy(side.net)
         step = step_of(Side(net, side.use_amp, side.gradient_checkpointing), lr)
         step()
         step()

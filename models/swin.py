@@ -5,7 +5,7 @@ H and W multiples of the window; below, M is the window's side, L = M * M the po
 N = (H / M) * (W / M) the number of windows.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any
 
@@ -219,18 +219,32 @@ class CachedOrders:
 
 
 def run_blocks(
-    blocks: Iterable[nn.Module], field: Tensor, orders: WindowOrders, *, checkpointed: bool
+    blocks: Iterable[nn.Module],
+    field: Tensor,
+    orders: WindowOrders,
+    *,
+    checkpointed: bool,
+    end: Callable[[Tensor], Tensor] | None = None,
 ) -> Tensor:
-    """Pass the points of [B, C, H, W] through Swin blocks, and put them in rows again."""
+    """Pass the points of [B, C, H, W] through Swin blocks, put them in rows again, and end.
+
+    `end` maps [B, C, H, W] to the same shape; with the last blocks it is computed again, so that
+    its input is not kept.
+    """
     x = field.flatten(2).transpose(1, 2)
     now = "rows"
     waiting = list(blocks)
-    while waiting:
+    while len(waiting) > RECOMPUTED_TOGETHER:
         some, waiting = waiting[:RECOMPUTED_TOGETHER], waiting[RECOMPUTED_TOGETHER:]
         x = run_block(partial(_run_some, some, orders, now), x, checkpointed=checkpointed)
         now = _order_of(some[-1])
-    x = orders.step(x, now, "rows")
-    return x.transpose(1, 2).reshape(field.shape)
+
+    def last(x: Tensor) -> Tensor:
+        in_rows = orders.step(_run_some(waiting, orders, now, x), _order_of(waiting[-1]), "rows")
+        y = in_rows.transpose(1, 2).reshape(field.shape)
+        return y if end is None else end(y)
+
+    return run_block(last, x, checkpointed=checkpointed)
 
 
 def _run_some(blocks: Sequence[nn.Module], orders: WindowOrders, now: str, x: Tensor) -> Tensor:

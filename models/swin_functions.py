@@ -17,11 +17,11 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-PIECE_BYTES = 4 * 2**20
+PIECE_BYTES = 2 * 2**20
 """Scores of one piece; they fit the cache of a processor."""
 MOST_PIECES = 16
 """More would cost more in calls than they save in memory."""
-PIECE_ROWS = 2048
+PIECE_ROWS = 1024
 """Rows of one piece of the feed-forward part."""
 EPSILON = 1e-5
 
@@ -78,25 +78,26 @@ class AttentionHalf(torch.autograd.Function):
             proj_sums = [torch.zeros_like(proj_weight), torch.zeros_like(proj_weight[:, 0])]
             bias_sum = torch.zeros_like(bias, dtype=torch.float32)
             to_x = torch.empty_like(x)
-            for piece in window_pieces(x, num_heads):
+
+            def go_back(piece: slice) -> None:
                 rows = gradient[piece].to(kind).flatten(0, 1)
                 query, key, value = heads_of(qkv[piece], 3, num_heads)
                 shares = probabilities(query, key, bias, mask, piece)
                 proj_sums[0] += rows.T @ joined(shares @ value)
                 proj_sums[1] += rows.sum(0, dtype=torch.float32)
                 to_attended = heads_of((rows @ proj_matrix).view(x[piece].shape), 1, num_heads)[0]
-                to_value = shares.transpose(-2, -1) @ to_attended
-                to_shares = to_attended @ value.transpose(-2, -1)
-                to_scores = aten._softmax_backward_data(to_shares, shares, -1, kind)
-                bias_sum += to_scores.sum(0, dtype=torch.float32)
-                to_qkv = torch.stack(
-                    [
-                        (to_scores @ key) * scale,
-                        to_scores.transpose(-2, -1) @ query * scale,
-                        to_value,
-                    ]
+                to_qkv = torch.empty_like(qkv[piece]).view(*x[piece].shape[:2], 3, num_heads, -1)
+                to_query, to_key, to_value = to_qkv.permute(2, 0, 3, 1, 4)
+                to_value.copy_(shares.transpose(-2, -1) @ to_attended)
+                to_scores = aten._softmax_backward_data(
+                    to_attended @ value.transpose(-2, -1), shares, -1, kind
                 )
-                to_rows = to_qkv.permute(1, 3, 0, 2, 4).reshape(len(rows), -1)
+                del shares, value, to_attended
+                bias_sum.add_(to_scores.sum(0, dtype=torch.float32))
+                torch.mul(to_scores @ key, scale, out=to_query)
+                torch.mul(to_scores.transpose(-2, -1) @ query, scale, out=to_key)
+                del to_scores, query, key
+                to_rows = to_qkv.view(len(rows), -1)
                 normal, *moments = normalised(x[piece], norm_weight, norm_bias)
                 sums[2] += to_rows.T @ normal.to(kind).flatten(0, 1)
                 sums[3] += to_rows.sum(0, dtype=torch.float32)
@@ -105,6 +106,9 @@ class AttentionHalf(torch.autograd.Function):
                 sums[0] += back[1]
                 sums[1] += back[2]
                 torch.add(gradient[piece], back[0].to(x.dtype), out=to_x[piece])
+
+            for piece in window_pieces(x, num_heads):
+                go_back(piece)  # what a piece needs goes before the next one comes
         return to_x, *sums, *proj_sums, bias_sum.to(bias.dtype), None, None
 
 
@@ -147,7 +151,8 @@ class FeedForwardHalf(torch.autograd.Function):
             like = (norm_weight, norm_bias, weight1, weight1[:, 0], weight2, weight2[:, 0])
             sums = [torch.zeros_like(part, dtype=torch.float32) for part in like]
             to_x = torch.empty_like(x)
-            for piece in row_pieces(x):
+
+            def go_back(piece: slice) -> None:
                 rows = gradient[piece].to(kind)
                 sums[4] += rows.T @ torch.nn.functional.gelu(hidden[piece])
                 sums[5] += rows.sum(0, dtype=torch.float32)
@@ -156,10 +161,14 @@ class FeedForwardHalf(torch.autograd.Function):
                 sums[2] += to_hidden.T @ normal.to(kind)
                 sums[3] += to_hidden.sum(0, dtype=torch.float32)
                 to_normal = to_hidden @ matrix1
+                del to_hidden, normal
                 back = normalised_backward(to_normal, x[piece], moments, norm_weight, norm_bias)
                 sums[0] += back[1]
                 sums[1] += back[2]
                 torch.add(gradient[piece], back[0].to(x.dtype), out=to_x[piece])
+
+            for piece in row_pieces(x):
+                go_back(piece)
         return to_x, *sums
 
 

@@ -48,9 +48,7 @@ class ResidualSwinGroup(nn.Module):
     def forward(self, x: Tensor, orders: WindowOrders, checkpointed: bool) -> Tensor:
         """Map [B, C, H, W] to the same shape."""
         blocks = self.residual_group["blocks"].children()
-        y = run_blocks(blocks, x, orders, checkpointed=checkpointed)
-        residual: Tensor = self.conv(y)
-        return x + residual
+        return x + run_blocks(blocks, x, orders, checkpointed=checkpointed, end=self.conv)
 
 
 class SwinIR(nn.Module):
