@@ -163,9 +163,46 @@ class DevicesAnswers(Section):
         default_factory=list, description=N_("GPU numbers as `srwizard gpus` shows them; []: CPU")
     )
     processes: int = Field(
-        1, ge=1, le=64, description=N_("processes on a CPU; on GPUs one for each")
+        1, ge=1, le=64, description=N_("processes on a CPU, of each machine; on GPUs one for each")
     )
-    nodes: Literal[1] = Field(1, description=N_("machines"))
+    launcher: Literal["here", "nodes", "slurm"] = Field(
+        "here", description=N_("this machine, several machines by torchrun, or a Slurm job")
+    )
+    nodes: int = Field(1, ge=1, le=1024, description=N_("machines; for nodes and slurm"))
+    gpus_per_node: int = Field(
+        0, ge=0, le=64, description=N_("GPUs of each machine, 0: its CPU; for nodes and slurm")
+    )
+    rdzv_endpoint: Text | None = Field(
+        None, description=N_("where several machines meet: HOST:PORT of one of them; for nodes")
+    )
+    slurm_partition: Text | None = Field(
+        None, description=N_("Slurm: partition; null: the cluster's default")
+    )
+    slurm_account: Text | None = Field(None, description=N_("Slurm: account that is charged"))
+    slurm_time: Text | None = Field(
+        None,
+        description=N_("Slurm: time limit, [days-]hours:minutes:seconds; null: the partition's"),
+    )
+    slurm_memory: Text | None = Field(
+        None, description=N_("Slurm: memory of each machine, such as 64G; null: the partition's")
+    )
+    slurm_cpus: int | None = Field(
+        None, ge=1, le=1024, description=N_("Slurm: cores of each machine; null: one a process")
+    )
+    slurm_directives: list[Text] = Field(
+        default_factory=list,
+        description=N_("Slurm: further options of sbatch, such as --constraint=a100"),
+    )
+
+    @property
+    def on_gpus(self) -> bool:
+        """Whether training runs on GPUs."""
+        return bool(self.gpus) or self.gpus_per_node > 0
+
+    @property
+    def world_size(self) -> int:
+        """Processes of all machines together."""
+        return (len(self.gpus) or self.gpus_per_node or self.processes) * self.nodes
 
 
 class MemoryAnswers(Section):
@@ -175,6 +212,10 @@ class MemoryAnswers(Section):
     )
     patch_size: int | None = Field(
         None, ge=2, description=N_("train on HR windows of this size, a multiple of the scale")
+    )
+    shard: bool = Field(
+        False,
+        description=N_("share weights, gradients and optimizer out to the processes (FSDP)"),
     )
     when_tight: Literal["ask", "stop", "accept", "apply"] = Field(
         "ask",

@@ -143,7 +143,7 @@ def _largest_batch(
             return found.peak_bytes
         return predict(with_batch_size(run, size), baseline_bytes=baseline).peak_bytes
 
-    together = run.devices.processes * run.training.grad_accumulation
+    together = run.devices.world_size * run.training.grad_accumulation
     return fit.largest_batch(
         predicted,
         None if imagined else lambda size: fit.measured(with_batch_size(run, size)),

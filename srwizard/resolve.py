@@ -1,9 +1,16 @@
 """From answers to a run config: every value resolved, nothing left implicit."""
 
 from pathlib import Path
+from typing import Any
 
 from srwizard import runconfig, weights
-from srwizard.answers import Answers, TrainingAnswers, model_parameters, training_defaults
+from srwizard.answers import (
+    Answers,
+    DevicesAnswers,
+    TrainingAnswers,
+    model_parameters,
+    training_defaults,
+)
 from srwizard.conversation import Conversation
 from srwizard.data.fingerprint import fingerprint
 from srwizard.data.layout import scan
@@ -64,6 +71,28 @@ def _weights(answers: Answers) -> runconfig.RunWeights | None:
     return runconfig.RunWeights(path=str(path), sha256=weights.sha256(path))
 
 
+def _elsewhere(devices: DevicesAnswers) -> dict[str, Any]:
+    """Return what a run config says of other machines, where training runs there."""
+    if devices.launcher == "here":
+        return {}
+    given: dict[str, Any] = {
+        "launcher": devices.launcher,
+        "gpus_per_node": devices.gpus_per_node,
+    }
+    if devices.launcher == "nodes":
+        return given | {"rdzv_endpoint": devices.rdzv_endpoint}
+    return given | {
+        "slurm": runconfig.RunSlurm(
+            partition=devices.slurm_partition,
+            account=devices.slurm_account,
+            time=devices.slurm_time,
+            memory=devices.slurm_memory,
+            cpus=devices.slurm_cpus,
+            directives=devices.slurm_directives,
+        )
+    }
+
+
 def resolve(
     conversation: Conversation, answers: Answers, *, digests: dict[str, str] | None = None
 ) -> RunConfig:
@@ -90,7 +119,8 @@ def resolve(
         )
     if digests is None:
         digests = fingerprint_now(summary.root, names, answers)
-    loaders = LOADERS_BESIDE_A_GPU if gpus else 0
+    on_gpus = bool(gpus) or answers.devices.gpus_per_node > 0
+    loaders = LOADERS_BESIDE_A_GPU if on_gpus else 0
     chosen = card(answers.model.name or "")
     training = resolved_training(answers)
     trackers.require(training.trackers)
@@ -125,14 +155,16 @@ def resolve(
                 runconfig.RunGPU(index=number, uuid=gpus[number].uuid, name=gpus[number].name)
                 for number in answers.devices.gpus
             ],
-            processes=len(answers.devices.gpus) or answers.devices.processes,
+            **_elsewhere(answers.devices),
+            processes=len(gpus) or answers.devices.gpus_per_node or answers.devices.processes,
             nodes=answers.devices.nodes,
-            backend="nccl" if gpus else "gloo",
+            backend="nccl" if on_gpus else "gloo",
         ),
         memory=runconfig.RunMemory(
             use_amp=answers.memory.use_amp,
             gradient_checkpointing=answers.memory.gradient_checkpointing,
             patch_size=answers.memory.patch_size,
+            shard=answers.memory.shard,
         ),
         software=runconfig.software_versions(),
     )

@@ -75,19 +75,49 @@ class RunGPU(Section):
     name: str
 
 
-class RunDevices(Section):
-    """`processes` is the world size: one for each GPU, or as many as chosen on a CPU."""
+class RunSlurm(Section):
+    """What the job asks Slurm for; None: what the cluster grants of its own accord."""
 
+    partition: str | None = None
+    account: str | None = None
+    time: str | None = None
+    memory: str | None = None
+    cpus: int | None = None
+    directives: list[str] = Field(default_factory=list)
+
+
+class RunDevices(Section):
+    """Where training runs.
+
+    `processes` are those of one machine: one for each GPU, or as many as chosen on a CPU. On this
+    machine the GPUs are named; on others (`launcher` "nodes" or "slurm") they are only counted.
+    """
+
+    launcher: Literal["here", "nodes", "slurm"] = "here"
     gpus: list[RunGPU]
+    gpus_per_node: int = 0
     processes: int
     nodes: int
     backend: Literal["gloo", "nccl"]
+    rdzv_endpoint: str | None = None
+    slurm: RunSlurm | None = None
+
+    @property
+    def on_gpus(self) -> bool:
+        """Whether training runs on GPUs."""
+        return bool(self.gpus) or self.gpus_per_node > 0
+
+    @property
+    def world_size(self) -> int:
+        """Processes of all machines together."""
+        return self.processes * self.nodes
 
 
 class RunMemory(Section):
     use_amp: bool
     gradient_checkpointing: bool
     patch_size: int | None
+    shard: bool = False
 
 
 class RunConfig(Section):
@@ -108,7 +138,7 @@ class RunConfig(Section):
     @property
     def global_batch(self) -> int:
         """Samples in one optimizer step, over all processes and micro-batches."""
-        return self.training.batch_size * self.training.grad_accumulation * self.devices.processes
+        return self.training.batch_size * self.training.grad_accumulation * self.devices.world_size
 
     @property
     def scoring_batch(self) -> int:

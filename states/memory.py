@@ -80,7 +80,7 @@ def patch_problem_now(conversation: Conversation) -> str | None:
 
 
 def _amp_question(conversation: Conversation) -> Question:
-    on_cpu = not conversation.session.answers.devices.gpus
+    on_cpu = not conversation.session.answers.devices.on_gpus
     slow = on_cpu and not fast_bfloat16()
     return Question(
         key="memory.use_amp",

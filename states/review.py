@@ -182,7 +182,7 @@ def _batch_notice(conversation: Conversation) -> str | None:
     total = (
         answers.training.batch_size
         * answers.training.grad_accumulation
-        * max(answers.devices.processes, 1)
+        * answers.devices.world_size
     )
     steps = chosen_dataset(conversation).steps["train"]
     if total <= steps:
@@ -198,7 +198,7 @@ def _batch_notice(conversation: Conversation) -> str | None:
 def _batch_text(conversation: Conversation) -> str:
     answers = conversation.session.answers
     batch, accumulation = answers.training.batch_size, answers.training.grad_accumulation
-    processes = answers.devices.processes
+    processes = answers.devices.world_size
     factors = [str(batch)]
     if accumulation > 1:
         factors.append(_("{count} micro-batches", count=accumulation))

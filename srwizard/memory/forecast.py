@@ -132,6 +132,8 @@ def file_of(run: RunConfig) -> Path:
             run.devices.processes,
             run.devices.backend,
             *(g.name for g in run.devices.gpus),
+            run.devices.gpus_per_node,
+            run.devices.nodes,
         ],
         "memory": run.memory.model_dump(),
         "software": run.software,

@@ -170,7 +170,7 @@ class Imitation:
         with contextlib.ExitStack() as modes:
             if self._fake:
                 modes.enter_context(FakeTensorMode())
-            if self.run.devices.gpus:
+            if self.run.devices.on_gpus:
                 modes.enter_context(CUDAAutocast())
             modes.enter_context(self.tracker)
             self.statistics = {level: _no_statistics(self.run, level) for level in LEVELS}
@@ -195,7 +195,7 @@ class Imitation:
             patch_size = self.run.memory.patch_size if split == "train" else None
             loader: Any = FakeLoader(plan, self.run, patch_size)
             training.loaders[split] = (plan, loader)
-        if self.run.devices.gpus:
+        if self.run.devices.on_gpus:
             for group in training.optimizer.param_groups:
                 group["foreach"] = True  # what AdamW chooses by itself for parameters on CUDA
         return training
@@ -206,7 +206,7 @@ class Imitation:
         They are cut into 25 MiB each, but all of them stay; see "Internal design" in PyTorch's
         notes on DistributedDataParallel.
         """
-        if self.run.devices.processes == 1:
+        if self.run.devices.world_size == 1:
             return None
         trained = [part for part in self.training.bare.parameters() if part.requires_grad]
         return torch.empty(sum(part.numel() for part in trained), dtype=trained[0].dtype)
@@ -304,7 +304,7 @@ def _contents(run: RunConfig) -> Contents:
     most = run.training.batch_size * run.training.grad_accumulation
     fields = {}
     for split in SPLITS:
-        share = -(-run.data.steps[split] // run.devices.processes)
+        share = -(-run.data.steps[split] // run.devices.world_size)
         steps = tuple(map(str, range(min(share, most))))
         for level in LEVELS:
             for name in run.data.variables:

@@ -124,7 +124,7 @@ def _predict(run: RunConfig, baseline_bytes: int) -> Prediction:
     from srwizard.memory.tracker import StorageTracker
 
     started = time.perf_counter()
-    on_gpu = bool(run.devices.gpus)
+    on_gpu = run.devices.on_gpus
     scratch = cuda_scratch if on_gpu else functools.partial(cpu_scratch, threads=_threads(run))
     tracker = StorageTracker(scratch, Cost(GPU if on_gpu else cpu_machine()).add)
     peaks, ends, costs = [], [], []
@@ -154,7 +154,7 @@ def _predict(run: RunConfig, baseline_bytes: int) -> Prediction:
         fixed_bytes=fixed,
         phases=phases,
         seconds=time.perf_counter() - started,
-        step_cost=costs[0] + exchange_seconds(parameters, run.devices.processes),
+        step_cost=costs[0] + exchange_seconds(parameters, run.devices.world_size),
         operators=tracker.operators,
     )
 

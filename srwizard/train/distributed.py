@@ -34,7 +34,7 @@ def joined(devices: RunDevices) -> Iterator[Place]:
     """Join the process group if there is more than one process; leave it after success."""
     rank, world = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
     device = torch.device("cpu")
-    if devices.gpus:
+    if devices.on_gpus:
         device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
         torch.cuda.set_device(device)
     if world == 1:

@@ -234,7 +234,7 @@ class Run:
         # On a CPU, bfloat16 saves neither time nor memory worth its rounding, unless the run was
         # trained, and scored, with it there.
         rounded = self.config.memory.use_amp and (
-            self.device.type == "cuda" or not self.config.devices.gpus
+            self.device.type == "cuda" or not self.config.devices.on_gpus
         )
         autocast = torch.autocast(self.device.type, dtype=amp_dtype(self.device), enabled=rounded)
         try:
