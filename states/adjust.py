@@ -36,7 +36,7 @@ from srwizard.runconfig import RunConfig
 from srwizard.states.diagnose import recorded_failure
 from srwizard.states.frozen import run_directory
 from srwizard.train.failure_kinds import FOR_WANT_OF_MEMORY
-from srwizard.train.launch import LAST_CHECKPOINT
+from srwizard.train import checkpoint_files
 from srwizard.units import megabytes_text
 
 BEST, ROOMY, SEVERAL, EDIT, ACCEPT, QUIT = "best", "roomy", "several", "edit", "accept", "quit"
@@ -99,12 +99,12 @@ def _against_want_of_memory(conversation: Conversation) -> Offer:
 
 def _surroundings(conversation: Conversation) -> Surroundings:
     variables = chosen_variables(conversation, chosen_dataset(conversation))
-    checkpoint = run_directory(conversation) / LAST_CHECKPOINT
+    run_dir = run_directory(conversation)
     return Surroundings(
         hr_shape=variables[0].hr_shape,
         free_gpus=_free_gpus(conversation.session.answers.devices.gpus),
         # Another network could not go on from the checkpoint that is there.
-        model_is_open=not checkpoint.exists(),
+        model_is_open=not checkpoint_files.exists(run_dir, checkpoint_files.LAST),
     )
 
 

@@ -57,6 +57,7 @@ def logs(run_dir: Path, follow: bool) -> None:
     help=_("Wait for its end no longer than this; else as long as it takes."),
 )
 def stop(run_dir: Path, timeout: float | None) -> None:
+    from srwizard.train import checkpoint_files
     from srwizard.train.standing import advice, figure_parts, state_text
     from srwizard.train.stopping import request_stop, wait_until_ended
 
@@ -79,7 +80,7 @@ def stop(run_dir: Path, timeout: float | None) -> None:
         )  # fmt: skip
     print(" · ".join([state_text(standing), *figure_parts(standing)]))
     if standing["state"] == "stopped" and standing["checkpoint"]:
-        path = run_dir / "checkpoints" / "last.pt"
+        path = checkpoint_files.where(run_dir, checkpoint_files.LAST)
         print(_("The checkpoint is saved: {path}", path=path))
     for line in advice(standing):
         print(line)

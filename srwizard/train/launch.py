@@ -11,13 +11,19 @@ from typing import Any
 from srwizard import runconfig, weights
 from srwizard.errors import EXIT_INTERRUPTED, InterruptedByUserError, TrainingFailedError
 from srwizard.i18n import translate as _
-from srwizard.train import failures, known_runs, processes, trackers, whereabouts
+from srwizard.train import (
+    checkpoint_files,
+    failures,
+    known_runs,
+    processes,
+    trackers,
+    whereabouts,
+)
 from srwizard.train.figures import briefly
 from srwizard.train.processes import Ended, Nodes
 from srwizard.train.records import METRICS_FILE, STOPPING, Records, read_events
 
 WORKER = "srwizard.train.worker"
-LAST_CHECKPOINT = Path("checkpoints") / "last.pt"
 
 
 def launch(run_dir: Path, nodes: Nodes | None = None) -> dict[str, Any]:
@@ -39,7 +45,9 @@ def launch(run_dir: Path, nodes: Nodes | None = None) -> dict[str, Any]:
     """
     run = runconfig.load(run_dir)
     runconfig.verify_dataset(run)
-    if run.model.weights is not None and not (run_dir / LAST_CHECKPOINT).exists():
+    if run.model.weights is not None and not checkpoint_files.exists(
+        run_dir, checkpoint_files.LAST
+    ):
         weights.verify(Path(run.model.weights.path), run.model.weights.sha256)
     trackers.require(run.training.trackers)
     records = Records(run_dir)
@@ -126,6 +134,6 @@ def _stopped(run_dir: Path, records: Records, ended: Ended) -> bool:
 
 def _interrupted(run_dir: Path) -> InterruptedByUserError:
     go_on = _("Go on with: srwizard train {run_dir}", run_dir=shlex.quote(str(run_dir)))
-    if (run_dir / LAST_CHECKPOINT).exists():
+    if checkpoint_files.exists(run_dir, checkpoint_files.LAST):
         return InterruptedByUserError(_("training was stopped; the checkpoint is saved"), go_on)
     return InterruptedByUserError(_("training was stopped before its first step"), go_on)

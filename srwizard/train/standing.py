@@ -14,6 +14,7 @@ import yaml
 
 from srwizard import runconfig
 from srwizard.i18n import translate as _
+from srwizard.train import checkpoint_files
 from srwizard.train.identity import whereabouts
 from srwizard.train.live import memory_text, phase_text, score_parts
 from srwizard.train.records import STOPPING, Records
@@ -61,7 +62,7 @@ def standing_of(run_dir: Path) -> dict[str, Any] | None:
         "pid": status.get("pid"),
         "started": status.get("started"),
         "updated": status.get("time"),
-        "checkpoint": (run_dir / "checkpoints" / "last.pt").is_file(),
+        "checkpoint": checkpoint_files.exists(run_dir, checkpoint_files.LAST),
         "report": (run_dir / "report.html").is_file(),
         **figures,
     }

@@ -13,7 +13,7 @@ from srwizard import i18n, runconfig
 from srwizard.errors import EXIT_INTERRUPTED
 from srwizard.i18n import translate as _
 from srwizard.runconfig import RunConfig
-from srwizard.train import checkpoint, failures, trackers
+from srwizard.train import checkpoint_files, failures, trackers
 from srwizard.train.distributed import Place, joined, wait_for_all
 from srwizard.train.loop import Callbacks, train
 from srwizard.train.processes import end_with_parent, run_and_leave
@@ -91,7 +91,7 @@ def _work(
             if run.model.weights is not None:
                 _say(records, [_("Begins from the weights {path}", path=run.model.weights.path)])
         if resumed:
-            _say(records, [_going_on(training, resumed.name), *resumed.notices])
+            _say(records, [_going_on(training, resumed.path.relative_to(run_dir)), *resumed.notices])
     with ExitStack() as stack:
         screen = stack.enter_context(Screen(training, run_dir, records, enabled=place.is_first))
         if place.is_first:
@@ -114,8 +114,9 @@ def _work(
         if complete:
             note_phase(training, "test")
             _evaluate(training, run_dir, records)
-            if place.is_first:
-                save_examples(training, contents, run_dir / EXAMPLES_FILE)
+            with training.whole() as own:
+                if place.is_first:
+                    save_examples(own, contents, run_dir / EXAMPLES_FILE)
     if not complete:
         if place.is_first:
             records.set_status(STOPPING)
@@ -133,13 +134,13 @@ def _say(records: Records, lines: Iterable[str]) -> None:
         records.log(line)
 
 
-def _going_on(training: Training, name: str) -> str:
+def _going_on(training: Training, path: Path) -> str:
     epochs = training.run.training.epochs
     if training.progress.epoch > epochs:
         return _("All {epochs} epochs are done; only the test split is scored.", epochs=epochs)
     return _(
-        "Going on from checkpoints/{name}.pt, at epoch {epoch} of {epochs}.",
-        name=name,
+        "Going on from {path}, at epoch {epoch} of {epochs}.",
+        path=path,
         epoch=training.progress.epoch,
         epochs=epochs,
     )

@@ -52,6 +52,7 @@ def freeze(
     processes: int = 1,
     patch_size: int | None = None,
     use_amp: bool = False,
+    shard: bool = False,
     model: str = "EDSR",
     params: dict[str, Any] | None = None,
     static_variables: Sequence[str] = (),
@@ -65,6 +66,7 @@ def freeze(
         processes: on the CPU.
         patch_size: side of the HR windows.
         use_amp: whether to compute in bfloat16.
+        shard: whether weights are shared out to the processes.
         model: name of a card.
         params: of the network, where they differ from those of `SMALL_NETWORKS`.
         static_variables: further input channels.
@@ -105,7 +107,7 @@ def freeze(
         training=TrainingAnswers(**settings),
         devices=runconfig.RunDevices(gpus=[], processes=processes, nodes=1, backend="gloo"),
         memory=runconfig.RunMemory(
-            use_amp=use_amp, gradient_checkpointing=False, patch_size=patch_size
+            use_amp=use_amp, gradient_checkpointing=False, patch_size=patch_size, shard=shard
         ),
         software=runconfig.software_versions(),
     )
