@@ -13,7 +13,7 @@ from srwizard import files
 from srwizard.errors import TrainingFailedError
 from srwizard.i18n import translate as _
 from srwizard.runconfig import RunConfig
-from srwizard.train import checkpoint_files, sharded_checkpoint
+from srwizard.train import checkpoint_files
 from srwizard.train.checkpoint_files import BEST, LAST, NAMES
 
 __all__ = ["BEST", "LAST", "NAMES"]
@@ -111,6 +111,8 @@ def _read(source: Path, *, tensors: bool) -> dict[str, Any]:
     if source.is_file():
         state: dict[str, Any] = torch.load(source, map_location="cpu", weights_only=True)
         return state
+    from srwizard.train import sharded_checkpoint
+
     state = sharded_checkpoint.read_rest(source)
     if not tensors:
         return state | {"directory": source}

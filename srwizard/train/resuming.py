@@ -11,7 +11,7 @@ from torch import Tensor
 
 from srwizard import weights
 from srwizard.i18n import translate as _
-from srwizard.train import averaging, checkpoint, checkpoint_files, sharded_checkpoint
+from srwizard.train import averaging, checkpoint, checkpoint_files
 from srwizard.train.checkpoint import BEST, LAST, CheckpointError, DamagedCheckpointError, Progress
 from srwizard.train.distributed import (
     exchange_on_cpu,
@@ -81,6 +81,8 @@ def _weights(training: Training) -> dict[str, Any]:
 
 
 def _begin_saving(training: Training, run_dir: Path, rest: dict[str, Any]) -> None:
+    from srwizard.train import sharded_checkpoint
+
     finish_saving(training)
     names = [name for name, _part in training.bare.named_parameters()]
     groups = training.optimizer.state_dict()["param_groups"]
@@ -106,6 +108,8 @@ def finish_saving(training: Training) -> None:
     """
     saving, training.saving = training.saving, None
     if saving is not None:
+        from srwizard.train import sharded_checkpoint
+
         sharded_checkpoint.finish_save(saving.done)
         if training.place.is_first:
             checkpoint_files.remove_other_than(saving.directory, saving.run_dir)
@@ -229,6 +233,8 @@ def _load(
     if state is None:
         return None
     if "directory" in state:
+        from srwizard.train import sharded_checkpoint
+
         try:
             _put_back_parts(training, state, with_optimizer=with_optimizer)
         except sharded_checkpoint.DamagedError as error:
@@ -257,6 +263,8 @@ def _put_back(training: Training, state: dict[str, Any], *, with_optimizer: bool
 
 
 def _put_back_parts(training: Training, state: dict[str, Any], *, with_optimizer: bool) -> None:
+    from srwizard.train import sharded_checkpoint
+
     directory, group = state["directory"], exchange_on_cpu(training.place)
     kept = sharded_checkpoint.kept_tensors(directory)
     wanted = {f"weights/{name}": part for name, part in training.bare.state_dict().items()}
