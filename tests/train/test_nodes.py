@@ -9,7 +9,8 @@ import pytest
 
 from srwizard import runconfig
 from srwizard.errors import EXIT_USAGE, UsageError
-from srwizard.train.processes import Nodes, as_typed, nodes_of
+from srwizard.train.nodes import Nodes, nodes_of
+from srwizard.train.processes import as_typed
 from tests.datasets import write_dataset
 from tests.train.runs import (
     epochs,
