@@ -84,6 +84,26 @@ def endpoint_problem(endpoint: str) -> str | None:
     return None
 
 
+def _who_is_host(nodes: Nodes) -> str:
+    """Tell torchrun whether the endpoint is on this machine, where it could not find out itself.
+
+    It compares names and addresses, and fails on a machine that does not know its own name.
+    """
+    endpoint = nodes.endpoint or ""
+    there = _address_of(endpoint)
+    if there is None or own_address(endpoint) != there:
+        return ",is_host=0"
+    return "" if _address_of(f"{socket.gethostname()}:0") else ",is_host=1"
+
+
+def _address_of(endpoint: str) -> str | None:
+    host, _colon, port = endpoint.rpartition(":")
+    try:
+        return str(socket.getaddrinfo(host, int(port), type=socket.SOCK_DGRAM)[0][4][0])
+    except OSError:
+        return None
+
+
 def own_address(endpoint: str) -> str | None:
     """Return the address under which the other machines see this one; None where it is not known.
 
@@ -134,7 +154,7 @@ def torchrun_options(nodes: Nodes | None) -> list[str]:
             f"--rdzv-endpoint={nodes.endpoint}",
             # One for every run: machines that were given different ones shall meet, and say so.
             "--rdzv-id=srwizard",
-            f"--rdzv-conf=join_timeout={nodes.join_seconds},read_timeout=60",
+            f"--rdzv-conf=join_timeout={nodes.join_seconds},read_timeout=60{_who_is_host(nodes)}",
         ]
     restarts = nodes.max_restarts if nodes is not None else 0
     return [*meeting, *([f"--max-restarts={restarts}"] if restarts else [])]
