@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -56,10 +57,12 @@ def test_they_measure_and_train_together(machines: Two, run_dir: Path, other: Pa
     """Neither name resolves: what leads them to each other is the endpoint alone."""
     command = [*train_command(run_dir), *options(machines, "--dry-run-first")]
     north, south = machines
-    with running(north.command(*command), run_dir) as one:
-        with running(south.command(*command), other) as two:
-            assert one.wait(180) == 0, output(run_dir) + log_files(run_dir)
-            assert two.wait(180) == 0, output(other) + log_files(run_dir)
+    with (
+        running(north.command(*command), run_dir) as one,
+        running(south.command(*command), other) as two,
+    ):
+        assert one.wait(180) == 0, output(run_dir) + log_files(run_dir)
+        assert two.wait(180) == 0, output(other) + log_files(run_dir)
     found = json.loads((run_dir / "dry_run.json").read_text())
     assert set(found["hosts"]) == {"north", "south"}
     assert found["verdict"] == "fits"
@@ -77,15 +80,17 @@ def test_one_that_is_cut_off_is_named(machines: Two, run_dir: Path, other: Path)
     freeze(run_dir.parent / "data", run_dir, nodes=2, epochs=100_000)
     command = [*train_command(run_dir), *options(machines)]
     north, south = machines
-    with running(north.command(*command), run_dir) as one:
-        with running(south.command(*command), other) as two:
-            wait_for_epoch(run_dir, 1, one)
-            leads = "Another machine leads" not in output(run_dir)
-            south.cut_off()
-            for process in workers_of(two):
-                process.kill()
-            two.kill()
-            assert one.wait(150) == 5, output(run_dir)
+    with (
+        running(north.command(*command), run_dir) as one,
+        running(south.command(*command), other) as two,
+    ):
+        wait_for_epoch(run_dir, 1, one)
+        leads = "Another machine leads" not in output(run_dir)
+        south.cut_off()
+        for process in workers_of(two):
+            process.kill()
+        two.kill()
+        assert one.wait(150) == 5, output(run_dir)
     if leads:
         assert failure(run_dir)["kind"] == "node_lost"
     assert "south has given no sign of life" in output(run_dir)
@@ -115,12 +120,14 @@ def test_torchrun_goes_on_from_the_last_checkpoint(
     freeze(run_dir.parent / "data", run_dir, nodes=2, epochs=60)
     command = [*train_command(run_dir), *options(machines, "--max-restarts", "2")]
     north, south = machines
-    with running(north.command(*command), run_dir) as one:
-        with running(south.command(*command), other) as two:
-            wait_for_epoch(run_dir, 3, one)
-            workers_of(two)[0].kill()
-            assert one.wait(240) == 0, output(run_dir) + log_files(run_dir)
-            assert two.wait(240) == 0, output(other) + log_files(run_dir)
+    with (
+        running(north.command(*command), run_dir) as one,
+        running(south.command(*command), other) as two,
+    ):
+        wait_for_epoch(run_dir, 3, one)
+        workers_of(two)[0].kill()
+        assert one.wait(240) == 0, output(run_dir) + log_files(run_dir)
+        assert two.wait(240) == 0, output(other) + log_files(run_dir)
     assert [event["epoch"] for event in epochs(run_dir)] == list(range(1, 61))
     log = (run_dir / "train.log").read_text()
     assert "Started anew by torchrun" in log
@@ -196,11 +203,8 @@ def test_an_endpoint_that_cannot_be_reached(machines: Two, run_dir: Path) -> Non
 
 
 def wait_until_it_leads(run_dir: Path) -> None:
-    import time
-
+    """Wait until the first machine gives signs of life."""
     until = time.monotonic() + 60
     while not (run_dir / ".nodes").is_dir() or not list((run_dir / ".nodes").glob("*.json")):
         assert time.monotonic() < until, output(run_dir)
         time.sleep(0.05)
-
-

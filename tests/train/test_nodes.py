@@ -66,9 +66,7 @@ def test_the_command_for_several_processes_and_machines(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("count", "endpoint"), [(2, None), (1, "one:29500"), (2, "one"), (2, ":1"), (2, "one:99999")]
 )
-def test_options_that_do_not_make_sense(
-    run_dir: Path, count: int, endpoint: str | None
-) -> None:
+def test_options_that_do_not_make_sense(run_dir: Path, count: int, endpoint: str | None) -> None:
     with pytest.raises(UsageError, match="rdzv-endpoint"):
         nodes_of(runconfig.load(run_dir), count, endpoint)
 
