@@ -126,7 +126,13 @@ def _predict(run: RunConfig, baseline_bytes: int) -> Prediction:
     started = time.perf_counter()
     on_gpu = run.devices.on_gpus
     scratch = cuda_scratch if on_gpu else functools.partial(cpu_scratch, threads=_threads(run))
-    tracker = StorageTracker(scratch, Cost(GPU if on_gpu else cpu_machine()).add)
+    cost = Cost(GPU if on_gpu else cpu_machine()).add
+    if run.shared_out:
+        from srwizard.memory.shared_out import SharedOutTracker
+
+        tracker: StorageTracker = SharedOutTracker(scratch, cost)
+    else:
+        tracker = StorageTracker(scratch, cost)
     peaks, ends, costs = [], [], []
     with Imitation(run, tracker) as imitation:
         for work in (imitation.train, imitation.validate, imitation.save):

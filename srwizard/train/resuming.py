@@ -95,7 +95,7 @@ def _begin_saving(training: Training, run_dir: Path, rest: dict[str, Any]) -> No
             Path(directory), rest | {"optimizer": optimizer, "parameters": names}
         )
     done = sharded_checkpoint.begin_save(
-        Path(directory), _tensors(training), exchange_on_cpu(training.place)
+        Path(directory), tensors_kept(training), exchange_on_cpu(training.place)
     )
     training.saving = Saving(run_dir, Path(directory), done)
 
@@ -116,7 +116,7 @@ def finish_saving(training: Training) -> None:
         wait_for_all(training.place)
 
 
-def _tensors(training: Training) -> dict[str, Tensor]:
+def tensors_kept(training: Training) -> dict[str, Tensor]:
     """Return what is kept of a training by its key in the directory."""
     found = {f"weights/{name}": part for name, part in training.bare.state_dict().items()}
     found |= {f"averaged/{name}": part for name, part in (training.averaged or {}).items()}

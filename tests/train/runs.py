@@ -50,6 +50,7 @@ def freeze(
     run_dir: Path,
     *,
     processes: int = 1,
+    nodes: int = 1,
     patch_size: int | None = None,
     use_amp: bool = False,
     shard: bool = False,
@@ -63,7 +64,8 @@ def freeze(
     Args:
         root: a dataset directory.
         run_dir: the run directory.
-        processes: on the CPU.
+        processes: on the CPU, of each machine.
+        nodes: machines.
         patch_size: side of the HR windows.
         use_amp: whether to compute in bfloat16.
         shard: whether weights are shared out to the processes.
@@ -105,7 +107,13 @@ def freeze(
             global_skip=card(model).family == "standard",
         ),
         training=TrainingAnswers(**settings),
-        devices=runconfig.RunDevices(gpus=[], processes=processes, nodes=1, backend="gloo"),
+        devices=runconfig.RunDevices(
+            launcher="nodes" if nodes > 1 else "here",
+            gpus=[],
+            processes=processes,
+            nodes=nodes,
+            backend="gloo",
+        ),
         memory=runconfig.RunMemory(
             use_amp=use_amp, gradient_checkpointing=False, patch_size=patch_size, shard=shard
         ),
