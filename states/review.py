@@ -129,6 +129,8 @@ def _lines(conversation: Conversation, columns: int) -> Iterator[str]:
         (_("Checkpointing"), _value_text(memory.gradient_checkpointing)),
         (_("Patch size"), memory.patch_size or _("whole fields")),
     )
+    if answers.devices.world_size > 1:
+        yield from together((_("Weights shared out"), _value_text(memory.shard)))
 
 
 def _pair(name: str, value: Any) -> str:

@@ -35,7 +35,7 @@ def _memory_remedies() -> list[str]:
         _("turn on memory.use_amp and memory.gradient_checkpointing"),
         _("halve training.batch_size and double training.grad_accumulation"),
         _("set memory.patch_size, to train on windows"),
-        _("choose a lighter model, or more GPUs"),
+        _("choose a lighter model, or more GPUs; with several, memory.shard"),
     ]
 
 
@@ -188,6 +188,19 @@ CATALOGUE: tuple[Kind, ...] = (
             _("look at the dataset: srwizard inspect"),
             _("take the default model.params, or another model"),
             _("set memory.patch_size to a multiple of what the model needs"),
+        ],
+    ),
+    Kind(
+        "weights_used_elsewhere",
+        r"mixed torch\.Tensor and DTensor|memory\.shard: the parameter",
+        lambda: _("The weights of this model cannot be shared out."),
+        lambda: [
+            _("a part of the network uses weights of another part, or calls layers in it"),
+            _("a parameter of the network is a single number"),
+        ],
+        lambda: [
+            _("set memory.shard to false"),
+            _("name those layers in called_apart: docs/adding-a-model.md"),
         ],
     ),
     Kind(
