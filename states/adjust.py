@@ -35,8 +35,8 @@ from srwizard.resolve import resolve
 from srwizard.runconfig import RunConfig
 from srwizard.states.diagnose import recorded_failure
 from srwizard.states.frozen import run_directory
-from srwizard.train.failure_kinds import FOR_WANT_OF_MEMORY
 from srwizard.train import checkpoint_files
+from srwizard.train.failure_kinds import FOR_WANT_OF_MEMORY
 from srwizard.units import megabytes_text
 
 BEST, ROOMY, SEVERAL, EDIT, ACCEPT, QUIT = "best", "roomy", "several", "edit", "accept", "quit"

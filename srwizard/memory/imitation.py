@@ -244,10 +244,11 @@ class Imitation:
                 optimizer_step(training, step, self._batches)
         del copy
 
-    def _copy_in_main_memory(self) -> list[Tensor]:
+    def _copy_in_main_memory(self) -> Tensor | None:
         if not self.run.shared_out or self.run.devices.on_gpus:
-            return []
-        return [torch.empty_like(own_part(part)) for part in tensors_kept(self.training).values()]
+            return None
+        parts = map(own_part, tensors_kept(self.training).values())
+        return torch.empty(sum(part.nbytes for part in parts), dtype=torch.uint8)
 
     def validate(self) -> None:
         """Score one batch of the validation split."""

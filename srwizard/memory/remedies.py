@@ -169,7 +169,7 @@ def _shared_out(answers: Answers, free: tuple[int, ...]) -> Iterator[Remedy]:
 
 
 def _as_many_batches(answers: Answers, free: tuple[int, ...]) -> Remedy | None:
-    """Return the remedy of more GPUs with a batch as before for each; by itself it saves nothing."""
+    """Return the remedy of more GPUs, each with a batch as before: none by itself."""
     if not answers.devices.gpus or not free:
         return None
     gpus = [*answers.devices.gpus, *free]

@@ -29,12 +29,7 @@ def imagined_ranks(place: Place) -> Iterator[None]:
 
     Entered before tensors are fake: the order of the ranks is looked up in real ones.
     """
-    dist.init_process_group(
-        "fake",
-        store=FakeStore(),  # type: ignore[no-untyped-call]
-        rank=place.rank,
-        world_size=place.world,
-    )
+    dist.init_process_group("fake", store=FakeStore(), rank=place.rank, world_size=place.world)
     try:
         mesh = sharding.mesh_of(place)
         with mock.patch.object(sharding, "mesh_of", lambda _place: mesh):

@@ -48,7 +48,9 @@ def exists(run_dir: Path, name: str) -> bool:
 def numbered(run_dir: Path, name: str = LAST) -> list[Path]:
     """Return all directories of checkpoint `name`, complete or not, in their order."""
     found = (run_dir / DIRECTORY / name).glob("*")
-    return sorted((part for part in found if part.name.isdecimal()), key=lambda part: int(part.name))
+    return sorted(
+        (part for part in found if part.name.isdecimal()), key=lambda part: int(part.name)
+    )
 
 
 def next_directory(run_dir: Path, name: str = LAST) -> Path:

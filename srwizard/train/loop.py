@@ -149,8 +149,8 @@ def optimizer_step(training: Training, step: Step, batches: Any) -> float:
         NonFiniteLossError: it is NaN or infinite, on every rank alike.
     """
     total = torch.zeros((), dtype=torch.float64, device=training.place.device)
-    # DDP, and FSDP too, takes the mean of the ranks' gradients; each rank's loss is made its share of the mean
-    # over all samples, so that the step is that of one process with the whole batch.
+    # DDP and FSDP take the mean of the ranks' gradients; each rank's loss is made its share of the
+    # mean over all samples, so that the step is that of one process with the whole batch.
     share = training.place.world / step.global_samples
     training.optimizer.zero_grad(set_to_none=True)
     for number, _keys in enumerate(step.micro_batches, start=1):

@@ -223,9 +223,7 @@ def _first_sound(
     return None
 
 
-def _load(
-    training: Training, run_dir: Path, name: str, *, with_optimizer: bool
-) -> Loaded | None:
+def _load(training: Training, run_dir: Path, name: str, *, with_optimizer: bool) -> Loaded | None:
     path = checkpoint_files.where(run_dir, name)
     # Each process reads its part, unless all of it belongs to this one.
     in_parts = training.skeleton is not None

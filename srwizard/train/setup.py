@@ -59,7 +59,8 @@ class Training:
     """The parts of a training in one process.
 
     `objective` is what is minimized (wrapped in DDP if there are several ranks, or shared out to
-    them), `bare` the network in it, `skeleton` that network without weights, if it is shared out, `averaged` the moving averages of its weights, if there are any; `hr_mean`, `hr_std`
+    them), `bare` the network in it, `skeleton` that network without weights, if it is shared out,
+    `averaged` the moving averages of its weights, if there are any; `hr_mean`, `hr_std`
     `[C, H, W]` or `[C, 1, 1]` lead back to physical units; `low`, `span` `[C]` are the range of
     the training split.
     """

@@ -5,17 +5,21 @@ and may be any number of processes. What is not a tensor stands in a small file 
 """
 
 import pickle
+import warnings
 from collections.abc import Mapping
 from concurrent.futures import Future
-from pathlib import Path
+from pathlib import Path, PosixPath
 from typing import Any
 
 import torch
-import torch.distributed.checkpoint as dcp
 from torch import Tensor
 from torch.distributed import ProcessGroup
 from torch.distributed.checkpoint import filesystem, metadata
+from torch.distributed.checkpoint.api import CheckpointException
+from torch.distributed.checkpoint.filesystem import FileSystemReader, FileSystemWriter
 from torch.distributed.checkpoint.metadata import Metadata, TensorStorageMetadata
+from torch.distributed.checkpoint.state_dict_loader import load
+from torch.distributed.checkpoint.state_dict_saver import async_save
 
 from srwizard import files
 from srwizard.train.checkpoint_files import COMPLETE
@@ -38,9 +42,9 @@ def begin_save(
         group: of processes that can exchange CPU tensors; None: this process is alone.
     """
     directory.mkdir(parents=True, exist_ok=True)
-    saved = dcp.async_save(
+    saved = async_save(
         dict(tensors),
-        storage_writer=dcp.FileSystemWriter(directory, sync_files=True),
+        storage_writer=FileSystemWriter(directory, sync_files=True),
         process_group=group,
         no_dist=group is None,
     )
@@ -56,8 +60,9 @@ def finish_save(saved: "Future[Any]") -> None:
     """
     try:
         saved.result()
-    except dcp.api.CheckpointException as error:
-        for cause, _trace in error.failures.values():
+    except CheckpointException as error:
+        for failure, _trace in error.failures.values():
+            cause: BaseException | None = failure
             while cause is not None:
                 if isinstance(cause, OSError):
                     raise cause from None
@@ -111,12 +116,14 @@ def read_into(directory: Path, tensors: Mapping[str, Tensor], group: ProcessGrou
         DamagedError: one of them is not there or cannot be read, on every rank alike.
     """
     try:
-        dcp.load(
-            dict(tensors),
-            storage_reader=Reader(directory),
-            process_group=group,
-            no_dist=group is None,
-        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # that one process is alone
+            load(
+                dict(tensors),
+                storage_reader=Reader(directory),
+                process_group=group,
+                no_dist=group is None,
+            )
     except Exception as error:  # as above
         raise DamagedError(str(error)) from error
 
@@ -133,7 +140,7 @@ def read_whole(directory: Path) -> dict[str, Tensor]:
     return tensors
 
 
-class Reader(dcp.FileSystemReader):
+class Reader(FileSystemReader):
     """A reader that runs no code in what it reads: the list of contents is a pickle."""
 
     def read_metadata(self, *_args: Any, **_kwargs: Any) -> Metadata:
@@ -167,8 +174,12 @@ class ContentsUnpickler(pickle.Unpickler):
                 return found
         if (module, name) == (filesystem.__name__, "_StorageInfo"):
             return filesystem._StorageInfo
-        if module == "torch" and (name == "Size" or isinstance(getattr(torch, name), torch.dtype)):
-            return getattr(torch, name)
+        if module == "torch":
+            found = getattr(torch, name, None)
+            if found is torch.Size or isinstance(found, torch.dtype):
+                return found
         if (module, name) == ("torch.serialization", "_get_layout"):
             return torch.serialization._get_layout
+        if module in ("pathlib", "pathlib._local") and name == "PosixPath":
+            return PosixPath  # where the checkpoint was written; it is not looked at
         raise pickle.UnpicklingError(f"{module}.{name} has no place in a list of contents")

@@ -10,6 +10,7 @@ What torch needs for it takes two seconds and 50 MiB to import: only where weigh
 
 import contextlib
 import copy
+import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, TypeGuard
@@ -52,6 +53,8 @@ def shard(objective: nn.Module, place: Place) -> nn.Module:
             )
     from torch.distributed.fsdp import fully_shard
 
+    # Of Swin blocks, which end in a view; nothing is added to it in place.
+    warnings.filterwarnings("ignore", r"FSDP2-wrapped module \(FSDPSwinBlock\) returned a view")
     mesh = mesh_of(place)
     for unit in reversed(units(objective)):  # the inner ones before those around them
         fully_shard(unit, mesh=mesh)

@@ -92,7 +92,7 @@ def _work(
     if resumed is None:
         begin_from_weights(training)
     if place.is_first:
-        checkpoint.clear_unfinished(run_dir)
+        checkpoint_files.remove_unfinished(run_dir)
         records.drop_from(training.progress.epoch)
         _say(records, [*_restarted(run_dir), *notices])
         if not resumed:
@@ -100,7 +100,9 @@ def _work(
             if run.model.weights is not None:
                 _say(records, [_("Begins from the weights {path}", path=run.model.weights.path)])
         if resumed:
-            _say(records, [_going_on(training, resumed.path.relative_to(run_dir)), *resumed.notices])
+            _say(
+                records, [_going_on(training, resumed.path.relative_to(run_dir)), *resumed.notices]
+            )
     with ExitStack() as stack:
         screen = stack.enter_context(Screen(training, run_dir, records, enabled=place.is_first))
         if place.is_first:

@@ -91,10 +91,12 @@ def _chosen(
             ) from None
         if state is not None:
             if wanted is None and name == LAST and not notices:
-                notices.append(_(
+                notices.append(
+                    _(
                         "There is no checkpoint best.pt yet; {other} is used.",
                         other=_file_name(run_dir, LAST),
-                    ))
+                    )
+                )
             return name, state, notices
     if damaged is not None:
         raise _unusable(checkpoint_files.where(run_dir, names[0]), names[0]) from damaged
@@ -121,7 +123,7 @@ def _file_name(run_dir: Path, name: str) -> str:
 
 
 def _digest(run_dir: Path, name: str) -> str:
-    """Return the SHA-256 of a checkpoint's file, or of all its files in the order of their names."""
+    """Return the SHA-256 of a checkpoint's file, or of its files in the order of their names."""
     place = checkpoint_files.where(run_dir, name)
     found = hashlib.sha256()
     for part in [place] if place.is_file() else sorted(place.iterdir()):

@@ -54,6 +54,7 @@ def freeze(
     patch_size: int | None = None,
     use_amp: bool = False,
     shard: bool = False,
+    gradient_checkpointing: bool = False,
     model: str = "EDSR",
     params: dict[str, Any] | None = None,
     static_variables: Sequence[str] = (),
@@ -69,6 +70,7 @@ def freeze(
         patch_size: side of the HR windows.
         use_amp: whether to compute in bfloat16.
         shard: whether weights are shared out to the processes.
+        gradient_checkpointing: whether blocks are computed again on the way back.
         model: name of a card.
         params: of the network, where they differ from those of `SMALL_NETWORKS`.
         static_variables: further input channels.
@@ -115,7 +117,10 @@ def freeze(
             backend="gloo",
         ),
         memory=runconfig.RunMemory(
-            use_amp=use_amp, gradient_checkpointing=False, patch_size=patch_size, shard=shard
+            use_amp=use_amp,
+            gradient_checkpointing=gradient_checkpointing,
+            patch_size=patch_size,
+            shard=shard,
         ),
         software=runconfig.software_versions(),
     )
