@@ -172,7 +172,8 @@ def all_reduce_seconds(size: float, gpus: int, cluster: Cluster) -> float:
 
 def buckets(size: int) -> list[int]:
     """Return the bytes of DDP's buckets, in the order in which they are full."""
-    found, left = [], size
+    found: list[int] = []
+    left = size
     while left > 0:
         found.append(min(left, BUCKET if found else FIRST_BUCKET))
         left -= found[-1]

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -45,7 +46,7 @@ def exchange(place: Place, sizes: list[int]) -> dict[str, Any]:
             values = torch.ones(size // 4)  # zeros would be pages that are made on first use
             dist.barrier()
             if takes_part:
-                seconds[name].append(timed(lambda v=values, g=group: dist.all_reduce(v, group=g)))
+                seconds[name].append(timed(partial(dist.all_reduce, values, group=group)))
     return {name: median(found[1:]) for name, found in seconds.items() if found}
 
 
@@ -73,13 +74,13 @@ def steps(place: Place, run_dir: Path) -> dict[str, Any]:
         for name, (side, plan) in parts.items():
             dist.barrier()
             source = itertools.repeat(batch)
-            seconds = timed(lambda s=side, p=plan, b=source: optimizer_step(s, p, b))
+            seconds = timed(partial(optimizer_step, side, plan, source))
             if number:  # the first makes buckets and moments
                 found[name] += from_all_ranks(place, seconds)
         for name, size in (("small", SMALL), ("large", LARGE)):
             values = torch.ones(size // 4)
             dist.barrier()
-            found[name].append(timed(lambda v=values: dist.all_reduce(v)))
+            found[name].append(timed(partial(dist.all_reduce, values)))
     parameters = sum(p.numel() for p in training.bare.parameters() if p.requires_grad)
     return found | {"parameters": parameters, "batch": run.training.batch_size}
 
