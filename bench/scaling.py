@@ -40,7 +40,7 @@ DOCUMENT = Path(__file__).parent.parent / "docs" / "scaling.md"
 FIGURE = DOCUMENT.parent / "images" / "scaling.svg"
 
 SAMPLES, VALID = 255, 32
-GPUS = tuple(2**power for power in range(11))
+GPUS = tuple(1 << power for power in range(11))
 FIXED_BATCH, AT_ONCE = 16, 4
 """The batch of one comparison, and how many fields of it a GPU takes at once."""
 HALF = 0.5

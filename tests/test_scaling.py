@@ -186,6 +186,7 @@ def test_more_gpus_than_samples_bring_nothing() -> None:
         ("batch", {"batch": 8, "micro": 8}, {}),
         ("loader", {"loader_seconds": 1.0, "workers": 1}, {}),
         ("slowest rank", {}, {"jitter": 0.5}),
+        ("launches", {"launch_seconds": 5.0, "micro": 4, "batch": 64}, {}),
         ("checkpoint", {}, {"write": 1e5}),
     ],
 )
