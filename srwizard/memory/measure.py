@@ -33,6 +33,7 @@ SCRATCH_PREFIX = ".dry_run-"
 SHARED_SCRATCH = f"{SCRATCH_PREFIX}nodes"
 VERDICT_SECONDS = 120.0
 """How long the machine that leads may need to write down what was found."""
+FAILED_SECONDS = 20.0
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,8 @@ def join_dry_run(run_dir: Path, nodes: Nodes) -> dict[str, Any]:
         )
     if ended.stop_asked:
         raise InterruptedByUserError(_("the dry run was interrupted"))
-    until = time.monotonic() + VERDICT_SECONDS
+    # What fails for another reason than memory leaves no verdict.
+    until = time.monotonic() + (VERDICT_SECONDS if ended.returncode == 0 else FAILED_SECONDS)
     while _written(run_dir) == before:
         if time.monotonic() > until:
             raise TrainingFailedError(
