@@ -1,7 +1,11 @@
-"""launch: training, in processes of its own; here it is only watched, or left to itself."""
+"""launch: training, in processes of its own; here it is only watched, or left to itself.
+
+On other machines it is begun there: by hand, or by Slurm.
+"""
 
 from rich.text import Text
 
+from srwizard import elsewhere
 from srwizard.conversation import Conversation
 from srwizard.errors import TrainingFailedError
 from srwizard.i18n import translate as _
@@ -23,6 +27,18 @@ def run(conversation: Conversation) -> str:
     conversation.require_confirmation()
     hold_run(conversation)
     run_dir = run_directory(conversation)
+    launcher = conversation.session.answers.devices.launcher
+    if launcher == elsewhere.NODES:
+        for line in elsewhere.how_to_begin(run_dir):
+            conversation.show(Text(line))
+        return "detached"
+    if launcher == elsewhere.SLURM:
+        conversation.let_go(lock_of(run_dir))
+        from srwizard.slurm.submission import submit
+
+        for line in submit(run_dir):
+            conversation.show(Text(line))
+        return "detached"
     if conversation.detach:
         conversation.let_go(lock_of(run_dir))
         for line in following(run_dir, detach(run_dir)):

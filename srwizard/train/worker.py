@@ -3,6 +3,7 @@
 Exit codes: 0 complete, 130 stopped on request with the checkpoint saved, 5 failed.
 """
 
+import os
 import signal
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -19,6 +20,7 @@ from srwizard.train.loop import Callbacks, train
 from srwizard.train.processes import end_with_parent, run_and_leave
 from srwizard.train.records import STOPPING, Records
 from srwizard.train.resuming import begin_from_weights, load_best, resume
+from srwizard.train.rollcall import call_the_roll
 from srwizard.train.scoring import save_examples, score_test
 from srwizard.train.screen import Screen
 from srwizard.train.setup import Training, load_statistics, set_up
@@ -66,7 +68,8 @@ def main(arguments: list[str]) -> int:
         with joined(run.devices) as place:
             where = Whereabouts(run_dir, place.rank)
             try:
-                return _work(run, run_dir, place, stop, where)
+                notices = call_the_roll(place, run, run_dir, "train")
+                return _work(run, run_dir, place, stop, where, notices)
             except Exception as error:
                 failures.record(run_dir, error, place.rank, where.now)
                 raise
@@ -75,7 +78,12 @@ def main(arguments: list[str]) -> int:
 
 
 def _work(
-    run: RunConfig, run_dir: Path, place: Place, stop: StopRequest, where: Whereabouts
+    run: RunConfig,
+    run_dir: Path,
+    place: Place,
+    stop: StopRequest,
+    where: Whereabouts,
+    notices: Iterable[str],
 ) -> int:
     contents = runconfig.verify_dataset(run)
     training = set_up(run, contents, load_statistics(run, run_dir, contents), place)
@@ -86,6 +94,7 @@ def _work(
     if place.is_first:
         checkpoint.clear_unfinished(run_dir)
         records.drop_from(training.progress.epoch)
+        _say(records, [*_restarted(run_dir), *notices])
         if not resumed:
             records.log(_("started"))
             if run.model.weights is not None:
@@ -125,6 +134,19 @@ def _work(
     if place.is_first:
         records.log(_("completed"))
     return 0
+
+
+def _restarted(run_dir: Path) -> Iterator[str]:
+    """Say so if torchrun has started the processes anew, and let go of what they failed of."""
+    times = int(os.environ.get("TORCHELASTIC_RESTART_COUNT", 0))
+    if times:
+        causes = [*failures.causes(run_dir), {"error": _("a process, or a machine, was lost")}]
+        failures.clear(run_dir)
+        yield _(
+            "Started anew by torchrun, for the {times}. time, after: {error}",
+            times=times,
+            error=causes[0]["error"],
+        )
 
 
 def _say(records: Records, lines: Iterable[str]) -> None:

@@ -50,6 +50,7 @@ def freeze(
     run_dir: Path,
     *,
     processes: int = 1,
+    nodes: int = 1,
     patch_size: int | None = None,
     use_amp: bool = False,
     model: str = "EDSR",
@@ -62,7 +63,8 @@ def freeze(
     Args:
         root: a dataset directory.
         run_dir: the run directory.
-        processes: on the CPU.
+        processes: on the CPU, of each machine.
+        nodes: machines.
         patch_size: side of the HR windows.
         use_amp: whether to compute in bfloat16.
         model: name of a card.
@@ -103,7 +105,13 @@ def freeze(
             global_skip=card(model).family == "standard",
         ),
         training=TrainingAnswers(**settings),
-        devices=runconfig.RunDevices(gpus=[], processes=processes, nodes=1, backend="gloo"),
+        devices=runconfig.RunDevices(
+            launcher="nodes" if nodes > 1 else "here",
+            gpus=[],
+            processes=processes,
+            nodes=nodes,
+            backend="gloo",
+        ),
         memory=runconfig.RunMemory(
             use_amp=use_amp, gradient_checkpointing=False, patch_size=patch_size
         ),
