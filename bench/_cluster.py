@@ -205,7 +205,9 @@ def _load_seconds(job: Job, cluster: Cluster, gpus: int, *, cold: bool) -> float
     # Ranks beyond the batch fill up with a sample that another one of their node has read.
     readers = min(gpus, job.global_batch(gpus))
     on_node = min(readers, cluster.gpus_per_node)
-    rate = min(cluster.storage / readers, cluster.node_read / on_node) / max(job.workers, 1)
+    batches = sum(math.ceil(share / job.micro) for share in job.shares(gpus))
+    at_once = max(1, min(job.workers, batches))
+    rate = min(cluster.storage / readers, cluster.node_read / on_node) / at_once
     return job.loader_seconds + job.sample_bytes / rate
 
 
