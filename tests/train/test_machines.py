@@ -1,6 +1,7 @@
 """Two machines that train one run: network namespaces, so that they share disks but no network."""
 
 import json
+import re
 import shutil
 import time
 from collections.abc import Iterator
@@ -53,13 +54,25 @@ def options(machines: Two, *more: str) -> list[str]:
     return ["--rdzv-endpoint", f"{machines[0].address}:{PORT}", *more]
 
 
-def test_they_measure_and_train_together(machines: Two, run_dir: Path, other: Path) -> None:
+def after(code: str, directory: Path) -> list[str]:
+    """Return the beginning of a command in whose Python `code` has run before anything else."""
+    directory.mkdir()
+    (directory / "sitecustomize.py").write_text(code)
+    return ["env", f"PYTHONPATH={directory}"]
+
+
+def test_they_measure_and_train_together(
+    machines: Two, run_dir: Path, other: Path, tmp_path: Path
+) -> None:
     """Neither name resolves: what leads them to each other is the endpoint alone."""
     command = [*train_command(run_dir), *options(machines, "--dry-run-first")]
     north, south = machines
+    late = after(
+        "import time\nnow = time.time\ntime.time = lambda: now() - 90\n", tmp_path / "late"
+    )
     with (
         running(north.command(*command), run_dir) as one,
-        running(south.command(*command), other) as two,
+        running(south.command(*late, *command), other) as two,
     ):
         assert one.wait(180) == 0, output(run_dir) + log_files(run_dir)
         assert two.wait(180) == 0, output(other) + log_files(run_dir)
@@ -72,6 +85,7 @@ def test_they_measure_and_train_together(machines: Two, run_dir: Path, other: Pa
     assert "Peak" in output(run_dir)
     assert "Report:" in output(run_dir)
     assert [event["step"] for event in epochs(run_dir)] == [2, 4]  # 7 samples by 2 x 2
+    assert re.search(r"The clock of \w+ is (89|90|91) s away", (run_dir / "train.log").read_text())
     assert not (run_dir / ".nodes").exists()
 
 
@@ -154,19 +168,17 @@ def test_a_directory_that_is_not_shared_is_found_before_training(
 def test_other_versions_are_found_before_training(
     machines: Two, run_dir: Path, other: Path, tmp_path: Path
 ) -> None:
-    altered = tmp_path / "altered"
-    altered.mkdir()
-    (altered / "sitecustomize.py").write_text(
+    newer = after(
         "import importlib.metadata as metadata\n"
         "known = metadata.version\n"
-        "metadata.version = lambda name: '2.99' if name == 'torch' else known(name)\n"
+        "metadata.version = lambda name: '2.99' if name == 'torch' else known(name)\n",
+        tmp_path / "newer",
     )
     north, south = machines
     command = [*train_command(run_dir), *options(machines)]
     with running(north.command(*command), run_dir) as one:
         wait_until_it_leads(run_dir)
-        changed = south.command("env", f"PYTHONPATH={altered}", *command)
-        with running(changed, other) as two:
+        with running(south.command(*newer, *command), other) as two:
             assert one.wait(120) == 5, output(run_dir)
             assert two.wait(120) == 5, output(other)
     assert failure(run_dir)["kind"] == "machines_differ"
