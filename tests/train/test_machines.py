@@ -82,8 +82,8 @@ def test_they_measure_and_train_together(
     assert found["device"] == "2 x cpu x 1"
     # The ranks do not share memory: that of the fullest machine counts.
     assert found["peak_bytes"] in [rank["peak_bytes"] for rank in found["ranks"]]
-    assert "Peak" in output(run_dir)
-    assert "Report:" in output(run_dir)
+    printed = output(run_dir) + output(other)  # whoever came first leads, and says it
+    assert printed.count("Peak") == printed.count("Report:") == 1
     assert [event["step"] for event in epochs(run_dir)] == [2, 4]  # 7 samples by 2 x 2
     assert re.search(r"The clock of \w+ is (89|90|91) s away", (run_dir / "train.log").read_text())
     assert not (run_dir / ".nodes").exists()
@@ -99,14 +99,13 @@ def test_one_that_is_cut_off_is_named(machines: Two, run_dir: Path, other: Path)
         running(south.command(*command), other) as two,
     ):
         wait_for_epoch(run_dir, 1, one)
-        leads = "Another machine leads" not in output(run_dir)
         south.cut_off()
         for process in workers_of(two):
             process.kill()
         two.kill()
         assert one.wait(150) == 5, output(run_dir)
-    if leads:
-        assert failure(run_dir)["kind"] == "node_lost"
+    # Also where south led: then nobody else is left to write it down.
+    assert failure(run_dir)["kind"] == "node_lost"
     assert "south has given no sign of life" in output(run_dir)
     assert json.loads((run_dir / "status.json").read_text())["state"] == "failed"
 
