@@ -67,7 +67,9 @@ def ask(conversation: Conversation) -> None:
     if answers.devices.launcher == NODES:
         makers.append(_endpoint)
     else:
-        makers += _slurm_questions(answers.devices, offered)
+        makers += _slurm_questions(
+            answers.devices, offered, all_of_them=not conversation.prompts.interactive
+        )
     conversation.ask_in_turn(makers)
     if answers.devices.gpus_per_node:
         answers.set("devices.processes", answers.devices.gpus_per_node)
@@ -137,16 +139,21 @@ def _partitions(conversation: Conversation) -> list[Partition]:
         return []
 
 
-def _slurm_questions(devices: DevicesAnswers, offered: list[Partition]) -> list[Maker]:
+def _slurm_questions(
+    devices: DevicesAnswers, offered: list[Partition], *, all_of_them: bool
+) -> list[Maker]:
     """Return makers of the questions about a job: partition and time, then the rest if wanted."""
-    wants_more = False
+    wants_more = all_of_them
 
     def chosen() -> Partition | None:
         wanted = devices.slurm_partition
         fitting = (one for one in offered if one.name == wanted or (not wanted and one.is_default))
         return next(fitting, None)
 
-    def more() -> Question:
+    def more() -> Question | None:
+        if all_of_them:
+            return None
+
         def note(value: str) -> str | None:
             nonlocal wants_more
             wants_more = value == "all"

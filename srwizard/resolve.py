@@ -156,7 +156,7 @@ def resolve(
                 for number in answers.devices.gpus
             ],
             **_elsewhere(answers.devices),
-            processes=len(answers.devices.gpus) or answers.devices.gpus_per_node or answers.devices.processes,
+            processes=answers.devices.world_size // answers.devices.nodes,
             nodes=answers.devices.nodes,
             backend="nccl" if on_gpus else "gloo",
         ),

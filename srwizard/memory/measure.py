@@ -5,9 +5,11 @@ An out-of-memory, a crash or a kill there hurts nobody, and all memory is given 
 
 import contextlib
 import json
+import os
 import resource
 import shutil
 import socket
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -33,6 +35,7 @@ SCRATCH_PREFIX = ".dry_run-"
 SHARED_SCRATCH = f"{SCRATCH_PREFIX}nodes"
 VERDICT_SECONDS = 120.0
 """How long the machine that leads may need to write down what was found."""
+FAILED_SECONDS = 20.0
 
 
 @dataclass(frozen=True)
@@ -119,7 +122,8 @@ def join_dry_run(run_dir: Path, nodes: Nodes) -> dict[str, Any]:
         )
     if ended.stop_asked:
         raise InterruptedByUserError(_("the dry run was interrupted"))
-    until = time.monotonic() + VERDICT_SECONDS
+    # What fails for another reason than memory leaves no verdict.
+    until = time.monotonic() + (VERDICT_SECONDS if ended.returncode == 0 else FAILED_SECONDS)
     while _written(run_dir) == before:
         if time.monotonic() > until:
             raise TrainingFailedError(
@@ -209,12 +213,21 @@ def _visible(count: int, found: Devices) -> list[int]:
 def cpu_capacity(processes: int) -> int:
     """Return the bytes that so many processes may hold on the CPU together.
 
-    That is what the machine and its groups have left; and no process can hold more than its
-    address space, which batch systems limit (`ulimit -v`).
+    That is what the machine and its groups have left, and what Slurm grants to the job; and no
+    process can hold more than its address space, which batch systems limit (`ulimit -v`).
     """
     limit, _hard = resource.getrlimit(resource.RLIMIT_AS)
-    available = cpu().available_bytes
+    available = min(cpu().available_bytes, _granted_by_slurm())
     return available if limit == resource.RLIM_INFINITY else min(available, limit * processes)
+
+
+def _granted_by_slurm() -> int:
+    """Return what a Slurm job may hold on this machine: not every cluster makes a cgroup of it."""
+    for name, times in (("SLURM_MEM_PER_NODE", "1"), ("SLURM_MEM_PER_CPU", "SLURM_CPUS_ON_NODE")):
+        megabytes, count = os.environ.get(name, ""), os.environ.get(times, times)
+        if megabytes.isdigit() and int(megabytes) and count.isdigit():
+            return int(megabytes) * int(count) * 2**20
+    return sys.maxsize
 
 
 def _device_text(run: RunConfig) -> str:

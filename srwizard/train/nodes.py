@@ -14,6 +14,8 @@ from srwizard.errors import UsageError
 from srwizard.i18n import translate as _
 from srwizard.runconfig import RunConfig
 
+ANSWER_SECONDS = 60
+"""How long the endpoint may take to answer."""
 JOIN_SECONDS = 600
 """How long one machine waits for the others: somebody may have to type the command there."""
 
@@ -154,7 +156,8 @@ def torchrun_options(nodes: Nodes | None) -> list[str]:
             f"--rdzv-endpoint={nodes.endpoint}",
             # One for every run: machines that were given different ones shall meet, and say so.
             "--rdzv-id=srwizard",
-            f"--rdzv-conf=join_timeout={nodes.join_seconds},read_timeout=60{_who_is_host(nodes)}",
+            f"--rdzv-conf=join_timeout={nodes.join_seconds},"
+            f"read_timeout={min(nodes.join_seconds, ANSWER_SECONDS)}{_who_is_host(nodes)}",
         ]
     restarts = nodes.max_restarts if nodes is not None else 0
     return [*meeting, *([f"--max-restarts={restarts}"] if restarts else [])]

@@ -95,6 +95,9 @@ def settings(run: RunConfig) -> dict[str, str]:
         # spin make a training twenty times as slow.
         "OMP_WAIT_POLICY": "PASSIVE",
         "TORCH_CPP_LOG_LEVEL": "ERROR",
+        # The store that torchrun would share keeps, after a restart, the addresses of processes
+        # that are gone.
+        "TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1",
         # Whatever lies in the user's directory (a models/, a torch.py) is not ours to import.
         "PYTHONSAFEPATH": "1",
         "LANGUAGE": language(),
