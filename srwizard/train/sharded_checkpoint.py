@@ -61,13 +61,21 @@ def finish_save(saved: "Future[Any]") -> None:
     try:
         saved.result()
     except CheckpointException as error:
-        for failure, _trace in error.failures.values():
-            cause: BaseException | None = failure
-            while cause is not None:
-                if isinstance(cause, OSError):
-                    raise cause from None
-                cause = cause.__cause__ or cause.__context__
-        raise
+        raise _what_happened(error) from None
+
+
+def _what_happened(error: CheckpointException) -> BaseException:
+    """Return the error of the system, or the interruption, that one of the ranks met.
+
+    CheckpointException holds what all ranks met, and is no Exception.
+    """
+    for failure, _trace in error.failures.values():
+        cause: BaseException | None = failure
+        while cause is not None:
+            if isinstance(cause, OSError | KeyboardInterrupt):
+                return cause
+            cause = cause.__cause__ or cause.__context__
+    return RuntimeError(str(error))
 
 
 def write_rest(directory: Path, rest: dict[str, Any]) -> None:
@@ -124,6 +132,11 @@ def read_into(directory: Path, tensors: Mapping[str, Tensor], group: ProcessGrou
                 process_group=group,
                 no_dist=group is None,
             )
+    except CheckpointException as error:
+        happened = _what_happened(error)
+        if isinstance(happened, KeyboardInterrupt):
+            raise happened from None
+        raise DamagedError(str(happened)) from error
     except Exception as error:  # as above
         raise DamagedError(str(error)) from error
 

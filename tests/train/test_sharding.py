@@ -6,6 +6,7 @@
 import json
 import os
 import pickle
+import resource
 import shutil
 import signal
 import subprocess
@@ -301,6 +302,21 @@ def test_the_copy_is_taken_before_training_goes_on(tmp_path: Path) -> None:
     values.zero_()
     sharded_checkpoint.finish_save(saved)
     assert sharded_checkpoint.read_whole(tmp_path / "1")["weights/a"].min() == 1.0
+
+
+def test_no_room_keeps_the_earlier_directory(tmp_path: Path) -> None:
+    first = written(tmp_path, 1.0)
+    second = checkpoint_files.next_directory(tmp_path)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
+    try:
+        saved = sharded_checkpoint.begin_save(second, {"weights/a": torch.ones(100_000)}, None)
+        with pytest.raises(OSError, match="too large") as raised:
+            sharded_checkpoint.finish_save(saved)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert recognise(f"OSError: {raised.value}").name == "disk_full"
+    assert checkpoint_files.where(tmp_path, LAST) == first
 
 
 class Command:
