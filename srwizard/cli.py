@@ -18,6 +18,7 @@ from srwizard.commands import (
     models,
     preparing,
     status,
+    submit,
     train,
     using,
 )
@@ -34,8 +35,8 @@ if TYPE_CHECKING:
     from srwizard.session import Session
 
 ORDER = (
-    "resume", "answers", "prepare", "inspect", "models", "gpus", "estimate", "train", "status",
-    "logs", "stop", "evaluate", "report", "predict", "export",
+    "resume", "answers", "prepare", "inspect", "models", "gpus", "estimate", "train", "submit",
+    "status", "logs", "stop", "evaluate", "report", "predict", "export",
 )  # fmt: skip
 """That of the work, in which the commands are listed."""
 
@@ -214,7 +215,8 @@ def _session_details(session: "Session") -> list[str]:
 
 
 for module in (
-    answers, preparing, models, devices, estimate, train, status, attend, evaluate, using,
+    answers, preparing, models, devices, estimate, train, submit, status, attend, evaluate,
+    using,
 ):  # fmt: skip
     for item in module.COMMANDS:
         cli.add_command(item)
