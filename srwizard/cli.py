@@ -12,6 +12,7 @@ from srwizard import __version__, i18n
 from srwizard.commands import (
     answers,
     attend,
+    compare,
     devices,
     estimate,
     evaluate,
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 
 ORDER = (
     "resume", "answers", "prepare", "inspect", "models", "gpus", "estimate", "train", "submit",
-    "status", "logs", "stop", "evaluate", "report", "predict", "export",
+    "status", "logs", "stop", "evaluate", "compare", "report", "predict", "export",
 )  # fmt: skip
 """That of the work, in which the commands are listed."""
 
@@ -215,7 +216,7 @@ def _session_details(session: "Session") -> list[str]:
 
 
 for module in (
-    answers, preparing, models, devices, estimate, train, submit, status, attend, evaluate,
+    answers, preparing, models, devices, estimate, train, submit, status, attend, evaluate, compare,
     using,
 ):  # fmt: skip
     for item in module.COMMANDS:
