@@ -21,6 +21,14 @@ from tests.slurm.cluster import Cluster
 from tests.train.runs import PATIENCE_SECONDS, epochs, freeze, same_weights, weights
 
 LONG = 100_000
+ANSWERS = """\
+data: {{root: {root}}}
+output: {{dir: {run}}}
+model: {{name: EDSR, params: {{num_features: 8, num_blocks: 1}}}}
+devices: {{launcher: slurm, slurm_partition: shut, slurm_time: 1:30:00}}
+memory: {{use_amp: false}}
+confirm: true
+"""
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 _reason = cluster.missing()
@@ -243,9 +251,14 @@ def test_the_time_limit_and_stop(
 def test_stopped_before_its_turn(
     srwizard: Run, slurm: Cluster, dataset: Path, tmp_path: Path
 ) -> None:
-    run_dir = tmp_path / "run"
-    freeze(dataset, run_dir, slurm=RunSlurm(partition="shut"))
-    job = submitted(srwizard, run_dir)
+    """From the answers into the queue, and out of it again."""
+    run_dir, answers = tmp_path / "run", tmp_path / "answers.yaml"
+    answers.write_text(ANSWERS.format(root=dataset, run=run_dir))
+    begun = srwizard("--answers", answers)
+    assert begun.returncode == 0, begun.stderr
+    job = json.loads((run_dir / "job.json").read_text())["job"]
+    assert f"Slurm job {job}" in begun.stdout
+    assert "TimeLimit=01:30:00" in slurm.call("scontrol", "-o", "show", "job", job)
     found = standing(srwizard, run_dir)
     assert (found["state"], found["job"]["reason"]) == ("queued", "PartitionDown")
     assert "PartitionDown" in srwizard("status", run_dir).stdout
