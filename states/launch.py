@@ -12,7 +12,7 @@ from srwizard.i18n import translate as _
 from srwizard.states.frozen import hold_run, lock_of, run_directory
 from srwizard.train.detach import detach, following
 from srwizard.train.launch import launch
-from srwizard.train.standing import AT_WORK, standing_of, state_text
+from srwizard.train.standing import FOLLOWED, standing_of, state_text
 
 
 def run(conversation: Conversation) -> str:
@@ -60,7 +60,7 @@ def _left_to_itself(conversation: Conversation) -> str | None:
     standing = standing_of(run_directory(conversation))
     if standing is None:
         return None
-    if standing["state"] in AT_WORK:
+    if standing["state"] in FOLLOWED:
         conversation.show(Text(state_text(standing)))
         for line in following(run_directory(conversation), standing["pid"])[1:]:
             conversation.show(Text(line))
