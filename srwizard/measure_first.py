@@ -3,7 +3,6 @@
 In a batch system, or on several machines, the wizard cannot measure: whoever trains does.
 """
 
-import json
 import socket
 from pathlib import Path
 from typing import Any
@@ -29,11 +28,8 @@ def is_measured(run: RunConfig, run_dir: Path, nodes: Nodes | None) -> bool:
 
     Several machines must all come to the same answer, so that of them no names are compared.
     """
-    try:
-        found = json.loads((run_dir / FILE_NAME).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return False
-    if not isinstance(found, dict) or found.get("digest") != run.digest:
+    found = adjust.dry_run_of(run_dir, run.digest)
+    if not found:
         return False
     hosts = found.get("hosts") or []
     several = nodes is not None and nodes.endpoint is not None

@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from rich.table import Table
@@ -192,12 +193,16 @@ def _time_text(item: Outlook) -> str:
 
 def _dry_run(conversation: Conversation) -> dict[str, Any]:
     """Return the dry run of the config as it is frozen now, empty where there is none."""
+    return dry_run_of(run_directory(conversation), conversation.session.digest)
+
+
+def dry_run_of(run_dir: Path, digest: str | None) -> dict[str, Any]:
+    """Return the dry run of the run config with this digest, empty where there is none."""
     try:
-        found = json.loads((run_directory(conversation) / FILE_NAME).read_text(encoding="utf-8"))
+        found = json.loads((run_dir / FILE_NAME).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    same = isinstance(found, dict) and found.get("digest") == conversation.session.digest
-    return found if same else {}
+    return found if isinstance(found, dict) and found.get("digest") == digest else {}
 
 
 def _verdict(conversation: Conversation) -> str | None:

@@ -51,7 +51,11 @@ def partition_problem(name: str) -> str | None:
 
 def account_problem(name: str) -> str | None:
     """Say why a text cannot be the name of an account, or None."""
-    return None if re.fullmatch(r"\S+", name) else _("{name} cannot be the name of an account", name=name)
+    return (
+        None
+        if re.fullmatch(r"\S+", name)
+        else _("{name} cannot be the name of an account", name=name)
+    )
 
 
 def time_problem(text: str, partition: Partition | None = None) -> str | None:

@@ -1,5 +1,6 @@
 """Training on other machines, as a person and an answers file choose it."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -88,3 +89,19 @@ def test_what_cannot_be(
     assert refused.returncode == code, refused.stderr
     assert words in refused.stderr
     assert not (tmp_path / "run" / "run.yaml").exists()
+
+
+@pytest.mark.slow
+def test_what_other_machines_found_not_to_fit_is_adjusted_on_resume(
+    srwizard: Run, terminal: Open, dataset: Path, tmp_path: Path
+) -> None:
+    assert srwizard("--answers", answers_file(dataset, tmp_path, NODES)).returncode == 0
+    run_dir = tmp_path / "run"
+    digest = yaml.safe_load((run_dir / "run.yaml").read_text())["digest"]
+    found = {"digest": digest, "verdict": "does not fit", "capacity_bytes": 2**27}
+    (run_dir / "dry_run.json").write_text(json.dumps(found))
+    screen = terminal("resume")
+    screen.wait_for("What shall be changed?")
+    screen.wait_for("batch_size 8 with grad_accumulation 2")
+    screen.kill()
+    assert json.loads((run_dir / "dry_run.json").read_text())["remedies"]

@@ -38,7 +38,7 @@ ReturnToService=2
 SwitchType=switch/none
 MpiDefault=none
 EnforcePartLimits=ALL
-SchedulerParameters=sched_min_interval=100000,sched_interval=1,requeue_delay=0
+SchedulerParameters=sched_min_interval=100000,sched_interval=1
 KillWait=10
 UnkillableStepTimeout=60
 NodeName=n1 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[1]} CPUs=2 RealMemory=8000

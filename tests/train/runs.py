@@ -19,7 +19,7 @@ from srwizard.data.fingerprint import fingerprint
 from srwizard.data.layout import SPLITS, scan
 from srwizard.data.statics import used_files
 from srwizard.models.catalog import card, resolve_parameters
-from srwizard.runconfig import RunConfig
+from srwizard.runconfig import RunConfig, RunSlurm
 from srwizard.train.distributed import Place
 from srwizard.train.loop import Callbacks, train
 from srwizard.train.records import METRICS_FILE, Records, read_events
@@ -51,6 +51,7 @@ def freeze(
     *,
     processes: int = 1,
     nodes: int = 1,
+    slurm: RunSlurm | None = None,
     patch_size: int | None = None,
     use_amp: bool = False,
     shard: bool = False,
@@ -67,6 +68,7 @@ def freeze(
         run_dir: the run directory.
         processes: on the CPU, of each machine.
         nodes: machines.
+        slurm: what a job is to ask for.
         patch_size: side of the HR windows.
         use_amp: whether to compute in bfloat16.
         shard: whether weights are shared out to the processes.
@@ -110,7 +112,8 @@ def freeze(
         ),
         training=TrainingAnswers(**settings),
         devices=runconfig.RunDevices(
-            launcher="nodes" if nodes > 1 else "here",
+            launcher="slurm" if slurm is not None else "nodes" if nodes > 1 else "here",
+            slurm=slurm,
             gpus=[],
             processes=processes,
             nodes=nodes,
