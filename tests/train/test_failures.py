@@ -30,6 +30,10 @@ SAID = {
         "ImportError: libtorch_cpu.so: failed to map segment from shared object",
         "OSError: [Errno 12] Cannot allocate memory",
     ],
+    "weights_used_elsewhere": [
+        "RuntimeError: aten.convolution.default got mixed torch.Tensor and DTensor, need to convert",
+        "UsageError: memory.shard: the parameter network.factor is a single number",
+    ],
     "out_of_memory_killer": [KILLED_BY_KERNEL],
     "killed": [
         "signal 9",
