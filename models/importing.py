@@ -143,11 +143,6 @@ def write_weights(net: nn.Module, described: WeightsDescription, target: Path) -
         ) from None
 
 
-def begin_from(net: nn.Module, source: Path) -> None:
-    """Load the weights of a file that `write_weights` wrote into a network built alike."""
-    net.load_state_dict(load_file(source))
-
-
 def read_weights(source: Path) -> dict[str, Tensor]:
     """Read weights by name; no code in the file is run.
 

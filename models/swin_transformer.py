@@ -77,6 +77,8 @@ class SwinStage(nn.Module):
         merges: whether patches are merged behind it: `downsample`, for the next stage.
     """
 
+    called_apart = ("downsample",)
+
     def __init__(
         self,
         dim: int,

@@ -191,6 +191,7 @@ def answers_of(run: RunConfig) -> Answers:
     given["output"]["dir"] += "-again"
     given["model"]["weights"] = run.model.weights.path if run.model.weights else None
     given["devices"]["gpus"] = [gpu.index for gpu in run.devices.gpus]
-    for name, value in run.devices.slurm.model_dump().items() if run.devices.slurm else ():
+    job = run.devices.slurm or runconfig.RunSlurm()
+    for name, value in job.model_dump().items():
         given["devices"][f"slurm_{name}"] = value
     return Answers.model_validate(given | {"confirm": False})

@@ -12,12 +12,14 @@ from srwizard import __version__, i18n
 from srwizard.commands import (
     answers,
     attend,
+    compare,
     devices,
     estimate,
     evaluate,
     models,
     preparing,
     status,
+    submit,
     train,
     using,
 )
@@ -34,8 +36,8 @@ if TYPE_CHECKING:
     from srwizard.session import Session
 
 ORDER = (
-    "resume", "answers", "prepare", "inspect", "models", "gpus", "estimate", "train", "status",
-    "logs", "stop", "evaluate", "report", "predict", "export",
+    "resume", "answers", "prepare", "inspect", "models", "gpus", "estimate", "train", "submit",
+    "status", "logs", "stop", "evaluate", "compare", "report", "predict", "export",
 )  # fmt: skip
 """That of the work, in which the commands are listed."""
 
@@ -214,7 +216,8 @@ def _session_details(session: "Session") -> list[str]:
 
 
 for module in (
-    answers, preparing, models, devices, estimate, train, status, attend, evaluate, using,
+    answers, preparing, models, devices, estimate, train, submit, status, attend, evaluate, compare,
+    using,
 ):  # fmt: skip
     for item in module.COMMANDS:
         cli.add_command(item)

@@ -41,9 +41,13 @@ TRANSITIONS: list[dict[str, Any]] = [
     {"trigger": "next", "source": "review", "dest": "frozen"},
     {"trigger": "taken", "source": "frozen", "dest": "review"},
     {"trigger": "next", "source": "frozen", "dest": "dry_run"},
+    # On other machines the memory is measured there, as the first step of the training.
+    {"trigger": "elsewhere", "source": "frozen", "dest": "launch"},
     {"trigger": "fits", "source": "dry_run", "dest": "launch"},
     {"trigger": "short", "source": "dry_run", "dest": "adjust"},
     {"trigger": "completed", "source": "launch", "dest": "done"},
+    # A dry run on other machines has found, when the session is resumed, that it does not fit.
+    {"trigger": "short", "source": "launch", "dest": "adjust"},
     # Training goes on in the background; a resumed session looks what came of it.
     {"trigger": "detached", "source": "launch", "dest": "launch"},
     # ... and back.

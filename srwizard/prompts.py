@@ -65,7 +65,7 @@ class Question:
 
     key: str
     text: str
-    kind: Literal["text", "directory", "int", "float", "ints", "yes_no", "one", "several"]
+    kind: Literal["text", "words", "directory", "int", "float", "ints", "yes_no", "one", "several"]
     default: Any = None
     help: str = ""
     details: tuple[str, ...] = ()
@@ -124,6 +124,8 @@ def parse(question: Question, text: str) -> Any:
             return int(text)
         if question.kind == "float":
             return float(text)
+        if question.kind == "words":
+            return text.split()
         if question.kind == "ints":
             return [int(part) for part in text.replace(",", " ").strip("[] ").split()]
     except ValueError:

@@ -156,7 +156,7 @@ def resolve(
                 for number in answers.devices.gpus
             ],
             **_elsewhere(answers.devices),
-            processes=len(gpus) or answers.devices.gpus_per_node or answers.devices.processes,
+            processes=answers.devices.world_size // answers.devices.nodes,
             nodes=answers.devices.nodes,
             backend="nccl" if on_gpus else "gloo",
         ),
@@ -164,7 +164,8 @@ def resolve(
             use_amp=answers.memory.use_amp,
             gradient_checkpointing=answers.memory.gradient_checkpointing,
             patch_size=answers.memory.patch_size,
-            shard=answers.memory.shard,
+            # With one process there is nobody to share with.
+            shard=answers.memory.shard and answers.devices.world_size > 1,
         ),
         software=runconfig.software_versions(),
     )

@@ -141,6 +141,11 @@ class RunConfig(Section):
         return self.training.batch_size * self.training.grad_accumulation * self.devices.world_size
 
     @property
+    def shared_out(self) -> bool:
+        """Whether each process holds only its part of weights, gradients and optimizer state."""
+        return self.memory.shard and self.devices.world_size > 1
+
+    @property
     def scoring_batch(self) -> int:
         """Whole fields that a process scores at once: with patches, one by one."""
         return 1 if self.memory.patch_size else self.training.batch_size

@@ -11,11 +11,20 @@ from srwizard.errors import UsageError
 from srwizard.i18n import translate as _
 from srwizard.reasons import reason_of, yaml_reason
 
+NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
 KeyPath = tuple[str | int, ...]
 
 
 class _Loader(yaml.SafeLoader):
-    """Safe YAML in which 1e-3 is a number (YAML 1.2), as everybody who writes one expects."""
+    """Safe YAML as everybody who writes it expects it (YAML 1.2): 1e-3 is a number.
+
+    And 12:00:00 is none, but a time limit; YAML 1.1 takes it for so many seconds.
+    """
+
+    def resolve(self, kind: Any, value: Any, implicit: Any) -> Any:
+        tag = super().resolve(kind, value, implicit)  # type: ignore[no-untyped-call]
+        sexagesimal = kind is yaml.ScalarNode and ":" in value and tag in NUMBERS
+        return "tag:yaml.org,2002:str" if sexagesimal else tag
 
 
 class _Dumper(yaml.SafeDumper):

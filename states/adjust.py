@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from rich.table import Table
@@ -35,8 +36,8 @@ from srwizard.resolve import resolve
 from srwizard.runconfig import RunConfig
 from srwizard.states.diagnose import recorded_failure
 from srwizard.states.frozen import run_directory
+from srwizard.train import checkpoint_files
 from srwizard.train.failure_kinds import FOR_WANT_OF_MEMORY
-from srwizard.train.launch import LAST_CHECKPOINT
 from srwizard.units import megabytes_text
 
 BEST, ROOMY, SEVERAL, EDIT, ACCEPT, QUIT = "best", "roomy", "several", "edit", "accept", "quit"
@@ -99,12 +100,12 @@ def _against_want_of_memory(conversation: Conversation) -> Offer:
 
 def _surroundings(conversation: Conversation) -> Surroundings:
     variables = chosen_variables(conversation, chosen_dataset(conversation))
-    checkpoint = run_directory(conversation) / LAST_CHECKPOINT
+    run_dir = run_directory(conversation)
     return Surroundings(
         hr_shape=variables[0].hr_shape,
         free_gpus=_free_gpus(conversation.session.answers.devices.gpus),
         # Another network could not go on from the checkpoint that is there.
-        model_is_open=not checkpoint.exists(),
+        model_is_open=not checkpoint_files.exists(run_dir, checkpoint_files.LAST),
     )
 
 
@@ -192,12 +193,16 @@ def _time_text(item: Outlook) -> str:
 
 def _dry_run(conversation: Conversation) -> dict[str, Any]:
     """Return the dry run of the config as it is frozen now, empty where there is none."""
+    return dry_run_of(run_directory(conversation), conversation.session.digest)
+
+
+def dry_run_of(run_dir: Path, digest: str | None) -> dict[str, Any]:
+    """Return the dry run of the run config with this digest, empty where there is none."""
     try:
-        found = json.loads((run_directory(conversation) / FILE_NAME).read_text(encoding="utf-8"))
+        found = json.loads((run_dir / FILE_NAME).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    same = isinstance(found, dict) and found.get("digest") == conversation.session.digest
-    return found if same else {}
+    return found if isinstance(found, dict) and found.get("digest") == digest else {}
 
 
 def _verdict(conversation: Conversation) -> str | None:

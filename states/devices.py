@@ -1,4 +1,4 @@
-"""devices: which GPUs, or how many processes on the CPU."""
+"""devices: this machine, its GPUs or processes on its CPU; or other machines."""
 
 from collections.abc import Iterator, Sequence
 
@@ -6,6 +6,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from srwizard import elsewhere
 from srwizard.answers import key_problem
 from srwizard.conversation import Conversation
 from srwizard.devices import GPU, Devices, PartitionedGPU, find_devices
@@ -19,7 +20,38 @@ CPU = -1
 
 
 def run(conversation: Conversation) -> str:
-    """Show the devices and ask which to use, until the chosen ones are there."""
+    """Ask where to train, then for the devices there; back leads from these to where."""
+    answers = conversation.session.answers
+    known = conversation.backwards and answers.has("devices.launcher")
+    while True:
+        if not known:
+            conversation.ask(elsewhere.launcher_question(conversation))
+        known = False
+        try:
+            if answers.devices.launcher == elsewhere.HERE:
+                _ask_here(conversation)
+            else:
+                elsewhere.ask(conversation)
+        except Back:
+            conversation.backwards = False
+            continue
+        return "next"
+
+
+def _ask_here(conversation: Conversation) -> None:
+    """Show the devices of this machine and ask which to use, until the chosen ones are there.
+
+    Raises:
+        Back: the user went back from the first question.
+        UsageError: an answers file wants what is not there, or other machines.
+    """
+    answers = conversation.session.answers
+    problem = elsewhere.problem_here(answers.devices)
+    if problem is not None:
+        if not conversation.prompts.interactive:
+            raise UsageError(problem, _("Set devices.launcher to nodes or slurm."))
+        for name in elsewhere.OF_OTHER_MACHINES:
+            answers.forget(f"devices.{name}")
     while True:
         found = find_devices()
         conversation.show(_introduction(conversation, found))
@@ -32,10 +64,8 @@ def run(conversation: Conversation) -> str:
                 _("devices.gpus: {problem}", problem=lost), _("See what is there: srwizard gpus")
             )
         conversation.show(Text(lost, style="red"))
-    answers = conversation.session.answers
     if answers.devices.gpus:
         answers.set("devices.processes", len(answers.devices.gpus))
-    return "next"
 
 
 def _introduction(conversation: Conversation, found: Devices) -> RenderableType:

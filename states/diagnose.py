@@ -13,6 +13,7 @@ from srwizard.i18n import translate as _
 from srwizard.states.frozen import run_directory
 from srwizard.train.failure_kinds import FOR_WANT_OF_MEMORY, UNKNOWN
 from srwizard.train.failures import FAILURE_FILE, explain
+from srwizard.train.standing import standing_of
 
 
 def run(conversation: Conversation) -> str:
@@ -42,5 +43,7 @@ def recorded_failure(run_dir: Path) -> dict[str, Any]:
         found = json.loads((run_dir / FAILURE_FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         found = None
+    if not isinstance(found, dict):
+        found = (standing_of(run_dir) or {}).get("failure")  # a job that ended without a word
     known = isinstance(found, dict) and {"kind", "error"} <= found.keys()
     return found if known else {"kind": UNKNOWN.name, "error": "-"}

@@ -52,7 +52,7 @@ def run(conversation: Conversation) -> str:
             )
         )
     )
-    return "next"
+    return "next" if frozen.devices.launcher == "here" else "elsewhere"
 
 
 def run_directory(conversation: Conversation) -> Path:

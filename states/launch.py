@@ -1,14 +1,19 @@
-"""launch: training, in processes of its own; here it is only watched, or left to itself."""
+"""launch: training, in processes of its own; here it is only watched, or left to itself.
+
+On other machines it is begun there: by hand, or by Slurm.
+"""
 
 from rich.text import Text
 
+from srwizard import elsewhere
 from srwizard.conversation import Conversation
 from srwizard.errors import TrainingFailedError
 from srwizard.i18n import translate as _
+from srwizard.states.adjust import dry_run_of
 from srwizard.states.frozen import hold_run, lock_of, run_directory
 from srwizard.train.detach import detach, following
 from srwizard.train.launch import launch
-from srwizard.train.standing import AT_WORK, standing_of, state_text
+from srwizard.train.standing import FOLLOWED, standing_of, state_text
 
 
 def run(conversation: Conversation) -> str:
@@ -23,6 +28,18 @@ def run(conversation: Conversation) -> str:
     conversation.require_confirmation()
     hold_run(conversation)
     run_dir = run_directory(conversation)
+    launcher = conversation.session.answers.devices.launcher
+    if launcher == elsewhere.NODES:
+        for line in elsewhere.how_to_begin(run_dir):
+            conversation.show(Text(line))
+        return "detached"
+    if launcher == elsewhere.SLURM:
+        conversation.let_go(lock_of(run_dir))
+        from srwizard.slurm.submission import submit
+
+        for line in submit(run_dir):
+            conversation.show(Text(line))
+        return "detached"
     if conversation.detach:
         conversation.let_go(lock_of(run_dir))
         for line in following(run_dir, detach(run_dir)):
@@ -37,16 +54,25 @@ def run(conversation: Conversation) -> str:
 
 
 def _left_to_itself(conversation: Conversation) -> str | None:
-    """Return what a training in the background came to; None if there is none, or it stopped."""
+    """Return what a training elsewhere or in the background came to; None if it is to be begun."""
     history = conversation.session.history
     if not history or history[-1]["trigger"] != "detached":
         return None
     standing = standing_of(run_directory(conversation))
     if standing is None:
         return None
-    if standing["state"] in AT_WORK:
+    if standing["state"] in FOLLOWED:
         conversation.show(Text(state_text(standing)))
         for line in following(run_directory(conversation), standing["pid"])[1:]:
             conversation.show(Text(line))
         return "detached"
+    if standing["state"] in ("frozen", "failed") and _was_short(conversation):
+        return "short"
     return standing["state"] if standing["state"] in ("completed", "failed") else None
+
+
+def _was_short(conversation: Conversation) -> bool:
+    """Tell whether a dry run on other machines has found that this very config does not fit."""
+    here = conversation.session.answers.devices.launcher == elsewhere.HERE
+    found = {} if here else dry_run_of(run_directory(conversation), conversation.session.digest)
+    return found.get("verdict") == "does not fit"

@@ -29,6 +29,7 @@ def run(conversation: Conversation) -> str:
             lambda: _amp_question(conversation) if change else None,
             lambda: _checkpointing_question() if change else None,
             lambda: _patch_question(conversation) if change else None,
+            lambda: _shard_question() if change and _several_processes(conversation) else None,
         ]
     )
     _settle_defaults(conversation)
@@ -45,6 +46,11 @@ def _overview(conversation: Conversation, note: Callable[[bool], str | None]) ->
             f"{_('Mixed precision')} {_yes_or_no(use_amp)}",
             f"{_('Checkpointing')} {_yes_or_no(answers.memory.gradient_checkpointing)}",
             f"{_('Patch size')} {answers.memory.patch_size or _('whole fields')}",
+            *(
+                [f"{_('Weights shared out')} {_yes_or_no(answers.memory.shard)}"]
+                if _several_processes(conversation)
+                else []
+            ),
         ]
     )
     return Question(
@@ -111,6 +117,23 @@ def _patch_question(conversation: Conversation) -> Question:
         help=_("Trains on random HR windows of this size; validation scores whole fields."),
         check=lambda value: patch_problem(conversation, value),
         optional=True,
+    )
+
+
+def _several_processes(conversation: Conversation) -> bool:
+    return conversation.session.answers.devices.world_size > 1
+
+
+def _shard_question() -> Question:
+    return Question(
+        key="memory.shard",
+        text=_("Share the weights out to the processes (shard, FSDP)"),
+        kind="yes_no",
+        default=False,
+        help=_(
+            "Each keeps its part of weights, gradients and optimizer state: for networks larger "
+            "than the memory of one GPU. The result is the same; there is more traffic."
+        ),
     )
 
 

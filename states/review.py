@@ -6,7 +6,8 @@ from typing import Any
 from rich.cells import cell_len
 from rich.text import Text
 
-from srwizard.answers import SECTIONS, TrainingAnswers, model_parameters
+from srwizard import elsewhere
+from srwizard.answers import SECTIONS, DevicesAnswers, TrainingAnswers, model_parameters
 from srwizard.columns import packed
 from srwizard.conversation import Conversation
 from srwizard.dataset import chosen_dataset, chosen_variables
@@ -122,12 +123,14 @@ def _lines(conversation: Conversation, columns: int) -> Iterator[str]:
         (_("Normalization"), training.normalization),
     )
     yield from listed(_("Other training parameters"), _other_training(training))
-    yield from together(("GPU" if answers.devices.gpus else "CPU", devices_text(conversation)))
+    yield from together((_devices_title(answers.devices), devices_text(conversation)))
     yield from together(
         (_("Mixed precision"), _value_text(memory.use_amp)),
         (_("Checkpointing"), _value_text(memory.gradient_checkpointing)),
         (_("Patch size"), memory.patch_size or _("whole fields")),
     )
+    if answers.devices.world_size > 1:
+        yield from together((_("Weights shared out"), _value_text(memory.shard)))
 
 
 def _pair(name: str, value: Any) -> str:
@@ -209,9 +212,17 @@ def _batch_text(conversation: Conversation) -> str:
     return " x ".join(factors)
 
 
+def _devices_title(devices: DevicesAnswers) -> str:
+    if devices.launcher != elsewhere.HERE:
+        return _("Machines")
+    return "GPU" if devices.gpus else "CPU"
+
+
 def devices_text(conversation: Conversation) -> str:
     """Return the chosen devices as one line."""
     devices = conversation.session.answers.devices
+    if devices.launcher != elsewhere.HERE:
+        return elsewhere.devices_text(devices)
     if not devices.gpus:
         if devices.processes == 1:
             return _("1 process")

@@ -41,12 +41,21 @@ def test_every_kind_of_failure_is_listed() -> None:
     assert listed == [kind.name for kind in CATALOGUE] + ["unknown"]
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("page", ["tutorial.md", "zh/tutorial.md"])
-def test_the_tutorial_can_be_followed(page: str, tmp_path: Path) -> None:
-    """Each block is typed as it stands there; only pip finds installed what it is to install."""
+def blocks_of(page: str) -> list[str]:
+    """Return what a page tells its readers to type."""
     text = (DOCS / page).read_text(encoding="utf-8")
-    blocks = re.findall(r"^```sh\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    return re.findall(r"^```sh\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+
+
+def test_both_tutorials_type_the_same() -> None:
+    chinese = [block.replace(" --lang zh", "") for block in blocks_of("zh/tutorial.md")]
+    assert chinese == blocks_of("tutorial.md")
+
+
+@pytest.mark.slow
+def test_the_tutorial_can_be_followed(tmp_path: Path) -> None:
+    """Each block is typed as it stands there; only pip finds installed what it is to install."""
+    blocks = blocks_of("zh/tutorial.md")
     assert len(blocks) > 6
     environment = {
         "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",

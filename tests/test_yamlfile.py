@@ -244,3 +244,9 @@ def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
     for path in (tmp_path / "none.yaml", tmp_path):
         with pytest.raises(UsageError, match=f"cannot read the answers file {path}"):
             yamlfile.read(path)
+
+
+@pytest.mark.parametrize("text", ["12:00:00", "1-12:30", "30:15", "1:2:3.5"])
+def test_a_time_limit_is_no_number(text: str) -> None:
+    assert yamlfile.parse(f"a: {text}".encode(), "my.yaml").values == {"a": text}
+    assert yamlfile.parse(yamlfile.dump({"a": text}).encode(), "x").values == {"a": text}

@@ -4,6 +4,7 @@ import shlex
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -18,34 +19,51 @@ LOOK_SECONDS = 0.3
 @run_directory
 @click.option("-f", "--follow", is_flag=True, help=_("Go on until the run ends, or Ctrl-C."))
 def logs(run_dir: Path, follow: bool) -> None:
-    from srwizard.train.records import LOG_FILE
-    from srwizard.train.standing import AT_WORK, standing_of, state_text
+    from srwizard.train.standing import FOLLOWED, log_of, standing_of, state_text
 
     run_dir = run_dir.absolute()
     standing = standing_of(run_dir)
     if standing is None:
         raise _no_run_directory(run_dir)
+    read: dict[Path, int] = {}
     try:
-        stream = (run_dir / LOG_FILE).open(encoding="utf-8", errors="replace")
-    except FileNotFoundError:
-        raise UsageError(
-            _("{run_dir} has no log yet", run_dir=run_dir),
-            _("Train it with: srwizard train {run_dir}", run_dir=shlex.quote(str(run_dir))),
-        ) from None
-    try:
-        with stream:
-            while True:
-                # First the state, then the log: what was written before the end is not missed.
-                standing = standing_of(run_dir)
-                sys.stdout.write(stream.read())
-                sys.stdout.flush()
-                if not follow or standing is None or standing["state"] not in AT_WORK:
-                    break
-                time.sleep(LOOK_SECONDS)
+        while True:
+            # First the state, then the log: what was written before the end is not missed.
+            standing = standing_of(run_dir)
+            if standing is not None:
+                _print_what_is_new(log_of(standing), read)
+            if not follow or standing is None or standing["state"] not in FOLLOWED:
+                break
+            time.sleep(LOOK_SECONDS)
     except KeyboardInterrupt:  # who has read enough; the run goes on
         raise click.exceptions.Exit(EXIT_INTERRUPTED) from None
+    if not read:
+        raise _no_log_yet(run_dir, standing)
     if follow and standing is not None:
         print(state_text(standing), file=sys.stderr)
+
+
+def _print_what_is_new(log: Path, read: dict[Path, int]) -> None:
+    """Print what was added to a log, and note how far it is read."""
+    try:
+        with log.open("rb") as stream:
+            stream.seek(read.get(log, 0))
+            new = stream.read()
+            read[log] = stream.tell()
+    except FileNotFoundError:
+        return
+    sys.stdout.write(new.decode("utf-8", errors="replace"))
+    sys.stdout.flush()
+
+
+def _no_log_yet(run_dir: Path, standing: dict[str, Any] | None) -> UsageError:
+    from srwizard.train.standing import QUEUED, state_text
+
+    if standing is not None and standing["state"] == QUEUED:
+        hint = state_text(standing)
+    else:
+        hint = _("Train it with: srwizard train {run_dir}", run_dir=shlex.quote(str(run_dir)))
+    return UsageError(_("{run_dir} has no log yet", run_dir=run_dir), hint)
 
 
 @command(_("Stop a run: it saves its checkpoint and ends."))
@@ -57,12 +75,15 @@ def logs(run_dir: Path, follow: bool) -> None:
     help=_("Wait for its end no longer than this; else as long as it takes."),
 )
 def stop(run_dir: Path, timeout: float | None) -> None:
+    from srwizard.train import checkpoint_files
     from srwizard.train.standing import advice, figure_parts, state_text
     from srwizard.train.stopping import request_stop, wait_until_ended
 
     run_dir = run_dir.absolute()
-    request_stop(run_dir)
-    print(_("Asked to stop; it saves its checkpoint first …"), flush=True)
+    if request_stop(run_dir) == "taken out":
+        print(_("Its job is taken out of the queue."), flush=True)
+    else:
+        print(_("Asked to stop; it saves its checkpoint first …"), flush=True)
     try:
         standing = wait_until_ended(run_dir, timeout)
     except KeyboardInterrupt:
@@ -79,7 +100,7 @@ def stop(run_dir: Path, timeout: float | None) -> None:
         )  # fmt: skip
     print(" · ".join([state_text(standing), *figure_parts(standing)]))
     if standing["state"] == "stopped" and standing["checkpoint"]:
-        path = run_dir / "checkpoints" / "last.pt"
+        path = checkpoint_files.where(run_dir, checkpoint_files.LAST)
         print(_("The checkpoint is saved: {path}", path=path))
     for line in advice(standing):
         print(line)

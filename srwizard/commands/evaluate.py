@@ -29,13 +29,14 @@ from srwizard.i18n import translate as _
 @as_json_option
 def evaluate(run_dir: Path, split: Any, checkpoint: Any, as_json: bool) -> None:
     from srwizard.states.done import ensemble_lines, scores_table, split_title, warnings
+    from srwizard.train import checkpoint_files
     from srwizard.train.evaluation import evaluate as score
     from srwizard.train.evaluation import file_of
     from srwizard.train.launch import null_to_nan
 
     run_dir = run_dir.absolute()
     if not as_json:
-        file = f"checkpoints/{checkpoint}.pt"
+        file = checkpoint_files.where(run_dir, checkpoint).relative_to(run_dir)
         print(_("Scoring the {split} split with {file} …", split=split, file=file), flush=True)
     result = score(run_dir, split, checkpoint)
     if as_json:

@@ -15,8 +15,8 @@ from srwizard.errors import UsageError
 from srwizard.i18n import translate as _
 
 WATCH_SECONDS = 2.0
-STYLES = {"running": "green", "stopping": "green", "completed": "cyan", "failed": "red",
-          "stopped": "yellow", "interrupted": "red", "frozen": "dim"}  # fmt: skip
+STYLES = {"queued": "blue", "running": "green", "stopping": "green", "completed": "cyan",
+          "failed": "red", "stopped": "yellow", "interrupted": "red", "frozen": "dim"}  # fmt: skip
 
 
 @command(_("Show where runs stand; without RUN_DIR all that are known."))
@@ -82,7 +82,9 @@ def _watch_in_place(look: Callable[[], list[dict[str, Any]]], found: list[dict[s
 
 
 def _any_at_work(found: Sequence[dict[str, Any]]) -> bool:
-    return any(standing["state"] in ("running", "stopping") for standing in found)
+    from srwizard.train.standing import FOLLOWED
+
+    return any(standing["state"] in FOLLOWED for standing in found)
 
 
 def _as_text(found: Sequence[dict[str, Any]]) -> Group:

@@ -1,6 +1,7 @@
 """`srwizard train`: train a frozen run."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -8,15 +9,23 @@ from srwizard.commands.options import WholeNumber, command, console, run_directo
 from srwizard.errors import UsageError
 from srwizard.i18n import translate as _
 
+if TYPE_CHECKING:
+    from srwizard.runconfig import RunConfig
+    from srwizard.train.nodes import Nodes
+
 
 @command(_("Train a frozen run, or go on with it from its last checkpoint."))
 @run_directory
 @click.option("--detach", is_flag=True, help=_("Train in the background."))
 @click.option("--print-command", is_flag=True, help=_("Print what would be started, and end."))
 @click.option(
+    "--dry-run-first",
+    is_flag=True,
+    help=_("Measure the memory here first, unless that was done; train only if it fits."),
+)
+@click.option(
     "--nnodes",
     type=WholeNumber(),
-    default=1,
     metavar="N",
     help=_("Machines; give the same command on each of them."),
 )
@@ -25,45 +34,84 @@ from srwizard.i18n import translate as _
     metavar="HOST:PORT",
     help=_("Where several machines meet: one of them."),
 )
+@click.option(
+    "--join-timeout",
+    type=WholeNumber(),
+    default=600,
+    metavar="SECONDS",
+    help=_("How long to wait until all machines have come."),
+)
+@click.option(
+    "--max-restarts",
+    type=WholeNumber(),
+    default=0,
+    metavar="N",
+    help=_("How often torchrun may go on from the last checkpoint after a failure."),
+)
 def train(
-    run_dir: Path, detach: bool, print_command: bool, nnodes: int, rdzv_endpoint: str | None
+    run_dir: Path,
+    detach: bool,
+    print_command: bool,
+    dry_run_first: bool,
+    nnodes: int | None,
+    rdzv_endpoint: str | None,
+    join_timeout: int,
+    max_restarts: int,
 ) -> None:
     from srwizard import runconfig
     from srwizard.locks import LockedError, held
-    from srwizard.states.done import ensemble_lines, scores_table, warnings
     from srwizard.train import launch, processes
+    from srwizard.train.nodes import nodes_of
 
     run_dir = run_dir.absolute()
     run = runconfig.load(run_dir)
-    nodes = processes.nodes_of(nnodes, rdzv_endpoint)
+    nodes = nodes_of(run, nnodes, rdzv_endpoint, max_restarts, join_timeout)
     if print_command:
         print(processes.as_typed(run, launch.WORKER, str(run_dir), nodes=nodes))
         return
     if detach:
-        _train_in_the_background(run_dir, one_machine=nodes is None)
+        _train_in_the_background(run_dir, as_it_is=nodes is None and not dry_run_first)
         return
     try:
         with held(run_dir / ".lock", _("the run directory {path}", path=run_dir)):
-            print(_("Training in {run_dir} …", run_dir=run_dir), flush=True)
-            scores = launch.launch(run_dir, nodes)
+            _lead(run, run_dir, nodes, dry_run_first=dry_run_first)
     except LockedError:
-        if nodes is None:
+        if nodes is None or nodes.endpoint is None:
             raise
         print(_("Another machine leads this training; taking part in it …"), flush=True)
-        launch.join(run_dir, nodes)
-        return
+        _follow(run, run_dir, nodes, dry_run_first=dry_run_first)
+
+
+def _lead(run: "RunConfig", run_dir: Path, nodes: "Nodes | None", *, dry_run_first: bool) -> None:
+    from srwizard import measure_first
+    from srwizard.states.done import ensemble_lines, scores_table, warnings
+    from srwizard.train import launch
+
+    if dry_run_first and not measure_first.is_measured(run, run_dir, nodes):
+        measure_first.measure(run, run_dir, nodes, console)
+    print(_("Training in {run_dir} …", run_dir=run_dir), flush=True)
+    scores = launch.launch(run_dir, nodes)
     console.print(scores_table(scores, console.width))
     for line in (*ensemble_lines(scores), *warnings(scores)):
         print(line)
     print(_("Report: {path}", path=run_dir / "report.html"))
 
 
-def _train_in_the_background(run_dir: Path, *, one_machine: bool) -> None:
+def _follow(run: "RunConfig", run_dir: Path, nodes: "Nodes", *, dry_run_first: bool) -> None:
+    from srwizard import measure_first
+    from srwizard.train import launch
+
+    if dry_run_first and not measure_first.is_measured(run, run_dir, nodes):
+        measure_first.take_part(run_dir, nodes)
+    launch.join(run_dir, nodes)
+
+
+def _train_in_the_background(run_dir: Path, *, as_it_is: bool) -> None:
     from srwizard.train.detach import detach, following
 
-    if not one_machine:
+    if not as_it_is:
         raise UsageError(
-            _("--detach trains on one machine"),
+            _("--detach trains on one machine, a run that is measured"),
             _("Start each of several through your batch system, or under nohup or tmux."),
         )
     for line in following(run_dir, detach(run_dir)):

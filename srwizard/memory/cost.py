@@ -89,6 +89,11 @@ def _is_view(operator: Any) -> bool:
     return any(part.alias_info is not None and not part.alias_info.is_write for part in returned)
 
 
-def exchange_seconds(parameters: int, processes: int) -> float:
-    """Return what the exchange of gradients takes: a ring passes them round almost twice."""
-    return 2 * 4 * parameters * (processes - 1) / processes / LINK
+def exchange_seconds(parameters: int, processes: int, *, rounds: float = 2.0) -> float:
+    """Return what an exchange takes; of gradients, a ring passes them round almost twice."""
+    return rounds * 4 * parameters * (processes - 1) / processes / LINK
+
+
+SHARED_OUT_ROUNDS = 3.0
+"""Where weights are shared out, for each micro-batch: all of them are put together for the forward
+and for the backward pass, and gradients are passed round once."""

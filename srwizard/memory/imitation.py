@@ -33,9 +33,11 @@ from srwizard.train import scoring
 from srwizard.train.distributed import Place
 from srwizard.train.loop import epoch_steps, optimizer_step
 from srwizard.train.metrics import masked_sums
+from srwizard.train.resuming import tensors_kept
 from srwizard.train.sampling import draws_samples
 from srwizard.train.scoring import score
 from srwizard.train.setup import Batches, Training, set_learning_rate, set_up, steps_per_epoch
+from srwizard.train.sharding import own_part
 
 MOST_SAMPLES = 2
 """Of a batch that is gone through one by one: they are alike, and each lets go of the one before
@@ -171,10 +173,17 @@ class Imitation:
         self.tracker = tracker
         self._fake = fake
         self._modes = contextlib.ExitStack()
+        # What DDP holds beside a process's own is known without the others.
+        world = run.devices.world_size if run.shared_out else 1
+        self._place = Place(0, world, torch.device("cpu"))
 
     def __enter__(self) -> "Imitation":
         # A network that cannot be built must not leave the modes on for whatever comes next.
         with contextlib.ExitStack() as modes:
+            if self.run.shared_out:
+                from srwizard.memory.shared_out import imagined_ranks
+
+                modes.enter_context(imagined_ranks(self._place))
             if self._fake:
                 self.tracker.remember(modes.enter_context(FakeTensorMode()))
             if self.run.devices.on_gpus:
@@ -193,7 +202,7 @@ class Imitation:
         # There is nowhere to move a fake network to, and `Module.to` fails on fake parameters.
         with mock.patch.object(nn.Module, "to", lambda module, *_args, **_kwargs: module):
             training = set_up(
-                self.run, _contents(self.run), self.statistics, Place(0, 1, torch.device("cpu"))
+                self.run, _contents(self.run, self._place), self.statistics, self._place
             )
         for tensor in (training.hr_mean, training.hr_std, training.low, training.span):
             self.tracker.register(tensor)
@@ -213,7 +222,7 @@ class Imitation:
         They are cut into 25 MiB each, but all of them stay; see "Internal design" in PyTorch's
         notes on DistributedDataParallel.
         """
-        if self.run.devices.world_size == 1:
+        if self.run.devices.world_size == 1 or self.run.shared_out:
             return None
         trained = [part for part in self.training.bare.parameters() if part.requires_grad]
         return torch.empty(sum(part.numel() for part in trained), dtype=trained[0].dtype)
@@ -233,25 +242,34 @@ class Imitation:
         # Adam and AdamW make theirs before they compute, which need not be gone through twice.
         with mock.patch("torch.optim.adam.adam", lambda *_parts, **_settings: None):
             training.optimizer.step()
+        # While training goes on, the last checkpoint is written from a copy, in the main memory.
+        copy = self._copy_in_main_memory()
         steps = epoch_steps(training)[:1]
         self._batches = training.batches("train", steps_per_epoch(steps))
         with self._alike_once(), mock.patch("torch.optim.adam.adam", _adam_of_the_largest):
             for step in steps:
                 optimizer_step(training, step, self._batches)
+        del copy
+
+    def _copy_in_main_memory(self) -> Tensor | None:
+        if not self.run.shared_out or self.run.devices.on_gpus:
+            return None
+        parts = map(own_part, tensors_kept(self.training).values())
+        return torch.empty(sum(part.nbytes for part in parts), dtype=torch.uint8)
 
     def validate(self) -> None:
         """Score one batch of the validation split."""
-        bare = self.training.bare
-        with self._alike_once():
+        with self.training.whole() as training, self._alike_once():
+            bare = training.bare
             if draws_samples(bare):
                 # It calls its denoiser in each of its steps, for inputs of the same size.
                 denoiser = LargestInputs(bare.get_submodule("denoiser"))
                 with mock.patch.object(bare, "denoiser", denoiser), alike_once(bare):
-                    score(self.training, "valid", batch_limit=1, sampling_steps=SAMPLING_STEPS)
+                    score(training, "valid", batch_limit=1, sampling_steps=SAMPLING_STEPS)
             else:
                 network = LargestInputs(bare)
                 with alike_once(bare):
-                    score(dataclasses.replace(self.training, bare=network), "valid", batch_limit=1)
+                    score(dataclasses.replace(training, bare=network), "valid", batch_limit=1)
 
     @contextlib.contextmanager
     def _alike_once(self) -> Iterator[None]:
@@ -306,13 +324,13 @@ def _adam_of_the_largest(*parts: list[Tensor], foreach: bool | None, **settings:
     ADAM(*parts, foreach=foreach, **settings)
 
 
-def _contents(run: RunConfig) -> Contents:
-    """Return a dataset as large as the first rank's share of an optimizer step."""
+def _contents(run: RunConfig, place: Place) -> Contents:
+    """Return a dataset as large as an optimizer step of the first rank, or of all there are."""
     most = run.training.batch_size * run.training.grad_accumulation
     fields = {}
     for split in SPLITS:
         share = -(-run.data.steps[split] // run.devices.world_size)
-        steps = tuple(map(str, range(min(share, most))))
+        steps = tuple(map(str, range(min(share, most) * place.world)))
         for level in LEVELS:
             for name in run.data.variables:
                 fields[split, level, name] = NoField(steps, _shape(run, level))

@@ -3,36 +3,50 @@
 An out-of-memory, a crash or a kill there hurts nobody, and all memory is given back at its end.
 """
 
+import contextlib
 import json
+import os
 import resource
 import shutil
+import socket
+import sys
 import tempfile
+import time
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from srwizard import files, runconfig
-from srwizard.devices import cpu, find_devices
+from srwizard.devices import Devices, cpu, find_devices
 from srwizard.errors import InterruptedByUserError, TrainingFailedError, UsageError
 from srwizard.i18n import translate as _
 from srwizard.memory.verdict import Verdict, judge
 from srwizard.runconfig import RunConfig
-from srwizard.train import failures, processes
+from srwizard.train import failures, processes, together
 from srwizard.train.failure_kinds import FOR_WANT_OF_MEMORY
+from srwizard.train.launch import own_log
+from srwizard.train.nodes import Nodes
+from srwizard.train.records import LOG_FILE
 
 REHEARSAL = "srwizard.memory.rehearsal"
 FILE_NAME = failures.DRY_RUN_FILE
 SCRATCH_PREFIX = ".dry_run-"
+SHARED_SCRATCH = f"{SCRATCH_PREFIX}nodes"
+VERDICT_SECONDS = 120.0
+"""How long the machine that leads may need to write down what was found."""
+FAILED_SECONDS = 20.0
 
 
 @dataclass(frozen=True)
 class DryRun:
     """What a dry run found.
 
-    On a CPU `peak_bytes` is that of all ranks together, against the memory that was available
-    before they started; on GPUs it is that of the rank whose GPU is fullest, against what was
-    free on it. `reason` says why there is no peak, if the dry run itself ran out of memory, and
-    `phase` and `step` where. docs/memory.md describes every key.
+    On a CPU `peak_bytes` is that of all ranks of a machine together, against the memory that was
+    available there before they started; on GPUs it is that of the rank whose GPU is fullest,
+    against what was free on it. Of several `hosts` the fullest counts. `reason` says why there is
+    no peak, if the dry run itself ran out of memory, and `phase` and `step` where. docs/memory.md
+    describes every key.
     """
 
     verdict: Verdict
@@ -47,14 +61,19 @@ class DryRun:
     validation_seconds: float | None = None
     run_seconds: float | None = None
     ranks: list[dict[str, Any]] = field(default_factory=list)
+    hosts: list[str] = field(default_factory=list)
     reason: str | None = None
     phase: str | None = None
     step: int | None = None
     digest: str = ""
 
 
-def dry_run(run_dir: Path) -> DryRun:
+def dry_run(run_dir: Path, nodes: Nodes | None = None) -> DryRun:
     """Measure the peak memory of a run, judge it, and write `dry_run.json`.
+
+    Args:
+        run_dir: the run directory.
+        nodes: the machines, if this is the first of several.
 
     Raises:
         InterruptedByUserError: somebody asked to stop.
@@ -68,18 +87,83 @@ def dry_run(run_dir: Path) -> DryRun:
         for left_over in run_dir.glob(f"{SCRATCH_PREFIX}*"):
             shutil.rmtree(left_over, ignore_errors=True)
         # In the run directory, so that the checkpoint is tried on the disk that it will lie on.
-        with tempfile.TemporaryDirectory(prefix=SCRATCH_PREFIX, dir=run_dir) as name:
-            scratch = Path(name)
-            ended = processes.start(run, log, REHEARSAL, str(run_dir), str(scratch))
+        with _scratch(run_dir, nodes) as scratch:
+            ended, others = together.start(
+                run, run_dir, log, *_rehearsal(run_dir, scratch, capacities), nodes=nodes
+            )
             # Also where it was about to end: what follows would be a training.
             if ended.stop_asked and not failures.causes(scratch):
                 raise InterruptedByUserError(_("the dry run was interrupted"))
             if ended.returncode == 0:
-                result = _judged(run, capacities, _rank_figures(scratch))
+                result = _judged(run, _rank_figures(scratch))
             else:
-                result = _out_of_memory(run, capacities, failures.collect(scratch, ended))
+                failure = failures.collect(scratch, ended, others=others)
+                result = _out_of_memory(run, capacities, failure)
     files.write_json(run_dir / FILE_NAME, asdict(result))
     return result
+
+
+def join_dry_run(run_dir: Path, nodes: Nodes) -> dict[str, Any]:
+    """Take part in a dry run that `dry_run` leads on another machine.
+
+    Returns:
+        What that machine wrote into `dry_run.json`.
+
+    Raises:
+        InterruptedByUserError, TrainingFailedError, DatasetError, UsageError: as `dry_run`.
+    """
+    run = runconfig.load(run_dir)
+    runconfig.verify_dataset(run)
+    before = _written(run_dir)
+    scratch = run_dir / SHARED_SCRATCH
+    with processes.at_work(run_dir, own_log()) as log:
+        ended, _others = together.start(
+            run, run_dir, log, *_rehearsal(run_dir, scratch, _capacities(run)), nodes=nodes
+        )
+    if ended.stop_asked:
+        raise InterruptedByUserError(_("the dry run was interrupted"))
+    # What fails for another reason than memory leaves no verdict.
+    until = time.monotonic() + (VERDICT_SECONDS if ended.returncode == 0 else FAILED_SECONDS)
+    while _written(run_dir) == before:
+        if time.monotonic() > until:
+            raise TrainingFailedError(
+                _("The dry run failed; the machine that leads it says why."),
+                _("See {path}", path=run_dir / LOG_FILE),
+            )
+        time.sleep(0.2)
+    found: dict[str, Any] = json.loads((run_dir / FILE_NAME).read_text(encoding="utf-8"))
+    return found
+
+
+def _rehearsal(run_dir: Path, scratch: Path, capacities: list[int]) -> list[str]:
+    return [REHEARSAL, str(run_dir), str(scratch), *map(str, capacities)]
+
+
+@contextlib.contextmanager
+def _scratch(run_dir: Path, nodes: Nodes | None) -> Iterator[Path]:
+    """Make a directory for the figures and the checkpoint of a dry run, and remove it again.
+
+    Several machines have to know it beforehand.
+    """
+    if nodes is None or nodes.endpoint is None:
+        with tempfile.TemporaryDirectory(prefix=SCRATCH_PREFIX, dir=run_dir) as name:
+            yield Path(name)
+        return
+    shared = run_dir / SHARED_SCRATCH
+    shared.mkdir()
+    try:
+        yield shared
+    finally:
+        shutil.rmtree(shared, ignore_errors=True)
+
+
+def _written(run_dir: Path) -> tuple[int, int] | None:
+    """Return what changes whenever `dry_run.json` is written anew."""
+    try:
+        found = (run_dir / FILE_NAME).stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns
 
 
 def _capacities(run: RunConfig) -> list[int]:
@@ -88,9 +172,11 @@ def _capacities(run: RunConfig) -> list[int]:
     Raises:
         UsageError: NVML no longer tells what is free on a chosen GPU.
     """
-    if not run.devices.gpus:
+    if not run.devices.on_gpus:
         return [cpu_capacity(run.devices.processes)]
     found = find_devices()
+    if run.devices.gpus_per_node:
+        return _visible(run.devices.gpus_per_node, found)
     free = {gpu.uuid: gpu.free_bytes for gpu in found.gpus}
     for gpu in run.devices.gpus:
         if gpu.uuid not in free:
@@ -105,21 +191,52 @@ def _capacities(run: RunConfig) -> list[int]:
     return [free[gpu.uuid] for gpu in run.devices.gpus]
 
 
+def _visible(count: int, found: Devices) -> list[int]:
+    """Return the free memory of the first GPUs that this machine lets be seen.
+
+    Raises:
+        UsageError: there are fewer.
+    """
+    if len(found.gpus) < count:
+        raise UsageError(
+            _(
+                "{host}: the run needs {count} GPUs on each machine; there are {there}",
+                host=socket.gethostname(),
+                count=count,
+                there=len(found.gpus),
+            ),
+            "\n".join([*found.notices, _("See what is there: srwizard gpus")]),
+        )
+    return [gpu.free_bytes for gpu in found.gpus[:count]]
+
+
 def cpu_capacity(processes: int) -> int:
     """Return the bytes that so many processes may hold on the CPU together.
 
-    That is what the machine and its groups have left; and no process can hold more than its
-    address space, which batch systems limit (`ulimit -v`).
+    That is what the machine and its groups have left, and what Slurm grants to the job; and no
+    process can hold more than its address space, which batch systems limit (`ulimit -v`).
     """
     limit, _hard = resource.getrlimit(resource.RLIMIT_AS)
-    available = cpu().available_bytes
+    available = min(cpu().available_bytes, _granted_by_slurm())
     return available if limit == resource.RLIM_INFINITY else min(available, limit * processes)
 
 
+def _granted_by_slurm() -> int:
+    """Return what a Slurm job may hold on this machine: not every cluster makes a cgroup of it."""
+    for name, times in (("SLURM_MEM_PER_NODE", "1"), ("SLURM_MEM_PER_CPU", "SLURM_CPUS_ON_NODE")):
+        megabytes, count = os.environ.get(name, ""), os.environ.get(times, times)
+        if megabytes.isdigit() and int(megabytes) and count.isdigit():
+            return int(megabytes) * int(count) * 2**20
+    return sys.maxsize
+
+
 def _device_text(run: RunConfig) -> str:
-    if not run.devices.gpus:
-        return f"cpu x {run.devices.processes}"
-    return ", ".join(f"GPU {gpu.index}: {gpu.name}" for gpu in run.devices.gpus)
+    if run.devices.on_gpus:
+        names = ", ".join(f"GPU {gpu.index}: {gpu.name}" for gpu in run.devices.gpus)
+        here = names or f"{run.devices.gpus_per_node} GPU"
+    else:
+        here = f"cpu x {run.devices.processes}"
+    return here if run.devices.nodes == 1 else f"{run.devices.nodes} x {here}"
 
 
 def _rank_figures(scratch: Path) -> list[dict[str, Any]]:
@@ -127,26 +244,41 @@ def _rank_figures(scratch: Path) -> list[dict[str, Any]]:
     return sorted(found, key=lambda figures: int(figures["rank"]))
 
 
-def _judged(run: RunConfig, capacities: list[int], ranks: list[dict[str, Any]]) -> DryRun:
-    peaks = [int(figures["peak_bytes"]) for figures in ranks]
-    above = [int(figures["peak_bytes"]) - int(figures["baseline_rss_bytes"]) for figures in ranks]
-    if run.devices.gpus:
-        fullest = max(
-            zip(peaks, capacities, strict=True), key=lambda pair: pair[0] / max(pair[1], 1)
-        )
-        peak, capacity = fullest
+def _fullest(run: RunConfig, ranks: list[dict[str, Any]]) -> tuple[int, int]:
+    """Return peak and capacity where they are closest: of a GPU, or of a machine's ranks on a CPU.
+
+    The ranks of one machine share its memory.
+    """
+    if run.devices.on_gpus:
+        pairs = [(int(one["peak_bytes"]), int(one["capacity_bytes"])) for one in ranks]
     else:
-        peak, capacity = sum(peaks), capacities[0]
+        machines: dict[str, list[dict[str, Any]]] = {}
+        for one in ranks:
+            machines.setdefault(str(one["host"]), []).append(one)
+        pairs = [
+            (
+                sum(int(one["peak_bytes"]) for one in its),
+                min(int(one["capacity_bytes"]) for one in its),
+            )
+            for its in machines.values()
+        ]
+    return max(pairs, key=lambda pair: pair[0] / max(pair[1], 1))
+
+
+def _judged(run: RunConfig, ranks: list[dict[str, Any]]) -> DryRun:
+    above = [int(figures["peak_bytes"]) - int(figures["baseline_rss_bytes"]) for figures in ranks]
+    peak, capacity = _fullest(run, ranks)
     times = _times(run, ranks)
     return DryRun(
         verdict=judge(peak, capacity),
         device=_device_text(run),
         capacity_bytes=capacity,
         peak_bytes=peak,
-        above_baseline_bytes=None if run.devices.gpus else sum(above),
+        above_baseline_bytes=None if run.devices.on_gpus else sum(above),
         predicted_bytes=ranks[0].get("predicted_bytes"),
         ratio=peak / capacity if capacity > 0 else None,
         ranks=ranks,
+        hosts=list(dict.fromkeys(str(figures["host"]) for figures in ranks)),
         digest=run.digest,
         step_seconds=times["step_seconds"],
         epoch_seconds=times["epoch_seconds"],
@@ -160,7 +292,7 @@ def _times(run: RunConfig, ranks: list[dict[str, Any]]) -> dict[str, float]:
     step = max(float(figures["step_seconds"]) for figures in ranks)
     batch = max(float(figures.get("validation_batch_seconds", 0.0)) for figures in ranks)
     epoch = step * -(-run.data.steps["train"] // run.global_batch)
-    together = run.scoring_batch * run.devices.processes
+    together = run.scoring_batch * run.devices.world_size
     batches = {split: -(-run.data.steps[split] // together) for split in ("valid", "test")}
     members = int(run.model.params.get("ensemble_members", 1))
     validations = -(-run.training.epochs // run.training.eval_freq)

@@ -118,7 +118,7 @@ def predict(run: RunConfig, *, baseline_bytes: int = BASELINE) -> Prediction:
 
 
 def _predict(run: RunConfig, baseline_bytes: int) -> Prediction:
-    from srwizard.memory.cost import GPU, Cost, cpu_machine, exchange_seconds
+    from srwizard.memory.cost import GPU, Cost, cpu_machine
     from srwizard.memory.imitation import Imitation
     from srwizard.memory.kernels import cpu_scratch, cuda_scratch
     from srwizard.memory.tracker import StorageTracker
@@ -126,7 +126,13 @@ def _predict(run: RunConfig, baseline_bytes: int) -> Prediction:
     started = time.perf_counter()
     on_gpu = run.devices.on_gpus
     scratch = cuda_scratch if on_gpu else functools.partial(cpu_scratch, threads=_threads(run))
-    tracker = StorageTracker(scratch, Cost(GPU if on_gpu else cpu_machine()).add)
+    cost = Cost(GPU if on_gpu else cpu_machine()).add
+    if run.shared_out:
+        from srwizard.memory.shared_out import SharedOutTracker
+
+        tracker: StorageTracker = SharedOutTracker(scratch, cost)
+    else:
+        tracker = StorageTracker(scratch, cost)
     peaks, ends, costs = [], [], []
     with Imitation(run, tracker) as imitation:
         for work in (imitation.train, imitation.validate, imitation.save):
@@ -154,9 +160,19 @@ def _predict(run: RunConfig, baseline_bytes: int) -> Prediction:
         fixed_bytes=fixed,
         phases=phases,
         seconds=time.perf_counter() - started,
-        step_cost=costs[0] + exchange_seconds(parameters, run.devices.world_size),
+        step_cost=costs[0] + _exchange_cost(run, parameters),
         operators=tracker.operators,
     )
+
+
+def _exchange_cost(run: RunConfig, parameters: int) -> float:
+    from srwizard.memory.cost import SHARED_OUT_ROUNDS, exchange_seconds
+
+    world = run.devices.world_size
+    if not run.shared_out:
+        return exchange_seconds(parameters, world)
+    rounds = SHARED_OUT_ROUNDS * run.training.grad_accumulation
+    return exchange_seconds(parameters, world, rounds=rounds)
 
 
 def predict_batches(

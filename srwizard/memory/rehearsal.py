@@ -7,6 +7,7 @@ took to `OUT_DIR/rank{N}.json`.
 
 import contextlib
 import os
+import socket
 import time
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,8 @@ from srwizard.train.distributed import Place, any_rank, joined
 from srwizard.train.loop import epoch_steps, optimizer_step
 from srwizard.train.order import Step
 from srwizard.train.processes import end_with_parent, run_and_leave
-from srwizard.train.resuming import save
+from srwizard.train.resuming import finish_saving, save
+from srwizard.train.rollcall import call_the_roll
 from srwizard.train.sampling import draws_samples
 from srwizard.train.scoring import score
 from srwizard.train.setup import Training, set_learning_rate, set_up, steps_per_epoch
@@ -42,7 +44,8 @@ SAMPLING_STEPS = 2
 
 def main(arguments: list[str]) -> int:
     """Rehearse the training of a run directory and write this rank's figures."""
-    run_dir, out_dir = (Path(argument) for argument in arguments)
+    run_dir, out_dir = (Path(argument) for argument in arguments[:2])
+    capacities = [int(argument) for argument in arguments[2:]]
     end_with_parent()
     _volunteer_to_be_killed()
     run = runconfig.load(run_dir)
@@ -51,11 +54,18 @@ def main(arguments: list[str]) -> int:
     with joined(run.devices) as place:
         where = Whereabouts(out_dir, place.rank)
         try:
+            call_the_roll(place, run, run_dir, "dry run")
             figures = _rehearse(run, out_dir, place, where)
         except Exception as error:
             failures.record(out_dir, error, place.rank, where.now)
             raise
-    figures = {"rank": place.rank, "baseline_rss_bytes": baseline, **figures}
+    figures = {
+        "rank": place.rank,
+        "host": socket.gethostname(),
+        "capacity_bytes": capacities[place.device.index or 0],
+        "baseline_rss_bytes": baseline,
+        **figures,
+    }
     if place.is_first:
         figures["predicted_bytes"] = _predicted(run)
     files.write_json(out_dir / f"rank{place.rank}.json", figures)
@@ -106,6 +116,9 @@ def _rehearse(run: RunConfig, out_dir: Path, place: Place, where: Whereabouts) -
     where.note("checkpoint", len(peaks), 1)
     _forget_peak(place)
     save(training, out_dir, LAST)
+    if training.saving is not None:  # training goes on beside it
+        optimizer_step(training, plan[0], training.batches("train", steps_per_epoch(plan[:1])))
+        finish_saving(training)
     checkpoint = _peak_bytes(place)
     return {
         "step_peak_bytes": peaks,
@@ -216,8 +229,15 @@ def _nvml_bytes() -> int | None:
 
     try:
         pynvml.nvmlInit()
-        uuid = os.environ["CUDA_VISIBLE_DEVICES"].split(",")[torch.cuda.current_device()]
-        handle = pynvml.nvmlDeviceGetHandleByUUID(uuid)
+        visible = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")
+        index = torch.cuda.current_device()
+        named = visible[index] if index < len(visible) and visible[index] else str(index)
+        # Batch systems name GPUs by their numbers.
+        handle = (
+            pynvml.nvmlDeviceGetHandleByIndex(int(named))
+            if named.isdigit()
+            else pynvml.nvmlDeviceGetHandleByUUID(named)
+        )
         for process in pynvml.nvmlDeviceGetComputeRunningProcesses(handle):
             if process.pid == os.getpid() and process.usedGpuMemory:
                 return int(process.usedGpuMemory)

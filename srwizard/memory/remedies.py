@@ -62,6 +62,7 @@ def remedies(answers: Answers, around: Surroundings) -> list[Remedy]:
         *_smaller_batches(answers),
         *_patches(answers, around.hr_shape),
         *_more_gpus(answers, around.free_gpus),
+        *_shared_out(answers, around.free_gpus),
         *(_lighter_models(answers, around.hr_shape) if around.model_is_open else ()),
     ]
 
@@ -147,6 +148,41 @@ def _more_gpus(answers: Answers, free: tuple[int, ...]) -> Iterator[Remedy]:
             "more_gpus",
         )
         return
+
+
+def _shared_out(answers: Answers, free: tuple[int, ...]) -> Iterator[Remedy]:
+    """Weights, gradients and optimizer state shared out, which takes several processes."""
+    if answers.memory.shard and answers.devices.world_size > 1:
+        return
+    shard = Remedy(
+        {"memory.shard": True},
+        _("shard: weights, gradients and optimizer state shared out"),
+        _("the result is the same; more traffic between processes"),
+        "shard",
+    )
+    if answers.devices.world_size > 1:
+        yield shard
+        return
+    more = next(_more_gpus(answers, free), None) or _as_many_batches(answers, free)
+    if more is not None:
+        yield combined([more, shard])
+
+
+def _as_many_batches(answers: Answers, free: tuple[int, ...]) -> Remedy | None:
+    """Return the remedy of more GPUs, each with a batch as before: none by itself."""
+    if not answers.devices.gpus or not free:
+        return None
+    gpus = [*answers.devices.gpus, *free]
+    return Remedy(
+        {"devices.gpus": gpus, "devices.processes": len(gpus)},
+        _(
+            "GPUs {gpus}, each with batch_size {batch}",
+            gpus=", ".join(map(str, gpus)),
+            batch=answers.training.batch_size,
+        ),
+        _("the effective batch grows; more GPUs are taken"),
+        "more_gpus",
+    )
 
 
 def _lighter_models(answers: Answers, hr_shape: tuple[int, int]) -> Iterator[Remedy]:

@@ -167,7 +167,10 @@ class StorageTracker(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return result, cost, scratch
 
     def _note(self, tensor: Tensor, operator: Any) -> None:
-        storage = tensor.untyped_storage()
+        self.note_storage(tensor.untyped_storage(), operator)
+
+    def note_storage(self, storage: torch.UntypedStorage, operator: Any) -> None:
+        """Count a storage as large as it is now."""
         key, size = storage._cdata, storage.nbytes()
         known = self._sizes.get(key)
         if known == size:

@@ -38,7 +38,7 @@ def write_report(run_dir: Path) -> Path:
 def _render(run: Run) -> str:
     scores = sections.scored(run.metrics)
     units = run.units()
-    return _template().render(
+    return template("page.html.j2").render(
         language=LANGUAGE_TAGS.get(language(), "en"),
         text=_texts(run),
         title=sections.title(run),
@@ -64,7 +64,8 @@ def _render(run: Run) -> str:
 
 
 @cache
-def _template() -> Template:
+def template(name: str) -> Template:
+    """Return a template of this package."""
     environment = Environment(
         loader=PackageLoader("srwizard.report", package_path=""),
         autoescape=True,
@@ -72,7 +73,7 @@ def _template() -> Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.get_template("page.html.j2")
+    return environment.get_template(name)
 
 
 def _texts(run: Run) -> dict[str, str]:

@@ -179,7 +179,7 @@ def _read_revisions(directory: Path, config: Mapping[str, Any]) -> list[Revision
                 if (match := re.fullmatch(r"run\.r(\d+)\.yaml", path.name))]  # fmt: skip
     for _number_of_it, name in sorted(numbered):
         earlier = _read_config(directory / name)
-        before, now = _settings(earlier), _settings(config)
+        before, now = settings_of(earlier), settings_of(config)
         changes = [
             (key, before.get(key), now.get(key))
             for key in sorted(before.keys() | now.keys())
@@ -189,7 +189,7 @@ def _read_revisions(directory: Path, config: Mapping[str, Any]) -> list[Revision
     return found
 
 
-def _settings(config: Mapping[str, Any]) -> dict[str, Any]:
+def settings_of(config: Mapping[str, Any]) -> dict[str, Any]:
     """Return the settings that a person decides, by their dotted keys."""
     found: dict[str, Any] = {}
 

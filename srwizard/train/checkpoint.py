@@ -1,4 +1,7 @@
-"""Checkpoints: written whole or not at all, loaded without running any code in them."""
+"""Checkpoints: written whole or not at all, loaded without running any code in them.
+
+Those in a directory (see `sharded_checkpoint`) are read here as if they were in one file.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,8 +13,10 @@ from srwizard import files
 from srwizard.errors import TrainingFailedError
 from srwizard.i18n import translate as _
 from srwizard.runconfig import RunConfig
+from srwizard.train import checkpoint_files
+from srwizard.train.checkpoint_files import BEST, LAST, NAMES
 
-LAST, BEST = "last", "best"
+__all__ = ["BEST", "LAST", "NAMES"]
 SAMPLING = ("sampler", "sampling_steps", "ensemble_members")
 """Parameters of a diffusion model that training knows nothing of."""
 
@@ -44,18 +49,13 @@ class DamagedCheckpointError(CheckpointError):
     """A checkpoint cannot be read."""
 
 
-def path(run_dir: Path, name: str) -> Path:
-    """Return the file of checkpoint `name` ("last" or "best")."""
-    return run_dir / "checkpoints" / f"{name}.pt"
-
-
 def save(run_dir: Path, name: str, state: dict[str, Any]) -> None:
     """Write a checkpoint.
 
     Raises:
         OSError: it cannot be written; the earlier one is left whole.
     """
-    target = path(run_dir, name)
+    target = checkpoint_files.single(run_dir, name)
     target.parent.mkdir(exist_ok=True)
     try:
         files.write_with(target, lambda stream: torch.save(state, stream))
@@ -64,34 +64,35 @@ def save(run_dir: Path, name: str, state: dict[str, Any]) -> None:
         if isinstance(error.__context__, OSError):
             raise error.__context__ from None
         raise
+    checkpoint_files.remove_other_than(target, run_dir, name)
 
 
-def clear_unfinished(run_dir: Path) -> None:
-    """Remove what a process that was killed while saving has left."""
-    for name in (LAST, BEST):
-        target = path(run_dir, name)
-        for unfinished in target.parent.glob(f".{target.name}.*.tmp"):
-            unfinished.unlink(missing_ok=True)
-
-
-def load(run_dir: Path, name: str, run: RunConfig) -> dict[str, Any] | None:
+def load(
+    run_dir: Path, name: str, run: RunConfig, *, tensors: bool = True
+) -> dict[str, Any] | None:
     """Read a checkpoint to the CPU, or return None where there is none.
+
+    Args:
+        run_dir: the run directory.
+        name: "last" or "best".
+        run: its config.
+        tensors: False leaves the tensors of one in a directory there: the state holds that
+            `directory` in place of weights and optimizer state.
 
     Raises:
         DamagedCheckpointError: it cannot be read.
         CheckpointError: it is of another run.
     """
-    source = path(run_dir, name)
+    source = checkpoint_files.where(run_dir, name)
     if not source.exists():
         return None
     try:
-        state: dict[str, Any] = torch.load(source, map_location="cpu", weights_only=True)
+        state = _read(source, tensors=tensors)
         found: dict[str, Any] = dict(state["identity"])
     except Exception as error:  # which one depends on where the file is damaged
-        raise DamagedCheckpointError(
-            _("the checkpoint {path} is damaged", path=source),
-            _("Remove it to begin anew, or put an earlier copy in its place."),
-        ) from error
+        if checkpoint_files.where(run_dir, name) != source:  # a training has written the next one
+            return load(run_dir, name, run, tensors=tensors)
+        raise damaged(source) from error
     wanted = identity(run)
     differing = [key for key in wanted if wanted[key] != found.get(key)]
     if differing:
@@ -104,6 +105,39 @@ def load(run_dir: Path, name: str, run: RunConfig) -> dict[str, Any] | None:
             _("Use another run directory, or remove the checkpoints to begin anew."),
         )
     return state
+
+
+def _read(source: Path, *, tensors: bool) -> dict[str, Any]:
+    if source.is_file():
+        state: dict[str, Any] = torch.load(source, map_location="cpu", weights_only=True)
+        return state
+    from srwizard.train import sharded_checkpoint
+
+    state = sharded_checkpoint.read_rest(source)
+    if not tensors:
+        return state | {"directory": source}
+    parts: dict[str, Any] = {"weights": {}, "averaged": {}, "optimizer": {}}
+    for key, value in sharded_checkpoint.read_whole(source).items():
+        part, _slash, name = key.partition("/")
+        parts[part][name] = value
+    moments: dict[int, dict[str, Any]] = {}
+    for key, value in parts["optimizer"].items():
+        name, _slash, kind = key.rpartition("/")
+        moments.setdefault(state["parameters"].index(name), {})[kind] = value
+    ((optimizer, groups),) = state["optimizer"].items()
+    return state | {
+        "weights": parts["weights"],
+        "averaged": parts["averaged"] or None,
+        "optimizer": {optimizer: {"state": moments, "param_groups": groups}},
+    }
+
+
+def damaged(source: Path) -> DamagedCheckpointError:
+    """Return the error of a checkpoint that cannot be read."""
+    return DamagedCheckpointError(
+        _("the checkpoint {path} is damaged", path=source),
+        _("Remove it to begin anew, or put an earlier copy in its place."),
+    )
 
 
 def identity(run: RunConfig) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from srwizard.train.distributed import from_all_ranks
 from srwizard.train.order import Step
 from srwizard.train.setup import Training
+from srwizard.train.sharding import own_part
 
 
 def origin_of_non_finite(training: Training, step: Step) -> str:
@@ -21,19 +22,20 @@ def origin_of_non_finite(training: Training, step: Step) -> str:
         training: its loss was not finite, or the gradient of that.
         step: the step in which that was so.
     """
-    found = from_all_ranks(training.place, _origin_here(training, step))
+    with training.whole(averaged=False) as own:  # from here on each rank goes its own way
+        found = from_all_ranks(training.place, _origin_here(training, own, step))
     return next((origin for origin in found if origin), "")
 
 
-def _origin_here(training: Training, step: Step) -> str:
+def _origin_here(training: Training, own: Training, step: Step) -> str:
     for name, part in training.bare.named_parameters():
-        if not _is_finite(part):
+        if not _is_finite(own_part(part)):
             return f"the weights of the layer {_layer(name)} have become so in the step before"
-    origin = _in_forward_pass(training, step)
+    origin = _in_forward_pass(own, step)
     if origin:
         return origin
     for name, part in training.bare.named_parameters():
-        if part.grad is not None and not _is_finite(part.grad):
+        if part.grad is not None and not _is_finite(own_part(part.grad)):
             return f"the gradient of the layer {_layer(name)} is so"
     return ""
 

@@ -1,5 +1,6 @@
 """This process's place among all of the run, as torchrun tells it."""
 
+import functools
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -81,6 +82,15 @@ def set_generator_state(place: Place, states: dict[str, torch.Tensor]) -> None:
 def any_rank(place: Place, flag: bool) -> bool:
     """Tell whether any rank says so, the same answer on all of them."""
     return bool(add_over_ranks(place, torch.tensor([float(flag)])).item() > 0)
+
+
+@functools.cache
+def exchange_on_cpu(place: Place) -> dist.ProcessGroup | None:
+    """Return a group of all ranks for CPU tensors, beside that of training; None for one process.
+
+    It has its own order of messages, so that a thread of each rank can use it meanwhile.
+    """
+    return None if place.world == 1 else dist.new_group(backend="gloo", timeout=TIMEOUT)
 
 
 def wait_for_all(place: Place) -> None:

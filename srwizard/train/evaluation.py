@@ -11,7 +11,7 @@ from srwizard.errors import InterruptedByUserError, TrainingFailedError, UsageEr
 from srwizard.i18n import translate as _
 from srwizard.locks import held
 from srwizard.runconfig import RunConfig
-from srwizard.train import failures, processes
+from srwizard.train import checkpoint_files, failures, processes
 from srwizard.train.records import now
 
 SCORER = "srwizard.train.scorer"
@@ -57,15 +57,14 @@ def file_of(run_dir: Path, split: Split, name: Name) -> Path:
 
 
 def _require_checkpoint(run_dir: Path, name: Name) -> None:
-    found = [path.stem for path in sorted((run_dir / "checkpoints").glob("*.pt"))]
+    found = [other for other in checkpoint_files.NAMES if checkpoint_files.exists(run_dir, other)]
     if name in found:
         return
     problem = _(
         "{run_dir} has no checkpoint {file}", run_dir=run_dir, file=f"checkpoints/{name}.pt"
     )
-    others = [other for other in found if other in ("best", "last")]
-    if others:
-        advice = _("There is another one: --checkpoint {name}", name=others[0])
+    if found:
+        advice = _("There is another one: --checkpoint {name}", name=found[0])
     else:
         advice = _("Train it first: srwizard train {run_dir}", run_dir=shlex.quote(str(run_dir)))
     raise UsageError(problem, advice)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from srwizard.i18n import translate as _
 
 PEER_LOST = "peer_lost"
+NODE_LOST = "node_lost"
 OOM_KILLER = "out_of_memory_killer"
 KILLED = "killed"
 KILLED_BY_KERNEL = "killed by the kernel for want of memory"
@@ -34,7 +35,7 @@ def _memory_remedies() -> list[str]:
         _("turn on memory.use_amp and memory.gradient_checkpointing"),
         _("halve training.batch_size and double training.grad_accumulation"),
         _("set memory.patch_size, to train on windows"),
-        _("choose a lighter model, or more GPUs"),
+        _("choose a lighter model, or more GPUs; with several, memory.shard"),
     ]
 
 
@@ -190,6 +191,19 @@ CATALOGUE: tuple[Kind, ...] = (
         ],
     ),
     Kind(
+        "weights_used_elsewhere",
+        r"mixed torch\.Tensor and DTensor|memory\.shard: the parameter",
+        lambda: _("The weights of this model cannot be shared out."),
+        lambda: [
+            _("a part of the network uses weights of another part, or calls layers in it"),
+            _("a parameter of the network is a single number"),
+        ],
+        lambda: [
+            _("set memory.shard to false"),
+            _("name those layers in called_apart: docs/adding-a-model.md"),
+        ],
+    ),
+    Kind(
         "loader_died",
         r"DataLoader worker .*(exited unexpectedly|is killed by signal)",
         lambda: _("A loader process ended unexpectedly."),
@@ -200,6 +214,61 @@ CATALOGUE: tuple[Kind, ...] = (
         lambda: [
             _("set training.num_workers to 0: the error then shows where it arises"),
             _("look at the dataset: srwizard inspect"),
+        ],
+    ),
+    Kind(
+        NODE_LOST,
+        r"has given no sign of life",
+        lambda: _("One of the machines was lost."),
+        lambda: [
+            _("it was switched off, or ran out of memory as a whole"),
+            _("the network, or the file system that the machines share, failed"),
+            _("somebody, or a batch system, killed srwizard there"),
+        ],
+        lambda: [
+            _("look at that machine; then go on from the last checkpoint: srwizard train RUN_DIR"),
+            _("go on with fewer machines"),
+        ],
+    ),
+    Kind(
+        "machines_differ",
+        r"^MachinesDifferError",
+        lambda: _("The machines cannot train this run together."),
+        lambda: [_("they have other software, another run directory, or another command")],
+        lambda: [
+            _("install the same versions of srwizard and torch on all of them"),
+            _("put the run directory on a file system that all of them share"),
+            _("give the same command on each of them"),
+        ],
+    ),
+    Kind(
+        "nobody_joined",
+        r"RendezvousTimeoutError|RendezvousClosedError",
+        lambda: _("Not all machines came together in time."),
+        lambda: [
+            _("the command was not given on all of them, or failed there at once"),
+            _("their --nnodes or --rdzv-endpoint differ"),
+            _("a firewall lets them not reach the endpoint"),
+        ],
+        lambda: [
+            _("look what the command says on the other machines"),
+            _("give the same command on each of them, within the time of --join-timeout"),
+        ],
+    ),
+    Kind(
+        "endpoint_unreachable",
+        r"RendezvousConnectionError|client socket has (timed out|failed)|"
+        r"[Tt]he connection to the C10d store has failed|No route to host|"
+        r"Name or service not known|[Tt]emporary failure in name resolution",
+        lambda: _("The place where the machines meet cannot be reached."),
+        lambda: [
+            _("--rdzv-endpoint names no machine of the run, or its port is closed"),
+            _("a firewall lets them not reach the endpoint"),
+            _("the machine that it names has not begun yet, or has ended"),
+        ],
+        lambda: [
+            _("name one of the machines by an address that the others can reach"),
+            _("begin on that machine first"),
         ],
     ),
     Kind(

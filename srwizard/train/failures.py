@@ -7,7 +7,9 @@ import contextlib
 import json
 import re
 import signal
+import socket
 import traceback
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from srwizard.train.failure_kinds import (
     CATALOGUE,
     FOR_WANT_OF_MEMORY,
     KILLED,
+    NODE_LOST,
     OOM_KILLER,
     PEER_LOST,
     UNKNOWN,
@@ -49,6 +52,7 @@ def record(directory: Path, error: BaseException, rank: int, details: dict[str, 
         "kind": recognise(text).name,
         "error": text,
         "rank": rank,
+        "host": socket.gethostname(),
         "time": now(),
         **details,
         "traceback": traceback.format_exc(),
@@ -67,21 +71,33 @@ def _recorded(directory: Path) -> list[dict[str, Any]]:
     return sorted(found, key=lambda failure: str(failure["time"]))
 
 
-def collect(directory: Path, ended: Ended, digest: str = "") -> dict[str, Any]:
+def collect(
+    directory: Path,
+    ended: Ended,
+    digest: str = "",
+    others: Sequence[dict[str, Any]] = (),
+) -> dict[str, Any]:
     """Find the failure that came first, write it to failure.json, and return it.
 
     Args:
         directory: where the ranks wrote theirs.
         ended: how the processes ended.
         digest: of the run config; what its dry run found is told where memory ran out.
+        others: how the other machines of the run failed; see `neighbours`.
     """
+    lost = [_from_lost_machine(other) for other in others if other.get("lost")]
     first, *_rest = [
         *causes(directory),
+        # What is killed here once a machine is lost is a consequence of that.
+        *lost,
         *([_from_signal(directory, ended)] if ended.signal is not None else []),
+        *(_from_other_machine(directory, other) for other in others if other.get("signal")),
         # A rank that lost its peer is a consequence, whenever it noticed.
         *_recorded(directory),
         _from_log(directory, ended),
     ]
+    if others:
+        first = first | {"machines": 1 + len(others)}
     if first["kind"] == KILLED and ended.kills:
         first = first | {"kind": OOM_KILLER}
     if first["kind"] in FOR_WANT_OF_MEMORY:
@@ -123,6 +139,17 @@ def _from_signal(directory: Path, ended: Ended) -> dict[str, Any]:
     return {"kind": kind, "error": text, "rank": ended.rank, "time": now(), **where}
 
 
+def _from_lost_machine(other: dict[str, Any]) -> dict[str, Any]:
+    text = f"{other['host']} has given no sign of life since"
+    return {"kind": NODE_LOST, "error": text, "rank": None, "time": now(), "host": other["host"]}
+
+
+def _from_other_machine(directory: Path, other: dict[str, Any]) -> dict[str, Any]:
+    """Return the failure of a machine whose processes were killed: only it has seen how."""
+    there = Ended(int(other["returncode"] or 1), other["signal"], other.get("rank"))
+    return _from_signal(directory, there) | {"host": other["host"]}
+
+
 def _from_log(directory: Path, ended: Ended) -> dict[str, Any]:
     """Make the best of an end that nobody recorded: an import that failed, say."""
     lines = [line.strip() for line in ended.log.splitlines() if line.strip()]
@@ -159,6 +186,8 @@ def explain(failure: dict[str, Any], *, remedies: bool = True) -> list[str]:
     """Return the failure as lines: what happened, likely causes and, where wanted, remedies."""
     kind = next((item for item in CATALOGUE if item.name == failure["kind"]), UNKNOWN)
     lines = [kind.title(), _("Error: {error}", error=failure["error"])]
+    if failure.get("machines", 1) > 1 and failure.get("host") is not None:
+        lines.append(_("On machine: {host}", host=failure["host"]))
     if failure.get("step") is not None:
         lines.append(
             _("At step {step}, epoch {epoch}, while: {phase}",

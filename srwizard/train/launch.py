@@ -11,13 +11,22 @@ from typing import Any
 from srwizard import runconfig, weights
 from srwizard.errors import EXIT_INTERRUPTED, InterruptedByUserError, TrainingFailedError
 from srwizard.i18n import translate as _
-from srwizard.train import failures, known_runs, processes, trackers, whereabouts
+from srwizard.train import (
+    checkpoint_files,
+    failures,
+    known_runs,
+    neighbours,
+    processes,
+    together,
+    trackers,
+    whereabouts,
+)
 from srwizard.train.figures import briefly
-from srwizard.train.processes import Ended, Nodes
+from srwizard.train.nodes import Nodes
+from srwizard.train.processes import Ended
 from srwizard.train.records import METRICS_FILE, STOPPING, Records, read_events
 
 WORKER = "srwizard.train.worker"
-LAST_CHECKPOINT = Path("checkpoints") / "last.pt"
 
 
 def launch(run_dir: Path, nodes: Nodes | None = None) -> dict[str, Any]:
@@ -39,18 +48,23 @@ def launch(run_dir: Path, nodes: Nodes | None = None) -> dict[str, Any]:
     """
     run = runconfig.load(run_dir)
     runconfig.verify_dataset(run)
-    if run.model.weights is not None and not (run_dir / LAST_CHECKPOINT).exists():
+    if run.model.weights is not None and not checkpoint_files.exists(
+        run_dir, checkpoint_files.LAST
+    ):
         weights.verify(Path(run.model.weights.path), run.model.weights.sha256)
     trackers.require(run.training.trackers)
     records = Records(run_dir)
     with processes.at_work(run_dir) as log:
         failures.clear(run_dir)
+        neighbours.clear(run_dir)
 
         def begin() -> None:
             known_runs.remember(run_dir)
             records.begin_status(digest=run.digest, phase="set-up", epochs=run.training.epochs)
 
-        ended = processes.start(run, log, WORKER, str(run_dir), nodes=nodes, begin=begin)
+        ended, others = together.start(
+            run, run_dir, log, WORKER, str(run_dir), nodes=nodes, begin=begin
+        )
         if ended.returncode == 0:
             records.set_status("completed", test=briefly(test_scores(run_dir)))
             whereabouts.clear(run_dir)
@@ -63,11 +77,15 @@ def launch(run_dir: Path, nodes: Nodes | None = None) -> dict[str, Any]:
             failures.clear(run_dir)
             records.set_status("stopped")
             raise _interrupted(run_dir)
-        failure = failures.collect(run_dir, ended, run.digest)
-        records.set_status("failed", failure={key: failure[key] for key in ("kind", "error")})
-        with contextlib.suppress(OSError):
-            records.log(_("failed: {error}", error=failure["error"]))
-    raise TrainingFailedError(
+        raise _failed(run_dir, records, failures.collect(run_dir, ended, run.digest, others))
+
+
+def _failed(run_dir: Path, records: Records, failure: dict[str, Any]) -> TrainingFailedError:
+    """Say in the records that training has failed, and return the error that says why."""
+    records.set_status("failed", failure={key: failure[key] for key in ("kind", "error")})
+    with contextlib.suppress(OSError):
+        records.log(_("failed: {error}", error=failure["error"]))
+    return TrainingFailedError(
         "\n".join(failures.explain(failure)),
         _("Recorded in {path}", path=run_dir / failures.FAILURE_FILE),
     )
@@ -82,13 +100,18 @@ def join(run_dir: Path, nodes: Nodes) -> None:
     """
     run = runconfig.load(run_dir)
     runconfig.verify_dataset(run)
-    log_file = f"train.{socket.gethostname()}-{os.getpid()}.log"
+    records = Records(run_dir)
+    log_file = own_log()
     with processes.at_work(run_dir, log_file) as log:
-        ended = processes.start(run, log, WORKER, str(run_dir), nodes=nodes)
+        ended, others = together.start(run, run_dir, log, WORKER, str(run_dir), nodes=nodes)
     if ended.returncode == 0:
         return
-    if _stopped(run_dir, Records(run_dir), ended):
+    if _stopped(run_dir, records, ended):
         raise _interrupted(run_dir)
+    leader = records.status().get("host")
+    if any(other.get("lost") and other["host"] == leader for other in others):
+        # Nobody else is left to say it.
+        raise _failed(run_dir, records, failures.collect(run_dir, ended, run.digest, others))
     last = [line for line in ended.log.splitlines() if line.strip()][-1:]
     raise TrainingFailedError(
         "\n".join([_("training failed on this machine, or on another one"), *last]),
@@ -98,6 +121,11 @@ def join(run_dir: Path, nodes: Nodes) -> None:
             log=run_dir / log_file,
         ),
     )
+
+
+def own_log() -> str:
+    """Return the name of this machine's log, where another one writes train.log."""
+    return f"train.{socket.gethostname()}-{os.getpid()}.log"
 
 
 def test_scores(run_dir: Path) -> dict[str, Any]:
@@ -126,6 +154,6 @@ def _stopped(run_dir: Path, records: Records, ended: Ended) -> bool:
 
 def _interrupted(run_dir: Path) -> InterruptedByUserError:
     go_on = _("Go on with: srwizard train {run_dir}", run_dir=shlex.quote(str(run_dir)))
-    if (run_dir / LAST_CHECKPOINT).exists():
+    if checkpoint_files.exists(run_dir, checkpoint_files.LAST):
         return InterruptedByUserError(_("training was stopped; the checkpoint is saved"), go_on)
     return InterruptedByUserError(_("training was stopped before its first step"), go_on)

@@ -24,9 +24,10 @@ from srwizard.train.failures import NonFiniteLossError
 from srwizard.train.order import Step, training_steps
 from srwizard.train.peak import peak_bytes
 from srwizard.train.records import Records
-from srwizard.train.resuming import save
+from srwizard.train.resuming import finish_saving, save
 from srwizard.train.scoring import score
 from srwizard.train.setup import Training, set_learning_rate, steps_per_epoch
+from srwizard.train.sharding import whole
 
 
 @dataclass
@@ -54,6 +55,16 @@ def train(training: Training, run_dir: Path, records: Records, callbacks: Callba
     Raises:
         NonFiniteLossError: the loss is NaN or infinite.
     """
+    try:
+        complete = _train(training, run_dir, records, callbacks)
+    except NonFiniteLossError:  # raised on every rank alike
+        finish_saving(training)
+        raise
+    finish_saving(training)
+    return complete
+
+
+def _train(training: Training, run_dir: Path, records: Records, callbacks: Callbacks) -> bool:
     run, place, progress = training.run, training.place, training.progress
     if progress.steps == 0:
         calibrate(training)
@@ -138,8 +149,8 @@ def optimizer_step(training: Training, step: Step, batches: Any) -> float:
         NonFiniteLossError: it is NaN or infinite, on every rank alike.
     """
     total = torch.zeros((), dtype=torch.float64, device=training.place.device)
-    # DDP takes the mean of the ranks' gradients; each rank's loss is made its share of the mean
-    # over all samples, so that the step is that of one process with the whole batch.
+    # DDP and FSDP take the mean of the ranks' gradients; each rank's loss is made its share of the
+    # mean over all samples, so that the step is that of one process with the whole batch.
     share = training.place.world / step.global_samples
     training.optimizer.zero_grad(set_to_none=True)
     for number, _keys in enumerate(step.micro_batches, start=1):
@@ -175,7 +186,7 @@ def clip_gradients(training: Training) -> float | None:
     if largest is None:
         return None
     training.scaler.unscale_(training.optimizer)
-    return float(torch.nn.utils.clip_grad_norm_(training.bare.parameters(), largest))
+    return float(whole(torch.nn.utils.clip_grad_norm_(training.bare.parameters(), largest)))
 
 
 def non_finite(training: Training, step: Step, value: float, what: str) -> NonFiniteLossError:
@@ -189,7 +200,11 @@ def non_finite(training: Training, step: Step, value: float, what: str) -> NonFi
 def gradients_kept_local(
     training: Training, *, unless: bool
 ) -> contextlib.AbstractContextManager[None]:
-    """Keep DDP from exchanging gradients before the last micro-batch of a step."""
+    """Keep DDP from exchanging gradients before the last micro-batch of a step.
+
+    Where gradients are shared out, each micro-batch's are exchanged: kept local, they would be
+    whole in every process, which is the memory that sharing out saves.
+    """
     if isinstance(training.objective, DistributedDataParallel) and not unless:
         return training.objective.no_sync()
     return contextlib.nullcontext()

@@ -30,6 +30,7 @@ from srwizard.i18n import language
 from srwizard.i18n import translate as _
 from srwizard.reasons import reason_of
 from srwizard.runconfig import RunConfig
+from srwizard.train.nodes import Nodes, network_settings, torchrun_options
 from srwizard.train.records import LOG_FILE
 
 # Freed blocks of this size and above go back to the system at once. With glibc's defaults the
@@ -66,51 +67,13 @@ class Ended:
     kills: int | None = None
 
 
-@dataclass(frozen=True)
-class Nodes:
-    """Several machines that train one run together, and where they meet ("HOST:PORT")."""
-
-    count: int
-    endpoint: str
-
-
-def nodes_of(count: int, endpoint: str | None) -> Nodes | None:
-    """Return the machines as the options `--nnodes` and `--rdzv-endpoint` name them; None: one.
-
-    Raises:
-        UsageError: one of the two is missing, or the endpoint is not HOST:PORT.
-    """
-    if count == 1 and endpoint is None:
-        return None
-    if count < 2 or endpoint is None:
-        raise UsageError(
-            _("--nnodes (2 or more) and --rdzv-endpoint belong together"),
-            _("Example: --nnodes 2 --rdzv-endpoint node1:29500, on each machine."),
-        )
-    host, _colon, port = endpoint.rpartition(":")
-    if not host or not port.isdigit() or not 0 < int(port) < 65536:
-        raise UsageError(
-            _("--rdzv-endpoint: {endpoint} is not HOST:PORT", endpoint=endpoint),
-            _("Example: --nnodes 2 --rdzv-endpoint node1:29500, on each machine."),
-        )
-    return Nodes(count, endpoint)
-
-
 def command(run: RunConfig, module: str, *arguments: str, nodes: Nodes | None = None) -> list[str]:
     """Return the command that starts `module` once for each process of the run on this machine."""
     work = ["-m", module, *arguments]
     if not _by_torchrun(run, nodes):
         return [sys.executable, *work]
-    meeting = ["--standalone"]  # on a free port of this machine
-    if nodes is not None:
-        meeting = [
-            f"--nnodes={nodes.count}",
-            "--rdzv-backend=c10d",
-            f"--rdzv-endpoint={nodes.endpoint}",
-            f"--rdzv-id={run.digest.removeprefix('sha256:')[:16]}",
-        ]
-    processes = f"--nproc-per-node={run.devices.processes}"
-    return [sys.executable, "-m", "torch.distributed.run", *meeting, processes, *work]
+    options = [*torchrun_options(nodes), f"--nproc-per-node={run.devices.processes}"]
+    return [sys.executable, "-m", "torch.distributed.run", *options, *work]
 
 
 def _by_torchrun(run: RunConfig, nodes: Nodes | None) -> bool:
@@ -119,13 +82,22 @@ def _by_torchrun(run: RunConfig, nodes: Nodes | None) -> bool:
 
 def settings(run: RunConfig) -> dict[str, str]:
     """Return the environment of every process of the run: its devices, threads, allocator."""
+    # On another machine the GPUs are those that a batch system, or that machine, lets be seen.
+    named = (
+        {}
+        if run.devices.gpus_per_node
+        else {"CUDA_VISIBLE_DEVICES": ",".join(gpu.uuid for gpu in run.devices.gpus)}
+    )
     return {
-        "CUDA_VISIBLE_DEVICES": ",".join(gpu.uuid for gpu in run.devices.gpus),
+        **named,
         "OMP_NUM_THREADS": str(max(1, cpu().cores // run.devices.processes)),
         # Threads that wait shall sleep: where somebody else computes on the same cores, those that
         # spin make a training twenty times as slow.
         "OMP_WAIT_POLICY": "PASSIVE",
         "TORCH_CPP_LOG_LEVEL": "ERROR",
+        # The store that torchrun would share keeps, after a restart, the addresses of processes
+        # that are gone.
+        "TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1",
         # Whatever lies in the user's directory (a models/, a torch.py) is not ours to import.
         "PYTHONSAFEPATH": "1",
         "LANGUAGE": language(),
@@ -135,7 +107,8 @@ def settings(run: RunConfig) -> dict[str, str]:
 
 def as_typed(run: RunConfig, module: str, *arguments: str, nodes: Nodes | None = None) -> str:
     """Return the command with its environment as one types it into a shell."""
-    given = [f"{name}={value}" for name, value in settings(run).items()]
+    environment = settings(run) | network_settings(nodes)
+    given = [f"{name}={value}" for name, value in environment.items()]
     return shlex.join(["env", *given, *command(run, module, *arguments, nodes=nodes)])
 
 
@@ -184,6 +157,7 @@ def start(
     *arguments: str,
     nodes: Nodes | None = None,
     begin: Callable[[], None] = lambda: None,
+    given_up: Callable[[], bool] = lambda: False,
 ) -> Ended:
     """Run `module` as training would run it, and wait until it ends.
 
@@ -197,6 +171,7 @@ def start(
         arguments: for each of them.
         nodes: the machines, if this is one of several.
         begin: called before they are started, when a request to stop is already waited for.
+        given_up: asked now and then; once it says so, the processes are ended where they stand.
     """
     length = log.seek(0, os.SEEK_END)
     kills_before = out_of_memory_kills()
@@ -206,7 +181,7 @@ def start(
         # passes it on once, to those who can save.
         child = subprocess.Popen(
             command(run, module, *arguments, nodes=nodes),
-            env=os.environ | settings(run),
+            env=os.environ | settings(run) | network_settings(nodes),
             stderr=log,
             stdin=subprocess.DEVNULL,
             start_new_session=True,
@@ -222,6 +197,8 @@ def start(
             for number in asked[passed_on:]:
                 _pass_on(child, number, torchrun=_by_torchrun(run, nodes))
                 passed_on, last = passed_on + 1, time.monotonic()
+            if given_up():
+                _kill_workers(child, torchrun=_by_torchrun(run, nodes))
             if asked and time.monotonic() - last > REMIND_SECONDS:
                 _pass_on(child, signal.SIGTERM, torchrun=_by_torchrun(run, nodes))
                 last = time.monotonic()
@@ -278,6 +255,15 @@ def _pass_on(child: "subprocess.Popen[bytes]", number: int, *, torchrun: bool) -
         for process in workers or [launched]:
             with contextlib.suppress(psutil.Error):
                 process.send_signal(sent)
+
+
+def _kill_workers(child: "subprocess.Popen[bytes]", *, torchrun: bool) -> None:
+    """End the processes, so that torchrun notices; itself too, where it has none any more."""
+    with contextlib.suppress(psutil.Error):
+        launched = psutil.Process(child.pid)
+        for process in (launched.children() if torchrun else []) or [launched]:
+            with contextlib.suppress(psutil.Error):
+                process.kill()
 
 
 def _say_that_it_was_heard() -> None:

@@ -1,51 +1,130 @@
 """What a checkpoint holds of a training: taken from it, and put back into it."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import load_file
+from torch import Tensor
 
 from srwizard import weights
 from srwizard.i18n import translate as _
-from srwizard.models.importing import begin_from
-from srwizard.train import averaging, checkpoint
+from srwizard.train import averaging, checkpoint, checkpoint_files
 from srwizard.train.checkpoint import BEST, LAST, CheckpointError, DamagedCheckpointError, Progress
 from srwizard.train.distributed import (
+    exchange_on_cpu,
     from_all_ranks,
     generator_state,
     set_generator_state,
     wait_for_all,
 )
-from srwizard.train.setup import Training
+from srwizard.train.setup import Saving, Training
+from srwizard.train.sharding import like, put_weights, whole
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """A checkpoint that was read: which one, its content, and what the user should know."""
+    """A checkpoint that was read: which one, where, its content, what the user should know."""
 
     name: str
+    path: Path
     state: dict[str, Any]
     notices: tuple[str, ...] = ()
 
 
 def save(training: Training, run_dir: Path, name: str) -> None:
-    """Write a checkpoint: rank 0 does, and the others go on once it can be read."""
+    """Write a checkpoint: rank 0 does, and the others go on once it can be read.
+
+    Where the weights are shared out, each rank writes its part of the last one, while training
+    goes on (`finish_saving` waits for it); the best one is a file of weights alone.
+    """
     generators = from_all_ranks(training.place, generator_state(training.place))
+    rest = _rest(training) | {"generators": generators}
+    if training.skeleton is not None and name == LAST:
+        _begin_saving(training, run_dir, rest)
+        return
+    state = rest | _weights(training)
+    if training.skeleton is None:
+        optimizer = {training.run.training.optimizer: training.optimizer.state_dict()}
+        state |= {"optimizer": optimizer}
     if training.place.is_first:
-        checkpoint.save(run_dir, name, _state(training) | {"generators": generators})
+        checkpoint.save(run_dir, name, state)
     wait_for_all(training.place)
 
 
-def _state(training: Training) -> dict[str, Any]:
+def _rest(training: Training) -> dict[str, Any]:
     return {
         "identity": checkpoint.identity(training.run),
-        "weights": training.bare.state_dict(),
-        "averaged": training.averaged,
-        "optimizer": {training.run.training.optimizer: training.optimizer.state_dict()},
+        "optimizer": {},
         "scaler": training.scaler.state_dict(),
         "progress": asdict(training.progress),
     }
+
+
+def _weights(training: Training) -> dict[str, Any]:
+    """Return the weights and their averages: on rank 0, others only help to put them together."""
+
+    def collected(parts: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        found = {}
+        for name, part in parts.items():
+            value = whole(part)
+            if training.skeleton is None:
+                found[name] = value
+            elif training.place.is_first:
+                found[name] = value.cpu()
+        return found
+
+    averaged = None if training.averaged is None else collected(training.averaged)
+    return {"weights": collected(training.bare.state_dict()), "averaged": averaged}
+
+
+def _begin_saving(training: Training, run_dir: Path, rest: dict[str, Any]) -> None:
+    from srwizard.train import sharded_checkpoint
+
+    finish_saving(training)
+    names = [name for name, _part in training.bare.named_parameters()]
+    groups = training.optimizer.state_dict()["param_groups"]
+    optimizer = {training.run.training.optimizer: groups}
+    (directory, *_others) = from_all_ranks(
+        training.place, str(checkpoint_files.next_directory(run_dir))
+    )
+    if training.place.is_first:
+        sharded_checkpoint.write_rest(
+            Path(directory), rest | {"optimizer": optimizer, "parameters": names}
+        )
+    done = sharded_checkpoint.begin_save(
+        Path(directory), tensors_kept(training), exchange_on_cpu(training.place)
+    )
+    training.saving = Saving(run_dir, Path(directory), done)
+
+
+def finish_saving(training: Training) -> None:
+    """Wait until the checkpoint that is being written can be read, by all ranks.
+
+    Raises:
+        OSError: it cannot be written; the earlier one is left whole.
+    """
+    saving, training.saving = training.saving, None
+    if saving is not None:
+        from srwizard.train import sharded_checkpoint
+
+        sharded_checkpoint.finish_save(saving.done)
+        if training.place.is_first:
+            checkpoint_files.remove_other_than(saving.directory, saving.run_dir)
+        wait_for_all(training.place)
+
+
+def tensors_kept(training: Training) -> dict[str, Tensor]:
+    """Return what is kept of a training by its key in the directory."""
+    found = {f"weights/{name}": part for name, part in training.bare.state_dict().items()}
+    found |= {f"averaged/{name}": part for name, part in (training.averaged or {}).items()}
+    for name, part in training.bare.named_parameters():
+        for kind, value in training.optimizer.state[part].items():
+            if isinstance(value, Tensor):
+                found[f"optimizer/{name}/{kind}"] = value
+    return found
 
 
 def resume(training: Training, run_dir: Path) -> Loaded | None:
@@ -57,26 +136,29 @@ def resume(training: Training, run_dir: Path) -> Loaded | None:
     Raises:
         CheckpointError: none can be read, or it is of another run.
     """
-    loaded = _first_sound(training, run_dir, (LAST, BEST))
+    loaded = _first_sound(training, run_dir, (LAST, BEST), with_optimizer=True)
     if loaded is None:
         return None
     state, settings = loaded.state, training.run.training
     notices = list(loaded.notices)
-    _put_back_weights(training, state)
-    optimizer = state["optimizer"].get(settings.optimizer)
-    if optimizer is None:
+    if not state["optimizer"]:
+        notices.append(
+            _(
+                "The checkpoint holds the weights alone; {name} begins without its moments.",
+                name=settings.optimizer,
+            )
+        )
+    elif settings.optimizer not in state["optimizer"]:
         notices.append(
             _(
                 "The checkpoint is from another optimizer; {name} begins without its moments.",
                 name=settings.optimizer,
             )
         )
-    else:
-        training.optimizer.load_state_dict(optimizer)
     training.scaler.load_state_dict(state["scaler"])
     training.progress = Progress(**state["progress"])
     notices += _put_back_generators(training, state["generators"])
-    return Loaded(loaded.name, state, tuple(notices))
+    return Loaded(loaded.name, loaded.path, state, tuple(notices))
 
 
 def begin_from_weights(training: Training) -> None:
@@ -89,17 +171,14 @@ def begin_from_weights(training: Training) -> None:
     if chosen is None:
         return
     weights.verify(Path(chosen.path), chosen.sha256)
-    begin_from(training.bare, Path(chosen.path))
+    put_weights(training.bare, load_file(Path(chosen.path)))
     if training.averaged is not None:
         training.averaged = averaging.start(training.bare)
 
 
 def load_best(training: Training, run_dir: Path) -> Loaded | None:
     """Load the weights of the best validation, or of the last epoch if they are not there."""
-    loaded = _first_sound(training, run_dir, (BEST, LAST))
-    if loaded is not None:
-        _put_back_weights(training, loaded.state)
-    return loaded
+    return _first_sound(training, run_dir, (BEST, LAST), with_optimizer=False)
 
 
 def load_named(training: Training, run_dir: Path, name: str) -> Progress:
@@ -108,15 +187,16 @@ def load_named(training: Training, run_dir: Path, name: str) -> Progress:
     Raises:
         CheckpointError: it is not there, cannot be read, or is of another run.
     """
-    state = checkpoint.load(run_dir, name, training.run)
-    if state is None:
-        raise CheckpointError(_("{path} is not there", path=checkpoint.path(run_dir, name)))
-    _put_back_weights(training, state)
-    return Progress(**state["progress"])
+    loaded = _load(training, run_dir, name, with_optimizer=False)
+    if loaded is None:
+        raise CheckpointError(_("{path} is not there", path=checkpoint_files.single(run_dir, name)))
+    return Progress(**loaded.state["progress"])
 
 
-def _first_sound(training: Training, run_dir: Path, names: tuple[str, ...]) -> Loaded | None:
-    """Return the first checkpoint that is there and sound, with a notice of those that are not.
+def _first_sound(
+    training: Training, run_dir: Path, names: tuple[str, ...], *, with_optimizer: bool
+) -> Loaded | None:
+    """Load the first checkpoint that is there and sound, with a notice of those that are not.
 
     Raises:
         CheckpointError: all that are there are damaged, or one is of another run.
@@ -124,29 +204,88 @@ def _first_sound(training: Training, run_dir: Path, names: tuple[str, ...]) -> L
     damaged: list[DamagedCheckpointError] = []
     for name in names:
         try:
-            state = checkpoint.load(run_dir, name, training.run)
+            loaded = _load(training, run_dir, name, with_optimizer=with_optimizer)
         except DamagedCheckpointError as error:
             damaged.append(error)
             continue
-        if state is not None:
+        if loaded is not None:
             notices = tuple(
-                _("{problem}; {other} is used instead.", problem=error.message, other=f"{name}.pt")
+                _(
+                    "{problem}; {other} is used instead.",
+                    problem=error.message,
+                    other=loaded.path.relative_to(run_dir / checkpoint_files.DIRECTORY),
+                )
                 for error in damaged
             )
-            return Loaded(name, state, notices)
+            return Loaded(name, loaded.path, loaded.state, notices)
     if damaged:
         raise damaged[0]
     return None
 
 
-def _put_back_weights(training: Training, state: dict[str, Any]) -> None:
-    training.bare.load_state_dict(state["weights"])
-    if training.averaged is None:
+def _load(training: Training, run_dir: Path, name: str, *, with_optimizer: bool) -> Loaded | None:
+    path = checkpoint_files.where(run_dir, name)
+    # Each process reads its part, unless all of it belongs to this one.
+    in_parts = training.skeleton is not None
+    state = checkpoint.load(run_dir, name, training.run, tensors=not in_parts)
+    if state is None:
+        return None
+    if "directory" in state:
+        from srwizard.train import sharded_checkpoint
+
+        try:
+            _put_back_parts(training, state, with_optimizer=with_optimizer)
+        except sharded_checkpoint.DamagedError as error:
+            raise checkpoint.damaged(path) from error
+    else:
+        _put_back(training, state, with_optimizer=with_optimizer)
+    return Loaded(name, path, state)
+
+
+def _put_back(training: Training, state: dict[str, Any], *, with_optimizer: bool) -> None:
+    put_weights(training.bare, state["weights"])
+    if training.averaged is not None:
+        # A moving average that was asked for only now begins here.
+        training.averaged = averaging.start(training.bare)
+        for name, part in (state["averaged"] or {}).items():
+            training.averaged[name].copy_(like(part, training.averaged[name]))
+    optimizer = state["optimizer"].get(training.run.training.optimizer)
+    if optimizer is None or not with_optimizer:
         return
-    # A moving average that was asked for only now begins here.
-    training.averaged = averaging.start(training.bare)
-    for name, part in (state["averaged"] or {}).items():
-        training.averaged[name].copy_(part)
+    moments = {
+        number: {kind: like(value, part) for kind, value in optimizer["state"][number].items()}
+        for number, part in enumerate(training.bare.parameters())
+        if number in optimizer["state"]
+    }
+    training.optimizer.load_state_dict(optimizer | {"state": moments})
+
+
+def _put_back_parts(training: Training, state: dict[str, Any], *, with_optimizer: bool) -> None:
+    from srwizard.train import sharded_checkpoint
+
+    directory, group = state["directory"], exchange_on_cpu(training.place)
+    kept = sharded_checkpoint.kept_tensors(directory)
+    wanted = {f"weights/{name}": part for name, part in training.bare.state_dict().items()}
+    sharded_checkpoint.read_into(directory, wanted, group)
+    if training.averaged is not None:
+        training.averaged = averaging.start(training.bare)
+        parts = {f"averaged/{name}": part for name, part in training.averaged.items()}
+        sharded_checkpoint.read_into(
+            directory, {name: part for name, part in parts.items() if name in kept}, group
+        )
+    groups = state["optimizer"].get(training.run.training.optimizer)
+    if groups is None or not with_optimizer:
+        return
+    moments: dict[int, dict[str, Tensor]] = {}
+    wanted = {}
+    for number, (name, part) in enumerate(training.bare.named_parameters()):
+        prefix = f"optimizer/{name}/"
+        for key in (key for key in kept if key.startswith(prefix)):
+            size, dtype = kept[key].size, kept[key].properties.dtype
+            empty = torch.zeros_like(part) if size == part.shape else torch.zeros(size, dtype=dtype)
+            wanted[key] = moments.setdefault(number, {})[key.removeprefix(prefix)] = empty
+    sharded_checkpoint.read_into(directory, wanted, group)
+    training.optimizer.load_state_dict({"state": moments, "param_groups": groups})
 
 
 def _put_back_generators(training: Training, states: list[dict[str, Any]]) -> list[str]:

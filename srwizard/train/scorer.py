@@ -51,10 +51,12 @@ def _score(
         result = asdict(score_test(training, out_dir / BREAKDOWN_FILE))
     else:
         result = asdict(score(training, split))
+    if split == "test":
+        with training.whole() as own:
+            if place.is_first:
+                save_examples(own, contents, out_dir / SAMPLES_FILE)
     if not place.is_first:
         return
-    if split == "test":
-        save_examples(training, contents, out_dir / SAMPLES_FILE)
     result |= {"epoch": epoch_of(progress), "step": progress.steps}
     files.write_json(out_dir / SCORES_FILE, finite_or_null(result))
 

@@ -69,6 +69,17 @@ def score(
         sampling_steps: of a diffusion model, if not its own (a dry run).
         breakdown: filled with where and when the errors are.
     """
+    with training.whole() as own:
+        return _score(own, split, batch_limit, sampling_steps, breakdown)
+
+
+def _score(
+    training: Training,
+    split: str,
+    batch_limit: int | None,
+    sampling_steps: int | None,
+    breakdown: Breakdown | None,
+) -> Score:
     place = training.place
     batches = scoring_batches(
         len(training.splits[split]),
@@ -201,6 +212,8 @@ def score_test(training: Training, breakdown_file: Path) -> Score:
 @torch.no_grad()
 def save_examples(training: Training, contents: Contents, path: Path, count: int = 2) -> None:
     """Write `count` test steps, spread over the split, for the report: LR, bicubic, SR, HR.
+
+    One rank does this; where the weights are shared out, with a training that is `whole`.
 
     Arrays are `[K, C, ...]` in physical units, NaN where HR (LR) has no value. Of a diffusion
     model SR is the mean of the ensemble; `member` is one of it and `spread` its standard deviation.

@@ -1,7 +1,10 @@
 """Everything that training works with, made from the frozen run config."""
 
+import contextlib
+import dataclasses
 import signal
 from collections.abc import Iterator
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,7 +21,7 @@ from srwizard.data.layout import Contents
 from srwizard.data.normalization import Statistics
 from srwizard.data.samples import FieldPairs, Key
 from srwizard.runconfig import RunConfig
-from srwizard.train import averaging
+from srwizard.train import averaging, sharding
 from srwizard.train.averaging import Averaged
 from srwizard.train.checkpoint import Progress
 from srwizard.train.distributed import Place
@@ -42,12 +45,22 @@ class Batches:
         return len(self.keys)
 
 
+@dataclass(frozen=True)
+class Saving:
+    """A checkpoint that is being written: of which run, where, and when it is done."""
+
+    run_dir: Path
+    directory: Path
+    done: "Future[Any]"
+
+
 @dataclass
 class Training:
     """The parts of a training in one process.
 
-    `objective` is what is minimized (wrapped in DDP if there are several ranks), `bare` the network
-    in it, `averaged` the moving averages of its weights, if there are any; `hr_mean`, `hr_std`
+    `objective` is what is minimized (wrapped in DDP if there are several ranks, or shared out to
+    them), `bare` the network in it, `skeleton` that network without weights, if it is shared out,
+    `averaged` the moving averages of its weights, if there are any; `hr_mean`, `hr_std`
     `[C, H, W]` or `[C, 1, 1]` lead back to physical units; `low`, `span` `[C]` are the range of
     the training split.
     """
@@ -68,6 +81,28 @@ class Training:
     progress: Progress = field(default_factory=Progress)
     baseline: dict[str, Tensor] = field(default_factory=dict)
     """Sums of bicubic interpolation for each split: the same in every validation."""
+    skeleton: nn.Module | None = None
+    saving: Saving | None = None
+    """The checkpoint that is being written while training goes on."""
+
+    @contextlib.contextmanager
+    def whole(self, *, averaged: bool = True) -> Iterator["Training"]:
+        """Give a training whose network each rank can use by itself, as scoring does.
+
+        Where the weights are shared out, these are whole copies of them, or of their averages, for
+        as long as this lasts; every rank has to ask.
+        """
+        if self.skeleton is None:
+            yield self
+            return
+        own = dict(self.bare.named_parameters())
+        weights = (self.averaged if averaged else None) or own
+        self.skeleton.train(self.bare.training)
+        with sharding.filled(self.skeleton, weights) as network:
+            objective = Objective(network, self.run.training)
+            yield dataclasses.replace(
+                self, objective=objective, bare=network, averaged=None, skeleton=None
+            )
 
     def batches(self, split: str, keys: list[tuple[Key, ...]]) -> Iterator[dict[str, Any]]:
         """Yield batches of a split, on this process's device."""
@@ -116,8 +151,15 @@ def set_up(
     """
     patch_size = None if whole_fields else run.memory.patch_size
     torch.manual_seed(run.training.seed)
-    bare = build_network(run).to(place.device)
+    shared_out = run.memory.shard and place.world > 1
+    bare = build_network(run)
     models.set_gradient_checkpointing(bare, run.memory.gradient_checkpointing)
+    skeleton = sharding.without_weights(bare) if shared_out else None
+    objective: nn.Module = Objective(bare, run.training)
+    if shared_out:  # each block goes to the device by itself: all of it need not fit there
+        objective = sharding.shard(objective, place)
+    else:
+        objective = _wrapped(objective.to(place.device), place)
     if place.rank > 0:  # equal weights, but noise and dropout of their own
         torch.manual_seed(run.training.seed + place.rank)
     splits = {
@@ -140,8 +182,9 @@ def set_up(
         place=place,
         splits=splits,
         loaders={split: _loader(pairs, run, place) for split, pairs in splits.items()},
-        objective=_wrapped(Objective(bare, run.training), place),
+        objective=objective,
         bare=bare,
+        skeleton=skeleton,
         averaged=None if run.training.ema_decay is None else averaging.start(bare),
         optimizer=build_optimizer(bare, run.training),
         scaler=torch.amp.GradScaler(

@@ -1,7 +1,8 @@
 """Where a run stands, read from its directory: at work, ended, or cut off. Imports no torch.
 
 What `status.json` says holds only as long as its process lives: one that was killed, or whose
-machine was restarted, could not say so.
+machine was restarted, could not say so. Of a run that has a Slurm job, Slurm knows that, and
+whether it waits.
 """
 
 import shlex
@@ -13,10 +14,15 @@ from typing import Any
 import yaml
 
 from srwizard import runconfig
+from srwizard.errors import EXIT_INTERRUPTED, EXIT_MEMORY
 from srwizard.i18n import translate as _
+from srwizard.slurm import following
+from srwizard.slurm.following import Job
+from srwizard.slurm.job import KILLED_BY_USR1
+from srwizard.train import checkpoint_files
 from srwizard.train.identity import whereabouts
 from srwizard.train.live import memory_text, phase_text, score_parts
-from srwizard.train.records import STOPPING, Records
+from srwizard.train.records import LOG_FILE, STOPPING, Records
 from srwizard.units import duration_text
 
 RUNNING = "running"
@@ -24,6 +30,9 @@ AT_WORK = (RUNNING, STOPPING)
 ENDED = ("completed", "failed", "stopped")
 FROZEN = "frozen"
 INTERRUPTED = "interrupted"
+QUEUED = "queued"
+FOLLOWED = (QUEUED, *AT_WORK)
+"""The states that something comes after by itself."""
 SILENT_SECONDS = 60.0
 """A training gives a sign of life every two seconds: on another machine, no more can be known."""
 FIGURES = (
@@ -36,9 +45,10 @@ FIGURES = (
 def standing_of(run_dir: Path) -> dict[str, Any] | None:
     """Return where a run stands, None where the directory is none.
 
-    docs/runs.md tells what the keys mean. `state` is one of frozen (not trained yet), running,
-    stopping, completed, failed, stopped, interrupted (its process is gone and has not said why).
-    `alive` is null where nothing can be known of its process, on another machine.
+    docs/runs.md tells what the keys mean. `state` is one of frozen (not trained yet), queued (its
+    job waits in Slurm's queue), running, stopping, completed, failed, stopped, interrupted (its
+    process is gone and has not said why). `alive` is null where nothing can be known of its
+    process, on another machine.
     """
     if not (run_dir / runconfig.FILE_NAME).is_file():
         return None
@@ -47,6 +57,10 @@ def standing_of(run_dir: Path) -> dict[str, Any] | None:
     if state == INTERRUPTED:  # or it has said so, and ended, between the two looks
         status = Records(run_dir).status()
         state, alive = _state(status)
+    job = following.job_of(run_dir)
+    if job is not None:
+        state, alive, status = _with_job(run_dir, job, state, alive, status)
+    chosen = _chosen(run_dir)
     figures = {key: status.get(key) for key in FIGURES}
     if state not in AT_WORK:
         figures |= {"seconds_left": None, "memory_bytes": None, "samples_per_second": None}
@@ -56,13 +70,15 @@ def standing_of(run_dir: Path) -> dict[str, Any] | None:
         "run_dir": str(run_dir),
         "state": state,
         "alive": alive,
-        "model": _model(run_dir),
+        "model": chosen["name"],
+        "launcher": chosen["launcher"],
         "host": status.get("host"),
         "pid": status.get("pid"),
         "started": status.get("started"),
         "updated": status.get("time"),
-        "checkpoint": (run_dir / "checkpoints" / "last.pt").is_file(),
+        "checkpoint": checkpoint_files.exists(run_dir, checkpoint_files.LAST),
         "report": (run_dir / "report.html").is_file(),
+        "job": job.for_status() if job is not None else None,
         **figures,
     }
 
@@ -81,19 +97,79 @@ def _state(status: dict[str, Any]) -> tuple[str, bool | None]:
     return INTERRUPTED, False
 
 
-def _model(run_dir: Path) -> str | None:
-    """Return the model's name, also of a run config of another version, or that was edited."""
+def _with_job(
+    run_dir: Path, job: Job, state: str, alive: bool | None, status: dict[str, Any]
+) -> tuple[str, bool | None, dict[str, Any]]:
+    """Return where a run stands by what its directory says and by what Slurm says of its job."""
+    said_by_it = following.is_later(status.get("time"), job.since)
+    over = state in ("completed", "failed") and said_by_it
+    if over or (state in AT_WORK and alive):
+        return state, alive, status
+    if job.phase == "waiting":
+        return QUEUED, False, status
+    if job.phase == "at work":
+        if state in AT_WORK:
+            return state, True, status
+        if state == "stopped" and said_by_it and following.is_asked_to_stop(run_dir, job):
+            return state, alive, status
+        # It is getting ready, measures the memory, or is about to queue again.
+        return RUNNING, True, status | {"host": job.nodes, "pid": None, "phase": "set-up"}
+    if job.phase == "ended":
+        if state in AT_WORK:
+            return INTERRUPTED, False, status
+        if not said_by_it and state != INTERRUPTED:
+            return _without_a_word(job, state, status)
+    return state, alive, status
+
+
+def _without_a_word(
+    job: Job, state: str, status: dict[str, Any]
+) -> tuple[str, bool | None, dict[str, Any]]:
+    """Return where a run stands whose job has ended before training could say anything."""
+    if job.state in (None, "COMPLETED", "CANCELLED"):
+        return state, False, status
+    if job.exit_code in (EXIT_INTERRUPTED, KILLED_BY_USR1) and job.state == "FAILED":
+        return state, False, status
+    if job.exit_code == EXIT_MEMORY:
+        failure = {"kind": "does_not_fit", "error": _("the run does not fit in memory")}
+    else:
+        how = following.end_text(job.state)
+        failure = {
+            "kind": "job_ended",
+            "error": _("the Slurm job {job} has ended: {how}", job=job.id, how=how),
+        }
+    return "failed", False, status | {"failure": failure}
+
+
+def log_of(standing: dict[str, Any]) -> Path:
+    """Return the log to be read: that of the training, or of its job until training has begun."""
+    log, job = Path(standing["run_dir"]) / LOG_FILE, standing["job"]
+    if job is None or not Path(job["log"]).is_file():
+        return log
+    begun = following.is_later(standing["started"], job["since"])
+    return log if begun and log.is_file() and log.stat().st_size > 0 else Path(job["log"])
+
+
+def _chosen(run_dir: Path) -> dict[str, str | None]:
+    """Return what a run config says, also one of another version, or that was edited."""
+    found: dict[str, str | None] = {}
     try:
-        text = (run_dir / runconfig.FILE_NAME).read_text(encoding="utf-8")
-        return str(yaml.safe_load(text)["model"]["name"])
-    except (OSError, ValueError, yaml.YAMLError, KeyError, TypeError):
-        return None
+        config = yaml.safe_load((run_dir / runconfig.FILE_NAME).read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError):
+        config = None
+    for key, section in (("name", "model"), ("launcher", "devices")):
+        try:
+            found[key] = str(config[section][key])
+        except (KeyError, TypeError):
+            found[key] = None
+    return found
 
 
-def state_text(standing: dict[str, Any]) -> str:
-    """Return the state in the user's language, with where and at what."""
+def state_title(state: str) -> str:
+    """Return a state in the user's language."""
     titles = {
         FROZEN: _("not trained yet"),
+        QUEUED: _("waiting in the queue"),
         RUNNING: _("running"),
         STOPPING: _("stopping"),
         "completed": _("completed"),
@@ -101,11 +177,20 @@ def state_text(standing: dict[str, Any]) -> str:
         "stopped": _("stopped"),
         INTERRUPTED: _("interrupted: its process is gone"),
     }
-    parts = [titles[standing["state"]]]
+    return titles[state]
+
+
+def state_text(standing: dict[str, Any]) -> str:
+    """Return the state in the user's language, with where and at what."""
+    parts = [state_title(standing["state"])]
     if standing["model"] is not None:
         parts.append(standing["model"])
+    if standing["job"] is not None:
+        parts += _job_parts(standing["state"], standing["job"])
     if standing["state"] in AT_WORK:
-        if standing["alive"]:
+        if standing["alive"] and standing["job"] is not None:
+            pass  # the job tells where
+        elif standing["alive"]:
             parts.append(_("process {pid}", pid=standing["pid"]))
         else:
             parts.append(_("on {host}", host=standing["host"]))
@@ -115,6 +200,21 @@ def state_text(standing: dict[str, Any]) -> str:
         if standing["phase"] is not None:
             parts.append(phase_text(standing["phase"]))
     return " · ".join(parts)
+
+
+def _job_parts(state: str, job: dict[str, Any]) -> Iterator[str]:
+    """Yield what Slurm says of the job, each as a few words."""
+    if state in AT_WORK and job["nodes"]:
+        yield _("Slurm job {job} on {nodes}", job=job["id"], nodes=job["nodes"])
+        return
+    yield _("Slurm job {job}", job=job["id"])
+    if state == QUEUED:
+        if job["reason"]:
+            yield _("Slurm's reason: {reason}", reason=job["reason"])
+        if job["start"]:
+            yield _("expected to begin {time}", time=job["start"].replace("T", " "))
+    elif state == INTERRUPTED:
+        yield following.end_text(job["state"])
 
 
 def _seconds_since(time: str | None) -> float:
@@ -158,10 +258,22 @@ def advice(standing: dict[str, Any]) -> Iterator[str]:
     run_dir = standing["run_dir"]
     failure = standing["failure"]
     match standing["state"]:
+        case "frozen" if standing["launcher"] == "slurm":
+            yield _("Submit it with: srwizard submit {run_dir}", run_dir=shlex.quote(str(run_dir)))
         case "frozen":
             yield _("Train it with: srwizard train {run_dir}", run_dir=shlex.quote(str(run_dir)))
+        case "queued":
+            yield _(
+                "Take it out of the queue with: srwizard stop {run_dir}",
+                run_dir=shlex.quote(str(run_dir)),
+            )
+        case "stopped" | "interrupted" if standing["job"] is not None:
+            yield _("Go on with: srwizard submit {run_dir}", run_dir=shlex.quote(str(run_dir)))
         case "stopped" | "interrupted":
             yield _("Go on with: srwizard train {run_dir}", run_dir=shlex.quote(str(run_dir)))
+        case "failed" if failure and failure["kind"] in ("does_not_fit", "job_ended"):
+            yield _("Error: {error}", error=failure["error"])
+            yield _("The job's log says more: {path}", path=standing["job"]["log"])
         case "failed" if failure:
             yield _("Error: {error}", error=failure["error"])
             yield _("Recorded in {path}", path=f"{run_dir}/failure.json")

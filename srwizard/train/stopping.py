@@ -1,7 +1,8 @@
 """Asking a run to stop, and waiting until it has. Imports no torch.
 
 The request goes to the very process that began the training: held by a descriptor, so that its
-number cannot pass to another one between the look and the signal.
+number cannot pass to another one between the look and the signal. Where that runs in a Slurm job,
+the request goes to the job; one that waits is taken out of the queue.
 """
 
 import contextlib
@@ -11,25 +12,33 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from srwizard.errors import UsageError
 from srwizard.i18n import translate as _
+from srwizard.reasons import reason_of
+from srwizard.slurm import client, following
+from srwizard.slurm.following import Job
 from srwizard.train.identity import owner_of, whereabouts
 from srwizard.train.records import Records
-from srwizard.train.standing import AT_WORK, INTERRUPTED, standing_of, state_text
+from srwizard.train.standing import FOLLOWED, INTERRUPTED, standing_of, state_text
 
 LOOK_SECONDS = 0.1
+REMIND_SECONDS = 5.0
+"""A job that is just starting may lose a request to stop; one more does no harm."""
 ENDING_SECONDS = 10.0
 """How long a process that has said that its training is stopped may need to end."""
 
 
-def request_stop(run_dir: Path) -> None:
-    """Ask the process that trains a run to save its checkpoint and end.
+def request_stop(run_dir: Path) -> Literal["asked", "taken out"]:
+    """Ask what trains a run to save its checkpoint and end; or take its job out of the queue.
+
+    Returns:
+        Which of the two was done.
 
     Raises:
-        UsageError: no run directory, nothing is at work there, or it is on another machine or
-            another user's.
+        UsageError: no run directory, nothing is at work there, it is on another machine or
+            another user's, or Slurm refuses.
     """
     standing = standing_of(run_dir)
     if standing is None:
@@ -38,13 +47,16 @@ def request_stop(run_dir: Path) -> None:
             _("A run directory holds a run.yaml, which the wizard writes."),
         )
     status = Records(run_dir).status()
-    if standing["state"] not in AT_WORK:
+    if standing["state"] not in FOLLOWED:
         go_on = _("Go on with: srwizard train {run_dir}", run_dir=shlex.quote(str(run_dir)))
         raise UsageError(
             _("nothing is running in {run_dir}: {state}",
               run_dir=run_dir, state=state_text(standing)),
             go_on if standing["state"] in ("stopped", INTERRUPTED) else "",
         )  # fmt: skip
+    job = following.job_of(run_dir)
+    if job is not None and job.phase in ("waiting", "at work"):
+        return _stop_job(run_dir, job)
     if standing["alive"] is None:
         raise UsageError(
             _("{run_dir} is being trained on another machine, {host}",
@@ -59,6 +71,28 @@ def request_stop(run_dir: Path) -> None:
                 _("Ask who started it."),
             )  # fmt: skip
         send(signal.SIGTERM)
+    return "asked"
+
+
+def _stop_job(run_dir: Path, job: Job) -> Literal["asked", "taken out"]:
+    if job.uid != os.getuid():
+        raise UsageError(
+            _("the Slurm job {job} of {run_dir} is another user's", job=job.id, run_dir=run_dir),
+            _("Ask who started it."),
+        )
+    if job.phase == "waiting":
+        client.cancel_if_pending(job.id)
+        following.look_anew()
+        found = following.job_of(run_dir)
+        if found is None or found.phase != "at work":
+            return "taken out"
+    try:
+        following.ask_to_stop(run_dir, job)
+    except OSError as error:
+        raise UsageError(
+            _("{path} cannot be written: {reason}", path=run_dir, reason=reason_of(error))
+        ) from None
+    return "asked"
 
 
 @contextlib.contextmanager
@@ -104,11 +138,15 @@ def wait_until_ended(run_dir: Path, seconds: float | None) -> dict[str, Any] | N
         Where it stands then; None if it is still at work.
     """
     until = None if seconds is None else time.monotonic() + seconds
+    remind = time.monotonic() + REMIND_SECONDS
     while True:
         standing = standing_of(run_dir)
-        if standing is None or standing["state"] not in AT_WORK:
+        if standing is None or standing["state"] not in FOLLOWED:
             _wait_for_the_last_of_it(run_dir)
             return standing
+        if standing["job"] is not None and time.monotonic() > remind:
+            _remind(run_dir)
+            remind = time.monotonic() + REMIND_SECONDS
         if until is not None and time.monotonic() > until:
             return None
         time.sleep(LOOK_SECONDS)
@@ -120,7 +158,20 @@ def _wait_for_the_last_of_it(run_dir: Path) -> None:
     until = time.monotonic() + ENDING_SECONDS
     while (
         status.get("state") == "stopped"
-        and whereabouts(status) == "here"
+        and (whereabouts(status) == "here" or _job_at_work(run_dir))
         and time.monotonic() < until
     ):
         time.sleep(LOOK_SECONDS)
+
+
+def _job_at_work(run_dir: Path) -> bool:
+    job = following.job_of(run_dir)
+    return job is not None and job.phase == "at work"
+
+
+def _remind(run_dir: Path) -> None:
+    """Ask a job once more that was asked already: it may have been just about to begin."""
+    job = following.job_of(run_dir)
+    if job is not None and following.is_asked_to_stop(run_dir, job):
+        with contextlib.suppress(UsageError):
+            client.ask_to_stop(job.id)

@@ -3,6 +3,7 @@
 Exit codes: 0 complete, 130 stopped on request with the checkpoint saved, 5 failed.
 """
 
+import os
 import signal
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -13,12 +14,13 @@ from srwizard import i18n, runconfig
 from srwizard.errors import EXIT_INTERRUPTED
 from srwizard.i18n import translate as _
 from srwizard.runconfig import RunConfig
-from srwizard.train import checkpoint, failures, trackers
+from srwizard.train import checkpoint_files, failures, trackers
 from srwizard.train.distributed import Place, joined, wait_for_all
 from srwizard.train.loop import Callbacks, train
 from srwizard.train.processes import end_with_parent, run_and_leave
 from srwizard.train.records import STOPPING, Records
 from srwizard.train.resuming import begin_from_weights, load_best, resume
+from srwizard.train.rollcall import call_the_roll
 from srwizard.train.scoring import save_examples, score_test
 from srwizard.train.screen import Screen
 from srwizard.train.setup import Training, load_statistics, set_up
@@ -66,7 +68,8 @@ def main(arguments: list[str]) -> int:
         with joined(run.devices) as place:
             where = Whereabouts(run_dir, place.rank)
             try:
-                return _work(run, run_dir, place, stop, where)
+                notices = call_the_roll(place, run, run_dir, "train")
+                return _work(run, run_dir, place, stop, where, notices)
             except Exception as error:
                 failures.record(run_dir, error, place.rank, where.now)
                 raise
@@ -75,7 +78,12 @@ def main(arguments: list[str]) -> int:
 
 
 def _work(
-    run: RunConfig, run_dir: Path, place: Place, stop: StopRequest, where: Whereabouts
+    run: RunConfig,
+    run_dir: Path,
+    place: Place,
+    stop: StopRequest,
+    where: Whereabouts,
+    notices: Iterable[str],
 ) -> int:
     contents = runconfig.verify_dataset(run)
     training = set_up(run, contents, load_statistics(run, run_dir, contents), place)
@@ -84,14 +92,17 @@ def _work(
     if resumed is None:
         begin_from_weights(training)
     if place.is_first:
-        checkpoint.clear_unfinished(run_dir)
+        checkpoint_files.remove_unfinished(run_dir)
         records.drop_from(training.progress.epoch)
+        _say(records, [*_restarted(run_dir), *notices])
         if not resumed:
             records.log(_("started"))
             if run.model.weights is not None:
                 _say(records, [_("Begins from the weights {path}", path=run.model.weights.path)])
         if resumed:
-            _say(records, [_going_on(training, resumed.name), *resumed.notices])
+            _say(
+                records, [_going_on(training, resumed.path.relative_to(run_dir)), *resumed.notices]
+            )
     with ExitStack() as stack:
         screen = stack.enter_context(Screen(training, run_dir, records, enabled=place.is_first))
         if place.is_first:
@@ -114,8 +125,9 @@ def _work(
         if complete:
             note_phase(training, "test")
             _evaluate(training, run_dir, records)
-            if place.is_first:
-                save_examples(training, contents, run_dir / EXAMPLES_FILE)
+            with training.whole() as own:
+                if place.is_first:
+                    save_examples(own, contents, run_dir / EXAMPLES_FILE)
     if not complete:
         if place.is_first:
             records.set_status(STOPPING)
@@ -127,19 +139,32 @@ def _work(
     return 0
 
 
+def _restarted(run_dir: Path) -> Iterator[str]:
+    """Say so if torchrun has started the processes anew, and let go of what they failed of."""
+    times = int(os.environ.get("TORCHELASTIC_RESTART_COUNT", 0))
+    if times:
+        causes = [*failures.causes(run_dir), {"error": _("a process, or a machine, was lost")}]
+        failures.clear(run_dir)
+        yield _(
+            "Started anew by torchrun, for the {times}. time, after: {error}",
+            times=times,
+            error=causes[0]["error"],
+        )
+
+
 def _say(records: Records, lines: Iterable[str]) -> None:
     for line in lines:
         print(line, flush=True)
         records.log(line)
 
 
-def _going_on(training: Training, name: str) -> str:
+def _going_on(training: Training, path: Path) -> str:
     epochs = training.run.training.epochs
     if training.progress.epoch > epochs:
         return _("All {epochs} epochs are done; only the test split is scored.", epochs=epochs)
     return _(
-        "Going on from checkpoints/{name}.pt, at epoch {epoch} of {epochs}.",
-        name=name,
+        "Going on from {path}, at epoch {epoch} of {epochs}.",
+        path=path,
         epoch=training.progress.epoch,
         epochs=epochs,
     )

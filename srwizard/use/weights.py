@@ -11,7 +11,7 @@ from torch import nn
 from srwizard.errors import UsageError
 from srwizard.i18n import translate as _
 from srwizard.runconfig import RunConfig
-from srwizard.train import checkpoint
+from srwizard.train import checkpoint, checkpoint_files
 from srwizard.train.checkpoint import BEST, LAST, CheckpointError, DamagedCheckpointError
 from srwizard.train.setup import build_network
 
@@ -62,7 +62,7 @@ def load_network(
         # "best" is written before its epoch is counted as done, "last" behind it.
         epoch = int(progress["best_epoch"] if name == BEST else progress["epoch"] - 1)
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise _unusable(checkpoint.path(run_dir, name), name) from error
+        raise _unusable(checkpoint_files.where(run_dir, name), name) from error
     return network.eval(), Checkpoint(name, epoch, _digest(run_dir, name)), notices
 
 
@@ -78,7 +78,11 @@ def _chosen(
         except DamagedCheckpointError as error:
             damaged = damaged or error
             notices.append(
-                _("{problem}; {other} is used instead.", problem=error.message, other=f"{LAST}.pt")
+                _(
+                    "{problem}; {other} is used instead.",
+                    problem=error.message,
+                    other=_file_name(run_dir, LAST),
+                )
             )
             continue
         except CheckpointError as error:
@@ -87,14 +91,19 @@ def _chosen(
             ) from None
         if state is not None:
             if wanted is None and name == LAST and not notices:
-                notices.append(_("There is no checkpoint best.pt yet; last.pt is used."))
+                notices.append(
+                    _(
+                        "There is no checkpoint best.pt yet; {other} is used.",
+                        other=_file_name(run_dir, LAST),
+                    )
+                )
             return name, state, notices
     if damaged is not None:
-        raise _unusable(checkpoint.path(run_dir, names[0]), names[0]) from damaged
-    place = checkpoint.path(run_dir, names[0])
+        raise _unusable(checkpoint_files.where(run_dir, names[0]), names[0]) from damaged
+    place = checkpoint_files.single(run_dir, names[0])
     hint = _("Train it first: srwizard train {directory}", directory=run_dir)
     other = LAST if wanted == BEST else BEST
-    if wanted is not None and checkpoint.path(run_dir, other).exists():
+    if wanted is not None and checkpoint_files.exists(run_dir, other):
         hint = _("Take the other one: --checkpoint {other}", other=other)
     raise UsageError(_("{path} is missing: the run has no such checkpoint.", path=place), hint)
 
@@ -108,6 +117,17 @@ def _unusable(path: Path, name: str) -> UsageError:
     )  # fmt: skip
 
 
+def _file_name(run_dir: Path, name: str) -> str:
+    place = checkpoint_files.where(run_dir, name)
+    return str(place.relative_to(run_dir / checkpoint_files.DIRECTORY))
+
+
 def _digest(run_dir: Path, name: str) -> str:
-    with checkpoint.path(run_dir, name).open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    """Return the SHA-256 of a checkpoint's file, or of its files in the order of their names."""
+    place = checkpoint_files.where(run_dir, name)
+    found = hashlib.sha256()
+    for part in [place] if place.is_file() else sorted(place.iterdir()):
+        with part.open("rb") as stream:
+            while block := stream.read(2**20):
+                found.update(block)
+    return found.hexdigest()

@@ -54,6 +54,34 @@ def test_other_layouts_two_variables_two_processes_and_patches(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(("processes", "shared"), [(2, True), (1, False)])
+def test_weights_shared_out(
+    srwizard: Run, answers: Path, tmp_path: Path, processes: int, shared: bool
+) -> None:
+    """From the answers to the report; with one process there is nobody to share with."""
+    done = srwizard(
+        "--answers", answers, "--set", f"devices.processes={processes}",
+        "--set", "memory.shard=true", *([] if shared else ["--stop-after", "frozen"]),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    run = tmp_path / "run"
+    assert yaml.safe_load((run / "run.yaml").read_text())["memory"]["shard"] is shared
+    assert ("Weights shared out: yes" in done.stdout) is shared
+    if not shared:
+        return
+    assert (run / "report.html").is_file()
+    (last,) = (run / "checkpoints" / "last").iterdir()
+    assert (last / ".metadata").is_file()
+    for checkpoint in ("last", "best"):
+        scored = srwizard("evaluate", run, "--checkpoint", checkpoint)
+        assert scored.returncode == 0, scored.stderr
+    (standing,) = json.loads(srwizard("status", run, "--json").stdout)
+    assert standing["checkpoint"] is True
+    exported = srwizard("export", run, "--checkpoint", "last", "-o", tmp_path / "bundle")
+    assert exported.returncode == 0, exported.stderr
+
+
+@pytest.mark.slow
 def test_a_diffusion_model_in_two_processes(srwizard: Run, answers: Path, tmp_path: Path) -> None:
     params = {
         "inner_channel": 8,

@@ -78,6 +78,7 @@ def test_full_flow(terminal: Open, chinese: dict[str, str], nvml_world: World, o
     answer(screen, "学习率 0.001")
     answer(screen, "批大小", CTRL_U + "64")
     answer(screen, "归一化")
+    answer(screen, "在哪里训练")
     screen.wait_for("? 设备")
     for number in range(8):
         assert f"GPU {number}: RTX 4090 (23.6GB, 空闲 23.3GB)" in screen.text
@@ -103,6 +104,7 @@ def test_single_card_with_everything_else_by_default(
     answer_up_to_training(screen, ocean, "FNO2d", UP)
     answer(screen, "训练轮数", CTRL_U + "100")
     answer(screen, "其他训练参数")
+    answer(screen, "在哪里训练")
     answer(screen, "设备")
     answer(screen, "内存选项")
     screen.wait_for("确认执行?")
@@ -130,6 +132,7 @@ def out_of_memory(
     answer_up_to_training(screen, dataset, "EDSR", DOWN)
     answer(screen, "训练轮数", f"{CTRL_U}{epochs}")
     answer(screen, "其他训练参数")
+    answer(screen, "在哪里训练")
     answer(screen, "设备")
     answer(screen, "内存选项")
     answer(screen, "确认执行?")
@@ -208,6 +211,7 @@ def test_a_tight_run_is_made_to_fit_before_it_is_launched(
     answer(screen, "学习率")
     answer(screen, "批大小", CTRL_U + "64")
     answer(screen, "归一化")
+    answer(screen, "在哪里训练")
     answer(screen, "设备")
     answer(screen, "内存选项", DOWN)
     answer(screen, "混合精度", DOWN)

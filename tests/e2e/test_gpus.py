@@ -47,6 +47,8 @@ def at_devices(srwizard: Run, terminal: Open, answers: Path) -> Terminal:
     assert "devices.gpus" in stopped.stderr
     assert "devices: {gpus: [0]}" in stopped.stderr
     screen = terminal("resume")
+    screen.wait_for("? Where to train")
+    screen.send(ENTER)
     screen.wait_for("? Devices")
     return screen
 
@@ -68,7 +70,8 @@ def test_enter_takes_the_first_idle_gpu_and_busy_ones_are_marked(
     screen.send(ENTER)
     screen.wait_for(AFTER_DEVICES)
     screen.kill()
-    assert saved(tmp_path)["answers"]["devices"] == {"gpus": [1], "processes": 1}
+    chosen = {"launcher": "here", "gpus": [1], "processes": 1}
+    assert saved(tmp_path)["answers"]["devices"] == chosen
 
 
 def test_cpu_and_gpus_together_are_refused_and_each_alone_is_not(
@@ -92,7 +95,8 @@ def test_cpu_and_gpus_together_are_refused_and_each_alone_is_not(
     screen.send(CTRL_A + DOWN * 2 + " " + ENTER)
     screen.wait_for(AFTER_DEVICES)
     screen.kill()
-    assert saved(tmp_path)["answers"]["devices"] == {"gpus": [0, 1], "processes": 2}
+    chosen = {"launcher": "here", "gpus": [0, 1], "processes": 2}
+    assert saved(tmp_path)["answers"]["devices"] == chosen
 
 
 def test_a_gpu_lost_before_it_is_confirmed(
@@ -121,6 +125,8 @@ def test_a_gpu_lost_after_it_was_chosen_is_noticed_on_resume(
     machine.has(card(0), card(1), failing=[LOST])
     screen = terminal("resume")
     screen.wait_for("Since the session was saved: GPU 1 cannot be used: the GPU is lost")
+    screen.wait_for("? Where to train")
+    screen.send(ENTER)
     screen.wait_for("? Devices")
     screen.wait_for("● GPU 0: ")
     screen.kill()

@@ -173,7 +173,7 @@ def test_ctrl_c_saves_and_says_how_to_resume(terminal: Open, dataset: Path, tmp_
     assert saved["state"] == "devices"
     assert f"srwizard resume {saved['id']}" in screen.text
     resumed = terminal("resume", saved["id"])
-    resumed.wait_for("Processes on the CPU")
+    resumed.wait_for("Where to train")
     resumed.kill()
 
 

@@ -10,7 +10,7 @@ PROMPTS: dict[str, Sequence[str]] = {
     "output": ("Run directory",),
     "model": ("Model", "Parameters of"),
     "training": ("Epochs", "The other training parameters"),
-    "devices": ("Processes on the CPU",),
+    "devices": ("Where to train", "Processes on the CPU"),
     "memory": ("Memory options",),
     "review": ("Go ahead?",),
 }

@@ -20,7 +20,7 @@ import pytest
 from srwizard.devices import CPU, Devices
 from srwizard.errors import InterruptedByUserError, TrainingFailedError, UsageError
 from srwizard.memory import measure, rehearsal
-from srwizard.memory.measure import DryRun, dry_run
+from srwizard.memory.measure import DryRun, cpu_capacity, dry_run
 from srwizard.memory.predict import CUDA_CONTEXT
 from srwizard.memory.rehearsal import FEWEST_STEPS, MOST_STEPS
 from srwizard.runconfig import RunGPU
@@ -320,3 +320,21 @@ def test_how_long_the_whole_run_takes(root: Path, tmp_path: Path) -> None:
     assert result.run_seconds == pytest.approx(10 * result.epoch_seconds + (3 * 2 + 2) * batch)
     assert result.predicted_bytes == figures["predicted_bytes"] > 0
     assert result.above_baseline_bytes == above_baseline(result)
+
+
+@pytest.mark.parametrize(
+    ("environment", "megabytes"),
+    [
+        ({"SLURM_MEM_PER_NODE": "300"}, 300),
+        ({"SLURM_MEM_PER_CPU": "100", "SLURM_CPUS_ON_NODE": "2"}, 200),
+    ],
+)
+def test_what_slurm_grants_is_all_there_is(
+    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], megabytes: int
+) -> None:
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert cpu_capacity(1) == megabytes * 2**20
+    monkeypatch.setenv("SLURM_MEM_PER_NODE", "0")  # all of the machine
+    monkeypatch.delenv("SLURM_MEM_PER_CPU", raising=False)
+    assert cpu_capacity(1) > 2**30

@@ -82,6 +82,26 @@ def test_more_gpus_share_the_batch() -> None:
     assert not [remedy for remedy in alone if remedy.key == "more_gpus"]  # on the CPU
 
 
+def test_several_processes_can_share_the_weights_out() -> None:
+    chosen = answers(devices__processes=2, training__batch_size=1)
+    (found,) = [remedy for remedy in remedies(chosen, SHAPE) if "shard" in remedy.key]
+    assert found.changes == {"memory.shard": True}
+    apply(chosen, found)
+    assert not [remedy for remedy in remedies(chosen, SHAPE) if "shard" in remedy.key]
+    alone = remedies(answers(), SHAPE)
+    assert not [remedy for remedy in alone if "shard" in remedy.key]
+
+
+@pytest.mark.parametrize(("batch", "each"), [(4, {"training.batch_size": 2}), (1, {})])
+def test_weights_shared_out_to_more_gpus(batch: int, each: dict[str, int]) -> None:
+    """Also where there is no batch left to share."""
+    chosen = answers(devices__gpus=[0], training__batch_size=batch)
+    offered = remedies(chosen, Surroundings((80, 120), free_gpus=(1,)))
+    (found,) = [remedy for remedy in offered if remedy.key == "more_gpus+shard"]
+    more = {"devices.gpus": [0, 1], "devices.processes": 2}
+    assert found.changes == {**more, **each, "memory.shard": True}
+
+
 def test_a_lighter_size_of_the_same_model() -> None:
     chosen = answers(model__name="EDSR", data__scale=2)
     chosen.set("model.params", {"num_features": 256, "num_blocks": 32, "res_scale": 0.1})

@@ -19,7 +19,7 @@ from srwizard.data.fingerprint import fingerprint
 from srwizard.data.layout import SPLITS, scan
 from srwizard.data.statics import used_files
 from srwizard.models.catalog import card, resolve_parameters
-from srwizard.runconfig import RunConfig
+from srwizard.runconfig import RunConfig, RunSlurm
 from srwizard.train.distributed import Place
 from srwizard.train.loop import Callbacks, train
 from srwizard.train.records import METRICS_FILE, Records, read_events
@@ -50,8 +50,12 @@ def freeze(
     run_dir: Path,
     *,
     processes: int = 1,
+    nodes: int = 1,
+    slurm: RunSlurm | None = None,
     patch_size: int | None = None,
     use_amp: bool = False,
+    shard: bool = False,
+    gradient_checkpointing: bool = False,
     model: str = "EDSR",
     params: dict[str, Any] | None = None,
     static_variables: Sequence[str] = (),
@@ -62,9 +66,13 @@ def freeze(
     Args:
         root: a dataset directory.
         run_dir: the run directory.
-        processes: on the CPU.
+        processes: on the CPU, of each machine.
+        nodes: machines.
+        slurm: what a job is to ask for.
         patch_size: side of the HR windows.
         use_amp: whether to compute in bfloat16.
+        shard: whether weights are shared out to the processes.
+        gradient_checkpointing: whether blocks are computed again on the way back.
         model: name of a card.
         params: of the network, where they differ from those of `SMALL_NETWORKS`.
         static_variables: further input channels.
@@ -103,9 +111,19 @@ def freeze(
             global_skip=card(model).family == "standard",
         ),
         training=TrainingAnswers(**settings),
-        devices=runconfig.RunDevices(gpus=[], processes=processes, nodes=1, backend="gloo"),
+        devices=runconfig.RunDevices(
+            launcher="slurm" if slurm is not None else "nodes" if nodes > 1 else "here",
+            slurm=slurm,
+            gpus=[],
+            processes=processes,
+            nodes=nodes,
+            backend="gloo",
+        ),
         memory=runconfig.RunMemory(
-            use_amp=use_amp, gradient_checkpointing=False, patch_size=patch_size
+            use_amp=use_amp,
+            gradient_checkpointing=gradient_checkpointing,
+            patch_size=patch_size,
+            shard=shard,
         ),
         software=runconfig.software_versions(),
     )

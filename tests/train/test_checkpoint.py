@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from srwizard import files
-from srwizard.train import checkpoint
+from srwizard.train import checkpoint, checkpoint_files
 from srwizard.train.checkpoint import LAST, CheckpointError
 from srwizard.train.failure_kinds import recognise
 from srwizard.train.loop import Callbacks
@@ -43,7 +43,7 @@ def test_what_a_killed_save_left_is_removed(root: Path, tmp_path: Path) -> None:
     trained(tmp_path / "run")
     left = tmp_path / "run" / "checkpoints" / ".last.pt.abc.tmp"
     left.write_bytes(b"half")
-    checkpoint.clear_unfinished(tmp_path / "run")
+    checkpoint_files.remove_unfinished(tmp_path / "run")
     assert not left.exists()
 
 

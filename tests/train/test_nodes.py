@@ -9,7 +9,8 @@ import pytest
 
 from srwizard import runconfig
 from srwizard.errors import EXIT_USAGE, UsageError
-from srwizard.train.processes import Nodes, as_typed, nodes_of
+from srwizard.train.nodes import Nodes, nodes_of
+from srwizard.train.processes import as_typed
 from tests.datasets import write_dataset
 from tests.train.runs import (
     epochs,
@@ -65,9 +66,16 @@ def test_the_command_for_several_processes_and_machines(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("count", "endpoint"), [(2, None), (1, "one:29500"), (2, "one"), (2, ":1"), (2, "one:99999")]
 )
-def test_options_that_do_not_make_sense(count: int, endpoint: str | None) -> None:
+def test_options_that_do_not_make_sense(run_dir: Path, count: int, endpoint: str | None) -> None:
     with pytest.raises(UsageError, match="rdzv-endpoint"):
-        nodes_of(count, endpoint)
+        nodes_of(runconfig.load(run_dir), count, endpoint)
+
+
+def test_a_frozen_number_of_machines_is_kept(tmp_path: Path) -> None:
+    run = freeze(write_dataset(tmp_path / "data"), tmp_path / "run", nodes=2)
+    assert nodes_of(run, None, "one:29500") == Nodes(2, "one:29500")
+    with pytest.raises(UsageError, match="frozen for 2 machines"):
+        nodes_of(run, 3, "one:29500")
 
 
 def test_bad_options_are_usage_errors(run_dir: Path) -> None:

@@ -1,0 +1,209 @@
+"""Runs side by side: what differs between them, and what came of each. Imports no torch."""
+
+import math
+import os
+import statistics
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from srwizard import runconfig
+from srwizard.errors import UsageError
+from srwizard.i18n import translate as _
+from srwizard.report.records import settings_of
+from srwizard.runconfig import RunConfig
+from srwizard.train.launch import test_scores
+from srwizard.train.records import METRICS_FILE, read_events
+from srwizard.train.standing import standing_of
+
+METRICS = ("rmse", "psnr", "skill")
+"""What is compared; of the first, less is better, of the others more."""
+SEED = "training.seed"
+PARAMETERS = "model.params."
+
+
+@dataclass(frozen=True)
+class Result:
+    """One run.
+
+    Args:
+        name: its directory, as short as it is clear beside the others.
+        standing: where it stands, as `srwizard status` tells it.
+        settings: the settings in which the runs differ.
+        scores: of the test split, by variable: rmse, psnr, skill, bicubic_rmse; NaN: not measured.
+        seconds: that its epochs took; None before the first.
+    """
+
+    name: str
+    standing: dict[str, Any]
+    settings: dict[str, Any]
+    scores: dict[str, dict[str, float]] = field(default_factory=dict)
+    seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Several runs, the settings in which they differ, and what is to be said of all."""
+
+    results: list[Result]
+    differing: list[str]
+    notices: list[str]
+
+    @property
+    def variables(self) -> list[str]:
+        """The variables that any of the runs was scored on."""
+        return list(dict.fromkeys(name for result in self.results for name in result.scores))
+
+    def is_best(self, result: Result, variable: str, metric: str) -> bool:
+        """Tell whether no other run is better at a metric; with one run, none is."""
+        found = [
+            value for other in self.results
+            if math.isfinite(value := other.scores.get(variable, {}).get(metric, math.nan))
+        ]  # fmt: skip
+        own = result.scores.get(variable, {}).get(metric, math.nan)
+        best = min if metric == "rmse" else max
+        return len(found) > 1 and own == best(found)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as `srwizard compare --json` prints it; docs/slurm.md tells the keys."""
+        return {
+            "differing": self.differing,
+            "notices": self.notices,
+            "runs": [
+                {
+                    "run_dir": result.standing["run_dir"],
+                    "name": result.name,
+                    "state": result.standing["state"],
+                    "epoch": result.standing["epoch"],
+                    "epochs": result.standing["epochs"],
+                    "settings": result.settings,
+                    "variables": {
+                        name: {
+                            key: value if math.isfinite(value) else None
+                            for key, value in scores.items()
+                        }
+                        for name, scores in result.scores.items()
+                    },
+                    "best": {
+                        name: [key for key in METRICS if self.is_best(result, name, key)]
+                        for name in result.scores
+                    },
+                    "seconds": result.seconds,
+                    "peak_memory_bytes": result.standing["peak_memory_bytes"],
+                }
+                for result in self.results
+            ],
+        }
+
+
+def compare(paths: Sequence[Path]) -> Comparison:
+    """Read runs and set them side by side.
+
+    Args:
+        paths: run directories, or directories that hold some.
+
+    Raises:
+        UsageError: one is neither, or there are no runs.
+    """
+    run_dirs = list(dict.fromkeys(found for path in paths for found in _run_dirs(path.absolute())))
+    runs = {run_dir: runconfig.load(run_dir) for run_dir in run_dirs}
+    settings = {run_dir: settings_of(run.model_dump()) for run_dir, run in runs.items()}
+    differing = list(_differing(list(settings.values())))
+    results = [
+        _result(run_dir, name, {key: settings[run_dir].get(key) for key in differing})
+        for run_dir, name in _named(run_dirs)
+    ]
+    notices = [*_notices(list(runs.values())), *_over_seeds(results, differing)]
+    return Comparison(results, differing, notices)
+
+
+def _run_dirs(path: Path) -> list[Path]:
+    if (path / runconfig.FILE_NAME).is_file():
+        return [path]
+    found = sorted(config.parent for config in path.glob(f"*/{runconfig.FILE_NAME}"))
+    if not found:
+        raise UsageError(
+            _("{path} is no run directory, and holds none", path=path),
+            _("A run directory holds a run.yaml, which the wizard writes."),
+        )
+    return sorted(found, key=_in_order)
+
+
+def _in_order(path: Path) -> tuple[int, str]:
+    """Put seed-2 before seed-10."""
+    return len(path.name), path.name
+
+
+def _named(run_dirs: Sequence[Path]) -> Iterator[tuple[Path, str]]:
+    """Yield directories with the names by which people tell them apart."""
+    names = [run_dir.name for run_dir in run_dirs]
+    if len(set(names)) == len(names):
+        yield from zip(run_dirs, names, strict=True)
+        return
+    above = os.path.commonpath(run_dirs)
+    for run_dir in run_dirs:
+        yield run_dir, os.path.relpath(run_dir, above)
+
+
+def _differing(settings: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Yield the settings in which runs differ; of parameters those that all their models have."""
+    keys = dict.fromkeys(key for found in settings for key in found)
+    several_models = len({found.get("model.name") for found in settings}) > 1
+    for key in keys:
+        values = [found.get(key) for found in settings]
+        if all(value == values[0] for value in values):
+            continue
+        everywhere = all(key in found for found in settings)
+        if several_models and key.startswith(PARAMETERS) and not everywhere:
+            continue
+        yield key
+
+
+def _result(run_dir: Path, name: str, settings: dict[str, Any]) -> Result:
+    standing = standing_of(run_dir)
+    assert standing is not None  # its run config was read
+    events = [event for event in read_events(run_dir / METRICS_FILE) if event["event"] == "epoch"]
+    latest = {event["epoch"]: event for event in events}
+    seconds = [event["seconds"] for event in latest.values() if event.get("seconds") is not None]
+    scores = {
+        variable: {
+            "rmse": found["model"]["rmse"],
+            "psnr": found["model"]["psnr"],
+            "skill": _skill(found["model"]["rmse"], found["bicubic"]["rmse"]),
+            "bicubic_rmse": found["bicubic"]["rmse"],
+        }
+        for variable, found in test_scores(run_dir).items()
+    }
+    return Result(name, standing, settings, scores, sum(seconds) if seconds else None)
+
+
+def _skill(rmse: float, bicubic: float) -> float:
+    return 1 - rmse / bicubic if bicubic > 0 else math.nan
+
+
+def _notices(runs: Sequence[RunConfig]) -> Iterator[str]:
+    tests = {
+        tuple(sorted((key, value) for key, value in run.data.fingerprint.items()
+                     if key.startswith("test")))
+        for run in runs
+    }  # fmt: skip
+    if len(tests) > 1:
+        yield _("The runs were not scored on the same test data: compare their skill at most.")
+
+
+def _over_seeds(results: Sequence[Result], differing: Sequence[str]) -> Iterator[str]:
+    """Yield mean and spread of runs that differ in nothing but the seed."""
+    if list(differing) != [SEED]:
+        return
+    for variable in dict.fromkeys(name for result in results for name in result.scores):
+        found = [result.scores.get(variable, {}).get("rmse", math.nan) for result in results]
+        values = [value for value in found if math.isfinite(value)]
+        if len(values) > 1:
+            yield _(
+                "{name}: RMSE over {count} seeds {mean:.4g} ± {spread:.2g}",
+                name=variable,
+                count=len(values),
+                mean=statistics.fmean(values),
+                spread=statistics.stdev(values),
+            )

@@ -1,0 +1,97 @@
+"""A dry run on the machines where training is about to begin, for those that no wizard led there.
+
+In a batch system, or on several machines, the wizard cannot measure: whoever trains does.
+"""
+
+import socket
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from srwizard import yamlfile
+from srwizard.answers_file import answers_of
+from srwizard.conversation import Conversation
+from srwizard.errors import DoesNotFitError
+from srwizard.estimate import Passing
+from srwizard.i18n import translate as _
+from srwizard.memory.measure import FILE_NAME, dry_run, join_dry_run
+from srwizard.prompts import AnswersFilePrompts
+from srwizard.runconfig import RunConfig
+from srwizard.states import adjust
+from srwizard.states.dry_run import dry_run_table
+from srwizard.train.nodes import Nodes
+
+
+def is_measured(run: RunConfig, run_dir: Path, nodes: Nodes | None) -> bool:
+    """Tell whether a dry run of this very config has already shown that it can be trained here.
+
+    Several machines must all come to the same answer, so that of them no names are compared.
+    """
+    found = adjust.dry_run_of(run_dir, run.digest)
+    if not found:
+        return False
+    hosts = found.get("hosts") or []
+    several = nodes is not None and nodes.endpoint is not None
+    here = len(hosts) > 1 if several else hosts == [socket.gethostname()]
+    return here and found.get("verdict") != "does not fit"
+
+
+def measure(run: RunConfig, run_dir: Path, nodes: Nodes | None, console: Console) -> None:
+    """Measure before training.
+
+    Raises:
+        DoesNotFitError: it does not fit; the remedies were shown, and stand in dry_run.json.
+        SrwizardError: the dry run failed or was interrupted.
+    """
+    print(_("Dry run: a few real steps, to measure the memory …"), flush=True)
+    result = dry_run(run_dir, nodes)
+    console.print(dry_run_table(result))
+    if result.verdict == "tight":
+        print(_("It is tight, but it fits: training begins."), flush=True)
+    if result.verdict == "does not fit":
+        _show_remedies(run, run_dir, console)
+        raise does_not_fit(run_dir)
+
+
+def take_part(run_dir: Path, nodes: Nodes) -> None:
+    """Take part in a dry run that another machine leads.
+
+    Raises:
+        DoesNotFitError: it does not fit.
+        SrwizardError: the dry run failed or was interrupted.
+    """
+    found: dict[str, Any] = join_dry_run(run_dir, nodes)
+    if found.get("verdict") == "does not fit":
+        raise does_not_fit(run_dir)
+
+
+def does_not_fit(run_dir: Path) -> DoesNotFitError:
+    """Return the error of a run that does not fit."""
+    return DoesNotFitError(
+        _("the run does not fit in memory; nothing was launched"),
+        "\n".join(
+            [
+                _("The remedies stand in {path}.", path=run_dir / FILE_NAME),
+                _(
+                    "Take over one of them: srwizard answers --from {run_dir} gives answers to "
+                    "change and to freeze anew.",
+                    run_dir=run_dir,
+                ),
+            ]
+        ),
+    )
+
+
+def _show_remedies(run: RunConfig, run_dir: Path, console: Console) -> None:
+    """Show what can be changed, and write it into dry_run.json, as the wizard does."""
+    answers = answers_of(run)
+    answers.set("output.dir", str(run_dir))
+    answers.set("memory.when_tight", "stop")
+    session = Passing(id="", created="", answers=answers, digests=[run.digest])
+    session.fingerprint = dict(run.data.fingerprint)
+    prompts = AnswersFilePrompts(yamlfile.parse(b"", ""), console)
+    try:
+        adjust.run(Conversation(session, prompts))
+    except DoesNotFitError:
+        return

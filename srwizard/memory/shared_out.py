@@ -1,0 +1,79 @@
+"""What a run whose weights are shared out needs of an imitation: other processes, and its tracker.
+
+FSDP2 itself runs on the fake tensors: one rank of as many as the run has, in a process group that
+exchanges nothing (torch's own, made for this).
+"""
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+from unittest import mock
+
+import torch
+import torch.distributed as dist
+from torch._guards import active_fake_mode
+from torch.distributed.tensor import DTensor
+from torch.testing._internal.distributed.fake_pg import FakeStore
+
+from srwizard.memory.tracker import StorageTracker
+from srwizard.train import sharding
+from srwizard.train.distributed import Place
+
+RESIZE = torch.UntypedStorage.resize_
+WAIT = torch.ops._c10d_functional.wait_tensor.default
+
+
+@contextlib.contextmanager
+def imagined_ranks(place: Place) -> Iterator[None]:
+    """Let `place` be one rank of a process group in which nothing is exchanged.
+
+    Entered before tensors are fake: the order of the ranks is looked up in real ones.
+    """
+    dist.init_process_group("fake", store=FakeStore(), rank=place.rank, world_size=place.world)
+    try:
+        mesh = sharding.mesh_of(place)
+        with mock.patch.object(sharding, "mesh_of", lambda _place: mesh):
+            yield
+    finally:
+        dist.destroy_process_group()
+
+
+class SharedOutTracker(StorageTracker):
+    """Counts this process's part of tensors that are shared out, and storages that are resized.
+
+    FSDP keeps the storages of whole weights, and empties them between uses.
+    """
+
+    def __enter__(self) -> Any:
+        self._fake_mode = active_fake_mode()
+        self._resizing = mock.patch.object(torch.UntypedStorage, "resize_", self._resizer())
+        self._resizing.start()
+        return super().__enter__()  # type: ignore[no-untyped-call]
+
+    def __exit__(self, *exception: Any) -> None:
+        super().__exit__(*exception)  # type: ignore[no-untyped-call]
+        self._resizing.stop()
+
+    def __torch_dispatch__(
+        self,
+        func: Any,
+        types: Any,
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        """Run an operator and count the storages of its results."""
+        if DTensor in types:
+            return NotImplemented  # what it does to this process's part comes here by itself
+        if active_fake_mode() is not self._fake_mode:
+            return func(*args, **(kwargs or {}))  # shapes are looked up, nothing is computed
+        if func is WAIT:
+            return args[0]  # as it really does; the fake one makes a copy
+        return super().__torch_dispatch__(func, types, args, kwargs)
+
+    def _resizer(self) -> Any:
+        def resize(storage: torch.UntypedStorage, size: int) -> Any:
+            result = RESIZE(storage, size)
+            self.note_storage(storage, "resize_")
+            return result
+
+        return resize

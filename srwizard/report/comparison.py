@@ -1,0 +1,112 @@
+"""Several runs as one table: cells of text, for the terminal and for a page of its own."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from srwizard.comparing import METRICS, Comparison, Result
+from srwizard.errors import UsageError
+from srwizard.files import write_text
+from srwizard.i18n import language
+from srwizard.i18n import translate as _
+from srwizard.reasons import reason_of
+from srwizard.report.page import LANGUAGE_TAGS, template
+from srwizard.report.tables import text_of
+from srwizard.train.standing import state_title
+from srwizard.units import bytes_text, duration_text
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A text, and whether it is the best of its column."""
+
+    text: str
+    best: bool = False
+
+
+@dataclass(frozen=True)
+class Column:
+    """The head of a column, and whether figures stand in it."""
+
+    title: str
+    is_number: bool = False
+
+
+def columns(comparison: Comparison) -> list[Column]:
+    """Return the heads of the table."""
+    return [
+        Column(_("Run")),
+        *(Column(key) for key in comparison.differing),
+        Column(_("State")),
+        Column(_("Epochs"), is_number=True),
+        Column(_("Variable")),
+        Column("RMSE", is_number=True),
+        Column("PSNR", is_number=True),
+        Column(_("Skill"), is_number=True),
+        Column(_("Time"), is_number=True),
+        Column(_("Peak memory"), is_number=True),
+    ]
+
+
+def rows(comparison: Comparison) -> list[list[Cell]]:
+    """Return a row for each run and variable; a run that has no scores yet has one, too."""
+    return [
+        _row(comparison, result, variable)
+        for result in comparison.results
+        for variable in result.scores or (None,)
+    ]
+
+
+def _row(comparison: Comparison, result: Result, variable: str | None) -> list[Cell]:
+    standing = result.standing
+    epochs = "–" if standing["epoch"] is None else f"{standing['epoch']}/{standing['epochs']}"
+    peak = standing["peak_memory_bytes"]
+    return [
+        Cell(result.name),
+        *(Cell(text_of(result.settings[key])) for key in comparison.differing),
+        Cell(state_title(standing["state"])),
+        Cell(epochs),
+        Cell(variable or "–"),
+        *(_score(comparison, result, variable, metric) for metric in METRICS),
+        Cell("–" if result.seconds is None else duration_text(result.seconds)),
+        Cell("–" if peak is None else bytes_text(peak)),
+    ]
+
+
+def _score(comparison: Comparison, result: Result, variable: str | None, metric: str) -> Cell:
+    if variable is None:
+        return Cell("–")
+    value = result.scores[variable][metric]
+    if value != value:
+        return Cell("–")
+    text = {"rmse": f"{value:.4g}", "psnr": f"{value:.2f}", "skill": f"{100 * value:+.1f} %"}
+    return Cell(text[metric], comparison.is_best(result, variable, metric))
+
+
+def write_page(comparison: Comparison, path: Path) -> None:
+    """Write the table as a page that needs nothing else.
+
+    Raises:
+        UsageError: it cannot be written.
+    """
+    page = template("comparison.html.j2").render(
+        language=LANGUAGE_TAGS.get(language(), "en"),
+        kicker=_("Comparison of runs"),
+        title=_("{count} runs side by side", count=len(comparison.results)),
+        columns=columns(comparison),
+        rows=rows(comparison),
+        notices=[*comparison.notices, best_note()],
+    )
+    try:
+        write_text(path, page)
+    except OSError as error:
+        raise UsageError(
+            _("{path} cannot be written: {reason}", path=path, reason=reason_of(error))
+        ) from None
+
+
+def best_note() -> str:
+    """Return what the figures mean, and how the best are marked."""
+    return _(
+        "Scores of the test split. Skill is 1 - RMSE / RMSE of bicubic interpolation. The best "
+        "of each variable stand out."
+    )

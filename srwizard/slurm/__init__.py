@@ -1,0 +1,1 @@
+"""Slurm: what it offers, the job script, jobs that wait, run and end. Imports no torch."""

@@ -1,0 +1,137 @@
+"""Handing runs to Slurm: what must be right first, and the record of it. Imports no torch."""
+
+import os
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from srwizard import runconfig
+from srwizard.errors import UsageError
+from srwizard.i18n import translate as _
+from srwizard.runconfig import RunConfig
+from srwizard.slurm import checks, client, following, job
+from srwizard.train import known_runs
+from srwizard.train.standing import FOLLOWED, standing_of, state_text
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A job script, and the run directories in the order of the elements of its array."""
+
+    script: Path
+    run_dirs: tuple[Path, ...]
+    is_array: bool = False
+
+
+def prepare(run_dir: Path) -> Prepared:
+    """Write the job script of a run.
+
+    Raises:
+        UsageError: no run directory, a config that was edited, or one that no job can follow.
+    """
+    run = runconfig.load(run_dir)
+    _check(run, run_dir)
+    return Prepared(job.write_script(run, run_dir), (run_dir,))
+
+
+def prepare_array(run_dirs: Sequence[Path], directory: Path) -> Prepared:
+    """Write one job script for several runs.
+
+    Raises:
+        UsageError: as `prepare`.
+    """
+    runs = [(runconfig.load(run_dir), run_dir) for run_dir in run_dirs]
+    for run, run_dir in runs:
+        _check(run, run_dir)
+    return Prepared(job.write_array_script(runs, directory), tuple(run_dirs), is_array=True)
+
+
+def _check(run: RunConfig, run_dir: Path) -> None:
+    if run.devices.gpus:
+        raise UsageError(
+            _("{run_dir} is frozen for the GPUs of one machine", run_dir=run_dir),
+            _(
+                "Freeze it for Slurm: srwizard answers --from {run_dir} gives answers, to which "
+                "belong devices.launcher: slurm and devices.gpus_per_node.",
+                run_dir=shlex.quote(str(run_dir)),
+            ),
+        )
+    slurm = run.devices.slurm
+    for directive in slurm.directives if slurm is not None else ():
+        problem = checks.directive_problem(directive)
+        if problem is not None:
+            raise UsageError(f"devices.slurm_directives: {problem}")
+
+
+def submit(run_dir: Path) -> list[str]:
+    """Submit a run and return the lines that say how to follow it, and how to end it.
+
+    Raises:
+        SlurmError: there is no Slurm here, or it refuses; its message is shown.
+        UsageError: no run directory, or a run that cannot be submitted.
+    """
+    return hand_over(prepare(run_dir))
+
+
+def hand_over(prepared: Prepared) -> list[str]:
+    """Submit what was prepared, note it in the run directories, and say how to follow it.
+
+    Raises:
+        SlurmError: there is no Slurm here, or it refuses; its message is shown.
+        UsageError: a run is complete, at work or queued already, or the partition is not there.
+    """
+    client.require()
+    for run_dir in prepared.run_dirs:
+        _require_free(run_dir)
+    slurm = runconfig.load(prepared.run_dirs[0]).devices.slurm
+    if slurm is not None and slurm.partition is not None:
+        problem = checks.partition_problem(slurm.partition)
+        if problem is not None:
+            raise UsageError(f"devices.slurm_partition: {problem}")
+    number = client.submit(prepared.script)
+    directory = prepared.script.parent
+    name = job.name_of(directory.parent if prepared.is_array else directory)
+    for place, run_dir in enumerate(prepared.run_dirs):
+        element = f"{number}_{place}" if prepared.is_array else number
+        log = os.path.relpath(directory / job.log_name(element), run_dir)
+        following.note(run_dir, element, name, os.getuid(), log)
+        known_runs.remember(run_dir)
+    following.look_anew()
+    return _lines(prepared, number)
+
+
+def _require_free(run_dir: Path) -> None:
+    standing = standing_of(run_dir)
+    if standing is None:
+        return
+    if standing["state"] in FOLLOWED:
+        raise UsageError(
+            _("{run_dir} is at work already: {state}",
+              run_dir=run_dir, state=state_text(standing)),
+            _("Wait until it ends, or stop it first."),
+        )  # fmt: skip
+    if standing["state"] == "completed":
+        raise UsageError(
+            _("{run_dir} is trained to its end already", run_dir=run_dir),
+            _("Report: {path}", path=run_dir / "report.html"),
+        )
+
+
+def _lines(prepared: Prepared, number: str) -> list[str]:
+    first, *others = (shlex.quote(str(run_dir)) for run_dir in prepared.run_dirs)
+    if not prepared.is_array:
+        return [
+            _("Submitted: Slurm job {job}, {script}", job=number, script=prepared.script),
+            _("See how far it is: srwizard status {run_dir}", run_dir=first),
+            _("Read along: srwizard logs -f {run_dir}", run_dir=first),
+            _("Stop it, with its checkpoint saved: srwizard stop {run_dir}", run_dir=first),
+        ]
+    together = " ".join([first, *others])
+    return [
+        _("Submitted: Slurm job {job}, an array of {count} runs, {script}",
+          job=number, count=len(prepared.run_dirs), script=prepared.script),
+        _("See how far they are: srwizard status {run_dirs}", run_dirs=together),
+        _("Compare them afterwards: srwizard compare {directory}",
+          directory=shlex.quote(str(prepared.script.parent))),
+    ]  # fmt: skip

@@ -1,0 +1,158 @@
+"""Several runs from one: the same answers but for some values, each frozen in its own directory."""
+
+import difflib
+import io
+import itertools
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from srwizard import runconfig, yamlfile
+from srwizard.answers import SECTIONS, key_problem, known_keys, parse_answers, training_defaults
+from srwizard.answers_file import LEFT_OPEN, answers_of
+from srwizard.conversation import Conversation
+from srwizard.errors import UsageError
+from srwizard.estimate import Passing
+from srwizard.i18n import translate as _
+from srwizard.machine import module_of
+from srwizard.models.catalog import card
+from srwizard.prompts import AnswersFilePrompts
+from srwizard.resolve import resolve
+from srwizard.runconfig import RunConfig
+
+DIRECTORY = "sweep"
+PARAMETERS = "model.params."
+Change = tuple[str, Any]
+
+
+def freeze_all(run_dir: Path, sweeps: Sequence[str]) -> list[Path]:
+    """Freeze a run for each combination of values, from the answers of a run.
+
+    Args:
+        run_dir: the run whose answers they share; they are written below it.
+        sweeps: texts "training.seed=1,2,3", of which several multiply.
+
+    Returns:
+        Their directories.
+
+    Raises:
+        UsageError: a key or a value is wrong, or a directory holds another run already.
+        DatasetError: the dataset is not usable.
+    """
+    run = runconfig.load(run_dir)
+    axes = [_axis(text) for text in sweeps]
+    keys = [axis[0][0] for axis in axes]
+    if len(set(keys)) < len(keys):
+        raise UsageError(_("--sweep: each key may be given once"))
+    found: dict[Path, Conversation] = {}
+    for changes in itertools.product(*axes):
+        target = run_dir / DIRECTORY / _name_of(changes)
+        if target in found:
+            raise UsageError(_("--sweep: {name} is there twice", name=target.name))
+        found[target] = _answered(run, changes, target)
+    # All are right: from here on, files are written.
+    for conversation in found.values():
+        try:
+            module_of("frozen").run(conversation)
+        finally:
+            conversation.end()
+    return list(found)
+
+
+def _axis(text: str) -> list[Change]:
+    """Return the values that a key takes in turn."""
+    key, equals, values = text.partition("=")
+    if not equals or not values.strip():
+        raise UsageError(
+            _("--sweep {text}: not of the form key=value,value", text=text),
+            _("For example: --sweep training.seed=1,2,3"),
+        )
+    _require_known(key)
+    content = f"value: [{values}]".encode("utf-8", "surrogateescape")
+    found = yamlfile.parse(content, f"--sweep {text}").values["value"]
+    for value in found:
+        problem = None if key.startswith(PARAMETERS) else key_problem(key, value)
+        if problem is not None:
+            raise UsageError(f"--sweep {key}: {problem}")
+    return [(key, value) for value in found]
+
+
+def _require_known(key: str) -> None:
+    if key.startswith(("devices.", "output.")) or key == "confirm":
+        raise UsageError(
+            _("--sweep: {key} cannot differ between the runs of one job", key=key),
+            _("Their devices are those of the run that they come from."),
+        )
+    if key in known_keys() or key.startswith(PARAMETERS):
+        return
+    near = difflib.get_close_matches(key, known_keys(), n=1)
+    raise UsageError(
+        _("--sweep: there is no answer {key}", key=key),
+        _("Did you mean {near}?", near=near[0]) if near else "",
+    )
+
+
+def _name_of(changes: Iterable[Change]) -> str:
+    parts = [f"{key.rpartition('.')[2]}-{value}" for key, value in changes]
+    return "_".join(re.sub(r"[^\w.+-]+", "-", part).strip("-") for part in parts)
+
+
+def _answered(run: RunConfig, changes: Sequence[Change], target: Path) -> Conversation:
+    """Walk through the sections of the wizard with the answers of one run, and show nothing."""
+    values: dict[str, Any] = answers_of(run).decided()
+    for key, value in changes:
+        if key == "model.name" and value != run.model.name:
+            _forget_what_the_model_decides(values, run, value)
+    for key, value in changes:
+        _set(values, key, value)
+    _set(values, "output.dir", str(target))
+    named = " ".join(f"--sweep {key}={value}" for key, value in changes)
+    document = yamlfile.Document(named, values)
+    present = runconfig.digest_in(target)
+    session = Passing(
+        id="", created="", answers=parse_answers(document), digests=[present] if present else []
+    )
+    prompts = AnswersFilePrompts(document, Console(file=io.StringIO()))
+    conversation = Conversation(session, prompts)
+    try:
+        for section in SECTIONS:
+            module_of(section).run(conversation)
+        if present is not None:
+            _require_same(conversation, target, present)
+    except UsageError as error:
+        raise UsageError(
+            f"{named}: {error.message.removeprefix(named + ': ')}", error.hint
+        ) from None
+    return conversation
+
+
+def _require_same(conversation: Conversation, target: Path, present: str) -> None:
+    """Make sure that the run which a directory holds already is the one that belongs there."""
+    if runconfig.seal(resolve(conversation, conversation.session.answers)).digest != present:
+        raise UsageError(
+            _("{path} already holds another run", path=target),
+            _("Move it away, or sweep from another run directory."),
+        )
+
+
+def _forget_what_the_model_decides(values: dict[str, Any], run: RunConfig, name: str) -> None:
+    """Leave open what was not decided but followed from the model, now that it is another one."""
+    for key in ("params", "size", "weights"):
+        values["model"].pop(key, None)
+    if card(run.model.name).family != card(name).family:
+        values["model"].pop("global_skip", None)
+    defaults = training_defaults(run.model.name)
+    for key in (key for key in LEFT_OPEN if key.startswith("training.")):
+        field = key.removeprefix("training.")
+        if values["training"].get(field) == getattr(defaults, field):
+            values["training"].pop(field, None)
+
+
+def _set(values: dict[str, Any], key: str, value: Any) -> None:
+    *sections, name = key.split(".")
+    for part in sections:
+        values = values.setdefault(part, {})
+    values[name] = value

@@ -1,0 +1,52 @@
+"""Starting the processes of a run on this machine while others do the same on theirs.
+
+Imports no torch.
+"""
+
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import IO, Any
+
+from srwizard.runconfig import RunConfig
+from srwizard.train import processes
+from srwizard.train.neighbours import Neighbours
+from srwizard.train.nodes import Nodes
+from srwizard.train.processes import Ended
+
+
+def start(
+    run: RunConfig,
+    run_dir: Path,
+    log: IO[bytes],
+    module: str,
+    *arguments: str,
+    nodes: Nodes | None,
+    begin: Callable[[], None] = lambda: None,
+) -> tuple[Ended, list[dict[str, Any]]]:
+    """Run `module` as `processes.start` does, and end it if another machine is lost.
+
+    Returns:
+        How it ended here, and how the other machines failed if it did not end well; see
+        `Neighbours.how_they_ended`.
+    """
+    if nodes is None or nodes.endpoint is None:
+        return processes.start(run, log, module, *arguments, nodes=nodes, begin=begin), []
+    neighbours = Neighbours(run_dir)
+    how: dict[str, Any] | None = {"returncode": None}
+    try:
+        ended = processes.start(
+            run,
+            log,
+            module,
+            *arguments,
+            nodes=nodes,
+            begin=begin,
+            # Where torchrun may restart, it is to do so once a machine is lost, not to end.
+            given_up=neighbours.newly_lost if nodes.max_restarts else neighbours.any_lost,
+        )
+        failed = ended.returncode != 0 and not ended.stop_asked
+        how = asdict(ended) | {"log": ""} if failed else None
+    finally:
+        neighbours.end(how)
+    return ended, neighbours.how_they_ended() if failed else []

@@ -1,0 +1,143 @@
+"""Runs side by side: what differs, what came of each, and which is best."""
+
+import json
+import subprocess
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from srwizard import comparing, runconfig
+from srwizard.answers import TrainingAnswers
+from srwizard.errors import UsageError
+from srwizard.runconfig import RunModel
+from tests.configs import MADE_UP_DATA, run_config
+from tests.e2e.terminal import PROGRAM
+
+
+def made_up(run_dir: Path, *, rmse: dict[str, float | None] | None = None, **changes: Any) -> Path:
+    """Make a run directory of two epochs, with scores of the test split if there are any."""
+    run_dir.mkdir(parents=True)
+    runconfig.write(runconfig.seal(run_config(**changes)), run_dir)
+    events: list[dict[str, Any]] = [
+        {"event": "epoch", "epoch": epoch, "seconds": seconds, "train_loss": 0.1}
+        for epoch, seconds in ((1, 5.0), (2, 3.0), (2, 4.0))  # the second was trained twice
+    ]
+    if rmse is not None:
+        scores = {
+            name: {
+                "model": {"rmse": value, "psnr": 40 - 10 * (value or 0)},
+                "bicubic": {"rmse": 1.0, "psnr": 30.0},
+            }
+            for name, value in rmse.items()
+        }
+        events.append({"event": "test", "variables": scores})
+    (run_dir / "metrics.jsonl").write_text("".join(json.dumps(event) + "\n" for event in events))
+    status = {"state": "completed" if rmse else "stopped", "epoch": 2, "epochs": 2,
+              "peak_memory_bytes": 2**30}  # fmt: skip
+    (run_dir / "status.json").write_text(json.dumps(status))
+    return run_dir
+
+
+def training(**changes: Any) -> TrainingAnswers:
+    return TrainingAnswers(**({"num_workers": 0} | changes))
+
+
+@pytest.fixture
+def seeds(tmp_path: Path) -> Path:
+    for seed, rmse in ((2, 0.5), (10, 0.3), (3, 0.4)):
+        made_up(tmp_path / f"seed-{seed}", rmse={"temp": rmse, "salt": 1 - rmse},
+                training=training(seed=seed))  # fmt: skip
+    return tmp_path
+
+
+def test_runs_that_differ_in_their_seed(seeds: Path) -> None:
+    found = comparing.compare([seeds])
+    assert [result.name for result in found.results] == ["seed-2", "seed-3", "seed-10"]
+    assert found.differing == ["training.seed"]
+    assert [result.settings["training.seed"] for result in found.results] == [2, 3, 10]
+    assert [result.seconds for result in found.results] == [9.0] * 3
+    best = [(result.name, variable) for result in found.results for variable in found.variables
+            if found.is_best(result, variable, "rmse")]  # fmt: skip
+    assert best == [("seed-2", "salt"), ("seed-10", "temp")]
+    assert found.results[2].scores["temp"]["skill"] == pytest.approx(0.7)
+    assert any("3 seeds 0.4 ± 0.1" in notice for notice in found.notices)
+
+
+def test_of_other_models_only_common_parameters_are_named(tmp_path: Path) -> None:
+    common = {"in_channels": 2, "out_channels": 2, "global_skip": True}
+    edsr = RunModel(name="EDSR", params={"num_blocks": 1, "width": 8}, **common)
+    fno = RunModel(name="FNO2d", params={"modes": 4, "width": 16}, **common)
+    runs = [made_up(tmp_path / "one", model=edsr), made_up(tmp_path / "two", model=fno)]
+    assert comparing.compare(runs).differing == ["model.name", "model.params.width"]
+
+
+def test_what_has_no_scores_yet_and_what_could_not_be_measured(tmp_path: Path) -> None:
+    runs = [
+        made_up(tmp_path / "a", rmse={"temp": None}),
+        made_up(tmp_path / "b", rmse={"temp": 0.5}),
+        made_up(tmp_path / "c"),
+    ]
+    found = comparing.compare(runs)
+    assert found.notices == []
+    assert not any(found.is_best(result, "temp", "rmse") for result in found.results)
+    shown = found.as_json()["runs"]
+    assert shown[0]["variables"]["temp"]["rmse"] is None
+    assert (shown[2]["state"], shown[2]["variables"]) == ("stopped", {})
+
+
+def test_other_test_data_is_spoken_of(tmp_path: Path) -> None:
+    other = MADE_UP_DATA.model_copy(update={"fingerprint": {"test/hr/temp": "ab"}})
+    runs = [made_up(tmp_path / "a"), made_up(tmp_path / "b", data=other)]
+    (notice,) = comparing.compare(runs).notices
+    assert "same test data" in notice
+
+
+def test_equal_names_are_told_apart(tmp_path: Path) -> None:
+    runs = [made_up(tmp_path / name / "run") for name in ("x", "y")]
+    assert [result.name for result in comparing.compare(runs).results] == ["x/run", "y/run"]
+
+
+def test_what_is_no_run(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no run directory"):
+        comparing.compare([tmp_path])
+
+
+class Cells(HTMLParser):
+    """The cells of a table's body, and the classes of each."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[tuple[str, str]] = []
+        self._classes: str | None = None
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        assert tag not in ("script", "img", "link")  # it needs nothing else
+        self._classes = (dict(attrs).get("class") or "") if tag == "td" else None
+
+    def handle_endtag(self, tag: str) -> None:
+        self._classes = None
+
+    def handle_data(self, data: str) -> None:
+        if self._classes is not None:
+            self.found.append((data, self._classes))
+
+
+def test_the_command_and_its_page(seeds: Path) -> None:
+    page = seeds / "table.html"
+    shown = subprocess.run(
+        [PROGRAM, "compare", *sorted(map(str, seeds.glob("seed-*"))), "--html", str(page)],
+        capture_output=True, text=True, check=True,
+    ).stdout  # fmt: skip
+    line = next(line for line in shown.splitlines() if line.split()[:1] == ["seed-10"])
+    assert "0.3 *" in line and "+70.0 % *" in line and "9.0 s" in line and "1.0 GB" in line
+    assert str(page) in shown
+    cells = Cells()
+    cells.feed(page.read_text())
+    best = [text for text, classes in cells.found if "best" in classes.split()]
+    assert best == ["0.3", "37.00", "+70.0 %", "0.5", "35.00", "+50.0 %"]
+    chinese = subprocess.run(
+        [PROGRAM, "--lang", "zh", "compare", str(seeds)], capture_output=True, text=True, check=True
+    ).stdout
+    assert "内存峰值" in chinese

@@ -1,0 +1,88 @@
+"""Two machines on one: network namespaces joined by a cable, with host names of their own.
+
+Linux only, and only for root; see ip-netns(8) and unshare(1).
+"""
+
+import contextlib
+import itertools
+import os
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+_numbers = itertools.count()
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A network namespace with an address.
+
+    Args:
+        host: its host name.
+        namespace: name of its network namespace.
+        address: under which the other one reaches it.
+    """
+
+    host: str
+    namespace: str
+    address: str
+
+    def command(self, *command: str) -> list[str]:
+        """Return a command as it runs on this machine."""
+        named = f'hostname {self.host} && exec "$@"'
+        return [
+            "ip", "netns", "exec", self.namespace,
+            "unshare", "--uts", "sh", "-c", named, "sh", *command,
+        ]  # fmt: skip
+
+    def cut_off(self) -> None:
+        """Pull the cable: nothing that is sent arrives any more, and no connection is closed."""
+        _ip("-n", self.namespace, "link", "set", "cable", "down")
+
+
+def can_be_made() -> bool:
+    """Tell whether this machine and user can make network namespaces."""
+    if os.getuid() != 0:
+        return False
+    name = f"srw{os.getpid()}"
+    try:
+        made = subprocess.run(["ip", "netns", "add", name], capture_output=True)
+        subprocess.run(["ip", "netns", "del", name], capture_output=True)
+        return made.returncode == 0
+    except OSError:
+        return False
+
+
+@contextlib.contextmanager
+def two_machines() -> Iterator[tuple[Machine, Machine]]:
+    """Make two machines that reach each other, and nobody else."""
+    number = next(_numbers)
+    names = [f"srw{os.getpid()}x{number}{side}" for side in "ab"]
+    machines = (
+        Machine("north", names[0], "10.77.0.1"),
+        Machine("south", names[1], "10.77.0.2"),
+    )
+    try:
+        for name in names:
+            _ip("netns", "add", name)
+        ends = ("cable", "netns", names[0], "type", "veth", "peer", "name", "cable", "netns")
+        _ip("link", "add", *ends, names[1])
+        for machine in machines:
+            inside = ("-n", machine.namespace)
+            _ip(*inside, "addr", "add", f"{machine.address}/24", "dev", "cable")
+            _ip(*inside, "link", "set", "cable", "up")
+            _ip(*inside, "link", "set", "lo", "up")
+        yield machines
+    finally:
+        for name in names:
+            subprocess.run(["ip", "netns", "del", name], capture_output=True)
+
+
+def _ip(*arguments: str) -> None:
+    subprocess.run(["ip", *arguments], check=True, capture_output=True)
+
+
+def log_files(run_dir: Path) -> str:
+    """Return all logs of a run directory, for a message."""
+    return "\n".join(path.read_text(errors="replace")[-2000:] for path in run_dir.glob("*.log"))

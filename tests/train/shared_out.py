@@ -1,0 +1,53 @@
+"""One rank of several trainings, one after the other: `-m tests.train.shared_out RUN_DIR…`.
+
+Under torchrun. Each run directory is trained as the worker does, from its checkpoint on, without
+what comes after the last epoch. Each rank writes how high its memory rose to `peak{RANK}.json`.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import psutil
+import torch.distributed as dist
+
+from srwizard import runconfig
+from srwizard.train.distributed import Place, joined, wait_for_all
+from srwizard.train.loop import Callbacks, train
+from srwizard.train.peak import peak_resident
+from srwizard.train.records import Records
+from srwizard.train.resuming import begin_from_weights, resume
+from srwizard.train.setup import load_statistics, set_up
+
+
+def main() -> None:
+    directories = [Path(argument) for argument in sys.argv[1:]]
+    with joined(runconfig.load(directories[0]).devices) as place:
+        for run_dir in directories:
+            _train(run_dir, place)
+            dist.barrier()
+
+
+def _train(run_dir: Path, place: Place) -> None:
+    run = runconfig.load(run_dir)
+    Path("/proc/self/clear_refs").write_text("5")
+    before = psutil.Process().memory_info().rss
+    contents = runconfig.verify_dataset(run)
+    training = set_up(run, contents, load_statistics(run, run_dir, contents), place)
+    loaded = resume(training, run_dir)
+    if loaded is None:
+        begin_from_weights(training)
+    records = Records(run_dir)
+    if place.is_first:
+        records.drop_from(training.progress.epoch)
+    wait_for_all(place)
+    train(training, run_dir, records, Callbacks())
+    found = {
+        "rose_by": (peak_resident() or 0) - before,
+        "notices": list(loaded.notices) if loaded else None,
+    }
+    (run_dir / f"rank{place.rank}.json").write_text(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main()
