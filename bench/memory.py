@@ -1,6 +1,7 @@
 """Predicted against measured peak memory on the CPU: `python -m bench.memory [--quick]`.
 
-All models of the catalogue, or `--models M ...`.
+All models of the catalogue, or `--models M ...`; all variants, or `--variants V ...`. Fields, or
+batches of patches, are the smallest at which a run takes 300 MiB.
 
 The reference is the dry run: real training steps in processes of their own. Both figures count
 from the resident set of a process that has only imported torch, over all ranks.
@@ -29,10 +30,14 @@ from srwizard.runconfig import RunConfig
 
 SCALE = 4
 HR_SHAPE = (256, 512)
+HR_SHAPES = ((128, 256), (192, 384), HR_SHAPE, (384, 768), (512, 1024))
+PATCH_BATCHES = (8, 16, 32)
 STEPS = {"train": 16, "valid": 8, "test": 1}
 VARIABLES = ("temp", "salt")
 SMALLEST_PEAK = 300 * MIB
 """Below it, constant terms rule and a percentage says little."""
+SURELY_ENOUGH = 320 * MIB
+"""Predicted, so that what is measured is no less than the smallest."""
 
 UNET = {
     "inner_channel": 16,
@@ -62,7 +67,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "amp": {"use_amp": True},
     "checkpointing": {"gradient_checkpointing": True},
     "amp + checkpointing": {"use_amp": True, "gradient_checkpointing": True},
-    "patch 128": {"patch_size": 128, "batch_size": 8},
+    "patch 128": {"patch_size": 128},
     "batch 1": {"batch_size": 1},
     "batch 8": {"batch_size": 8},
     "accumulation 2": {"grad_accumulation": 2},
@@ -77,6 +82,7 @@ class Row:
 
     model: str
     variant: str
+    on: str
     predicted: int
     measured: int
     tensors: int
@@ -93,15 +99,20 @@ def main(arguments: Sequence[str] = ()) -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.memory", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="plain and amp only")
     parser.add_argument("--models", nargs="+", metavar="MODEL", help="these only")
+    parser.add_argument(
+        "--variants", nargs="+", metavar="VARIANT", choices=list(VARIANTS), help="these only"
+    )
     options = parser.parse_args(arguments)
-    print("| model | variant | predicted MiB | measured MiB | error | tensors alone | seconds |")
-    print("| --- | --- | --- | --- | --- | --- | --- |")
+    print(
+        "| model | variant | on | predicted MiB | measured MiB | error | tensors alone | seconds |"
+    )
+    print("| --- | --- | --- | --- | --- | --- | --- | --- |")
     rows = []
-    variants = QUICK if options.quick else tuple(VARIANTS)
+    variants = options.variants or (QUICK if options.quick else tuple(VARIANTS))
     for row in measure_all(options.models or tuple(cards()), variants):
         rows.append(row)
         print(
-            f"| {row.model} | {row.variant} | {row.predicted / MIB:.0f} | "
+            f"| {row.model} | {row.variant} | {row.on} | {row.predicted / MIB:.0f} | "
             f"{row.measured / MIB:.0f} | {100 * row.error:+.1f} % | "
             f"{100 * (row.tensors / row.measured - 1):+.0f} % | "
             f"{row.seconds['predict']:.1f} / {row.seconds['measure']:.1f} |",
@@ -117,12 +128,41 @@ def main(arguments: Sequence[str] = ()) -> None:
 def measure_all(models: Sequence[str], variants: Sequence[str]) -> Iterator[Row]:
     """Predict and measure networks in variants."""
     with tempfile.TemporaryDirectory(prefix="srwizard-bench-") as name:
-        root = Path(name) / "data"
-        write_dataset(root)
         for model in models:
             for place, variant in enumerate(variants):
+                changes, hr_shape = large_enough(model, VARIANTS[variant])
+                root = Path(name) / "x".join(map(str, hr_shape))
+                if not root.exists():
+                    write_dataset(root, hr_shape)
                 run_dir = Path(name) / f"{model}-{place}"
-                yield compare(model, variant, make_run(root, run_dir, model, VARIANTS[variant]))
+                yield compare(model, variant, make_run(root, run_dir, model, changes))
+
+
+def large_enough(model: str, changes: dict[str, Any]) -> tuple[dict[str, Any], tuple[int, int]]:
+    """Return the changes of a variant and the smallest HR shape at which its peak is large enough.
+
+    Patches are of one size; there the batch grows instead.
+    """
+    if changes.get("patch_size"):
+        tries = [(changes | {"batch_size": size}, HR_SHAPE) for size in PATCH_BATCHES]
+    else:
+        tries = [(changes, shape) for shape in HR_SHAPES]
+    for tried, hr_shape in tries:
+        run = unsealed_run(model, parameters(model), tried, hr_shape=hr_shape)
+        if above_baseline(predict(run)) >= SURELY_ENOUGH:
+            break
+    return tried, hr_shape
+
+
+def parameters(model: str) -> dict[str, Any]:
+    """Return the size of a network that is compared."""
+    return NETWORKS.get(model, dict(card(model).sizes["tiny"]))
+
+
+def above_baseline(prediction: Prediction) -> int:
+    """Return the predicted bytes above that of processes which have only imported torch."""
+    one = prediction.rank_bytes - prediction.fixed_bytes["baseline"]
+    return one * prediction.processes
 
 
 def compare(model: str, variant: str, run: RunConfig) -> Row:
@@ -132,22 +172,24 @@ def compare(model: str, variant: str, run: RunConfig) -> Row:
     found: DryRun = dry_run(Path(run.output.dir))
     seconds = {"predict": prediction.seconds, "measure": time.perf_counter() - started}
     above = sum(rank["peak_bytes"] - rank["baseline_rss_bytes"] for rank in found.ranks)
+    height, width = run.data.hr_shape
     return Row(
         model,
         variant,
-        (prediction.rank_bytes - prediction.fixed_bytes["baseline"]) * prediction.processes,
+        f"{run.training.batch_size} x {height} x {width}",
+        above_baseline(prediction),
         above,
         prediction.tensor_bytes * prediction.processes,
         seconds,
     )
 
 
-def write_dataset(root: Path) -> None:
+def write_dataset(root: Path, hr_shape: tuple[int, int] = HR_SHAPE) -> None:
     """Write noise with a corner of land; memory does not depend on the values."""
     values = np.random.default_rng(0)
     for split, count in STEPS.items():
         for level, factor in (("hr", 1), ("lr", SCALE)):
-            height, width = HR_SHAPE[0] // factor, HR_SHAPE[1] // factor
+            height, width = hr_shape[0] // factor, hr_shape[1] // factor
             for variable in VARIABLES:
                 directory = root / split / level / variable
                 directory.mkdir(parents=True)
@@ -160,7 +202,8 @@ def write_dataset(root: Path) -> None:
 def make_run(root: Path, run_dir: Path, model: str, changes: dict[str, Any]) -> RunConfig:
     """Freeze a run into `run_dir`, which is made: batch 2, float32, one process but for changes."""
     contents = scan(root)
-    run = unsealed_run(model, NETWORKS.get(model, dict(card(model).sizes["tiny"])), changes)
+    hr_shape = contents.fields["train", "hr", VARIABLES[0]].shape
+    run = unsealed_run(model, parameters(model), changes, hr_shape=hr_shape)
     data = run.data.model_copy(
         update={
             "root": str(root),

@@ -19,7 +19,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.optim.adam import adam
-from torch.overrides import TorchFunctionMode
 from torch.utils.data import default_collate
 
 from srwizard.data.fields import WHOLE, FloatField, Window
@@ -106,23 +105,31 @@ class FakeLoader:
         return sample
 
 
-class CUDAAutocast(TorchFunctionMode):
+@contextlib.contextmanager
+def cuda_autocast() -> Iterator[None]:
     """Under autocast, softmax and norms in float32, as on CUDA but not on CPU.
 
-    Source: PyTorch's documentation, "CUDA Ops that can autocast to float32".
+    Source: PyTorch's documentation, "CUDA Ops that can autocast to float32". The functions are
+    replaced, because a mode would be off where checkpointed blocks are computed again.
     """
-
-    functions = (
-        torch.softmax, Tensor.softmax, F.softmax, torch.layer_norm, F.layer_norm, torch.group_norm,
-        F.group_norm,
+    places = (
+        (torch, "softmax"), (Tensor, "softmax"), (torch, "layer_norm"), (torch, "group_norm"),
+        (F, "layer_norm"), (F, "group_norm"),
     )  # fmt: skip
+    with contextlib.ExitStack() as patches:
+        for place, name in places:
+            function = _in_float32(getattr(place, name))
+            patches.enter_context(mock.patch.object(place, name, function))
+        yield
 
-    def __torch_function__(
-        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
-    ) -> Any:
-        if func in self.functions and torch.is_autocast_enabled("cpu"):
+
+def _in_float32(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    def in_float32(*args: Any, **named: Any) -> Tensor:
+        if torch.is_autocast_enabled("cpu"):
             args = tuple(arg.float() if isinstance(arg, Tensor) else arg for arg in args)
-        return func(*args, **(kwargs or {}))
+        return function(*args, **named)
+
+    return in_float32
 
 
 class LargestInputs(nn.Module):
@@ -178,9 +185,9 @@ class Imitation:
 
                 modes.enter_context(imagined_ranks(self._place))
             if self._fake:
-                modes.enter_context(FakeTensorMode())
+                self.tracker.remember(modes.enter_context(FakeTensorMode()))
             if self.run.devices.on_gpus:
-                modes.enter_context(CUDAAutocast())
+                modes.enter_context(cuda_autocast())
             modes.enter_context(self.tracker)
             self.statistics = {level: _no_statistics(self.run, level) for level in LEVELS}
             self.training = self._set_up()

@@ -6,15 +6,17 @@ results; a storage counts from its first appearance until Python and autograd ha
 
 import contextlib
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch._subclasses.fake_tensor import FakeTensor
+from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
+
+from srwizard.memory.replies import Call, Reply
 
 Scratch = Callable[[Any, tuple[Any, ...], Any], int]
 """`scratch(operator, arguments, result)`: bytes that the kernel holds beside tensors at its peak,
@@ -86,6 +88,8 @@ class StorageTracker(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self._times = 1
         self.events: list[Event] = []
         self._scratch = scratch
+        self._mode: FakeTensorMode | None = None
+        self._replies: dict[Hashable, Reply] = {}
         self._sizes: dict[int, int] = {}
         self._numbers: dict[int, int] = {}
         self._watches: dict[int, weakref.ref[Any]] = {}
@@ -110,6 +114,10 @@ class StorageTracker(TorchDispatchMode):  # type: ignore[no-untyped-call]
         finally:
             self._times = before
 
+    def remember(self, mode: FakeTensorMode) -> None:
+        """Remember what operators return for fake tensors, which are those of `mode`."""
+        self._mode = mode
+
     def register(self, tensor: Tensor) -> None:
         """Count the storage of a tensor that no operator made, such as one over a NumPy array."""
         self._note(tensor, "")
@@ -127,19 +135,36 @@ class StorageTracker(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if func is VALUE_OF and isinstance(args[0], FakeTensor):
             return A_NUMBER
         self.operators += 1
-        result = func(*args, **(kwargs or {}))
-        if self._cost is not None:
-            self.cost += self._times * self._cost(func, args, kwargs, result)
+        result, cost, scratch = self._answered(func, args, kwargs)
+        self.cost += self._times * cost
         if isinstance(result, Tensor):
             self._note(result, func)
         elif result is not None:
             for tensor in tree_leaves(result):
                 if isinstance(tensor, Tensor):
                     self._note(tensor, func)
-        scratch = self._scratch(func, args, result) if self._scratch is not None else 0
         if scratch > 0:
             self._note_scratch(scratch, func)
         return result
+
+    def _answered(
+        self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any] | None
+    ) -> tuple[Any, float, int]:
+        """Return an operator's result, its cost and its scratch; worked out once for each shape."""
+        call = None
+        if self._mode is not None:
+            call = Call(func, args, kwargs)
+            reply = self._replies.get(call.key)
+            if reply is not None:
+                return call.again(reply, self._mode), reply.cost, reply.scratch
+        result = func(*args, **(kwargs or {}))
+        cost = 0.0 if self._cost is None else self._cost(func, args, kwargs, result)
+        scratch = 0 if self._scratch is None else self._scratch(func, args, result)
+        if call is not None and call.key is not None and call.key == Call(func, args, kwargs).key:
+            reply = call.reply(result, cost, scratch)
+            if reply is not None:
+                self._replies[call.key] = reply
+        return result, cost, scratch
 
     def _note(self, tensor: Tensor, operator: Any) -> None:
         self.note_storage(tensor.untyped_storage(), operator)

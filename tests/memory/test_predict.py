@@ -11,6 +11,7 @@ import psutil
 import pytest
 import torch
 from torch import nn
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 from bench.memory import compare, make_run, write_dataset
 from srwizard.devices import fast_bfloat16
@@ -229,6 +230,14 @@ def test_mixed_precision_lowers_the_peak(model: str) -> None:
     assert tensors(on_gpu(amp, "A100")) < tensors(on_gpu(run, "A100"))
 
 
+@pytest.mark.parametrize("model", SMALL)
+def test_checkpointed_blocks_are_computed_again_in_the_same_types(model: str) -> None:
+    """On a GPU norms and softmax are in float32 under autocast, on the way back as well."""
+    amp = config(model, use_amp=True)
+    again = config(model, use_amp=True, gradient_checkpointing=True)
+    assert tensors(on_gpu(again, "A100")) <= tensors(on_gpu(amp, "A100"))
+
+
 def test_ddp_holds_the_gradients_twice() -> None:
     one, two = predict(config(params={})), predict(config(params={}, processes=2))
     parameter_bytes = 4 * one.parameters
@@ -325,6 +334,45 @@ def test_pieces_that_are_left_out_do_not_matter(
         assert phase.tensor_bytes == some.phases[name].tensor_bytes
     # What is left out still counts in the time.
     assert some.step_cost == pytest.approx(all_of_them.step_cost, rel=0.05)
+
+
+@pytest.mark.parametrize("model", SMALL)
+@pytest.mark.parametrize("on", ["cpu", "cuda"])
+def test_what_is_remembered_does_not_matter(
+    monkeypatch: pytest.MonkeyPatch, model: str, on: str
+) -> None:
+    run = config(model, use_amp=True, gradient_checkpointing=True, clip_grad_norm=1.0)
+    run = run if on == "cpu" else on_gpu(run, "A100")
+    found = predict(run)
+    monkeypatch.setattr(StorageTracker, "remember", lambda *_arguments: None)
+    anew = predict(run)
+    assert (found.phases, found.step_cost) == (anew.phases, pytest.approx(anew.step_cost))
+    assert found.operators == anew.operators
+
+
+def test_replies_tell_calls_apart() -> None:
+    """A view is of the argument given now; in place is in place; one tensor twice is not two."""
+    with FakeTensorMode() as mode, StorageTracker() as tracker:
+        tracker.remember(mode)
+        first, second = torch.empty(2, 3), torch.empty(2, 3)
+        for tensor in (first, second):
+            view = tensor.t()
+            assert view.untyped_storage()._cdata == tensor.untyped_storage()._cdata
+            assert view.stride() == (1, 3)
+            assert tensor.add_(1) is tensor
+            assert torch.add(tensor, tensor, out=tensor) is tensor
+            assert torch.add(first, second, out=tensor) is tensor
+            assert (tensor * 1j).conj().is_conj()
+            assert (tensor * 2).dtype == torch.float32
+            assert (tensor * 2.5).dtype == torch.float32
+            assert (tensor.long() * 2).dtype == torch.int64
+            assert (tensor.long() * 2.0).dtype == torch.float32
+            low, high = tensor.split([1, 1])
+            assert (low.shape, high.shape, high.storage_offset()) == ((1, 3), (1, 3), 3)
+            turned = torch.empty(2, 3)
+            turned.t_()  # changes its argument's shape each time
+            assert turned.shape == (3, 2)
+        assert tracker.live_bytes == 3 * 24  # first, second, turned
 
 
 def test_swinir_for_a_gpu_that_is_not_here() -> None:
