@@ -132,7 +132,7 @@ class Call:
         else:
             return None
         return Output(
-            what, 0, tuple(part.shape), part.stride(), part.storage_offset(), part.dtype,
+            what, 0, tuple(part.shape), part.stride(), int(part.storage_offset()), part.dtype,
             part.is_conj(), part.is_neg(),
         )  # fmt: skip
 

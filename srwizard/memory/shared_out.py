@@ -12,6 +12,7 @@ from unittest import mock
 import torch
 import torch.distributed as dist
 from torch._guards import active_fake_mode
+from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.distributed.tensor import DTensor
 from torch.testing._internal.distributed.fake_pg import FakeStore
 
@@ -49,6 +50,9 @@ class SharedOutTracker(StorageTracker):
         self._resizing = mock.patch.object(torch.UntypedStorage, "resize_", self._resizer())
         self._resizing.start()
         return super().__enter__()  # type: ignore[no-untyped-call]
+
+    def remember(self, mode: FakeTensorMode) -> None:
+        """Remember nothing: a view made anew would fill a storage that has been emptied."""
 
     def __exit__(self, *exception: Any) -> None:
         super().__exit__(*exception)  # type: ignore[no-untyped-call]
