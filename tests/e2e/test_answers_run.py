@@ -61,7 +61,8 @@ def test_weights_shared_out(
     """From the answers to the report; with one process there is nobody to share with."""
     done = srwizard(
         "--answers", answers, "--set", f"devices.processes={processes}",
-        "--set", "memory.shard=true", *([] if shared else ["--stop-after", "frozen"]),
+        "--set", "training.epochs=1", "--set", "memory.shard=true",
+        *([] if shared else ["--stop-after", "frozen"]),
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     run = tmp_path / "run"
@@ -72,9 +73,6 @@ def test_weights_shared_out(
     assert (run / "report.html").is_file()
     (last,) = (run / "checkpoints" / "last").iterdir()
     assert (last / ".metadata").is_file()
-    for checkpoint in ("last", "best"):
-        scored = srwizard("evaluate", run, "--checkpoint", checkpoint)
-        assert scored.returncode == 0, scored.stderr
     (standing,) = json.loads(srwizard("status", run, "--json").stdout)
     assert standing["checkpoint"] is True
     exported = srwizard("export", run, "--checkpoint", "last", "-o", tmp_path / "bundle")
