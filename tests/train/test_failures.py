@@ -31,7 +31,7 @@ SAID = {
         "OSError: [Errno 12] Cannot allocate memory",
     ],
     "weights_used_elsewhere": [
-        "RuntimeError: aten.convolution.default got mixed torch.Tensor and DTensor, need to convert",
+        "RuntimeError: aten.convolution.default got mixed torch.Tensor and DTensor",
         "UsageError: memory.shard: the parameter network.factor is a single number",
     ],
     "out_of_memory_killer": [KILLED_BY_KERNEL],
