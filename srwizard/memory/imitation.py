@@ -67,7 +67,11 @@ class NoField:
 class FakeLoader:
     """Batches of fake tensors in the shapes of a split's, put together as a loader does."""
 
-    def __init__(self, plan: Batches, run: RunConfig, patch_size: int | None) -> None:
+    def __init__(
+        self, plan: Batches, run: RunConfig, patch_size: int | None, *, fake: bool = True
+    ) -> None:
+        # What real tensors happen to hold may be no number.
+        self._make = torch.empty if fake else torch.zeros
         self._plan = plan
         self._channels, self._inputs = run.model.out_channels, run.model.in_channels
         self._area_weights = run.training.area_weights
@@ -87,21 +91,24 @@ class FakeLoader:
         one = default_collate([self._sample()])
         shapes = {name: (part.shape[1:], part.dtype) for name, part in one.items()}
         del one
-        samples = [torch.empty(count, *shape, dtype=kind) for shape, kind in shapes.values()]
-        return dict(zip(shapes, map(torch.empty_like, samples), strict=True))
+        samples = [self._make(count, *shape, dtype=kind) for shape, kind in shapes.values()]
+        return dict(zip(shapes, map(self._like, samples), strict=True))
+
+    def _like(self, part: Tensor) -> Tensor:
+        return self._make(part.shape, dtype=part.dtype)
 
     def _sample(self) -> Sample:
         hr, lr = (self._channels, *self._hr), (self._channels, *self._lr)
         sample = Sample(
-            lr=torch.empty(self._inputs, *self._lr),
-            hr=torch.empty(hr),
-            mask=torch.empty(hr, dtype=torch.bool),
-            bicubic_input=torch.empty(lr),
+            lr=self._make(self._inputs, *self._lr),
+            hr=self._make(hr),
+            mask=self._make(hr, dtype=torch.bool),
+            bicubic_input=self._make(lr),
             index=0,
             weight=1.0,
         )
         if self._area_weights:
-            sample["area"] = torch.empty(1, *self._hr)
+            sample["area"] = self._make(1, *self._hr)
         return sample
 
 
@@ -209,7 +216,7 @@ class Imitation:
         for split in ("train", "valid"):
             plan, _loader = training.loaders[split]
             patch_size = self.run.memory.patch_size if split == "train" else None
-            loader: Any = FakeLoader(plan, self.run, patch_size)
+            loader: Any = FakeLoader(plan, self.run, patch_size, fake=self._fake)
             training.loaders[split] = (plan, loader)
         if self.run.devices.on_gpus:
             for group in training.optimizer.param_groups:
@@ -290,7 +297,8 @@ class Imitation:
             return masked_sums(sr[some], hr[some], mask[some], *rest)
 
         with (
-            mock.patch.object(swin_functions, "pieces", some_pieces),
+            # Of real tensors, what is left out would hold anything.
+            mock.patch.object(swin_functions, "pieces", some_pieces if self._fake else CUT),
             mock.patch.object(scoring, "masked_sums", some_sums),
         ):
             yield
