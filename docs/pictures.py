@@ -34,6 +34,7 @@ def walk(screen: Terminal) -> None:
         ("Parameters of", ""),
         ("Epochs", "\x1560"),
         ("The other training parameters", ""),
+        ("Where to train", ""),
         ("Processes on the CPU", ""),
         ("Memory options", ""),
         ("Go ahead?", ""),
