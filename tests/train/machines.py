@@ -7,6 +7,7 @@ import contextlib
 import itertools
 import os
 import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,16 +43,21 @@ class Machine:
 
 
 def can_be_made() -> bool:
-    """Tell whether this machine and user can make network namespaces."""
+    """Tell whether this machine and user can make two such machines, by making them."""
     if os.getuid() != 0:
         return False
-    name = f"srw{os.getpid()}"
     try:
-        made = subprocess.run(["ip", "netns", "add", name], capture_output=True)
-        subprocess.run(["ip", "netns", "del", name], capture_output=True)
-        return made.returncode == 0
-    except OSError:
+        with two_machines() as (one, other):
+            for machine, address in ((one, other.address), (other, one.address)):
+                reached = f"import socket; socket.create_connection(({address!r}, 9), 5)"
+                done = subprocess.run(
+                    machine.command(sys.executable, "-c", reached), capture_output=True, text=True
+                )
+                if "ConnectionRefusedError" not in done.stderr:
+                    return False
+    except (OSError, subprocess.CalledProcessError):
         return False
+    return True
 
 
 @contextlib.contextmanager
