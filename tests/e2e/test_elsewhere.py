@@ -23,7 +23,7 @@ def answers_file(dataset: Path, tmp_path: Path, devices: str) -> Path:
 
 
 def test_a_person_chooses_several_machines(terminal: Open, dataset: Path, tmp_path: Path) -> None:
-    screen = terminal(columns=110, rows=40)
+    screen = terminal(columns=200, rows=40)
     Walk(screen, root=dataset).to("devices")
     screen.send(DOWN + ENTER)
     screen.wait_for("? Machines 2")

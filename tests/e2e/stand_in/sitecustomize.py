@@ -8,6 +8,7 @@ the CPU. The wizard itself is left as it is.
 
 import json
 import os
+import socket
 import sys
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ def module() -> tuple[str, list[str]]:
     return words[place + 1], words[place + 2 :]
 
 
-def rehearse(run_dir: Path, out_dir: Path) -> None:
+def rehearse(run_dir: Path, out_dir: Path, *capacities: int) -> None:
     """Write what the rehearsal would, with the peak of the stand-in."""
     from srwizard import files, runconfig
 
@@ -33,7 +34,8 @@ def rehearse(run_dir: Path, out_dir: Path) -> None:
     key = f"{run.training.batch_size} {str(run.memory.use_amp).lower()}"
     rank = int(os.environ.get("RANK", 0))
     figures = {
-        "rank": rank, "baseline_rss_bytes": 0, "peak_bytes": peaks[key] * 2**20,
+        "rank": rank, "host": socket.gethostname(), "capacity_bytes": capacities[rank],
+        "baseline_rss_bytes": 0, "peak_bytes": peaks[key] * 2**20,
         "step_seconds": 0.5, "steps": 3,
     }  # fmt: skip
     files.write_json(out_dir / f"rank{rank}.json", figures)
@@ -82,7 +84,7 @@ def fail_after(steps: int, error: Exception) -> None:
 
 NAME, ARGUMENTS = module()
 if NAME == REHEARSAL:
-    rehearse(*(Path(argument) for argument in ARGUMENTS))
+    rehearse(Path(ARGUMENTS[0]), Path(ARGUMENTS[1]), *map(int, ARGUMENTS[2:]))
     os._exit(0)
 elif NAME == WORKER:
     train_on_cpu(Path(ARGUMENTS[0]))
