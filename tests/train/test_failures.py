@@ -70,6 +70,13 @@ SAID = {
         "RuntimeError: DataLoader worker (pid(s) 31) exited unexpectedly",
         "RuntimeError: DataLoader worker (pid 7) is killed by signal: Segmentation fault. ",
     ],
+    "node_lost": ["south has given no sign of life since"],
+    "machines_differ": ["MachinesDifferError: the machines differ in version of torch (a: 1, b: 2)"],
+    "nobody_joined": ["torch.distributed.elastic.rendezvous.api.RendezvousTimeoutError"],
+    "endpoint_unreachable": [
+        "RendezvousConnectionError: The connection to the C10d store has failed.",
+        "DistNetworkError: The client socket has timed out after 5000ms while trying to connect.",
+    ],
     "peer_lost": [
         "RuntimeError: [pair.cc:525] Read error [127.0.0.1]:1: Connection reset by peer",
         "DistBackendError: NCCL error in: ProcessGroupNCCL.cpp",
