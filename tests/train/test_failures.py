@@ -71,7 +71,7 @@ SAID = {
         "RuntimeError: DataLoader worker (pid 7) is killed by signal: Segmentation fault. ",
     ],
     "node_lost": ["south has given no sign of life since"],
-    "machines_differ": ["MachinesDifferError: the machines differ in version of torch (a: 1, b: 2)"],
+    "machines_differ": ["MachinesDifferError: the machines differ in version of torch (a: 1)"],
     "nobody_joined": ["torch.distributed.elastic.rendezvous.api.RendezvousTimeoutError"],
     "endpoint_unreachable": [
         "RendezvousConnectionError: The connection to the C10d store has failed.",
