@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.datasets import write_dataset
-from tests.e2e.terminal import PROGRAM, Terminal
+from tests.e2e.terminal import Terminal
+from tests.installed import run_installed
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 Open = Callable[..., Terminal]
@@ -61,16 +62,7 @@ def srwizard(tmp_path: Path, environment: dict[str, str]) -> Run:
     """Run the installed command without a terminal."""
 
     def run(*arguments: object, timeout: float = 600) -> "subprocess.CompletedProcess[str]":
-        return subprocess.run(
-            [PROGRAM, *map(str, arguments)],
-            cwd=tmp_path,
-            env=environment,
-            capture_output=True,
-            text=True,
-            stdin=subprocess.DEVNULL,
-            timeout=timeout,
-            check=False,
-        )
+        return run_installed(arguments, environment, cwd=tmp_path, timeout=timeout)
 
     return run
 

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from tests.datasets import write_dataset
-from tests.e2e.terminal import PROGRAM
+from tests.installed import run_installed
 from tests.memory.limits import MIB, limited, limited_group, needs_a_group
 
 __all__ = ["needs_a_group"]
@@ -37,15 +37,7 @@ def large(tmp_path: Path) -> Path:
 def command(
     environment: dict[str, str], enter: Callable[[], None], *arguments: object
 ) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [PROGRAM, *map(str, arguments)],
-        env=environment,
-        preexec_fn=enter,
-        capture_output=True,
-        text=True,
-        stdin=subprocess.DEVNULL,
-        check=False,
-    )
+    return run_installed(arguments, environment, timeout=None, preexec_fn=enter)
 
 
 def written(path: Path) -> dict[str, Any]:

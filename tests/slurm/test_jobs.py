@@ -15,7 +15,7 @@ from srwizard import runconfig
 from srwizard.runconfig import RunConfig, RunSlurm
 from srwizard.slurm.client import seconds_of
 from tests.datasets import write_dataset
-from tests.e2e.terminal import PROGRAM
+from tests.installed import run_installed
 from tests.slurm import cluster
 from tests.slurm.cluster import Cluster
 from tests.train.runs import PATIENCE_SECONDS, epochs, freeze, same_weights, weights
@@ -55,17 +55,7 @@ def srwizard(tmp_path: Path, slurm: Cluster) -> Run:
 
     def run(*arguments: object, **changes: Any) -> "subprocess.CompletedProcess[str]":
         given = environment | changes.pop("environment", {})
-        return subprocess.run(
-            [PROGRAM, *map(str, arguments)],
-            cwd=tmp_path,
-            env=given,
-            capture_output=True,
-            text=True,
-            stdin=subprocess.DEVNULL,
-            timeout=600,
-            check=False,
-            **changes,
-        )
+        return run_installed(arguments, given, cwd=tmp_path, **changes)
 
     return run
 

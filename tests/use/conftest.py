@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from tests.datasets import write_dataset
-from tests.e2e.terminal import PROGRAM
+from tests.installed import run_installed
 from tests.train.runs import freeze, trained
 
 torch.set_num_threads(1)
@@ -67,15 +67,6 @@ def srwizard(tmp_path: Path, environment: dict[str, str]) -> Command:
     """Run the installed command without a terminal, in the test's own directory."""
 
     def run(*arguments: object) -> "subprocess.CompletedProcess[str]":
-        return subprocess.run(
-            [PROGRAM, *map(str, arguments)],
-            cwd=tmp_path,
-            env=environment,
-            capture_output=True,
-            text=True,
-            stdin=subprocess.DEVNULL,
-            timeout=300,
-            check=False,
-        )
+        return run_installed(arguments, environment, cwd=tmp_path, timeout=300)
 
     return run
