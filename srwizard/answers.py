@@ -202,7 +202,12 @@ class DevicesAnswers(Section):
     @property
     def world_size(self) -> int:
         """Processes of all machines together."""
-        return (len(self.gpus) or self.gpus_per_node or self.processes) * self.nodes
+        return self.processes_per_node * self.nodes
+
+    @property
+    def processes_per_node(self) -> int:
+        """Processes of one machine: one for each GPU, or as many as chosen on a CPU."""
+        return len(self.gpus) or self.gpus_per_node or self.processes
 
 
 class MemoryAnswers(Section):

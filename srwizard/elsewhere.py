@@ -195,7 +195,7 @@ def _slurm_questions(
                 check=lambda text: checks.account_problem(text) if text else None,
             )
         ),
-        lambda: (
+        if_wanted(
             Question(
                 key="devices.slurm_memory",
                 text=_("Memory of each machine"),
@@ -204,8 +204,6 @@ def _slurm_questions(
                 help=_("Such as 64G."),
                 check=lambda text: checks.memory_problem(text, chosen()) if text else None,
             )
-            if wants_more
-            else None
         ),
         if_wanted(
             Question(

@@ -3,23 +3,20 @@
 The shape of its JSON stands in docs/memory.md. torch is imported only to predict.
 """
 
-import io
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from srwizard import runconfig, yamlfile
-from srwizard.answers import SECTIONS, parse_answers
-from srwizard.conversation import Conversation
+from srwizard import runconfig, unasked, yamlfile
+from srwizard.answers import parse_answers
 from srwizard.devices import find_devices
 from srwizard.errors import UsageError
 from srwizard.i18n import translate as _
-from srwizard.machine import module_of
 from srwizard.memory import fit
 from srwizard.memory.gpu_catalog import capacity
 from srwizard.memory.measure import cpu_capacity
@@ -32,19 +29,10 @@ from srwizard.memory.predict import (
     with_batch_size,
 )
 from srwizard.memory.verdict import judge
-from srwizard.prompts import AnswersFilePrompts
 from srwizard.resolve import resolve
 from srwizard.runconfig import RunConfig
-from srwizard.session import Session
 from srwizard.states.dry_run import verdict_text
 from srwizard.units import bytes_text
-
-
-class Passing(Session):
-    """A session that is not kept: it only leads from answers to a run config."""
-
-    def save(self) -> None:
-        """Leave no file behind."""
 
 
 def frozen_run(path: Path) -> RunConfig:
@@ -73,14 +61,11 @@ def run_of_answers(path: Path, overrides: Sequence[str], *, imagined_gpu: bool) 
     if imagined_gpu:
         answers.set("devices.processes", len(answers.devices.gpus) or answers.devices.processes)
         answers.set("devices.gpus", [])
-    session = Passing(id="", created="", answers=answers)
-    conversation = Conversation(session, AnswersFilePrompts(document, Console(file=io.StringIO())))
-    for section in SECTIONS:
-        if section != "output":
-            module_of(section).run(conversation)
+    conversation = unasked.conversation_of(answers, document)
+    unasked.walk(conversation, without=("output",))
     if imagined_gpu and not amp_is_decided:
         answers.set("memory.use_amp", True)  # as by default on a GPU
-    return resolve(conversation, answers, digests=session.fingerprint)
+    return resolve(conversation, answers, digests=conversation.session.fingerprint)
 
 
 def estimate(

@@ -61,6 +61,15 @@ def write_json(path: Path, content: Any) -> None:
     write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
 
+def read_json(path: Path) -> dict[str, Any] | None:
+    """Return the JSON object in `path`, None where none can be read."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return content if isinstance(content, dict) else None
+
+
 def write_with(path: Path, save: Callable[[IO[bytes]], object]) -> None:
     """Let `save` write to a stream that becomes `path`, whole or not at all."""
     with atomic_writer(path) as stream:

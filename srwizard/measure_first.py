@@ -9,18 +9,16 @@ from typing import Any
 
 from rich.console import Console
 
-from srwizard import yamlfile
+from srwizard import unasked, yamlfile
 from srwizard.answers_file import answers_of
-from srwizard.conversation import Conversation
 from srwizard.errors import DoesNotFitError
-from srwizard.estimate import Passing
 from srwizard.i18n import translate as _
 from srwizard.memory.measure import FILE_NAME, dry_run, join_dry_run
-from srwizard.prompts import AnswersFilePrompts
 from srwizard.runconfig import RunConfig
 from srwizard.states import adjust
 from srwizard.states.dry_run import dry_run_table
-from srwizard.train.nodes import Nodes
+from srwizard.train.nodes import Nodes, endpoint_of
+from srwizard.train.records import dry_run_of
 
 
 def is_measured(run: RunConfig, run_dir: Path, nodes: Nodes | None) -> bool:
@@ -28,12 +26,11 @@ def is_measured(run: RunConfig, run_dir: Path, nodes: Nodes | None) -> bool:
 
     Several machines must all come to the same answer, so that of them no names are compared.
     """
-    found = adjust.dry_run_of(run_dir, run.digest)
+    found = dry_run_of(run_dir, run.digest)
     if not found:
         return False
     hosts = found.get("hosts") or []
-    several = nodes is not None and nodes.endpoint is not None
-    here = len(hosts) > 1 if several else hosts == [socket.gethostname()]
+    here = len(hosts) > 1 if endpoint_of(nodes) else hosts == [socket.gethostname()]
     return here and found.get("verdict") != "does not fit"
 
 
@@ -88,10 +85,11 @@ def _show_remedies(run: RunConfig, run_dir: Path, console: Console) -> None:
     answers = answers_of(run)
     answers.set("output.dir", str(run_dir))
     answers.set("memory.when_tight", "stop")
-    session = Passing(id="", created="", answers=answers, digests=[run.digest])
-    session.fingerprint = dict(run.data.fingerprint)
-    prompts = AnswersFilePrompts(yamlfile.parse(b"", ""), console)
+    conversation = unasked.conversation_of(
+        answers, yamlfile.parse(b"", ""), digests=[run.digest], console=console
+    )
+    conversation.session.fingerprint = dict(run.data.fingerprint)
     try:
-        adjust.run(Conversation(session, prompts))
+        adjust.run(conversation)
     except DoesNotFitError:
         return

@@ -156,7 +156,7 @@ def resolve(
                 for number in answers.devices.gpus
             ],
             **_elsewhere(answers.devices),
-            processes=answers.devices.world_size // answers.devices.nodes,
+            processes=answers.devices.processes_per_node,
             nodes=answers.devices.nodes,
             backend="nccl" if on_gpus else "gloo",
         ),

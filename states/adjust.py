@@ -1,11 +1,9 @@
 """adjust: memory is short, or training failed; change the answers, or accept the risk."""
 
 import contextlib
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from rich.table import Table
@@ -38,6 +36,7 @@ from srwizard.states.diagnose import recorded_failure
 from srwizard.states.frozen import run_directory
 from srwizard.train import checkpoint_files
 from srwizard.train.failure_kinds import FOR_WANT_OF_MEMORY
+from srwizard.train.records import dry_run_of
 from srwizard.units import megabytes_text
 
 BEST, ROOMY, SEVERAL, EDIT, ACCEPT, QUIT = "best", "roomy", "several", "edit", "accept", "quit"
@@ -194,15 +193,6 @@ def _time_text(item: Outlook) -> str:
 def _dry_run(conversation: Conversation) -> dict[str, Any]:
     """Return the dry run of the config as it is frozen now, empty where there is none."""
     return dry_run_of(run_directory(conversation), conversation.session.digest)
-
-
-def dry_run_of(run_dir: Path, digest: str | None) -> dict[str, Any]:
-    """Return the dry run of the run config with this digest, empty where there is none."""
-    try:
-        found = json.loads((run_dir / FILE_NAME).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) and found.get("digest") == digest else {}
 
 
 def _verdict(conversation: Conversation) -> str | None:

@@ -1,11 +1,11 @@
 """diagnose: why training failed."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 from rich.text import Text
 
+from srwizard import files
 from srwizard.conversation import Conversation
 from srwizard.errors import TrainingFailedError
 from srwizard.failure_remedies import remedies_for
@@ -39,11 +39,9 @@ def run(conversation: Conversation) -> str:
 
 def recorded_failure(run_dir: Path) -> dict[str, Any]:
     """Return what training has written of its failure; a lost file leaves it unknown."""
-    try:
-        found = json.loads((run_dir / FAILURE_FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        found = None
-    if not isinstance(found, dict):
+    found = files.read_json(run_dir / FAILURE_FILE)
+    if found is None:
         found = (standing_of(run_dir) or {}).get("failure")  # a job that ended without a word
-    known = isinstance(found, dict) and {"kind", "error"} <= found.keys()
-    return found if known else {"kind": UNKNOWN.name, "error": "-"}
+    if found is None or not {"kind", "error"} <= found.keys():
+        return {"kind": UNKNOWN.name, "error": "-"}
+    return found

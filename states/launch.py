@@ -9,10 +9,10 @@ from srwizard import elsewhere
 from srwizard.conversation import Conversation
 from srwizard.errors import TrainingFailedError
 from srwizard.i18n import translate as _
-from srwizard.states.adjust import dry_run_of
 from srwizard.states.frozen import hold_run, lock_of, run_directory
 from srwizard.train.detach import detach, following
 from srwizard.train.launch import launch
+from srwizard.train.records import dry_run_of
 from srwizard.train.standing import FOLLOWED, standing_of, state_text
 
 

@@ -19,12 +19,10 @@ LOOK_SECONDS = 0.3
 @run_directory
 @click.option("-f", "--follow", is_flag=True, help=_("Go on until the run ends, or Ctrl-C."))
 def logs(run_dir: Path, follow: bool) -> None:
-    from srwizard.train.standing import FOLLOWED, log_of, standing_of, state_text
+    from srwizard.train.standing import FOLLOWED, log_of, standing_in, standing_of, state_text
 
     run_dir = run_dir.absolute()
-    standing = standing_of(run_dir)
-    if standing is None:
-        raise _no_run_directory(run_dir)
+    standing: dict[str, Any] | None = standing_in(run_dir)
     read: dict[Path, int] = {}
     try:
         while True:
@@ -104,13 +102,6 @@ def stop(run_dir: Path, timeout: float | None) -> None:
         print(_("The checkpoint is saved: {path}", path=path))
     for line in advice(standing):
         print(line)
-
-
-def _no_run_directory(run_dir: Path) -> UsageError:
-    return UsageError(
-        _("{path} is no run directory", path=run_dir),
-        _("A run directory holds a run.yaml, which the wizard writes."),
-    )
 
 
 COMMANDS = (logs, stop)

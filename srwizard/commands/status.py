@@ -11,7 +11,6 @@ from rich.console import Group
 from rich.text import Text
 
 from srwizard.commands.options import PATH, as_json_option, command, console
-from srwizard.errors import UsageError
 from srwizard.i18n import translate as _
 
 WATCH_SECONDS = 2.0
@@ -25,7 +24,7 @@ STYLES = {"queued": "blue", "running": "green", "stopping": "green", "completed"
 @as_json_option
 def status(run_dirs: tuple[Path, ...], watch: bool, as_json: bool) -> None:
     from srwizard.train import known_runs
-    from srwizard.train.standing import standing_of
+    from srwizard.train.standing import standing_in, standing_of
 
     given = [path.absolute() for path in run_dirs]
 
@@ -33,14 +32,7 @@ def status(run_dirs: tuple[Path, ...], watch: bool, as_json: bool) -> None:
         found = [standing_of(path) for path in given or known_runs.known(Path.cwd())]
         return [standing for standing in found if standing is not None]
 
-    first = look()
-    if len(first) < len(given):
-        present = {standing["run_dir"] for standing in first}
-        wrong = next(path for path in given if str(path) not in present)
-        raise UsageError(
-            _("{path} is no run directory", path=wrong),
-            _("A run directory holds a run.yaml, which the wizard writes."),
-        )
+    first = [standing_in(path) for path in given] or look()
     if watch:
         _watch(look, first, as_json=as_json)
     elif as_json:

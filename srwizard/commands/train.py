@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 @click.option(
     "--join-timeout",
     type=WholeNumber(),
-    default=600,
     metavar="SECONDS",
     help=_("How long to wait until all machines have come."),
 )
@@ -55,17 +54,23 @@ def train(
     dry_run_first: bool,
     nnodes: int | None,
     rdzv_endpoint: str | None,
-    join_timeout: int,
+    join_timeout: int | None,
     max_restarts: int,
 ) -> None:
     from srwizard import runconfig
     from srwizard.locks import LockedError, held
     from srwizard.train import launch, processes
-    from srwizard.train.nodes import nodes_of
+    from srwizard.train.nodes import JOIN_SECONDS, endpoint_of, nodes_of
 
     run_dir = run_dir.absolute()
     run = runconfig.load(run_dir)
-    nodes = nodes_of(run, nnodes, rdzv_endpoint, max_restarts, join_timeout)
+    nodes = nodes_of(
+        run,
+        nnodes,
+        rdzv_endpoint,
+        max_restarts,
+        JOIN_SECONDS if join_timeout is None else join_timeout,
+    )
     if print_command:
         print(processes.as_typed(run, launch.WORKER, str(run_dir), nodes=nodes))
         return
@@ -76,7 +81,7 @@ def train(
         with held(run_dir / ".lock", _("the run directory {path}", path=run_dir)):
             _lead(run, run_dir, nodes, dry_run_first=dry_run_first)
     except LockedError:
-        if nodes is None or nodes.endpoint is None:
+        if nodes is None or endpoint_of(nodes) is None:
             raise
         print(_("Another machine leads this training; taking part in it …"), flush=True)
         _follow(run, run_dir, nodes, dry_run_first=dry_run_first)

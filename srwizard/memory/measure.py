@@ -26,11 +26,11 @@ from srwizard.runconfig import RunConfig
 from srwizard.train import failures, processes, together
 from srwizard.train.failure_kinds import FOR_WANT_OF_MEMORY
 from srwizard.train.launch import own_log
-from srwizard.train.nodes import Nodes
-from srwizard.train.records import LOG_FILE
+from srwizard.train.nodes import Nodes, endpoint_of
+from srwizard.train.records import DRY_RUN_FILE, LOG_FILE
 
 REHEARSAL = "srwizard.memory.rehearsal"
-FILE_NAME = failures.DRY_RUN_FILE
+FILE_NAME = DRY_RUN_FILE
 SCRATCH_PREFIX = ".dry_run-"
 SHARED_SCRATCH = f"{SCRATCH_PREFIX}nodes"
 VERDICT_SECONDS = 120.0
@@ -131,8 +131,7 @@ def join_dry_run(run_dir: Path, nodes: Nodes) -> dict[str, Any]:
                 _("See {path}", path=run_dir / LOG_FILE),
             )
         time.sleep(0.2)
-    found: dict[str, Any] = json.loads((run_dir / FILE_NAME).read_text(encoding="utf-8"))
-    return found
+    return files.read_json(run_dir / FILE_NAME) or {}
 
 
 def _rehearsal(run_dir: Path, scratch: Path, capacities: list[int]) -> list[str]:
@@ -145,7 +144,7 @@ def _scratch(run_dir: Path, nodes: Nodes | None) -> Iterator[Path]:
 
     Several machines have to know it beforehand.
     """
-    if nodes is None or nodes.endpoint is None:
+    if endpoint_of(nodes) is None:
         with tempfile.TemporaryDirectory(prefix=SCRATCH_PREFIX, dir=run_dir) as name:
             yield Path(name)
         return

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import yaml
 
+from srwizard import files
 from srwizard.errors import UsageError
 from srwizard.i18n import translate as _
 
@@ -157,20 +158,12 @@ def _read_manifest(config: Mapping[str, Any]) -> dict[str, Any]:
     root = data.get("root") if isinstance(data, dict) else None
     if not isinstance(root, str):
         return {}
-    return _json_if_readable(Path(root) / "manifest.json") or {}
+    return files.read_json(Path(root) / "manifest.json") or {}
 
 
 def _read_failure(path: Path) -> dict[str, Any] | None:
-    found = _json_if_readable(path)
+    found = files.read_json(path)
     return found if found and {"kind", "error"} <= found.keys() else None
-
-
-def _json_if_readable(path: Path) -> dict[str, Any] | None:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return content if isinstance(content, dict) else None
 
 
 def _read_revisions(directory: Path, config: Mapping[str, Any]) -> list[Revision]:

@@ -5,7 +5,6 @@ or takes too long, the run is told from its directory alone.
 """
 
 import contextlib
-import json
 import time
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -98,7 +97,7 @@ def note(run_dir: Path, job: str, name: str, uid: int, log: str) -> None:
 
 def job_of(run_dir: Path) -> Job | None:
     """Return the job of a run as it stands now, None where it never had one."""
-    record = _record(run_dir)
+    record = files.read_json(run_dir / RECORD_FILE)
     if record is None:
         return None
     try:
@@ -130,14 +129,6 @@ def job_of(run_dir: Path) -> Job | None:
             record | {"ended": {"state": told.state, "exit_code": told.exit_code}},
         )
     return _with_end(job, told)
-
-
-def _record(run_dir: Path) -> dict[str, Any] | None:
-    try:
-        found = json.loads((run_dir / RECORD_FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return found if isinstance(found, dict) else None
 
 
 def _queue_of(uid: int) -> dict[str, QueuedJob] | None:

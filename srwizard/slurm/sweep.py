@@ -1,25 +1,20 @@
 """Several runs from one: the same answers but for some values, each frozen in its own directory."""
 
 import difflib
-import io
 import itertools
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
-from srwizard import runconfig, yamlfile
-from srwizard.answers import SECTIONS, key_problem, known_keys, parse_answers, training_defaults
+from srwizard import runconfig, unasked, yamlfile
+from srwizard.answers import key_problem, known_keys, parse_answers, training_defaults
 from srwizard.answers_file import LEFT_OPEN, answers_of
 from srwizard.conversation import Conversation
 from srwizard.errors import UsageError
-from srwizard.estimate import Passing
 from srwizard.i18n import translate as _
 from srwizard.machine import module_of
 from srwizard.models.catalog import card
-from srwizard.prompts import AnswersFilePrompts
 from srwizard.resolve import resolve
 from srwizard.runconfig import RunConfig
 
@@ -112,14 +107,11 @@ def _answered(run: RunConfig, changes: Sequence[Change], target: Path) -> Conver
     named = " ".join(f"--sweep {key}={value}" for key, value in changes)
     document = yamlfile.Document(named, values)
     present = runconfig.digest_in(target)
-    session = Passing(
-        id="", created="", answers=parse_answers(document), digests=[present] if present else []
+    conversation = unasked.conversation_of(
+        parse_answers(document), document, digests=[present] if present else []
     )
-    prompts = AnswersFilePrompts(document, Console(file=io.StringIO()))
-    conversation = Conversation(session, prompts)
     try:
-        for section in SECTIONS:
-            module_of(section).run(conversation)
+        unasked.walk(conversation)
         if present is not None:
             _require_same(conversation, target, present)
     except UsageError as error:

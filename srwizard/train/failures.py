@@ -27,12 +27,11 @@ from srwizard.train.failure_kinds import (
     recognise,
 )
 from srwizard.train.processes import Ended
-from srwizard.train.records import now
+from srwizard.train.records import dry_run_of, now
 from srwizard.units import megabytes_text
 
 FAILURE_FILE = "failure.json"
 RANK_FILES = "failure.rank*.json"
-DRY_RUN_FILE = "dry_run.json"
 
 
 class NonFiniteLossError(ArithmeticError):
@@ -114,11 +113,7 @@ def collect(
 
 def _expected(directory: Path, digest: str) -> dict[str, int | None]:
     """Return what was predicted and measured of the run, and what memory there was, in bytes."""
-    try:
-        found = json.loads((directory / DRY_RUN_FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        found = {}
-    known = found if isinstance(found, dict) and digest and found.get("digest") == digest else {}
+    known = dry_run_of(directory, digest)
     return {
         "predicted_bytes": known.get("predicted_bytes"),
         "measured_bytes": known.get("peak_bytes"),

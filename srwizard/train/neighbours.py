@@ -6,7 +6,6 @@ in a small file, and looks whether the others still do. No clocks are compared. 
 """
 
 import contextlib
-import json
 import os
 import socket
 import threading
@@ -53,7 +52,7 @@ class Neighbours:
         self._closing = threading.Event()
         self._directory.mkdir(exist_ok=True)
         # Those of an earlier attempt do not move: they count once they do.
-        self._still = {path: _said(path) for path in self._directory.glob("*.json")}
+        self._still = {path: files.read_json(path) for path in self._directory.glob("*.json")}
         self._thread = threading.Thread(target=self._beat_on, daemon=True)
         self._thread.start()
 
@@ -122,21 +121,13 @@ class Neighbours:
         for path in self._seen.keys() - there:
             del self._seen[path]  # it has ended well
         for path in there:
-            said = _said(path)
+            said = files.read_json(path)
             if said is None or said == self._still.get(path):
                 continue
             known = self._seen.get(path)
             if known is None or known.said != said:
                 self._seen[path] = _Seen(said)
         return self._seen
-
-
-def _said(path: Path) -> dict[str, Any] | None:
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return found if isinstance(found, dict) else None
 
 
 def clear(run_dir: Path) -> None:

@@ -86,12 +86,16 @@ def endpoint_problem(endpoint: str) -> str | None:
     return None
 
 
-def _who_is_host(nodes: Nodes) -> str:
+def endpoint_of(nodes: Nodes | None) -> str | None:
+    """Return where several machines meet, None where there is only this one."""
+    return nodes.endpoint if nodes is not None else None
+
+
+def _who_is_host(endpoint: str) -> str:
     """Tell torchrun whether the endpoint is on this machine, where it could not find out itself.
 
     It compares names and addresses, and fails on a machine that does not know its own name.
     """
-    endpoint = nodes.endpoint or ""
     there = _address_of(endpoint)
     if there is None or own_address(endpoint) != there:
         return ",is_host=0"
@@ -128,7 +132,10 @@ def network_settings(nodes: Nodes | None) -> dict[str, str]:
 
     What the user has set is left alone.
     """
-    address = own_address(nodes.endpoint) if nodes is not None and nodes.endpoint else None
+    endpoint = endpoint_of(nodes)
+    address = own_address(endpoint) if endpoint is not None else None
+    if address is None or ipaddress.ip_address(address).is_loopback:
+        return {}
     interface = next(
         (
             name
@@ -137,7 +144,7 @@ def network_settings(nodes: Nodes | None) -> dict[str, str]:
         ),
         None,
     )
-    if interface is None or ipaddress.ip_address(address or "127.0.0.1").is_loopback:
+    if interface is None:
         return {}
     names = ("GLOO_SOCKET_IFNAME", "NCCL_SOCKET_IFNAME")
     return {name: interface for name in names if name not in os.environ}
@@ -157,7 +164,7 @@ def torchrun_options(nodes: Nodes | None) -> list[str]:
             # One for every run: machines that were given different ones shall meet, and say so.
             "--rdzv-id=srwizard",
             f"--rdzv-conf=join_timeout={nodes.join_seconds},"
-            f"read_timeout={min(nodes.join_seconds, ANSWER_SECONDS)}{_who_is_host(nodes)}",
+            f"read_timeout={min(nodes.join_seconds, ANSWER_SECONDS)}{_who_is_host(nodes.endpoint)}",
         ]
     restarts = nodes.max_restarts if nodes is not None else 0
     return [*meeting, *([f"--max-restarts={restarts}"] if restarts else [])]

@@ -15,6 +15,7 @@ from srwizard.train.identity import identity_of
 METRICS_FILE = "metrics.jsonl"
 LOG_FILE = "train.log"
 STATUS_FILE = "status.json"
+DRY_RUN_FILE = "dry_run.json"
 STOPPING = "stopping"
 
 
@@ -61,11 +62,7 @@ class Records:
 
     def status(self) -> dict[str, Any]:
         """Return what was last said, or an empty dict."""
-        try:
-            found = json.loads((self._run_dir / STATUS_FILE).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return {}
-        return found if isinstance(found, dict) else {}
+        return files.read_json(self._run_dir / STATUS_FILE) or {}
 
     def drop_from(self, epoch: int) -> None:
         """Drop metrics from `epoch` on: training resumes before they were made."""
@@ -76,6 +73,12 @@ class Records:
             if event.get("event") == "epoch" and event["epoch"] < epoch
         ]
         files.write_text(path, "".join(json.dumps(event) + "\n" for event in kept))
+
+
+def dry_run_of(run_dir: Path, digest: str | None) -> dict[str, Any]:
+    """Return what a dry run has found of the run config with this digest, empty if nothing."""
+    found = files.read_json(run_dir / DRY_RUN_FILE) or {}
+    return found if digest and found.get("digest") == digest else {}
 
 
 def finite_or_null(node: Any) -> Any:

@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 
 from srwizard import runconfig
-from srwizard.errors import EXIT_INTERRUPTED, EXIT_MEMORY
+from srwizard.errors import EXIT_INTERRUPTED, EXIT_MEMORY, UsageError
 from srwizard.i18n import translate as _
 from srwizard.slurm import following
 from srwizard.slurm.following import Job
@@ -81,6 +81,21 @@ def standing_of(run_dir: Path) -> dict[str, Any] | None:
         "job": job.for_status() if job is not None else None,
         **figures,
     }
+
+
+def standing_in(run_dir: Path) -> dict[str, Any]:
+    """Return where a run stands.
+
+    Raises:
+        UsageError: the directory is none of a run.
+    """
+    standing = standing_of(run_dir)
+    if standing is None:
+        raise UsageError(
+            _("{path} is no run directory", path=run_dir),
+            _("A run directory holds a run.yaml, which the wizard writes."),
+        )
+    return standing
 
 
 def _state(status: dict[str, Any]) -> tuple[str, bool | None]:

@@ -21,7 +21,7 @@ from srwizard.slurm import client, following
 from srwizard.slurm.following import Job
 from srwizard.train.identity import owner_of, whereabouts
 from srwizard.train.records import Records
-from srwizard.train.standing import FOLLOWED, INTERRUPTED, standing_of, state_text
+from srwizard.train.standing import FOLLOWED, INTERRUPTED, standing_in, standing_of, state_text
 
 LOOK_SECONDS = 0.1
 REMIND_SECONDS = 5.0
@@ -40,12 +40,7 @@ def request_stop(run_dir: Path) -> Literal["asked", "taken out"]:
         UsageError: no run directory, nothing is at work there, it is on another machine or
             another user's, or Slurm refuses.
     """
-    standing = standing_of(run_dir)
-    if standing is None:
-        raise UsageError(
-            _("{path} is no run directory", path=run_dir),
-            _("A run directory holds a run.yaml, which the wizard writes."),
-        )
+    standing = standing_in(run_dir)
     status = Records(run_dir).status()
     if standing["state"] not in FOLLOWED:
         go_on = _("Go on with: srwizard train {run_dir}", run_dir=shlex.quote(str(run_dir)))

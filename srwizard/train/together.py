@@ -11,7 +11,7 @@ from typing import IO, Any
 from srwizard.runconfig import RunConfig
 from srwizard.train import processes
 from srwizard.train.neighbours import Neighbours
-from srwizard.train.nodes import Nodes
+from srwizard.train.nodes import Nodes, endpoint_of
 from srwizard.train.processes import Ended
 
 
@@ -30,7 +30,7 @@ def start(
         How it ended here, and how the other machines failed if it did not end well; see
         `Neighbours.how_they_ended`.
     """
-    if nodes is None or nodes.endpoint is None:
+    if nodes is None or endpoint_of(nodes) is None:
         return processes.start(run, log, module, *arguments, nodes=nodes, begin=begin), []
     neighbours = Neighbours(run_dir)
     how: dict[str, Any] | None = {"returncode": None}

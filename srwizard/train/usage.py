@@ -1,18 +1,15 @@
 """What memory a training has in use, counted as the dry run counts its peak."""
 
 import contextlib
-import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import psutil
 import torch
 
 from srwizard.train.distributed import Place
 from srwizard.train.peak import peak_resident
-
-DRY_RUN_FILE = "dry_run.json"
+from srwizard.train.records import dry_run_of
 
 
 @dataclass(frozen=True)
@@ -26,15 +23,13 @@ class Measured:
 def measured_peak(run_dir: Path, digest: str, place: Place) -> Measured:
     """Return the measured peak of a run: of all processes on a CPU, of this one on a GPU."""
     try:
-        found: dict[str, Any] = json.loads((run_dir / DRY_RUN_FILE).read_text(encoding="utf-8"))
-        if found["digest"] != digest:
-            return Measured()
+        found = dry_run_of(run_dir, digest)
         if place.device.type != "cuda":
             return Measured(found["peak_bytes"])
         mine = next(figures for figures in found["ranks"] if figures["rank"] == place.rank)
         peak = int(mine["peak_bytes"])
         return Measured(peak, max(peak - int(mine["reserved_bytes"]), 0))
-    except (OSError, ValueError, KeyError, TypeError, StopIteration):
+    except (ValueError, KeyError, TypeError, StopIteration):
         return Measured()
 
 

@@ -9,6 +9,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from srwizard import files
+
 FILES = ".where.rank*.json"
 WIDTH = 160
 """Bytes of the note, padded with blanks, so that a shorter one leaves nothing of a longer one."""
@@ -38,11 +40,7 @@ class Whereabouts:
 
 def last_seen(directory: Path, rank: int | None) -> dict[str, Any]:
     """Return what a rank was doing when it was last heard of, an empty dict where nobody knows."""
-    try:
-        found = json.loads(_file(directory, rank or 0).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
+    return files.read_json(_file(directory, rank or 0)) or {}
 
 
 def clear(directory: Path) -> None:

@@ -1,0 +1,51 @@
+"""A conversation with nobody, which leaves no session behind: it leads from answers to a run."""
+
+import io
+from collections.abc import Sequence
+
+from rich.console import Console
+
+from srwizard.answers import SECTIONS, Answers
+from srwizard.conversation import Conversation
+from srwizard.machine import module_of
+from srwizard.prompts import AnswersFilePrompts
+from srwizard.session import Session
+from srwizard.yamlfile import Document
+
+
+class Passing(Session):
+    """A session that is not kept."""
+
+    def save(self) -> None:
+        """Leave no file behind."""
+
+
+def conversation_of(
+    answers: Answers,
+    document: Document,
+    *,
+    digests: Sequence[str] = (),
+    console: Console | None = None,
+) -> Conversation:
+    """Return a conversation that takes all answers as they are.
+
+    Args:
+        answers: those there are.
+        document: where they stand, for messages.
+        digests: of run configs that count as frozen by it.
+        console: what it shows goes there; None: nowhere.
+    """
+    session = Passing(id="", created="", answers=answers, digests=list(digests))
+    prompts = AnswersFilePrompts(document, console or Console(file=io.StringIO()))
+    return Conversation(session, prompts)
+
+
+def walk(conversation: Conversation, *, without: Sequence[str] = ()) -> None:
+    """Go through the sections of the answers, so that all are checked and completed.
+
+    Raises:
+        UsageError, DatasetError, NeedsPersonError: as in the wizard.
+    """
+    for section in SECTIONS:
+        if section not in without:
+            module_of(section).run(conversation)
