@@ -9,9 +9,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from srwizard.models.checkpointing import run_block
+from srwizard.models.coordinates import coordinates
 from srwizard.models.fno2d import FNO2d, SpectralConv2d
 from srwizard.models.swin import SwinBlock, shift_mask, to_windows
 from srwizard.models.swinir import SwinIR
+from srwizard.models.upsampling import bicubic
 
 
 class PlainSpectralConv2d(SpectralConv2d):
@@ -32,8 +34,23 @@ class PlainSpectralConv2d(SpectralConv2d):
         return y
 
 
+class PlainFNO2d(FNO2d):
+    """FNO2d whose layers do one thing after the other; make one with `plain_fno2d`."""
+
+    def forward(self, lr: Tensor) -> Tensor:
+        """Map [B, in_channels, h, w] to [B, out_channels, h * scale, w * scale]."""
+        field = bicubic(lr, self.scale)
+        x: Tensor = self.lift(torch.cat([field, coordinates(field)], dim=1))
+        for number, layer in enumerate(self.layers, start=1):
+            x = layer.spectral(x) + layer.pointwise(x)
+            x = functional.gelu(x) if number < len(self.layers) else x
+        sr: Tensor = self.project(functional.gelu(self.widen(x)))
+        return sr
+
+
 def plain_fno2d(net: FNO2d) -> FNO2d:
-    """Let a network use the full FFT."""
+    """Let a network use the full FFT, and autograd alone."""
+    net.__class__ = PlainFNO2d
     for layer in net.layers:
         assert isinstance(layer.spectral, SpectralConv2d)
         layer.spectral.__class__ = PlainSpectralConv2d

@@ -10,9 +10,11 @@ from torch.nn import functional
 
 from srwizard.models.checkpointing import run_block
 from srwizard.models.coordinates import coordinates
+from srwizard.models.fno_functions import FourierLayerFunction, ProjectionFunction
 from srwizard.models.fourier import (
     field_by_fft,
     field_by_products,
+    mix_modes,
     products_win,
     spectrum_by_fft,
     spectrum_by_products,
@@ -49,20 +51,26 @@ class SpectralConv2d(nn.Module):
 
     def _transform(self, x: Tensor) -> Tensor:
         height, width = x.shape[-2:]
+        weights1, weights2 = self.kept(height, width)
+        rows, columns = weights1.shape[2:4]
+        if products_win(height, width, columns):
+            mixed = mix_modes(spectrum_by_products(x, rows, columns), weights1, weights2)
+            return field_by_products(mixed, height, width)
+        mixed = mix_modes(spectrum_by_fft(x, rows, columns), weights1, weights2)
+        return field_by_fft(mixed, height, width)
+
+    def kept(self, height: int, width: int) -> tuple[Tensor, Tensor]:
+        """Return the weights of the modes that a grid has."""
         rows = min(self.modes1, height // 2)
         columns = min(self.modes2, width // 2 + 1)
-        by_products = products_win(height, width, columns)
-        spectrum = (spectrum_by_products if by_products else spectrum_by_fft)(x, rows, columns)
-        weights1 = torch.view_as_complex(self.weights1)[:, :, :rows, :columns]
-        weights2 = torch.view_as_complex(self.weights2)[:, :, self.modes1 - rows :, :columns]
-        low = torch.einsum("bixy,ioxy->boxy", spectrum[:, :, :rows], weights1)
-        high = torch.einsum("bixy,ioxy->boxy", spectrum[:, :, rows:], weights2)
-        mixed = torch.cat([low, high], dim=-2)
-        return (field_by_products if by_products else field_by_fft)(mixed, height, width)
+        return self.weights1[:, :, :rows, :columns], self.weights2[:, :, self.modes1 - rows :, :columns]
 
 
 class FourierLayer(nn.Module):
-    """Spectral plus point-wise convolution (equation 2, figure 2b), GELU but on the last layer."""
+    """GELU, then spectral plus point-wise convolution (equation 2, figure 2b).
+
+    GELU is that of the layer before, so that it need not be kept; the first layer has none.
+    """
 
     def __init__(self, width: int, modes: int, *, activated: bool) -> None:
         super().__init__()
@@ -72,8 +80,33 @@ class FourierLayer(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map [B, C, H, W] to the same shape."""
-        y: Tensor = self.spectral(x) + self.pointwise(x)
-        return functional.gelu(y) if self.activated else y
+        weights1, weights2 = self.spectral.kept(*x.shape[-2:])
+        y: Tensor
+        if products_win(*x.shape[-2:], weights1.shape[3]):
+            y = FourierLayerFunction.apply(  # type: ignore[no-untyped-call]
+                x.contiguous(),
+                weights1,
+                weights2,
+                self.pointwise.weight[:, :, 0, 0],
+                self.pointwise.bias,
+                self.activated,
+            )
+            return y
+        x = functional.gelu(x) if self.activated else x
+        y = self.spectral(x) + self.pointwise(x)
+        return y
+
+
+def projected(x: Tensor, widen: nn.Conv2d, project: nn.Conv2d) -> Tensor:
+    """Return project(gelu(widen(x))), two point-wise convolutions of [B, C, H, W]."""
+    y: Tensor = ProjectionFunction.apply(  # type: ignore[no-untyped-call]
+        x.contiguous(),
+        widen.weight[:, :, 0, 0],
+        widen.bias,
+        project.weight[:, :, 0, 0],
+        project.bias,
+    )
+    return y
 
 
 class FNO2d(nn.Module):
@@ -103,7 +136,7 @@ class FNO2d(nn.Module):
         self.scale = scale
         self.lift = nn.Conv2d(in_channels + 2, width, 1)
         self.layers = nn.ModuleList(
-            FourierLayer(width, modes, activated=i < num_layers - 1) for i in range(num_layers)
+            FourierLayer(width, modes, activated=i > 0) for i in range(num_layers)
         )
         # The authors' projection has 128 channels at a width of 32.
         self.widen = nn.Conv2d(width, 4 * width, 1)
@@ -120,5 +153,4 @@ class FNO2d(nn.Module):
         x: Tensor = self.lift(torch.cat([field, coordinates(field)], dim=1))
         for layer in self.layers:
             x = run_block(layer, x, checkpointed=checkpointed)
-        sr: Tensor = self.project(functional.gelu(self.widen(x)))
-        return sr
+        return projected(x, self.widen, self.project)

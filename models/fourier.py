@@ -41,26 +41,59 @@ def field_by_fft(spectrum: Tensor, height: int, width: int) -> Tensor:
 
 def spectrum_by_products(x: Tensor, rows: int, columns: int) -> Tensor:
     """The same as `spectrum_by_fft`."""
-    height, width = x.shape[-2:]
-    cosine, sine = waves(torch.arange(columns, device=x.device), width)
-    real, imaginary = (x @ torch.cat([cosine, -sine]).T).chunk(2, dim=-1)
-    both = _row_matrix(height, rows, x.device) @ torch.cat([real, imaginary], dim=-2)
-    return torch.complex(*both.chunk(2, dim=-2))
+    return spectrum_of_along_x(x @ waves_to_modes(columns, x.shape[-1], x.device), rows)
 
 
 def field_by_products(spectrum: Tensor, height: int, width: int) -> Tensor:
     """The same as `field_by_fft`."""
-    rows, columns = spectrum.shape[-2] // 2, spectrum.shape[-1]
-    device = spectrum.device
-    # The inverse is the conjugate transpose; all columns but the first and the last of a full
-    # half spectrum stand for their mirror images, too.
-    matrix = _row_matrix(height, rows, device).T / height
-    both = matrix @ torch.cat([spectrum.real, spectrum.imag], dim=-2)
+    along_x = along_x_of_spectrum(spectrum, height)
+    return along_x @ waves_from_modes(spectrum.shape[-1], width, spectrum.device)
+
+
+def mix_modes(spectrum: Tensor, weights1: Tensor, weights2: Tensor) -> Tensor:
+    """Map the channels of each mode: [B, C, 2 * rows, columns] to [B, O, 2 * rows, columns].
+
+    Args:
+        spectrum: complex.
+        weights1, weights2: [C, O, rows, columns, 2], of the first half of the rows and the second.
+    """
+    halves = [
+        torch.einsum("bixy,ioxy->boxy", half, torch.view_as_complex(weights))
+        for half, weights in zip(spectrum.chunk(2, dim=-2), (weights1, weights2), strict=True)
+    ]
+    return torch.cat(halves, dim=-2)
+
+
+def waves_to_modes(columns: int, width: int, device: torch.device) -> Tensor:
+    """Return what takes rows of a field to their modes: [width, 2 * columns], real parts first."""
     cosine, sine = waves(torch.arange(columns, device=device), width)
+    return torch.cat([cosine, -sine]).T
+
+
+def waves_from_modes(columns: int, width: int, device: torch.device) -> Tensor:
+    """Return what takes modes back to rows of a field: [2 * columns, width]."""
     number = torch.arange(columns, device=device)
+    cosine, sine = waves(number, width)
+    # All columns but the first and the last of a full half spectrum stand for their mirror images,
+    # too.
     alone = (number == 0) | (2 * number == width)
     weight = torch.where(alone, 1.0, 2.0)[:, None] / width
-    return torch.cat(both.chunk(2, dim=-2), dim=-1) @ torch.cat([cosine * weight, -sine * weight])
+    return torch.cat([cosine * weight, -sine * weight])
+
+
+def spectrum_of_along_x(along_x: Tensor, rows: int) -> Tensor:
+    """Transform along y as well: [B, C, H, 2 * columns] to complex [B, C, 2 * rows, columns]."""
+    both = torch.cat(along_x.chunk(2, dim=-1), dim=-2)
+    parts = _row_matrix(along_x.shape[-2], rows, along_x.device) @ both
+    return torch.complex(*parts.chunk(2, dim=-2))
+
+
+def along_x_of_spectrum(spectrum: Tensor, height: int) -> Tensor:
+    """Transform back along y: complex [B, C, 2 * rows, columns] to [B, C, H, 2 * columns]."""
+    # The inverse is the conjugate transpose.
+    matrix = _row_matrix(height, spectrum.shape[-2] // 2, spectrum.device).T / height
+    both = matrix @ torch.cat([spectrum.real, spectrum.imag], dim=-2)
+    return torch.cat(both.chunk(2, dim=-2), dim=-1)
 
 
 def waves(numbers: Tensor, points: int) -> tuple[Tensor, Tensor]:

@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from srwizard.models.checkpointing import run_block
 from srwizard.models.coordinates import coordinates
-from srwizard.models.fno2d import FourierLayer
+from srwizard.models.fno2d import FourierLayer, projected
 from srwizard.models.galerkin import GalerkinLayer, from_tokens, to_tokens
 from srwizard.models.upsampling import bicubic
 
@@ -57,7 +57,7 @@ class Galerkin_Transformer(nn.Module):  # noqa: N801, named as its users know it
         self.narrow = nn.Conv2d(width, decoder_width, 3, padding=1)
         self.join = nn.Conv2d(decoder_width + in_channels + 2, decoder_width, 1)
         self.decoder = nn.ModuleList(
-            FourierLayer(decoder_width, modes, activated=True) for _ in range(decoder_layers)
+            FourierLayer(decoder_width, modes, activated=i > 0) for i in range(decoder_layers)
         )
         self.widen = nn.Conv2d(decoder_width, 4 * decoder_width, 1)
         self.project = nn.Conv2d(4 * decoder_width, out_channels, 1)
@@ -82,5 +82,5 @@ class Galerkin_Transformer(nn.Module):  # noqa: N801, named as its users know it
         y: Tensor = self.join(torch.cat([fine, field, coordinates(field)], dim=1))
         for layer in self.decoder:
             y = run_block(layer, y, checkpointed=checkpointed)
-        sr: Tensor = self.project(functional.gelu(self.widen(y)))
-        return sr
+        # GELU of the last layer, which the others leave to the next.
+        return projected(functional.gelu(y), self.widen, self.project)

@@ -17,6 +17,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from srwizard.models import pieces
+
 PIECE_BYTES = 2 * 2**20
 """Scores of one piece; they fit the cache of a processor."""
 MOST_PIECES = 16
@@ -182,18 +184,12 @@ def window_pieces(x: Tensor, num_heads: int) -> Iterator[slice]:
     """Cut windows [M, L, C] into pieces whose scores are about `PIECE_BYTES`."""
     windows, points = x.shape[:2]
     bytes_in_all = windows * num_heads * points * points * 4
-    return pieces(windows, min(MOST_PIECES, -(-bytes_in_all // PIECE_BYTES)))
+    return pieces.cut(windows, min(MOST_PIECES, -(-bytes_in_all // PIECE_BYTES)))
 
 
 def row_pieces(x: Tensor) -> Iterator[slice]:
     """Cut rows [R, C] into pieces."""
-    return pieces(len(x), min(MOST_PIECES, -(-len(x) // PIECE_ROWS)))
-
-
-def pieces(length: int, count: int) -> Iterator[slice]:
-    """Cut `length` into `count` pieces of one size, the last one smaller."""
-    size = -(-length // max(count, 1))
-    return (slice(start, min(start + size, length)) for start in range(0, length, max(size, 1)))
+    return pieces.cut(len(x), min(MOST_PIECES, -(-len(x) // PIECE_ROWS)))
 
 
 def normalised(x: Tensor, weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -27,7 +27,7 @@ from srwizard.data.normalization import Statistics
 from srwizard.data.samples import Sample
 from srwizard.memory.repeats import alike_once
 from srwizard.memory.tracker import StorageTracker
-from srwizard.models import swin_functions
+from srwizard.models import pieces
 from srwizard.runconfig import RunConfig
 from srwizard.train import scoring
 from srwizard.train.distributed import Place
@@ -46,7 +46,7 @@ SAMPLING_STEPS = 2
 """Of a diffusion model: one takes as much memory as another."""
 
 
-CUT = swin_functions.pieces
+CUT = pieces.cut
 """How a block is really cut."""
 
 
@@ -298,7 +298,7 @@ class Imitation:
 
         with (
             # Of real tensors, what is left out would hold anything.
-            mock.patch.object(swin_functions, "pieces", some_pieces if self._fake else CUT),
+            mock.patch.object(pieces, "cut", some_pieces if self._fake else CUT),
             mock.patch.object(scoring, "masked_sums", some_sums),
         ):
             yield

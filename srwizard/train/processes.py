@@ -36,6 +36,11 @@ from srwizard.train.records import LOG_FILE
 # Freed blocks of this size and above go back to the system at once. With glibc's defaults the
 # resident set holds nearly twice what tensors need, and the measured peak would not repeat.
 MALLOC_SETTINGS = {"MALLOC_MMAP_THRESHOLD_": "1048576", "MALLOC_TRIM_THRESHOLD_": "1048576"}
+# Blocks that come fresh from the system for every tensor cost a page fault for each 4 KiB, which
+# can take longer than the arithmetic. In huge pages (2 MiB) they halve the time of a step. The
+# first setting is PyTorch's, for its tensors; the second glibc's, for what oneDNN allocates, too.
+HUGE_PAGES = {"THP_MEM_ALLOC_ENABLE": "1"}
+HUGE_PAGES_TUNABLE = "glibc.malloc.hugetlb=1"
 LOG_TAIL_BYTES = 16384
 LOOK_SECONDS = 0.1
 REMIND_SECONDS = 5.0
@@ -88,6 +93,7 @@ def settings(run: RunConfig) -> dict[str, str]:
         if run.devices.gpus_per_node
         else {"CUDA_VISIBLE_DEVICES": ",".join(gpu.uuid for gpu in run.devices.gpus)}
     )
+    tunables = os.environ.get("GLIBC_TUNABLES")
     return {
         **named,
         "OMP_NUM_THREADS": str(max(1, cpu().cores // run.devices.processes)),
@@ -102,6 +108,8 @@ def settings(run: RunConfig) -> dict[str, str]:
         "PYTHONSAFEPATH": "1",
         "LANGUAGE": language(),
         **MALLOC_SETTINGS,
+        **HUGE_PAGES,
+        "GLIBC_TUNABLES": ":".join(filter(None, [tunables, HUGE_PAGES_TUNABLE])),
     }
 
 
