@@ -5,6 +5,7 @@ take turns in one run, and medians are compared. Memory is the peak of live tens
 """
 
 import copy
+import os
 import statistics
 import sys
 import time
@@ -18,6 +19,7 @@ from bench.reference_forms import plain_fno2d, plain_swinir
 from srwizard.devices import fast_bfloat16
 from srwizard.memory.tracker import StorageTracker
 from srwizard.models import build, set_gradient_checkpointing
+from srwizard.train.processes import allocator_settings
 from srwizard.units import bytes_text
 
 ROUNDS = 5
@@ -254,4 +256,12 @@ def main(names: Sequence[str] = ()) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    settings = allocator_settings()
+    if settings.items() <= os.environ.items():
+        main(sys.argv[1:])
+    else:  # they are read when a process starts
+        os.execve(
+            sys.executable,
+            [sys.executable, "-m", "bench.models", *sys.argv[1:]],
+            dict(os.environ) | settings,
+        )

@@ -63,7 +63,9 @@ class SpectralConv2d(nn.Module):
         """Return the weights of the modes that a grid has."""
         rows = min(self.modes1, height // 2)
         columns = min(self.modes2, width // 2 + 1)
-        return self.weights1[:, :, :rows, :columns], self.weights2[:, :, self.modes1 - rows :, :columns]
+        return self.weights1[:, :, :rows, :columns], self.weights2[
+            :, :, self.modes1 - rows :, :columns
+        ]
 
 
 class FourierLayer(nn.Module):
@@ -80,9 +82,10 @@ class FourierLayer(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map [B, C, H, W] to the same shape."""
-        weights1, weights2 = self.spectral.kept(*x.shape[-2:])
+        height, width = x.shape[-2:]
+        weights1, weights2 = self.spectral.kept(height, width)
         y: Tensor
-        if products_win(*x.shape[-2:], weights1.shape[3]):
+        if products_win(height, width, weights1.shape[3]):
             y = FourierLayerFunction.apply(  # type: ignore[no-untyped-call]
                 x.contiguous(),
                 weights1,

@@ -130,9 +130,7 @@ class ProjectionFunction(torch.autograd.Function):
 
             def project(sample: int, rows: slice) -> None:
                 hidden = torch.addmm(constant1, factor1, flat(x, sample, rows).to(kind))
-                torch.addmm(
-                    constant2, factor2, functional.gelu(hidden), out=flat(y, sample, rows)
-                )
+                torch.addmm(constant2, factor2, functional.gelu(hidden), out=flat(y, sample, rows))
 
             for sample, rows in grid_rows(x, len(matrix1)):
                 project(sample, rows)

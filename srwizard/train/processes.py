@@ -93,7 +93,6 @@ def settings(run: RunConfig) -> dict[str, str]:
         if run.devices.gpus_per_node
         else {"CUDA_VISIBLE_DEVICES": ",".join(gpu.uuid for gpu in run.devices.gpus)}
     )
-    tunables = os.environ.get("GLIBC_TUNABLES")
     return {
         **named,
         "OMP_NUM_THREADS": str(max(1, cpu().cores // run.devices.processes)),
@@ -107,10 +106,16 @@ def settings(run: RunConfig) -> dict[str, str]:
         # Whatever lies in the user's directory (a models/, a torch.py) is not ours to import.
         "PYTHONSAFEPATH": "1",
         "LANGUAGE": language(),
-        **MALLOC_SETTINGS,
-        **HUGE_PAGES,
-        "GLIBC_TUNABLES": ":".join(filter(None, [tunables, HUGE_PAGES_TUNABLE])),
+        **allocator_settings(),
     }
+
+
+def allocator_settings() -> dict[str, str]:
+    """Return the environment that decides how a process gets its memory, and gives it back."""
+    tunables = os.environ.get("GLIBC_TUNABLES", "")
+    if HUGE_PAGES_TUNABLE not in tunables.split(":"):
+        tunables = ":".join(filter(None, [tunables, HUGE_PAGES_TUNABLE]))
+    return {**MALLOC_SETTINGS, **HUGE_PAGES, "GLIBC_TUNABLES": tunables}
 
 
 def as_typed(run: RunConfig, module: str, *arguments: str, nodes: Nodes | None = None) -> str:

@@ -71,9 +71,7 @@ def test_the_projection_and_its_gradients(use_amp: bool) -> None:
     ends = nn.ModuleList([nn.Conv2d(6, 24, 1), nn.Conv2d(24, 2, 1)])
     widen, project = ends
     x = torch.randn(2, 6, *GRID)
-    expected = results(
-        lambda x: project(functional.gelu(widen(x))), x, ends, use_amp=use_amp
-    )
+    expected = results(lambda x: project(functional.gelu(widen(x))), x, ends, use_amp=use_amp)
     found = results(lambda x: projected(x, widen, project), x, ends, use_amp=use_amp)
     assert [part.dtype for part in found] == [part.dtype for part in expected]
     assert_alike(found, expected, 0.03 if use_amp else 1e-4)
