@@ -7,6 +7,7 @@ take turns in one run, and medians are compared. Memory is the peak of live tens
 import copy
 import os
 import statistics
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -243,6 +244,11 @@ def peak(side: Side, lr: Tensor) -> int:
 
 def main(names: Sequence[str] = ()) -> None:
     """Print a row for each case, or for those whose names begin so."""
+    settings = allocator_settings()
+    if not settings.items() <= os.environ.items():  # they are read when a process starts
+        again = [sys.executable, "-m", "bench.models", *names]
+        subprocess.run(again, env=dict(os.environ) | settings, check=True)
+        return
     torch.set_num_threads(THREADS)
     torch.manual_seed(0)
     print("| case | reference step | time (at most) | reference peak | memory (at most) | differ |")
@@ -256,12 +262,4 @@ def main(names: Sequence[str] = ()) -> None:
 
 
 if __name__ == "__main__":
-    settings = allocator_settings()
-    if settings.items() <= os.environ.items():
-        main(sys.argv[1:])
-    else:  # they are read when a process starts
-        os.execve(
-            sys.executable,
-            [sys.executable, "-m", "bench.models", *sys.argv[1:]],
-            dict(os.environ) | settings,
-        )
+    main(sys.argv[1:])

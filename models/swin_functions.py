@@ -19,12 +19,6 @@ from torch.autograd.function import once_differentiable
 
 from srwizard.models import pieces
 
-PIECE_BYTES = 2 * 2**20
-"""Scores of one piece; they fit the cache of a processor."""
-MOST_PIECES = 16
-"""More would cost more in calls than they save in memory."""
-PIECE_ROWS = 1024
-"""Rows of one piece of the feed-forward part."""
 EPSILON = 1e-5
 
 aten = torch.ops.aten
@@ -135,7 +129,7 @@ class FeedForwardHalf(torch.autograd.Function):
             matrix2, shift2 = weight2.to(kind).T, bias2.to(kind)
             hidden = x.new_empty(len(x), len(bias1), dtype=kind)
             out = torch.empty_like(x)
-            for piece in row_pieces(x):
+            for piece in row_pieces(x, len(bias1)):
                 normal = normalised(x[piece], norm_weight, norm_bias)[0].to(kind)
                 torch.addmm(shift1, normal, matrix1, out=hidden[piece])
                 active = torch.nn.functional.gelu(hidden[piece])
@@ -169,7 +163,7 @@ class FeedForwardHalf(torch.autograd.Function):
                 sums[1] += back[2]
                 torch.add(gradient[piece], back[0].to(x.dtype), out=to_x[piece])
 
-            for piece in row_pieces(x):
+            for piece in row_pieces(x, len(weight1)):
                 go_back(piece)
         return to_x, *sums
 
@@ -181,15 +175,16 @@ def product_type(x: Tensor) -> torch.dtype:
 
 
 def window_pieces(x: Tensor, num_heads: int) -> Iterator[slice]:
-    """Cut windows [M, L, C] into pieces whose scores are about `PIECE_BYTES`."""
-    windows, points = x.shape[:2]
-    bytes_in_all = windows * num_heads * points * points * 4
-    return pieces.cut(windows, min(MOST_PIECES, -(-bytes_in_all // PIECE_BYTES)))
+    """Cut windows [M, L, C]: the largest tensors are the scores, or queries, keys and values."""
+    windows, points, channels = x.shape
+    return pieces.at_a_time(
+        windows, 4 * max(num_heads * points * points, 3 * points * channels), x.device.type
+    )
 
 
-def row_pieces(x: Tensor) -> Iterator[slice]:
-    """Cut rows [R, C] into pieces."""
-    return pieces.cut(len(x), min(MOST_PIECES, -(-len(x) // PIECE_ROWS)))
+def row_pieces(x: Tensor, hidden: int) -> Iterator[slice]:
+    """Cut rows [R, C], of which the hidden layer makes [R, hidden]."""
+    return pieces.at_a_time(len(x), 4 * max(hidden, x.shape[1]), x.device.type)
 
 
 def normalised(x: Tensor, weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor, Tensor]:

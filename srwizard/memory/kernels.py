@@ -6,6 +6,10 @@ layout and back, so that at the peak of a convolution copies of input, output an
 alive (seen with ONEDNN_VERBOSE=1: `reorder ... abcd -> aBcd16b`; PyTorch's part of it is in
 aten/src/ATen/native/mkldnn/Conv.cpp). Channels-last tensors are computed on as they are.
 
+Where the CPU has nothing for 16 bits, PyTorch's own kernels compute convolutions and products in
+them: on the columns of all images (im2col; ConvolutionMM2d.cpp), and products are summed up in
+32 bits beside the result (CPUBlas.cpp).
+
 Arithmetic on operands of two types converts one of them first, as a whole.
 
 CUDA. A transform from half spectrum to field overwrites its input, so PyTorch copies it first
@@ -13,6 +17,7 @@ CUDA. A transform from half spectrum to field overwrites its input, so PyTorch c
 data (NVIDIA, cuFFT library user's guide, section 2.8), larger for sizes with big prime factors.
 """
 
+import functools
 from typing import Any
 
 import torch
@@ -24,6 +29,7 @@ FIRST_LAYER_CHANNELS = 3
 """Inputs of so few channels are read in plain order by kernels wider than 1 x 1."""
 
 aten = torch.ops.aten
+PRODUCTS = frozenset({aten.mm.default, aten.addmm.default, aten.addmm.out, aten.mm.out})
 ARITHMETIC = frozenset(
     {aten.add.Tensor, aten.sub.Tensor, aten.mul.Tensor, aten.div.Tensor, aten.add_.Tensor}
 )
@@ -40,12 +46,16 @@ def cpu_scratch(operator: Any, arguments: tuple[Any, ...], result: Any, *, threa
     """
     if operator is aten.convolution.default:
         source, weight = arguments[:2]
-        return _convolution(source, weight, result) if _by_onednn(weight, threads) else 0
+        if _by_onednn(weight, threads):
+            return _convolution(source, weight, result)
+        return _columns_forward(source, weight, result, threads)
     if operator is aten.convolution_backward.default:
         gradient, source, weight = arguments[:3]
         if _by_onednn(weight, threads):
             return _convolution_backward(gradient, source, weight, result)
-        return _bytes(source) // len(source)  # the columns of one image's gradient
+        return _columns_backward(gradient, source, weight, result, threads)
+    if operator in PRODUCTS:
+        return _sums(result)
     if operator in ARITHMETIC:
         return _promoted(arguments, result)
     return 0
@@ -66,7 +76,51 @@ def _by_onednn(weight: Tensor, threads: int) -> bool:
     One of 1 x 1 in 32 bits and a single thread is a plain matrix product in PyTorch's own
     kernel (`use_mkldnn` in aten/src/ATen/native/Convolution.cpp, ConvolutionMM2d.cpp).
     """
-    return threads > 1 or weight[0, 0].numel() > 1 or weight.element_size() == 2
+    if weight.element_size() == 2:
+        return has_16_bit_kernels()
+    return threads > 1 or weight[0, 0].numel() > 1
+
+
+@functools.cache
+def has_16_bit_kernels() -> bool:
+    """Tell whether oneDNN computes in bfloat16 on this CPU."""
+    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+
+
+def _columns_forward(source: Tensor, weight: Tensor, result: Tensor, threads: int) -> int:
+    """Return the bytes of the columns of all images, and of the sums of those in work."""
+    window = weight[0, 0].numel()
+    columns = 0 if window == 1 else _columns(source, result, window)
+    return columns + min(threads, len(source)) * _sums(result) // len(source)
+
+
+def _columns_backward(
+    gradient: Tensor,
+    source: Tensor,
+    weight: Tensor,
+    results: tuple[Tensor | None, ...],
+    threads: int,
+) -> int:
+    """Return the bytes of the columns' gradient and its sums, or of all columns for the weights'."""
+    window = weight[0, 0].numel()
+    columns = _columns(source, gradient, window)
+    wide = 3 if source.element_size() == 2 else 1  # with sums in 32 bits
+    in_work = wide * columns * min(threads, len(source)) // len(source)
+    stages = [0 if window == 1 else columns]
+    if results[0] is not None:
+        stages.append(in_work)
+    return max(stages)
+
+
+def _columns(source: Tensor, result: Tensor, window: int) -> int:
+    """Return the bytes of what is under the window at each point of the result."""
+    points = result[0, 0].numel()
+    return len(source) * source.shape[1] * window * points * source.element_size()
+
+
+def _sums(result: Tensor) -> int:
+    """Return the bytes of a product in 32 bits that is rounded to 16 when it is complete."""
+    return 0 if result.element_size() != 2 or has_16_bit_kernels() else 4 * result.numel()
 
 
 def _convolution(source: Tensor, weight: Tensor, result: Tensor) -> int:

@@ -33,9 +33,10 @@ from srwizard.runconfig import RunConfig
 from srwizard.train.nodes import Nodes, network_settings, torchrun_options
 from srwizard.train.records import LOG_FILE
 
-# Freed blocks of this size and above go back to the system at once. With glibc's defaults the
-# resident set holds nearly twice what tensors need, and the measured peak would not repeat.
-MALLOC_SETTINGS = {"MALLOC_MMAP_THRESHOLD_": "1048576", "MALLOC_TRIM_THRESHOLD_": "1048576"}
+# Freed blocks of 1 MiB and above go back to the system at once. With glibc's defaults the resident
+# set holds nearly twice what tensors need, and the measured peak would not repeat. 8 MiB stay at
+# the end of the heap, for the pieces that functions compute in: they come and go all the time.
+MALLOC_SETTINGS = {"MALLOC_MMAP_THRESHOLD_": "1048576", "MALLOC_TRIM_THRESHOLD_": "8388608"}
 # Blocks that come fresh from the system for every tensor cost a page fault for each 4 KiB, which
 # can take longer than the arithmetic. In huge pages (2 MiB) they halve the time of a step. The
 # first setting is PyTorch's, for its tensors; the second glibc's, for what oneDNN allocates, too.

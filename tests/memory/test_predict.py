@@ -22,7 +22,7 @@ from srwizard.memory.kernels import BLOCK, cpu_scratch
 from srwizard.memory.predict import MIB, on_gpu, predict, predict_batches
 from srwizard.memory.tracker import StorageTracker
 from srwizard.memory.verdict import judge
-from srwizard.models import swin_functions
+from srwizard.models import pieces
 from srwizard.models.catalog import card, resolve_parameters
 from srwizard.runconfig import RunConfig, RunData, RunDevices, RunMemory
 from srwizard.train.loop import epoch_steps, optimizer_step
@@ -322,8 +322,7 @@ def test_the_second_step_of_a_training_is_predicted() -> None:
 def test_pieces_that_are_left_out_do_not_matter(
     monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any]
 ) -> None:
-    monkeypatch.setattr(swin_functions, "PIECE_BYTES", 2**14)
-    monkeypatch.setattr(swin_functions, "PIECE_ROWS", 64)
+    monkeypatch.setitem(pieces.PIECE_BYTES, "cpu", 2**14)
     run = config("SwinIR", **changes)
     some, all_of_them = predict(run), None
     with monkeypatch.context() as whole:

@@ -16,7 +16,7 @@ GRID = (136, 160)
 
 @pytest.fixture(autouse=True)
 def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(pieces.ROWS_BYTES, "cpu", 50 * 4 * 6 * GRID[1])
+    monkeypatch.setitem(pieces.PIECE_BYTES, "cpu", 50 * 4 * 6 * GRID[1])
 
 
 def plain_layer(layer: FourierLayer, x: Tensor) -> Tensor:
