@@ -296,7 +296,10 @@ class Imitation:
             some = slice(MOST_SAMPLES)
             return masked_sums(sr[some], hr[some], mask[some], *rest)
 
+        # Fake tensors of a GPU are on the CPU, by name.
+        of_device = {"cpu": pieces.PIECE_BYTES_ELSEWHERE} if self.run.devices.on_gpus else {}
         with (
+            mock.patch.dict(pieces.PIECE_BYTES, of_device),
             # Of real tensors, what is left out would hold anything.
             mock.patch.object(pieces, "cut", some_pieces if self._fake else CUT),
             mock.patch.object(scoring, "masked_sums", some_sums),

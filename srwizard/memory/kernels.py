@@ -101,7 +101,7 @@ def _columns_backward(
     results: tuple[Tensor | None, ...],
     threads: int,
 ) -> int:
-    """Return the bytes of the columns' gradient and its sums, or of all columns for the weights'."""
+    """Return the bytes of the gradient of columns and its sums, or of all columns."""
     window = weight[0, 0].numel()
     columns = _columns(source, gradient, window)
     wide = 3 if source.element_size() == 2 else 1  # with sums in 32 bits

@@ -16,6 +16,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from bench.memory import compare, make_run, write_dataset
 from srwizard.devices import fast_bfloat16
 from srwizard.errors import UsageError
+from srwizard.memory import kernels
 from srwizard.memory.gpu_catalog import capacity
 from srwizard.memory.imitation import FakeLoader, Imitation
 from srwizard.memory.kernels import BLOCK, cpu_scratch
@@ -38,6 +39,7 @@ UNET = {
     "res_blocks": 1,
     "sampling_steps": 5,
 }
+aten = torch.ops.aten
 SMALL: dict[str, dict[str, Any]] = {
     "EDSR": {"num_features": 16, "num_blocks": 3},
     "FNO2d": {"width": 8, "modes": 4, "num_layers": 3},
@@ -261,15 +263,39 @@ def test_blocked_copies_of_a_convolution() -> None:
     plane, weights = 20 * 30 * 4, 3 * 3 * 4
     source, weight = torch.empty(1, 32, 20, 30), torch.empty(1, 32, 3, 3)
     result = torch.empty(1, 1, 20, 30)
-    scratch = cpu_scratch(torch.ops.aten.convolution.default, (source, weight), result)
+    scratch = cpu_scratch(aten.convolution.default, (source, weight), result)
     # Input, weights and the padded result in blocks, before there is a plain result.
     assert scratch == (32 + block - 1) * plane + 32 * weights
     pointwise = torch.empty(1, 32, 1, 1)
-    assert not cpu_scratch(
-        torch.ops.aten.convolution.default, (source, pointwise), result, threads=1
-    )
+    assert not cpu_scratch(aten.convolution.default, (source, pointwise), result, threads=1)
     last = source.to(memory_format=torch.channels_last)
-    assert cpu_scratch(torch.ops.aten.convolution.default, (last, weight), result) == 32 * weights
+    assert cpu_scratch(aten.convolution.default, (last, weight), result) == 32 * weights
+
+
+def test_columns_of_a_convolution_where_there_is_nothing_for_16_bits(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(kernels, "has_16_bit_kernels", lambda: False)
+    source = torch.empty(4, 8, 20, 30, dtype=torch.bfloat16)
+    weight = torch.empty(2, 8, 3, 3, dtype=torch.bfloat16)
+    result = torch.empty(4, 2, 20, 30, dtype=torch.bfloat16)
+    of_image = 8 * 9 * 20 * 30
+    forward = cpu_scratch(aten.convolution.default, (source, weight), result, threads=2)
+    # All columns in 16 bits, and the sums of two images in 32.
+    assert forward == 4 * of_image * 2 + 2 * 2 * 20 * 30 * 4
+    gradients = (torch.empty_like(source), torch.empty_like(weight), None)
+    backward = (aten.convolution_backward.default, (result, source, weight), gradients)
+    assert cpu_scratch(*backward, threads=1) == 4 * of_image * 2
+    assert cpu_scratch(*backward, threads=2) == 2 * of_image * (2 + 4)
+    monkeypatch.setattr(kernels, "has_16_bit_kernels", lambda: True)
+    assert cpu_scratch(aten.convolution.default, (source, weight), result) < of_image * 2
+
+
+def test_pieces_of_a_gpu_are_larger_than_those_of_a_cpu() -> None:
+    run = config("FNO2d", hr_shape=(128, 160))
+    with Imitation(on_gpu(run, "A100"), StorageTracker()) as imitation, imitation._alike_once():
+        assert pieces.PIECE_BYTES["cpu"] == pieces.PIECE_BYTES_ELSEWHERE
+    assert pieces.PIECE_BYTES["cpu"] < 2**20
 
 
 def test_gpu_reserves_more_than_it_holds() -> None:
@@ -319,11 +345,12 @@ def test_the_second_step_of_a_training_is_predicted() -> None:
 
 
 @pytest.mark.parametrize("changes", [{}, {"gradient_checkpointing": True}], ids=["plain", "again"])
+@pytest.mark.parametrize(("model", "piece_bytes"), [("SwinIR", 2**14), ("FNO2d", 2**16)])
 def test_pieces_that_are_left_out_do_not_matter(
-    monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any]
+    monkeypatch: pytest.MonkeyPatch, model: str, piece_bytes: int, changes: dict[str, Any]
 ) -> None:
-    monkeypatch.setitem(pieces.PIECE_BYTES, "cpu", 2**14)
-    run = config("SwinIR", **changes)
+    monkeypatch.setitem(pieces.PIECE_BYTES, "cpu", piece_bytes)
+    run = config(model, hr_shape=(128, 160) if model == "FNO2d" else (64, 96), **changes)
     some, all_of_them = predict(run), None
     with monkeypatch.context() as whole:
         whole.setattr(Imitation, "_alike_once", lambda _self: contextlib.nullcontext())
