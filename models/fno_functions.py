@@ -58,20 +58,21 @@ class FourierLayerFunction(torch.autograd.Function):
         to_modes = waves_to_modes(columns, width, x.device)
         from_modes = waves_from_modes(columns, width, x.device)
         with torch.autocast(x.device.type, enabled=False):
-            factor, constant = matrix.to(kind), shift.to(kind)[:, None]
+            factor = matrix.to(kind)
             y = x.new_empty(batch, len(matrix), height, width, dtype=kind)
             along_x = x.new_empty(*x.shape[:3], 2 * columns, dtype=torch.float32)
 
             def to_layer(sample: int, rows: slice) -> None:
                 part = active(x[sample, :, rows], activated)
                 along_x[sample, :, rows] = part.float() @ to_modes
-                torch.addmm(constant, factor, part.to(kind).flatten(1), out=flat(y, sample, rows))
+                torch.mm(factor, part.to(kind).flatten(1), out=flat(y, sample, rows))
 
             for sample, rows in grid_rows(x, x.shape[1]):
                 to_layer(sample, rows)
             mixed = _mix(along_x, weights1, weights2)
-            for sample, rows in grid_rows(y, y.shape[1]):
-                y[sample, :, rows] += mixed[sample, :, rows] @ from_modes
+            # A constant is the wave of number zero, which comes back divided by the width.
+            mixed[..., 0] += shift[:, None] * width
+            add_product(y, mixed, from_modes)
         ctx.save_for_backward(x, along_x, weights1, weights2, matrix)
         return y
 
@@ -84,12 +85,7 @@ class FourierLayerFunction(torch.autograd.Function):
         to_modes = waves_to_modes(columns, width, x.device)
         from_modes = waves_from_modes(columns, width, x.device)
         with torch.autocast(x.device.type, enabled=False):
-            to_mixed = torch.empty(
-                *gradient.shape[:3], 2 * columns, dtype=torch.float32, device=x.device
-            )
-            for sample, rows in grid_rows(gradient, gradient.shape[1]):
-                part = gradient[sample, :, rows].float()
-                to_mixed[sample, :, rows] = part @ from_modes.T
+            to_mixed = product(gradient, from_modes.T)
             to_along_x, to_weights1, to_weights2 = _mix_backward(
                 to_mixed, along_x, weights1, weights2
             )
@@ -103,11 +99,13 @@ class FourierLayerFunction(torch.autograd.Function):
                 of_rows = flat(gradient, sample, rows)
                 to_matrix.add_(of_rows @ active(part, ctx.activated).to(kind).flatten(1).T)
                 to_shift.add_(of_rows.sum(1, dtype=torch.float32))
-                back = (factor @ of_rows).view(part.shape)
-                back += to_along_x[sample, :, rows] @ to_modes.T
+                back = (factor @ of_rows).view(1, *part.shape)
+                add_product(back, to_along_x[None, sample, :, rows].contiguous(), to_modes.T)
+                into = to_x[sample, :, rows]
                 if ctx.activated:
-                    back = aten.gelu_backward(back.to(part.dtype), part)
-                to_x[sample, :, rows] = back
+                    aten.gelu_backward.grad_input(back[0].to(part.dtype), part, grad_input=into)
+                else:
+                    into.copy_(back[0])
 
             for sample, rows in grid_rows(x, x.shape[1]):
                 go_back(sample, rows)
@@ -167,6 +165,25 @@ class ProjectionFunction(torch.autograd.Function):
 def active(part: Tensor, activated: bool) -> Tensor:
     """Return GELU of a part, or the part."""
     return functional.gelu(part) if activated else part
+
+
+def product(fields: Tensor, waves: Tensor) -> Tensor:
+    """Return [B, C, H, W] @ [W, m], contiguous, in float32."""
+    if fields.dtype == torch.float32:
+        return fields @ waves
+    found = torch.empty(*fields.shape[:3], waves.shape[1], device=fields.device)
+    for sample, rows in grid_rows(fields, fields.shape[1]):
+        found[sample, :, rows] = fields[sample, :, rows].float() @ waves
+    return found
+
+
+def add_product(fields: Tensor, factors: Tensor, waves: Tensor) -> None:
+    """Add float32 [B, C, H, m] @ [m, W] to [B, C, H, W] in place, both contiguous."""
+    if fields.dtype == torch.float32:
+        fields.flatten(0, 2).addmm_(factors.flatten(0, 2), waves)
+        return
+    for sample, rows in grid_rows(fields, fields.shape[1]):
+        fields[sample, :, rows] += factors[sample, :, rows] @ waves
 
 
 def flat(fields: Tensor, sample: int, rows: slice) -> Tensor:
