@@ -24,7 +24,8 @@ from srwizard.answers import TrainingAnswers
 from srwizard.data.fingerprint import fingerprint
 from srwizard.data.layout import SPLITS, scan
 from srwizard.memory.measure import DryRun, dry_run
-from srwizard.memory.predict import MIB, Prediction, predict
+from srwizard.memory.predict import Prediction, predict
+from srwizard.memory.resident import MIB
 from srwizard.models.catalog import card, cards, resolve_parameters
 from srwizard.runconfig import RunConfig
 

@@ -18,18 +18,30 @@ data (NVIDIA, cuFFT library user's guide, section 2.8), larger for sizes with bi
 """
 
 import functools
+from collections.abc import Iterable
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from srwizard.memory.tracker import Scratch
+
+Product = tuple[Any, ...]
+"""An operator, the bytes of an element of its result, the shapes of its operands."""
+
 BLOCK = {"AVX512": 16, "AVX2": 8}
 """Channels in a block by CPU capability: one register of 32-bit numbers."""
 FIRST_LAYER_CHANNELS = 3
 """Inputs of so few channels are read in plain order by kernels wider than 1 x 1."""
+MOST_TRANSPOSED = 4
+"""Images that oneDNN transposes at a time: one in each thread, of many threads about 4 (seen with 1
+to 16); the others share in the channels."""
+UNEQUAL_CHANNELS = 4
+"""Input and output channels that differ by such a factor are shared in by more threads."""
 
 aten = torch.ops.aten
 PRODUCTS = frozenset({aten.mm.default, aten.addmm.default, aten.addmm.out, aten.mm.out})
+ALL_PRODUCTS = PRODUCTS | {aten.bmm.default, aten.baddbmm.default, aten.addmm_.default}
 ARITHMETIC = frozenset(
     {aten.add.Tensor, aten.sub.Tensor, aten.mul.Tensor, aten.div.Tensor, aten.add_.Tensor}
 )
@@ -47,12 +59,14 @@ def cpu_scratch(operator: Any, arguments: tuple[Any, ...], result: Any, *, threa
     if operator is aten.convolution.default:
         source, weight = arguments[:2]
         if _by_onednn(weight, threads):
+            if arguments[6]:  # transposed: two copies of the result (seen, not traced)
+                return 2 * _bytes(result)
             return _convolution(source, weight, result)
         return _columns_forward(source, weight, result, threads)
     if operator is aten.convolution_backward.default:
         gradient, source, weight = arguments[:3]
         if _by_onednn(weight, threads):
-            return _convolution_backward(gradient, source, weight, result)
+            return _convolution_backward(gradient, source, weight, result, threads)
         return _columns_backward(gradient, source, weight, result, threads)
     if operator in PRODUCTS:
         return _sums(result)
@@ -68,6 +82,23 @@ def cuda_scratch(operator: Any, arguments: tuple[Any, ...], result: Any) -> int:
     if operator is aten._fft_c2r.default:
         return _bytes(arguments[0]) + _bytes(result)
     return 0
+
+
+def noting_products(scratch: Scratch, products: set[Product]) -> Scratch:
+    """Return `scratch`, which also notes what different products of matrices it is asked for."""
+
+    def noted(operator: Any, arguments: tuple[Any, ...], result: Any) -> int:
+        if operator in ALL_PRODUCTS:
+            shapes = (part.shape for part in arguments if isinstance(part, Tensor))
+            products.add((operator, result.element_size(), *shapes))
+        return scratch(operator, arguments, result)
+
+    return noted
+
+
+def generated(products: Iterable[Product]) -> int:
+    """Return how many products oneDNN generates code for: those in 16 bits."""
+    return sum(size == 2 for _, size, *_ in products) if has_16_bit_kernels() else 0
 
 
 def _by_onednn(weight: Tensor, threads: int) -> bool:
@@ -133,13 +164,16 @@ def _convolution(source: Tensor, weight: Tensor, result: Tensor) -> int:
 
 
 def _convolution_backward(
-    gradient: Tensor, source: Tensor, weight: Tensor, results: tuple[Tensor | None, ...]
+    gradient: Tensor,
+    source: Tensor,
+    weight: Tensor,
+    results: tuple[Tensor | None, ...],
+    threads: int,
 ) -> int:
+    transposed = _transposed(gradient, source, weight, threads)
     if _channels_last(source, weight):
-        transposed = _transposed(gradient, source, weight)
-        return (
-            _blocked(weight) + transposed + (0 if _is_channels_last(gradient) else _bytes(gradient))
-        )
+        copied = 0 if _is_channels_last(gradient) else _bytes(gradient)
+        return _blocked(weight) + transposed + copied
     source_gradient, weight_gradient = results[0], results[1]
     after = sum(_bytes(part) for part in results if part is not None)
     copied = _blocked(gradient) + (0 if gradient.is_contiguous() else _bytes(gradient))
@@ -150,25 +184,26 @@ def _convolution_backward(
         stages.append(blocked + _bytes(source_gradient) - after)
     if weight_gradient is not None:
         # The gradient of the input is there by now; those of the weights come last.
-        stages.append(
-            copied
-            + _source_copy(source, weight)
-            + _blocked(weight)
-            + _transposed(gradient, source, weight)
-        )
+        stages.append(copied + _source_copy(source, weight) + _blocked(weight) + transposed)
     return max(stages)
 
 
-def _transposed(gradient: Tensor, source: Tensor, weight: Tensor) -> int:
+def _transposed(gradient: Tensor, source: Tensor, weight: Tensor, threads: int) -> int:
     """Return the bytes of oneDNN's work area for the weights' gradient in 16 bits.
 
-    The kernel wants points, not channels, in pairs: it transposes one image of input and of
-    gradient (jit_avx512_core_bf16_conv_bwd_weights, `tr_src` and `tr_diff_dst`). The one for
-    1 x 1 does not.
+    The kernel wants points, not channels, in pairs: it transposes images of input and of gradient
+    (jit_avx512_core_bf16_conv_bwd_weights, `tr_src` and `tr_diff_dst`). Those for 1 x 1 and for
+    inputs of few channels do not.
     """
     if source.element_size() != 2 or weight[0, 0].numel() == 1:
         return 0
-    return (_blocked(source) + _blocked(gradient)) // len(source)
+    if source.shape[1] <= FIRST_LAYER_CHANNELS:
+        return 0
+    images = min(threads, MOST_TRANSPOSED)
+    fewer, more = sorted((_blocks(source), _blocks(gradient)))
+    if more >= UNEQUAL_CHANNELS * fewer:
+        images = max(1, images // 2)
+    return images * (_blocked(source) + _blocked(gradient)) // len(source)
 
 
 def _promoted(arguments: tuple[Any, ...], result: Tensor) -> int:
@@ -208,9 +243,16 @@ def _blocked(tensor: Tensor) -> int:
 
     For weights [out, in, ...] both leading dimensions are; the difference is small.
     """
-    block = BLOCK.get(torch.backends.cpu.get_cpu_capability(), 1)
-    channels = -(-tensor.shape[1] // block) * block
-    return _bytes(tensor) // max(tensor.shape[1], 1) * channels
+    return _bytes(tensor) // max(tensor.shape[1], 1) * _blocks(tensor) * _block()
+
+
+def _blocks(tensor: Tensor) -> int:
+    """Return the number of blocks of channels."""
+    return -(-tensor.shape[1] // _block())
+
+
+def _block() -> int:
+    return BLOCK.get(torch.backends.cpu.get_cpu_capability(), 1)
 
 
 def _bytes(tensor: Tensor) -> int:

@@ -5,34 +5,21 @@ This module imports torch only to predict. The wizard, which never does, has a p
 do it (see `forecast`); `srwizard estimate` prints a prediction (see `srwizard.estimate`).
 """
 
-import functools
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from functools import partial
+from typing import Literal
 
 from srwizard.errors import SrwizardError, UsageError
 from srwizard.i18n import translate as _
 from srwizard.memory.fit import LINE_AGREEMENT
+from srwizard.memory.resident import BASELINE, MIB, of_process
 from srwizard.runconfig import RunConfig, RunGPU
 from srwizard.train import processes
 
-if TYPE_CHECKING:
-    from srwizard.memory.imitation import Imitation
-
-MIB = 2**20
 PHASES = ("step", "validation", "checkpoint")
 
-BASELINE = 257 * MIB
-"""Resident set of a training process once Python, NumPy and torch (2.13, CPU build) are imported.
-The command measures it instead."""
-LAZY_IMPORTS = 75 * MIB
-"""torch.optim brings in torch._dynamo and with it sympy, 800 modules, when AdamW is made."""
-LIBRARY_PAGES = 30 * MIB
-"""Pages of libtorch that are read in when their kernels first run (25 MiB), and the code that
-oneDNN generates."""
-LOADER_PROCESS = 11 * MIB
-"""What a loader process has for itself: the pages that it writes to after it was forked."""
 CUDA_CONTEXT = 450 * MIB
 """The driver's context with the code of torch's kernels: 300 to 600 MiB, depending on the GPU;
 see the NVML figure less the reserved one in any dry run."""
@@ -120,12 +107,21 @@ def predict(run: RunConfig, *, baseline_bytes: int = BASELINE) -> Prediction:
 def _predict(run: RunConfig, baseline_bytes: int) -> Prediction:
     from srwizard.memory.cost import GPU, Cost, cpu_machine
     from srwizard.memory.imitation import Imitation
-    from srwizard.memory.kernels import cpu_scratch, cuda_scratch
-    from srwizard.memory.tracker import StorageTracker
+    from srwizard.memory.kernels import (
+        Product,
+        cpu_scratch,
+        cuda_scratch,
+        generated,
+        noting_products,
+    )
+    from srwizard.memory.tracker import Scratch, StorageTracker
 
     started = time.perf_counter()
     on_gpu = run.devices.on_gpus
-    scratch = cuda_scratch if on_gpu else functools.partial(cpu_scratch, threads=_threads(run))
+    products: set[Product] = set()
+    scratch: Scratch = cuda_scratch
+    if not on_gpu:
+        scratch = noting_products(partial(cpu_scratch, threads=_threads(run)), products)
     cost = Cost(GPU if on_gpu else cpu_machine()).add
     if run.shared_out:
         from srwizard.memory.shared_out import SharedOutTracker
@@ -143,9 +139,22 @@ def _predict(run: RunConfig, baseline_bytes: int) -> Prediction:
             costs.append(tracker.cost)
             ends.append(len(tracker.events))
         parameters = sum(part.numel() for part in imitation.training.bare.parameters())
-        fixed = _cuda_fixed() if on_gpu else _cpu_fixed(run, baseline_bytes, imitation)
-    events = [(event.storage, event.size) for event in tracker.events]
-    reserved = _reserved(events, ends) if on_gpu else [peak.total_bytes for peak in peaks]
+        statistics = imitation.host_bytes()
+    if on_gpu:
+        fixed = _cuda_fixed()
+        events = [(event.storage, event.size) for event in tracker.events]
+        reserved = _reserved(events, ends)
+    else:
+        fixed = of_process(
+            run,
+            baseline_bytes,
+            products=len(products),
+            generated=generated(products),
+            events=tracker.events,
+            lasting=ends[0],
+        )
+        fixed["statistics"] = statistics
+        reserved = [peak.total_bytes for peak in peaks]
     phases = {
         name: Phase(peak.live_bytes, peak.scratch_bytes, held, peak.operator)
         for name, peak, held in zip(PHASES, peaks, reserved, strict=True)
@@ -218,16 +227,6 @@ def on_gpu(run: RunConfig, name: str) -> RunConfig:
 def _threads(run: RunConfig) -> int:
     """Return the threads of one process, as they are set when it is started."""
     return int(processes.settings(run)["OMP_NUM_THREADS"])
-
-
-def _cpu_fixed(run: RunConfig, baseline: int, imitation: "Imitation") -> dict[str, int]:
-    return {
-        "baseline": baseline,
-        "lazy_imports": LAZY_IMPORTS,
-        "library_pages": LIBRARY_PAGES,
-        "loader_processes": LOADER_PROCESS * (run.training.num_workers or 0),
-        "statistics": imitation.host_bytes(),
-    }
 
 
 def _cuda_fixed() -> dict[str, int]:

@@ -20,7 +20,8 @@ from srwizard.memory import kernels
 from srwizard.memory.gpu_catalog import capacity
 from srwizard.memory.imitation import FakeLoader, Imitation
 from srwizard.memory.kernels import BLOCK, cpu_scratch
-from srwizard.memory.predict import MIB, on_gpu, predict, predict_batches
+from srwizard.memory.predict import on_gpu, predict, predict_batches
+from srwizard.memory.resident import MIB
 from srwizard.memory.tracker import StorageTracker
 from srwizard.memory.verdict import judge
 from srwizard.models import pieces
@@ -263,13 +264,48 @@ def test_blocked_copies_of_a_convolution() -> None:
     plane, weights = 20 * 30 * 4, 3 * 3 * 4
     source, weight = torch.empty(1, 32, 20, 30), torch.empty(1, 32, 3, 3)
     result = torch.empty(1, 1, 20, 30)
-    scratch = cpu_scratch(aten.convolution.default, (source, weight), result)
+    scratch = convolution_scratch(source, weight, result)
     # Input, weights and the padded result in blocks, before there is a plain result.
     assert scratch == (32 + block - 1) * plane + 32 * weights
     pointwise = torch.empty(1, 32, 1, 1)
-    assert not cpu_scratch(aten.convolution.default, (source, pointwise), result, threads=1)
+    assert not convolution_scratch(source, pointwise, result, threads=1)
     last = source.to(memory_format=torch.channels_last)
-    assert cpu_scratch(aten.convolution.default, (last, weight), result) == 32 * weights
+    assert convolution_scratch(last, weight, result) == 32 * weights
+    upwards = torch.empty(32, 1, 2, 2)
+    assert convolution_scratch(source, upwards, result, transposed=True) == 2 * plane
+
+
+@pytest.mark.parametrize(
+    ("threads", "outputs", "images"), [(1, 32, 1), (2, 32, 2), (2, 256, 1), (16, 32, 4)]
+)
+def test_images_that_are_transposed_at_a_time_for_the_gradient_of_weights(
+    monkeypatch: pytest.MonkeyPatch, threads: int, outputs: int, images: int
+) -> None:
+    monkeypatch.setattr(kernels, "has_16_bit_kernels", lambda: True)
+    source = torch.empty(4, 32, 20, 30, dtype=torch.bfloat16)
+    weight = torch.empty(outputs, 32, 3, 3, dtype=torch.bfloat16)
+    arguments = (torch.empty(4, outputs, 20, 30, dtype=torch.bfloat16), source, weight)
+    gradients = (None, torch.empty_like(weight), None)
+    of_image = (32 + outputs) * 20 * 30 * 2
+    copied = 4 * of_image + nbytes(weight)
+    scratch = cpu_scratch(aten.convolution_backward.default, arguments, gradients, threads=threads)
+    assert scratch == copied + images * of_image
+
+
+def nbytes(tensor: torch.Tensor) -> int:
+    return tensor.numel() * tensor.element_size()
+
+
+def convolution_scratch(
+    source: torch.Tensor,
+    weight: torch.Tensor,
+    result: torch.Tensor,
+    *,
+    transposed: bool = False,
+    threads: int = 2,
+) -> int:
+    arguments = (source, weight, None, [1, 1], [1, 1], [1, 1], transposed, [0, 0], 1)
+    return cpu_scratch(aten.convolution.default, arguments, result, threads=threads)
 
 
 def test_columns_of_a_convolution_where_there_is_nothing_for_16_bits(
@@ -280,7 +316,7 @@ def test_columns_of_a_convolution_where_there_is_nothing_for_16_bits(
     weight = torch.empty(2, 8, 3, 3, dtype=torch.bfloat16)
     result = torch.empty(4, 2, 20, 30, dtype=torch.bfloat16)
     of_image = 8 * 9 * 20 * 30
-    forward = cpu_scratch(aten.convolution.default, (source, weight), result, threads=2)
+    forward = convolution_scratch(source, weight, result)
     # All columns in 16 bits, and the sums of two images in 32.
     assert forward == 4 * of_image * 2 + 2 * 2 * 20 * 30 * 4
     gradients = (torch.empty_like(source), torch.empty_like(weight), None)
@@ -288,7 +324,7 @@ def test_columns_of_a_convolution_where_there_is_nothing_for_16_bits(
     assert cpu_scratch(*backward, threads=1) == 4 * of_image * 2
     assert cpu_scratch(*backward, threads=2) == 2 * of_image * (2 + 4)
     monkeypatch.setattr(kernels, "has_16_bit_kernels", lambda: True)
-    assert cpu_scratch(aten.convolution.default, (source, weight), result) < of_image * 2
+    assert convolution_scratch(source, weight, result) < forward
 
 
 def test_pieces_of_a_gpu_are_larger_than_those_of_a_cpu() -> None:

@@ -6,7 +6,8 @@ import pytest
 import torch.distributed as dist
 
 from srwizard.memory.measure import dry_run
-from srwizard.memory.predict import MIB, Prediction, predict
+from srwizard.memory.predict import Prediction, predict
+from srwizard.memory.resident import MIB
 from srwizard.runconfig import RunConfig
 from tests.datasets import write_dataset
 from tests.memory.test_predict import SMALL, config

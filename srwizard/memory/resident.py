@@ -1,0 +1,77 @@
+"""What a process on a CPU keeps resident beside tensors and what kernels hold.
+
+The constants were read off dry runs of all models on two cores with torch 2.13, glibc and the
+settings that trainings have; docs/memory.md tells how far they are off.
+"""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from srwizard.runconfig import RunConfig
+from srwizard.train.processes import MALLOC_SETTINGS
+
+if TYPE_CHECKING:
+    from srwizard.memory.tracker import Event
+
+MIB = 2**20
+BASELINE = 257 * MIB
+"""Resident set of a training process once Python, NumPy and torch (2.13, CPU build) are imported.
+The command measures it instead."""
+LAZY_IMPORTS = 75 * MIB
+"""torch.optim brings in torch._dynamo and with it sympy, 800 modules, when AdamW is made."""
+LIBRARY_PAGES = 23 * MIB
+"""Pages of libtorch that are read in when their kernels first run, and the code that oneDNN
+generates for convolutions."""
+PRODUCT_PAGES = 10 * MIB
+"""The same for products of matrices, where there are any."""
+PRODUCT_CODE = MIB
+"""Code that oneDNN generates for a product in 16 bits, and keeps: one for each shape."""
+LOADER_PROCESS = 11 * MIB
+"""What a loader process has for itself: the pages that it writes to after it was forked."""
+HEAP_BLOCK = int(MALLOC_SETTINGS["MALLOC_MMAP_THRESHOLD_"])
+"""Smaller tensors come from the heap of glibc, larger ones from the system and go back at once."""
+
+
+def of_process(
+    run: RunConfig,
+    baseline: int,
+    *,
+    products: int,
+    generated: int,
+    events: Iterable["Event"],
+    lasting: int,
+) -> dict[str, int]:
+    """Return the bytes by what they are.
+
+    Args:
+        run: the run config.
+        baseline: the resident set of a process that has only imported torch.
+        products: how many different products of matrices there are.
+        generated: those that oneDNN generates code for.
+        events: of tensors in all phases.
+        lasting: the number of those before the end of a training step.
+    """
+    return {
+        "baseline": baseline,
+        "lazy_imports": LAZY_IMPORTS,
+        "library_pages": LIBRARY_PAGES + (PRODUCT_PAGES if products else 0),
+        "product_code": PRODUCT_CODE * generated,
+        "heap_holes": heap_holes(events, lasting),
+        "loader_processes": LOADER_PROCESS * (run.training.num_workers or 0),
+    }
+
+
+def heap_holes(events: Iterable["Event"], lasting: int) -> int:
+    """Return what the heap keeps of small tensors that came and went.
+
+    Between blocks that last, what was freed stays; over a training it is about as much as there
+    is, at most, of small tensors beside those that outlast a step (measured: 0.9 of it).
+    """
+    small = most = at_rest = 0
+    for number, event in enumerate(events, start=1):
+        if abs(event.size) < HEAP_BLOCK:
+            small += event.size
+            most = max(most, small)
+        if number == lasting:
+            at_rest = small
+    return max(0, most - at_rest)
