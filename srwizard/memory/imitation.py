@@ -7,6 +7,7 @@ CPU tensors stand in for its memory.
 
 import contextlib
 import dataclasses
+import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -286,11 +287,12 @@ class Imitation:
         """
 
         def some_pieces(length: int, count: int) -> Iterator[slice]:
-            first, *others = CUT(length, count)
+            first, *second = itertools.islice(CUT(length, count), 2)
             yield first
-            if others:
-                with self.tracker.repeated(len(others)):
-                    yield others[0]
+            if second:
+                others = -(-length // first.stop) - 1
+                with self.tracker.repeated(others):
+                    yield second[0]
 
         def some_sums(sr: Tensor, hr: Tensor, mask: Tensor, *rest: Tensor) -> Tensor:
             some = slice(MOST_SAMPLES)
