@@ -37,7 +37,7 @@ check: $(STAMP)
 bench: $(STAMP)
 	$(BIN)/python -m bench
 
-# Trains every model on two datasets, for the table in docs/zoo.md: half an hour on two cores.
+# Trains every model on two datasets, for the table in docs/zoo.md: a quarter of an hour on two cores.
 bench-zoo: $(STAMP)
 	$(BIN)/python -m bench.zoo --write
 
