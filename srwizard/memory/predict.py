@@ -139,7 +139,6 @@ def _predict(run: RunConfig, baseline_bytes: int) -> Prediction:
             costs.append(tracker.cost)
             ends.append(len(tracker.events))
         parameters = sum(part.numel() for part in imitation.training.bare.parameters())
-        statistics = imitation.host_bytes()
     if on_gpu:
         fixed = _cuda_fixed()
         events = [(event.storage, event.size) for event in tracker.events]
@@ -152,8 +151,8 @@ def _predict(run: RunConfig, baseline_bytes: int) -> Prediction:
             generated=generated(products),
             events=tracker.events,
             lasting=ends[0],
+            statistics=imitation.host_bytes(),
         )
-        fixed["statistics"] = statistics
         reserved = [peak.total_bytes for peak in peaks]
     phases = {
         name: Phase(peak.live_bytes, peak.scratch_bytes, held, peak.operator)

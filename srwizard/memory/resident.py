@@ -40,6 +40,7 @@ def of_process(
     generated: int,
     events: Iterable["Event"],
     lasting: int,
+    statistics: int,
 ) -> dict[str, int]:
     """Return the bytes by what they are.
 
@@ -50,6 +51,7 @@ def of_process(
         generated: those that oneDNN generates code for.
         events: of tensors in all phases.
         lasting: the number of those before the end of a training step.
+        statistics: bytes that the dataset's statistics hold.
     """
     return {
         "baseline": baseline,
@@ -58,6 +60,7 @@ def of_process(
         "product_code": PRODUCT_CODE * generated,
         "heap_holes": heap_holes(events, lasting),
         "loader_processes": LOADER_PROCESS * (run.training.num_workers or 0),
+        "statistics": statistics,
     }
 
 
