@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from srwizard.models.channels_last import for_convolutions
 from srwizard.models.checkpointing import run_block
 from srwizard.models.upsampling import pixel_shuffle_stages
 
@@ -64,7 +65,7 @@ class EDSR(nn.Module):
     def forward(self, lr: Tensor) -> Tensor:
         """Map [B, in_channels, h, w] to [B, out_channels, h * scale, w * scale]."""
         checkpointed = self.training and self.gradient_checkpointing
-        shallow: Tensor = self.conv_first(lr)
+        shallow = for_convolutions(self.conv_first(lr))
         deep = shallow
         for block in self.body:
             deep = run_block(block, deep, checkpointed=checkpointed)

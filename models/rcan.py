@@ -7,6 +7,7 @@ come normalised.
 import torch
 from torch import Tensor, nn
 
+from srwizard.models.channels_last import for_convolutions
 from srwizard.models.checkpointing import run_block
 from srwizard.models.upsampling import pixel_shuffle_stages
 
@@ -110,7 +111,7 @@ class RCAN(nn.Module):
     def forward(self, lr: Tensor) -> Tensor:
         """Map [B, in_channels, h, w] to [B, out_channels, h * scale, w * scale]."""
         checkpointed = self.training and self.gradient_checkpointing
-        shallow: Tensor = self.conv_first(lr)
+        shallow = for_convolutions(self.conv_first(lr))
         deep = shallow
         for group in self.body:
             deep = group(deep, checkpointed)
