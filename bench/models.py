@@ -99,16 +99,17 @@ def swinir() -> Iterator[Case]:
 def edsr() -> Iterator[Case]:
     """Compare mixed precision with float32."""
     net = with_output(build("EDSR", in_channels=1, out_channels=1, scale=4))
-    yield Case(
-        "EDSR, LR 64 x 64, use_amp against float32",
-        Side(net, use_amp=True),
-        Side(net),
-        torch.randn(1, 1, 64, 64),
-        0.6,
-        0.7,
-        0.05,
-        timed=fast_bfloat16(),
-    )
+    for height, width in ((64, 64), (170, 360)):
+        yield Case(
+            f"EDSR, LR {height} x {width}, use_amp against float32",
+            Side(net, use_amp=True),
+            Side(net),
+            torch.randn(1, 1, height, width),
+            0.6,
+            0.7,
+            0.05,
+            timed=fast_bfloat16(),
+        )
 
 
 def diffusion(name: str) -> Iterator[Case]:

@@ -91,14 +91,13 @@ class FourierLayerFunction(torch.autograd.Function):
             )
             factor = matrix.to(kind).T
             to_matrix = torch.zeros_like(matrix)
-            to_shift = torch.zeros_like(matrix[:, 0])
+            to_shift = to_mixed[..., 0].sum((0, 2)) * width
             to_x = torch.empty_like(x)
 
             def go_back(sample: int, rows: slice) -> None:
                 part = x[sample, :, rows]
                 of_rows = flat(gradient, sample, rows)
                 to_matrix.add_(of_rows @ active(part, ctx.activated).to(kind).flatten(1).T)
-                to_shift.add_(of_rows.sum(1, dtype=torch.float32))
                 back = (factor @ of_rows).view(1, *part.shape)
                 add_product(back, to_along_x[None, sample, :, rows].contiguous(), to_modes.T)
                 into = to_x[sample, :, rows]
@@ -143,15 +142,14 @@ class ProjectionFunction(torch.autograd.Function):
         with torch.autocast(x.device.type, enabled=False):
             factor1, constant1 = matrix1.to(kind), shift1.to(kind)[:, None]
             factor2 = matrix2.to(kind)
-            like = (matrix1, matrix1[:, 0], matrix2, matrix2[:, 0])
-            sums = [torch.zeros_like(part) for part in like]
+            sums = [torch.zeros_like(part) for part in (matrix1, matrix1[:, 0], matrix2)]
+            to_shift2 = gradient.sum((0, 2, 3), dtype=torch.float32)
             to_x = torch.empty_like(x)
 
             def go_back(sample: int, rows: slice) -> None:
                 part, of_rows = flat(x, sample, rows).to(kind), flat(gradient, sample, rows)
                 hidden = torch.addmm(constant1, factor1, part)
                 sums[2] += of_rows @ functional.gelu(hidden).T
-                sums[3] += of_rows.sum(1, dtype=torch.float32)
                 to_hidden = aten.gelu_backward(factor2.T @ of_rows, hidden)
                 sums[0] += to_hidden @ part.T
                 sums[1] += to_hidden.sum(1, dtype=torch.float32)
@@ -159,12 +157,12 @@ class ProjectionFunction(torch.autograd.Function):
 
             for sample, rows in grid_rows(x, len(matrix1)):
                 go_back(sample, rows)
-        return to_x, *sums
+        return to_x, *sums, to_shift2
 
 
 def active(part: Tensor, activated: bool) -> Tensor:
-    """Return GELU of a part, or the part."""
-    return functional.gelu(part) if activated else part
+    """Return GELU of a part, or the part, contiguous."""
+    return functional.gelu(part) if activated else part.contiguous()
 
 
 def product(fields: Tensor, waves: Tensor) -> Tensor:

@@ -62,6 +62,15 @@ def test_transform_stays_in_float32_under_autocast(dtype: torch.dtype) -> None:
     assert half.dtype == dtype
 
 
+def test_many_samples_are_mixed_as_each_by_itself() -> None:
+    modes = torch.randn(fourier.MOST_SUMMED + 2, 3, 8, 5, dtype=torch.cfloat)
+    weights1, weights2 = torch.randn(2, 3, 4, 4, 5, 2)
+    together = fourier.mix_modes(modes, weights1, weights2)
+    for sample, mixed in zip(modes, together, strict=True):
+        alone = fourier.mix_modes(sample[None], weights1, weights2)[0]
+        assert torch.allclose(alone, mixed, atol=1e-5)
+
+
 def test_parameters_are_real() -> None:
     assert not any(p.is_complex() for p in SpectralConv2d(1, 1, 2, 2).parameters())
 
