@@ -16,7 +16,7 @@ from tests.memory.limits import MIB, limited, limited_group, needs_a_group
 __all__ = ["needs_a_group"]
 
 GROUP_MIB, ADDRESS_SPACE_MIB = 720, 1400
-"""What the batch of 16 does not fit into, and smaller ones do. Libraries that are mapped take
+"""What the batch of 24 does not fit into, and smaller ones do. Libraries that are mapped take
 address space, but no memory of a group."""
 ANSWERS = """\
 data: {{root: {root}}}
@@ -30,8 +30,8 @@ confirm: true
 
 @pytest.fixture
 def large(tmp_path: Path) -> Path:
-    """Fields of which a batch of 16 takes some 600 MB in training."""
-    return write_dataset(tmp_path / "data", steps=(16, 2, 2), hr_shape=(256, 512), scale=4)
+    """Fields of which a batch of 24 takes some 450 MB in training."""
+    return write_dataset(tmp_path / "data", steps=(24, 2, 2), hr_shape=(256, 512), scale=4)
 
 
 def command(
@@ -50,7 +50,7 @@ def test_what_does_not_fit_is_made_to_fit_under_the_same_limit(
     environment: dict[str, str], large: Path, tmp_path: Path
 ) -> None:
     answers, run = tmp_path / "answers.yaml", tmp_path / "run"
-    answers.write_text(ANSWERS.format(root=large, run=run, batch=16))
+    answers.write_text(ANSWERS.format(root=large, run=run, batch=24))
     with limited_group(GROUP_MIB * MIB) as group:
         limit = GROUP_MIB if group is not None else ADDRESS_SPACE_MIB
     with limited(limit * MIB) as enter:
@@ -73,7 +73,7 @@ def test_what_does_not_fit_is_made_to_fit_under_the_same_limit(
         assert done.returncode == 0, done.stderr
     frozen = yaml.safe_load((tmp_path / "second" / "run.yaml").read_text())
     assert frozen["revision"] > 1
-    assert frozen["training"]["batch_size"] * frozen["training"]["grad_accumulation"] == 16
+    assert frozen["training"]["batch_size"] * frozen["training"]["grad_accumulation"] == 24
     measured = written(tmp_path / "second" / "dry_run.json")
     assert measured["verdict"] == "fits"
     assert measured["above_baseline_bytes"] < measured["peak_bytes"] < measured["capacity_bytes"]
