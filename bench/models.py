@@ -17,11 +17,11 @@ import torch
 from torch import Tensor, nn
 
 from bench.reference_forms import plain_fno2d, plain_swinir
+from srwizard.base.sizes_and_times import bytes_text
 from srwizard.devices import fast_bfloat16
 from srwizard.memory.tracker import StorageTracker
 from srwizard.models import build, set_gradient_checkpointing
 from srwizard.train.processes import allocator_settings
-from srwizard.units import bytes_text
 
 ROUNDS = 5
 SECONDS = 15

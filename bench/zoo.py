@@ -23,6 +23,7 @@ import iris_sample_data
 import torch
 
 from srwizard import runconfig, yamlfile
+from srwizard.base.sizes_and_times import bytes_text
 from srwizard.memory.tracker import StorageTracker
 from srwizard.models.catalog import ModelCard, cards
 from srwizard.train.distributed import Place
@@ -32,7 +33,6 @@ from srwizard.train.records import Records
 from srwizard.train.resuming import load_best
 from srwizard.train.scoring import score
 from srwizard.train.setup import Training, load_statistics, set_up, steps_per_epoch
-from srwizard.units import bytes_text
 
 DOCUMENT = Path(__file__).parent.parent / "docs" / "zoo.md"
 BEGIN, END = "<!-- zoo: begin -->", "<!-- zoo: end -->"

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from srwizard.errors import UsageError
-from srwizard.i18n import translate as _
+from srwizard.base.errors import UsageError
+from srwizard.base.i18n import translate as _
 
 Kind = Literal["int", "float", "str", "ints"]
 Family = Literal["standard", "diffusion"]

@@ -7,8 +7,8 @@ import warnings
 from functools import cache
 from importlib.metadata import entry_points
 
-from srwizard.errors import UsageError
-from srwizard.i18n import translate as _
+from srwizard.base.errors import UsageError
+from srwizard.base.i18n import translate as _
 from srwizard.models.card import (
     Check,
     Family,

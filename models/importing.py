@@ -15,15 +15,15 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
-from srwizard import files
-from srwizard.errors import UsageError
-from srwizard.i18n import translate as _
+from srwizard.base import files
+from srwizard.base.errors import UsageError
+from srwizard.base.i18n import translate as _
+from srwizard.base.os_errors import reason_of
 from srwizard.models import build, load_reference
 from srwizard.models.card import resolve_parameters
 from srwizard.models.catalog import card
 from srwizard.models.diffusion import DiffusionModel
 from srwizard.models.global_skip import GlobalSkip, HasOutputLayer
-from srwizard.reasons import reason_of
 from srwizard.weights import WeightsDescription
 
 NESTS = ("params_ema", "params", "state_dict", "weights", "model")

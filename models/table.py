@@ -5,9 +5,9 @@ from typing import Any
 
 from rich.text import Text
 
-from srwizard.columns import wrapped
-from srwizard.i18n import language
-from srwizard.i18n import translate as _
+from srwizard.base.i18n import language
+from srwizard.base.i18n import translate as _
+from srwizard.base.text_width import wrapped
 from srwizard.models.catalog import ModelCard, cards
 
 INDENT = 4

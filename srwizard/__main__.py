@@ -6,9 +6,8 @@ import tempfile
 import traceback
 from shutil import get_terminal_size
 
-from srwizard import i18n
-from srwizard.columns import wrapped
-from srwizard.errors import (
+from srwizard.base import i18n
+from srwizard.base.errors import (
     EXIT_DONE,
     EXIT_INTERNAL,
     EXIT_INTERRUPTED,
@@ -17,11 +16,12 @@ from srwizard.errors import (
     SrwizardError,
     UsageError,
 )
-from srwizard.i18n import translate as _
+from srwizard.base.i18n import translate as _
+from srwizard.base.text_width import wrapped
 
 
 def main() -> None:
-    """Run the command line. Exits with the codes of `srwizard.errors`."""
+    """Run the command line. Exits with the codes of `srwizard.base.errors`."""
     for stream in (sys.stdout, sys.stderr):
         # A terminal that has no Chinese characters, say, is no reason to fail.
         if isinstance(stream, io.TextIOWrapper):

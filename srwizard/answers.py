@@ -13,9 +13,9 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from srwizard import weights, yamlfile
-from srwizard.errors import UsageError
-from srwizard.i18n import N_
-from srwizard.i18n import translate as _
+from srwizard.base.errors import UsageError
+from srwizard.base.i18n import N_
+from srwizard.base.i18n import translate as _
 from srwizard.models.catalog import card, cards, resolve_parameters, size_parameters
 
 Text = Annotated[str, Field(min_length=1)]

@@ -9,9 +9,9 @@ from pydantic.fields import FieldInfo
 
 from srwizard import runconfig, session, yamlfile
 from srwizard.answers import SECTIONS, Answers
-from srwizard.errors import UsageError
-from srwizard.i18n import language
-from srwizard.i18n import translate as _
+from srwizard.base.errors import UsageError
+from srwizard.base.i18n import language
+from srwizard.base.i18n import translate as _
 from srwizard.models.catalog import ModelCard, card
 from srwizard.runconfig import RunConfig
 

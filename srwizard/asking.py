@@ -23,7 +23,7 @@ from prompt_toolkit.layout import (
 )
 from prompt_toolkit.styles import Style
 
-from srwizard.columns import wrapped
+from srwizard.base.text_width import wrapped
 from srwizard.prompts import Back
 
 STYLE = Style.from_dict(

@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING
 import click
 from rich.text import Text
 
-from srwizard import __version__, i18n
+from srwizard import __version__
+from srwizard.base import i18n
+from srwizard.base.errors import InterruptedByUserError, UsageError
+from srwizard.base.i18n import translate as _
 from srwizard.commands import (
     answers,
     attend,
@@ -28,8 +31,6 @@ from srwizard.commands.options import (
     PATH,
     console,
 )
-from srwizard.errors import InterruptedByUserError, UsageError
-from srwizard.i18n import translate as _
 
 if TYPE_CHECKING:
     from srwizard.conversation import Conversation
@@ -200,7 +201,7 @@ def _what_for(session: "Session") -> str:
 
 
 def _in_use(session: "Session") -> str | None:
-    from srwizard.locks import holder
+    from srwizard.base.locks import holder
 
     found = holder(session.lock_path)
     return _("in use by {holder}", holder=found) if found is not None else None

@@ -3,7 +3,7 @@
 It looks these texts up in gettext's current domain, which `i18n.hand_on_language` makes ours.
 """
 
-from srwizard.i18n import N_, NN_
+from srwizard.base.i18n import N_, NN_
 
 TEXTS = (
     N_("Usage:"),

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from srwizard import runconfig
-from srwizard.errors import UsageError
-from srwizard.i18n import translate as _
+from srwizard.base.errors import UsageError
+from srwizard.base.i18n import translate as _
 from srwizard.report.records import settings_of
 from srwizard.runconfig import RunConfig
 from srwizard.train.launch import test_scores

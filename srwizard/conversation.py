@@ -9,9 +9,9 @@ from typing import Any, NoReturn
 
 from rich.console import RenderableType
 
-from srwizard.errors import InterruptedByUserError, NeedsPersonError
-from srwizard.i18n import translate as _
-from srwizard.locks import held
+from srwizard.base.errors import InterruptedByUserError, NeedsPersonError
+from srwizard.base.i18n import translate as _
+from srwizard.base.locks import held
 from srwizard.prompts import Back, Prompts, Question, expand
 from srwizard.session import Session
 

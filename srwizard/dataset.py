@@ -6,6 +6,7 @@ from pathlib import Path
 from rich.table import Table
 from rich.text import Text
 
+from srwizard.base.i18n import translate as _
 from srwizard.conversation import Conversation
 from srwizard.data.fingerprint import fingerprint
 from srwizard.data.inspect import (
@@ -17,7 +18,6 @@ from srwizard.data.inspect import (
 )
 from srwizard.data.layout import scan
 from srwizard.data.statics import used_files
-from srwizard.i18n import translate as _
 from srwizard.prompts import expand
 
 

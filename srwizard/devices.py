@@ -9,7 +9,7 @@ from typing import Any
 import psutil
 
 from srwizard import cgroups, nvml
-from srwizard.i18n import translate as _
+from srwizard.base.i18n import translate as _
 from srwizard.nvml import GPU, Fault, GPUProcess, PartitionedGPU, Seen
 
 __all__ = ["CPU", "GPU", "Devices", "Fault", "GPUProcess", "PartitionedGPU", "find_devices"]

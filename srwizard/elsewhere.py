@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from srwizard.answers import DevicesAnswers, key_problem
+from srwizard.base.i18n import translate as _
 from srwizard.conversation import Conversation, Maker
-from srwizard.i18n import translate as _
 from srwizard.prompts import Choice, Question
 from srwizard.slurm import checks, client
 from srwizard.slurm.client import Partition, SlurmError

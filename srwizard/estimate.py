@@ -14,9 +14,10 @@ from rich.text import Text
 
 from srwizard import runconfig, unasked, yamlfile
 from srwizard.answers import parse_answers
+from srwizard.base.errors import UsageError
+from srwizard.base.i18n import translate as _
+from srwizard.base.sizes_and_times import bytes_text
 from srwizard.devices import find_devices
-from srwizard.errors import UsageError
-from srwizard.i18n import translate as _
 from srwizard.memory import fit
 from srwizard.memory.gpu_catalog import capacity
 from srwizard.memory.measure import cpu_capacity
@@ -32,7 +33,6 @@ from srwizard.memory.verdict import judge
 from srwizard.resolve import resolve
 from srwizard.runconfig import RunConfig
 from srwizard.states.dry_run import verdict_text
-from srwizard.units import bytes_text
 
 
 def frozen_run(path: Path) -> RunConfig:

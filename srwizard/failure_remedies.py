@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from srwizard.answers import Answers
-from srwizard.i18n import translate as _
+from srwizard.base.i18n import translate as _
 from srwizard.memory.remedies import Remedy
 
 

@@ -15,8 +15,8 @@ from rich.text import Text
 from transitions import Machine
 
 from srwizard.answers import SECTIONS
+from srwizard.base.i18n import translate as _
 from srwizard.conversation import Conversation
-from srwizard.i18n import translate as _
 from srwizard.prompts import Back
 from srwizard.session import FINAL_STATES, STATES, Session
 

@@ -11,8 +11,8 @@ from rich.console import Console
 
 from srwizard import unasked, yamlfile
 from srwizard.answers_file import answers_of
-from srwizard.errors import DoesNotFitError
-from srwizard.i18n import translate as _
+from srwizard.base.errors import DoesNotFitError
+from srwizard.base.i18n import translate as _
 from srwizard.memory.measure import FILE_NAME, dry_run, join_dry_run
 from srwizard.runconfig import RunConfig
 from srwizard.states import adjust

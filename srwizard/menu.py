@@ -19,7 +19,7 @@ from prompt_toolkit.layout import (
 )
 
 from srwizard.asking import LEFT, asked, left, run, set_in, text_window
-from srwizard.i18n import translate as _
+from srwizard.base.i18n import translate as _
 from srwizard.menu_lines import menu_lines
 from srwizard.menu_state import Menu
 from srwizard.prompts import Choice

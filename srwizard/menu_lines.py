@@ -4,7 +4,7 @@ from prompt_toolkit.formatted_text import StyleAndTextTuples
 from rich.cells import cell_len
 
 from srwizard.asking import width
-from srwizard.columns import padded, wrapped
+from srwizard.base.text_width import padded, wrapped
 from srwizard.menu_state import Menu
 
 POINTER, NO_POINTER = " » ", "   "

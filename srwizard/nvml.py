@@ -7,8 +7,8 @@ from typing import Any, TypeVar
 import psutil
 import pynvml
 
-from srwizard.i18n import N_
-from srwizard.i18n import translate as _
+from srwizard.base.i18n import N_
+from srwizard.base.i18n import translate as _
 
 T = TypeVar("T")
 

@@ -14,9 +14,9 @@ from typing import Any, Literal, Protocol
 from rich.console import Console, RenderableType
 from rich.text import Text
 
-from srwizard.columns import wrapped
-from srwizard.errors import NeedsPersonError, UsageError
-from srwizard.i18n import translate as _
+from srwizard.base.errors import NeedsPersonError, UsageError
+from srwizard.base.i18n import translate as _
+from srwizard.base.text_width import wrapped
 from srwizard.yamlfile import Document
 
 

@@ -6,10 +6,10 @@ Made from the schema and the cards, so that it cannot say anything else than the
 import sys
 from collections.abc import Iterator
 
-from srwizard import i18n
 from srwizard.answers import SECTIONS, Answers
 from srwizard.answers_file import default_text, description_of, limits_text
-from srwizard.i18n import translate as _
+from srwizard.base import i18n
+from srwizard.base.i18n import translate as _
 from srwizard.models.card import Parameter
 from srwizard.models.catalog import cards
 

@@ -11,18 +11,18 @@ from srwizard.answers import (
     model_parameters,
     training_defaults,
 )
+from srwizard.base.errors import DatasetError, UsageError
+from srwizard.base.i18n import language
+from srwizard.base.i18n import translate as _
+from srwizard.base.os_errors import reason_of
 from srwizard.conversation import Conversation
 from srwizard.data.fingerprint import fingerprint
 from srwizard.data.layout import scan
 from srwizard.data.statics import used_files
 from srwizard.dataset import chosen_dataset, chosen_variables
 from srwizard.devices import find_devices
-from srwizard.errors import DatasetError, UsageError
-from srwizard.i18n import language
-from srwizard.i18n import translate as _
 from srwizard.models.catalog import card
 from srwizard.prompts import expand
-from srwizard.reasons import reason_of
 from srwizard.runconfig import RunConfig
 from srwizard.train import trackers
 

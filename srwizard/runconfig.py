@@ -16,14 +16,15 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 
-from srwizard import __version__, files, yamlfile
+from srwizard import __version__, yamlfile
 from srwizard.answers import Section, TrainingAnswers
+from srwizard.base import files
+from srwizard.base.errors import DatasetError, UsageError
+from srwizard.base.i18n import translate as _
+from srwizard.base.os_errors import reason_of
 from srwizard.data.fingerprint import fingerprint
 from srwizard.data.layout import Contents, scan
 from srwizard.data.statics import used_files
-from srwizard.errors import DatasetError, UsageError
-from srwizard.i18n import translate as _
-from srwizard.reasons import reason_of
 
 SCHEMA_VERSION = 1
 FILE_NAME = "run.yaml"

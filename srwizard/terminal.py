@@ -11,8 +11,8 @@ from rich.markup import escape
 from rich.text import Text
 
 from srwizard import line, menu
-from srwizard.columns import wrapped
-from srwizard.i18n import translate as _
+from srwizard.base.i18n import translate as _
+from srwizard.base.text_width import wrapped
 from srwizard.prompts import Choice, Question, as_typed, parse, print_whole
 
 LOCAL_MODES = 3

@@ -1,6 +1,6 @@
 """What the states are called on the screen."""
 
-from srwizard.i18n import translate as _
+from srwizard.base.i18n import translate as _
 
 
 def title_of(state: str) -> str:

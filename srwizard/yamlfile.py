@@ -7,9 +7,9 @@ from typing import Any
 
 import yaml
 
-from srwizard.errors import UsageError
-from srwizard.i18n import translate as _
-from srwizard.reasons import reason_of, yaml_reason
+from srwizard.base.errors import UsageError
+from srwizard.base.i18n import translate as _
+from srwizard.base.os_errors import reason_of, yaml_reason
 
 NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
 KeyPath = tuple[str | int, ...]

@@ -9,13 +9,14 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from srwizard import files
+from srwizard.base import files
+from srwizard.base.errors import DoesNotFitError, NeedsPersonError
+from srwizard.base.i18n import translate as _
+from srwizard.base.sizes_and_times import megabytes_text
 from srwizard.conversation import Conversation
 from srwizard.dataset import chosen_dataset, chosen_variables
 from srwizard.devices import find_devices
-from srwizard.errors import DoesNotFitError, NeedsPersonError
 from srwizard.failure_remedies import remedies_for
-from srwizard.i18n import translate as _
 from srwizard.memory.forecast import Forecast, forecasts
 from srwizard.memory.measure import FILE_NAME
 from srwizard.memory.outlook import (
@@ -37,7 +38,6 @@ from srwizard.states.frozen import run_directory
 from srwizard.train import checkpoint_files
 from srwizard.train.failure_kinds import FOR_WANT_OF_MEMORY
 from srwizard.train.records import dry_run_of
-from srwizard.units import megabytes_text
 
 BEST, ROOMY, SEVERAL, EDIT, ACCEPT, QUIT = "best", "roomy", "several", "edit", "accept", "quit"
 

@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
+from srwizard.base.errors import DatasetError, UsageError
+from srwizard.base.i18n import translate as _
 from srwizard.conversation import Conversation, Maker
-from srwizard.errors import DatasetError, UsageError
-from srwizard.i18n import translate as _
 from srwizard.prompts import Back, Choice, Question, expand
 
 # What reads data takes numpy, whose import would keep the very first question waiting: the

@@ -5,11 +5,11 @@ from typing import Any
 
 from rich.text import Text
 
-from srwizard import files
+from srwizard.base import files
+from srwizard.base.errors import TrainingFailedError
+from srwizard.base.i18n import translate as _
 from srwizard.conversation import Conversation
-from srwizard.errors import TrainingFailedError
 from srwizard.failure_remedies import remedies_for
-from srwizard.i18n import translate as _
 from srwizard.states.frozen import run_directory
 from srwizard.train.failure_kinds import FOR_WANT_OF_MEMORY, UNKNOWN
 from srwizard.train.failures import FAILURE_FILE, explain

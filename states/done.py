@@ -7,8 +7,8 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from srwizard.base.i18n import translate as _
 from srwizard.conversation import Conversation
-from srwizard.i18n import translate as _
 from srwizard.states.frozen import run_directory
 from srwizard.train.launch import test_scores
 

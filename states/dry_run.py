@@ -4,14 +4,14 @@ from rich.table import Table
 from rich.text import Text
 
 from srwizard import runconfig
+from srwizard.base.errors import InterruptedByUserError
+from srwizard.base.i18n import translate as _
+from srwizard.base.sizes_and_times import duration_text, megabytes_text
 from srwizard.conversation import Conversation
-from srwizard.errors import InterruptedByUserError
-from srwizard.i18n import translate as _
 from srwizard.memory.forecast import note_step_seconds
 from srwizard.memory.measure import DryRun, dry_run
 from srwizard.states.frozen import hold_run, run_directory
 from srwizard.train.failures import phase_text
-from srwizard.units import duration_text, megabytes_text
 
 
 def run(conversation: Conversation) -> str:

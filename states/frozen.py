@@ -5,12 +5,12 @@ from pathlib import Path
 from rich.text import Text
 
 from srwizard import runconfig
+from srwizard.base.errors import UsageError
+from srwizard.base.i18n import translate as _
+from srwizard.base.locks import LockedError
+from srwizard.base.os_errors import reason_of
 from srwizard.conversation import Conversation
-from srwizard.errors import UsageError
-from srwizard.i18n import translate as _
-from srwizard.locks import LockedError
 from srwizard.prompts import expand
-from srwizard.reasons import reason_of
 from srwizard.resolve import resolve
 from srwizard.runconfig import RunConfig
 from srwizard.states.output import problem_with

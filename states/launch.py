@@ -6,9 +6,9 @@ On other machines it is begun there: by hand, or by Slurm.
 from rich.text import Text
 
 from srwizard import elsewhere
+from srwizard.base.errors import TrainingFailedError
+from srwizard.base.i18n import translate as _
 from srwizard.conversation import Conversation
-from srwizard.errors import TrainingFailedError
-from srwizard.i18n import translate as _
 from srwizard.states.frozen import hold_run, lock_of, run_directory
 from srwizard.train.detach import detach, following
 from srwizard.train.launch import launch

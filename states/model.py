@@ -8,12 +8,13 @@ from rich.text import Text
 
 from srwizard import weights
 from srwizard.answers import model_parameters
+from srwizard.base.errors import SrwizardError, UsageError
+from srwizard.base.i18n import N_, language
+from srwizard.base.i18n import translate as _
+from srwizard.base.sizes_and_times import bytes_text
 from srwizard.conversation import Conversation, Maker
 from srwizard.dataset import chosen_dataset, chosen_variables
 from srwizard.devices import find_devices
-from srwizard.errors import SrwizardError, UsageError
-from srwizard.i18n import N_, language
-from srwizard.i18n import translate as _
 from srwizard.memory.forecast import begin, known
 from srwizard.models.catalog import (
     ModelCard,
@@ -28,7 +29,6 @@ from srwizard.models.table import family_title, model_title
 from srwizard.prompts import Choice, Question
 from srwizard.resolve import has_global_skip, resolve
 from srwizard.runconfig import RunConfig
-from srwizard.units import bytes_text
 
 
 def run(conversation: Conversation) -> str:

@@ -5,10 +5,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from srwizard import runconfig
+from srwizard.base.i18n import translate as _
+from srwizard.base.os_errors import reason_of
 from srwizard.conversation import Conversation
-from srwizard.i18n import translate as _
 from srwizard.prompts import Question, expand
-from srwizard.reasons import reason_of
 from srwizard.session import Session
 from srwizard.states.model import begin_forecasts
 

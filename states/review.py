@@ -8,10 +8,10 @@ from rich.text import Text
 
 from srwizard import elsewhere
 from srwizard.answers import SECTIONS, DevicesAnswers, TrainingAnswers, model_parameters
-from srwizard.columns import packed
+from srwizard.base.i18n import translate as _
+from srwizard.base.text_width import packed
 from srwizard.conversation import Conversation
 from srwizard.dataset import chosen_dataset, chosen_variables
-from srwizard.i18n import translate as _
 from srwizard.prompts import Choice, Question, expand
 from srwizard.resolve import has_global_skip, resolved_training
 from srwizard.states import memory, model, output

@@ -5,9 +5,9 @@ from dataclasses import replace
 from typing import Literal, get_args, get_origin
 
 from srwizard.answers import TrainingAnswers, key_problem, training_defaults
+from srwizard.base.i18n import translate as _
 from srwizard.conversation import Conversation, Maker
 from srwizard.dataset import chosen_dataset
-from srwizard.i18n import translate as _
 from srwizard.models.catalog import card
 from srwizard.prompts import Choice, Question
 from srwizard.resolve import resolved_training

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import settings
 
-from srwizard import i18n
+from srwizard.base import i18n
 from tests.nvml.world import nvml_library, nvml_world
 
 __all__ = ["nvml_library", "nvml_world"]

@@ -19,7 +19,7 @@ from srwizard.answers import (
     training_defaults,
 )
 from srwizard.answers_file import answers_of, json_schema, template_text
-from srwizard.errors import EXIT_USAGE, UsageError
+from srwizard.base.errors import EXIT_USAGE, UsageError
 from srwizard.resolve import resolved_training
 from tests.configs import run_config
 

@@ -10,7 +10,7 @@ import pytest
 
 from srwizard import comparing, runconfig
 from srwizard.answers import TrainingAnswers
-from srwizard.errors import UsageError
+from srwizard.base.errors import UsageError
 from srwizard.runconfig import RunModel
 from tests.configs import MADE_UP_DATA, run_config
 from tests.e2e.terminal import PROGRAM

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from srwizard import i18n, reference
+from srwizard import reference
+from srwizard.base import i18n
 from srwizard.train.failure_kinds import CATALOGUE
 
 ROOT = Path(__file__).parent.parent

@@ -12,7 +12,7 @@ from typing import IO
 
 import pytest
 
-from srwizard import files
+from srwizard.base import files
 
 FULL_DISK = """
 import resource, sys

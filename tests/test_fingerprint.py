@@ -9,9 +9,9 @@ import h5py
 import numpy as np
 import pytest
 
+from srwizard.base.errors import DatasetError
 from srwizard.data.fingerprint import BLOCK_BYTES, NPY_BLOCKS, fingerprint
 from srwizard.data.layout import LEVELS, SPLITS, scan
-from srwizard.errors import DatasetError
 from srwizard.runconfig import verify_dataset
 from tests.configs import data_of, run_config
 from tests.datasets import write_dataset

@@ -15,9 +15,9 @@ from babel.messages.extract import extract_from_dir
 from babel.messages.mofile import read_mo
 from babel.messages.pofile import read_po
 
-from srwizard import i18n
+from srwizard.base import i18n
+from srwizard.base.i18n import translate
 from srwizard.devices import GPU
-from srwizard.i18n import translate
 from srwizard.states.devices import gpu_text
 
 ROOT = Path(__file__).parent.parent

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from srwizard.columns import packed, padded, wrapped
+from srwizard.base.text_width import packed, padded, wrapped
 from srwizard.menu_state import Menu
 from srwizard.prompts import Choice
 

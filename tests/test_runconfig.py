@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from srwizard import runconfig, yamlfile
-from srwizard.errors import UsageError
+from srwizard.base.errors import UsageError
 from srwizard.runconfig import FILE_NAME, UNSEALED, RunConfig, RunOutput, seal, write
 from tests.configs import MADE_UP_DATA, run_config
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from srwizard import yamlfile
 from srwizard.answers import parse_answers
-from srwizard.errors import UsageError
+from srwizard.base.errors import UsageError
 from srwizard.yamlfile import Document, parse
 
 YAML_PIECES = [

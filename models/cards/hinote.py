@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from srwizard.i18n import translate as _
+from srwizard.base.i18n import translate as _
 from srwizard.models.card import INTEGER_SCALES, ModelCard, Parameter
 from srwizard.models.cards.limits import head_problems
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from srwizard.i18n import translate as _
+from srwizard.base.i18n import translate as _
 
 
 def head_problems(name: str, width: int, num_heads: Iterable[int]) -> list[str]:

@@ -4,9 +4,9 @@ import json
 
 import click
 
+from srwizard.base.errors import UsageError
+from srwizard.base.i18n import translate as _
 from srwizard.commands.options import command
-from srwizard.errors import UsageError
-from srwizard.i18n import translate as _
 
 
 @command(_("Print an answers file: a template, its schema, or that of an earlier run."))

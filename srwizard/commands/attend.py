@@ -8,9 +8,9 @@ from typing import Any
 
 import click
 
+from srwizard.base.errors import EXIT_INTERRUPTED, InterruptedByUserError, UsageError
+from srwizard.base.i18n import translate as _
 from srwizard.commands.options import Number, command, run_directory
-from srwizard.errors import EXIT_INTERRUPTED, InterruptedByUserError, UsageError
-from srwizard.i18n import translate as _
 
 LOOK_SECONDS = 0.3
 

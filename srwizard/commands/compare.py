@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import click
 from rich.console import Console
 
+from srwizard.base.i18n import translate as _
 from srwizard.commands.options import PATH, as_json_option, command, console
-from srwizard.i18n import translate as _
 
 WITHOUT_A_SCREEN = 10_000
 """Columns."""

@@ -2,8 +2,8 @@
 
 import json
 
+from srwizard.base.i18n import translate as _
 from srwizard.commands.options import as_json_option, command, console
-from srwizard.i18n import translate as _
 
 
 @command(_("Show the GPUs and the CPU, and who is busy on them."))

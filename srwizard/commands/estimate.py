@@ -5,9 +5,9 @@ from pathlib import Path
 
 import click
 
+from srwizard.base.errors import UsageError
+from srwizard.base.i18n import translate as _
 from srwizard.commands.options import PATH, as_json_option, command, console
-from srwizard.errors import UsageError
-from srwizard.i18n import translate as _
 
 
 @command(_("Predict the peak memory of a run; no GPU is needed for it."))

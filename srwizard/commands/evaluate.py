@@ -6,8 +6,8 @@ from typing import Any
 
 import click
 
+from srwizard.base.i18n import translate as _
 from srwizard.commands.options import as_json_option, command, console, run_directory
-from srwizard.i18n import translate as _
 
 
 @command(_("Score a split with a checkpoint, beside bicubic interpolation."))

@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
+from srwizard.base.errors import UsageError
+from srwizard.base.i18n import translate as _
 from srwizard.commands.options import PATH, WholeNumber, as_json_option, command, console
-from srwizard.errors import UsageError
-from srwizard.i18n import translate as _
 
 
 @command(_("List the models, or import published weights."))

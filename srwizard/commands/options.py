@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from srwizard.i18n import translate as _
+from srwizard.base.i18n import translate as _
 
 OPTIONS = _("[OPTIONS]")
 PATH = click.Path(path_type=Path)

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from srwizard.base.errors import EXIT_DATASET, UsageError
+from srwizard.base.i18n import translate as _
 from srwizard.commands.options import PATH, WholeNumber, as_json_option, command, console
-from srwizard.errors import EXIT_DATASET, UsageError
-from srwizard.i18n import translate as _
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -10,8 +10,8 @@ import click
 from rich.console import Group
 from rich.text import Text
 
+from srwizard.base.i18n import translate as _
 from srwizard.commands.options import PATH, as_json_option, command, console
-from srwizard.i18n import translate as _
 
 WATCH_SECONDS = 2.0
 STYLES = {"queued": "blue", "running": "green", "stopping": "green", "completed": "cyan",
@@ -86,7 +86,7 @@ def _as_text(found: Sequence[dict[str, Any]]) -> Group:
 
 def _lines(standing: dict[str, Any], columns: int) -> Iterator[Text]:
     """Yield the lines of one run: its directory, its state, its figures, what to do."""
-    from srwizard.columns import packed, wrapped
+    from srwizard.base.text_width import packed, wrapped
     from srwizard.train.standing import advice, figure_parts, score_lines, state_text
 
     yield Text(standing["run_dir"], style="bold", overflow="fold")

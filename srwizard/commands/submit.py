@@ -4,8 +4,8 @@ from pathlib import Path
 
 import click
 
+from srwizard.base.i18n import translate as _
 from srwizard.commands.options import command, run_directory
-from srwizard.i18n import translate as _
 
 
 @command(_("Hand a frozen run to Slurm, which trains it when its turn has come."))

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from srwizard.base.errors import UsageError
+from srwizard.base.i18n import translate as _
 from srwizard.commands.options import WholeNumber, command, console, run_directory
-from srwizard.errors import UsageError
-from srwizard.i18n import translate as _
 
 if TYPE_CHECKING:
     from srwizard.runconfig import RunConfig
@@ -58,7 +58,7 @@ def train(
     max_restarts: int,
 ) -> None:
     from srwizard import runconfig
-    from srwizard.locks import LockedError, held
+    from srwizard.base.locks import LockedError, held
     from srwizard.train import launch, processes
     from srwizard.train.nodes import JOIN_SECONDS, endpoint_of, nodes_of
 

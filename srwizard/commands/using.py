@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from srwizard.base.i18n import translate as _
 from srwizard.commands.options import PATH, WholeNumber, command, console, run_directory
-from srwizard.i18n import translate as _
 
 if TYPE_CHECKING:
     from srwizard.use.predict import Progress

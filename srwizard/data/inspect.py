@@ -14,12 +14,12 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from srwizard.base.errors import DatasetError
+from srwizard.base.i18n import translate as _
+from srwizard.base.os_errors import reason_of
 from srwizard.data.fields import WHOLE, Field, FloatField
 from srwizard.data.layout import SPLITS, Contents, Layout, Problem, scan
 from srwizard.data.statics import usable_as_inputs
-from srwizard.errors import DatasetError
-from srwizard.i18n import translate as _
-from srwizard.reasons import reason_of
 
 SAMPLED_STEPS = 512
 """At most so many steps of a split have values sampled."""

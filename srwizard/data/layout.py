@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from srwizard.base.i18n import translate as _
+from srwizard.base.os_errors import reason_of
 from srwizard.data.fields import ArrayHeader, Field, HDF5Field, NpyField, read_npy_header
-from srwizard.i18n import translate as _
-from srwizard.reasons import reason_of
 
 # Not imported with the module: the wizard shall not wait for it before it needs it.
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from srwizard import files
+from srwizard.base import files
 from srwizard.data.fields import Field, FloatField
 from srwizard.data.inspect import spread
 from srwizard.data.layout import LEVELS, Contents

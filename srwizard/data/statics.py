@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from srwizard.base.errors import DatasetError
+from srwizard.base.i18n import translate as _
+from srwizard.base.os_errors import reason_of
 from srwizard.data.fields import FloatField, read_npy_header
 from srwizard.data.layout import Contents
-from srwizard.errors import DatasetError
-from srwizard.i18n import translate as _
-from srwizard.reasons import reason_of
 
 LATITUDE = "lat"
 

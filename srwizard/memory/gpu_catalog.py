@@ -7,8 +7,8 @@ where error correction or the driver take their share.
 import difflib
 import re
 
-from srwizard.errors import UsageError
-from srwizard.i18n import translate as _
+from srwizard.base.errors import UsageError
+from srwizard.base.i18n import translate as _
 
 GIB = 2**30
 UNITS = {"M": 1e6, "MB": 1e6, "MIB": 2**20, "G": 1e9, "GB": 1e9, "GIB": 2**30}

@@ -17,10 +17,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from srwizard import files, runconfig
+from srwizard import runconfig
+from srwizard.base import files
+from srwizard.base.errors import InterruptedByUserError, TrainingFailedError, UsageError
+from srwizard.base.i18n import translate as _
 from srwizard.devices import Devices, cpu, find_devices
-from srwizard.errors import InterruptedByUserError, TrainingFailedError, UsageError
-from srwizard.i18n import translate as _
 from srwizard.memory.verdict import Verdict, judge
 from srwizard.runconfig import RunConfig
 from srwizard.train import failures, processes, together

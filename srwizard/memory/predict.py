@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
-from srwizard.errors import SrwizardError, UsageError
-from srwizard.i18n import translate as _
+from srwizard.base.errors import SrwizardError, UsageError
+from srwizard.base.i18n import translate as _
 from srwizard.memory.fit import LINE_AGREEMENT
 from srwizard.memory.resident import BASELINE, MIB, of_process
 from srwizard.runconfig import RunConfig, RunGPU

@@ -15,7 +15,8 @@ from typing import Any
 import psutil
 import torch
 
-from srwizard import files, i18n, runconfig
+from srwizard import runconfig
+from srwizard.base import files, i18n
 from srwizard.data import normalization
 from srwizard.memory import forecast, forecaster
 from srwizard.memory.predict import CUDA_CONTEXT

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from srwizard.answers import Answers, model_parameters
-from srwizard.i18n import translate as _
+from srwizard.base.i18n import translate as _
 from srwizard.models.catalog import ModelCard, cards, problems, resolve_parameters
 
 SMALLEST_PATCH = 8

@@ -3,16 +3,16 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from srwizard.base.errors import UsageError
+from srwizard.base.files import write_text
+from srwizard.base.i18n import language
+from srwizard.base.i18n import translate as _
+from srwizard.base.os_errors import reason_of
+from srwizard.base.sizes_and_times import bytes_text, duration_text
 from srwizard.comparing import METRICS, Comparison, Result
-from srwizard.errors import UsageError
-from srwizard.files import write_text
-from srwizard.i18n import language
-from srwizard.i18n import translate as _
-from srwizard.reasons import reason_of
 from srwizard.report.page import LANGUAGE_TAGS, template
 from srwizard.report.tables import text_of
 from srwizard.train.standing import state_title
-from srwizard.units import bytes_text, duration_text
 
 
 @dataclass(frozen=True)

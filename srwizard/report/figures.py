@@ -8,8 +8,8 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from srwizard.files import write_bytes
-from srwizard.i18n import translate as _
+from srwizard.base.files import write_bytes
+from srwizard.base.i18n import translate as _
 from srwizard.report.breakdown import Breakdown, latitude_figure, month_figure, spectrum_figure
 from srwizard.report.maps import domain_figure, ensemble_figure, sample_figure
 from srwizard.report.plots import figure_style, loss_figure, png, rate_figure, validation_figure

@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Mapping
 from typing import Any
 
-from srwizard.i18n import translate as _
+from srwizard.base.i18n import translate as _
 from srwizard.report.records import Run
 from srwizard.report.tables import Table, text_of
 

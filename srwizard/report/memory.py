@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from srwizard.errors import SrwizardError
-from srwizard.i18n import translate as _
+from srwizard.base.errors import SrwizardError
+from srwizard.base.i18n import translate as _
 from srwizard.report.records import Run
 from srwizard.report.tables import Table, bytes_text, tables_of, text_of
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
-from srwizard.files import write_text
-from srwizard.i18n import language
-from srwizard.i18n import translate as _
+from srwizard.base.files import write_text
+from srwizard.base.i18n import language
+from srwizard.base.i18n import translate as _
 from srwizard.report import dataset, figures, history, sections
 from srwizard.report.memory import memory
 from srwizard.report.records import Run, read_run

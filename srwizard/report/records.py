@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 import yaml
 
-from srwizard import files
-from srwizard.errors import UsageError
-from srwizard.i18n import translate as _
+from srwizard.base import files
+from srwizard.base.errors import UsageError
+from srwizard.base.i18n import translate as _
 
 if TYPE_CHECKING:
     from srwizard.report.breakdown import Breakdown

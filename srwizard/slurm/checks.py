@@ -2,7 +2,7 @@
 
 import re
 
-from srwizard.i18n import translate as _
+from srwizard.base.i18n import translate as _
 from srwizard.slurm import client
 from srwizard.slurm.client import Partition, SlurmError, seconds_of
 

@@ -11,8 +11,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from srwizard.errors import UsageError
-from srwizard.i18n import translate as _
+from srwizard.base.errors import UsageError
+from srwizard.base.i18n import translate as _
 
 LOOK_SECONDS = 5.0
 """How long a look at the queue may take; a controller that is busy, or gone, keeps nobody."""

@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from srwizard import files
-from srwizard.i18n import translate as _
+from srwizard.base import files
+from srwizard.base.i18n import translate as _
 from srwizard.slurm import client
 from srwizard.slurm.client import EndedJob, QueuedJob, SlurmError
 from srwizard.slurm.job import RECORD_FILE, STOP_FILE, log_name

@@ -7,10 +7,10 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from srwizard import files
-from srwizard.errors import EXIT_INTERRUPTED, UsageError
-from srwizard.i18n import translate as _
-from srwizard.reasons import reason_of
+from srwizard.base import files
+from srwizard.base.errors import EXIT_INTERRUPTED, UsageError
+from srwizard.base.i18n import translate as _
+from srwizard.base.os_errors import reason_of
 from srwizard.runconfig import RunConfig, RunSlurm
 from srwizard.slurm.checks import SAVING_SECONDS
 

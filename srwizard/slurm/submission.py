@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from srwizard import runconfig
-from srwizard.errors import UsageError
-from srwizard.i18n import translate as _
+from srwizard.base.errors import UsageError
+from srwizard.base.i18n import translate as _
 from srwizard.runconfig import RunConfig
 from srwizard.slurm import checks, client, following, job
 from srwizard.train import known_runs

@@ -10,9 +10,9 @@ from typing import Any
 from srwizard import runconfig, unasked, yamlfile
 from srwizard.answers import key_problem, known_keys, parse_answers, training_defaults
 from srwizard.answers_file import LEFT_OPEN, answers_of
+from srwizard.base.errors import UsageError
+from srwizard.base.i18n import translate as _
 from srwizard.conversation import Conversation
-from srwizard.errors import UsageError
-from srwizard.i18n import translate as _
 from srwizard.machine import module_of
 from srwizard.models.catalog import card
 from srwizard.resolve import resolve

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from srwizard import files
+from srwizard.base import files
 from srwizard.train.distributed import Place, add_over_ranks
 from srwizard.train.metrics import SUMS
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import torch
 
-from srwizard import files
-from srwizard.errors import TrainingFailedError
-from srwizard.i18n import translate as _
+from srwizard.base import files
+from srwizard.base.errors import TrainingFailedError
+from srwizard.base.i18n import translate as _
 from srwizard.runconfig import RunConfig
 from srwizard.train import checkpoint_files
 from srwizard.train.checkpoint_files import BEST, LAST, NAMES

@@ -8,9 +8,9 @@ import time
 from pathlib import Path
 
 from srwizard import runconfig
-from srwizard.errors import InterruptedByUserError, SrwizardError, UsageError
-from srwizard.i18n import translate as _
-from srwizard.reasons import reason_of
+from srwizard.base.errors import InterruptedByUserError, SrwizardError, UsageError
+from srwizard.base.i18n import translate as _
+from srwizard.base.os_errors import reason_of
 from srwizard.train.identity import identity_of
 from srwizard.train.records import Records
 

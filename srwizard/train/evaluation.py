@@ -6,10 +6,11 @@ import tempfile
 from pathlib import Path
 from typing import Any, Literal
 
-from srwizard import files, runconfig
-from srwizard.errors import InterruptedByUserError, TrainingFailedError, UsageError
-from srwizard.i18n import translate as _
-from srwizard.locks import held
+from srwizard import runconfig
+from srwizard.base import files
+from srwizard.base.errors import InterruptedByUserError, TrainingFailedError, UsageError
+from srwizard.base.i18n import translate as _
+from srwizard.base.locks import held
 from srwizard.runconfig import RunConfig
 from srwizard.train import checkpoint_files, failures, processes
 from srwizard.train.records import now

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from srwizard.i18n import translate as _
+from srwizard.base.i18n import translate as _
 
 PEER_LOST = "peer_lost"
 NODE_LOST = "node_lost"

@@ -13,8 +13,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from srwizard import files
-from srwizard.i18n import translate as _
+from srwizard.base import files
+from srwizard.base.i18n import translate as _
+from srwizard.base.sizes_and_times import megabytes_text
 from srwizard.train import whereabouts
 from srwizard.train.failure_kinds import (
     CATALOGUE,
@@ -28,7 +29,6 @@ from srwizard.train.failure_kinds import (
 )
 from srwizard.train.processes import Ended
 from srwizard.train.records import dry_run_of, now
-from srwizard.units import megabytes_text
 
 FAILURE_FILE = "failure.json"
 RANK_FILES = "failure.rank*.json"

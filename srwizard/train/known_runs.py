@@ -7,7 +7,8 @@ from pathlib import Path
 
 import platformdirs
 
-from srwizard import files, runconfig
+from srwizard import runconfig
+from srwizard.base import files
 
 BELOW = ("*", "runs/*")
 """Where a run directory of the directory one stands in is likely to be."""

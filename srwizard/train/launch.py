@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from srwizard import runconfig, weights
-from srwizard.errors import EXIT_INTERRUPTED, InterruptedByUserError, TrainingFailedError
-from srwizard.i18n import translate as _
+from srwizard.base.errors import EXIT_INTERRUPTED, InterruptedByUserError, TrainingFailedError
+from srwizard.base.i18n import translate as _
 from srwizard.train import (
     checkpoint_files,
     failures,

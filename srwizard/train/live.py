@@ -8,10 +8,10 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from srwizard.columns import packed
-from srwizard.i18n import translate as _
+from srwizard.base.i18n import translate as _
+from srwizard.base.sizes_and_times import bytes_text, duration_text
+from srwizard.base.text_width import packed
 from srwizard.train.figures import Figures
-from srwizard.units import bytes_text, duration_text
 
 FEWEST_BAR_COLUMNS = 6
 MOST_BAR_COLUMNS = 60

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from srwizard import files
+from srwizard.base import files
 
 DIRECTORY = ".nodes"
 BEAT_SECONDS = 2.0

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import psutil
 
-from srwizard.errors import UsageError
-from srwizard.i18n import translate as _
+from srwizard.base.errors import UsageError
+from srwizard.base.i18n import translate as _
 from srwizard.runconfig import RunConfig
 
 ANSWER_SECONDS = 60

@@ -23,12 +23,12 @@ from typing import IO, NoReturn
 
 import psutil
 
+from srwizard.base.errors import EXIT_INTERRUPTED, EXIT_TRAINING, UsageError
+from srwizard.base.i18n import language
+from srwizard.base.i18n import translate as _
+from srwizard.base.os_errors import reason_of
 from srwizard.cgroups import out_of_memory_kills
 from srwizard.devices import cpu
-from srwizard.errors import EXIT_INTERRUPTED, EXIT_TRAINING, UsageError
-from srwizard.i18n import language
-from srwizard.i18n import translate as _
-from srwizard.reasons import reason_of
 from srwizard.runconfig import RunConfig
 from srwizard.train.nodes import Nodes, network_settings, torchrun_options
 from srwizard.train.records import LOG_FILE

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from srwizard import files
+from srwizard.base import files
 from srwizard.train.identity import identity_of
 
 METRICS_FILE = "metrics.jsonl"

@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from srwizard import weights
-from srwizard.i18n import translate as _
+from srwizard.base.i18n import translate as _
 from srwizard.train import averaging, checkpoint, checkpoint_files
 from srwizard.train.checkpoint import BEST, LAST, CheckpointError, DamagedCheckpointError, Progress
 from srwizard.train.distributed import (

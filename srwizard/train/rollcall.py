@@ -12,9 +12,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from srwizard import files
-from srwizard.errors import TrainingFailedError
-from srwizard.i18n import translate as _
+from srwizard.base import files
+from srwizard.base.errors import TrainingFailedError
+from srwizard.base.i18n import translate as _
 from srwizard.runconfig import RunConfig, software_versions
 from srwizard.train.distributed import Place, from_all_ranks, wait_for_all
 

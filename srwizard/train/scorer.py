@@ -8,7 +8,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from srwizard import files, i18n, runconfig
+from srwizard import runconfig
+from srwizard.base import files, i18n
 from srwizard.runconfig import RunConfig
 from srwizard.train import failures
 from srwizard.train.checkpoint import Progress

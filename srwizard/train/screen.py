@@ -11,8 +11,8 @@ import psutil
 from rich.console import Console
 from rich.live import Live
 
-from srwizard.columns import wrapped
-from srwizard.i18n import translate as _
+from srwizard.base.i18n import translate as _
+from srwizard.base.text_width import wrapped
 from srwizard.train.figures import Figures
 from srwizard.train.live import View
 from srwizard.train.records import Records

@@ -21,7 +21,7 @@ from torch.distributed.checkpoint.metadata import Metadata, TensorStorageMetadat
 from torch.distributed.checkpoint.state_dict_loader import load
 from torch.distributed.checkpoint.state_dict_saver import async_save
 
-from srwizard import files
+from srwizard.base import files
 from srwizard.train.checkpoint_files import COMPLETE
 
 REST_FILE = "rest.pt"

@@ -14,8 +14,9 @@ from typing import Any
 import yaml
 
 from srwizard import runconfig
-from srwizard.errors import EXIT_INTERRUPTED, EXIT_MEMORY, UsageError
-from srwizard.i18n import translate as _
+from srwizard.base.errors import EXIT_INTERRUPTED, EXIT_MEMORY, UsageError
+from srwizard.base.i18n import translate as _
+from srwizard.base.sizes_and_times import duration_text
 from srwizard.slurm import following
 from srwizard.slurm.following import Job
 from srwizard.slurm.job import KILLED_BY_USR1
@@ -23,7 +24,6 @@ from srwizard.train import checkpoint_files
 from srwizard.train.identity import whereabouts
 from srwizard.train.live import memory_text, phase_text, score_parts
 from srwizard.train.records import LOG_FILE, STOPPING, Records
-from srwizard.units import duration_text
 
 RUNNING = "running"
 AT_WORK = (RUNNING, STOPPING)

@@ -14,9 +14,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Literal
 
-from srwizard.errors import UsageError
-from srwizard.i18n import translate as _
-from srwizard.reasons import reason_of
+from srwizard.base.errors import UsageError
+from srwizard.base.i18n import translate as _
+from srwizard.base.os_errors import reason_of
 from srwizard.slurm import client, following
 from srwizard.slurm.following import Job
 from srwizard.train.identity import owner_of, whereabouts

@@ -12,8 +12,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from srwizard.errors import UsageError
-from srwizard.i18n import translate as _
+from srwizard.base.errors import UsageError
+from srwizard.base.i18n import translate as _
 from srwizard.runconfig import RunConfig
 
 Event = dict[str, Any]

@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from srwizard import files
+from srwizard.base import files
 
 FILES = ".where.rank*.json"
 WIDTH = 160

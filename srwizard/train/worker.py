@@ -10,9 +10,10 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
 
-from srwizard import i18n, runconfig
-from srwizard.errors import EXIT_INTERRUPTED
-from srwizard.i18n import translate as _
+from srwizard import runconfig
+from srwizard.base import i18n
+from srwizard.base.errors import EXIT_INTERRUPTED
+from srwizard.base.i18n import translate as _
 from srwizard.runconfig import RunConfig
 from srwizard.train import checkpoint_files, failures, trackers
 from srwizard.train.distributed import Place, joined, wait_for_all

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from srwizard import files
-from srwizard.errors import UsageError
-from srwizard.i18n import translate as _
-from srwizard.reasons import reason_of
+from srwizard.base import files
+from srwizard.base.errors import UsageError
+from srwizard.base.i18n import translate as _
+from srwizard.base.os_errors import reason_of
 from srwizard.use.onnx_graph import check_model, missing_package, write_onnx
 from srwizard.use.run import Run
 

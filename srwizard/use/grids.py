@@ -5,11 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from srwizard.base.errors import DatasetError
+from srwizard.base.i18n import translate as _
 from srwizard.data.layout import Contents
 from srwizard.data.prepare.grid import FloatArray, Grid
 from srwizard.data.statics import static_files
-from srwizard.errors import DatasetError
-from srwizard.i18n import translate as _
 
 TOLERANCE_DEGREES = 1e-4
 TOLERANCE_SHARE = 0.01

@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from srwizard import runconfig
+from srwizard.base.errors import DatasetError, UsageError
+from srwizard.base.i18n import translate as _
+from srwizard.base.os_errors import reason_of
 from srwizard.data import normalization
 from srwizard.data.fields import FloatField
 from srwizard.data.fingerprint import fingerprint
@@ -16,9 +19,6 @@ from srwizard.data.layout import Contents, find_statics
 from srwizard.data.normalization import Statistics
 from srwizard.data.prepare.grid import Grid
 from srwizard.data.statics import input_channels, used_files
-from srwizard.errors import DatasetError, UsageError
-from srwizard.i18n import translate as _
-from srwizard.reasons import reason_of
 from srwizard.runconfig import RunConfig
 from srwizard.train.setup import STATISTICS_FILE
 from srwizard.use.grids import grid_of

@@ -11,15 +11,15 @@ from typing import Any
 import cftime
 import numpy as np
 
+from srwizard.base.errors import DatasetError, UsageError
+from srwizard.base.i18n import translate as _
+from srwizard.base.os_errors import reason_of
 from srwizard.data.fields import FloatField
 from srwizard.data.layout import Contents, recognise, scan
 from srwizard.data.prepare.cf import Moment
 from srwizard.data.prepare.grid import Grid
 from srwizard.data.prepare.record import Survey, survey_sources
 from srwizard.data.prepare.source import StepReader, is_zarr
-from srwizard.errors import DatasetError, UsageError
-from srwizard.i18n import translate as _
-from srwizard.reasons import reason_of
 from srwizard.use.grids import grid_of
 from srwizard.use.quantities import Attributes, attributes_in, manifest_of
 

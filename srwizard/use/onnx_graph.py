@@ -10,8 +10,8 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from srwizard.errors import SrwizardError, UsageError
-from srwizard.i18n import translate as _
+from srwizard.base.errors import SrwizardError, UsageError
+from srwizard.base.i18n import translate as _
 
 CONVOLUTIONAL = ("EDSR", "RCAN", "UNet2d")
 """Others depend on the size of the field (attention, Fourier), or draw noise (diffusion)."""

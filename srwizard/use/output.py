@@ -22,16 +22,16 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
-from srwizard import files
+from srwizard.base import files
+from srwizard.base.errors import UsageError
+from srwizard.base.files import sync_directory
+from srwizard.base.i18n import translate as _
+from srwizard.base.os_errors import reason_of
+from srwizard.base.sizes_and_times import bytes_text
 from srwizard.data.fields import FloatField
 from srwizard.data.latching import latching_file
 from srwizard.data.prepare.cf import Moment
 from srwizard.data.prepare.grid import Grid
-from srwizard.errors import UsageError
-from srwizard.files import sync_directory
-from srwizard.i18n import translate as _
-from srwizard.reasons import reason_of
-from srwizard.units import bytes_text
 from srwizard.use.grids import unwrapped
 from srwizard.use.quantities import difference_units
 

@@ -12,10 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from srwizard import __version__
+from srwizard.base.errors import DatasetError, InterruptedByUserError, UsageError
+from srwizard.base.i18n import translate as _
 from srwizard.data.fields import FloatField
 from srwizard.data.prepare.grid import Grid
-from srwizard.errors import DatasetError, InterruptedByUserError, UsageError
-from srwizard.i18n import translate as _
 from srwizard.use.grids import refined
 from srwizard.use.inputs import Input
 from srwizard.use.output import Description, Partial, layers_of

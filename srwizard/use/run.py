@@ -12,11 +12,11 @@ import torch
 from torch import Tensor, nn
 
 from srwizard import runconfig
+from srwizard.base.errors import DoesNotFitError, UsageError
+from srwizard.base.i18n import translate as _
 from srwizard.data.fields import FloatField
 from srwizard.data.gaps import NearestFill
 from srwizard.data.prepare.grid import Grid
-from srwizard.errors import DoesNotFitError, UsageError
-from srwizard.i18n import translate as _
 from srwizard.runconfig import RunConfig
 from srwizard.train.inference import apply_network
 from srwizard.train.records import METRICS_FILE, Records, read_events

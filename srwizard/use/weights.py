@@ -8,8 +8,8 @@ from typing import Any, Literal
 import torch
 from torch import nn
 
-from srwizard.errors import UsageError
-from srwizard.i18n import translate as _
+from srwizard.base.errors import UsageError
+from srwizard.base.i18n import translate as _
 from srwizard.runconfig import RunConfig
 from srwizard.train import checkpoint, checkpoint_files
 from srwizard.train.checkpoint import BEST, LAST, CheckpointError, DamagedCheckpointError

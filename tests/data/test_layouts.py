@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from scipy.io import netcdf_file
 
+from srwizard.base.errors import DatasetError
 from srwizard.data import inspect as inspection
 from srwizard.data.inspect import (
     describe_problems,
@@ -24,7 +25,6 @@ from srwizard.data.inspect import (
     spread,
 )
 from srwizard.data.layout import LEVELS, SPLITS, scan
-from srwizard.errors import DatasetError
 from tests.datasets import land_mask, write_dataset
 
 Layout = Literal["npy", "h5", "nc"]

@@ -20,6 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from srwizard.base.errors import DatasetError, UsageError
 from srwizard.data.layout import scan
 from srwizard.data.prepare import parse_split, prepare
 from srwizard.data.prepare.grid import (
@@ -31,7 +32,6 @@ from srwizard.data.prepare.grid import (
 )
 from srwizard.data.prepare.manifest import Manifest
 from srwizard.data.prepare.target import staged_directory
-from srwizard.errors import DatasetError, UsageError
 
 SAMPLES = Path(iris_sample_data.__file__).parent / "sample_data"
 OSTIA = SAMPLES / "ostia_monthly.nc"
@@ -660,7 +660,7 @@ FULL_DISK_RUN = """
 import resource, sys
 from pathlib import Path
 from srwizard.data.prepare import prepare
-from srwizard.errors import UsageError
+from srwizard.base.errors import UsageError
 
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[3]), int(sys.argv[3])))
 for fmt in ("npy", "h5", "nc"):

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from srwizard.base.errors import DatasetError, UsageError
 from srwizard.data.prepare import (
     Selection,
     parse_depths,
@@ -26,7 +27,6 @@ from srwizard.data.prepare.cf import Moment
 from srwizard.data.prepare.grid import Grid
 from srwizard.data.prepare.selection import window_of
 from srwizard.data.prepare.units import conversion
-from srwizard.errors import DatasetError, UsageError
 from tests.data.test_prepare import (
     NEMO,
     every_field,

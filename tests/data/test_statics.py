@@ -7,11 +7,11 @@ import pytest
 import torch
 
 from srwizard import runconfig
+from srwizard.base.errors import DatasetError
 from srwizard.data.inspect import inspect
 from srwizard.data.layout import scan
 from srwizard.data.samples import Key
 from srwizard.data.statics import input_channels, read_static, relative_areas
-from srwizard.errors import DatasetError
 from tests.datasets import write_dataset
 from tests.train.runs import epochs, freeze, set_up_only, trained
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import yaml
 
-from srwizard.locks import held
+from srwizard.base.locks import held
 from tests.e2e.conftest import Open, Run
 from tests.e2e.terminal import CTRL_C, CTRL_U, DOWN, ENTER
 from tests.e2e.walk import Walk

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from srwizard.errors import UsageError
+from srwizard.base.errors import UsageError
 from srwizard.memory.gpu_catalog import CAPACITY_GIB, capacity
 
 

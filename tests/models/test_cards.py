@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from srwizard.errors import UsageError
+from srwizard.base.errors import UsageError
 from srwizard.models import build, catalog
 from srwizard.models.cards import BUILT_IN, edsr
 from srwizard.models.catalog import ModelCard, Parameter, card, cards, problems, resolve_parameters

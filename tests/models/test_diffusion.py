@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from srwizard.errors import UsageError
+from srwizard.base.errors import UsageError
 from srwizard.models import build, load_reference, set_gradient_checkpointing
 from srwizard.models.diffusion import (
     DiffusionModel,

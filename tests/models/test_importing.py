@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from srwizard import weights as weights_file
-from srwizard.errors import UsageError
+from srwizard.base.errors import UsageError
 from srwizard.models import build
 from srwizard.models.importing import (
     import_weights,

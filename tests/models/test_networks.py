@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch._subclasses import FakeTensorMode
 from torch.nn import functional
 
-from srwizard.errors import UsageError
+from srwizard.base.errors import UsageError
 from srwizard.models import build, load_reference, set_gradient_checkpointing
 from srwizard.models.global_skip import GlobalSkip
 from srwizard.models.padding import pad_to_multiple

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from made_up_run import CONFIG, DRY_RUN, EVENTS
 
-from srwizard import i18n
+from srwizard.base import i18n
 
 BuildRun = Callable[..., Path]
 

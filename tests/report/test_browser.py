@@ -13,7 +13,7 @@ import pytest
 from made_up_run import sample_arrays
 from matplotlib.image import imread
 
-from srwizard import i18n
+from srwizard.base import i18n
 from srwizard.report import write_report
 
 CHROMIUM = shutil.which("chromium")

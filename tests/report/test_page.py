@@ -14,8 +14,8 @@ import pytest
 import yaml
 from made_up_run import CONFIG, EVENTS, TEST_EVENT, breakdown_arrays, epoch_event, sample_arrays
 
-from srwizard import i18n
-from srwizard.errors import UsageError
+from srwizard.base import i18n
+from srwizard.base.errors import UsageError
 from srwizard.report import write_report
 from srwizard.report.breakdown import Breakdown
 

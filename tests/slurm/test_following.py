@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from srwizard.errors import UsageError
+from srwizard.base.errors import UsageError
 from srwizard.slurm import following
 from srwizard.train.standing import advice, standing_of, state_text
 from srwizard.train.stopping import request_stop

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from srwizard import files
+from srwizard.base import files
 from srwizard.train import checkpoint, checkpoint_files
 from srwizard.train.checkpoint import LAST, CheckpointError
 from srwizard.train.failure_kinds import recognise

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from srwizard import files, i18n
+from srwizard.base import files, i18n
 from srwizard.train import failures, processes
 from srwizard.train.failure_kinds import CATALOGUE, KILLED_BY_KERNEL, UNKNOWN, recognise
 from srwizard.train.failures import NonFiniteLossError, collect

@@ -8,7 +8,7 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from srwizard import i18n
+from srwizard.base import i18n
 from srwizard.train import figures as figures_module
 from srwizard.train.checkpoint import Progress
 from srwizard.train.figures import Figures, briefly

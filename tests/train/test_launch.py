@@ -11,7 +11,7 @@ import psutil
 import pytest
 import torch
 
-from srwizard.errors import (
+from srwizard.base.errors import (
     EXIT_INTERRUPTED,
     EXIT_TRAINING,
     InterruptedByUserError,

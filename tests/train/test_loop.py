@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 
-from srwizard.errors import EXIT_INTERRUPTED
+from srwizard.base.errors import EXIT_INTERRUPTED
 from srwizard.runconfig import RunConfig, load, seal, write
 from srwizard.train import checkpoint
 from srwizard.train.checkpoint import LAST, Progress

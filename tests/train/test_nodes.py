@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from srwizard import runconfig
-from srwizard.errors import EXIT_USAGE, UsageError
+from srwizard.base.errors import EXIT_USAGE, UsageError
 from srwizard.train.nodes import Nodes, nodes_of
 from srwizard.train.processes import as_typed
 from tests.datasets import write_dataset

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import torch
 
+from srwizard.base.errors import EXIT_INTERRUPTED
 from srwizard.data.samples import Key
-from srwizard.errors import EXIT_INTERRUPTED
 from srwizard.runconfig import load
 from srwizard.train.ensembles import ensemble_sums
 from srwizard.train.launch import launch

@@ -20,7 +20,7 @@ from torch import nn
 
 from srwizard import models, runconfig
 from srwizard.answers import TrainingAnswers
-from srwizard.errors import UsageError
+from srwizard.base.errors import UsageError
 from srwizard.models.catalog import cards
 from srwizard.train import checkpoint, checkpoint_files, processes, sharded_checkpoint
 from srwizard.train.checkpoint import LAST, DamagedCheckpointError

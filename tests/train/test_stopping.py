@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from srwizard.errors import UsageError
+from srwizard.base.errors import UsageError
 from srwizard.train.identity import boot_id, identity_of, start_of, whereabouts
 from srwizard.train.records import now
 from srwizard.train.standing import standing_of, state_text

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from srwizard.errors import UsageError
+from srwizard.base.errors import UsageError
 from srwizard.runconfig import RunConfig
 from srwizard.train import trackers
 from srwizard.train.launch import launch

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from srwizard import load_run, models
-from srwizard.errors import SrwizardError, UsageError
+from srwizard.base.errors import SrwizardError, UsageError
 from srwizard.use import onnx_graph
 from srwizard.use.export import export
 from tests.use.conftest import Command

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from srwizard import Run, load_run
-from srwizard.errors import DatasetError, UsageError
+from srwizard.base.errors import DatasetError, UsageError
 from srwizard.use.run import tile_side
 from tests.configs import run_config
 from tests.datasets import land_mask

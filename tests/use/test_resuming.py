@@ -12,7 +12,7 @@ import pytest
 import xarray as xr
 
 from srwizard import load_run
-from srwizard.errors import UsageError
+from srwizard.base.errors import UsageError
 from srwizard.use import output
 from srwizard.use.inputs import open_input
 from srwizard.use.predict import predict

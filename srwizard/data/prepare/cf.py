@@ -12,8 +12,8 @@ import cftime
 import numpy as np
 import xarray as xr
 
-from srwizard.errors import DatasetError
-from srwizard.i18n import translate as _
+from srwizard.base.errors import DatasetError
+from srwizard.base.i18n import translate as _
 
 TIME_NAMES = {"time", "t", "time_counter", "record", "date", "step"}
 LATITUDE_UNITS = {

@@ -13,6 +13,9 @@ from pathlib import Path
 from typing import get_args
 
 from srwizard import __version__
+from srwizard.base.errors import DatasetError, UsageError
+from srwizard.base.files import write_json
+from srwizard.base.i18n import translate as _
 from srwizard.data.layout import Layout
 from srwizard.data.prepare.grid import cell_weights, divisible_shape
 from srwizard.data.prepare.leakage import leakage_notes
@@ -39,9 +42,6 @@ from srwizard.data.prepare.write import (
     SplitSteps,
     write_statics,
 )
-from srwizard.errors import DatasetError, UsageError
-from srwizard.files import write_json
-from srwizard.i18n import translate as _
 
 Progress = Callable[[str, int, int], None]
 """(stage, done, total); the stages are open (files), then train, valid and test (fields)."""

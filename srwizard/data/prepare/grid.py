@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from srwizard.errors import DatasetError, UsageError
-from srwizard.i18n import translate as _
+from srwizard.base.errors import DatasetError, UsageError
+from srwizard.base.i18n import translate as _
 
 FloatArray = npt.NDArray[np.floating[Any]]
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from srwizard.base.i18n import translate as _
 from srwizard.data.fields import FloatField
-from srwizard.i18n import translate as _
 
 ALIKE = 0.7
 """From this pattern correlation on, half the variance of one field is in the other."""

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from srwizard.base.i18n import translate as _
 from srwizard.data.fields import FloatField
 from srwizard.data.layout import Layout
 from srwizard.data.prepare.leakage import Likeness, SplitLikeness
 from srwizard.data.prepare.statistics import FieldStatistics, SplitStatistics
-from srwizard.i18n import translate as _
 
 LARGEST_PLAUSIBLE_VALUE = 1e15
 """Fill values that a file does not declare are mostly 1e20 or 9.97e36; no ocean field is near."""

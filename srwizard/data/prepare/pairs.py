@@ -11,14 +11,14 @@ from itertools import islice
 import numpy as np
 import numpy.typing as npt
 
-from srwizard import i18n
+from srwizard.base import i18n
+from srwizard.base.errors import UsageError
+from srwizard.base.i18n import translate as _
 from srwizard.data.fields import FloatField
 from srwizard.data.prepare.grid import Window, block_mean
 from srwizard.data.prepare.source import Step, StepReader
 from srwizard.data.prepare.statistics import FieldStatistics
 from srwizard.data.prepare.units import Conversion
-from srwizard.errors import UsageError
-from srwizard.i18n import translate as _
 
 WAITING_PER_JOB = 2
 """How many windows of steps may be read ahead for each process: memory stays bounded."""

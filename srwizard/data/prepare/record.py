@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
+from srwizard.base.errors import DatasetError, UsageError
+from srwizard.base.i18n import translate as _
 from srwizard.data.prepare.cf import Moment, find_level
 from srwizard.data.prepare.grid import Grid
 from srwizard.data.prepare.selection import TimeRange
@@ -16,8 +18,6 @@ from srwizard.data.prepare.source import (
     open_source,
     survey_field,
 )
-from srwizard.errors import DatasetError, UsageError
-from srwizard.i18n import translate as _
 
 _SAME_DATES = {"standard", "gregorian", "proleptic_gregorian"}
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from srwizard.base.errors import DatasetError, UsageError
+from srwizard.base.i18n import translate as _
 from srwizard.data.prepare.cf import Moment
 from srwizard.data.prepare.grid import FloatArray, Grid, Window
-from srwizard.errors import DatasetError, UsageError
-from srwizard.i18n import translate as _
 
 _NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)"
 _RANGE = re.compile(rf"({_NUMBER}):({_NUMBER})")

@@ -12,12 +12,12 @@ from typing import Literal
 import numpy as np
 import xarray as xr
 
+from srwizard.base.errors import DatasetError, UsageError
+from srwizard.base.i18n import translate as _
+from srwizard.base.os_errors import reason_of
 from srwizard.data.fields import FloatField
 from srwizard.data.prepare.cf import Axes, Moment, find_axes, find_coordinate
 from srwizard.data.prepare.grid import FloatArray, Grid, Window
-from srwizard.errors import DatasetError, UsageError
-from srwizard.i18n import translate as _
-from srwizard.reasons import reason_of
 
 WINDOW_BYTES = 64 * 2**20
 """Most bytes of one variable that are decoded at a time."""

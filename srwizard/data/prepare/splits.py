@@ -4,13 +4,13 @@ import math
 from collections.abc import Mapping
 from fractions import Fraction
 
+from srwizard.base.errors import DatasetError, UsageError
+from srwizard.base.i18n import translate as _
 from srwizard.data.layout import SPLITS
 from srwizard.data.prepare.manifest import FieldTally, PreparedSplit
 from srwizard.data.prepare.record import Survey
 from srwizard.data.prepare.statistics import SplitStatistics
 from srwizard.data.prepare.write import SplitSteps
-from srwizard.errors import DatasetError, UsageError
-from srwizard.i18n import translate as _
 
 Split = tuple[float, float, float]
 

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
+from srwizard.base.errors import DatasetError, UsageError
+from srwizard.base.i18n import translate as _
 from srwizard.data.fields import FloatField
 from srwizard.data.prepare.grid import Grid, block_mean
 from srwizard.data.prepare.pairs import Recipe
 from srwizard.data.prepare.record import survey_sources
 from srwizard.data.prepare.source import StepReader
-from srwizard.errors import DatasetError, UsageError
-from srwizard.i18n import translate as _
 
 
 @dataclass(frozen=True)

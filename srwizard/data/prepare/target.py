@@ -7,11 +7,11 @@ from pathlib import Path
 
 import filelock
 
+from srwizard.base.errors import UsageError
+from srwizard.base.files import sync_directory
+from srwizard.base.i18n import translate as _
+from srwizard.base.os_errors import reason_of
 from srwizard.data.layout import SPLITS
-from srwizard.errors import UsageError
-from srwizard.files import sync_directory
-from srwizard.i18n import translate as _
-from srwizard.reasons import reason_of
 
 MANIFEST_NAME = "manifest.json"
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from srwizard.base.errors import DatasetError, UsageError
+from srwizard.base.i18n import translate as _
 from srwizard.data.fields import FloatField
-from srwizard.errors import DatasetError, UsageError
-from srwizard.i18n import translate as _
 
 # Per quantity: how it is spelt -> what one is in the base unit, and where its zero lies there.
 _QUANTITIES: tuple[dict[str, tuple[float, float]], ...] = (

@@ -27,7 +27,8 @@ def module() -> tuple[str, list[str]]:
 
 def rehearse(run_dir: Path, out_dir: Path, *capacities: int) -> None:
     """Write what the rehearsal would, with the peak of the stand-in."""
-    from srwizard import files, runconfig
+    from srwizard import runconfig
+    from srwizard.base import files
 
     run = runconfig.load(run_dir)
     peaks = json.loads(os.environ["STAND_IN_PEAKS"])

@@ -15,10 +15,10 @@ from pathlib import Path
 
 import filelock
 
-from srwizard import files
-from srwizard.errors import UsageError
-from srwizard.i18n import translate as _
-from srwizard.reasons import reason_of
+from srwizard.base import files
+from srwizard.base.errors import UsageError
+from srwizard.base.i18n import translate as _
+from srwizard.base.os_errors import reason_of
 
 
 class LockedError(UsageError):

@@ -3,8 +3,8 @@
 import errno
 import re
 
-from srwizard.i18n import N_
-from srwizard.i18n import translate as _
+from srwizard.base.i18n import N_
+from srwizard.base.i18n import translate as _
 
 _OF_THE_SYSTEM = {
     errno.EPERM: N_("operation not permitted"),

@@ -1,0 +1,1 @@
+"""What every other package may use: languages, errors, whole files, locks, text width."""
