@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from bench.reference_forms import plain_fno2d, plain_swinir
 from srwizard.base.sizes_and_times import bytes_text
-from srwizard.devices import fast_bfloat16
+from srwizard.hardware.devices import fast_bfloat16
 from srwizard.memory.tracker import StorageTracker
 from srwizard.models import build, set_gradient_checkpointing
 from srwizard.train.processes import allocator_settings

@@ -17,7 +17,7 @@ from srwizard.answers import parse_answers
 from srwizard.base.errors import UsageError
 from srwizard.base.i18n import translate as _
 from srwizard.base.sizes_and_times import bytes_text
-from srwizard.devices import find_devices
+from srwizard.hardware.devices import find_devices
 from srwizard.memory import fit
 from srwizard.memory.gpu_catalog import capacity
 from srwizard.memory.measure import cpu_capacity

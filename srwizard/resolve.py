@@ -20,7 +20,7 @@ from srwizard.data.fingerprint import fingerprint
 from srwizard.data.layout import scan
 from srwizard.data.statics import used_files
 from srwizard.dataset import chosen_dataset, chosen_variables
-from srwizard.devices import find_devices
+from srwizard.hardware.devices import find_devices
 from srwizard.models.catalog import card
 from srwizard.prompts import expand
 from srwizard.runconfig import RunConfig

@@ -15,8 +15,8 @@ from srwizard.base.i18n import translate as _
 from srwizard.base.sizes_and_times import megabytes_text
 from srwizard.conversation import Conversation
 from srwizard.dataset import chosen_dataset, chosen_variables
-from srwizard.devices import find_devices
 from srwizard.failure_remedies import remedies_for
+from srwizard.hardware.devices import find_devices
 from srwizard.memory.forecast import Forecast, forecasts
 from srwizard.memory.measure import FILE_NAME
 from srwizard.memory.outlook import (

@@ -6,7 +6,7 @@ from srwizard.answers import key_problem
 from srwizard.base.i18n import translate as _
 from srwizard.conversation import Conversation
 from srwizard.dataset import chosen_dataset, chosen_variables
-from srwizard.devices import fast_bfloat16
+from srwizard.hardware.devices import fast_bfloat16
 from srwizard.prompts import Choice, Question
 
 

@@ -14,7 +14,7 @@ from srwizard.base.i18n import translate as _
 from srwizard.base.sizes_and_times import bytes_text
 from srwizard.conversation import Conversation, Maker
 from srwizard.dataset import chosen_dataset, chosen_variables
-from srwizard.devices import find_devices
+from srwizard.hardware.devices import find_devices
 from srwizard.memory.forecast import begin, known
 from srwizard.models.catalog import (
     ModelCard,

@@ -8,8 +8,8 @@ from types import SimpleNamespace
 import psutil
 import pytest
 
-from srwizard import cgroups
-from srwizard.devices import cpu, fast_bfloat16
+from srwizard.hardware import cgroups
+from srwizard.hardware.devices import cpu, fast_bfloat16
 
 GIB = 2**30
 WHOLE_MACHINE = SimpleNamespace(total=64 * GIB, available=48 * GIB)

@@ -17,7 +17,7 @@ from babel.messages.pofile import read_po
 
 from srwizard.base import i18n
 from srwizard.base.i18n import translate
-from srwizard.devices import GPU
+from srwizard.hardware.devices import GPU
 from srwizard.states.devices import gpu_text
 
 ROOT = Path(__file__).parent.parent

@@ -9,7 +9,7 @@ from srwizard.commands.options import as_json_option, command, console
 @command(_("Show the GPUs and the CPU, and who is busy on them."))
 @as_json_option
 def gpus(as_json: bool) -> None:
-    from srwizard.devices import devices_json, find_devices
+    from srwizard.hardware.devices import devices_json, find_devices
     from srwizard.states.devices import devices_table
 
     found = find_devices()

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
 
-from srwizard.devices import fast_bfloat16
+from srwizard.hardware.devices import fast_bfloat16
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from typing import Any
 import platformdirs
 
 from srwizard.base import files
-from srwizard.devices import cpu
+from srwizard.hardware.devices import cpu
 from srwizard.runconfig import RunConfig
 from srwizard.train.processes import end_with_parent
 

@@ -21,7 +21,7 @@ from srwizard import runconfig
 from srwizard.base import files
 from srwizard.base.errors import InterruptedByUserError, TrainingFailedError, UsageError
 from srwizard.base.i18n import translate as _
-from srwizard.devices import Devices, cpu, find_devices
+from srwizard.hardware.devices import Devices, cpu, find_devices
 from srwizard.memory.verdict import Verdict, judge
 from srwizard.runconfig import RunConfig
 from srwizard.train import failures, processes, together

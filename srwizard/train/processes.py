@@ -27,8 +27,8 @@ from srwizard.base.errors import EXIT_INTERRUPTED, EXIT_TRAINING, UsageError
 from srwizard.base.i18n import language
 from srwizard.base.i18n import translate as _
 from srwizard.base.os_errors import reason_of
-from srwizard.cgroups import out_of_memory_kills
-from srwizard.devices import cpu
+from srwizard.hardware.cgroups import out_of_memory_kills
+from srwizard.hardware.devices import cpu
 from srwizard.runconfig import RunConfig
 from srwizard.train.nodes import Nodes, network_settings, torchrun_options
 from srwizard.train.records import LOG_FILE

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from srwizard import cgroups
+from srwizard.hardware import cgroups
 
 MIB = 2**20
 

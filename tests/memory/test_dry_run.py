@@ -18,7 +18,7 @@ import psutil
 import pytest
 
 from srwizard.base.errors import InterruptedByUserError, TrainingFailedError, UsageError
-from srwizard.devices import CPU, Devices
+from srwizard.hardware.devices import CPU, Devices
 from srwizard.memory import measure, rehearsal
 from srwizard.memory.measure import DryRun, cpu_capacity, dry_run
 from srwizard.memory.predict import CUDA_CONTEXT

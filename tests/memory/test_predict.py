@@ -15,7 +15,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 
 from bench.memory import compare, make_run, write_dataset
 from srwizard.base.errors import UsageError
-from srwizard.devices import fast_bfloat16
+from srwizard.hardware.devices import fast_bfloat16
 from srwizard.memory import kernels
 from srwizard.memory.gpu_catalog import capacity
 from srwizard.memory.imitation import FakeLoader, Imitation

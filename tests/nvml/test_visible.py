@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import pytest
 
-from srwizard import nvml
-from srwizard.devices import find_devices
-from srwizard.nvml import GPU, PartitionedGPU, Seen
+from srwizard.hardware import nvml
+from srwizard.hardware.devices import find_devices
+from srwizard.hardware.nvml import GPU, PartitionedGPU, Seen
 from tests.nvml.conftest import Look, numbers
 from tests.nvml.world import (
     FUNCTION_NOT_FOUND,

@@ -8,9 +8,9 @@ from typing import Any
 
 import psutil
 
-from srwizard import cgroups, nvml
 from srwizard.base.i18n import translate as _
-from srwizard.nvml import GPU, Fault, GPUProcess, PartitionedGPU, Seen
+from srwizard.hardware import cgroups, nvml
+from srwizard.hardware.nvml import GPU, Fault, GPUProcess, PartitionedGPU, Seen
 
 __all__ = ["CPU", "GPU", "Devices", "Fault", "GPUProcess", "PartitionedGPU", "find_devices"]
 
