@@ -43,8 +43,8 @@ bench-zoo: $(STAMP)
 
 docs: $(STAMP)
 	$(BIN)/python -m srwizard.diagram > docs/states.md
-	$(BIN)/python -m srwizard.reference en > docs/answers.md
-	$(BIN)/python -m srwizard.reference zh > docs/zh/answers.md
+	$(BIN)/python -m srwizard.settings.reference en > docs/answers.md
+	$(BIN)/python -m srwizard.settings.reference zh > docs/zh/answers.md
 
 site: $(STAMP)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict

@@ -18,8 +18,8 @@ import torch
 from bench._cluster import Cluster, Job, Link, epoch_seconds, ring_seconds
 from bench._ranks import LARGE, timed
 from bench.loader import write_dataset
-from srwizard import runconfig, yamlfile
-from srwizard.runconfig import RunConfig
+from srwizard.settings import run_config, yaml_file
+from srwizard.settings.run_config import RunConfig
 from srwizard.train import resuming
 from srwizard.train.checkpoint import LAST
 from srwizard.train.distributed import Place
@@ -69,7 +69,7 @@ def freeze(work: Path, name: str, model: dict[str, Any], **sections: dict[str, A
         **sections,
     }
     file = work / f"{name}.yaml"
-    file.write_text(yamlfile.dump(answers), encoding="utf-8")
+    file.write_text(yaml_file.dump(answers), encoding="utf-8")
     command = [sys.executable, "-m", "srwizard", "--answers", str(file), "--stop-after", "frozen"]
     ended = subprocess.run(command, capture_output=True, text=True, env=_environment())
     if ended.returncode:
@@ -87,7 +87,7 @@ def one_process(work: Path, workers: int) -> tuple[list[Parts], Check]:
         memory={"use_amp": False, "gradient_checkpointing": False, "patch_size": None},
     )
     torch.set_num_threads(1)
-    run = runconfig.load(run_dir)
+    run = run_config.load(run_dir)
     alone = run.training.model_copy(update={"num_workers": 0})
     training = _made_ready(run, run_dir)
     reader = _made_ready(run.model_copy(update={"training": alone}), run_dir)
@@ -114,7 +114,7 @@ def one_process(work: Path, workers: int) -> tuple[list[Parts], Check]:
 
 
 def _made_ready(run: RunConfig, run_dir: Path) -> Training:
-    contents = runconfig.verify_dataset(run)
+    contents = run_config.verify_dataset(run)
     found = load_statistics(run, run_dir, contents)
     return set_up(run, contents, found, Place(0, 1, torch.device("cpu")))
 

@@ -19,7 +19,7 @@ from typing import Any
 import torch
 import torch.distributed as dist
 
-from srwizard import runconfig
+from srwizard.settings import run_config
 from srwizard.train.distributed import Place, from_all_ranks
 from srwizard.train.loop import epoch_steps, optimizer_step
 from srwizard.train.order import Step
@@ -55,8 +55,8 @@ def steps(place: Place, run_dir: Path) -> dict[str, Any]:
 
     All ranks compute at once, so that they share cores and memory in both.
     """
-    run = runconfig.load(run_dir)
-    contents = runconfig.verify_dataset(run)
+    run = run_config.load(run_dir)
+    contents = run_config.verify_dataset(run)
     training = set_up(run, contents, load_statistics(run, run_dir, contents), place)
     alone = replace(
         training,

@@ -19,15 +19,15 @@ from typing import Any
 
 import numpy as np
 
-from srwizard import runconfig
-from srwizard.answers import TrainingAnswers
 from srwizard.data.fingerprint import fingerprint
 from srwizard.data.layout import SPLITS, scan
 from srwizard.memory.measure import DryRun, dry_run
 from srwizard.memory.predict import Prediction, predict
 from srwizard.memory.resident import MIB
 from srwizard.models.catalog import card, cards, resolve_parameters
-from srwizard.runconfig import RunConfig
+from srwizard.settings import run_config
+from srwizard.settings.answers import TrainingAnswers
+from srwizard.settings.run_config import RunConfig
 
 SCALE = 4
 HR_SHAPE = (256, 512)
@@ -212,9 +212,9 @@ def make_run(root: Path, run_dir: Path, model: str, changes: dict[str, Any]) -> 
             "fingerprint": fingerprint(contents, list(VARIABLES)),
         }
     )
-    run = run.model_copy(update={"data": data, "output": runconfig.RunOutput(dir=str(run_dir))})
+    run = run.model_copy(update={"data": data, "output": run_config.RunOutput(dir=str(run_dir))})
     run_dir.mkdir()
-    runconfig.write(runconfig.seal(run), run_dir)
+    run_config.write(run_config.seal(run), run_dir)
     return run
 
 
@@ -230,7 +230,7 @@ def unsealed_run(
     return RunConfig(
         created="",
         language="en",
-        data=runconfig.RunData(
+        data=run_config.RunData(
             root="",
             layout="npy",
             variables=list(VARIABLES),
@@ -240,8 +240,8 @@ def unsealed_run(
             steps={split: STEPS[split] for split in SPLITS},
             fingerprint={},
         ),
-        output=runconfig.RunOutput(dir=""),
-        model=runconfig.RunModel(
+        output=run_config.RunOutput(dir=""),
+        model=run_config.RunModel(
             name=model,
             params=resolve_parameters(card(model), params),
             in_channels=len(VARIABLES),
@@ -253,15 +253,15 @@ def unsealed_run(
             grad_accumulation=settings["grad_accumulation"],
             num_workers=settings.get("num_workers", 0),
         ),
-        devices=runconfig.RunDevices(
+        devices=run_config.RunDevices(
             gpus=[], processes=settings["processes"], nodes=1, backend="gloo"
         ),
-        memory=runconfig.RunMemory(
+        memory=run_config.RunMemory(
             use_amp=settings.get("use_amp", False),
             gradient_checkpointing=settings.get("gradient_checkpointing", False),
             patch_size=settings.get("patch_size"),
         ),
-        software=runconfig.software_versions(),
+        software=run_config.software_versions(),
     )
 
 

@@ -22,10 +22,10 @@ from typing import Any
 import iris_sample_data
 import torch
 
-from srwizard import runconfig, yamlfile
 from srwizard.base.sizes_and_times import bytes_text
 from srwizard.memory.tracker import StorageTracker
 from srwizard.models.catalog import ModelCard, cards
+from srwizard.settings import run_config, yaml_file
 from srwizard.train.distributed import Place
 from srwizard.train.loop import Callbacks, epoch_steps, optimizer_step
 from srwizard.train.loop import train as training_loop
@@ -127,7 +127,7 @@ def train(model: ModelCard, dataset: Dataset, work: Path) -> Row:
     if not (run_dir / "run.yaml").exists():
         root = prepare(dataset, work)
         file = work / dataset.name / f"{model.name}.yaml"
-        file.write_text(yamlfile.dump(answers(model, dataset, root, run_dir)), encoding="utf-8")
+        file.write_text(yaml_file.dump(answers(model, dataset, root, run_dir)), encoding="utf-8")
         srwizard("--answers", str(file), "--stop-after", "frozen")
     parameters, seconds, peak = step_figures(made_ready(run_dir))
     kept = run_dir / "scores.json"
@@ -139,8 +139,8 @@ def train(model: ModelCard, dataset: Dataset, work: Path) -> Row:
 
 def made_ready(run_dir: Path) -> Training:
     """Set a frozen run up in this process, as its worker would."""
-    run = runconfig.load(run_dir)
-    contents = runconfig.verify_dataset(run)
+    run = run_config.load(run_dir)
+    contents = run_config.verify_dataset(run)
     found = load_statistics(run, run_dir, contents)
     return set_up(run, contents, found, Place(0, 1, torch.device("cpu")))
 

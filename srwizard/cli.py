@@ -110,13 +110,14 @@ def cli(
             )
         _converse(stop_after, detach)
         return
-    from srwizard import machine, yamlfile
+    from srwizard import machine
     from srwizard import session as sessions
-    from srwizard.answers import parse_answers
     from srwizard.conversation import Conversation
     from srwizard.prompts import AnswersFilePrompts
+    from srwizard.settings import yaml_file
+    from srwizard.settings.answers import parse_answers
 
-    document = yamlfile.read(answers, overrides)
+    document = yaml_file.read(answers, overrides)
     session = sessions.new_session()
     session.answers = parse_answers(document)
     prompts = AnswersFilePrompts(document, console)

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from srwizard import runconfig
 from srwizard.base.errors import UsageError
 from srwizard.base.i18n import translate as _
 from srwizard.report.records import settings_of
-from srwizard.runconfig import RunConfig
+from srwizard.settings import run_config
+from srwizard.settings.run_config import RunConfig
 from srwizard.train.launch import test_scores
 from srwizard.train.records import METRICS_FILE, read_events
 from srwizard.train.standing import standing_of
@@ -107,7 +107,7 @@ def compare(paths: Sequence[Path]) -> Comparison:
         UsageError: one is neither, or there are no runs.
     """
     run_dirs = list(dict.fromkeys(found for path in paths for found in _run_dirs(path.absolute())))
-    runs = {run_dir: runconfig.load(run_dir) for run_dir in run_dirs}
+    runs = {run_dir: run_config.load(run_dir) for run_dir in run_dirs}
     settings = {run_dir: settings_of(run.model_dump()) for run_dir, run in runs.items()}
     differing = list(_differing(list(settings.values())))
     results = [
@@ -119,9 +119,9 @@ def compare(paths: Sequence[Path]) -> Comparison:
 
 
 def _run_dirs(path: Path) -> list[Path]:
-    if (path / runconfig.FILE_NAME).is_file():
+    if (path / run_config.FILE_NAME).is_file():
         return [path]
-    found = sorted(config.parent for config in path.glob(f"*/{runconfig.FILE_NAME}"))
+    found = sorted(config.parent for config in path.glob(f"*/{run_config.FILE_NAME}"))
     if not found:
         raise UsageError(
             _("{path} is no run directory, and holds none", path=path),

@@ -5,10 +5,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from srwizard.answers import DevicesAnswers, key_problem
 from srwizard.base.i18n import translate as _
 from srwizard.conversation import Conversation, Maker
 from srwizard.prompts import Choice, Question
+from srwizard.settings.answers import DevicesAnswers, key_problem
 from srwizard.slurm import checks, client
 from srwizard.slurm.client import Partition, SlurmError
 from srwizard.train.nodes import endpoint_problem

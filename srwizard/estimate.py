@@ -12,8 +12,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from srwizard import runconfig, unasked, yamlfile
-from srwizard.answers import parse_answers
+from srwizard import unasked
 from srwizard.base.errors import UsageError
 from srwizard.base.i18n import translate as _
 from srwizard.base.sizes_and_times import bytes_text
@@ -31,7 +30,9 @@ from srwizard.memory.predict import (
 )
 from srwizard.memory.verdict import judge
 from srwizard.resolve import resolve
-from srwizard.runconfig import RunConfig
+from srwizard.settings import run_config, yaml_file
+from srwizard.settings.answers import parse_answers
+from srwizard.settings.run_config import RunConfig
 from srwizard.states.dry_run import verdict_text
 
 
@@ -41,7 +42,7 @@ def frozen_run(path: Path) -> RunConfig:
     Raises:
         UsageError: there is none, it was edited, or it is of another version.
     """
-    return runconfig.load(path.parent if path.name == runconfig.FILE_NAME else path)
+    return run_config.load(path.parent if path.name == run_config.FILE_NAME else path)
 
 
 def run_of_answers(path: Path, overrides: Sequence[str], *, imagined_gpu: bool) -> RunConfig:
@@ -55,7 +56,7 @@ def run_of_answers(path: Path, overrides: Sequence[str], *, imagined_gpu: bool) 
     Raises:
         UsageError, DatasetError, NeedsPersonError: as in the wizard.
     """
-    document = yamlfile.read(path, tuple(overrides))
+    document = yaml_file.read(path, tuple(overrides))
     answers = parse_answers(document)
     amp_is_decided = answers.has("memory.use_amp")
     if imagined_gpu:

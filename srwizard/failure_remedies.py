@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-from srwizard.answers import Answers
 from srwizard.base.i18n import translate as _
 from srwizard.memory.remedies import Remedy
+from srwizard.settings.answers import Answers
 
 
 def remedies_for(kind: str, answers: Answers) -> list[Remedy]:

@@ -14,11 +14,11 @@ from typing import Any
 from rich.text import Text
 from transitions import Machine
 
-from srwizard.answers import SECTIONS
 from srwizard.base.i18n import translate as _
 from srwizard.conversation import Conversation
 from srwizard.prompts import Back
 from srwizard.session import FINAL_STATES, STATES, Session
+from srwizard.settings.answers import SECTIONS
 
 REQUIRED = {"data": "data.root", "output": "output.dir", "model": "model.name"}
 """The answers without which nothing behind their section can go on."""

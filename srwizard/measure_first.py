@@ -9,12 +9,13 @@ from typing import Any
 
 from rich.console import Console
 
-from srwizard import unasked, yamlfile
-from srwizard.answers_file import answers_of
+from srwizard import unasked
 from srwizard.base.errors import DoesNotFitError
 from srwizard.base.i18n import translate as _
 from srwizard.memory.measure import FILE_NAME, dry_run, join_dry_run
-from srwizard.runconfig import RunConfig
+from srwizard.settings import yaml_file
+from srwizard.settings.answers_file import answers_of
+from srwizard.settings.run_config import RunConfig
 from srwizard.states import adjust
 from srwizard.states.dry_run import dry_run_table
 from srwizard.train.nodes import Nodes, endpoint_of
@@ -86,7 +87,7 @@ def _show_remedies(run: RunConfig, run_dir: Path, console: Console) -> None:
     answers.set("output.dir", str(run_dir))
     answers.set("memory.when_tight", "stop")
     conversation = unasked.conversation_of(
-        answers, yamlfile.parse(b"", ""), digests=[run.digest], console=console
+        answers, yaml_file.parse(b"", ""), digests=[run.digest], console=console
     )
     conversation.session.fingerprint = dict(run.data.fingerprint)
     try:

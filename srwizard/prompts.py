@@ -17,7 +17,7 @@ from rich.text import Text
 from srwizard.base.errors import NeedsPersonError, UsageError
 from srwizard.base.i18n import translate as _
 from srwizard.base.text_width import wrapped
-from srwizard.yamlfile import Document
+from srwizard.settings.yaml_file import Document
 
 
 class Back(Exception):  # noqa: N818 - a wish, not an error

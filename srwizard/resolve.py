@@ -3,14 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from srwizard import runconfig, weights
-from srwizard.answers import (
-    Answers,
-    DevicesAnswers,
-    TrainingAnswers,
-    model_parameters,
-    training_defaults,
-)
+from srwizard import weights
 from srwizard.base.errors import DatasetError, UsageError
 from srwizard.base.i18n import language
 from srwizard.base.i18n import translate as _
@@ -23,7 +16,15 @@ from srwizard.dataset import chosen_dataset, chosen_variables
 from srwizard.hardware.devices import find_devices
 from srwizard.models.catalog import card
 from srwizard.prompts import expand
-from srwizard.runconfig import RunConfig
+from srwizard.settings import run_config
+from srwizard.settings.answers import (
+    Answers,
+    DevicesAnswers,
+    TrainingAnswers,
+    model_parameters,
+    training_defaults,
+)
+from srwizard.settings.run_config import RunConfig
 from srwizard.train import trackers
 
 LOADERS_BESIDE_A_GPU = 4
@@ -64,11 +65,11 @@ def has_global_skip(answers: Answers) -> bool:
     return weights.describe(weights.expanded(answers.model.weights)).global_skip
 
 
-def _weights(answers: Answers) -> runconfig.RunWeights | None:
+def _weights(answers: Answers) -> run_config.RunWeights | None:
     if answers.model.weights is None:
         return None
     path = weights.expanded(answers.model.weights)
-    return runconfig.RunWeights(path=str(path), sha256=weights.sha256(path))
+    return run_config.RunWeights(path=str(path), sha256=weights.sha256(path))
 
 
 def _elsewhere(devices: DevicesAnswers) -> dict[str, Any]:
@@ -82,7 +83,7 @@ def _elsewhere(devices: DevicesAnswers) -> dict[str, Any]:
     if devices.launcher == "nodes":
         return given | {"rdzv_endpoint": devices.rdzv_endpoint}
     return given | {
-        "slurm": runconfig.RunSlurm(
+        "slurm": run_config.RunSlurm(
             partition=devices.slurm_partition,
             account=devices.slurm_account,
             time=devices.slurm_time,
@@ -129,7 +130,7 @@ def resolve(
     return RunConfig(
         created="",
         language="zh" if language() == "zh" else "en",
-        data=runconfig.RunData(
+        data=run_config.RunData(
             root=str(summary.root),
             layout=summary.layout,
             variables=names,
@@ -140,8 +141,8 @@ def resolve(
             steps=summary.steps,
             fingerprint=digests,
         ),
-        output=runconfig.RunOutput(dir=str(expand(answers.output.dir or ""))),
-        model=runconfig.RunModel(
+        output=run_config.RunOutput(dir=str(expand(answers.output.dir or ""))),
+        model=run_config.RunModel(
             name=chosen.name,
             params=model_parameters(answers.model),
             in_channels=len(names) + len(answers.data.static_variables),
@@ -150,9 +151,9 @@ def resolve(
             weights=_weights(answers),
         ),
         training=training,
-        devices=runconfig.RunDevices(
+        devices=run_config.RunDevices(
             gpus=[
-                runconfig.RunGPU(index=number, uuid=gpus[number].uuid, name=gpus[number].name)
+                run_config.RunGPU(index=number, uuid=gpus[number].uuid, name=gpus[number].name)
                 for number in answers.devices.gpus
             ],
             **_elsewhere(answers.devices),
@@ -160,12 +161,12 @@ def resolve(
             nodes=answers.devices.nodes,
             backend="nccl" if on_gpus else "gloo",
         ),
-        memory=runconfig.RunMemory(
+        memory=run_config.RunMemory(
             use_amp=answers.memory.use_amp,
             gradient_checkpointing=answers.memory.gradient_checkpointing,
             patch_size=answers.memory.patch_size,
             # With one process there is nobody to share with.
             shard=answers.memory.shard and answers.devices.world_size > 1,
         ),
-        software=runconfig.software_versions(),
+        software=run_config.software_versions(),
     )

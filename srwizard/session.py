@@ -16,11 +16,11 @@ from typing import Any
 import platformdirs
 from pydantic import ValidationError
 
-from srwizard.answers import Answers
 from srwizard.base import files
 from srwizard.base.errors import UsageError
 from srwizard.base.i18n import translate as _
 from srwizard.base.os_errors import reason_of
+from srwizard.settings.answers import Answers
 
 SCHEMA_VERSION = 1
 STATES = (

@@ -109,7 +109,7 @@ def _problem(question: Question, text: str) -> str | None:
 
 def _help(question: Question) -> Iterator[str]:
     # The line that says what the answer does stands above the question already.
-    from srwizard.answers_file import meaning_of
+    from srwizard.settings.answers_file import meaning_of
 
     yield from question.details
     if meaning := meaning_of(question.key, question.default):

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
-from srwizard.answers import SECTIONS, Answers
 from srwizard.conversation import Conversation
 from srwizard.machine import module_of
 from srwizard.prompts import AnswersFilePrompts
 from srwizard.session import Session
-from srwizard.yamlfile import Document
+from srwizard.settings.answers import SECTIONS, Answers
+from srwizard.settings.yaml_file import Document
 
 
 class Passing(Session):

@@ -32,7 +32,7 @@ from srwizard.memory.outlook import (
 from srwizard.memory.remedies import Remedy, Surroundings, apply, remedies
 from srwizard.prompts import Choice, Question
 from srwizard.resolve import resolve
-from srwizard.runconfig import RunConfig
+from srwizard.settings.run_config import RunConfig
 from srwizard.states.diagnose import recorded_failure
 from srwizard.states.frozen import run_directory
 from srwizard.train import checkpoint_files

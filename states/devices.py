@@ -7,13 +7,13 @@ from rich.table import Table
 from rich.text import Text
 
 from srwizard import elsewhere
-from srwizard.answers import key_problem
 from srwizard.base.errors import NeedsPersonError, UsageError
 from srwizard.base.i18n import translate as _
 from srwizard.base.sizes_and_times import bytes_text
 from srwizard.conversation import Conversation
 from srwizard.hardware.devices import GPU, Devices, PartitionedGPU, find_devices
 from srwizard.prompts import Back, Choice, Question
+from srwizard.settings.answers import key_problem
 
 CPU = -1
 """The CPU among the choices; the answers have no GPUs then."""

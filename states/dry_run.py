@@ -3,13 +3,13 @@
 from rich.table import Table
 from rich.text import Text
 
-from srwizard import runconfig
 from srwizard.base.errors import InterruptedByUserError
 from srwizard.base.i18n import translate as _
 from srwizard.base.sizes_and_times import duration_text, megabytes_text
 from srwizard.conversation import Conversation
 from srwizard.memory.forecast import note_step_seconds
 from srwizard.memory.measure import DryRun, dry_run
+from srwizard.settings import run_config
 from srwizard.states.frozen import hold_run, run_directory
 from srwizard.train.failures import phase_text
 
@@ -26,7 +26,7 @@ def run(conversation: Conversation) -> str:
             conversation.save_and_quit()
     if result.step_seconds is not None:
         run_dir = run_directory(conversation)
-        note_step_seconds(runconfig.load(run_dir), result.step_seconds)
+        note_step_seconds(run_config.load(run_dir), result.step_seconds)
     conversation.show(dry_run_table(result))
     return "fits" if result.verdict == "fits" else "short"
 

@@ -4,7 +4,6 @@ from pathlib import Path
 
 from rich.text import Text
 
-from srwizard import runconfig
 from srwizard.base.errors import UsageError
 from srwizard.base.i18n import translate as _
 from srwizard.base.locks import LockedError
@@ -12,7 +11,8 @@ from srwizard.base.os_errors import reason_of
 from srwizard.conversation import Conversation
 from srwizard.prompts import expand
 from srwizard.resolve import resolve
-from srwizard.runconfig import RunConfig
+from srwizard.settings import run_config
+from srwizard.settings.run_config import RunConfig
 from srwizard.states.output import problem_with
 
 
@@ -20,7 +20,7 @@ def run(conversation: Conversation) -> str:
     """Write the run config, unless it is there already; "taken" where somebody is at work there."""
     session = conversation.session
     run_dir = run_directory(conversation)
-    config = runconfig.seal(resolve(conversation, session.answers))
+    config = run_config.seal(resolve(conversation, session.answers))
     _make(run_dir)
     try:
         hold_run(conversation)
@@ -29,24 +29,24 @@ def run(conversation: Conversation) -> str:
             raise
         conversation.show(Text(f"{error.message}\n{error.hint}", style="red"))
         return "taken"
-    present = runconfig.digest_in(run_dir)
+    present = run_config.digest_in(run_dir)
     if present != config.digest:
         problem = problem_with(str(run_dir), session)
         if problem is not None:
             raise UsageError(f"output.dir: {problem}", _("Choose another output.dir."))
         if present is not None:
-            config = config.model_copy(update={"revision": runconfig.load(run_dir).revision + 1})
+            config = config.model_copy(update={"revision": run_config.load(run_dir).revision + 1})
     # Before the file is there: a session killed in between must know it for its own.
     session.digests.append(config.digest)
     session.save()
     if present != config.digest:
         _write(config, run_dir)
-    frozen = runconfig.load(run_dir)
+    frozen = run_config.load(run_dir)
     conversation.show(
         Text(
             _(
                 "Frozen: {path} (revision {revision}, {digest})",
-                path=run_dir / runconfig.FILE_NAME,
+                path=run_dir / run_config.FILE_NAME,
                 revision=frozen.revision,
                 digest=frozen.digest[:19],
             )
@@ -84,7 +84,7 @@ def _make(run_dir: Path) -> None:
 
 def _write(config: RunConfig, run_dir: Path) -> None:
     try:
-        runconfig.write(config, run_dir)
+        run_config.write(config, run_dir)
     except OSError as error:
         raise _unwritable(run_dir, error) from None
 

@@ -2,12 +2,12 @@
 
 from collections.abc import Callable
 
-from srwizard.answers import key_problem
 from srwizard.base.i18n import translate as _
 from srwizard.conversation import Conversation
 from srwizard.dataset import chosen_dataset, chosen_variables
 from srwizard.hardware.devices import fast_bfloat16
 from srwizard.prompts import Choice, Question
+from srwizard.settings.answers import key_problem
 
 
 def run(conversation: Conversation) -> str:

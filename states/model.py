@@ -7,7 +7,6 @@ from typing import Any
 from rich.text import Text
 
 from srwizard import weights
-from srwizard.answers import model_parameters
 from srwizard.base.errors import SrwizardError, UsageError
 from srwizard.base.i18n import N_, language
 from srwizard.base.i18n import translate as _
@@ -28,7 +27,8 @@ from srwizard.models.catalog import (
 from srwizard.models.table import family_title, model_title
 from srwizard.prompts import Choice, Question
 from srwizard.resolve import has_global_skip, resolve
-from srwizard.runconfig import RunConfig
+from srwizard.settings.answers import model_parameters
+from srwizard.settings.run_config import RunConfig
 
 
 def run(conversation: Conversation) -> str:

@@ -4,12 +4,12 @@ import shlex
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from srwizard import runconfig
 from srwizard.base.i18n import translate as _
 from srwizard.base.os_errors import reason_of
 from srwizard.conversation import Conversation
 from srwizard.prompts import Question, expand
 from srwizard.session import Session
+from srwizard.settings import run_config
 from srwizard.states.model import begin_forecasts
 
 
@@ -78,8 +78,8 @@ def _cannot_be_written(directory: Path) -> str | None:
 
 def holds_foreign_run(run_dir: Path, session: Session) -> bool:
     """Tell whether another session's run lies in `run_dir`."""
-    there = (run_dir / runconfig.FILE_NAME).exists()
-    return there and runconfig.digest_in(run_dir) not in session.digests
+    there = (run_dir / run_config.FILE_NAME).exists()
+    return there and run_config.digest_in(run_dir) not in session.digests
 
 
 def _lies_in_dataset(path: Path, session: Session) -> bool:
@@ -99,7 +99,7 @@ def _proposed(session: Session) -> Path:
 def _free(path: Path) -> Path:
     """Return `path`, or `path-2`, … where no run is yet."""
     candidate, number = path, 1
-    while (candidate / runconfig.FILE_NAME).exists():
+    while (candidate / run_config.FILE_NAME).exists():
         number += 1
         candidate = path.with_name(f"{path.name}-{number}")
     return candidate

@@ -4,13 +4,13 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Literal, get_args, get_origin
 
-from srwizard.answers import TrainingAnswers, key_problem, training_defaults
 from srwizard.base.i18n import translate as _
 from srwizard.conversation import Conversation, Maker
 from srwizard.dataset import chosen_dataset
 from srwizard.models.catalog import card
 from srwizard.prompts import Choice, Question
 from srwizard.resolve import resolved_training
+from srwizard.settings.answers import TrainingAnswers, key_problem, training_defaults
 from srwizard.train import trackers
 
 COMMON = ("lr", "batch_size", "normalization")

@@ -3,11 +3,11 @@
 from pathlib import Path
 from typing import Any
 
-from srwizard.answers import TrainingAnswers
 from srwizard.data.fingerprint import fingerprint
 from srwizard.data.inspect import inspect
 from srwizard.data.layout import scan
-from srwizard.runconfig import (
+from srwizard.settings.answers import TrainingAnswers
+from srwizard.settings.run_config import (
     RunConfig,
     RunData,
     RunDevices,

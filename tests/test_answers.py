@@ -9,8 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from srwizard import yamlfile
-from srwizard.answers import (
+from srwizard.base.errors import EXIT_USAGE, UsageError
+from srwizard.resolve import resolved_training
+from srwizard.settings import yaml_file
+from srwizard.settings.answers import (
     SECTIONS,
     Answers,
     key_problem,
@@ -18,9 +20,7 @@ from srwizard.answers import (
     parse_answers,
     training_defaults,
 )
-from srwizard.answers_file import answers_of, json_schema, template_text
-from srwizard.base.errors import EXIT_USAGE, UsageError
-from srwizard.resolve import resolved_training
+from srwizard.settings.answers_file import answers_of, json_schema, template_text
 from tests.configs import run_config
 
 DECISIONS: dict[str, Any] = {
@@ -71,8 +71,8 @@ IMPOSSIBLE: dict[str, list[tuple[Any, str]]] = {
 CASES = [(key, value, words) for key, cases in IMPOSSIBLE.items() for value, words in cases]
 
 
-def document(text: str) -> yamlfile.Document:
-    return yamlfile.parse(text.encode(), "my.yaml")
+def document(text: str) -> yaml_file.Document:
+    return yaml_file.parse(text.encode(), "my.yaml")
 
 
 def refusal(text: str) -> list[str]:
@@ -103,7 +103,7 @@ def test_an_empty_file_leaves_everything_open() -> None:
 
 @pytest.mark.parametrize("key", DECISIONS)
 def test_each_key_is_taken(key: str) -> None:
-    answers = parse_answers(document(yamlfile.dump(nested(key, DECISIONS[key]))))
+    answers = parse_answers(document(yaml_file.dump(nested(key, DECISIONS[key]))))
     assert answers.get(key) == DECISIONS[key]
     assert answers.decided() == nested(key, DECISIONS[key])
 
@@ -117,7 +117,7 @@ def test_a_whole_number_will_do_for_a_rate_but_no_rate_for_a_whole_number() -> N
 
 @pytest.mark.parametrize(("key", "value", "words"), CASES)
 def test_an_impossible_value_is_refused_with_its_place(key: str, value: Any, words: str) -> None:
-    (line,) = refusal(yamlfile.dump(nested(key, value)))
+    (line,) = refusal(yaml_file.dump(nested(key, value)))
     assert line.startswith("my.yaml:")
     assert f": {key}" in line
     assert words in line
@@ -194,11 +194,11 @@ def test_a_long_value_is_shortened() -> None:
 def test_an_override_wins_and_is_named(tmp_path: Path) -> None:
     path = tmp_path / "my.yaml"
     path.write_text("training: {epochs: 5, lr: 0.1}\n")
-    answers = parse_answers(yamlfile.read(path, ("training.epochs=9", "model.name=EDSR")))
+    answers = parse_answers(yaml_file.read(path, ("training.epochs=9", "model.name=EDSR")))
     assert (answers.training.epochs, answers.training.lr) == (9, 0.1)
     assert answers.model.name == "EDSR"
     with pytest.raises(UsageError) as error:
-        parse_answers(yamlfile.read(path, ("training.epochs=0", "training.epoch=1")))
+        parse_answers(yaml_file.read(path, ("training.epochs=0", "training.epoch=1")))
     assert error.value.message.splitlines()[1:] == [
         "  --set training.epochs=0: training.epochs: 0 is too small; at least 1",
         "  --set training.epoch=1: training.epoch: unknown key; did you mean epochs?",
@@ -264,7 +264,7 @@ def test_decisions_survive_being_written(chosen: dict[str, None]) -> None:
     answers = Answers()
     for key in chosen:
         answers.set(key, DECISIONS[key])
-    read = parse_answers(document(yamlfile.dump(answers.decided())))
+    read = parse_answers(document(yaml_file.dump(answers.decided())))
     assert read == answers
     assert read.decided() == answers.decided()
     assert {key for key in DECISIONS if read.has(key)} == chosen.keys()

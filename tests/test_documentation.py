@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from srwizard import reference
 from srwizard.base import i18n
+from srwizard.settings import reference
 from srwizard.train.failure_kinds import CATALOGUE
 
 ROOT = Path(__file__).parent.parent

@@ -12,7 +12,7 @@ import pytest
 from srwizard.base.errors import DatasetError
 from srwizard.data.fingerprint import BLOCK_BYTES, NPY_BLOCKS, fingerprint
 from srwizard.data.layout import LEVELS, SPLITS, scan
-from srwizard.runconfig import verify_dataset
+from srwizard.settings.run_config import verify_dataset
 from tests.configs import data_of, run_config
 from tests.datasets import write_dataset
 

@@ -10,9 +10,9 @@ import yaml
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from srwizard import runconfig, yamlfile
 from srwizard.base.errors import UsageError
-from srwizard.runconfig import FILE_NAME, UNSEALED, RunConfig, RunOutput, seal, write
+from srwizard.settings import run_config, yaml_file
+from srwizard.settings.run_config import FILE_NAME, UNSEALED, RunConfig, RunOutput, seal, write
 from tests.configs import MADE_UP_DATA, run_config
 
 SEALED = seal(run_config())
@@ -34,13 +34,13 @@ def written(values: dict[str, Any], run_dir: Path) -> Path:
     """Put `values` where a run config stands, as an editor would."""
     path = run_dir / FILE_NAME
     path.unlink(missing_ok=True)
-    path.write_text(yamlfile.dump(values), encoding="utf-8")
+    path.write_text(yaml_file.dump(values), encoding="utf-8")
     return run_dir
 
 
 def refusal(run_dir: Path) -> str:
     with pytest.raises(UsageError) as error:
-        runconfig.load(run_dir)
+        run_config.load(run_dir)
     return error.value.message
 
 
@@ -56,7 +56,7 @@ def parent_of(values: dict[str, Any], key: str) -> tuple[dict[str, Any], str]:
 
 def test_what_is_sealed_is_what_is_read(tmp_path: Path) -> None:
     write(SEALED, tmp_path)
-    assert runconfig.load(tmp_path) == SEALED
+    assert run_config.load(tmp_path) == SEALED
 
 
 @given(root=texts, params=st.dictionaries(texts, parameters, max_size=3), lr=st.floats(1e-300, 10))
@@ -72,7 +72,7 @@ def test_whatever_is_in_it_survives_the_file(
     sealed = seal(config)
     (tmp_path / FILE_NAME).unlink(missing_ok=True)
     write(sealed, tmp_path)
-    assert runconfig.load(tmp_path) == sealed
+    assert run_config.load(tmp_path) == sealed
 
 
 @given(digest=st.from_regex(r"[0-9]{1,6}e[0-9]{5}", fullmatch=True))
@@ -81,7 +81,7 @@ def test_a_digest_that_looks_like_a_number_stays_a_text(tmp_path: Path, digest: 
     values = SEALED.model_dump()
     values["field_digests"]["training.lr"] = digest
     written(values, tmp_path)
-    assert yamlfile.read(tmp_path / FILE_NAME).values == values
+    assert yaml_file.read(tmp_path / FILE_NAME).values == values
 
 
 def test_the_file_is_read_only(tmp_path: Path) -> None:
@@ -141,7 +141,7 @@ def test_no_other_value_passes_for_the_sealed_one(tmp_path: Path, key: str, valu
     section[name] = value
     written(values, tmp_path)
     if same:
-        assert runconfig.load(tmp_path) == SEALED
+        assert run_config.load(tmp_path) == SEALED
     else:
         assert f"{key}" in refusal(tmp_path)
 
@@ -180,7 +180,7 @@ def test_an_edited_file_is_refused_and_nothing_worse(
 ) -> None:
     path = tmp_path / FILE_NAME
     path.unlink(missing_ok=True)
-    lines = yamlfile.dump(SEALED.model_dump()).splitlines()
+    lines = yaml_file.dump(SEALED.model_dump()).splitlines()
     lines.insert(min(position, len(lines)), line)
     path.write_text("\n".join(lines))
     assert refusal(tmp_path)

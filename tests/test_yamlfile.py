@@ -7,10 +7,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from srwizard import yamlfile
-from srwizard.answers import parse_answers
 from srwizard.base.errors import UsageError
-from srwizard.yamlfile import Document, parse
+from srwizard.settings import yaml_file
+from srwizard.settings.answers import parse_answers
+from srwizard.settings.yaml_file import Document, parse
 
 YAML_PIECES = [
     "training:", " epochs: ", "data", ": ", "- ", "\n", "  ", "&a ", "*a", "[", "]", "{", "}", ",",
@@ -88,7 +88,7 @@ def test_a_byte_order_mark_is_no_part_of_the_first_key() -> None:
     )
 )
 def test_what_is_dumped_is_read_back(values: dict[str, Any]) -> None:
-    assert parse(yamlfile.dump(values).encode(), "my.yaml").values == values
+    assert parse(yaml_file.dump(values).encode(), "my.yaml").values == values
 
 
 # Places
@@ -186,7 +186,7 @@ def test_any_bytes_are_a_document_or_a_refusal(content: bytes) -> None:
 def read_with(tmp_path: Path, content: str, *overrides: str) -> Document:
     path = tmp_path / "answers.yaml"
     path.write_text(content, encoding="utf-8")
-    return yamlfile.read(path, overrides)
+    return yaml_file.read(path, overrides)
 
 
 def test_overrides_replace_and_add(tmp_path: Path) -> None:
@@ -233,7 +233,7 @@ def test_a_bad_override_is_refused_by_itself(tmp_path: Path, override: str, word
 def test_any_override_is_taken_or_refused(text: str) -> None:
     document = Document("my.yaml", {})
     try:
-        yamlfile._apply_override(document, f"training.epochs={text}")
+        yaml_file._apply_override(document, f"training.epochs={text}")
     except UsageError as error:
         assert "--set" in error.message
     else:
@@ -243,10 +243,10 @@ def test_any_override_is_taken_or_refused(text: str) -> None:
 def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
     for path in (tmp_path / "none.yaml", tmp_path):
         with pytest.raises(UsageError, match=f"cannot read the answers file {path}"):
-            yamlfile.read(path)
+            yaml_file.read(path)
 
 
 @pytest.mark.parametrize("text", ["12:00:00", "1-12:30", "30:15", "1:2:3.5"])
 def test_a_time_limit_is_no_number(text: str) -> None:
-    assert yamlfile.parse(f"a: {text}".encode(), "my.yaml").values == {"a": text}
-    assert yamlfile.parse(yamlfile.dump({"a": text}).encode(), "x").values == {"a": text}
+    assert yaml_file.parse(f"a: {text}".encode(), "my.yaml").values == {"a": text}
+    assert yaml_file.parse(yaml_file.dump({"a": text}).encode(), "x").values == {"a": text}

@@ -20,7 +20,7 @@ from srwizard.commands.options import command
     help=_("The answers of an earlier session or run."),
 )
 def answers(template: bool, model: str | None, schema: bool, source: str | None) -> None:
-    from srwizard.answers_file import json_schema, template_text, text_from
+    from srwizard.settings.answers_file import json_schema, template_text, text_from
 
     if sum((template or model is not None, schema, source is not None)) > 1:
         raise UsageError(

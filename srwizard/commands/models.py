@@ -103,11 +103,11 @@ def _import_weights(
         raise UsageError(
             _("--in-channels and --out-channels must be at least 1, --img-range more than 0")
         )
-    from srwizard import yamlfile
     from srwizard.models.catalog import card, size_parameters
+    from srwizard.settings import yaml_file
 
     params = size_parameters(card(model), size) if size else {}
-    params |= yamlfile.assignments(overrides)
+    params |= yaml_file.assignments(overrides)
     from srwizard.models.importing import import_weights, write_weights
 
     net, described, notices = import_weights(

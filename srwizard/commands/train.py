@@ -10,7 +10,7 @@ from srwizard.base.i18n import translate as _
 from srwizard.commands.options import WholeNumber, command, console, run_directory
 
 if TYPE_CHECKING:
-    from srwizard.runconfig import RunConfig
+    from srwizard.settings.run_config import RunConfig
     from srwizard.train.nodes import Nodes
 
 
@@ -57,13 +57,13 @@ def train(
     join_timeout: int | None,
     max_restarts: int,
 ) -> None:
-    from srwizard import runconfig
     from srwizard.base.locks import LockedError, held
+    from srwizard.settings import run_config
     from srwizard.train import launch, processes
     from srwizard.train.nodes import JOIN_SECONDS, endpoint_of, nodes_of
 
     run_dir = run_dir.absolute()
-    run = runconfig.load(run_dir)
+    run = run_config.load(run_dir)
     nodes = nodes_of(
         run,
         nnodes,

@@ -62,13 +62,13 @@ def predict(
     overwrite: bool,
     device: str | None,
 ) -> None:
-    from srwizard import runconfig
+    from srwizard.settings import run_config
     from srwizard.use.inputs import names_in_input, open_input
     from srwizard.use.targets import check_target
 
     out, sources = out.expanduser().absolute(), [path.expanduser().absolute() for path in inputs]
     check_target(out, overwrite=overwrite, inputs=sources)
-    config = runconfig.load(run_dir.expanduser().absolute())
+    config = run_config.load(run_dir.expanduser().absolute())
     found = open_input(sources, names_in_input(variable, config.data.variables), split)
     for note in found.notes:
         print(note)

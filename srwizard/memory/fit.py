@@ -5,10 +5,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from srwizard import runconfig
 from srwizard.memory.measure import DryRun, dry_run
 from srwizard.memory.verdict import FITS_UP_TO
-from srwizard.runconfig import RunConfig
+from srwizard.settings import run_config
+from srwizard.settings.run_config import RunConfig
 
 MOST_DRY_RUNS = 3
 LINE_AGREEMENT = 0.02
@@ -150,5 +150,5 @@ def measured(run: RunConfig) -> DryRun:
     """Make a dry run of a config that is in no run directory, or in another one."""
     with tempfile.TemporaryDirectory(prefix="srwizard-fit-") as name:
         directory = Path(name)
-        runconfig.write(runconfig.seal(run), directory)
+        run_config.write(run_config.seal(run), directory)
         return dry_run(directory)

@@ -19,7 +19,7 @@ import platformdirs
 
 from srwizard.base import files
 from srwizard.hardware.devices import cpu
-from srwizard.runconfig import RunConfig
+from srwizard.settings.run_config import RunConfig
 from srwizard.train.processes import end_with_parent
 
 FORECASTER = "srwizard.memory.forecaster"

@@ -9,7 +9,7 @@ import sys
 
 from srwizard.memory.forecast import Forecast, keep
 from srwizard.memory.predict import predict
-from srwizard.runconfig import RunConfig
+from srwizard.settings.run_config import RunConfig
 
 
 def main() -> None:

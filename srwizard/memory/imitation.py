@@ -29,7 +29,7 @@ from srwizard.data.samples import Sample
 from srwizard.memory.repeats import alike_once
 from srwizard.memory.tracker import StorageTracker
 from srwizard.models import pieces
-from srwizard.runconfig import RunConfig
+from srwizard.settings.run_config import RunConfig
 from srwizard.train import scoring
 from srwizard.train.distributed import Place
 from srwizard.train.loop import epoch_steps, optimizer_step

@@ -17,13 +17,13 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from srwizard import runconfig
 from srwizard.base import files
 from srwizard.base.errors import InterruptedByUserError, TrainingFailedError, UsageError
 from srwizard.base.i18n import translate as _
 from srwizard.hardware.devices import Devices, cpu, find_devices
 from srwizard.memory.verdict import Verdict, judge
-from srwizard.runconfig import RunConfig
+from srwizard.settings import run_config
+from srwizard.settings.run_config import RunConfig
 from srwizard.train import failures, processes, together
 from srwizard.train.failure_kinds import FOR_WANT_OF_MEMORY
 from srwizard.train.launch import own_log
@@ -81,8 +81,8 @@ def dry_run(run_dir: Path, nodes: Nodes | None = None) -> DryRun:
         TrainingFailedError: the dry run failed for another reason than memory.
         DatasetError, UsageError: the run config or its dataset is not what was frozen.
     """
-    run = runconfig.load(run_dir)
-    runconfig.verify_dataset(run)
+    run = run_config.load(run_dir)
+    run_config.verify_dataset(run)
     capacities = _capacities(run)
     with processes.at_work(run_dir) as log:
         for left_over in run_dir.glob(f"{SCRATCH_PREFIX}*"):
@@ -113,8 +113,8 @@ def join_dry_run(run_dir: Path, nodes: Nodes) -> dict[str, Any]:
     Raises:
         InterruptedByUserError, TrainingFailedError, DatasetError, UsageError: as `dry_run`.
     """
-    run = runconfig.load(run_dir)
-    runconfig.verify_dataset(run)
+    run = run_config.load(run_dir)
+    run_config.verify_dataset(run)
     before = _written(run_dir)
     scratch = run_dir / SHARED_SCRATCH
     with processes.at_work(run_dir, own_log()) as log:

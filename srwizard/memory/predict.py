@@ -15,7 +15,7 @@ from srwizard.base.errors import SrwizardError, UsageError
 from srwizard.base.i18n import translate as _
 from srwizard.memory.fit import LINE_AGREEMENT
 from srwizard.memory.resident import BASELINE, MIB, of_process
-from srwizard.runconfig import RunConfig, RunGPU
+from srwizard.settings.run_config import RunConfig, RunGPU
 from srwizard.train import processes
 
 PHASES = ("step", "validation", "checkpoint")

@@ -15,12 +15,12 @@ from typing import Any
 import psutil
 import torch
 
-from srwizard import runconfig
 from srwizard.base import files, i18n
 from srwizard.data import normalization
 from srwizard.memory import forecast, forecaster
 from srwizard.memory.predict import CUDA_CONTEXT
-from srwizard.runconfig import RunConfig
+from srwizard.settings import run_config
+from srwizard.settings.run_config import RunConfig
 from srwizard.train import failures
 from srwizard.train.checkpoint import LAST
 from srwizard.train.distributed import Place, any_rank, joined
@@ -49,7 +49,7 @@ def main(arguments: list[str]) -> int:
     capacities = [int(argument) for argument in arguments[2:]]
     end_with_parent()
     _volunteer_to_be_killed()
-    run = runconfig.load(run_dir)
+    run = run_config.load(run_dir)
     i18n.set_language(i18n.language_from_environment())
     baseline = _resident_bytes()
     with joined(run.devices) as place:
@@ -86,7 +86,7 @@ def _predicted(run: RunConfig) -> int | None:
 
 
 def _rehearse(run: RunConfig, out_dir: Path, place: Place, where: Whereabouts) -> dict[str, Any]:
-    contents = runconfig.verify_dataset(run)
+    contents = run_config.verify_dataset(run)
     statistics = normalization.statistics(
         contents, run.data.variables, run.training.normalization, steps=STATISTICS_STEPS
     )

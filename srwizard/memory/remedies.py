@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from srwizard.answers import Answers, model_parameters
 from srwizard.base.i18n import translate as _
 from srwizard.models.catalog import ModelCard, cards, problems, resolve_parameters
+from srwizard.settings.answers import Answers, model_parameters
 
 SMALLEST_PATCH = 8
 """Side of the smallest window worth training on, in LR points."""

@@ -7,7 +7,7 @@ settings that trainings have; docs/memory.md tells how far they are off.
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from srwizard.runconfig import RunConfig
+from srwizard.settings.run_config import RunConfig
 from srwizard.train.processes import MALLOC_SETTINGS
 
 if TYPE_CHECKING:

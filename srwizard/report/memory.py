@@ -56,11 +56,11 @@ def _beside(value: float, measured: Any) -> str:
 
 def predicted_bytes(run: Run) -> int | None:
     """Return the peak that was predicted for this run, where the user's cache still knows it."""
-    from srwizard import runconfig
     from srwizard.memory import forecast
+    from srwizard.settings import run_config
 
     try:
-        known = forecast.known(runconfig.load(run.directory))
+        known = forecast.known(run_config.load(run.directory))
     except (SrwizardError, OSError, ValueError):
         return None
     return None if known is None else known.peak_bytes

@@ -11,7 +11,7 @@ from srwizard.base import files
 from srwizard.base.errors import EXIT_INTERRUPTED, UsageError
 from srwizard.base.i18n import translate as _
 from srwizard.base.os_errors import reason_of
-from srwizard.runconfig import RunConfig, RunSlurm
+from srwizard.settings.run_config import RunConfig, RunSlurm
 from srwizard.slurm.checks import SAVING_SECONDS
 
 SCRIPT_FILE = "job.sbatch"

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from srwizard import runconfig
 from srwizard.base.errors import UsageError
 from srwizard.base.i18n import translate as _
-from srwizard.runconfig import RunConfig
+from srwizard.settings import run_config
+from srwizard.settings.run_config import RunConfig
 from srwizard.slurm import checks, client, following, job
 from srwizard.train import known_runs
 from srwizard.train.standing import FOLLOWED, standing_of, state_text
@@ -30,7 +30,7 @@ def prepare(run_dir: Path) -> Prepared:
     Raises:
         UsageError: no run directory, a config that was edited, or one that no job can follow.
     """
-    run = runconfig.load(run_dir)
+    run = run_config.load(run_dir)
     _check(run, run_dir)
     return Prepared(job.write_script(run, run_dir), (run_dir,))
 
@@ -41,7 +41,7 @@ def prepare_array(run_dirs: Sequence[Path], directory: Path) -> Prepared:
     Raises:
         UsageError: as `prepare`.
     """
-    runs = [(runconfig.load(run_dir), run_dir) for run_dir in run_dirs]
+    runs = [(run_config.load(run_dir), run_dir) for run_dir in run_dirs]
     for run, run_dir in runs:
         _check(run, run_dir)
     return Prepared(job.write_array_script(runs, directory), tuple(run_dirs), is_array=True)
@@ -84,7 +84,7 @@ def hand_over(prepared: Prepared) -> list[str]:
     client.require()
     for run_dir in prepared.run_dirs:
         _require_free(run_dir)
-    slurm = runconfig.load(prepared.run_dirs[0]).devices.slurm
+    slurm = run_config.load(prepared.run_dirs[0]).devices.slurm
     if slurm is not None and slurm.partition is not None:
         problem = checks.partition_problem(slurm.partition)
         if problem is not None:

@@ -7,16 +7,17 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from srwizard import runconfig, unasked, yamlfile
-from srwizard.answers import key_problem, known_keys, parse_answers, training_defaults
-from srwizard.answers_file import LEFT_OPEN, answers_of
+from srwizard import unasked
 from srwizard.base.errors import UsageError
 from srwizard.base.i18n import translate as _
 from srwizard.conversation import Conversation
 from srwizard.machine import module_of
 from srwizard.models.catalog import card
 from srwizard.resolve import resolve
-from srwizard.runconfig import RunConfig
+from srwizard.settings import run_config, yaml_file
+from srwizard.settings.answers import key_problem, known_keys, parse_answers, training_defaults
+from srwizard.settings.answers_file import LEFT_OPEN, answers_of
+from srwizard.settings.run_config import RunConfig
 
 DIRECTORY = "sweep"
 PARAMETERS = "model.params."
@@ -37,7 +38,7 @@ def freeze_all(run_dir: Path, sweeps: Sequence[str]) -> list[Path]:
         UsageError: a key or a value is wrong, or a directory holds another run already.
         DatasetError: the dataset is not usable.
     """
-    run = runconfig.load(run_dir)
+    run = run_config.load(run_dir)
     axes = [_axis(text) for text in sweeps]
     keys = [axis[0][0] for axis in axes]
     if len(set(keys)) < len(keys):
@@ -67,7 +68,7 @@ def _axis(text: str) -> list[Change]:
         )
     _require_known(key)
     content = f"value: [{values}]".encode("utf-8", "surrogateescape")
-    found = yamlfile.parse(content, f"--sweep {text}").values["value"]
+    found = yaml_file.parse(content, f"--sweep {text}").values["value"]
     for value in found:
         problem = None if key.startswith(PARAMETERS) else key_problem(key, value)
         if problem is not None:
@@ -105,8 +106,8 @@ def _answered(run: RunConfig, changes: Sequence[Change], target: Path) -> Conver
         _set(values, key, value)
     _set(values, "output.dir", str(target))
     named = " ".join(f"--sweep {key}={value}" for key, value in changes)
-    document = yamlfile.Document(named, values)
-    present = runconfig.digest_in(target)
+    document = yaml_file.Document(named, values)
+    present = run_config.digest_in(target)
     conversation = unasked.conversation_of(
         parse_answers(document), document, digests=[present] if present else []
     )
@@ -123,7 +124,7 @@ def _answered(run: RunConfig, changes: Sequence[Change], target: Path) -> Conver
 
 def _require_same(conversation: Conversation, target: Path, present: str) -> None:
     """Make sure that the run which a directory holds already is the one that belongs there."""
-    if runconfig.seal(resolve(conversation, conversation.session.answers)).digest != present:
+    if run_config.seal(resolve(conversation, conversation.session.answers)).digest != present:
         raise UsageError(
             _("{path} already holds another run", path=target),
             _("Move it away, or sweep from another run directory."),

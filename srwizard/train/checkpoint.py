@@ -12,7 +12,7 @@ import torch
 from srwizard.base import files
 from srwizard.base.errors import TrainingFailedError
 from srwizard.base.i18n import translate as _
-from srwizard.runconfig import RunConfig
+from srwizard.settings.run_config import RunConfig
 from srwizard.train import checkpoint_files
 from srwizard.train.checkpoint_files import BEST, LAST, NAMES
 

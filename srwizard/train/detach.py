@@ -7,10 +7,10 @@ import sys
 import time
 from pathlib import Path
 
-from srwizard import runconfig
 from srwizard.base.errors import InterruptedByUserError, SrwizardError, UsageError
 from srwizard.base.i18n import translate as _
 from srwizard.base.os_errors import reason_of
+from srwizard.settings import run_config
 from srwizard.train.identity import identity_of
 from srwizard.train.records import Records
 
@@ -37,7 +37,7 @@ def detach(run_dir: Path) -> int:
         EndedAtOnceError: it has ended already; says why.
         InterruptedByUserError: somebody did not want to wait; it is ended.
     """
-    runconfig.load(run_dir)
+    run_config.load(run_dir)
     log = run_dir / CONSOLE_FILE
     try:
         stream = log.open("ab")

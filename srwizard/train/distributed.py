@@ -11,7 +11,7 @@ from typing import Any
 import torch
 import torch.distributed as dist
 
-from srwizard.runconfig import RunDevices
+from srwizard.settings.run_config import RunDevices
 
 TIMEOUT = timedelta(minutes=10)
 

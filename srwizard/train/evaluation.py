@@ -6,12 +6,12 @@ import tempfile
 from pathlib import Path
 from typing import Any, Literal
 
-from srwizard import runconfig
 from srwizard.base import files
 from srwizard.base.errors import InterruptedByUserError, TrainingFailedError, UsageError
 from srwizard.base.i18n import translate as _
 from srwizard.base.locks import held
-from srwizard.runconfig import RunConfig
+from srwizard.settings import run_config
+from srwizard.settings.run_config import RunConfig
 from srwizard.train import checkpoint_files, failures, processes
 from srwizard.train.records import now
 
@@ -36,9 +36,9 @@ def evaluate(run_dir: Path, split: Split, name: Name) -> dict[str, Any]:
         TrainingFailedError: it failed; says why.
         InterruptedByUserError: it was asked to stop; nothing was written.
     """
-    run = runconfig.load(run_dir)
+    run = run_config.load(run_dir)
     _require_checkpoint(run_dir, name)
-    runconfig.verify_dataset(run)
+    run_config.verify_dataset(run)
     in_use = _("the run directory {path}", path=run_dir)
     with (
         held(run_dir / ".lock", in_use),

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import platformdirs
 
-from srwizard import runconfig
 from srwizard.base import files
+from srwizard.settings import run_config
 
 BELOW = ("*", "runs/*")
 """Where a run directory of the directory one stands in is likely to be."""
@@ -32,7 +32,7 @@ def known(here: Path) -> list[Path]:
     for entry in directory().glob("*.json"):
         try:
             run_dir = Path(json.loads(entry.read_text(encoding="utf-8"))["run_dir"])
-            there = (run_dir / runconfig.FILE_NAME).is_file()
+            there = (run_dir / run_config.FILE_NAME).is_file()
         except (OSError, ValueError, KeyError, TypeError):
             there = False
         if there:
@@ -50,7 +50,7 @@ def directory() -> Path:
 
 
 def _last_change(run_dir: Path) -> float:
-    for name in ("status.json", runconfig.FILE_NAME):
+    for name in ("status.json", run_config.FILE_NAME):
         with contextlib.suppress(OSError):
             return (run_dir / name).stat().st_mtime
     return 0.0

@@ -8,9 +8,10 @@ import socket
 from pathlib import Path
 from typing import Any
 
-from srwizard import runconfig, weights
+from srwizard import weights
 from srwizard.base.errors import EXIT_INTERRUPTED, InterruptedByUserError, TrainingFailedError
 from srwizard.base.i18n import translate as _
+from srwizard.settings import run_config
 from srwizard.train import (
     checkpoint_files,
     failures,
@@ -46,8 +47,8 @@ def launch(run_dir: Path, nodes: Nodes | None = None) -> dict[str, Any]:
         TrainingFailedError: training failed; failure.json says why.
         InterruptedByUserError: it was asked to stop; the checkpoint is saved.
     """
-    run = runconfig.load(run_dir)
-    runconfig.verify_dataset(run)
+    run = run_config.load(run_dir)
+    run_config.verify_dataset(run)
     if run.model.weights is not None and not checkpoint_files.exists(
         run_dir, checkpoint_files.LAST
     ):
@@ -98,8 +99,8 @@ def join(run_dir: Path, nodes: Nodes) -> None:
         TrainingFailedError: the processes of this machine failed; the leader says why.
         InterruptedByUserError: training was asked to stop.
     """
-    run = runconfig.load(run_dir)
-    runconfig.verify_dataset(run)
+    run = run_config.load(run_dir)
+    run_config.verify_dataset(run)
     records = Records(run_dir)
     log_file = own_log()
     with processes.at_work(run_dir, log_file) as log:

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch.nn.parallel import DistributedDataParallel
 
-from srwizard.answers import TrainingAnswers
+from srwizard.settings.answers import TrainingAnswers
 from srwizard.train import averaging
 from srwizard.train.calibration import calibrate
 from srwizard.train.checkpoint import BEST, LAST, Progress

@@ -12,7 +12,7 @@ import psutil
 
 from srwizard.base.errors import UsageError
 from srwizard.base.i18n import translate as _
-from srwizard.runconfig import RunConfig
+from srwizard.settings.run_config import RunConfig
 
 ANSWER_SECONDS = 60
 """How long the endpoint may take to answer."""

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from torch import Tensor, nn
 
-from srwizard.answers import TrainingAnswers
+from srwizard.settings.answers import TrainingAnswers
 from srwizard.train.losses import sample_losses
 
 

@@ -29,7 +29,7 @@ from srwizard.base.i18n import translate as _
 from srwizard.base.os_errors import reason_of
 from srwizard.hardware.cgroups import out_of_memory_kills
 from srwizard.hardware.devices import cpu
-from srwizard.runconfig import RunConfig
+from srwizard.settings.run_config import RunConfig
 from srwizard.train.nodes import Nodes, network_settings, torchrun_options
 from srwizard.train.records import LOG_FILE
 

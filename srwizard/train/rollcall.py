@@ -15,7 +15,7 @@ from typing import Any
 from srwizard.base import files
 from srwizard.base.errors import TrainingFailedError
 from srwizard.base.i18n import translate as _
-from srwizard.runconfig import RunConfig, software_versions
+from srwizard.settings.run_config import RunConfig, software_versions
 from srwizard.train.distributed import Place, from_all_ranks, wait_for_all
 
 TOKEN_FILE = ".roll-call"

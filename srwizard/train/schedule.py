@@ -2,7 +2,7 @@
 
 import math
 
-from srwizard.answers import TrainingAnswers
+from srwizard.settings.answers import TrainingAnswers
 
 WARMUP_START = 0.01
 ONE_CYCLE_RISE = 0.3

@@ -8,9 +8,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from srwizard import runconfig
 from srwizard.base import files, i18n
-from srwizard.runconfig import RunConfig
+from srwizard.settings import run_config
+from srwizard.settings.run_config import RunConfig
 from srwizard.train import failures
 from srwizard.train.checkpoint import Progress
 from srwizard.train.distributed import Place, joined
@@ -29,7 +29,7 @@ def main(arguments: list[str]) -> int:
     """Score this process's part of a split."""
     end_with_parent()
     run_dir, out_dir = (Path(argument) for argument in arguments[:2])
-    run = runconfig.load(run_dir)
+    run = run_config.load(run_dir)
     i18n.set_language(i18n.language_from_environment())
     with joined(run.devices) as place:
         where: dict[str, Any] = {"phase": "set-up", "step": None, "epoch": None}
@@ -44,7 +44,7 @@ def main(arguments: list[str]) -> int:
 def _score(
     run: RunConfig, run_dir: Path, out_dir: Path, place: Place, split: str, name: str
 ) -> None:
-    contents = runconfig.verify_dataset(run)
+    contents = run_config.verify_dataset(run)
     statistics = load_statistics(run, run_dir, contents)
     training = set_up(run, contents, statistics, place, whole_fields=True)
     progress = load_named(training, run_dir, name)

@@ -14,13 +14,14 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader
 
-from srwizard import models, runconfig
-from srwizard.answers import TrainingAnswers
+from srwizard import models
 from srwizard.data import normalization
 from srwizard.data.layout import Contents
 from srwizard.data.normalization import Statistics
 from srwizard.data.samples import FieldPairs, Key
-from srwizard.runconfig import RunConfig
+from srwizard.settings import run_config
+from srwizard.settings.answers import TrainingAnswers
+from srwizard.settings.run_config import RunConfig
 from srwizard.train import averaging, sharding
 from srwizard.train.averaging import Averaged
 from srwizard.train.checkpoint import Progress
@@ -238,7 +239,7 @@ def set_learning_rate(training: Training) -> None:
 
 def load_statistics(run: RunConfig, run_dir: Path, contents: Contents) -> dict[str, Statistics]:
     """Return the statistics of the training split, computed once for each run directory."""
-    key = runconfig.statistics_key(run)
+    key = run_config.statistics_key(run)
     stored = normalization.load(run_dir / STATISTICS_FILE, key)
     if stored is not None:
         return stored

@@ -13,10 +13,10 @@ from typing import Any
 
 import yaml
 
-from srwizard import runconfig
 from srwizard.base.errors import EXIT_INTERRUPTED, EXIT_MEMORY, UsageError
 from srwizard.base.i18n import translate as _
 from srwizard.base.sizes_and_times import duration_text
+from srwizard.settings import run_config
 from srwizard.slurm import following
 from srwizard.slurm.following import Job
 from srwizard.slurm.job import KILLED_BY_USR1
@@ -50,7 +50,7 @@ def standing_of(run_dir: Path) -> dict[str, Any] | None:
     process is gone and has not said why). `alive` is null where nothing can be known of its
     process, on another machine.
     """
-    if not (run_dir / runconfig.FILE_NAME).is_file():
+    if not (run_dir / run_config.FILE_NAME).is_file():
         return None
     status = Records(run_dir).status()
     state, alive = _state(status)
@@ -169,7 +169,7 @@ def _chosen(run_dir: Path) -> dict[str, str | None]:
     """Return what a run config says, also one of another version, or that was edited."""
     found: dict[str, str | None] = {}
     try:
-        config = yaml.safe_load((run_dir / runconfig.FILE_NAME).read_text(encoding="utf-8"))
+        config = yaml.safe_load((run_dir / run_config.FILE_NAME).read_text(encoding="utf-8"))
     except (OSError, ValueError, yaml.YAMLError):
         config = None
     for key, section in (("name", "model"), ("launcher", "devices")):

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any
 
-from srwizard.runconfig import RunConfig
+from srwizard.settings.run_config import RunConfig
 from srwizard.train import processes
 from srwizard.train.neighbours import Neighbours
 from srwizard.train.nodes import Nodes, endpoint_of

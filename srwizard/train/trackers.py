@@ -14,7 +14,7 @@ from typing import Any
 
 from srwizard.base.errors import UsageError
 from srwizard.base.i18n import translate as _
-from srwizard.runconfig import RunConfig
+from srwizard.settings.run_config import RunConfig
 
 Event = dict[str, Any]
 Tracker = Callable[[Event], None]

@@ -10,11 +10,11 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
 
-from srwizard import runconfig
 from srwizard.base import i18n
 from srwizard.base.errors import EXIT_INTERRUPTED
 from srwizard.base.i18n import translate as _
-from srwizard.runconfig import RunConfig
+from srwizard.settings import run_config
+from srwizard.settings.run_config import RunConfig
 from srwizard.train import checkpoint_files, failures, trackers
 from srwizard.train.distributed import Place, joined, wait_for_all
 from srwizard.train.loop import Callbacks, train
@@ -63,7 +63,7 @@ def main(arguments: list[str]) -> int:
     stop = StopRequest()
     end_with_parent()
     run_dir = Path(arguments[0])
-    run = runconfig.load(run_dir)
+    run = run_config.load(run_dir)
     i18n.set_language(i18n.language_from_environment())
     try:
         with joined(run.devices) as place:
@@ -86,7 +86,7 @@ def _work(
     where: Whereabouts,
     notices: Iterable[str],
 ) -> int:
-    contents = runconfig.verify_dataset(run)
+    contents = run_config.verify_dataset(run)
     training = set_up(run, contents, load_statistics(run, run_dir, contents), place)
     records = Records(run_dir)
     resumed = resume(training, run_dir)

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from srwizard import runconfig
 from srwizard.base.errors import DatasetError, UsageError
 from srwizard.base.i18n import translate as _
 from srwizard.base.os_errors import reason_of
@@ -19,7 +18,8 @@ from srwizard.data.layout import Contents, find_statics
 from srwizard.data.normalization import Statistics
 from srwizard.data.prepare.grid import Grid
 from srwizard.data.statics import input_channels, used_files
-from srwizard.runconfig import RunConfig
+from srwizard.settings import run_config
+from srwizard.settings.run_config import RunConfig
 from srwizard.train.setup import STATISTICS_FILE
 from srwizard.use.grids import grid_of
 from srwizard.use.quantities import Attributes, known_attributes
@@ -50,7 +50,7 @@ def read_ingredients(run_dir: Path, run: RunConfig) -> Ingredients:
         DatasetError: static fields that are input channels are gone or no longer the same.
     """
     path = run_dir / STATISTICS_FILE
-    statistics = normalization.load(path, runconfig.statistics_key(run))
+    statistics = normalization.load(path, run_config.statistics_key(run))
     if statistics is None:
         raise UsageError(
             _("{path} is missing, damaged, or of another dataset.", path=path),

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from srwizard.runconfig import RunData
+from srwizard.settings.run_config import RunData
 
 Attributes = Mapping[str, str]
 """units, long_name, standard_name of a variable, as far as they are known."""

@@ -11,13 +11,13 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from srwizard import runconfig
 from srwizard.base.errors import DoesNotFitError, UsageError
 from srwizard.base.i18n import translate as _
 from srwizard.data.fields import FloatField
 from srwizard.data.gaps import NearestFill
 from srwizard.data.prepare.grid import Grid
-from srwizard.runconfig import RunConfig
+from srwizard.settings import run_config
+from srwizard.settings.run_config import RunConfig
 from srwizard.train.inference import apply_network
 from srwizard.train.records import METRICS_FILE, Records, read_events
 from srwizard.train.sampling import draws_samples, members_of, noise_of
@@ -286,7 +286,7 @@ def load_run(
         DatasetError: static fields that are input channels are gone or no longer the same.
     """
     directory = Path(run_dir).expanduser().absolute()
-    config = runconfig.load(directory)
+    config = run_config.load(directory)
     place = chosen_device(device)
     network, found, notices = load_network(directory, config, checkpoint)
     state = Records(directory).status().get("state")

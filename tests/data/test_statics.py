@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from srwizard import runconfig
 from srwizard.base.errors import DatasetError
 from srwizard.data.inspect import inspect
 from srwizard.data.layout import scan
 from srwizard.data.samples import Key
 from srwizard.data.statics import input_channels, read_static, relative_areas
+from srwizard.settings import run_config
 from tests.datasets import write_dataset
 from tests.train.runs import epochs, freeze, set_up_only, trained
 
@@ -104,9 +104,9 @@ def test_a_changed_static_field_is_noticed_only_if_it_is_used(root: Path, tmp_pa
     freeze(root, tmp_path / "with", static_variables=["depth"])
     freeze(root, tmp_path / "without")
     np.save(root / "static_variables" / "lr" / "02_depth.npy", np.ones(LR))
-    runconfig.verify_dataset(runconfig.load(tmp_path / "without"))
+    run_config.verify_dataset(run_config.load(tmp_path / "without"))
     with pytest.raises(DatasetError, match=r"data\.fingerprint\.static/lr/02_depth has changed"):
-        runconfig.verify_dataset(runconfig.load(tmp_path / "with"))
+        run_config.verify_dataset(run_config.load(tmp_path / "with"))
 
 
 def test_bad_ones_are_named(root: Path) -> None:

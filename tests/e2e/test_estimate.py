@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from srwizard import runconfig
+from srwizard.settings import run_config
 from tests.e2e.conftest import Run
 from tests.train.runs import freeze
 
@@ -77,7 +77,7 @@ def test_names_near_an_unknown_gpu(srwizard: Run, run_dir: Path) -> None:
 
 
 def test_a_run_config_of_another_version(srwizard: Run, run_dir: Path) -> None:
-    path = run_dir / runconfig.FILE_NAME
+    path = run_dir / run_config.FILE_NAME
     values = yaml.safe_load(path.read_text())
     path.chmod(0o644)
     path.write_text(yaml.safe_dump(values | {"schema_version": 99}))

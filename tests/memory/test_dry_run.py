@@ -23,7 +23,7 @@ from srwizard.memory import measure, rehearsal
 from srwizard.memory.measure import DryRun, cpu_capacity, dry_run
 from srwizard.memory.predict import CUDA_CONTEXT
 from srwizard.memory.rehearsal import FEWEST_STEPS, MOST_STEPS
-from srwizard.runconfig import RunGPU
+from srwizard.settings.run_config import RunGPU
 from srwizard.train.distributed import Place
 from tests.datasets import write_dataset
 from tests.train.runs import freeze, made_ready, trained

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 import pytest
 
-from srwizard.answers import Answers
 from srwizard.memory.outlook import (
     Expected,
     Outlook,
@@ -16,6 +15,7 @@ from srwizard.memory.outlook import (
     with_room,
 )
 from srwizard.memory.remedies import Remedy, combined, smaller_batch
+from srwizard.settings.answers import Answers
 
 MIB = 2**20
 

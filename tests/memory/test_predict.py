@@ -26,7 +26,7 @@ from srwizard.memory.tracker import StorageTracker
 from srwizard.memory.verdict import judge
 from srwizard.models import pieces
 from srwizard.models.catalog import card, resolve_parameters
-from srwizard.runconfig import RunConfig, RunData, RunDevices, RunMemory
+from srwizard.settings.run_config import RunConfig, RunData, RunDevices, RunMemory
 from srwizard.train.loop import epoch_steps, optimizer_step
 from srwizard.train.scoring import score
 from srwizard.train.setup import steps_per_epoch

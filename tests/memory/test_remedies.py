@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from srwizard.answers import Answers
 from srwizard.memory.remedies import SMALLEST_PATCH, Surroundings, apply, remedies
+from srwizard.settings.answers import Answers
 
 SHAPE = Surroundings(hr_shape=(80, 120))
 

@@ -8,7 +8,7 @@ import torch.distributed as dist
 from srwizard.memory.measure import dry_run
 from srwizard.memory.predict import Prediction, predict
 from srwizard.memory.resident import MIB
-from srwizard.runconfig import RunConfig
+from srwizard.settings.run_config import RunConfig
 from tests.datasets import write_dataset
 from tests.memory.test_predict import SMALL, config
 from tests.train.runs import freeze

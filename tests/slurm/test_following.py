@@ -13,7 +13,6 @@ from srwizard.base.errors import UsageError
 from srwizard.slurm import following
 from srwizard.train.standing import advice, standing_of, state_text
 from srwizard.train.stopping import request_stop
-from tests.configs import run_config
 
 NAME = "srwizard-run"
 
@@ -26,11 +25,11 @@ def asked_anew(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def run_dir(tmp_path: Path) -> Path:
     """A frozen run whose job 7 was submitted a minute ago."""
-    from srwizard import runconfig
+    from srwizard.settings import run_config
 
     path = tmp_path / "run"
     path.mkdir()
-    runconfig.write(runconfig.seal(run_config()), path)
+    run_config.write(run_config.seal(run_config()), path)
     following.note(path, "7", NAME, os.getuid(), "slurm-7.log")
     record = json.loads((path / "job.json").read_text())
     write(path / "job.json", record | {"since": ago(60)})

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from srwizard import runconfig
-from srwizard.runconfig import RunConfig, RunSlurm
+from srwizard.settings import run_config
+from srwizard.settings.run_config import RunConfig, RunSlurm
 from srwizard.slurm.client import seconds_of
 from tests.datasets import write_dataset
 from tests.installed import run_installed
@@ -306,7 +306,7 @@ def test_a_sweep_over_seeds_and_its_table(
     assert "#SBATCH --array=0-2" in printed.stdout
     run_dirs = [run_dir / "sweep" / f"seed-{seed}" for seed in (1, 2, 3)]
     for path, seed in zip(run_dirs, (1, 2, 3), strict=True):
-        run = runconfig.load(path)
+        run = run_config.load(path)
         assert run.training.seed == seed
         take_as_measured(run, path)
     done = srwizard(*sweep)

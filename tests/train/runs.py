@@ -13,13 +13,13 @@ from typing import Any
 import psutil
 import torch
 
-from srwizard import runconfig
-from srwizard.answers import TrainingAnswers
 from srwizard.data.fingerprint import fingerprint
 from srwizard.data.layout import SPLITS, scan
 from srwizard.data.statics import used_files
 from srwizard.models.catalog import card, resolve_parameters
-from srwizard.runconfig import RunConfig, RunSlurm
+from srwizard.settings import run_config
+from srwizard.settings.answers import TrainingAnswers
+from srwizard.settings.run_config import RunConfig, RunSlurm
 from srwizard.train.distributed import Place
 from srwizard.train.loop import Callbacks, train
 from srwizard.train.records import METRICS_FILE, Records, read_events
@@ -90,7 +90,7 @@ def freeze(
     run = RunConfig(
         created="",
         language="en",
-        data=runconfig.RunData(
+        data=run_config.RunData(
             root=str(root),
             layout=contents.layout,
             variables=variables,
@@ -102,8 +102,8 @@ def freeze(
             steps={split: len(contents.fields[split, "hr", first].steps) for split in SPLITS},
             fingerprint=fingerprint(contents, variables, statics),
         ),
-        output=runconfig.RunOutput(dir=str(run_dir)),
-        model=runconfig.RunModel(
+        output=run_config.RunOutput(dir=str(run_dir)),
+        model=run_config.RunModel(
             name=model,
             params=resolve_parameters(card(model), SMALL_NETWORKS.get(model, {}) | (params or {})),
             in_channels=len(variables) + len(static_variables),
@@ -111,7 +111,7 @@ def freeze(
             global_skip=card(model).family == "standard",
         ),
         training=TrainingAnswers(**settings),
-        devices=runconfig.RunDevices(
+        devices=run_config.RunDevices(
             launcher="slurm" if slurm is not None else "nodes" if nodes > 1 else "here",
             slurm=slurm,
             gpus=[],
@@ -119,16 +119,16 @@ def freeze(
             nodes=nodes,
             backend="gloo",
         ),
-        memory=runconfig.RunMemory(
+        memory=run_config.RunMemory(
             use_amp=use_amp,
             gradient_checkpointing=gradient_checkpointing,
             patch_size=patch_size,
             shard=shard,
         ),
-        software=runconfig.software_versions(),
+        software=run_config.software_versions(),
     )
-    runconfig.write(runconfig.seal(run), run_dir)
-    return runconfig.load(run_dir)
+    run_config.write(run_config.seal(run), run_dir)
+    return run_config.load(run_dir)
 
 
 def made_ready(run_dir: Path) -> Training:
@@ -140,8 +140,8 @@ def made_ready(run_dir: Path) -> Training:
 
 def set_up_only(run_dir: Path) -> Training:
     """Set a run up in this process, standing at its beginning."""
-    run = runconfig.load(run_dir)
-    contents = runconfig.verify_dataset(run)
+    run = run_config.load(run_dir)
+    contents = run_config.verify_dataset(run)
     place = Place(0, 1, torch.device("cpu"))
     return set_up(run, contents, load_statistics(run, run_dir, contents), place)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import torch.distributed as dist
 
-from srwizard import runconfig
+from srwizard.settings import run_config
 from srwizard.train.distributed import Place, joined, wait_for_all
 from srwizard.train.loop import Callbacks, train
 from srwizard.train.peak import peak_resident
@@ -22,17 +22,17 @@ from srwizard.train.setup import load_statistics, set_up
 
 def main() -> None:
     directories = [Path(argument) for argument in sys.argv[1:]]
-    with joined(runconfig.load(directories[0]).devices) as place:
+    with joined(run_config.load(directories[0]).devices) as place:
         for run_dir in directories:
             _train(run_dir, place)
             dist.barrier()
 
 
 def _train(run_dir: Path, place: Place) -> None:
-    run = runconfig.load(run_dir)
+    run = run_config.load(run_dir)
     Path("/proc/self/clear_refs").write_text("5")
     before = psutil.Process().memory_info().rss
-    contents = runconfig.verify_dataset(run)
+    contents = run_config.verify_dataset(run)
     training = set_up(run, contents, load_statistics(run, run_dir, contents), place)
     loaded = resume(training, run_dir)
     if loaded is None:

@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from srwizard.base.errors import EXIT_INTERRUPTED
-from srwizard.runconfig import RunConfig, load, seal, write
+from srwizard.settings.run_config import RunConfig, load, seal, write
 from srwizard.train import checkpoint
 from srwizard.train.checkpoint import LAST, Progress
 from srwizard.train.failures import NonFiniteLossError

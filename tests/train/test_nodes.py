@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from srwizard import runconfig
 from srwizard.base.errors import EXIT_USAGE, UsageError
+from srwizard.settings import run_config
 from srwizard.train.nodes import Nodes, nodes_of
 from srwizard.train.processes import as_typed
 from tests.datasets import write_dataset
@@ -55,7 +55,7 @@ def test_the_printed_command_trains(run_dir: Path) -> None:
 def test_the_command_for_several_processes_and_machines(tmp_path: Path) -> None:
     root = write_dataset(tmp_path / "data")
     freeze(root, tmp_path / "run", processes=3)
-    run = runconfig.load(tmp_path / "run")
+    run = run_config.load(tmp_path / "run")
     words = shlex.split(as_typed(run, "srwizard.train.worker", "x"))
     assert {"torch.distributed.run", "--standalone", "--nproc-per-node=3"} <= set(words)
     words = shlex.split(as_typed(run, "srwizard.train.worker", "x", nodes=Nodes(2, "one:29500")))
@@ -68,7 +68,7 @@ def test_the_command_for_several_processes_and_machines(tmp_path: Path) -> None:
 )
 def test_options_that_do_not_make_sense(run_dir: Path, count: int, endpoint: str | None) -> None:
     with pytest.raises(UsageError, match="rdzv-endpoint"):
-        nodes_of(runconfig.load(run_dir), count, endpoint)
+        nodes_of(run_config.load(run_dir), count, endpoint)
 
 
 def test_a_frozen_number_of_machines_is_kept(tmp_path: Path) -> None:

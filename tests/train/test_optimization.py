@@ -10,7 +10,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from srwizard.answers import TrainingAnswers
+from srwizard.settings.answers import TrainingAnswers
 from srwizard.train import averaging
 from srwizard.train.checkpoint import Progress
 from srwizard.train.loop import Callbacks, note_plateau

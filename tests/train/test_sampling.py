@@ -10,7 +10,7 @@ import torch
 
 from srwizard.base.errors import EXIT_INTERRUPTED
 from srwizard.data.samples import Key
-from srwizard.runconfig import load
+from srwizard.settings.run_config import load
 from srwizard.train.ensembles import ensemble_sums
 from srwizard.train.launch import launch
 from srwizard.train.records import METRICS_FILE, read_events

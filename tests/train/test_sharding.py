@@ -18,10 +18,11 @@ import pytest
 import torch
 from torch import nn
 
-from srwizard import models, runconfig
-from srwizard.answers import TrainingAnswers
+from srwizard import models
 from srwizard.base.errors import UsageError
 from srwizard.models.catalog import cards
+from srwizard.settings import run_config
+from srwizard.settings.answers import TrainingAnswers
 from srwizard.train import checkpoint, checkpoint_files, processes, sharded_checkpoint
 from srwizard.train.checkpoint import LAST, DamagedCheckpointError
 from srwizard.train.distributed import Place
@@ -61,7 +62,7 @@ last digits of a convolution: of one sample alone FSDP loses how it lies in memo
 
 def together(directories: list[Path], count: int = 2) -> None:
     """Train several runs, one after the other, in the same real processes."""
-    run = runconfig.load(directories[0])
+    run = run_config.load(directories[0])
     subprocess.run(
         [
             *(sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", str(count)),
@@ -170,7 +171,7 @@ def test_goes_on_shared_out_to_more(alike: Path, root: Path, tmp_path: Path) -> 
 def test_read_by_whoever_uses_it(alike: Path) -> None:
     """The last one as a network in one piece, and by an evaluation in processes of its own."""
     run_dir = alike / "edsr-fsdp"
-    run = runconfig.load(run_dir)
+    run = run_config.load(run_dir)
     network, found, _notices = load_network(run_dir, run, "last")
     assert found.epoch == 2
     last = checkpoint.load(run_dir, LAST, run)
@@ -221,7 +222,7 @@ def test_killed_at_any_time_and_resumed(root: Path, tmp_path: Path) -> None:
     assert [event["epoch"] for event in epochs(run_dir)] == list(range(1, len(epochs(run_dir)) + 1))
     (left,) = checkpoint_files.numbered(run_dir)
     assert left == checkpoint_files.shared_out(run_dir)
-    state = checkpoint.load(run_dir, LAST, runconfig.load(run_dir))
+    state = checkpoint.load(run_dir, LAST, run_config.load(run_dir))
     assert state is not None
     assert state["progress"]["steps"] > 0
     assert len(state["generators"]) == 2

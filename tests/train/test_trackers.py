@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from srwizard.base.errors import UsageError
-from srwizard.runconfig import RunConfig
+from srwizard.settings.run_config import RunConfig
 from srwizard.train import trackers
 from srwizard.train.launch import launch
 from tests.datasets import write_dataset

@@ -27,10 +27,10 @@ def module() -> tuple[str, list[str]]:
 
 def rehearse(run_dir: Path, out_dir: Path, *capacities: int) -> None:
     """Write what the rehearsal would, with the peak of the stand-in."""
-    from srwizard import runconfig
     from srwizard.base import files
+    from srwizard.settings import run_config
 
-    run = runconfig.load(run_dir)
+    run = run_config.load(run_dir)
     peaks = json.loads(os.environ["STAND_IN_PEAKS"])
     key = f"{run.training.batch_size} {str(run.memory.use_amp).lower()}"
     rank = int(os.environ.get("RANK", 0))
@@ -46,10 +46,10 @@ def train_on_cpu(run_dir: Path) -> None:
     """Let the worker compute on the CPU, or run out of memory as a GPU would."""
     import torch
 
-    from srwizard import runconfig
+    from srwizard.settings import run_config
     from srwizard.train import distributed, failures
 
-    run = runconfig.load(run_dir)
+    run = run_config.load(run_dir)
     error = torch.OutOfMemoryError(
         "CUDA out of memory. Tried to allocate 1.21 GiB. GPU 0 has a total capacity of "
         "23.60 GiB of which 512.00 MiB is free."

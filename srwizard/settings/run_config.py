@@ -16,8 +16,7 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 
-from srwizard import __version__, yamlfile
-from srwizard.answers import Section, TrainingAnswers
+from srwizard import __version__
 from srwizard.base import files
 from srwizard.base.errors import DatasetError, UsageError
 from srwizard.base.i18n import translate as _
@@ -25,6 +24,8 @@ from srwizard.base.os_errors import reason_of
 from srwizard.data.fingerprint import fingerprint
 from srwizard.data.layout import Contents, scan
 from srwizard.data.statics import used_files
+from srwizard.settings import yaml_file
+from srwizard.settings.answers import Section, TrainingAnswers
 
 SCHEMA_VERSION = 1
 FILE_NAME = "run.yaml"
@@ -187,7 +188,7 @@ def write(config: RunConfig, run_dir: Path) -> Path:
     if path.exists():
         earlier = run_dir / f"run.r{load(run_dir).revision}.yaml"
         files.write_bytes(earlier, path.read_bytes(), mode=0o444)
-    files.write_text(path, HEADER + yamlfile.dump(config.model_dump()), mode=0o444)
+    files.write_text(path, HEADER + yaml_file.dump(config.model_dump()), mode=0o444)
     return path
 
 
@@ -207,7 +208,7 @@ def load(run_dir: Path) -> RunConfig:
             _("{path} is no run directory: {reason}", path=run_dir, reason=reason),
             _("A run directory holds a run.yaml, which the wizard writes."),
         ) from None
-    document = yamlfile.parse(content, str(path))
+    document = yaml_file.parse(content, str(path))
     found_version = document.values.get("schema_version")
     if found_version != SCHEMA_VERSION:
         raise UsageError(

@@ -7,13 +7,14 @@ from typing import Any, Literal, get_args, get_origin
 import yaml
 from pydantic.fields import FieldInfo
 
-from srwizard import runconfig, session, yamlfile
-from srwizard.answers import SECTIONS, Answers
+from srwizard import session
 from srwizard.base.errors import UsageError
 from srwizard.base.i18n import language
 from srwizard.base.i18n import translate as _
 from srwizard.models.catalog import ModelCard, card
-from srwizard.runconfig import RunConfig
+from srwizard.settings import run_config, yaml_file
+from srwizard.settings.answers import SECTIONS, Answers
+from srwizard.settings.run_config import RunConfig
 
 EXAMPLES = {
     "data.root": "/path/to/dataset",
@@ -163,7 +164,7 @@ def text_from(source: str) -> str:
     """
     path = Path(source).expanduser()
     if path.is_dir():
-        answers = answers_of(runconfig.load(path))
+        answers = answers_of(run_config.load(path))
     else:
         try:
             found = session.find(source)
@@ -174,7 +175,7 @@ def text_from(source: str) -> str:
             ) from None
         answers = session.load(found).answers
     header = "# " + _("From {source}. output.dir must be a directory without a run.", source=source)
-    return f"{header}\n{yamlfile.dump(answers.decided())}"
+    return f"{header}\n{yaml_file.dump(answers.decided())}"
 
 
 def answers_of(run: RunConfig) -> Answers:
@@ -191,7 +192,7 @@ def answers_of(run: RunConfig) -> Answers:
     given["output"]["dir"] += "-again"
     given["model"]["weights"] = run.model.weights.path if run.model.weights else None
     given["devices"]["gpus"] = [gpu.index for gpu in run.devices.gpus]
-    job = run.devices.slurm or runconfig.RunSlurm()
+    job = run.devices.slurm or run_config.RunSlurm()
     for name, value in job.model_dump().items():
         given["devices"][f"slurm_{name}"] = value
     return Answers.model_validate(given | {"confirm": False})

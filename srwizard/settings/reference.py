@@ -1,4 +1,4 @@
-"""The reference of the answers file as a page: `python -m srwizard.reference [en|zh]`.
+"""The reference of the answers file as a page: `python -m srwizard.settings.reference [en|zh]`.
 
 Made from the schema and the cards, so that it cannot say anything else than the program does.
 """
@@ -6,12 +6,12 @@ Made from the schema and the cards, so that it cannot say anything else than the
 import sys
 from collections.abc import Iterator
 
-from srwizard.answers import SECTIONS, Answers
-from srwizard.answers_file import default_text, description_of, limits_text
 from srwizard.base import i18n
 from srwizard.base.i18n import translate as _
 from srwizard.models.card import Parameter
 from srwizard.models.catalog import cards
+from srwizard.settings.answers import SECTIONS, Answers
+from srwizard.settings.answers_file import default_text, description_of, limits_text
 
 
 def page() -> str:

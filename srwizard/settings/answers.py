@@ -12,11 +12,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from srwizard import weights, yamlfile
+from srwizard import weights
 from srwizard.base.errors import UsageError
 from srwizard.base.i18n import N_
 from srwizard.base.i18n import translate as _
 from srwizard.models.catalog import card, cards, resolve_parameters, size_parameters
+from srwizard.settings import yaml_file
 
 Text = Annotated[str, Field(min_length=1)]
 
@@ -306,7 +307,7 @@ def key_problem(key: str, value: Any) -> str | None:
     return None
 
 
-def parse_answers(document: yamlfile.Document) -> Answers:
+def parse_answers(document: yaml_file.Document) -> Answers:
     """Validate a parsed answers file, the model's name and parameters included.
 
     Raises:
@@ -335,7 +336,7 @@ def parse_answers(document: yamlfile.Document) -> Answers:
     )
 
 
-def _model_mistakes(given: Mapping[str, Any]) -> Iterator[tuple[yamlfile.KeyPath, str]]:
+def _model_mistakes(given: Mapping[str, Any]) -> Iterator[tuple[yaml_file.KeyPath, str]]:
     """Find what is wrong with the model's name and parameters; that needs no data."""
     section = given.get("model")
     name = section.get("name") if isinstance(section, dict) else None
