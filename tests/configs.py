@@ -47,7 +47,7 @@ MADE_UP_DATA = RunData(
 )
 
 
-def run_config(**changes: Any) -> RunConfig:
+def made_up_config(**changes: Any) -> RunConfig:
     """Return an unsealed run config with a value in every section, some of them changed."""
     sections: dict[str, Any] = {
         "created": "",

@@ -21,7 +21,7 @@ from srwizard.settings.answers import (
     training_defaults,
 )
 from srwizard.settings.answers_file import answers_of, json_schema, template_text
-from tests.configs import run_config
+from tests.configs import made_up_config
 
 DECISIONS: dict[str, Any] = {
     "data.root": "/data/ocean",
@@ -308,7 +308,7 @@ def test_the_schema_knows_every_key() -> None:
 
 
 def test_the_answers_of_a_run_leave_nothing_to_a_default() -> None:
-    decided = answers_of(run_config())
+    decided = answers_of(made_up_config())
     open_keys = {key for key in known_keys() if not decided.has(key)}
     # What is not part of a run: its parameters hold the size.
     assert open_keys == {"memory.when_tight", "model.size"}

@@ -13,14 +13,14 @@ from srwizard.base.errors import UsageError
 from srwizard.settings import run_config
 from srwizard.settings.answers import TrainingAnswers
 from srwizard.settings.run_config import RunModel
-from tests.configs import MADE_UP_DATA, run_config
+from tests.configs import MADE_UP_DATA, made_up_config
 from tests.e2e.terminal import PROGRAM
 
 
 def made_up(run_dir: Path, *, rmse: dict[str, float | None] | None = None, **changes: Any) -> Path:
     """Make a run directory of two epochs, with scores of the test split if there are any."""
     run_dir.mkdir(parents=True)
-    run_config.write(run_config.seal(run_config(**changes)), run_dir)
+    run_config.write(run_config.seal(made_up_config(**changes)), run_dir)
     events: list[dict[str, Any]] = [
         {"event": "epoch", "epoch": epoch, "seconds": seconds, "train_loss": 0.1}
         for epoch, seconds in ((1, 5.0), (2, 3.0), (2, 4.0))  # the second was trained twice

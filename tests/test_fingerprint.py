@@ -13,7 +13,7 @@ from srwizard.base.errors import DatasetError
 from srwizard.data.fingerprint import BLOCK_BYTES, NPY_BLOCKS, fingerprint
 from srwizard.data.layout import LEVELS, SPLITS, scan
 from srwizard.settings.run_config import verify_dataset
-from tests.configs import data_of, run_config
+from tests.configs import data_of, made_up_config
 from tests.datasets import write_dataset
 
 STEP = "step_0003.npy"
@@ -124,14 +124,14 @@ def test_file_names_need_not_be_utf_8(tmp_path: Path) -> None:
 @pytest.mark.parametrize("layout", ["npy", "h5", "nc"])
 def test_the_dataset_that_was_frozen_is_accepted(tmp_path: Path, layout: Any) -> None:
     root = write_dataset(tmp_path / "ocean", layout=layout)
-    contents = verify_dataset(run_config(data=data_of(root)))
+    contents = verify_dataset(made_up_config(data=data_of(root)))
     assert contents.root == root
     assert ("train", "hr", "temp") in contents.fields
 
 
 def test_a_dataset_that_changed_is_refused_by_its_parts(tmp_path: Path) -> None:
     root = write_dataset(tmp_path / "ocean")
-    config = run_config(data=data_of(root))
+    config = made_up_config(data=data_of(root))
     for path in ("train/hr/temp", "test/lr/temp"):
         file = min((root / path).iterdir())
         np.save(file, np.load(file) + 1)
@@ -158,7 +158,7 @@ def test_a_dataset_that_lost_a_part_is_refused_by_it(
     tmp_path: Path, layout: Any, path: str, words: str
 ) -> None:
     root = write_dataset(tmp_path / "ocean", layout=layout)
-    config = run_config(data=data_of(root))
+    config = made_up_config(data=data_of(root))
     (root / path).rename(tmp_path / "away")
     with pytest.raises(DatasetError) as refusal:
         verify_dataset(config)
@@ -168,7 +168,7 @@ def test_a_dataset_that_lost_a_part_is_refused_by_it(
 
 def test_a_truncated_step_is_refused(tmp_path: Path) -> None:
     root = write_dataset(tmp_path / "ocean")
-    config = run_config(data=data_of(root))
+    config = made_up_config(data=data_of(root))
     os.truncate(root / "valid/hr/temp/step_0008.npy", 200)
     with pytest.raises(DatasetError, match=r"data\.fingerprint\.valid/hr/temp has changed"):
         verify_dataset(config)

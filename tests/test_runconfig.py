@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from srwizard.base.errors import UsageError
 from srwizard.settings import run_config, yaml_file
 from srwizard.settings.run_config import FILE_NAME, UNSEALED, RunConfig, RunOutput, seal, write
-from tests.configs import MADE_UP_DATA, run_config
+from tests.configs import MADE_UP_DATA, made_up_config
 
-SEALED = seal(run_config())
+SEALED = seal(made_up_config())
 KEYS = sorted(SEALED.field_digests)
 
 # File names and parameters hold whatever text there is, but no half of a surrogate pair.
@@ -66,7 +66,7 @@ def test_what_is_sealed_is_what_is_read(tmp_path: Path) -> None:
 def test_whatever_is_in_it_survives_the_file(
     tmp_path: Path, root: str, params: dict[str, Any], lr: float
 ) -> None:
-    config = run_config(data=MADE_UP_DATA.model_copy(update={"root": root}))
+    config = made_up_config(data=MADE_UP_DATA.model_copy(update={"root": root}))
     config.model.params = params
     config.training.lr = lr
     sealed = seal(config)
@@ -202,7 +202,7 @@ def test_a_directory_without_a_run_is_refused(tmp_path: Path) -> None:
 def test_earlier_configs_are_kept(tmp_path: Path) -> None:
     contents = []
     for revision in (1, 2, 3):
-        config = run_config(revision=revision)
+        config = made_up_config(revision=revision)
         config.training.epochs = 100 * revision
         contents.append(write(seal(config), tmp_path).read_bytes())
     names = ["run.r1.yaml", "run.r2.yaml", FILE_NAME]
@@ -216,7 +216,7 @@ def test_a_run_config_that_somebody_edited_is_not_overwritten(tmp_path: Path) ->
     values["training"]["epochs"] = 3
     before = (written(values, tmp_path) / FILE_NAME).read_bytes()
     with pytest.raises(UsageError, match=r"training\.epochs was changed, now 3"):
-        write(seal(run_config(revision=2)), tmp_path)
+        write(seal(made_up_config(revision=2)), tmp_path)
     assert [path.read_bytes() for path in tmp_path.iterdir()] == [before]
 
 
@@ -234,7 +234,7 @@ def test_a_run_config_that_somebody_edited_is_not_overwritten(tmp_path: Path) ->
 )
 def test_the_digest_does_not_tell_when_where_or_in_which_language(change: dict[str, Any]) -> None:
     assert change.keys() < set(UNSEALED)
-    sealed = seal(run_config(**change))
+    sealed = seal(made_up_config(**change))
     assert sealed.digest == SEALED.digest
     assert sealed.field_digests == SEALED.field_digests
 
@@ -252,7 +252,7 @@ def test_sealing_again_changes_nothing_but_the_time() -> None:
 
 
 def test_the_global_batch_counts_processes_and_micro_batches() -> None:
-    config = run_config()
+    config = made_up_config()
     config.training.batch_size, config.training.grad_accumulation = 4, 3
     config.devices.processes = 2
     assert config.global_batch == 24

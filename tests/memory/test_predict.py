@@ -30,7 +30,7 @@ from srwizard.settings.run_config import RunConfig, RunData, RunDevices, RunMemo
 from srwizard.train.loop import epoch_steps, optimizer_step
 from srwizard.train.scoring import score
 from srwizard.train.setup import steps_per_epoch
-from tests.configs import MADE_UP_DATA, run_config
+from tests.configs import MADE_UP_DATA, made_up_config
 
 UNET = {
     "inner_channel": 8,
@@ -77,7 +77,7 @@ def config(
     **training: Any,
 ) -> RunConfig:
     """Return a run of a small network on a dataset that is not there."""
-    run = run_config()
+    run = made_up_config()
     data = RunData.model_validate(
         MADE_UP_DATA.model_dump()
         | {"hr_shape": list(hr_shape), "lr_shape": [side // 4 for side in hr_shape], "scale": 4}

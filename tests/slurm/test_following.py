@@ -26,10 +26,11 @@ def asked_anew(monkeypatch: pytest.MonkeyPatch) -> None:
 def run_dir(tmp_path: Path) -> Path:
     """A frozen run whose job 7 was submitted a minute ago."""
     from srwizard.settings import run_config
+    from tests.configs import made_up_config
 
     path = tmp_path / "run"
     path.mkdir()
-    run_config.write(run_config.seal(run_config()), path)
+    run_config.write(run_config.seal(made_up_config()), path)
     following.note(path, "7", NAME, os.getuid(), "slurm-7.log")
     record = json.loads((path / "job.json").read_text())
     write(path / "job.json", record | {"since": ago(60)})

@@ -10,7 +10,7 @@ import pytest
 from srwizard import Run, load_run
 from srwizard.base.errors import DatasetError, UsageError
 from srwizard.use.run import tile_side
-from tests.configs import run_config
+from tests.configs import made_up_config
 from tests.datasets import land_mask
 from tests.train.runs import weights
 from tests.use.records import lr_fields
@@ -97,7 +97,7 @@ def test_what_it_cannot_take_is_refused(run: Run, lr: np.ndarray, anywhere: Path
 
 
 def test_a_field_is_cut_into_tiles_only_beyond_what_a_batch_of_training_had() -> None:
-    config = run_config()  # a batch of 16 fields of [32, 64], scale 4
+    config = made_up_config()  # a batch of 16 fields of [32, 64], scale 4
     assert tile_side(config, (32, 64)) is None
     assert tile_side(config, (128, 256)) is None
     assert tile_side(config, (128, 257)) == (45 - 16) * 4
