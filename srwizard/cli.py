@@ -113,7 +113,7 @@ def cli(
     from srwizard import machine
     from srwizard import session as sessions
     from srwizard.conversation import Conversation
-    from srwizard.prompts import AnswersFilePrompts
+    from srwizard.prompts.question import AnswersFilePrompts
     from srwizard.settings import yaml_file
     from srwizard.settings.answers import parse_answers
 
@@ -141,8 +141,8 @@ def _converse(stop_after: str | None, detach: bool) -> None:
 
 def _conversation(session: "Session", stop_after: str | None, detach: bool) -> "Conversation":
     from srwizard.conversation import Conversation
-    from srwizard.prompts import require_terminal
-    from srwizard.terminal import TerminalPrompts
+    from srwizard.prompts.question import require_terminal
+    from srwizard.prompts.terminal import TerminalPrompts
 
     require_terminal(session.id if session.path is not None else None)
     prompts = TerminalPrompts(console)
@@ -164,8 +164,8 @@ def resume(session: str | None, detach: bool) -> None:
 
 def _choose_session() -> "Session":
     from srwizard import session as sessions
-    from srwizard.prompts import Back, Choice, Question, require_terminal
-    from srwizard.terminal import TerminalPrompts
+    from srwizard.prompts.question import Back, Choice, Question, require_terminal
+    from srwizard.prompts.terminal import TerminalPrompts
     from srwizard.titles import title_of
 
     found = sessions.unfinished()

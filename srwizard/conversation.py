@@ -12,7 +12,7 @@ from rich.console import RenderableType
 from srwizard.base.errors import InterruptedByUserError, NeedsPersonError
 from srwizard.base.i18n import translate as _
 from srwizard.base.locks import held
-from srwizard.prompts import Back, Prompts, Question, expand
+from srwizard.prompts.question import Back, Prompts, Question, expand
 from srwizard.session import Session
 
 Maker = Callable[[], Question | None]

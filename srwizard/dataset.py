@@ -18,7 +18,7 @@ from srwizard.data.inspect import (
 )
 from srwizard.data.layout import scan
 from srwizard.data.statics import used_files
-from srwizard.prompts import expand
+from srwizard.prompts.question import expand
 
 
 def chosen_dataset(conversation: Conversation) -> DatasetSummary:

@@ -7,7 +7,7 @@ from typing import Any
 
 from srwizard.base.i18n import translate as _
 from srwizard.conversation import Conversation, Maker
-from srwizard.prompts import Choice, Question
+from srwizard.prompts.question import Choice, Question
 from srwizard.settings.answers import DevicesAnswers, key_problem
 from srwizard.slurm import checks, client
 from srwizard.slurm.client import Partition, SlurmError

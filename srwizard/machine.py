@@ -16,7 +16,7 @@ from transitions import Machine
 
 from srwizard.base.i18n import translate as _
 from srwizard.conversation import Conversation
-from srwizard.prompts import Back
+from srwizard.prompts.question import Back
 from srwizard.session import FINAL_STATES, STATES, Session
 from srwizard.settings.answers import SECTIONS
 

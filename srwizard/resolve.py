@@ -15,7 +15,7 @@ from srwizard.data.statics import used_files
 from srwizard.dataset import chosen_dataset, chosen_variables
 from srwizard.hardware.devices import find_devices
 from srwizard.models.catalog import card
-from srwizard.prompts import expand
+from srwizard.prompts.question import expand
 from srwizard.settings import run_config
 from srwizard.settings.answers import (
     Answers,

@@ -7,7 +7,7 @@ from rich.console import Console
 
 from srwizard.conversation import Conversation
 from srwizard.machine import module_of
-from srwizard.prompts import AnswersFilePrompts
+from srwizard.prompts.question import AnswersFilePrompts
 from srwizard.session import Session
 from srwizard.settings.answers import SECTIONS, Answers
 from srwizard.settings.yaml_file import Document

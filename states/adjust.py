@@ -30,7 +30,7 @@ from srwizard.memory.outlook import (
     with_room,
 )
 from srwizard.memory.remedies import Remedy, Surroundings, apply, remedies
-from srwizard.prompts import Choice, Question
+from srwizard.prompts.question import Choice, Question
 from srwizard.resolve import resolve
 from srwizard.settings.run_config import RunConfig
 from srwizard.states.diagnose import recorded_failure

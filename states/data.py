@@ -7,7 +7,7 @@ from rich.text import Text
 from srwizard.base.errors import DatasetError, UsageError
 from srwizard.base.i18n import translate as _
 from srwizard.conversation import Conversation, Maker
-from srwizard.prompts import Back, Choice, Question, expand
+from srwizard.prompts.question import Back, Choice, Question, expand
 
 # What reads data takes numpy, whose import would keep the very first question waiting: the
 # functions below import it once there is something to read.

@@ -12,7 +12,7 @@ from srwizard.base.i18n import translate as _
 from srwizard.base.sizes_and_times import bytes_text
 from srwizard.conversation import Conversation
 from srwizard.hardware.devices import GPU, Devices, PartitionedGPU, find_devices
-from srwizard.prompts import Back, Choice, Question
+from srwizard.prompts.question import Back, Choice, Question
 from srwizard.settings.answers import key_problem
 
 CPU = -1

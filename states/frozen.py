@@ -9,7 +9,7 @@ from srwizard.base.i18n import translate as _
 from srwizard.base.locks import LockedError
 from srwizard.base.os_errors import reason_of
 from srwizard.conversation import Conversation
-from srwizard.prompts import expand
+from srwizard.prompts.question import expand
 from srwizard.resolve import resolve
 from srwizard.settings import run_config
 from srwizard.settings.run_config import RunConfig

@@ -6,7 +6,7 @@ from srwizard.base.i18n import translate as _
 from srwizard.conversation import Conversation
 from srwizard.dataset import chosen_dataset, chosen_variables
 from srwizard.hardware.devices import fast_bfloat16
-from srwizard.prompts import Choice, Question
+from srwizard.prompts.question import Choice, Question
 from srwizard.settings.answers import key_problem
 
 

@@ -25,7 +25,7 @@ from srwizard.models.catalog import (
     size_parameters,
 )
 from srwizard.models.table import family_title, model_title
-from srwizard.prompts import Choice, Question
+from srwizard.prompts.question import Choice, Question
 from srwizard.resolve import has_global_skip, resolve
 from srwizard.settings.answers import model_parameters
 from srwizard.settings.run_config import RunConfig

@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 from srwizard.base.i18n import translate as _
 from srwizard.base.os_errors import reason_of
 from srwizard.conversation import Conversation
-from srwizard.prompts import Question, expand
+from srwizard.prompts.question import Question, expand
 from srwizard.session import Session
 from srwizard.settings import run_config
 from srwizard.states.model import begin_forecasts

@@ -11,7 +11,7 @@ from srwizard.base.i18n import translate as _
 from srwizard.base.text_width import packed
 from srwizard.conversation import Conversation
 from srwizard.dataset import chosen_dataset, chosen_variables
-from srwizard.prompts import Choice, Question, expand
+from srwizard.prompts.question import Choice, Question, expand
 from srwizard.resolve import has_global_skip, resolved_training
 from srwizard.settings.answers import SECTIONS, DevicesAnswers, TrainingAnswers, model_parameters
 from srwizard.states import memory, model, output

@@ -8,7 +8,7 @@ from srwizard.base.i18n import translate as _
 from srwizard.conversation import Conversation, Maker
 from srwizard.dataset import chosen_dataset
 from srwizard.models.catalog import card
-from srwizard.prompts import Choice, Question
+from srwizard.prompts.question import Choice, Question
 from srwizard.resolve import resolved_training
 from srwizard.settings.answers import TrainingAnswers, key_problem, training_defaults
 from srwizard.train import trackers

@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 WIZARD = (
     "srwizard.cli", "srwizard.machine", "srwizard.session", "srwizard.conversation",
-    "srwizard.prompts", "srwizard.states", "srwizard.terminal", "srwizard.resolve",
+    "srwizard.prompts.question", "srwizard.states", "srwizard.prompts.terminal", "srwizard.resolve",
 )  # fmt: skip
 
 

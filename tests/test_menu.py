@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from srwizard.base.text_width import packed, padded, wrapped
-from srwizard.menu_state import Menu
-from srwizard.prompts import Choice
+from srwizard.prompts.menu_state import Menu
+from srwizard.prompts.question import Choice
 
 CHOICES = (
     Choice("a", "1. half the batch"),

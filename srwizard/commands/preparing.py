@@ -195,7 +195,7 @@ def show_dataset(root: Path, *, as_json: bool = False) -> None:
     """Print what is in a dataset directory; exit with 3 where it cannot be used."""
     from srwizard.data.inspect import inspect as look
     from srwizard.dataset import summary_table
-    from srwizard.prompts import expand
+    from srwizard.prompts.question import expand
 
     summary = look(expand(str(root)))
     if as_json:

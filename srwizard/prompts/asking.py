@@ -24,7 +24,7 @@ from prompt_toolkit.layout import (
 from prompt_toolkit.styles import Style
 
 from srwizard.base.text_width import wrapped
-from srwizard.prompts import Back
+from srwizard.prompts.question import Back
 
 STYLE = Style.from_dict(
     {

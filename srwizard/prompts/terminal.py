@@ -10,10 +10,9 @@ from rich.console import Console, RenderableType
 from rich.markup import escape
 from rich.text import Text
 
-from srwizard import line, menu
 from srwizard.base.i18n import translate as _
 from srwizard.base.text_width import wrapped
-from srwizard.prompts import Choice, Question, as_typed, parse, print_whole
+from srwizard.prompts.question import Choice, Question, as_typed, line, menu, parse, print_whole
 
 LOCAL_MODES = 3
 """Where `termios.tcgetattr` has them."""

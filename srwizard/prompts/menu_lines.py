@@ -3,9 +3,9 @@
 from prompt_toolkit.formatted_text import StyleAndTextTuples
 from rich.cells import cell_len
 
-from srwizard.asking import width
 from srwizard.base.text_width import padded, wrapped
-from srwizard.menu_state import Menu
+from srwizard.prompts.asking import width
+from srwizard.prompts.menu_state import Menu
 
 POINTER, NO_POINTER = " » ", "   "
 GAP = "  "

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from srwizard.prompts import Choice
+from srwizard.prompts.question import Choice
 
 
 class Menu:

@@ -22,7 +22,7 @@ from prompt_toolkit.layout.menus import CompletionsMenu
 from prompt_toolkit.layout.processors import BeforeInput
 from prompt_toolkit.lexers import DynamicLexer, SimpleLexer
 
-from srwizard.asking import LEFT, asked, left, run, set_in, text_window
+from srwizard.prompts.asking import LEFT, asked, left, run, set_in, text_window
 
 COMPLETIONS = 6
 """Lines of the list of completions."""

@@ -18,11 +18,11 @@ from prompt_toolkit.layout import (
     Window,
 )
 
-from srwizard.asking import LEFT, asked, left, run, set_in, text_window
 from srwizard.base.i18n import translate as _
-from srwizard.menu_lines import menu_lines
-from srwizard.menu_state import Menu
-from srwizard.prompts import Choice
+from srwizard.prompts.asking import LEFT, asked, left, run, set_in, text_window
+from srwizard.prompts.menu_lines import menu_lines
+from srwizard.prompts.menu_state import Menu
+from srwizard.prompts.question import Choice
 
 PAGE = 5
 """Choices that one PageUp or PageDown passes."""
