@@ -24,7 +24,7 @@ from srwizard.models.card import resolve_parameters
 from srwizard.models.catalog import card
 from srwizard.models.diffusion import DiffusionModel
 from srwizard.models.global_skip import GlobalSkip, HasOutputLayer
-from srwizard.weights import WeightsDescription
+from srwizard.models.weights_file import WeightsDescription
 
 NESTS = ("params_ema", "params", "state_dict", "weights", "model")
 """Under which of these keys, the first that is there, checkpoints keep their weights."""

@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-from srwizard import weights
 from srwizard.base.errors import DatasetError, UsageError
 from srwizard.base.i18n import language
 from srwizard.base.i18n import translate as _
@@ -14,6 +13,7 @@ from srwizard.data.layout import scan
 from srwizard.data.statics import used_files
 from srwizard.dataset import chosen_dataset, chosen_variables
 from srwizard.hardware.devices import find_devices
+from srwizard.models import weights_file
 from srwizard.models.catalog import card
 from srwizard.prompts.question import expand
 from srwizard.settings import run_config
@@ -62,14 +62,14 @@ def has_global_skip(answers: Answers) -> bool:
     """Return whether the network is to have a global skip: as decided, or as its weights had."""
     if answers.model.weights is None or answers.has("model.global_skip"):
         return answers.model.global_skip
-    return weights.describe(weights.expanded(answers.model.weights)).global_skip
+    return weights_file.describe(weights_file.expanded(answers.model.weights)).global_skip
 
 
 def _weights(answers: Answers) -> run_config.RunWeights | None:
     if answers.model.weights is None:
         return None
-    path = weights.expanded(answers.model.weights)
-    return run_config.RunWeights(path=str(path), sha256=weights.sha256(path))
+    path = weights_file.expanded(answers.model.weights)
+    return run_config.RunWeights(path=str(path), sha256=weights_file.sha256(path))
 
 
 def _elsewhere(devices: DevicesAnswers) -> dict[str, Any]:

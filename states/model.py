@@ -6,7 +6,6 @@ from typing import Any
 
 from rich.text import Text
 
-from srwizard import weights
 from srwizard.base.errors import SrwizardError, UsageError
 from srwizard.base.i18n import N_, language
 from srwizard.base.i18n import translate as _
@@ -15,6 +14,7 @@ from srwizard.conversation import Conversation, Maker
 from srwizard.dataset import chosen_dataset, chosen_variables
 from srwizard.hardware.devices import find_devices
 from srwizard.memory.forecast import begin, known
+from srwizard.models import weights_file
 from srwizard.models.catalog import (
     ModelCard,
     Parameter,
@@ -280,14 +280,14 @@ def weights_problems(conversation: Conversation) -> list[str]:
     answers = conversation.session.answers
     if answers.model.weights is None:
         return []
-    found = weights.describe(weights.expanded(answers.model.weights))
+    found = weights_file.describe(weights_file.expanded(answers.model.weights))
     variables = chosen_variables(conversation, chosen_dataset(conversation))
     wanted = {
         "model.name": (found.model, answers.model.name),
         **{
             f"model.params.{name}": (found.params.get(name), value)
             for name, value in model_parameters(answers.model).items()
-            if name not in weights.FREE
+            if name not in weights_file.FREE
         },
         "data.scale": (found.scale, answers.data.scale),
         "model.global_skip": (found.global_skip, has_global_skip(answers)),

@@ -12,10 +12,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from srwizard import weights
 from srwizard.base.errors import UsageError
 from srwizard.base.i18n import N_
 from srwizard.base.i18n import translate as _
+from srwizard.models import weights_file
 from srwizard.models.catalog import card, cards, resolve_parameters, size_parameters
 from srwizard.settings import yaml_file
 
@@ -57,7 +57,7 @@ class ModelAnswers(Section):
         default_factory=dict,
         description=N_("parameters of the model that differ from its defaults or its size"),
     )
-    weights: Text | None = Field(
+    weights_file: Text | None = Field(
         None,
         description=N_("file to begin from, made by `srwizard models --import-weights`"),
     )
@@ -79,7 +79,7 @@ def model_parameters(model: ModelAnswers) -> dict[str, Any]:
     chosen = card(model.name or "")
     base = size_parameters(chosen, model.size) if model.size else {}
     if model.weights:
-        base = base | weights.describe(weights.expanded(model.weights)).params
+        base = base | weights_file.describe(weights_file.expanded(model.weights)).params
     return resolve_parameters(chosen, {**base, **model.params})
 
 

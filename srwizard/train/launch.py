@@ -8,9 +8,9 @@ import socket
 from pathlib import Path
 from typing import Any
 
-from srwizard import weights
 from srwizard.base.errors import EXIT_INTERRUPTED, InterruptedByUserError, TrainingFailedError
 from srwizard.base.i18n import translate as _
+from srwizard.models import weights_file
 from srwizard.settings import run_config
 from srwizard.train import (
     checkpoint_files,
@@ -52,7 +52,7 @@ def launch(run_dir: Path, nodes: Nodes | None = None) -> dict[str, Any]:
     if run.model.weights is not None and not checkpoint_files.exists(
         run_dir, checkpoint_files.LAST
     ):
-        weights.verify(Path(run.model.weights.path), run.model.weights.sha256)
+        weights_file.verify(Path(run.model.weights.path), run.model.weights.sha256)
     trackers.require(run.training.trackers)
     records = Records(run_dir)
     with processes.at_work(run_dir) as log:

@@ -9,8 +9,8 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from srwizard import weights
 from srwizard.base.i18n import translate as _
+from srwizard.models import weights_file
 from srwizard.train import averaging, checkpoint, checkpoint_files
 from srwizard.train.checkpoint import BEST, LAST, CheckpointError, DamagedCheckpointError, Progress
 from srwizard.train.distributed import (
@@ -170,7 +170,7 @@ def begin_from_weights(training: Training) -> None:
     chosen = training.run.model.weights
     if chosen is None:
         return
-    weights.verify(Path(chosen.path), chosen.sha256)
+    weights_file.verify(Path(chosen.path), chosen.sha256)
     put_weights(training.bare, load_file(Path(chosen.path)))
     if training.averaged is not None:
         training.averaged = averaging.start(training.bare)

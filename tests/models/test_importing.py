@@ -9,9 +9,9 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from srwizard import weights as weights_file
 from srwizard.base.errors import UsageError
 from srwizard.models import build
+from srwizard.models import weights_file as weights_file
 from srwizard.models.importing import (
     import_weights,
     network_in,
