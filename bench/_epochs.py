@@ -18,13 +18,13 @@ import torch
 from bench._cluster import Cluster, Job, Link, epoch_seconds, ring_seconds
 from bench._ranks import LARGE, timed
 from bench.loader import write_dataset
+from srwizard.runs.records import Records
 from srwizard.settings import run_config, yaml_file
 from srwizard.settings.run_config import RunConfig
 from srwizard.train import resuming
 from srwizard.train.checkpoint import LAST
 from srwizard.train.distributed import Place
 from srwizard.train.loop import Callbacks, epoch_steps, optimizer_step, train
-from srwizard.train.records import Records
 from srwizard.train.scoring import score
 from srwizard.train.setup import Training, load_statistics, set_up, steps_per_epoch
 

@@ -25,11 +25,11 @@ import torch
 from srwizard.base.sizes_and_times import bytes_text
 from srwizard.memory.tracker import StorageTracker
 from srwizard.models.catalog import ModelCard, cards
+from srwizard.runs.records import Records
 from srwizard.settings import run_config, yaml_file
 from srwizard.train.distributed import Place
 from srwizard.train.loop import Callbacks, epoch_steps, optimizer_step
 from srwizard.train.loop import train as training_loop
-from srwizard.train.records import Records
 from srwizard.train.resuming import load_best
 from srwizard.train.scoring import score
 from srwizard.train.setup import Training, load_statistics, set_up, steps_per_epoch

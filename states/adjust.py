@@ -32,12 +32,12 @@ from srwizard.memory.outlook import (
 from srwizard.memory.remedies import Remedy, Surroundings, apply, remedies
 from srwizard.prompts.question import Choice, Question
 from srwizard.resolve import resolve
+from srwizard.runs import checkpoint_files
+from srwizard.runs.failure_kinds import FOR_WANT_OF_MEMORY
+from srwizard.runs.records import dry_run_of
 from srwizard.settings.run_config import RunConfig
 from srwizard.states.diagnose import recorded_failure
 from srwizard.states.frozen import run_directory
-from srwizard.train import checkpoint_files
-from srwizard.train.failure_kinds import FOR_WANT_OF_MEMORY
-from srwizard.train.records import dry_run_of
 
 BEST, ROOMY, SEVERAL, EDIT, ACCEPT, QUIT = "best", "roomy", "several", "edit", "accept", "quit"
 

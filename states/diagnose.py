@@ -10,10 +10,10 @@ from srwizard.base.errors import TrainingFailedError
 from srwizard.base.i18n import translate as _
 from srwizard.conversation import Conversation
 from srwizard.failure_remedies import remedies_for
+from srwizard.runs.failure_kinds import FOR_WANT_OF_MEMORY, UNKNOWN
+from srwizard.runs.failures import FAILURE_FILE, explain
+from srwizard.runs.status import standing_of
 from srwizard.states.frozen import run_directory
-from srwizard.train.failure_kinds import FOR_WANT_OF_MEMORY, UNKNOWN
-from srwizard.train.failures import FAILURE_FILE, explain
-from srwizard.train.standing import standing_of
 
 
 def run(conversation: Conversation) -> str:

@@ -9,11 +9,11 @@ from srwizard import elsewhere
 from srwizard.base.errors import TrainingFailedError
 from srwizard.base.i18n import translate as _
 from srwizard.conversation import Conversation
+from srwizard.runs.records import dry_run_of
+from srwizard.runs.status import FOLLOWED, standing_of, state_text
 from srwizard.states.frozen import hold_run, lock_of, run_directory
 from srwizard.train.detach import detach, following
 from srwizard.train.launch import launch
-from srwizard.train.records import dry_run_of
-from srwizard.train.standing import FOLLOWED, standing_of, state_text
 
 
 def run(conversation: Conversation) -> str:
@@ -35,7 +35,7 @@ def run(conversation: Conversation) -> str:
         return "detached"
     if launcher == elsewhere.SLURM:
         conversation.let_go(lock_of(run_dir))
-        from srwizard.slurm.submission import submit
+        from srwizard.runs.submission import submit
 
         for line in submit(run_dir):
             conversation.show(Text(line))

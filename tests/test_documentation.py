@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from srwizard.base import i18n
+from srwizard.runs.failure_kinds import CATALOGUE
 from srwizard.settings import reference
-from srwizard.train.failure_kinds import CATALOGUE
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"

@@ -18,7 +18,7 @@ WIZARD = (
     "module",
     [
         "srwizard.cli", "srwizard.machine", "srwizard.models.catalog", "srwizard.diagram",
-        "srwizard.states.launch", "srwizard.train.stopping", "srwizard.train.evaluation",
+        "srwizard.states.launch", "srwizard.runs.stopping", "srwizard.train.evaluation",
     ],
 )  # fmt: skip
 def test_the_wizard_imports_no_torch(module: str) -> None:

@@ -19,7 +19,7 @@ LOOK_SECONDS = 0.3
 @run_directory
 @click.option("-f", "--follow", is_flag=True, help=_("Go on until the run ends, or Ctrl-C."))
 def logs(run_dir: Path, follow: bool) -> None:
-    from srwizard.train.standing import FOLLOWED, log_of, standing_in, standing_of, state_text
+    from srwizard.runs.status import FOLLOWED, log_of, standing_in, standing_of, state_text
 
     run_dir = run_dir.absolute()
     standing: dict[str, Any] | None = standing_in(run_dir)
@@ -55,7 +55,7 @@ def _print_what_is_new(log: Path, read: dict[Path, int]) -> None:
 
 
 def _no_log_yet(run_dir: Path, standing: dict[str, Any] | None) -> UsageError:
-    from srwizard.train.standing import QUEUED, state_text
+    from srwizard.runs.status import QUEUED, state_text
 
     if standing is not None and standing["state"] == QUEUED:
         hint = state_text(standing)
@@ -73,9 +73,9 @@ def _no_log_yet(run_dir: Path, standing: dict[str, Any] | None) -> UsageError:
     help=_("Wait for its end no longer than this; else as long as it takes."),
 )
 def stop(run_dir: Path, timeout: float | None) -> None:
-    from srwizard.train import checkpoint_files
-    from srwizard.train.standing import advice, figure_parts, state_text
-    from srwizard.train.stopping import request_stop, wait_until_ended
+    from srwizard.runs import checkpoint_files
+    from srwizard.runs.status import advice, figure_parts, state_text
+    from srwizard.runs.stopping import request_stop, wait_until_ended
 
     run_dir = run_dir.absolute()
     if request_stop(run_dir) == "taken out":

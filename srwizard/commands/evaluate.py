@@ -28,8 +28,8 @@ from srwizard.commands.options import as_json_option, command, console, run_dire
 )
 @as_json_option
 def evaluate(run_dir: Path, split: Any, checkpoint: Any, as_json: bool) -> None:
+    from srwizard.runs import checkpoint_files
     from srwizard.states.done import ensemble_lines, scores_table, split_title, warnings
-    from srwizard.train import checkpoint_files
     from srwizard.train.evaluation import evaluate as score
     from srwizard.train.evaluation import file_of
     from srwizard.train.launch import null_to_nan

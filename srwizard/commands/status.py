@@ -23,8 +23,8 @@ STYLES = {"queued": "blue", "running": "green", "stopping": "green", "completed"
 @click.option("--watch", is_flag=True, help=_("Show it anew until none is running any more."))
 @as_json_option
 def status(run_dirs: tuple[Path, ...], watch: bool, as_json: bool) -> None:
-    from srwizard.train import known_runs
-    from srwizard.train.standing import standing_in, standing_of
+    from srwizard.runs import known_runs
+    from srwizard.runs.status import standing_in, standing_of
 
     given = [path.absolute() for path in run_dirs]
 
@@ -74,7 +74,7 @@ def _watch_in_place(look: Callable[[], list[dict[str, Any]]], found: list[dict[s
 
 
 def _any_at_work(found: Sequence[dict[str, Any]]) -> bool:
-    from srwizard.train.standing import FOLLOWED
+    from srwizard.runs.status import FOLLOWED
 
     return any(standing["state"] in FOLLOWED for standing in found)
 
@@ -87,7 +87,7 @@ def _as_text(found: Sequence[dict[str, Any]]) -> Group:
 def _lines(standing: dict[str, Any], columns: int) -> Iterator[Text]:
     """Yield the lines of one run: its directory, its state, its figures, what to do."""
     from srwizard.base.text_width import packed, wrapped
-    from srwizard.train.standing import advice, figure_parts, score_lines, state_text
+    from srwizard.runs.status import advice, figure_parts, score_lines, state_text
 
     yield Text(standing["run_dir"], style="bold", overflow="fold")
     state = Text("  " + state_text(standing), style=STYLES[standing["state"]])

@@ -19,7 +19,7 @@ from srwizard.commands.options import command, run_directory
     help=_("Freeze and train a run for each value, as a job array; several multiply."),
 )
 def submit(run_dir: Path, only_print: bool, sweeps: tuple[str, ...]) -> None:
-    from srwizard.slurm import submission
+    from srwizard.runs import submission
     from srwizard.slurm.sweep import DIRECTORY, freeze_all
 
     run_dir = run_dir.absolute()

@@ -22,13 +22,14 @@ from srwizard.base.errors import InterruptedByUserError, TrainingFailedError, Us
 from srwizard.base.i18n import translate as _
 from srwizard.hardware.devices import Devices, cpu, find_devices
 from srwizard.memory.verdict import Verdict, judge
+from srwizard.runs import failures
+from srwizard.runs.failure_kinds import FOR_WANT_OF_MEMORY
+from srwizard.runs.records import DRY_RUN_FILE, LOG_FILE
 from srwizard.settings import run_config
 from srwizard.settings.run_config import RunConfig
-from srwizard.train import failures, processes, together
-from srwizard.train.failure_kinds import FOR_WANT_OF_MEMORY
+from srwizard.train import processes, together
 from srwizard.train.launch import own_log
 from srwizard.train.nodes import Nodes, endpoint_of
-from srwizard.train.records import DRY_RUN_FILE, LOG_FILE
 
 REHEARSAL = "srwizard.memory.rehearsal"
 FILE_NAME = DRY_RUN_FILE

@@ -19,9 +19,10 @@ from srwizard.base import files, i18n
 from srwizard.data import normalization
 from srwizard.memory import forecast, forecaster
 from srwizard.memory.predict import CUDA_CONTEXT
+from srwizard.runs import failures
+from srwizard.runs.last_phase import Whereabouts
 from srwizard.settings import run_config
 from srwizard.settings.run_config import RunConfig
-from srwizard.train import failures
 from srwizard.train.checkpoint import LAST
 from srwizard.train.distributed import Place, any_rank, joined
 from srwizard.train.loop import epoch_steps, optimizer_step
@@ -32,7 +33,6 @@ from srwizard.train.rollcall import call_the_roll
 from srwizard.train.sampling import draws_samples
 from srwizard.train.scoring import score
 from srwizard.train.setup import Training, set_learning_rate, set_up, steps_per_epoch
-from srwizard.train.whereabouts import Whereabouts
 
 FEWEST_STEPS = 3
 MOST_STEPS = 6

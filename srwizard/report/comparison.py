@@ -12,7 +12,7 @@ from srwizard.base.sizes_and_times import bytes_text, duration_text
 from srwizard.comparing import METRICS, Comparison, Result
 from srwizard.report.page import LANGUAGE_TAGS, template
 from srwizard.report.tables import text_of
-from srwizard.train.standing import state_title
+from srwizard.runs.status import state_title
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ def failure_lines(run: Run) -> list[str]:
     """Return the failure that failure.json records as lines; none where there is none."""
     if run.failure is None:
         return []
-    from srwizard.train.failures import explain
+    from srwizard.runs.failures import explain
 
     try:
         return explain(run.failure)

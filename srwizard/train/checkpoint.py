@@ -12,9 +12,9 @@ import torch
 from srwizard.base import files
 from srwizard.base.errors import TrainingFailedError
 from srwizard.base.i18n import translate as _
+from srwizard.runs import checkpoint_files
+from srwizard.runs.checkpoint_files import BEST, LAST, NAMES
 from srwizard.settings.run_config import RunConfig
-from srwizard.train import checkpoint_files
-from srwizard.train.checkpoint_files import BEST, LAST, NAMES
 
 __all__ = ["BEST", "LAST", "NAMES"]
 SAMPLING = ("sampler", "sampling_steps", "ensemble_members")

@@ -10,9 +10,9 @@ from pathlib import Path
 from srwizard.base.errors import InterruptedByUserError, SrwizardError, UsageError
 from srwizard.base.i18n import translate as _
 from srwizard.base.os_errors import reason_of
+from srwizard.runs.process_identity import identity_of
+from srwizard.runs.records import Records
 from srwizard.settings import run_config
-from srwizard.train.identity import identity_of
-from srwizard.train.records import Records
 
 CONSOLE_FILE = "console.log"
 LOOK_SECONDS = 0.1

@@ -10,10 +10,11 @@ from srwizard.base import files
 from srwizard.base.errors import InterruptedByUserError, TrainingFailedError, UsageError
 from srwizard.base.i18n import translate as _
 from srwizard.base.locks import held
+from srwizard.runs import checkpoint_files, failures
+from srwizard.runs.records import now
 from srwizard.settings import run_config
 from srwizard.settings.run_config import RunConfig
-from srwizard.train import checkpoint_files, failures, processes
-from srwizard.train.records import now
+from srwizard.train import processes
 
 SCORER = "srwizard.train.scorer"
 SCRATCH_PREFIX = ".evaluate-"

@@ -11,21 +11,13 @@ from typing import Any
 from srwizard.base.errors import EXIT_INTERRUPTED, InterruptedByUserError, TrainingFailedError
 from srwizard.base.i18n import translate as _
 from srwizard.models import weights_file
+from srwizard.runs import checkpoint_files, failures, known_runs, last_phase
+from srwizard.runs.progress import briefly
+from srwizard.runs.records import METRICS_FILE, STOPPING, Records, read_events
 from srwizard.settings import run_config
-from srwizard.train import (
-    checkpoint_files,
-    failures,
-    known_runs,
-    neighbours,
-    processes,
-    together,
-    trackers,
-    whereabouts,
-)
-from srwizard.train.figures import briefly
+from srwizard.train import neighbours, processes, together, trackers
 from srwizard.train.nodes import Nodes
 from srwizard.train.processes import Ended
-from srwizard.train.records import METRICS_FILE, STOPPING, Records, read_events
 
 WORKER = "srwizard.train.worker"
 
@@ -68,7 +60,7 @@ def launch(run_dir: Path, nodes: Nodes | None = None) -> dict[str, Any]:
         )
         if ended.returncode == 0:
             records.set_status("completed", test=briefly(test_scores(run_dir)))
-            whereabouts.clear(run_dir)
+            last_phase.clear(run_dir)
             # matplotlib takes longer to import than the wizard takes to start.
             from srwizard.report import write_report
 

@@ -14,16 +14,16 @@ from typing import Any
 import torch
 from torch.nn.parallel import DistributedDataParallel
 
+from srwizard.runs.failures import NonFiniteLossError
+from srwizard.runs.records import Records
 from srwizard.settings.answers import TrainingAnswers
 from srwizard.train import averaging
 from srwizard.train.calibration import calibrate
 from srwizard.train.checkpoint import BEST, LAST, Progress
 from srwizard.train.diagnosis import origin_of_non_finite
 from srwizard.train.distributed import add_over_ranks, any_rank
-from srwizard.train.failures import NonFiniteLossError
 from srwizard.train.order import Step, training_steps
 from srwizard.train.peak import peak_bytes
-from srwizard.train.records import Records
 from srwizard.train.resuming import finish_saving, save
 from srwizard.train.scoring import score
 from srwizard.train.setup import Training, set_learning_rate, steps_per_epoch

@@ -29,9 +29,9 @@ from srwizard.base.i18n import translate as _
 from srwizard.base.os_errors import reason_of
 from srwizard.hardware.cgroups import out_of_memory_kills
 from srwizard.hardware.devices import cpu
+from srwizard.runs.records import LOG_FILE
 from srwizard.settings.run_config import RunConfig
 from srwizard.train.nodes import Nodes, network_settings, torchrun_options
-from srwizard.train.records import LOG_FILE
 
 # Freed blocks of 1 MiB and above go back to the system at once. With glibc's defaults the resident
 # set holds nearly twice what tensors need, and the measured peak would not repeat. 8 MiB stay at

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from srwizard.base.i18n import translate as _
 from srwizard.models import weights_file
-from srwizard.train import averaging, checkpoint, checkpoint_files
+from srwizard.runs import checkpoint_files
+from srwizard.train import averaging, checkpoint
 from srwizard.train.checkpoint import BEST, LAST, CheckpointError, DamagedCheckpointError, Progress
 from srwizard.train.distributed import (
     exchange_on_cpu,

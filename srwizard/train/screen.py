@@ -13,9 +13,9 @@ from rich.live import Live
 
 from srwizard.base.i18n import translate as _
 from srwizard.base.text_width import wrapped
-from srwizard.train.figures import Figures
-from srwizard.train.live import View
-from srwizard.train.records import Records
+from srwizard.runs.live_view import View
+from srwizard.runs.progress import Figures
+from srwizard.runs.records import Records
 from srwizard.train.setup import Training
 from srwizard.train.usage import measured_peak, memory_in_use
 

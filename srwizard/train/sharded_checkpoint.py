@@ -22,7 +22,7 @@ from torch.distributed.checkpoint.state_dict_loader import load
 from torch.distributed.checkpoint.state_dict_saver import async_save
 
 from srwizard.base import files
-from srwizard.train.checkpoint_files import COMPLETE
+from srwizard.runs.checkpoint_files import COMPLETE
 
 REST_FILE = "rest.pt"
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import psutil
 import torch
 
+from srwizard.runs.records import dry_run_of
 from srwizard.train.distributed import Place
 from srwizard.train.peak import peak_resident
-from srwizard.train.records import dry_run_of
 
 
 @dataclass(frozen=True)

@@ -13,19 +13,20 @@ from types import FrameType
 from srwizard.base import i18n
 from srwizard.base.errors import EXIT_INTERRUPTED
 from srwizard.base.i18n import translate as _
+from srwizard.runs import checkpoint_files, failures
+from srwizard.runs.last_phase import Whereabouts
+from srwizard.runs.records import STOPPING, Records
 from srwizard.settings import run_config
 from srwizard.settings.run_config import RunConfig
-from srwizard.train import checkpoint_files, failures, trackers
+from srwizard.train import trackers
 from srwizard.train.distributed import Place, joined, wait_for_all
 from srwizard.train.loop import Callbacks, train
 from srwizard.train.processes import end_with_parent, run_and_leave
-from srwizard.train.records import STOPPING, Records
 from srwizard.train.resuming import begin_from_weights, load_best, resume
 from srwizard.train.rollcall import call_the_roll
 from srwizard.train.scoring import save_examples, score_test
 from srwizard.train.screen import Screen
 from srwizard.train.setup import Training, load_statistics, set_up
-from srwizard.train.whereabouts import Whereabouts
 
 EXAMPLES_FILE = Path("plots") / "samples.npz"
 BREAKDOWN_FILE = Path("plots") / "breakdown.npz"

@@ -16,10 +16,10 @@ from srwizard.base.i18n import translate as _
 from srwizard.data.fields import FloatField
 from srwizard.data.gaps import NearestFill
 from srwizard.data.prepare.grid import Grid
+from srwizard.runs.records import METRICS_FILE, Records, read_events
 from srwizard.settings import run_config
 from srwizard.settings.run_config import RunConfig
 from srwizard.train.inference import apply_network
-from srwizard.train.records import METRICS_FILE, Records, read_events
 from srwizard.train.sampling import draws_samples, members_of, noise_of
 from srwizard.train.setup import amp_dtype
 from srwizard.train.tiling import OVERLAP

@@ -10,8 +10,9 @@ from torch import nn
 
 from srwizard.base.errors import UsageError
 from srwizard.base.i18n import translate as _
+from srwizard.runs import checkpoint_files
 from srwizard.settings.run_config import RunConfig
-from srwizard.train import checkpoint, checkpoint_files
+from srwizard.train import checkpoint
 from srwizard.train.checkpoint import BEST, LAST, CheckpointError, DamagedCheckpointError
 from srwizard.train.setup import build_network
 

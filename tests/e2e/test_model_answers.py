@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 
 from srwizard.models import build
 from srwizard.models.catalog import card, resolve_parameters
-from srwizard.train.checkpoint_files import single as checkpoint_path
+from srwizard.runs.checkpoint_files import single as checkpoint_path
 from tests.e2e.conftest import Open, Run
 from tests.e2e.terminal import DOWN, ENTER
 from tests.e2e.walk import Walk

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from srwizard.base.errors import UsageError
+from srwizard.runs.status import advice, standing_of, state_text
+from srwizard.runs.stopping import request_stop
 from srwizard.slurm import following
-from srwizard.train.standing import advice, standing_of, state_text
-from srwizard.train.stopping import request_stop
 
 NAME = "srwizard-run"
 

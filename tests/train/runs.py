@@ -17,12 +17,12 @@ from srwizard.data.fingerprint import fingerprint
 from srwizard.data.layout import SPLITS, scan
 from srwizard.data.statics import used_files
 from srwizard.models.catalog import card, resolve_parameters
+from srwizard.runs.records import METRICS_FILE, Records, read_events
 from srwizard.settings import run_config
 from srwizard.settings.answers import TrainingAnswers
 from srwizard.settings.run_config import RunConfig, RunSlurm
 from srwizard.train.distributed import Place
 from srwizard.train.loop import Callbacks, train
-from srwizard.train.records import METRICS_FILE, Records, read_events
 from srwizard.train.resuming import resume
 from srwizard.train.setup import Training, load_statistics, set_up
 

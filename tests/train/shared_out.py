@@ -11,11 +11,11 @@ from pathlib import Path
 import psutil
 import torch.distributed as dist
 
+from srwizard.runs.records import Records
 from srwizard.settings import run_config
 from srwizard.train.distributed import Place, joined, wait_for_all
 from srwizard.train.loop import Callbacks, train
 from srwizard.train.peak import peak_resident
-from srwizard.train.records import Records
 from srwizard.train.resuming import begin_from_weights, resume
 from srwizard.train.setup import load_statistics, set_up
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from srwizard.runs.records import read_events
 from srwizard.train.breakdown import Breakdown
 from srwizard.train.distributed import Place
-from srwizard.train.records import read_events
 from srwizard.train.scoring import score
 from tests.datasets import write_dataset
 from tests.train.runs import freeze, made_ready

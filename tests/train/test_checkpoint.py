@@ -8,9 +8,10 @@ import pytest
 import torch
 
 from srwizard.base import files
-from srwizard.train import checkpoint, checkpoint_files
+from srwizard.runs import checkpoint_files
+from srwizard.runs.failure_kinds import recognise
+from srwizard.train import checkpoint
 from srwizard.train.checkpoint import LAST, CheckpointError
-from srwizard.train.failure_kinds import recognise
 from srwizard.train.loop import Callbacks
 from srwizard.train.resuming import load_best, resume, save
 from tests.datasets import write_dataset

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from srwizard.train.failures import NonFiniteLossError
+from srwizard.runs.failures import NonFiniteLossError
 from srwizard.train.loop import Callbacks
 from srwizard.train.setup import Training
 from tests.datasets import write_dataset

@@ -8,8 +8,8 @@ import torch
 
 from srwizard.models import set_gradient_checkpointing
 from srwizard.models.catalog import cards
+from srwizard.runs.records import Records
 from srwizard.train.loop import Callbacks, train
-from srwizard.train.records import Records
 from srwizard.train.scoring import score
 from tests.datasets import write_dataset
 from tests.models.test_networks import SMALL

@@ -10,11 +10,12 @@ import pytest
 import torch
 
 from srwizard.base import files, i18n
-from srwizard.train import failures, processes
-from srwizard.train.failure_kinds import CATALOGUE, KILLED_BY_KERNEL, UNKNOWN, recognise
-from srwizard.train.failures import NonFiniteLossError, collect
+from srwizard.runs import failures
+from srwizard.runs.failure_kinds import CATALOGUE, KILLED_BY_KERNEL, UNKNOWN, recognise
+from srwizard.runs.failures import NonFiniteLossError, collect
+from srwizard.runs.last_phase import Whereabouts
+from srwizard.train import processes
 from srwizard.train.processes import Ended
-from srwizard.train.whereabouts import Whereabouts
 from tests.datasets import write_dataset
 from tests.train.runs import freeze
 

@@ -9,10 +9,10 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from srwizard.base import i18n
-from srwizard.train import figures as figures_module
+from srwizard.runs import progress as figures_module
+from srwizard.runs.live_view import View
+from srwizard.runs.progress import Figures, briefly
 from srwizard.train.checkpoint import Progress
-from srwizard.train.figures import Figures, briefly
-from srwizard.train.live import View
 
 
 class Clock:

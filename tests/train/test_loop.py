@@ -14,12 +14,12 @@ import pytest
 import torch
 
 from srwizard.base.errors import EXIT_INTERRUPTED
+from srwizard.runs.failures import NonFiniteLossError
+from srwizard.runs.records import Records
 from srwizard.settings.run_config import RunConfig, load, seal, write
 from srwizard.train import checkpoint
 from srwizard.train.checkpoint import LAST, Progress
-from srwizard.train.failures import NonFiniteLossError
 from srwizard.train.loop import Callbacks, note_validation
-from srwizard.train.records import Records
 from srwizard.train.resuming import load_best
 from srwizard.train.setup import Training
 from tests.datasets import write_dataset

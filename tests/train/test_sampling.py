@@ -10,10 +10,10 @@ import torch
 
 from srwizard.base.errors import EXIT_INTERRUPTED
 from srwizard.data.samples import Key
+from srwizard.runs.records import METRICS_FILE, read_events
 from srwizard.settings.run_config import load
 from srwizard.train.ensembles import ensemble_sums
 from srwizard.train.launch import launch
-from srwizard.train.records import METRICS_FILE, read_events
 from srwizard.train.resuming import load_best
 from srwizard.train.sampling import members_of, noise_of
 from srwizard.train.scoring import score, super_resolve

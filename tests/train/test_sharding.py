@@ -21,13 +21,14 @@ from torch import nn
 from srwizard import models
 from srwizard.base.errors import UsageError
 from srwizard.models.catalog import cards
+from srwizard.runs import checkpoint_files
+from srwizard.runs.failure_kinds import recognise
 from srwizard.settings import run_config
 from srwizard.settings.answers import TrainingAnswers
-from srwizard.train import checkpoint, checkpoint_files, processes, sharded_checkpoint
+from srwizard.train import checkpoint, processes, sharded_checkpoint
 from srwizard.train.checkpoint import LAST, DamagedCheckpointError
 from srwizard.train.distributed import Place
 from srwizard.train.evaluation import evaluate
-from srwizard.train.failure_kinds import recognise
 from srwizard.train.objective import Objective
 from srwizard.train.sharding import filled, shard, units, without_weights
 from srwizard.use.weights import load_network

@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 
 from srwizard.base.errors import UsageError
-from srwizard.train.identity import boot_id, identity_of, start_of, whereabouts
-from srwizard.train.records import now
-from srwizard.train.standing import standing_of, state_text
-from srwizard.train.stopping import request_stop
+from srwizard.runs.process_identity import boot_id, identity_of, start_of, whereabouts
+from srwizard.runs.records import now
+from srwizard.runs.status import standing_of, state_text
+from srwizard.runs.stopping import request_stop
 
 
 @pytest.fixture

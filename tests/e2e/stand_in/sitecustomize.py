@@ -46,8 +46,9 @@ def train_on_cpu(run_dir: Path) -> None:
     """Let the worker compute on the CPU, or run out of memory as a GPU would."""
     import torch
 
+    from srwizard.runs import failures
     from srwizard.settings import run_config
-    from srwizard.train import distributed, failures
+    from srwizard.train import distributed
 
     run = run_config.load(run_dir)
     error = torch.OutOfMemoryError(

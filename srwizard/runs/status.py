@@ -16,14 +16,14 @@ import yaml
 from srwizard.base.errors import EXIT_INTERRUPTED, EXIT_MEMORY, UsageError
 from srwizard.base.i18n import translate as _
 from srwizard.base.sizes_and_times import duration_text
+from srwizard.runs import checkpoint_files
+from srwizard.runs.live_view import memory_text, phase_text, score_parts
+from srwizard.runs.process_identity import whereabouts
+from srwizard.runs.records import LOG_FILE, STOPPING, Records
 from srwizard.settings import run_config
 from srwizard.slurm import following
 from srwizard.slurm.following import Job
 from srwizard.slurm.job import KILLED_BY_USR1
-from srwizard.train import checkpoint_files
-from srwizard.train.identity import whereabouts
-from srwizard.train.live import memory_text, phase_text, score_parts
-from srwizard.train.records import LOG_FILE, STOPPING, Records
 
 RUNNING = "running"
 AT_WORK = (RUNNING, STOPPING)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from srwizard.train.records import finite_or_null
+from srwizard.runs.records import finite_or_null
 
 if TYPE_CHECKING:
     from srwizard.train.checkpoint import Progress

@@ -16,8 +16,8 @@ from typing import Any
 from srwizard.base import files
 from srwizard.base.i18n import translate as _
 from srwizard.base.sizes_and_times import megabytes_text
-from srwizard.train import whereabouts
-from srwizard.train.failure_kinds import (
+from srwizard.runs import last_phase
+from srwizard.runs.failure_kinds import (
     CATALOGUE,
     FOR_WANT_OF_MEMORY,
     KILLED,
@@ -27,8 +27,8 @@ from srwizard.train.failure_kinds import (
     UNKNOWN,
     recognise,
 )
+from srwizard.runs.records import dry_run_of, now
 from srwizard.train.processes import Ended
-from srwizard.train.records import dry_run_of, now
 
 FAILURE_FILE = "failure.json"
 RANK_FILES = "failure.rank*.json"
@@ -130,7 +130,7 @@ def _from_signal(directory: Path, ended: Ended) -> dict[str, Any]:
     # What aborts, says why in the log: "terminate called after throwing … bad_alloc".
     kind = recognise(f"signal {number}\n{ended.log}").name
     text = f"signal {number} ({name})"
-    where = whereabouts.last_seen(directory, ended.rank)
+    where = last_phase.last_seen(directory, ended.rank)
     return {"kind": kind, "error": text, "rank": ended.rank, "time": now(), **where}
 
 
@@ -150,7 +150,7 @@ def _from_log(directory: Path, ended: Ended) -> dict[str, Any]:
     lines = [line.strip() for line in ended.log.splitlines() if line.strip()]
     errors = [line for line in lines if re.match(r"[\w.]*(Error|Exception)\b", line)]
     text = next(iter(errors or lines[-1:]), f"exit code {ended.returncode}")
-    where = whereabouts.last_seen(directory, None)
+    where = last_phase.last_seen(directory, None)
     kind = recognise(ended.log).name
     return {"kind": kind, "error": text, "rank": None, "time": now(), **where}
 
@@ -159,7 +159,7 @@ def clear(run_dir: Path, *, keep_result: bool = False) -> None:
     """Remove the failures of an earlier attempt."""
     for path in run_dir.glob(RANK_FILES):
         path.unlink()
-    whereabouts.clear(run_dir)
+    last_phase.clear(run_dir)
     if not keep_result:
         (run_dir / FAILURE_FILE).unlink(missing_ok=True)
 

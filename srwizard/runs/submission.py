@@ -8,11 +8,11 @@ from pathlib import Path
 
 from srwizard.base.errors import UsageError
 from srwizard.base.i18n import translate as _
+from srwizard.runs import known_runs
+from srwizard.runs.status import FOLLOWED, standing_of, state_text
 from srwizard.settings import run_config
 from srwizard.settings.run_config import RunConfig
 from srwizard.slurm import checks, client, following, job
-from srwizard.train import known_runs
-from srwizard.train.standing import FOLLOWED, standing_of, state_text
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from srwizard.base import files
-from srwizard.train.identity import identity_of
+from srwizard.runs.process_identity import identity_of
 
 METRICS_FILE = "metrics.jsonl"
 LOG_FILE = "train.log"

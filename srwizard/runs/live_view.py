@@ -11,7 +11,7 @@ from rich.text import Text
 from srwizard.base.i18n import translate as _
 from srwizard.base.sizes_and_times import bytes_text, duration_text
 from srwizard.base.text_width import packed
-from srwizard.train.figures import Figures
+from srwizard.runs.progress import Figures
 
 FEWEST_BAR_COLUMNS = 6
 MOST_BAR_COLUMNS = 60

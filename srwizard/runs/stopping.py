@@ -17,11 +17,11 @@ from typing import Any, Literal
 from srwizard.base.errors import UsageError
 from srwizard.base.i18n import translate as _
 from srwizard.base.os_errors import reason_of
+from srwizard.runs.process_identity import owner_of, whereabouts
+from srwizard.runs.records import Records
+from srwizard.runs.status import FOLLOWED, INTERRUPTED, standing_in, standing_of, state_text
 from srwizard.slurm import client, following
 from srwizard.slurm.following import Job
-from srwizard.train.identity import owner_of, whereabouts
-from srwizard.train.records import Records
-from srwizard.train.standing import FOLLOWED, INTERRUPTED, standing_in, standing_of, state_text
 
 LOOK_SECONDS = 0.1
 REMIND_SECONDS = 5.0
