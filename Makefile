@@ -42,7 +42,7 @@ bench-zoo: $(STAMP)
 	$(BIN)/python -m bench.zoo --write
 
 docs: $(STAMP)
-	$(BIN)/python -m srwizard.diagram > docs/states.md
+	$(BIN)/python -m srwizard.wizard.diagram > docs/states.md
 	$(BIN)/python -m srwizard.settings.reference en > docs/answers.md
 	$(BIN)/python -m srwizard.settings.reference zh > docs/zh/answers.md
 

@@ -33,8 +33,8 @@ from srwizard.commands.options import (
 )
 
 if TYPE_CHECKING:
-    from srwizard.conversation import Conversation
-    from srwizard.session import Session
+    from srwizard.wizard.conversation import Conversation
+    from srwizard.wizard.session import Session
 
 ORDER = (
     "resume", "answers", "prepare", "inspect", "models", "gpus", "estimate", "train", "submit",
@@ -110,12 +110,12 @@ def cli(
             )
         _converse(stop_after, detach)
         return
-    from srwizard import machine
-    from srwizard import session as sessions
-    from srwizard.conversation import Conversation
     from srwizard.prompts.question import AnswersFilePrompts
     from srwizard.settings import yaml_file
     from srwizard.settings.answers import parse_answers
+    from srwizard.wizard import machine
+    from srwizard.wizard import session as sessions
+    from srwizard.wizard.conversation import Conversation
 
     document = yaml_file.read(answers, overrides)
     session = sessions.new_session()
@@ -132,17 +132,17 @@ def command(help_text: str) -> Callable[[Callable[..., None]], click.Command]:
 
 
 def _converse(stop_after: str | None, detach: bool) -> None:
-    from srwizard import machine
-    from srwizard import session as sessions
+    from srwizard.wizard import machine
+    from srwizard.wizard import session as sessions
 
     conversation = _conversation(sessions.new_session(), stop_after, detach)
     machine.run(conversation)
 
 
 def _conversation(session: "Session", stop_after: str | None, detach: bool) -> "Conversation":
-    from srwizard.conversation import Conversation
     from srwizard.prompts.question import require_terminal
     from srwizard.prompts.terminal import TerminalPrompts
+    from srwizard.wizard.conversation import Conversation
 
     require_terminal(session.id if session.path is not None else None)
     prompts = TerminalPrompts(console)
@@ -155,18 +155,18 @@ def _conversation(session: "Session", stop_after: str | None, detach: bool) -> "
 @click.argument("session", required=False, metavar=_("[SESSION]"))
 @click.option("--detach", is_flag=True, help=_("Train in the background."))
 def resume(session: str | None, detach: bool) -> None:
-    from srwizard import machine
-    from srwizard import session as sessions
+    from srwizard.wizard import machine
+    from srwizard.wizard import session as sessions
 
     found = sessions.load(sessions.find(session)) if session else _choose_session()
     machine.resume(_conversation(found, None, detach))
 
 
 def _choose_session() -> "Session":
-    from srwizard import session as sessions
     from srwizard.prompts.question import Back, Choice, Question, require_terminal
     from srwizard.prompts.terminal import TerminalPrompts
-    from srwizard.titles import title_of
+    from srwizard.wizard import session as sessions
+    from srwizard.wizard.titles import title_of
 
     found = sessions.unfinished()
     if not found:

@@ -12,7 +12,6 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from srwizard import unasked
 from srwizard.base.errors import UsageError
 from srwizard.base.i18n import translate as _
 from srwizard.base.sizes_and_times import bytes_text
@@ -29,11 +28,12 @@ from srwizard.memory.predict import (
     with_batch_size,
 )
 from srwizard.memory.verdict import judge
-from srwizard.resolve import resolve
 from srwizard.settings import run_config, yaml_file
 from srwizard.settings.answers import parse_answers
 from srwizard.settings.run_config import RunConfig
 from srwizard.states.dry_run import verdict_text
+from srwizard.wizard import without_asking
+from srwizard.wizard.resolve import resolve
 
 
 def frozen_run(path: Path) -> RunConfig:
@@ -62,8 +62,8 @@ def run_of_answers(path: Path, overrides: Sequence[str], *, imagined_gpu: bool) 
     if imagined_gpu:
         answers.set("devices.processes", len(answers.devices.gpus) or answers.devices.processes)
         answers.set("devices.gpus", [])
-    conversation = unasked.conversation_of(answers, document)
-    unasked.walk(conversation, without=("output",))
+    conversation = without_asking.conversation_of(answers, document)
+    without_asking.walk(conversation, without=("output",))
     if imagined_gpu and not amp_is_decided:
         answers.set("memory.use_amp", True)  # as by default on a GPU
     return resolve(conversation, answers, digests=conversation.session.fingerprint)

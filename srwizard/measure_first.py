@@ -9,7 +9,6 @@ from typing import Any
 
 from rich.console import Console
 
-from srwizard import unasked
 from srwizard.base.errors import DoesNotFitError
 from srwizard.base.i18n import translate as _
 from srwizard.memory.measure import FILE_NAME, dry_run, join_dry_run
@@ -20,6 +19,7 @@ from srwizard.settings.run_config import RunConfig
 from srwizard.states import adjust
 from srwizard.states.dry_run import dry_run_table
 from srwizard.train.nodes import Nodes, endpoint_of
+from srwizard.wizard import without_asking
 
 
 def is_measured(run: RunConfig, run_dir: Path, nodes: Nodes | None) -> bool:
@@ -86,7 +86,7 @@ def _show_remedies(run: RunConfig, run_dir: Path, console: Console) -> None:
     answers = answers_of(run)
     answers.set("output.dir", str(run_dir))
     answers.set("memory.when_tight", "stop")
-    conversation = unasked.conversation_of(
+    conversation = without_asking.conversation_of(
         answers, yaml_file.parse(b"", ""), digests=[run.digest], console=console
     )
     conversation.session.fingerprint = dict(run.data.fingerprint)

@@ -13,9 +13,6 @@ from srwizard.base import files
 from srwizard.base.errors import DoesNotFitError, NeedsPersonError
 from srwizard.base.i18n import translate as _
 from srwizard.base.sizes_and_times import megabytes_text
-from srwizard.conversation import Conversation
-from srwizard.dataset import chosen_dataset, chosen_variables
-from srwizard.failure_remedies import remedies_for
 from srwizard.hardware.devices import find_devices
 from srwizard.memory.forecast import Forecast, forecasts
 from srwizard.memory.measure import FILE_NAME
@@ -31,13 +28,16 @@ from srwizard.memory.outlook import (
 )
 from srwizard.memory.remedies import Remedy, Surroundings, apply, remedies
 from srwizard.prompts.question import Choice, Question
-from srwizard.resolve import resolve
 from srwizard.runs import checkpoint_files
 from srwizard.runs.failure_kinds import FOR_WANT_OF_MEMORY
 from srwizard.runs.records import dry_run_of
 from srwizard.settings.run_config import RunConfig
 from srwizard.states.diagnose import recorded_failure
 from srwizard.states.frozen import run_directory
+from srwizard.wizard.chosen_dataset import chosen_dataset, chosen_variables
+from srwizard.wizard.conversation import Conversation
+from srwizard.wizard.failure_remedies import remedies_for
+from srwizard.wizard.resolve import resolve
 
 BEST, ROOMY, SEVERAL, EDIT, ACCEPT, QUIT = "best", "roomy", "several", "edit", "accept", "quit"
 

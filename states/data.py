@@ -6,8 +6,8 @@ from rich.text import Text
 
 from srwizard.base.errors import DatasetError, UsageError
 from srwizard.base.i18n import translate as _
-from srwizard.conversation import Conversation, Maker
 from srwizard.prompts.question import Back, Choice, Question, expand
+from srwizard.wizard.conversation import Conversation, Maker
 
 # What reads data takes numpy, whose import would keep the very first question waiting: the
 # functions below import it once there is something to read.
@@ -44,7 +44,7 @@ def _choose_root(conversation: Conversation) -> None:
         conversation.ask(_root_question(conversation))
         _forget_what_depended_on(before, conversation)
         from srwizard.data.inspect import require_usable
-        from srwizard.dataset import chosen_dataset, summary_table
+        from srwizard.wizard.chosen_dataset import chosen_dataset, summary_table
 
         summary = chosen_dataset(conversation)
         conversation.show(summary_table(summary))
@@ -59,7 +59,7 @@ def _choose_root(conversation: Conversation) -> None:
 
 
 def _further_questions(conversation: Conversation) -> list[Maker]:
-    from srwizard.dataset import chosen_dataset
+    from srwizard.wizard.chosen_dataset import chosen_dataset
 
     summary = chosen_dataset(conversation)
     return [
@@ -75,7 +75,7 @@ def _has_more_to_ask(conversation: Conversation) -> bool:
 def stale(conversation: Conversation) -> str | None:
     """Say what has become of the dataset since it was chosen, or None if it is the same."""
     from srwizard.data.inspect import selection_problem, static_inputs_problem
-    from srwizard.dataset import chosen_dataset, chosen_fingerprint
+    from srwizard.wizard.chosen_dataset import chosen_dataset, chosen_fingerprint
 
     session = conversation.session
     summary = chosen_dataset(conversation)
@@ -99,7 +99,7 @@ def _root_question(conversation: Conversation) -> Question:
             return _("please name the dataset directory")
         if conversation.prompts.interactive and not expand(text).is_dir():
             return _("there is no directory {path}", path=text)
-        from srwizard.dataset import look_anew
+        from srwizard.wizard.chosen_dataset import look_anew
 
         look_anew()
         return None
@@ -164,7 +164,7 @@ def _forget_what_depended_on(before: str | None, conversation: Conversation) -> 
 def _settle_scale(conversation: Conversation) -> None:
     """Take the scale from the data; one that was given must agree."""
     from srwizard.data.inspect import scale_of
-    from srwizard.dataset import chosen_dataset, chosen_variables
+    from srwizard.wizard.chosen_dataset import chosen_dataset, chosen_variables
 
     first = chosen_variables(conversation, chosen_dataset(conversation))[0]
     found = scale_of(first.hr_shape, first.lr_shape)
@@ -179,6 +179,6 @@ def _settle_scale(conversation: Conversation) -> None:
 
 
 def _note_fingerprint(conversation: Conversation) -> None:
-    from srwizard.dataset import chosen_fingerprint
+    from srwizard.wizard.chosen_dataset import chosen_fingerprint
 
     conversation.session.fingerprint = chosen_fingerprint(conversation)

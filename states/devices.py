@@ -6,14 +6,14 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from srwizard import elsewhere
 from srwizard.base.errors import NeedsPersonError, UsageError
 from srwizard.base.i18n import translate as _
 from srwizard.base.sizes_and_times import bytes_text
-from srwizard.conversation import Conversation
 from srwizard.hardware.devices import GPU, Devices, PartitionedGPU, find_devices
 from srwizard.prompts.question import Back, Choice, Question
 from srwizard.settings.answers import key_problem
+from srwizard.wizard import other_machines
+from srwizard.wizard.conversation import Conversation
 
 CPU = -1
 """The CPU among the choices; the answers have no GPUs then."""
@@ -25,13 +25,13 @@ def run(conversation: Conversation) -> str:
     known = conversation.backwards and answers.has("devices.launcher")
     while True:
         if not known:
-            conversation.ask(elsewhere.launcher_question(conversation))
+            conversation.ask(other_machines.launcher_question(conversation))
         known = False
         try:
-            if answers.devices.launcher == elsewhere.HERE:
+            if answers.devices.launcher == other_machines.HERE:
                 _ask_here(conversation)
             else:
-                elsewhere.ask(conversation)
+                other_machines.ask(conversation)
         except Back:
             conversation.backwards = False
             continue
@@ -46,11 +46,11 @@ def _ask_here(conversation: Conversation) -> None:
         UsageError: an answers file wants what is not there, or other machines.
     """
     answers = conversation.session.answers
-    problem = elsewhere.problem_here(answers.devices)
+    problem = other_machines.problem_here(answers.devices)
     if problem is not None:
         if not conversation.prompts.interactive:
             raise UsageError(problem, _("Set devices.launcher to nodes or slurm."))
-        for name in elsewhere.OF_OTHER_MACHINES:
+        for name in other_machines.OF_OTHER_MACHINES:
             answers.forget(f"devices.{name}")
     while True:
         found = find_devices()

@@ -8,12 +8,12 @@ from rich.text import Text
 from srwizard.base import files
 from srwizard.base.errors import TrainingFailedError
 from srwizard.base.i18n import translate as _
-from srwizard.conversation import Conversation
-from srwizard.failure_remedies import remedies_for
 from srwizard.runs.failure_kinds import FOR_WANT_OF_MEMORY, UNKNOWN
 from srwizard.runs.failures import FAILURE_FILE, explain
 from srwizard.runs.status import standing_of
 from srwizard.states.frozen import run_directory
+from srwizard.wizard.conversation import Conversation
+from srwizard.wizard.failure_remedies import remedies_for
 
 
 def run(conversation: Conversation) -> str:

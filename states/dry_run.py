@@ -6,12 +6,12 @@ from rich.text import Text
 from srwizard.base.errors import InterruptedByUserError
 from srwizard.base.i18n import translate as _
 from srwizard.base.sizes_and_times import duration_text, megabytes_text
-from srwizard.conversation import Conversation
 from srwizard.memory.forecast import note_step_seconds
 from srwizard.memory.measure import DryRun, dry_run
 from srwizard.runs.failures import phase_text
 from srwizard.settings import run_config
 from srwizard.states.frozen import hold_run, run_directory
+from srwizard.wizard.conversation import Conversation
 
 
 def run(conversation: Conversation) -> str:

@@ -8,12 +8,12 @@ from srwizard.base.errors import UsageError
 from srwizard.base.i18n import translate as _
 from srwizard.base.locks import LockedError
 from srwizard.base.os_errors import reason_of
-from srwizard.conversation import Conversation
 from srwizard.prompts.question import expand
-from srwizard.resolve import resolve
 from srwizard.settings import run_config
 from srwizard.settings.run_config import RunConfig
 from srwizard.states.output import problem_with
+from srwizard.wizard.conversation import Conversation
+from srwizard.wizard.resolve import resolve
 
 
 def run(conversation: Conversation) -> str:

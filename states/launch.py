@@ -5,15 +5,15 @@ On other machines it is begun there: by hand, or by Slurm.
 
 from rich.text import Text
 
-from srwizard import elsewhere
 from srwizard.base.errors import TrainingFailedError
 from srwizard.base.i18n import translate as _
-from srwizard.conversation import Conversation
 from srwizard.runs.records import dry_run_of
 from srwizard.runs.status import FOLLOWED, standing_of, state_text
 from srwizard.states.frozen import hold_run, lock_of, run_directory
 from srwizard.train.detach import detach, following
 from srwizard.train.launch import launch
+from srwizard.wizard import other_machines
+from srwizard.wizard.conversation import Conversation
 
 
 def run(conversation: Conversation) -> str:
@@ -29,11 +29,11 @@ def run(conversation: Conversation) -> str:
     hold_run(conversation)
     run_dir = run_directory(conversation)
     launcher = conversation.session.answers.devices.launcher
-    if launcher == elsewhere.NODES:
-        for line in elsewhere.how_to_begin(run_dir):
+    if launcher == other_machines.NODES:
+        for line in other_machines.how_to_begin(run_dir):
             conversation.show(Text(line))
         return "detached"
-    if launcher == elsewhere.SLURM:
+    if launcher == other_machines.SLURM:
         conversation.let_go(lock_of(run_dir))
         from srwizard.runs.submission import submit
 
@@ -73,6 +73,6 @@ def _left_to_itself(conversation: Conversation) -> str | None:
 
 def _was_short(conversation: Conversation) -> bool:
     """Tell whether a dry run on other machines has found that this very config does not fit."""
-    here = conversation.session.answers.devices.launcher == elsewhere.HERE
+    here = conversation.session.answers.devices.launcher == other_machines.HERE
     found = {} if here else dry_run_of(run_directory(conversation), conversation.session.digest)
     return found.get("verdict") == "does not fit"

@@ -3,11 +3,11 @@
 from collections.abc import Callable
 
 from srwizard.base.i18n import translate as _
-from srwizard.conversation import Conversation
-from srwizard.dataset import chosen_dataset, chosen_variables
 from srwizard.hardware.devices import fast_bfloat16
 from srwizard.prompts.question import Choice, Question
 from srwizard.settings.answers import key_problem
+from srwizard.wizard.chosen_dataset import chosen_dataset, chosen_variables
+from srwizard.wizard.conversation import Conversation
 
 
 def run(conversation: Conversation) -> str:

@@ -10,8 +10,6 @@ from srwizard.base.errors import SrwizardError, UsageError
 from srwizard.base.i18n import N_, language
 from srwizard.base.i18n import translate as _
 from srwizard.base.sizes_and_times import bytes_text
-from srwizard.conversation import Conversation, Maker
-from srwizard.dataset import chosen_dataset, chosen_variables
 from srwizard.hardware.devices import find_devices
 from srwizard.memory.forecast import begin, known
 from srwizard.models import weights_file
@@ -26,9 +24,11 @@ from srwizard.models.catalog import (
 )
 from srwizard.models.table import family_title, model_title
 from srwizard.prompts.question import Choice, Question
-from srwizard.resolve import has_global_skip, resolve
 from srwizard.settings.answers import model_parameters
 from srwizard.settings.run_config import RunConfig
+from srwizard.wizard.chosen_dataset import chosen_dataset, chosen_variables
+from srwizard.wizard.conversation import Conversation, Maker
+from srwizard.wizard.resolve import has_global_skip, resolve
 
 
 def run(conversation: Conversation) -> str:

@@ -6,11 +6,11 @@ from tempfile import TemporaryDirectory
 
 from srwizard.base.i18n import translate as _
 from srwizard.base.os_errors import reason_of
-from srwizard.conversation import Conversation
 from srwizard.prompts.question import Question, expand
-from srwizard.session import Session
 from srwizard.settings import run_config
 from srwizard.states.model import begin_forecasts
+from srwizard.wizard.conversation import Conversation
+from srwizard.wizard.session import Session
 
 
 def run(conversation: Conversation) -> str:

@@ -6,17 +6,17 @@ from typing import Any
 from rich.cells import cell_len
 from rich.text import Text
 
-from srwizard import elsewhere
 from srwizard.base.i18n import translate as _
 from srwizard.base.text_width import packed
-from srwizard.conversation import Conversation
-from srwizard.dataset import chosen_dataset, chosen_variables
 from srwizard.prompts.question import Choice, Question, expand
-from srwizard.resolve import has_global_skip, resolved_training
 from srwizard.settings.answers import SECTIONS, DevicesAnswers, TrainingAnswers, model_parameters
 from srwizard.states import memory, model, output
 from srwizard.states.training import title_of as title_of_parameter
-from srwizard.titles import title_of
+from srwizard.wizard import other_machines
+from srwizard.wizard.chosen_dataset import chosen_dataset, chosen_variables
+from srwizard.wizard.conversation import Conversation
+from srwizard.wizard.resolve import has_global_skip, resolved_training
+from srwizard.wizard.titles import title_of
 
 QUIT = "quit"
 INDENT = 2
@@ -213,7 +213,7 @@ def _batch_text(conversation: Conversation) -> str:
 
 
 def _devices_title(devices: DevicesAnswers) -> str:
-    if devices.launcher != elsewhere.HERE:
+    if devices.launcher != other_machines.HERE:
         return _("Machines")
     return "GPU" if devices.gpus else "CPU"
 
@@ -221,8 +221,8 @@ def _devices_title(devices: DevicesAnswers) -> str:
 def devices_text(conversation: Conversation) -> str:
     """Return the chosen devices as one line."""
     devices = conversation.session.answers.devices
-    if devices.launcher != elsewhere.HERE:
-        return elsewhere.devices_text(devices)
+    if devices.launcher != other_machines.HERE:
+        return other_machines.devices_text(devices)
     if not devices.gpus:
         if devices.processes == 1:
             return _("1 process")

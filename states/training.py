@@ -5,13 +5,13 @@ from dataclasses import replace
 from typing import Literal, get_args, get_origin
 
 from srwizard.base.i18n import translate as _
-from srwizard.conversation import Conversation, Maker
-from srwizard.dataset import chosen_dataset
 from srwizard.models.catalog import card
 from srwizard.prompts.question import Choice, Question
-from srwizard.resolve import resolved_training
 from srwizard.settings.answers import TrainingAnswers, key_problem, training_defaults
 from srwizard.train import trackers
+from srwizard.wizard.chosen_dataset import chosen_dataset
+from srwizard.wizard.conversation import Conversation, Maker
+from srwizard.wizard.resolve import resolved_training
 
 COMMON = ("lr", "batch_size", "normalization")
 OTHERS = (

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from srwizard.base.errors import EXIT_USAGE, UsageError
-from srwizard.resolve import resolved_training
 from srwizard.settings import yaml_file
 from srwizard.settings.answers import (
     SECTIONS,
@@ -21,6 +20,7 @@ from srwizard.settings.answers import (
     training_defaults,
 )
 from srwizard.settings.answers_file import answers_of, json_schema, template_text
+from srwizard.wizard.resolve import resolved_training
 from tests.configs import made_up_config
 
 DECISIONS: dict[str, Any] = {

@@ -3,9 +3,9 @@
 import itertools
 from pathlib import Path
 
-from srwizard.diagram import page
-from srwizard.machine import SECTIONS, TRANSITIONS, build_machine, module_of
-from srwizard.session import FINAL_STATES, STATES
+from srwizard.wizard.diagram import page
+from srwizard.wizard.machine import SECTIONS, TRANSITIONS, build_machine, module_of
+from srwizard.wizard.session import FINAL_STATES, STATES
 
 ROOT = Path(__file__).parent.parent
 

@@ -9,15 +9,15 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 WIZARD = (
-    "srwizard.cli", "srwizard.machine", "srwizard.session", "srwizard.conversation",
-    "srwizard.prompts.question", "srwizard.states", "srwizard.prompts.terminal", "srwizard.resolve",
+    "srwizard.cli", "srwizard.wizard.machine", "srwizard.wizard.session", "srwizard.wizard.conversation",
+    "srwizard.prompts.question", "srwizard.states", "srwizard.prompts.terminal", "srwizard.wizard.resolve",
 )  # fmt: skip
 
 
 @pytest.mark.parametrize(
     "module",
     [
-        "srwizard.cli", "srwizard.machine", "srwizard.models.catalog", "srwizard.diagram",
+        "srwizard.cli", "srwizard.wizard.machine", "srwizard.models.catalog", "srwizard.wizard.diagram",
         "srwizard.states.launch", "srwizard.runs.stopping", "srwizard.train.evaluation",
     ],
 )  # fmt: skip

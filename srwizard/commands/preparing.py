@@ -194,8 +194,8 @@ def inspect(root: Path, as_json: bool) -> None:
 def show_dataset(root: Path, *, as_json: bool = False) -> None:
     """Print what is in a dataset directory; exit with 3 where it cannot be used."""
     from srwizard.data.inspect import inspect as look
-    from srwizard.dataset import summary_table
     from srwizard.prompts.question import expand
+    from srwizard.wizard.chosen_dataset import summary_table
 
     summary = look(expand(str(root)))
     if as_json:

@@ -20,7 +20,7 @@ from srwizard.commands.options import command, run_directory
 )
 def submit(run_dir: Path, only_print: bool, sweeps: tuple[str, ...]) -> None:
     from srwizard.runs import submission
-    from srwizard.slurm.sweep import DIRECTORY, freeze_all
+    from srwizard.wizard.sweep import DIRECTORY, freeze_all
 
     run_dir = run_dir.absolute()
     if sweeps:

@@ -7,7 +7,6 @@ from typing import Any, Literal, get_args, get_origin
 import yaml
 from pydantic.fields import FieldInfo
 
-from srwizard import session
 from srwizard.base.errors import UsageError
 from srwizard.base.i18n import language
 from srwizard.base.i18n import translate as _
@@ -15,6 +14,7 @@ from srwizard.models.catalog import ModelCard, card
 from srwizard.settings import run_config, yaml_file
 from srwizard.settings.answers import SECTIONS, Answers
 from srwizard.settings.run_config import RunConfig
+from srwizard.wizard import session
 
 EXAMPLES = {
     "data.root": "/path/to/dataset",

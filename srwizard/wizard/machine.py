@@ -15,10 +15,10 @@ from rich.text import Text
 from transitions import Machine
 
 from srwizard.base.i18n import translate as _
-from srwizard.conversation import Conversation
 from srwizard.prompts.question import Back
-from srwizard.session import FINAL_STATES, STATES, Session
 from srwizard.settings.answers import SECTIONS
+from srwizard.wizard.conversation import Conversation
+from srwizard.wizard.session import FINAL_STATES, STATES, Session
 
 REQUIRED = {"data": "data.root", "output": "output.dir", "model": "model.name"}
 """The answers without which nothing behind their section can go on."""

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from srwizard.base.i18n import translate as _
-from srwizard.conversation import Conversation, Maker
 from srwizard.prompts.question import Choice, Question
 from srwizard.settings.answers import DevicesAnswers, key_problem
 from srwizard.slurm import checks, client
 from srwizard.slurm.client import Partition, SlurmError
 from srwizard.train.nodes import endpoint_problem
+from srwizard.wizard.conversation import Conversation, Maker
 
 HERE, NODES, SLURM = "here", "nodes", "slurm"
 OF_OTHER_MACHINES = tuple(

@@ -7,11 +7,9 @@ from srwizard.base.errors import DatasetError, UsageError
 from srwizard.base.i18n import language
 from srwizard.base.i18n import translate as _
 from srwizard.base.os_errors import reason_of
-from srwizard.conversation import Conversation
 from srwizard.data.fingerprint import fingerprint
 from srwizard.data.layout import scan
 from srwizard.data.statics import used_files
-from srwizard.dataset import chosen_dataset, chosen_variables
 from srwizard.hardware.devices import find_devices
 from srwizard.models import weights_file
 from srwizard.models.catalog import card
@@ -26,6 +24,8 @@ from srwizard.settings.answers import (
 )
 from srwizard.settings.run_config import RunConfig
 from srwizard.train import trackers
+from srwizard.wizard.chosen_dataset import chosen_dataset, chosen_variables
+from srwizard.wizard.conversation import Conversation
 
 LOADERS_BESIDE_A_GPU = 4
 

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
-from srwizard.conversation import Conversation
-from srwizard.machine import module_of
 from srwizard.prompts.question import AnswersFilePrompts
-from srwizard.session import Session
 from srwizard.settings.answers import SECTIONS, Answers
 from srwizard.settings.yaml_file import Document
+from srwizard.wizard.conversation import Conversation
+from srwizard.wizard.machine import module_of
+from srwizard.wizard.session import Session
 
 
 class Passing(Session):

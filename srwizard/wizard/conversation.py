@@ -13,7 +13,7 @@ from srwizard.base.errors import InterruptedByUserError, NeedsPersonError
 from srwizard.base.i18n import translate as _
 from srwizard.base.locks import held
 from srwizard.prompts.question import Back, Prompts, Question, expand
-from srwizard.session import Session
+from srwizard.wizard.session import Session
 
 Maker = Callable[[], Question | None]
 """Makes a question from the answers so far, or None where there is nothing to ask."""

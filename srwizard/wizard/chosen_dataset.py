@@ -7,7 +7,6 @@ from rich.table import Table
 from rich.text import Text
 
 from srwizard.base.i18n import translate as _
-from srwizard.conversation import Conversation
 from srwizard.data.fingerprint import fingerprint
 from srwizard.data.inspect import (
     DatasetSummary,
@@ -19,6 +18,7 @@ from srwizard.data.inspect import (
 from srwizard.data.layout import scan
 from srwizard.data.statics import used_files
 from srwizard.prompts.question import expand
+from srwizard.wizard.conversation import Conversation
 
 
 def chosen_dataset(conversation: Conversation) -> DatasetSummary:

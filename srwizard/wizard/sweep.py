@@ -7,17 +7,17 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from srwizard import unasked
 from srwizard.base.errors import UsageError
 from srwizard.base.i18n import translate as _
-from srwizard.conversation import Conversation
-from srwizard.machine import module_of
 from srwizard.models.catalog import card
-from srwizard.resolve import resolve
 from srwizard.settings import run_config, yaml_file
 from srwizard.settings.answers import key_problem, known_keys, parse_answers, training_defaults
 from srwizard.settings.answers_file import LEFT_OPEN, answers_of
 from srwizard.settings.run_config import RunConfig
+from srwizard.wizard import without_asking
+from srwizard.wizard.conversation import Conversation
+from srwizard.wizard.machine import module_of
+from srwizard.wizard.resolve import resolve
 
 DIRECTORY = "sweep"
 PARAMETERS = "model.params."
@@ -108,11 +108,11 @@ def _answered(run: RunConfig, changes: Sequence[Change], target: Path) -> Conver
     named = " ".join(f"--sweep {key}={value}" for key, value in changes)
     document = yaml_file.Document(named, values)
     present = run_config.digest_in(target)
-    conversation = unasked.conversation_of(
+    conversation = without_asking.conversation_of(
         parse_answers(document), document, digests=[present] if present else []
     )
     try:
-        unasked.walk(conversation)
+        without_asking.walk(conversation)
         if present is not None:
             _require_same(conversation, target, present)
     except UsageError as error:

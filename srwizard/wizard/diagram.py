@@ -1,15 +1,15 @@
-"""The state diagram, drawn by the machine itself: `python -m srwizard.diagram`."""
+"""The state diagram, drawn by the machine itself: `python -m srwizard.wizard.diagram`."""
 
 from typing import Any
 
 from transitions.extensions import GraphMachine
 
-from srwizard.machine import TRANSITIONS, build_machine, module_of
-from srwizard.session import STATES
+from srwizard.wizard.machine import TRANSITIONS, build_machine, module_of
+from srwizard.wizard.session import STATES
 
 HEADER = """# The states of the wizard
 
-Drawn by the machine itself from the table in `srwizard/machine.py` (`make docs`). `is_editing`
+Drawn by the machine itself from the table in `srwizard/wizard/machine.py` (`make docs`). `is_editing`
 is true while a section is edited from the review.
 
 ```mermaid

@@ -1,0 +1,1 @@
+"""The wizard: its machine, the conversation, the session, and what a session resolves to."""
