@@ -67,7 +67,7 @@ def _run(arguments: list[str], *, named_language: bool) -> int:
     # The texts of the commands are made when the module is imported: language first.
     import click
 
-    from srwizard.cli import cli
+    from srwizard.commands.cli import cli
 
     if named_language:
         i18n.name_language_in(cli.commands)

@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 WIZARD = (
-    "srwizard.cli", "srwizard.wizard.machine", "srwizard.wizard.session", "srwizard.wizard.conversation",
+    "srwizard.commands.cli", "srwizard.wizard.machine", "srwizard.wizard.session", "srwizard.wizard.conversation",
     "srwizard.prompts.question", "srwizard.states", "srwizard.prompts.terminal", "srwizard.wizard.resolve",
 )  # fmt: skip
 
@@ -17,7 +17,7 @@ WIZARD = (
 @pytest.mark.parametrize(
     "module",
     [
-        "srwizard.cli", "srwizard.wizard.machine", "srwizard.models.catalog", "srwizard.wizard.diagram",
+        "srwizard.commands.cli", "srwizard.wizard.machine", "srwizard.models.catalog", "srwizard.wizard.diagram",
         "srwizard.states.launch", "srwizard.runs.stopping", "srwizard.train.evaluation",
     ],
 )  # fmt: skip

@@ -41,7 +41,7 @@ def estimate(
     fit: str | None,
     as_json: bool,
 ) -> None:
-    from srwizard import estimate as estimating
+    from srwizard.commands import estimating as estimating
     from srwizard.memory.gpu_catalog import capacity
 
     sizes = _batch_sizes(batch_sizes)

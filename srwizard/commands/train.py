@@ -88,7 +88,7 @@ def train(
 
 
 def _lead(run: "RunConfig", run_dir: Path, nodes: "Nodes | None", *, dry_run_first: bool) -> None:
-    from srwizard import measure_first
+    from srwizard.commands import measure_first
     from srwizard.states.done import ensemble_lines, scores_table, warnings
     from srwizard.train import launch
 
@@ -103,7 +103,7 @@ def _lead(run: "RunConfig", run_dir: Path, nodes: "Nodes | None", *, dry_run_fir
 
 
 def _follow(run: "RunConfig", run_dir: Path, nodes: "Nodes", *, dry_run_first: bool) -> None:
-    from srwizard import measure_first
+    from srwizard.commands import measure_first
     from srwizard.train import launch
 
     if dry_run_first and not measure_first.is_measured(run, run_dir, nodes):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from srwizard.click_texts import PLURALS, TEXTS
+from srwizard.commands.click_texts import PLURALS, TEXTS
 from tests.e2e.conftest import Run
 
 MISTAKES = [

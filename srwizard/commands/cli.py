@@ -14,17 +14,17 @@ from srwizard.base.errors import InterruptedByUserError, UsageError
 from srwizard.base.i18n import translate as _
 from srwizard.commands import (
     answers,
-    attend,
     compare,
-    devices,
     estimate,
     evaluate,
+    gpus,
+    logs,
     models,
-    preparing,
+    predict,
+    prepare,
     status,
     submit,
     train,
-    using,
 )
 from srwizard.commands.options import (
     OPTIONS,
@@ -218,8 +218,8 @@ def _session_details(session: "Session") -> list[str]:
 
 
 for module in (
-    answers, preparing, models, devices, estimate, train, submit, status, attend, evaluate, compare,
-    using,
+    answers, prepare, models, gpus, estimate, train, submit, status, logs, evaluate, compare,
+    predict,
 ):  # fmt: skip
     for item in module.COMMANDS:
         cli.add_command(item)
