@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from srwizard import comparing
 from srwizard.base.errors import UsageError
+from srwizard.report import comparing
 from srwizard.settings import run_config
 from srwizard.settings.answers import TrainingAnswers
 from srwizard.settings.run_config import RunModel

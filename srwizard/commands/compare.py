@@ -16,7 +16,7 @@ WITHOUT_A_SCREEN = 10_000
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from srwizard.comparing import Comparison
+    from srwizard.report.comparing import Comparison
 
 
 @command(_("Set runs side by side: what differs, and what came of each."))
@@ -24,8 +24,7 @@ if TYPE_CHECKING:
 @click.option("--html", type=PATH, metavar="FILE", help=_("Write the table as a page, too."))
 @as_json_option
 def compare(run_dirs: tuple[Path, ...], html: Path | None, as_json: bool) -> None:
-    from srwizard import comparing
-    from srwizard.report import comparison
+    from srwizard.report import comparing, comparison
 
     found = comparing.compare(run_dirs)
     if html is not None:

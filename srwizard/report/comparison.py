@@ -9,7 +9,7 @@ from srwizard.base.i18n import language
 from srwizard.base.i18n import translate as _
 from srwizard.base.os_errors import reason_of
 from srwizard.base.sizes_and_times import bytes_text, duration_text
-from srwizard.comparing import METRICS, Comparison, Result
+from srwizard.report.comparing import METRICS, Comparison, Result
 from srwizard.report.page import LANGUAGE_TAGS, template
 from srwizard.report.tables import text_of
 from srwizard.runs.status import state_title
