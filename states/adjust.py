@@ -16,7 +16,8 @@ from srwizard.base.sizes_and_times import megabytes_text
 from srwizard.hardware.devices import find_devices
 from srwizard.memory.forecast import Forecast, forecasts
 from srwizard.memory.measure import FILE_NAME
-from srwizard.memory.outlook import (
+from srwizard.memory.remedies import Remedy, Surroundings, apply, remedies
+from srwizard.memory.remedy_effects import (
     Expected,
     Outlook,
     batch_that_fits,
@@ -26,7 +27,6 @@ from srwizard.memory.outlook import (
     smallest_combination,
     with_room,
 )
-from srwizard.memory.remedies import Remedy, Surroundings, apply, remedies
 from srwizard.prompts.question import Choice, Question
 from srwizard.runs import checkpoint_files
 from srwizard.runs.failure_kinds import FOR_WANT_OF_MEMORY

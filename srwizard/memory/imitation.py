@@ -189,7 +189,7 @@ class Imitation:
         # A network that cannot be built must not leave the modes on for whatever comes next.
         with contextlib.ExitStack() as modes:
             if self.run.shared_out:
-                from srwizard.memory.shared_out import imagined_ranks
+                from srwizard.memory.sharded import imagined_ranks
 
                 modes.enter_context(imagined_ranks(self._place))
             if self._fake:

@@ -124,7 +124,7 @@ def _predict(run: RunConfig, baseline_bytes: int) -> Prediction:
         scratch = noting_products(partial(cpu_scratch, threads=_threads(run)), products)
     cost = Cost(GPU if on_gpu else cpu_machine()).add
     if run.shared_out:
-        from srwizard.memory.shared_out import SharedOutTracker
+        from srwizard.memory.sharded import SharedOutTracker
 
         tracker: StorageTracker = SharedOutTracker(scratch, cost)
     else:

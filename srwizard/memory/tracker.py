@@ -16,7 +16,7 @@ from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from srwizard.memory.replies import Call, Reply
+from srwizard.memory.fake_results import Call, Reply
 
 Scratch = Callable[[Any, tuple[Any, ...], Any], int]
 """`scratch(operator, arguments, result)`: bytes that the kernel holds beside tensors at its peak,

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from srwizard.memory.outlook import (
+from srwizard.memory.remedies import Remedy, combined, smaller_batch
+from srwizard.memory.remedy_effects import (
     Expected,
     Outlook,
     batch_that_fits,
@@ -14,7 +15,6 @@ from srwizard.memory.outlook import (
     smallest_combination,
     with_room,
 )
-from srwizard.memory.remedies import Remedy, combined, smaller_batch
 from srwizard.settings.answers import Answers
 
 MIB = 2**20
