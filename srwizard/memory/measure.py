@@ -27,7 +27,7 @@ from srwizard.runs.failure_kinds import FOR_WANT_OF_MEMORY
 from srwizard.runs.records import DRY_RUN_FILE, LOG_FILE
 from srwizard.settings import run_config
 from srwizard.settings.run_config import RunConfig
-from srwizard.train import processes, together
+from srwizard.train import launch_on_nodes, processes
 from srwizard.train.launch import own_log
 from srwizard.train.nodes import Nodes, endpoint_of
 
@@ -90,7 +90,7 @@ def dry_run(run_dir: Path, nodes: Nodes | None = None) -> DryRun:
             shutil.rmtree(left_over, ignore_errors=True)
         # In the run directory, so that the checkpoint is tried on the disk that it will lie on.
         with _scratch(run_dir, nodes) as scratch:
-            ended, others = together.start(
+            ended, others = launch_on_nodes.start(
                 run, run_dir, log, *_rehearsal(run_dir, scratch, capacities), nodes=nodes
             )
             # Also where it was about to end: what follows would be a training.
@@ -119,7 +119,7 @@ def join_dry_run(run_dir: Path, nodes: Nodes) -> dict[str, Any]:
     before = _written(run_dir)
     scratch = run_dir / SHARED_SCRATCH
     with processes.at_work(run_dir, own_log()) as log:
-        ended, _others = together.start(
+        ended, _others = launch_on_nodes.start(
             run, run_dir, log, *_rehearsal(run_dir, scratch, _capacities(run)), nodes=nodes
         )
     if ended.stop_asked:
@@ -293,8 +293,8 @@ def _times(run: RunConfig, ranks: list[dict[str, Any]]) -> dict[str, float]:
     step = max(float(figures["step_seconds"]) for figures in ranks)
     batch = max(float(figures.get("validation_batch_seconds", 0.0)) for figures in ranks)
     epoch = step * -(-run.data.steps["train"] // run.global_batch)
-    together = run.scoring_batch * run.devices.world_size
-    batches = {split: -(-run.data.steps[split] // together) for split in ("valid", "test")}
+    launch_on_nodes = run.scoring_batch * run.devices.world_size
+    batches = {split: -(-run.data.steps[split] // launch_on_nodes) for split in ("valid", "test")}
     members = int(run.model.params.get("ensemble_members", 1))
     validations = -(-run.training.epochs // run.training.eval_freq)
     return {

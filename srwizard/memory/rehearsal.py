@@ -27,9 +27,9 @@ from srwizard.train.checkpoint import LAST
 from srwizard.train.distributed import Place, any_rank, joined
 from srwizard.train.loop import epoch_steps, optimizer_step
 from srwizard.train.order import Step
+from srwizard.train.preflight import call_the_roll
 from srwizard.train.processes import end_with_parent, run_and_leave
 from srwizard.train.resuming import finish_saving, save
-from srwizard.train.rollcall import call_the_roll
 from srwizard.train.sampling import draws_samples
 from srwizard.train.scoring import score
 from srwizard.train.setup import Training, set_learning_rate, set_up, steps_per_epoch

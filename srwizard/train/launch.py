@@ -15,7 +15,7 @@ from srwizard.runs import checkpoint_files, failures, known_runs, last_phase
 from srwizard.runs.progress import briefly
 from srwizard.runs.records import METRICS_FILE, STOPPING, Records, read_events
 from srwizard.settings import run_config
-from srwizard.train import neighbours, processes, together, trackers
+from srwizard.train import heartbeats, launch_on_nodes, processes, trackers
 from srwizard.train.nodes import Nodes
 from srwizard.train.processes import Ended
 
@@ -49,13 +49,13 @@ def launch(run_dir: Path, nodes: Nodes | None = None) -> dict[str, Any]:
     records = Records(run_dir)
     with processes.at_work(run_dir) as log:
         failures.clear(run_dir)
-        neighbours.clear(run_dir)
+        heartbeats.clear(run_dir)
 
         def begin() -> None:
             known_runs.remember(run_dir)
             records.begin_status(digest=run.digest, phase="set-up", epochs=run.training.epochs)
 
-        ended, others = together.start(
+        ended, others = launch_on_nodes.start(
             run, run_dir, log, WORKER, str(run_dir), nodes=nodes, begin=begin
         )
         if ended.returncode == 0:
@@ -96,7 +96,7 @@ def join(run_dir: Path, nodes: Nodes) -> None:
     records = Records(run_dir)
     log_file = own_log()
     with processes.at_work(run_dir, log_file) as log:
-        ended, others = together.start(run, run_dir, log, WORKER, str(run_dir), nodes=nodes)
+        ended, others = launch_on_nodes.start(run, run_dir, log, WORKER, str(run_dir), nodes=nodes)
     if ended.returncode == 0:
         return
     if _stopped(run_dir, records, ended):

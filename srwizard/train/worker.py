@@ -21,9 +21,9 @@ from srwizard.settings.run_config import RunConfig
 from srwizard.train import trackers
 from srwizard.train.distributed import Place, joined, wait_for_all
 from srwizard.train.loop import Callbacks, train
+from srwizard.train.preflight import call_the_roll
 from srwizard.train.processes import end_with_parent, run_and_leave
 from srwizard.train.resuming import begin_from_weights, load_best, resume
-from srwizard.train.rollcall import call_the_roll
 from srwizard.train.scoring import save_examples, score_test
 from srwizard.train.screen import Screen
 from srwizard.train.setup import Training, load_statistics, set_up

@@ -10,7 +10,7 @@ from typing import IO, Any
 
 from srwizard.settings.run_config import RunConfig
 from srwizard.train import processes
-from srwizard.train.neighbours import Neighbours
+from srwizard.train.heartbeats import Neighbours
 from srwizard.train.nodes import Nodes, endpoint_of
 from srwizard.train.processes import Ended
 
