@@ -29,7 +29,7 @@ from srwizard.base.i18n import translate as _
 from srwizard.base.os_errors import reason_of
 from srwizard.base.sizes_and_times import bytes_text
 from srwizard.data.fields import FloatField
-from srwizard.data.latching import latching_file
+from srwizard.data.hdf5_writing import latching_file
 from srwizard.data.prepare.cf import Moment
 from srwizard.data.prepare.grid import Grid
 from srwizard.use.grids import unwrapped

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from srwizard.data.fields import FloatField
-from srwizard.data.latching import latching_file
+from srwizard.data.hdf5_writing import latching_file
 from srwizard.data.layout import LEVELS, Layout
 from srwizard.data.prepare.cf import Moment
 from srwizard.data.prepare.grid import Grid
