@@ -24,7 +24,7 @@ from srwizard.train.sampling import draws_samples, members_of, noise_of
 from srwizard.train.setup import amp_dtype
 from srwizard.train.tiling import OVERLAP
 from srwizard.use.grids import difference, refusal
-from srwizard.use.ingredients import Ingredients, read_ingredients
+from srwizard.use.preprocessing import Ingredients, read_ingredients
 from srwizard.use.weights import Checkpoint, Name, load_network
 
 COMPLETED = "completed"
