@@ -12,7 +12,8 @@ from rich.text import Text
 
 from srwizard.base.i18n import translate as _
 from srwizard.base.text_width import wrapped
-from srwizard.prompts.question import Choice, Question, as_typed, line, menu, parse, print_whole
+from srwizard.prompts import line, menu
+from srwizard.prompts.question import Choice, Question, as_typed, parse, print_whole
 
 LOCAL_MODES = 3
 """Where `termios.tcgetattr` has them."""
