@@ -7,10 +7,11 @@ sr = run.predict(lr)  # [C, h, w] -> [C, H, W], physical units, NaN on land
 
 from typing import TYPE_CHECKING, Any
 
+from srwizard.base.version import __version__
+
 if TYPE_CHECKING:
     from srwizard.use.run import Run, load_run
 
-__version__ = "0.1.0"
 __all__ = ["Run", "__version__", "load_run"]
 
 

@@ -8,8 +8,8 @@ from rich.table import Table
 from rich.text import Text
 
 from srwizard.base.i18n import translate as _
+from srwizard.runs.records import test_scores
 from srwizard.states.frozen import run_directory
-from srwizard.train.launch import test_scores
 from srwizard.wizard.conversation import Conversation
 
 ROOM_FOR_A_FRAME = 72

@@ -50,6 +50,10 @@ def run(conversation: Conversation) -> str:
         launch(run_dir)
     except TrainingFailedError:
         return "failed"
+    # Imported late: matplotlib takes longer to import than the wizard takes to start.
+    from srwizard.report.page import write_report
+
+    write_report(run_dir)
     return "completed"
 
 

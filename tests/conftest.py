@@ -7,7 +7,7 @@ import pytest
 from hypothesis import settings
 
 from srwizard.base import i18n
-from tests.nvml.world import nvml_library, nvml_world
+from tests.hardware.nvml.world import nvml_library, nvml_world
 
 __all__ = ["nvml_library", "nvml_world"]
 

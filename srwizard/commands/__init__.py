@@ -1,1 +1,1 @@
-"""The commands by subject: each module lists its own as COMMANDS; cli.py adds them."""
+"""The command line: one module a command; cli.py adds them."""

@@ -1,6 +1,7 @@
 """`srwizard answers`: print an answers file."""
 
 import json
+from pathlib import Path
 
 import click
 
@@ -20,7 +21,7 @@ from srwizard.commands.options import command
     help=_("The answers of an earlier session or run."),
 )
 def answers(template: bool, model: str | None, schema: bool, source: str | None) -> None:
-    from srwizard.settings.answers_file import json_schema, template_text, text_from
+    from srwizard.settings.answers_file import json_schema, template_text
 
     if sum((template or model is not None, schema, source is not None)) > 1:
         raise UsageError(
@@ -30,7 +31,7 @@ def answers(template: bool, model: str | None, schema: bool, source: str | None)
     if schema:
         print(json.dumps(json_schema(), indent=2, ensure_ascii=False))
     elif source is not None:
-        print(text_from(source), end="")
+        print(_text_from(source), end="")
     elif template or model is not None:
         print(template_text(model), end="")
     else:
@@ -40,4 +41,30 @@ def answers(template: bool, model: str | None, schema: bool, source: str | None)
         )
 
 
-COMMANDS = (answers,)
+def _text_from(source: str) -> str:
+    """Turn an earlier session or run into an answers file.
+
+    Args:
+        source: a run directory, or a session's id or file.
+
+    Raises:
+        UsageError: it is neither, or it is damaged.
+    """
+    from srwizard.settings import run_config, yaml_file
+    from srwizard.settings.answers_file import answers_of
+    from srwizard.wizard import session
+
+    path = Path(source).expanduser()
+    if path.is_dir():
+        answers = answers_of(run_config.load(path))
+    else:
+        try:
+            found = session.find(source)
+        except UsageError as error:
+            raise UsageError(
+                _("{source} is neither a run directory nor a session", source=source),
+                error.hint,
+            ) from None
+        answers = session.load(found).answers
+    header = "# " + _("From {source}. output.dir must be a directory without a run.", source=source)
+    return f"{header}\n{yaml_file.dump(answers.decided())}"

@@ -60,6 +60,3 @@ def _table(found: "Comparison") -> "Table":
               for cell in row)
         )  # fmt: skip
     return table
-
-
-COMMANDS = (compare,)

@@ -77,6 +77,3 @@ def _batch_sizes(given: str) -> list[int]:
             _("For example: --batch-sizes 8,16"),
         )
     return [int(word) for word in words]
-
-
-COMMANDS = (estimate,)

@@ -17,21 +17,15 @@ from srwizard.base.i18n import translate as _
 from srwizard.base.sizes_and_times import bytes_text
 from srwizard.hardware.devices import find_devices
 from srwizard.memory import fit
+from srwizard.memory.baseline import measured_baseline
+from srwizard.memory.dry_run_table import verdict_text
 from srwizard.memory.gpu_catalog import capacity
 from srwizard.memory.measure import cpu_capacity
-from srwizard.memory.predict import (
-    Prediction,
-    measured_baseline,
-    on_gpu,
-    predict,
-    predict_batches,
-    with_batch_size,
-)
+from srwizard.memory.predict import Prediction, on_gpu, predict, predict_batches, with_batch_size
 from srwizard.memory.verdict import judge
 from srwizard.settings import run_config, yaml_file
 from srwizard.settings.answers import parse_answers
 from srwizard.settings.run_config import RunConfig
-from srwizard.states.dry_run import verdict_text
 from srwizard.wizard import without_asking
 from srwizard.wizard.resolve import resolve
 

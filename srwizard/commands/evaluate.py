@@ -1,4 +1,4 @@
-"""`srwizard evaluate` and `srwizard report`: how good a run is."""
+"""`srwizard evaluate`: how good a run is."""
 
 import json
 from pathlib import Path
@@ -29,10 +29,10 @@ from srwizard.commands.options import as_json_option, command, console, run_dire
 @as_json_option
 def evaluate(run_dir: Path, split: Any, checkpoint: Any, as_json: bool) -> None:
     from srwizard.runs import checkpoint_files
+    from srwizard.runs.records import null_to_nan
     from srwizard.states.done import ensemble_lines, scores_table, split_title, warnings
     from srwizard.train.evaluation import evaluate as score
     from srwizard.train.evaluation import file_of
-    from srwizard.train.launch import null_to_nan
 
     run_dir = run_dir.absolute()
     if not as_json:
@@ -47,14 +47,3 @@ def evaluate(run_dir: Path, split: Any, checkpoint: Any, as_json: bool) -> None:
     for line in (*ensemble_lines(scores), *warnings(scores)):
         print(line)
     print(_("Written to {path}", path=file_of(run_dir, split, checkpoint)))
-
-
-@command(_("Write the report of a run anew."))
-@run_directory
-def report(run_dir: Path) -> None:
-    from srwizard.report import write_report
-
-    print(_("Report: {path}", path=write_report(run_dir.absolute())))
-
-
-COMMANDS = (evaluate, report)

@@ -17,6 +17,3 @@ def gpus(as_json: bool) -> None:
         print(json.dumps(devices_json(found), indent=2, ensure_ascii=False))
     else:
         console.print(devices_table(found))
-
-
-COMMANDS = (gpus,)

@@ -1,4 +1,4 @@
-"""`srwizard logs` and `srwizard stop`: read along with a run, and end it."""
+"""`srwizard logs`: print the log of a run."""
 
 import shlex
 import sys
@@ -8,9 +8,9 @@ from typing import Any
 
 import click
 
-from srwizard.base.errors import EXIT_INTERRUPTED, InterruptedByUserError, UsageError
+from srwizard.base.errors import EXIT_INTERRUPTED, UsageError
 from srwizard.base.i18n import translate as _
-from srwizard.commands.options import Number, command, run_directory
+from srwizard.commands.options import command, run_directory
 
 LOOK_SECONDS = 0.3
 
@@ -62,46 +62,3 @@ def _no_log_yet(run_dir: Path, standing: dict[str, Any] | None) -> UsageError:
     else:
         hint = _("Train it with: srwizard train {run_dir}", run_dir=shlex.quote(str(run_dir)))
     return UsageError(_("{run_dir} has no log yet", run_dir=run_dir), hint)
-
-
-@command(_("Stop a run: it saves its checkpoint and ends."))
-@run_directory
-@click.option(
-    "--timeout",
-    type=Number(),
-    metavar="SECONDS",
-    help=_("Wait for its end no longer than this; else as long as it takes."),
-)
-def stop(run_dir: Path, timeout: float | None) -> None:
-    from srwizard.runs import checkpoint_files
-    from srwizard.runs.status import advice, figure_parts, state_text
-    from srwizard.runs.stopping import request_stop, wait_until_ended
-
-    run_dir = run_dir.absolute()
-    if request_stop(run_dir) == "taken out":
-        print(_("Its job is taken out of the queue."), flush=True)
-    else:
-        print(_("Asked to stop; it saves its checkpoint first …"), flush=True)
-    try:
-        standing = wait_until_ended(run_dir, timeout)
-    except KeyboardInterrupt:
-        raise InterruptedByUserError(
-            _("the run was asked to stop and will do so; only the waiting is over"),
-            _("See how far it is: srwizard status {run_dir}", run_dir=shlex.quote(str(run_dir))),
-        ) from None
-    if standing is None:
-        raise UsageError(
-            _("the run was asked to stop, but is still at work after {seconds:g} s",
-              seconds=timeout),
-            _("It stops after the step it is at: srwizard status {run_dir}",
-              run_dir=shlex.quote(str(run_dir))),
-        )  # fmt: skip
-    print(" · ".join([state_text(standing), *figure_parts(standing)]))
-    if standing["state"] == "stopped" and standing["checkpoint"]:
-        path = checkpoint_files.where(run_dir, checkpoint_files.LAST)
-        print(_("The checkpoint is saved: {path}", path=path))
-    for line in advice(standing):
-        print(line)
-
-
-COMMANDS = (logs, stop)

@@ -11,13 +11,13 @@ from rich.console import Console
 
 from srwizard.base.errors import DoesNotFitError
 from srwizard.base.i18n import translate as _
+from srwizard.memory.dry_run_table import dry_run_table
 from srwizard.memory.measure import FILE_NAME, dry_run, join_dry_run
 from srwizard.runs.records import dry_run_of
 from srwizard.settings import yaml_file
 from srwizard.settings.answers_file import answers_of
 from srwizard.settings.run_config import RunConfig
 from srwizard.states import adjust
-from srwizard.states.dry_run import dry_run_table
 from srwizard.train.nodes import Nodes, endpoint_of
 from srwizard.wizard import without_asking
 

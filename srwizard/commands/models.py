@@ -127,6 +127,3 @@ def _import_weights(
     for notice in notices:
         print(notice)
     print(_("Written: {path}. In the answers file: model.weights: {path}", path=out))
-
-
-COMMANDS = (models,)

@@ -13,6 +13,11 @@ PATH = click.Path(path_type=Path)
 
 console = Console()
 run_directory = click.argument("run_dir", type=PATH, metavar="RUN_DIR")
+checkpoint_option = click.option(
+    "--checkpoint",
+    type=click.Choice(["best", "last"]),
+    help=_("Which weights; else the best, or the last where there is no best yet."),
+)
 as_json_option = click.option("--json", "as_json", is_flag=True, help=_("Print JSON."))
 
 

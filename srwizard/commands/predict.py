@@ -1,4 +1,4 @@
-"""The commands that use a trained run: predict, export."""
+"""`srwizard predict`: super-resolve fields with a trained run."""
 
 import shlex
 import signal
@@ -12,17 +12,18 @@ from typing import TYPE_CHECKING
 import click
 
 from srwizard.base.i18n import translate as _
-from srwizard.commands.options import PATH, WholeNumber, command, console, run_directory
+from srwizard.commands.options import (
+    PATH,
+    WholeNumber,
+    checkpoint_option,
+    command,
+    console,
+    run_directory,
+)
 
 if TYPE_CHECKING:
     from srwizard.use.predict import Progress
     from srwizard.use.weights import Name
-
-checkpoint_option = click.option(
-    "--checkpoint",
-    type=click.Choice(["best", "last"]),
-    help=_("Which weights; else the best, or the last where there is no best yet."),
-)
 
 
 @command(_("Super-resolve low-resolution fields into a NetCDF file."))
@@ -136,32 +137,3 @@ def _stopped_like_by_ctrl_c() -> Iterator[None]:
     finally:
         for number, handler in earlier.items():
             signal.signal(number, handler)
-
-
-@command(_("Write a run's model as a bundle to hand on: safetensors, config, ONNX."))
-@run_directory
-@click.option(
-    "-o",
-    "--out",
-    type=PATH,
-    metavar="DIR",
-    help=_("Directory to make; else export in the run directory."),
-)
-@checkpoint_option
-@click.option("--onnx", is_flag=True, help=_("Also as ONNX; convolutional models only."))
-@click.option("--overwrite", is_flag=True, help=_("Replace the bundle that is there."))
-def export(
-    run_dir: Path, out: Path | None, checkpoint: "Name | None", onnx: bool, overwrite: bool
-) -> None:
-    from srwizard.use.export import export as work
-    from srwizard.use.run import load_run
-
-    run = load_run(run_dir, checkpoint=checkpoint, device="cpu")
-    for note in run.notices:
-        print(note, flush=True)
-    target = (out or run.directory / "export").expanduser().absolute()
-    for line in work(run, target, onnx=onnx, overwrite=overwrite):
-        print(line)
-
-
-COMMANDS = (predict, export)

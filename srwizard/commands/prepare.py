@@ -1,15 +1,13 @@
-"""`srwizard prepare` and `srwizard inspect`: making a dataset directory, looking at one."""
+"""`srwizard prepare`: make a dataset directory."""
 
-import json
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from srwizard.base.errors import EXIT_DATASET, UsageError
+from srwizard.base.errors import UsageError
 from srwizard.base.i18n import translate as _
-from srwizard.commands.options import PATH, WholeNumber, as_json_option, command, console
+from srwizard.commands.options import PATH, WholeNumber, command, console
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -149,6 +147,8 @@ def prepare(
     )
     for note in manifest.notes:
         print(note)
+    from srwizard.commands.inspect import show_dataset
+
     show_dataset(out)
     console.print(_splits_table(manifest))
 
@@ -182,28 +182,3 @@ def _splits_table(manifest: "Manifest") -> "Table":
                 f"{100 * found.observed_share:.1f} %",
             )
     return table
-
-
-@command(_("Show what is in a dataset directory."))
-@click.argument("root", type=PATH, metavar="ROOT")
-@as_json_option
-def inspect(root: Path, as_json: bool) -> None:
-    show_dataset(root, as_json=as_json)
-
-
-def show_dataset(root: Path, *, as_json: bool = False) -> None:
-    """Print what is in a dataset directory; exit with 3 where it cannot be used."""
-    from srwizard.data.inspect import inspect as look
-    from srwizard.prompts.question import expand
-    from srwizard.wizard.chosen_dataset import summary_table
-
-    summary = look(expand(str(root)))
-    if as_json:
-        print(json.dumps(asdict(summary), indent=2, default=str, ensure_ascii=False))
-    else:
-        console.print(summary_table(summary))
-    if not summary.usable:
-        raise click.exceptions.Exit(EXIT_DATASET)
-
-
-COMMANDS = (prepare, inspect)

@@ -99,6 +99,3 @@ def _lines(standing: dict[str, Any], columns: int) -> Iterator[Text]:
         yield from (Text("  " + part) for part in wrapped(line, room))
     for line in advice(standing):
         yield from (Text("  " + part) for part in wrapped(line, room, words_whole=True))
-
-
-COMMANDS = (status,)

@@ -33,6 +33,3 @@ def submit(run_dir: Path, only_print: bool, sweeps: tuple[str, ...]) -> None:
         return
     for line in submission.hand_over(prepared):
         print(line)
-
-
-COMMANDS = (submit,)

@@ -96,6 +96,10 @@ def _lead(run: "RunConfig", run_dir: Path, nodes: "Nodes | None", *, dry_run_fir
         measure_first.measure(run, run_dir, nodes, console)
     print(_("Training in {run_dir} …", run_dir=run_dir), flush=True)
     scores = launch.launch(run_dir, nodes)
+    # Imported late: matplotlib takes longer to import than this command takes to start.
+    from srwizard.report.page import write_report
+
+    write_report(run_dir)
     console.print(scores_table(scores, console.width))
     for line in (*ensemble_lines(scores), *warnings(scores)):
         print(line)
@@ -121,6 +125,3 @@ def _train_in_the_background(run_dir: Path, *, as_it_is: bool) -> None:
         )
     for line in following(run_dir, detach(run_dir)):
         print(line)
-
-
-COMMANDS = (train,)

@@ -18,9 +18,9 @@ from typing import Any
 import platformdirs
 
 from srwizard.base import files
+from srwizard.base.child_process import end_with_parent
 from srwizard.hardware.devices import cpu
 from srwizard.settings.run_config import RunConfig
-from srwizard.train.processes import end_with_parent
 
 FORECASTER = "srwizard.memory.forecaster"
 MOST_TOGETHER = 4

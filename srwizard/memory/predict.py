@@ -13,6 +13,7 @@ from typing import Literal
 
 from srwizard.base.errors import SrwizardError, UsageError
 from srwizard.base.i18n import translate as _
+from srwizard.memory.baseline import CUDA_CONTEXT
 from srwizard.memory.fit import LINE_AGREEMENT
 from srwizard.memory.resident import BASELINE, MIB, of_process
 from srwizard.settings.run_config import RunConfig, RunGPU
@@ -20,9 +21,6 @@ from srwizard.train import processes
 
 PHASES = ("step", "validation", "checkpoint")
 
-CUDA_CONTEXT = 450 * MIB
-"""The driver's context with the code of torch's kernels: 300 to 600 MiB, depending on the GPU;
-see the NVML figure less the reserved one in any dry run."""
 CUBLAS_WORKSPACE = 32 * MIB
 """cuBLAS: 32 MiB for each handle from Hopper on, 8 MiB before (PyTorch, `CUBLAS_WORKSPACE_CONFIG`).
 It comes from the caching allocator and stays."""
@@ -246,12 +244,3 @@ def _reserved(events: list[tuple[int, int]], ends: list[int]) -> list[int]:
         allocator.replay(events[begin:end])
         reserved.append(allocator.reserved_bytes)
     return reserved
-
-
-def measured_baseline() -> int:
-    """Return the resident set of this process with what a training process imports, and no more."""
-    import psutil
-
-    import srwizard.memory.rehearsal  # noqa: F401
-
-    return int(psutil.Process().memory_info().rss)

@@ -16,9 +16,10 @@ import psutil
 import torch
 
 from srwizard.base import files, i18n
+from srwizard.base.child_process import end_with_parent
 from srwizard.data import normalization
 from srwizard.memory import forecast, forecaster
-from srwizard.memory.predict import CUDA_CONTEXT
+from srwizard.memory.baseline import CUDA_CONTEXT
 from srwizard.runs import failures
 from srwizard.runs.last_phase import Whereabouts
 from srwizard.settings import run_config
@@ -28,7 +29,7 @@ from srwizard.train.distributed import Place, any_rank, joined
 from srwizard.train.loop import epoch_steps, optimizer_step
 from srwizard.train.order import Step
 from srwizard.train.preflight import call_the_roll
-from srwizard.train.processes import end_with_parent, run_and_leave
+from srwizard.train.processes import run_and_leave
 from srwizard.train.resuming import finish_saving, save
 from srwizard.train.sampling import draws_samples
 from srwizard.train.scoring import score

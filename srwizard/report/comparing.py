@@ -11,11 +11,10 @@ from typing import Any
 from srwizard.base.errors import UsageError
 from srwizard.base.i18n import translate as _
 from srwizard.report.records import settings_of
-from srwizard.runs.records import METRICS_FILE, read_events
+from srwizard.runs.records import METRICS_FILE, read_events, test_scores
 from srwizard.runs.status import standing_of
 from srwizard.settings import run_config
 from srwizard.settings.run_config import RunConfig
-from srwizard.train.launch import test_scores
 
 METRICS = ("rmse", "psnr", "skill")
 """What is compared; of the first, less is better, of the others more."""

@@ -10,10 +10,10 @@ from matplotlib.figure import Figure
 
 from srwizard.base.files import write_bytes
 from srwizard.base.i18n import translate as _
-from srwizard.report.breakdown import Breakdown, latitude_figure, month_figure, spectrum_figure
+from srwizard.report.breakdown import latitude_figure, month_figure, spectrum_figure
 from srwizard.report.maps import domain_figure, ensemble_figure, sample_figure
 from srwizard.report.plots import figure_style, loss_figure, png, rate_figure, validation_figure
-from srwizard.report.records import Run, Samples
+from srwizard.report.records import Breakdown, Run, Samples
 
 
 @dataclass(frozen=True)

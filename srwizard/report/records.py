@@ -7,7 +7,7 @@ import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,9 +16,69 @@ import yaml
 from srwizard.base import files
 from srwizard.base.errors import UsageError
 from srwizard.base.i18n import translate as _
+from srwizard.report.records import FloatArray
 
-if TYPE_CHECKING:
-    from srwizard.report.breakdown import Breakdown
+# How `prepare` names steps, and other usual spellings of a date in a name. 000001 is a number.
+_DATE = re.compile(
+    r"(?<!\d)(?:\d{4}-|\d{4}(?=\d{4}(?!\d))|[12]\d{3})(0[1-9]|1[0-2])(?:-?[0-3]\d)?(?!\d)"
+)
+
+
+LATITUDE_BINS = 40
+
+
+@dataclass(frozen=True)
+class Breakdown:
+    """Sums of squared errors of the test split, as plots/breakdown.npz holds them.
+
+    Args:
+        variables: names of the channels.
+        names: of the steps.
+        rows: `[2, C, H]`, of the model and of bicubic; `row_points` `[C, H]`.
+        steps: `[2, C, N]`; `step_points` `[C, N]`.
+        spectra: `[3, C, K]`, of the model, bicubic and the truth.
+    """
+
+    variables: list[str]
+    names: list[str]
+    rows: FloatArray
+    row_points: FloatArray
+    steps: FloatArray
+    step_points: FloatArray
+    spectra: FloatArray
+
+    @classmethod
+    def read(cls, arrays: Mapping[str, npt.NDArray[Any]]) -> "Breakdown":
+        """Take the arrays of the archive.
+
+        Raises:
+            KeyError, ValueError: they are not what training writes.
+        """
+        found = cls(
+            [str(name) for name in arrays["variables"]],
+            [str(name) for name in arrays["names"]],
+            *(
+                np.asarray(arrays[name], np.float64)
+                for name in ("rows", "row_points", "steps", "step_points", "spectra")
+            ),
+        )
+        channels, count = len(found.variables), len(found.names)
+        if (
+            found.rows.shape[:2] != (2, channels)
+            or found.steps.shape != (2, channels, count)
+            or found.step_points.shape != (channels, count)
+            or found.spectra.shape[:2] != (3, channels)
+        ):
+            raise ValueError("shapes")
+        return found
+
+    def months(self) -> npt.NDArray[np.int_] | None:
+        """Return the month of each step, 1 to 12; None where their names hold no date."""
+        found = [_DATE.search(name) for name in self.names]
+        if not found or not all(found):
+            return None
+        return np.array([int(match[1]) for match in found if match is not None])
+
 
 FloatArray = npt.NDArray[np.floating[Any]]
 Scores = dict[str, float]

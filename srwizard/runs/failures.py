@@ -10,6 +10,7 @@ import signal
 import socket
 import traceback
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,28 @@ from srwizard.runs.failure_kinds import (
     recognise,
 )
 from srwizard.runs.records import dry_run_of, now
-from srwizard.train.processes import Ended
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How the processes of a run ended.
+
+    Args:
+        returncode: 0, or that of the launched process; negative for a signal.
+        signal: what killed the first process of the run that was killed, if one was.
+        rank: which rank that was, if there are several.
+        stop_asked: whether somebody asked to stop.
+        log: the last that they wrote to the log.
+        kills: how many processes the kernel killed meanwhile for want of memory, None if untold.
+    """
+
+    returncode: int
+    signal: int | None = None
+    rank: int | None = None
+    stop_asked: bool = False
+    log: str = ""
+    kills: int | None = None
+
 
 FAILURE_FILE = "failure.json"
 RANK_FILES = "failure.rank*.json"

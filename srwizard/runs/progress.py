@@ -3,12 +3,29 @@
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from srwizard.runs.records import finite_or_null
 
-if TYPE_CHECKING:
-    from srwizard.train.checkpoint import Progress
+
+@dataclass
+class Progress:
+    """Where training stands: epoch, samples done in it, their loss, the best validation.
+
+    `steps` counts optimizer steps since the beginning; `loss_sum` is the sum over the samples
+    done in this epoch; `best_error` is the RMSE over the range of the training split, averaged
+    over the variables. `reductions` of the learning rate come from plateaus.
+    """
+
+    epoch: int = 1
+    samples_in_epoch: int = 0
+    loss_sum: float = 0.0
+    steps: int = 0
+    best_error: float | None = None
+    best_epoch: int = 0
+    validations_without_better: int = 0
+    reductions: int = 0
+    validations_since_reduction: int = 0
 
 
 @dataclass

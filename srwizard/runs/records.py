@@ -12,6 +12,22 @@ from typing import Any
 from srwizard.base import files
 from srwizard.runs.process_identity import identity_of
 
+
+def test_scores(run_dir: Path) -> dict[str, Any]:
+    """Return the metrics of the test split by variable, empty where there are none yet."""
+    events = [
+        event for event in read_events(run_dir / METRICS_FILE) if event.get("event") == "test"
+    ]
+    return null_to_nan(events[-1]["variables"]) if events else {}
+
+
+def null_to_nan(node: Any) -> Any:
+    """Return scores as they were before they were written: NaN where nothing could be measured."""
+    if isinstance(node, dict):
+        return {key: null_to_nan(value) for key, value in node.items()}
+    return math.nan if node is None else node
+
+
 METRICS_FILE = "metrics.jsonl"
 LOG_FILE = "train.log"
 STATUS_FILE = "status.json"

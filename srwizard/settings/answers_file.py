@@ -1,20 +1,17 @@
 """The answers file as people meet it: a commented template, a JSON Schema, or an earlier run's."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
 import yaml
 from pydantic.fields import FieldInfo
 
-from srwizard.base.errors import UsageError
 from srwizard.base.i18n import language
 from srwizard.base.i18n import translate as _
 from srwizard.models.catalog import ModelCard, card
-from srwizard.settings import run_config, yaml_file
+from srwizard.settings import run_config
 from srwizard.settings.answers import SECTIONS, Answers
 from srwizard.settings.run_config import RunConfig
-from srwizard.wizard import session
 
 EXAMPLES = {
     "data.root": "/path/to/dataset",
@@ -151,31 +148,6 @@ def _described(node: Any) -> Any:
         key: _(value) if key == "description" and isinstance(value, str) else _described(value)
         for key, value in node.items()
     }
-
-
-def text_from(source: str) -> str:
-    """Turn an earlier session or run into an answers file.
-
-    Args:
-        source: a run directory, or a session's id or file.
-
-    Raises:
-        UsageError: it is neither, or it is damaged.
-    """
-    path = Path(source).expanduser()
-    if path.is_dir():
-        answers = answers_of(run_config.load(path))
-    else:
-        try:
-            found = session.find(source)
-        except UsageError as error:
-            raise UsageError(
-                _("{source} is neither a run directory nor a session", source=source),
-                error.hint,
-            ) from None
-        answers = session.load(found).answers
-    header = "# " + _("From {source}. output.dir must be a directory without a run.", source=source)
-    return f"{header}\n{yaml_file.dump(answers.decided())}"
 
 
 def answers_of(run: RunConfig) -> Answers:

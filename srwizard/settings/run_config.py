@@ -16,11 +16,11 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 
-from srwizard import __version__
 from srwizard.base import files
 from srwizard.base.errors import DatasetError, UsageError
 from srwizard.base.i18n import translate as _
 from srwizard.base.os_errors import reason_of
+from srwizard.base.version import __version__
 from srwizard.data.fingerprint import fingerprint
 from srwizard.data.layout import Contents, scan
 from srwizard.data.statics import used_files

@@ -3,7 +3,6 @@
 Those in a directory (see `sharded_checkpoint`) are read here as if they were in one file.
 """
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,26 +18,6 @@ from srwizard.settings.run_config import RunConfig
 __all__ = ["BEST", "LAST", "NAMES"]
 SAMPLING = ("sampler", "sampling_steps", "ensemble_members")
 """Parameters of a diffusion model that training knows nothing of."""
-
-
-@dataclass
-class Progress:
-    """Where training stands: epoch, samples done in it, their loss, the best validation.
-
-    `steps` counts optimizer steps since the beginning; `loss_sum` is the sum over the samples
-    done in this epoch; `best_error` is the RMSE over the range of the training split, averaged
-    over the variables. `reductions` of the learning rate come from plateaus.
-    """
-
-    epoch: int = 1
-    samples_in_epoch: int = 0
-    loss_sum: float = 0.0
-    steps: int = 0
-    best_error: float | None = None
-    best_epoch: int = 0
-    validations_without_better: int = 0
-    reductions: int = 0
-    validations_since_reduction: int = 0
 
 
 class CheckpointError(TrainingFailedError):

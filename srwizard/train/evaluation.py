@@ -11,6 +11,7 @@ from srwizard.base.errors import InterruptedByUserError, TrainingFailedError, Us
 from srwizard.base.i18n import translate as _
 from srwizard.base.locks import held
 from srwizard.runs import checkpoint_files, failures
+from srwizard.runs.failures import Ended
 from srwizard.runs.records import now
 from srwizard.settings import run_config
 from srwizard.settings.run_config import RunConfig
@@ -72,9 +73,7 @@ def _require_checkpoint(run_dir: Path, name: Name) -> None:
     raise UsageError(problem, advice)
 
 
-def _why(
-    scratch: Path, ended: processes.Ended, name: Name
-) -> InterruptedByUserError | TrainingFailedError:
+def _why(scratch: Path, ended: Ended, name: Name) -> InterruptedByUserError | TrainingFailedError:
     if ended.stop_asked and not failures.causes(scratch):
         return InterruptedByUserError(_("the evaluation was interrupted; nothing was written"))
     failure = failures.collect(scratch, ended)

@@ -1,7 +1,6 @@
 """Training a frozen run in processes of its own, and saying how it ended. Imports no torch."""
 
 import contextlib
-import math
 import os
 import shlex
 import socket
@@ -12,18 +11,18 @@ from srwizard.base.errors import EXIT_INTERRUPTED, InterruptedByUserError, Train
 from srwizard.base.i18n import translate as _
 from srwizard.models import weights_file
 from srwizard.runs import checkpoint_files, failures, known_runs, last_phase
+from srwizard.runs.failures import Ended
 from srwizard.runs.progress import briefly
-from srwizard.runs.records import METRICS_FILE, STOPPING, Records, read_events
+from srwizard.runs.records import STOPPING, Records, test_scores
 from srwizard.settings import run_config
 from srwizard.train import heartbeats, launch_on_nodes, processes, trackers
 from srwizard.train.nodes import Nodes
-from srwizard.train.processes import Ended
 
 WORKER = "srwizard.train.worker"
 
 
 def launch(run_dir: Path, nodes: Nodes | None = None) -> dict[str, Any]:
-    """Train a run to its end and write its report.
+    """Train a run to its end.
 
     Args:
         run_dir: the run directory; for several machines on a file system that they share.
@@ -61,10 +60,6 @@ def launch(run_dir: Path, nodes: Nodes | None = None) -> dict[str, Any]:
         if ended.returncode == 0:
             records.set_status("completed", test=briefly(test_scores(run_dir)))
             last_phase.clear(run_dir)
-            # matplotlib takes longer to import than the wizard takes to start.
-            from srwizard.report import write_report
-
-            write_report(run_dir)
             return test_scores(run_dir)
         if _stopped(run_dir, records, ended):
             failures.clear(run_dir)
@@ -119,21 +114,6 @@ def join(run_dir: Path, nodes: Nodes) -> None:
 def own_log() -> str:
     """Return the name of this machine's log, where another one writes train.log."""
     return f"train.{socket.gethostname()}-{os.getpid()}.log"
-
-
-def test_scores(run_dir: Path) -> dict[str, Any]:
-    """Return the metrics of the test split by variable, empty where there are none yet."""
-    events = [
-        event for event in read_events(run_dir / METRICS_FILE) if event.get("event") == "test"
-    ]
-    return null_to_nan(events[-1]["variables"]) if events else {}
-
-
-def null_to_nan(node: Any) -> Any:
-    """Return scores as they were before they were written: NaN where nothing could be measured."""
-    if isinstance(node, dict):
-        return {key: null_to_nan(value) for key, value in node.items()}
-    return math.nan if node is None else node
 
 
 def _stopped(run_dir: Path, records: Records, ended: Ended) -> bool:

@@ -8,11 +8,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any
 
+from srwizard.runs.failures import Ended
 from srwizard.settings.run_config import RunConfig
 from srwizard.train import processes
 from srwizard.train.heartbeats import Neighbours
 from srwizard.train.nodes import Nodes, endpoint_of
-from srwizard.train.processes import Ended
 
 
 def start(

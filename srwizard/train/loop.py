@@ -15,11 +15,12 @@ import torch
 from torch.nn.parallel import DistributedDataParallel
 
 from srwizard.runs.failures import NonFiniteLossError
+from srwizard.runs.progress import Progress
 from srwizard.runs.records import Records
 from srwizard.settings.answers import TrainingAnswers
 from srwizard.train import averaging
 from srwizard.train.calibration import calibrate
-from srwizard.train.checkpoint import BEST, LAST, Progress
+from srwizard.train.checkpoint import BEST, LAST
 from srwizard.train.diagnosis import origin_of_non_finite
 from srwizard.train.distributed import add_over_ranks, any_rank
 from srwizard.train.order import Step, training_steps

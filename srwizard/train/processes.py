@@ -4,7 +4,6 @@ Imports no torch.
 """
 
 import contextlib
-import ctypes
 import fcntl
 import io
 import multiprocessing
@@ -17,18 +16,19 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, NoReturn
 
 import psutil
 
+from srwizard.base.child_process import end_with_parent
 from srwizard.base.errors import EXIT_INTERRUPTED, EXIT_TRAINING, UsageError
 from srwizard.base.i18n import language
 from srwizard.base.i18n import translate as _
 from srwizard.base.os_errors import reason_of
 from srwizard.hardware.cgroups import out_of_memory_kills
 from srwizard.hardware.devices import cpu
+from srwizard.runs.failures import Ended
 from srwizard.runs.records import LOG_FILE
 from srwizard.settings.run_config import RunConfig
 from srwizard.train.nodes import Nodes, network_settings, torchrun_options
@@ -48,29 +48,6 @@ REMIND_SECONDS = 5.0
 """A process that is just starting may lose a request to stop; SIGTERM once more does no harm."""
 LOCK_WAIT_SECONDS = 15.0
 """Processes whose launcher was killed need this long, at most, to save and end."""
-PR_SET_PDEATHSIG = 1
-_libc = ctypes.CDLL(None)
-
-
-@dataclass(frozen=True)
-class Ended:
-    """How the processes of a run ended.
-
-    Args:
-        returncode: 0, or that of the launched process; negative for a signal.
-        signal: what killed the first process of the run that was killed, if one was.
-        rank: which rank that was, if there are several.
-        stop_asked: whether somebody asked to stop.
-        log: the last that they wrote to the log.
-        kills: how many processes the kernel killed meanwhile for want of memory, None if untold.
-    """
-
-    returncode: int
-    signal: int | None = None
-    rank: int | None = None
-    stop_asked: bool = False
-    log: str = ""
-    kills: int | None = None
 
 
 def command(run: RunConfig, module: str, *arguments: str, nodes: Nodes | None = None) -> list[str]:
@@ -304,12 +281,6 @@ def _killed_rank(log: str) -> tuple[int | None, int | None]:
         if int(number) != signal.SIGTERM:
             return int(number), int(rank)
     return None, None
-
-
-def end_with_parent() -> None:
-    """Let the kernel send this process SIGTERM when its parent ends, even if that is killed."""
-    if sys.platform == "linux":
-        _libc.prctl(PR_SET_PDEATHSIG, int(signal.SIGTERM), 0, 0, 0)
 
 
 def run_and_leave(main: Callable[[list[str]], int]) -> NoReturn:

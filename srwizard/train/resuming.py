@@ -12,8 +12,9 @@ from torch import Tensor
 from srwizard.base.i18n import translate as _
 from srwizard.models import weights_file
 from srwizard.runs import checkpoint_files
+from srwizard.runs.progress import Progress
 from srwizard.train import averaging, checkpoint
-from srwizard.train.checkpoint import BEST, LAST, CheckpointError, DamagedCheckpointError, Progress
+from srwizard.train.checkpoint import BEST, LAST, CheckpointError, DamagedCheckpointError
 from srwizard.train.distributed import (
     exchange_on_cpu,
     from_all_ranks,

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from srwizard.base import files, i18n
+from srwizard.base.child_process import end_with_parent
 from srwizard.runs import failures
+from srwizard.runs.progress import Progress
 from srwizard.runs.records import finite_or_null
 from srwizard.settings import run_config
 from srwizard.settings.run_config import RunConfig
-from srwizard.train.checkpoint import Progress
 from srwizard.train.distributed import Place, joined
-from srwizard.train.processes import end_with_parent, run_and_leave
+from srwizard.train.processes import run_and_leave
 from srwizard.train.resuming import load_named
 from srwizard.train.scoring import save_examples, score, score_test
 from srwizard.train.setup import load_statistics, set_up

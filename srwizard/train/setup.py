@@ -19,12 +19,12 @@ from srwizard.data import normalization
 from srwizard.data.layout import Contents
 from srwizard.data.normalization import Statistics
 from srwizard.data.samples import FieldPairs, Key
+from srwizard.runs.progress import Progress
 from srwizard.settings import run_config
 from srwizard.settings.answers import TrainingAnswers
 from srwizard.settings.run_config import RunConfig
 from srwizard.train import averaging, sharding
 from srwizard.train.averaging import Averaged
-from srwizard.train.checkpoint import Progress
 from srwizard.train.distributed import Place
 from srwizard.train.objective import Objective
 from srwizard.train.order import Step

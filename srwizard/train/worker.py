@@ -11,6 +11,7 @@ from pathlib import Path
 from types import FrameType
 
 from srwizard.base import i18n
+from srwizard.base.child_process import end_with_parent
 from srwizard.base.errors import EXIT_INTERRUPTED
 from srwizard.base.i18n import translate as _
 from srwizard.runs import checkpoint_files, failures
@@ -22,7 +23,7 @@ from srwizard.train import trackers
 from srwizard.train.distributed import Place, joined, wait_for_all
 from srwizard.train.loop import Callbacks, train
 from srwizard.train.preflight import call_the_roll
-from srwizard.train.processes import end_with_parent, run_and_leave
+from srwizard.train.processes import run_and_leave
 from srwizard.train.resuming import begin_from_weights, load_best, resume
 from srwizard.train.scoring import save_examples, score_test
 from srwizard.train.screen import Screen

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from srwizard import __version__
 from srwizard.base.errors import DatasetError, InterruptedByUserError, UsageError
 from srwizard.base.i18n import translate as _
+from srwizard.base.version import __version__
 from srwizard.data.fields import FloatField
 from srwizard.data.prepare.grid import Grid
 from srwizard.use.grids import refined

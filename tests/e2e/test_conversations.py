@@ -10,7 +10,7 @@ import yaml
 from tests.datasets import write_dataset
 from tests.e2e.conftest import Open
 from tests.e2e.terminal import CTRL_U, DOWN, ENTER, UP, Terminal
-from tests.nvml.world import Card, World, card
+from tests.hardware.nvml.world import Card, World, card
 
 STAND_IN = Path(__file__).parent / "stand_in"
 SPACE = " "

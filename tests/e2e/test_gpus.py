@@ -11,7 +11,7 @@ import yaml
 from tests.e2e.conftest import Open, Run
 from tests.e2e.terminal import CTRL_A, DOWN, ENTER, ESCAPE, Terminal
 from tests.e2e.walk import PROMPTS
-from tests.nvml.world import (
+from tests.hardware.nvml.world import (
     GPU_IS_LOST,
     NO_PERMISSION,
     Card,

@@ -8,7 +8,7 @@ import yaml
 
 from tests.datasets import write_dataset
 from tests.e2e.conftest import Run
-from tests.nvml.world import World, card
+from tests.hardware.nvml.world import World, card
 
 STAND_IN = Path(__file__).parent / "stand_in"
 GPU = ("--set", "devices.gpus=[0]", "--set", "training.batch_size=16",

@@ -20,8 +20,8 @@ import pytest
 from srwizard.base.errors import InterruptedByUserError, TrainingFailedError, UsageError
 from srwizard.hardware.devices import CPU, Devices
 from srwizard.memory import measure, rehearsal
+from srwizard.memory.baseline import CUDA_CONTEXT
 from srwizard.memory.measure import DryRun, cpu_capacity, dry_run
-from srwizard.memory.predict import CUDA_CONTEXT
 from srwizard.memory.rehearsal import FEWEST_STEPS, MOST_STEPS
 from srwizard.settings.run_config import RunGPU
 from srwizard.train.distributed import Place
@@ -33,7 +33,7 @@ LARGE_FIELD = (192, 256)
 LARGEST_CHILD = """
 import resource, sys
 from pathlib import Path
-from srwizard import runconfig
+from srwizard.settings import run_config as runconfig
 from srwizard.train import processes
 
 run_dir = Path(sys.argv[1])

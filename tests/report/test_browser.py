@@ -14,7 +14,7 @@ from made_up_run import sample_arrays
 from matplotlib.image import imread
 
 from srwizard.base import i18n
-from srwizard.report import write_report
+from srwizard.report.page import write_report
 
 CHROMIUM = shutil.which("chromium")
 PHONE, DESKTOP = 500, 1200

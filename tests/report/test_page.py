@@ -16,8 +16,8 @@ from made_up_run import CONFIG, EVENTS, TEST_EVENT, breakdown_arrays, epoch_even
 
 from srwizard.base import i18n
 from srwizard.base.errors import UsageError
-from srwizard.report import write_report
-from srwizard.report.breakdown import Breakdown
+from srwizard.report.page import write_report
+from srwizard.report.records import Breakdown
 
 BuildRun = Callable[..., Path]
 

@@ -61,7 +61,6 @@ def curves(run_dir: Path) -> list[list[float]]:
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("no_report")
 def test_two_processes_train_as_one(tmp_path: Path) -> None:
     """Seven samples in global batches of four: neither steps nor splits can be shared evenly."""
     root = write_dataset(tmp_path / "data", steps=UNEVEN)
@@ -178,7 +177,6 @@ def test_a_killed_launcher_leaves_nobody_behind(tmp_path: Path) -> None:
     assert weights(run_dir)  # they saved what they had
 
 
-@pytest.mark.usefixtures("no_report")
 def test_loaders_end_with_their_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root = write_dataset(tmp_path / "data")
     freeze(root, tmp_path / "run", num_workers=2)
@@ -263,7 +261,6 @@ def test_a_loss_that_is_not_finite(tmp_path: Path) -> None:
     assert "NonFiniteLossError" in found["traceback"]
 
 
-@pytest.mark.usefixtures("no_report")
 def test_nothing_is_tried_again(tmp_path: Path) -> None:
     run_dir = tmp_path / "run"
     freeze(write_dataset(tmp_path / "data"), run_dir)
@@ -280,7 +277,6 @@ def test_nothing_is_tried_again(tmp_path: Path) -> None:
     assert not (run_dir / "failure.json").exists()
 
 
-@pytest.mark.usefixtures("no_report")
 def test_complete_is_complete(tmp_path: Path) -> None:
     """Started again after its end, a training only scores the test split anew."""
     run_dir = tmp_path / "run"

@@ -15,10 +15,11 @@ import torch
 
 from srwizard.base.errors import EXIT_INTERRUPTED
 from srwizard.runs.failures import NonFiniteLossError
+from srwizard.runs.progress import Progress
 from srwizard.runs.records import Records
 from srwizard.settings.run_config import RunConfig, load, seal, write
 from srwizard.train import checkpoint
-from srwizard.train.checkpoint import LAST, Progress
+from srwizard.train.checkpoint import LAST
 from srwizard.train.loop import Callbacks, note_validation
 from srwizard.train.resuming import load_best
 from srwizard.train.setup import Training

@@ -10,9 +10,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from srwizard.runs.progress import Progress
 from srwizard.settings.answers import TrainingAnswers
 from srwizard.train import averaging
-from srwizard.train.checkpoint import Progress
 from srwizard.train.loop import Callbacks, note_plateau
 from srwizard.train.schedule import ONE_CYCLE_START, learning_rate
 from srwizard.train.scoring import score

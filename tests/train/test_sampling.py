@@ -192,7 +192,6 @@ def test_amp_and_checkpointing(root: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("no_report")
 def test_two_processes_stopped_and_resumed(root: Path, tmp_path: Path) -> None:
     """Each draws noise of its own, and goes on with it where it was stopped."""
     for run in ("whole", "parts"):

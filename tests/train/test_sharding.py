@@ -68,7 +68,7 @@ def together(directories: list[Path], count: int = 2) -> None:
         [
             *(sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", str(count)),
             *("--rdzv-backend", "c10d", "--rdzv-endpoint", "localhost:0"),
-            *("-m", "tests.train.shared_out", *map(str, directories)),
+            *("-m", "tests.train.sharded", *map(str, directories)),
         ],
         env={**os.environ, **processes.settings(run), "PYTHONPATH": str(REPOSITORY)},
         check=True,

@@ -35,7 +35,6 @@ def eddies(root: Path, shape: tuple[int, int], scale: int) -> Path:
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("no_report")
 def test_edsr_x4_on_sea_surface_temperature(tmp_path: Path) -> None:
     prepare([OSTIA], variables={"surface_temperature": "temp"}, scale=4,
             split=(0.7, 0.15, 0.15), out=tmp_path / "data")  # fmt: skip
@@ -45,7 +44,6 @@ def test_edsr_x4_on_sea_surface_temperature(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("no_report")
 def test_swinir_on_a_field_with_land(tmp_path: Path) -> None:
     params = {"embed_dim": 16, "depths": [2], "num_heads": [4]}
     freeze(

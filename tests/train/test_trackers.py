@@ -40,7 +40,6 @@ def init(*, dir, config, **options):
 '''
 
 
-@pytest.mark.usefixtures("no_report")
 def test_tensorboard_holds_every_figure_of_every_epoch(tmp_path: Path) -> None:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -63,7 +62,6 @@ def test_tensorboard_holds_every_figure_of_every_epoch(tmp_path: Path) -> None:
     assert found.Scalars("valid/temp/skill")
 
 
-@pytest.mark.usefixtures("no_report")
 def test_wandb_is_offline_and_told_every_event(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
-from srwizard import __version__
 from srwizard.base.errors import DatasetError, UsageError
 from srwizard.base.files import write_json
 from srwizard.base.i18n import translate as _
+from srwizard.base.version import __version__
 from srwizard.data.layout import Layout
 from srwizard.data.prepare.grid import cell_weights, divisible_shape
 from srwizard.data.prepare.leakage import leakage_notes

@@ -124,7 +124,7 @@ _equipment: list[tuple[Recipe, StepReader]] = []
 def _begin(recipe: Recipe, language: str) -> None:
     import signal
 
-    from srwizard.train.processes import end_with_parent
+    from srwizard.base.child_process import end_with_parent
 
     # Ctrl-C reaches the whole group; the process that began it ends the others.
     signal.signal(signal.SIGINT, signal.SIG_IGN)

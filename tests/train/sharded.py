@@ -1,4 +1,4 @@
-"""One rank of several trainings, one after the other: `-m tests.train.shared_out RUN_DIR…`.
+"""One rank of several trainings, one after the other: `-m tests.train.sharded RUN_DIR…`.
 
 Under torchrun. Each run directory is trained as the worker does, from its checkpoint on, without
 what comes after the last epoch. Each rank writes how high its memory rose to `peak{RANK}.json`.

@@ -17,7 +17,7 @@ from srwizard.base import files
 FULL_DISK = """
 import resource, sys
 from pathlib import Path
-from srwizard import files
+from srwizard.base import files
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
 try:
     files.write_bytes(Path(sys.argv[1]), b"x" * int(sys.argv[2]))

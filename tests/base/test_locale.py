@@ -20,7 +20,7 @@ from srwizard.base.i18n import translate
 from srwizard.hardware.devices import GPU
 from srwizard.states.devices import gpu_text
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 SOURCES = ("srwizard", "states", "models")
 KEYWORDS = {"_": None, "translate": None, "N_": None, "NN_": (1, 2)}
 MESSAGES = i18n.LOCALE_DIR / "zh_CN" / "LC_MESSAGES"

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.nvml.conftest import Look, command, numbers
-from tests.nvml.world import (
+from tests.hardware.nvml.conftest import Look, command, numbers
+from tests.hardware.nvml.world import (
     DRIVER_NOT_LOADED,
     FUNCTION_NOT_FOUND,
     GPU_IS_LOST,

@@ -12,10 +12,9 @@ import torch
 from srwizard.base import files, i18n
 from srwizard.runs import failures
 from srwizard.runs.failure_kinds import CATALOGUE, KILLED_BY_KERNEL, UNKNOWN, recognise
-from srwizard.runs.failures import NonFiniteLossError, collect
+from srwizard.runs.failures import Ended, NonFiniteLossError, collect
 from srwizard.runs.last_phase import Whereabouts
 from srwizard.train import processes
-from srwizard.train.processes import Ended
 from tests.datasets import write_dataset
 from tests.train.runs import freeze
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.nvml.world import World
+from tests.hardware.nvml.world import World
 
 PROGRAM = str(Path(sys.executable).with_name("srwizard"))
 Look = Callable[..., dict[str, Any]]

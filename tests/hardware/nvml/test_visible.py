@@ -7,8 +7,8 @@ import pytest
 from srwizard.hardware import nvml
 from srwizard.hardware.devices import find_devices
 from srwizard.hardware.nvml import GPU, PartitionedGPU, Seen
-from tests.nvml.conftest import Look, numbers
-from tests.nvml.world import (
+from tests.hardware.nvml.conftest import Look, numbers
+from tests.hardware.nvml.world import (
     FUNCTION_NOT_FOUND,
     GPU_IS_LOST,
     NO_PERMISSION,

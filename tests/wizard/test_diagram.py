@@ -7,7 +7,7 @@ from srwizard.wizard.diagram import page
 from srwizard.wizard.machine import SECTIONS, TRANSITIONS, build_machine, module_of
 from srwizard.wizard.session import FINAL_STATES, STATES
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 
 
 def test_the_diagram_in_the_documentation_is_drawn_from_the_machine() -> None:

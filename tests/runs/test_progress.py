@@ -11,8 +11,7 @@ from rich.console import Console
 from srwizard.base import i18n
 from srwizard.runs import progress as figures_module
 from srwizard.runs.live_view import View
-from srwizard.runs.progress import Figures, briefly
-from srwizard.train.checkpoint import Progress
+from srwizard.runs.progress import Figures, Progress, briefly
 
 
 class Clock:

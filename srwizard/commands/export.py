@@ -1,0 +1,38 @@
+"""`srwizard export`: a run's model as a bundle."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from srwizard.base.i18n import translate as _
+from srwizard.commands.options import PATH, checkpoint_option, command, run_directory
+
+if TYPE_CHECKING:
+    from srwizard.use.weights import Name
+
+
+@command(_("Write a run's model as a bundle to hand on: safetensors, config, ONNX."))
+@run_directory
+@click.option(
+    "-o",
+    "--out",
+    type=PATH,
+    metavar="DIR",
+    help=_("Directory to make; else export in the run directory."),
+)
+@checkpoint_option
+@click.option("--onnx", is_flag=True, help=_("Also as ONNX; convolutional models only."))
+@click.option("--overwrite", is_flag=True, help=_("Replace the bundle that is there."))
+def export(
+    run_dir: Path, out: Path | None, checkpoint: "Name | None", onnx: bool, overwrite: bool
+) -> None:
+    from srwizard.use.export import export as work
+    from srwizard.use.run import load_run
+
+    run = load_run(run_dir, checkpoint=checkpoint, device="cpu")
+    for note in run.notices:
+        print(note, flush=True)
+    target = (out or run.directory / "export").expanduser().absolute()
+    for line in work(run, target, onnx=onnx, overwrite=overwrite):
+        print(line)

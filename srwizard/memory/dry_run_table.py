@@ -1,0 +1,64 @@
+"""The figures of a dry run as a table. Imports no torch."""
+
+from rich.table import Table
+from rich.text import Text
+
+from srwizard.base.i18n import translate as _
+from srwizard.base.sizes_and_times import duration_text, megabytes_text
+from srwizard.memory.measure import DryRun
+from srwizard.runs.failures import phase_text
+
+
+def dry_run_table(result: DryRun) -> Table:
+    """Return the figures of a dry run as a table."""
+    table = Table(title=_("Dry run"), show_header=False, title_justify="left")
+    table.add_column(style="bold")
+    table.add_column(overflow="fold")
+    styles = {"fits": "green", "tight": "yellow", "does not fit": "red"}
+    table.add_row(_("Verdict"), Text(verdict_text(result.verdict), style=styles[result.verdict]))
+    table.add_row(_("Device"), Text(result.device))
+    table.add_row(_("Peak"), Text(_peak_text(result)))
+    if result.predicted_bytes is not None:
+        table.add_row(_("Predicted"), megabytes_text(result.predicted_bytes))
+    for figures in result.ranks if len(result.ranks) > 1 else []:
+        table.add_row(
+            _("Rank {rank}", rank=figures["rank"]), megabytes_text(int(figures["peak_bytes"]))
+        )
+    if result.step_seconds is not None and result.epoch_seconds is not None:
+        table.add_row(
+            _("Time"),
+            _(
+                "{step} a step, about {epoch} an epoch",
+                step=f"{result.step_seconds:.3g} s",
+                epoch=duration_text(result.epoch_seconds),
+            ),
+        )
+    if result.run_seconds is not None:
+        table.add_row(
+            _("Whole run"),
+            _(
+                "about {run}, of which an epoch's validation takes {validation}",
+                run=duration_text(result.run_seconds),
+                validation=duration_text(result.validation_seconds or 0),
+            ),
+        )
+    return table
+
+
+def _peak_text(result: DryRun) -> str:
+    if result.peak_bytes is None:
+        where = f" ({phase_text(result.phase)})" if result.phase else ""
+        return _("out of memory: {reason}", reason=f"{result.reason}{where}")
+    if result.ratio is None:
+        return _("{peak}, and no memory is free", peak=megabytes_text(result.peak_bytes))
+    return _(
+        "{peak} of {capacity}, {percent:.1f} %",
+        peak=megabytes_text(result.peak_bytes),
+        capacity=megabytes_text(result.capacity_bytes),
+        percent=100 * result.ratio,
+    )
+
+
+def verdict_text(verdict: str) -> str:
+    """Return a verdict in the user's language."""
+    return {"fits": _("fits"), "tight": _("tight"), "does not fit": _("does not fit")}[verdict]
