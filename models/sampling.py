@@ -10,7 +10,7 @@ from torch import Tensor
 
 
 @dataclass(frozen=True)
-class Neighbours:
+class Heartbeats:
     """The two coarse cells beside each of N fine cells along one axis.
 
     Attributes:
@@ -24,20 +24,20 @@ class Neighbours:
     offsets: Tensor
 
 
-def neighbours(coarse: int, fine: int, device: torch.device) -> Neighbours:
+def neighbours(coarse: int, fine: int, device: torch.device) -> Heartbeats:
     """Find the neighbours of `fine` cells among `coarse` ones that cover the same length."""
     place = (torch.arange(fine, device=device) + 0.5) * (coarse / fine) - 0.5
     before = place.floor()
     behind = place - before
     indices = torch.stack([before, before + 1]).clamp(0, coarse - 1)
-    return Neighbours(
+    return Heartbeats(
         indices=indices.long(),
         weights=torch.stack([1 - behind, behind]),
         offsets=(place - indices).T,
     )
 
 
-def sample_each(features: tuple[Tensor, ...], rows: Neighbours, columns: Neighbours) -> Tensor:
+def sample_each(features: tuple[Tensor, ...], rows: Heartbeats, columns: Heartbeats) -> Tensor:
     """Interpolate linearly, each of the four neighbours from features of its own.
 
     Args:

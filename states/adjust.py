@@ -19,10 +19,10 @@ from srwizard.memory.measure import FILE_NAME
 from srwizard.memory.remedies import Remedy, Surroundings, apply, remedies
 from srwizard.memory.remedy_effects import (
     Expected,
-    Outlook,
+    RemedyEffect,
     batch_that_fits,
+    effects,
     needed,
-    outlooks,
     recommended,
     smallest_combination,
     with_room,
@@ -52,9 +52,9 @@ class Offer:
         roomy: what leaves more room than that.
     """
 
-    singles: list[Outlook]
-    best: Outlook | None = None
-    roomy: Outlook | None = None
+    singles: list[RemedyEffect]
+    best: RemedyEffect | None = None
+    roomy: RemedyEffect | None = None
 
 
 def run(conversation: Conversation) -> str:
@@ -62,7 +62,7 @@ def run(conversation: Conversation) -> str:
     kind = _failure_kind(conversation)
     if kind is not None and kind not in FOR_WANT_OF_MEMORY:
         offered = remedies_for(kind, conversation.session.answers)
-        offer = Offer([Outlook(remedy) for remedy in offered])
+        offer = Offer([RemedyEffect(remedy) for remedy in offered])
     else:
         offer = _against_want_of_memory(conversation)
         _note_in_dry_run(conversation, offer)
@@ -85,7 +85,7 @@ def _failure_kind(conversation: Conversation) -> str | None:
 def _against_want_of_memory(conversation: Conversation) -> Offer:
     """Return what lowers the peak, and what of it is predicted to be enough."""
     answers = conversation.session.answers
-    look = partial(_outlooks, conversation)
+    look = partial(_effects, conversation)
     with conversation.prompts.busy(_("Predicting what each change would bring …")):
         singles = look(remedies(answers, _surroundings(conversation)))
         batch = batch_that_fits(singles, answers)
@@ -122,7 +122,7 @@ def _free_gpus(chosen: Sequence[int]) -> tuple[int, ...]:
     )
 
 
-def _outlooks(conversation: Conversation, offered: Sequence[Remedy]) -> list[Outlook]:
+def _effects(conversation: Conversation, offered: Sequence[Remedy]) -> list[RemedyEffect]:
     """Predict what each remedy would bring to the config as it is."""
     answers, digests = conversation.session.answers, conversation.session.fingerprint
     runs = [resolve(conversation, answers, digests=digests)]
@@ -135,7 +135,7 @@ def _outlooks(conversation: Conversation, offered: Sequence[Remedy]) -> list[Out
     capacity, measured = int(dry_run.get("capacity_bytes") or 0), dry_run.get("peak_bytes")
     ran_out = bool(dry_run) and (measured is None or _failure_kind(conversation) is not None)
     known = needed(measured, present.peak_bytes if present else None, capacity, ran_out=ran_out)
-    return outlooks(offered, predicted, present, known, capacity)
+    return effects(offered, predicted, present, known, capacity)
 
 
 def _expected(forecast: Forecast | None, run: RunConfig) -> Expected | None:
@@ -153,7 +153,7 @@ def _note_in_dry_run(conversation: Conversation, offer: Offer) -> None:
         files.write_json(run_directory(conversation) / FILE_NAME, found)
 
 
-def remedies_table(offered: Sequence[Outlook]) -> Table:
+def remedies_table(offered: Sequence[RemedyEffect]) -> Table:
     """Return the remedies as a numbered table, with their predicted peaks."""
     table = Table(title=_("What can be changed"), title_justify="left")
     table.add_column(_("No."))
@@ -172,18 +172,18 @@ def remedies_table(offered: Sequence[Outlook]) -> Table:
     return table
 
 
-def _cost(item: Outlook) -> str:
+def _cost(item: RemedyEffect) -> str:
     return item.remedy.cost if item.gains else _("saves next to nothing here")
 
 
-def _peak_text(item: Outlook) -> str:
+def _peak_text(item: RemedyEffect) -> str:
     if item.peak_bytes is None:
         return "-"
     text = megabytes_text(item.peak_bytes)
     return f"{text}, {100 * item.share:.0f} %" if item.share is not None else text
 
 
-def _time_text(item: Outlook) -> str:
+def _time_text(item: RemedyEffect) -> str:
     """Return how the time of an epoch changes, to the nearest 5 %: more is not known of it."""
     if item.time_change is None:
         return "-"
@@ -241,7 +241,7 @@ def _ask(conversation: Conversation, offer: Offer) -> str:
     return "changed"
 
 
-def _numbered(offered: Sequence[Outlook]) -> Iterator[Choice]:
+def _numbered(offered: Sequence[RemedyEffect]) -> Iterator[Choice]:
     for number, item in enumerate(offered):
         yield Choice(
             number,
@@ -251,7 +251,7 @@ def _numbered(offered: Sequence[Outlook]) -> Iterator[Choice]:
         )
 
 
-def _details(item: Outlook) -> Iterator[str]:
+def _details(item: RemedyEffect) -> Iterator[str]:
     if item.peak_bytes is not None:
         yield _("Predicted peak: {peak}", peak=_peak_text(item))
     if item.time_change is not None:
@@ -259,7 +259,9 @@ def _details(item: Outlook) -> Iterator[str]:
     yield _("Cost: {cost}", cost=_cost(item))
 
 
-def _picked(conversation: Conversation, offered: Sequence[Outlook], chosen: object) -> list[int]:
+def _picked(
+    conversation: Conversation, offered: Sequence[RemedyEffect], chosen: object
+) -> list[int]:
     """Return the numbers of the remedies to apply."""
     if isinstance(chosen, int):
         return [chosen]

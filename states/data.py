@@ -99,9 +99,9 @@ def _root_question(conversation: Conversation) -> Question:
             return _("please name the dataset directory")
         if conversation.prompts.interactive and not expand(text).is_dir():
             return _("there is no directory {path}", path=text)
-        from srwizard.wizard.chosen_dataset import look_anew
+        from srwizard.wizard.chosen_dataset import inspect_again
 
-        look_anew()
+        inspect_again()
         return None
 
     return Question(

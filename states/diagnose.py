@@ -10,7 +10,7 @@ from srwizard.base.errors import TrainingFailedError
 from srwizard.base.i18n import translate as _
 from srwizard.runs.failure_kinds import FOR_WANT_OF_MEMORY, UNKNOWN
 from srwizard.runs.failures import FAILURE_FILE, explain
-from srwizard.runs.status import standing_of
+from srwizard.runs.status import status_of
 from srwizard.states.frozen import run_directory
 from srwizard.wizard.conversation import Conversation
 from srwizard.wizard.failure_remedies import remedies_for
@@ -41,7 +41,7 @@ def recorded_failure(run_dir: Path) -> dict[str, Any]:
     """Return what training has written of its failure; a lost file leaves it unknown."""
     found = files.read_json(run_dir / FAILURE_FILE)
     if found is None:
-        found = (standing_of(run_dir) or {}).get("failure")  # a job that ended without a word
+        found = (status_of(run_dir) or {}).get("failure")  # a job that ended without a word
     if found is None or not {"kind", "error"} <= found.keys():
         return {"kind": UNKNOWN.name, "error": "-"}
     return found

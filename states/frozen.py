@@ -52,7 +52,7 @@ def run(conversation: Conversation) -> str:
             )
         )
     )
-    return "next" if frozen.devices.launcher == "here" else "elsewhere"
+    return "next" if frozen.devices.launcher == "here" else "other_machines"
 
 
 def run_directory(conversation: Conversation) -> Path:

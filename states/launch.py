@@ -8,7 +8,7 @@ from rich.text import Text
 from srwizard.base.errors import TrainingFailedError
 from srwizard.base.i18n import translate as _
 from srwizard.runs.records import dry_run_of
-from srwizard.runs.status import FOLLOWED, standing_of, state_text
+from srwizard.runs.status import FOLLOWED, state_text, status_of
 from srwizard.states.frozen import hold_run, lock_of, run_directory
 from srwizard.train.detach import detach, following
 from srwizard.train.launch import launch
@@ -34,14 +34,14 @@ def run(conversation: Conversation) -> str:
             conversation.show(Text(line))
         return "detached"
     if launcher == other_machines.SLURM:
-        conversation.let_go(lock_of(run_dir))
+        conversation.release(lock_of(run_dir))
         from srwizard.runs.submission import submit
 
         for line in submit(run_dir):
             conversation.show(Text(line))
         return "detached"
     if conversation.detach:
-        conversation.let_go(lock_of(run_dir))
+        conversation.release(lock_of(run_dir))
         for line in following(run_dir, detach(run_dir)):
             conversation.show(Text(line))
         return "detached"
@@ -62,17 +62,17 @@ def _left_to_itself(conversation: Conversation) -> str | None:
     history = conversation.session.history
     if not history or history[-1]["trigger"] != "detached":
         return None
-    standing = standing_of(run_directory(conversation))
-    if standing is None:
+    run_status = status_of(run_directory(conversation))
+    if run_status is None:
         return None
-    if standing["state"] in FOLLOWED:
-        conversation.show(Text(state_text(standing)))
-        for line in following(run_directory(conversation), standing["pid"])[1:]:
+    if run_status["state"] in FOLLOWED:
+        conversation.show(Text(state_text(run_status)))
+        for line in following(run_directory(conversation), run_status["pid"])[1:]:
             conversation.show(Text(line))
         return "detached"
-    if standing["state"] in ("frozen", "failed") and _was_short(conversation):
+    if run_status["state"] in ("frozen", "failed") and _was_short(conversation):
         return "short"
-    return standing["state"] if standing["state"] in ("completed", "failed") else None
+    return run_status["state"] if run_status["state"] in ("completed", "failed") else None
 
 
 def _was_short(conversation: Conversation) -> bool:

@@ -47,7 +47,7 @@ def _overview(conversation: Conversation, note: Callable[[bool], str | None]) ->
             f"{_('Checkpointing')} {_yes_or_no(answers.memory.gradient_checkpointing)}",
             f"{_('Patch size')} {answers.memory.patch_size or _('whole fields')}",
             *(
-                [f"{_('Weights shared out')} {_yes_or_no(answers.memory.shard)}"]
+                [f"{_('Sharded weights')} {_yes_or_no(answers.memory.shard)}"]
                 if _several_processes(conversation)
                 else []
             ),

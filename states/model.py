@@ -73,7 +73,7 @@ def run(conversation: Conversation) -> str:
             _("model.weights: {problems}", problems="; ".join(wrong)),
             _("Import the weights again for this network, or leave model.weights out."),
         )
-    conversation.leave_off()  # what is predicted for the list is of no more use
+    conversation.stop_background()  # what is predicted for the list is of no more use
     while found := parameter_problems(conversation):
         message = _("model.params: {problems}", problems="; ".join(found))
         if not conversation.prompts.interactive:
@@ -157,7 +157,7 @@ def _choice(conversation: Conversation, item: ModelCard, gpus: list[int]) -> Cho
         model_title(item),
         _unfit(item, conversation.session.answers.data.scale),
         group=family_title(item),
-        note=lambda: " · ".join(_figures(item, run, coming=conversation.works_beside)),
+        note=lambda: " · ".join(_figures(item, run, coming=conversation.runs_in_background)),
         details=lambda: _details(item, run),
     )
 
@@ -199,7 +199,7 @@ def begin_forecasts(conversation: Conversation) -> None:
     items = sorted(cards().values(), key=lambda item: not item.recommended)
     gpus = _first_idle_gpu()
     runs = [_by_default(conversation, item, gpus) for item in items]
-    conversation.work_beside(begin([run for run in runs if run is not None]))
+    conversation.run_in_background(begin([run for run in runs if run is not None]))
 
 
 def _first_idle_gpu() -> list[int]:

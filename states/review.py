@@ -92,7 +92,7 @@ def _lines(conversation: Conversation, columns: int) -> Iterator[str]:
     answers = conversation.session.answers
     training, memory = resolved_training(answers), answers.memory
 
-    def together(*pairs: tuple[str, Any]) -> Iterator[str]:
+    def joined(*pairs: tuple[str, Any]) -> Iterator[str]:
         yield from packed((_pair(*pair) for pair in pairs), " · ", columns)
 
     def listed(title: str, values: Mapping[str, Any]) -> Iterator[str]:
@@ -105,32 +105,32 @@ def _lines(conversation: Conversation, columns: int) -> Iterator[str]:
 
     yield _pair(_("Data directory"), expand(answers.data.root or ""))
     yield _pair(_("Run directory"), expand(answers.output.dir or ""))
-    yield from together(
+    yield from joined(
         (_("Variables"), ", ".join(_variables(conversation))),
         (_("Scale"), f"{answers.data.scale}x"),
         (_("Steps"), _steps_text(conversation)),
     )
     if answers.data.static_variables:
-        yield from together((_("Static fields"), ", ".join(answers.data.static_variables)))
-    yield from together((_("Model"), answers.model.name))
+        yield from joined((_("Static fields"), ", ".join(answers.data.static_variables)))
+    yield from joined((_("Model"), answers.model.name))
     yield from listed(_("Model parameters"), _model_parameters(conversation))
     if answers.model.weights:
         yield _pair(_("Begins from the weights"), expand(answers.model.weights))
-    yield from together(
+    yield from joined(
         (_("Epochs"), training.epochs),
         (_("Learning rate"), training.lr),
         (_("Batch size"), _batch_text(conversation)),
         (_("Normalization"), training.normalization),
     )
     yield from listed(_("Other training parameters"), _other_training(training))
-    yield from together((_devices_title(answers.devices), devices_text(conversation)))
-    yield from together(
+    yield from joined((_devices_title(answers.devices), devices_text(conversation)))
+    yield from joined(
         (_("Mixed precision"), _value_text(memory.use_amp)),
         (_("Checkpointing"), _value_text(memory.gradient_checkpointing)),
         (_("Patch size"), memory.patch_size or _("whole fields")),
     )
     if answers.devices.world_size > 1:
-        yield from together((_("Weights shared out"), _value_text(memory.shard)))
+        yield from joined((_("Sharded weights"), _value_text(memory.shard)))
 
 
 def _pair(name: str, value: Any) -> str:

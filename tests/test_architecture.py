@@ -1,48 +1,115 @@
-"""Dependencies point one way, and the wizard's path does without torch."""
+"""Who imports whom is as docs/architecture.md says, and the wizard's path does without torch."""
 
 import ast
+import re
 import subprocess
 import sys
+from collections import defaultdict
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parent.parent
-WIZARD = (
-    "srwizard.commands.cli", "srwizard.wizard.machine", "srwizard.wizard.session", "srwizard.wizard.conversation",
-    "srwizard.prompts.question", "srwizard.states", "srwizard.prompts.terminal", "srwizard.wizard.resolve",
-)  # fmt: skip
+SOURCES = {"srwizard": ROOT / "srwizard", "srwizard.models": ROOT / "models",
+           "srwizard.states": ROOT / "states"}  # fmt: skip
+WITHOUT_TORCH = ("base", "hardware", "settings", "prompts", "wizard", "states", "runs", "slurm",
+                 "commands", "report")  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    "module",
-    [
-        "srwizard.commands.cli", "srwizard.wizard.machine", "srwizard.models.catalog", "srwizard.wizard.diagram",
-        "srwizard.states.launch", "srwizard.runs.stopping", "srwizard.train.evaluation",
-    ],
-)  # fmt: skip
-def test_the_wizard_imports_no_torch(module: str) -> None:
-    code = f"import sys, {module}; sys.exit('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+def modules() -> dict[str, Path]:
+    """Return all modules of the program by their dotted names."""
+    found = {}
+    for package, directory in SOURCES.items():
+        for path in directory.rglob("*.py"):
+            parts = path.relative_to(directory).with_suffix("").parts
+            name = ".".join([package, *parts])
+            found[name.removesuffix(".__init__") if parts != ("__init__",) else package] = path
+    return found
+
+
+MODULES = modules()
 
 
 def imported(path: Path) -> set[str]:
+    """Return the modules of the program that a file imports, at its top or anywhere inside."""
     found: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             found.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
-            found.update(f"{node.module}.{alias.name}" for alias in node.names)
-    return found
+            for alias in node.names:
+                whole = f"{node.module}.{alias.name}"
+                found.add(whole if whole in MODULES else node.module)
+    return found & MODULES.keys()
 
 
-@pytest.mark.parametrize("folder", ["srwizard/train", "srwizard/data", "srwizard/memory", "models"])
-def test_the_core_never_imports_the_wizard(folder: str) -> None:
-    for path in (ROOT / folder).rglob("*.py"):
-        wrong = [name for name in imported(path) if name.startswith(WIZARD)]
-        assert not wrong, f"{path} imports {wrong}"
+def room(module: str) -> str:
+    """Return the package of a module, as the table names it."""
+    parts = module.split(".")
+    return parts[1] if len(parts) > 1 else "__init__"
 
 
-def test_training_does_not_import_the_measuring() -> None:
-    for path in (ROOT / "srwizard" / "train").rglob("*.py"):
-        assert not [name for name in imported(path) if name.startswith("srwizard.memory")]
+def table() -> dict[str, list[str]]:
+    """Return what docs/architecture.md says each package may import, from top to bottom."""
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\w+)` \|([^|]*)\|[^|]*\|[^|]*\|$", text, re.MULTILINE)
+    return {name: re.findall(r"`(\w+)`", cell) for name, cell in rows}
+
+
+def test_the_code_imports_what_the_table_says_and_nothing_else() -> None:
+    found: dict[str, set[str]] = defaultdict(set)
+    for name, path in MODULES.items():
+        found[room(name)].update(room(other) for other in imported(path))
+    said = table()
+    assert {name: found[name] - {name} for name in found} == {
+        name: set(others) for name, others in said.items()
+    }
+
+
+def test_the_table_points_downwards() -> None:
+    said = table()
+    order = list(said)
+    for place, name in enumerate(order):
+        assert set(said[name]) <= set(order[place + 1 :]), name
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    graph = {name: imported(path) - {name} for name, path in MODULES.items()}
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as circle:
+        pytest.fail(" -> ".join(circle.args[1]))
+
+
+def test_nothing_lies_loose_at_the_root_of_the_package() -> None:
+    files = {path.name for path in (ROOT / "srwizard").iterdir() if path.is_file()}
+    assert files == {"__init__.py", "__main__.py", "py.typed"}
+
+
+@pytest.mark.parametrize("name", WITHOUT_TORCH)
+def test_a_package_on_the_wizards_path_imports_no_torch(name: str) -> None:
+    wanted = [module for module in MODULES if room(module) == name]
+    code = f"import sys, {', '.join(wanted)}; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    "module",
+    ["models.catalog", "train.evaluation", "train.launch", "memory.forecast", "memory.measure",
+     "memory.remedy_effects"],
+)  # fmt: skip
+def test_what_the_wizard_calls_imports_no_torch(module: str) -> None:
+    code = f"import sys, srwizard.{module}; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("command", ["status", "logs", "stop", "compare"])
+def test_reading_a_run_directory_needs_nothing_of_the_training_core(command: str) -> None:
+    reached, queue = set(), [f"srwizard.commands.{command}"]
+    while queue:
+        name = queue.pop()
+        if name not in reached:
+            reached.add(name)
+            queue += imported(MODULES[name])
+    assert not [name for name in reached if room(name) == "train"]

@@ -57,7 +57,7 @@ def run_of_answers(path: Path, overrides: Sequence[str], *, imagined_gpu: bool) 
         answers.set("devices.processes", len(answers.devices.gpus) or answers.devices.processes)
         answers.set("devices.gpus", [])
     conversation = without_asking.conversation_of(answers, document)
-    without_asking.walk(conversation, without=("output",))
+    without_asking.go_through(conversation, skip=("output",))
     if imagined_gpu and not amp_is_decided:
         answers.set("memory.use_amp", True)  # as by default on a GPU
     return resolve(conversation, answers, digests=conversation.session.fingerprint)

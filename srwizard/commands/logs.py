@@ -19,26 +19,26 @@ LOOK_SECONDS = 0.3
 @run_directory
 @click.option("-f", "--follow", is_flag=True, help=_("Go on until the run ends, or Ctrl-C."))
 def logs(run_dir: Path, follow: bool) -> None:
-    from srwizard.runs.status import FOLLOWED, log_of, standing_in, standing_of, state_text
+    from srwizard.runs.status import FOLLOWED, log_of, state_text, status_in, status_of
 
     run_dir = run_dir.absolute()
-    standing: dict[str, Any] | None = standing_in(run_dir)
+    run_status: dict[str, Any] | None = status_in(run_dir)
     read: dict[Path, int] = {}
     try:
         while True:
             # First the state, then the log: what was written before the end is not missed.
-            standing = standing_of(run_dir)
-            if standing is not None:
-                _print_what_is_new(log_of(standing), read)
-            if not follow or standing is None or standing["state"] not in FOLLOWED:
+            run_status = status_of(run_dir)
+            if run_status is not None:
+                _print_what_is_new(log_of(run_status), read)
+            if not follow or run_status is None or run_status["state"] not in FOLLOWED:
                 break
             time.sleep(LOOK_SECONDS)
     except KeyboardInterrupt:  # who has read enough; the run goes on
         raise click.exceptions.Exit(EXIT_INTERRUPTED) from None
     if not read:
-        raise _no_log_yet(run_dir, standing)
-    if follow and standing is not None:
-        print(state_text(standing), file=sys.stderr)
+        raise _no_log_yet(run_dir, run_status)
+    if follow and run_status is not None:
+        print(state_text(run_status), file=sys.stderr)
 
 
 def _print_what_is_new(log: Path, read: dict[Path, int]) -> None:
@@ -54,11 +54,11 @@ def _print_what_is_new(log: Path, read: dict[Path, int]) -> None:
     sys.stdout.flush()
 
 
-def _no_log_yet(run_dir: Path, standing: dict[str, Any] | None) -> UsageError:
+def _no_log_yet(run_dir: Path, run_status: dict[str, Any] | None) -> UsageError:
     from srwizard.runs.status import QUEUED, state_text
 
-    if standing is not None and standing["state"] == QUEUED:
-        hint = state_text(standing)
+    if run_status is not None and run_status["state"] == QUEUED:
+        hint = state_text(run_status)
     else:
         hint = _("Train it with: srwizard train {run_dir}", run_dir=shlex.quote(str(run_dir)))
     return UsageError(_("{run_dir} has no log yet", run_dir=run_dir), hint)

@@ -24,15 +24,15 @@ STYLES = {"queued": "blue", "running": "green", "stopping": "green", "completed"
 @as_json_option
 def status(run_dirs: tuple[Path, ...], watch: bool, as_json: bool) -> None:
     from srwizard.runs import known_runs
-    from srwizard.runs.status import standing_in, standing_of
+    from srwizard.runs.status import status_in, status_of
 
     given = [path.absolute() for path in run_dirs]
 
     def look() -> list[dict[str, Any]]:
-        found = [standing_of(path) for path in given or known_runs.known(Path.cwd())]
-        return [standing for standing in found if standing is not None]
+        found = [status_of(path) for path in given or known_runs.known(Path.cwd())]
+        return [run_status for run_status in found if run_status is not None]
 
-    first = [standing_in(path) for path in given] or look()
+    first = [status_in(path) for path in given] or look()
     if watch:
         _watch(look, first, as_json=as_json)
     elif as_json:
@@ -76,26 +76,26 @@ def _watch_in_place(look: Callable[[], list[dict[str, Any]]], found: list[dict[s
 def _any_at_work(found: Sequence[dict[str, Any]]) -> bool:
     from srwizard.runs.status import FOLLOWED
 
-    return any(standing["state"] in FOLLOWED for standing in found)
+    return any(run_status["state"] in FOLLOWED for run_status in found)
 
 
 def _as_text(found: Sequence[dict[str, Any]]) -> Group:
     columns = console.width - 1 if console.is_terminal else 10_000
-    return Group(*(line for standing in found for line in _lines(standing, columns)))
+    return Group(*(line for run_status in found for line in _lines(run_status, columns)))
 
 
-def _lines(standing: dict[str, Any], columns: int) -> Iterator[Text]:
+def _lines(run_status: dict[str, Any], columns: int) -> Iterator[Text]:
     """Yield the lines of one run: its directory, its state, its figures, what to do."""
     from srwizard.base.text_width import packed, wrapped
     from srwizard.runs.status import advice, figure_parts, score_lines, state_text
 
-    yield Text(standing["run_dir"], style="bold", overflow="fold")
-    state = Text("  " + state_text(standing), style=STYLES[standing["state"]])
+    yield Text(run_status["run_dir"], style="bold", overflow="fold")
+    state = Text("  " + state_text(run_status), style=STYLES[run_status["state"]])
     yield state
     room = max(columns - 2, 2)
-    for line in packed(list(figure_parts(standing)), " · ", room):
+    for line in packed(list(figure_parts(run_status)), " · ", room):
         yield Text("  " + line)
-    for line in score_lines(standing):
+    for line in score_lines(run_status):
         yield from (Text("  " + part) for part in wrapped(line, room))
-    for line in advice(standing):
+    for line in advice(run_status):
         yield from (Text("  " + part) for part in wrapped(line, room, words_whole=True))

@@ -29,22 +29,22 @@ def stop(run_dir: Path, timeout: float | None) -> None:
     else:
         print(_("Asked to stop; it saves its checkpoint first …"), flush=True)
     try:
-        standing = wait_until_ended(run_dir, timeout)
+        run_status = wait_until_ended(run_dir, timeout)
     except KeyboardInterrupt:
         raise InterruptedByUserError(
             _("the run was asked to stop and will do so; only the waiting is over"),
             _("See how far it is: srwizard status {run_dir}", run_dir=shlex.quote(str(run_dir))),
         ) from None
-    if standing is None:
+    if run_status is None:
         raise UsageError(
             _("the run was asked to stop, but is still at work after {seconds:g} s",
               seconds=timeout),
             _("It stops after the step it is at: srwizard status {run_dir}",
               run_dir=shlex.quote(str(run_dir))),
         )  # fmt: skip
-    print(" · ".join([state_text(standing), *figure_parts(standing)]))
-    if standing["state"] == "stopped" and standing["checkpoint"]:
+    print(" · ".join([state_text(run_status), *figure_parts(run_status)]))
+    if run_status["state"] == "stopped" and run_status["checkpoint"]:
         path = checkpoint_files.where(run_dir, checkpoint_files.LAST)
         print(_("The checkpoint is saved: {path}", path=path))
-    for line in advice(standing):
+    for line in advice(run_status):
         print(line)

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
 
-class LatchingFile(io.FileIO):
+class ErrorKeepingFile(io.FileIO):
     """A file that keeps the first failed write to itself until it is asked.
 
     The HDF5 library crashes when the process ends if the disk refused one of its writes. So it is
@@ -51,12 +51,12 @@ class LatchingFile(io.FileIO):
 
 
 @contextmanager
-def latching_file(path: Path) -> Iterator[LatchingFile]:
+def hdf5_stream(path: Path) -> Iterator[ErrorKeepingFile]:
     """Open a file to be written by HDF5.
 
     Raises:
         OSError: something could not be written; at the end, at the latest.
     """
-    with LatchingFile(path) as file:
+    with ErrorKeepingFile(path) as file:
         yield file
         file.check()

@@ -18,6 +18,9 @@ LARGE_SEGMENT = 20 * MIB
 SEGMENT_OF_ITS_OWN = 10 * MIB
 """From here a block gets a segment of its own size, rounded up to `SEGMENT_ROUNDING`."""
 SEGMENT_ROUNDING = 2 * MIB
+CUDA_CONTEXT = 450 * MIB
+"""The driver's context with the code of torch's kernels, beside the allocator: 300 to 600 MiB,
+depending on the GPU; see the NVML figure less the reserved one in any dry run."""
 
 
 @dataclass(eq=False)

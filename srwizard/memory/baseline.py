@@ -1,10 +1,4 @@
-"""What a process of a training takes before it computes anything. Imports no torch."""
-
-from srwizard.memory.resident import MIB
-
-CUDA_CONTEXT = 450 * MIB
-"""The driver's context with the code of torch's kernels: 300 to 600 MiB, depending on the GPU;
-see the NVML figure less the reserved one in any dry run."""
+"""What a process of a training takes before it computes anything."""
 
 
 def measured_baseline() -> int:

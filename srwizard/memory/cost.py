@@ -94,6 +94,6 @@ def exchange_seconds(parameters: int, processes: int, *, rounds: float = 2.0) ->
     return rounds * 4 * parameters * (processes - 1) / processes / LINK
 
 
-SHARED_OUT_ROUNDS = 3.0
-"""Where weights are shared out, for each micro-batch: all of them are put together for the forward
+SHARDED_ROUNDS = 3.0
+"""Where weights are sharded, for each micro-batch: all of them are put together for the forward
 and for the backward pass, and gradients are passed round once."""

@@ -39,7 +39,7 @@ class Output:
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class FakeResult:
     """What an operator returned, and what is known of it besides.
 
     Attributes:
@@ -94,7 +94,7 @@ class Call:
             return kind, *map(self._described, part)
         raise _UnknownError
 
-    def reply(self, result: Any, cost: float, scratch: int) -> Reply | None:
+    def reply(self, result: Any, cost: float, scratch: int) -> FakeResult | None:
         """Return what is to be remembered of a result; None: it cannot be made again."""
         several = type(result) if type(result) in (list, tuple) else None
         outputs, made = [], set()
@@ -107,7 +107,7 @@ class Call:
             outputs.append(output)
         if len(made) < sum(output.what == FRESH for output in outputs):
             return None  # results that share their memory
-        return Reply(tuple(outputs), several, cost, scratch)
+        return FakeResult(tuple(outputs), several, cost, scratch)
 
     def _output(self, part: Any) -> Output | None:
         if part is None:
@@ -136,7 +136,7 @@ class Call:
             part.is_conj(), part.is_neg(),
         )  # fmt: skip
 
-    def again(self, reply: Reply, mode: Any) -> Any:
+    def again(self, reply: FakeResult, mode: Any) -> Any:
         """Return what the operator would, for these arguments.
 
         Args:

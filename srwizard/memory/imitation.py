@@ -182,13 +182,13 @@ class Imitation:
         self._fake = fake
         self._modes = contextlib.ExitStack()
         # What DDP holds beside a process's own is known without the others.
-        world = run.devices.world_size if run.shared_out else 1
+        world = run.devices.world_size if run.sharded else 1
         self._place = Place(0, world, torch.device("cpu"))
 
     def __enter__(self) -> "Imitation":
         # A network that cannot be built must not leave the modes on for whatever comes next.
         with contextlib.ExitStack() as modes:
-            if self.run.shared_out:
+            if self.run.sharded:
                 from srwizard.memory.sharded import imagined_ranks
 
                 modes.enter_context(imagined_ranks(self._place))
@@ -230,7 +230,7 @@ class Imitation:
         They are cut into 25 MiB each, but all of them stay; see "Internal design" in PyTorch's
         notes on DistributedDataParallel.
         """
-        if self.run.devices.world_size == 1 or self.run.shared_out:
+        if self.run.devices.world_size == 1 or self.run.sharded:
             return None
         trained = [part for part in self.training.bare.parameters() if part.requires_grad]
         return torch.empty(sum(part.numel() for part in trained), dtype=trained[0].dtype)
@@ -260,7 +260,7 @@ class Imitation:
         del copy
 
     def _copy_in_main_memory(self) -> Tensor | None:
-        if not self.run.shared_out or self.run.devices.on_gpus:
+        if not self.run.sharded or self.run.devices.on_gpus:
             return None
         parts = map(own_part, tensors_kept(self.training).values())
         return torch.empty(sum(part.nbytes for part in parts), dtype=torch.uint8)

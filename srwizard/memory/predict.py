@@ -2,7 +2,7 @@
 
 The training core itself runs on fake tensors (see `imitation`); what they would hold is counted.
 This module imports torch only to predict. The wizard, which never does, has a process of its own
-do it (see `forecast`); `srwizard estimate` prints a prediction (see `srwizard.commands.estimating`).
+do it (see `forecast`); `srwizard estimate` prints one (see `srwizard.commands.estimating`).
 """
 
 import time
@@ -13,7 +13,7 @@ from typing import Literal
 
 from srwizard.base.errors import SrwizardError, UsageError
 from srwizard.base.i18n import translate as _
-from srwizard.memory.baseline import CUDA_CONTEXT
+from srwizard.memory.allocator import CUDA_CONTEXT
 from srwizard.memory.fit import LINE_AGREEMENT
 from srwizard.memory.resident import BASELINE, MIB, of_process
 from srwizard.settings.run_config import RunConfig, RunGPU
@@ -121,7 +121,7 @@ def _predict(run: RunConfig, baseline_bytes: int) -> Prediction:
     if not on_gpu:
         scratch = noting_products(partial(cpu_scratch, threads=_threads(run)), products)
     cost = Cost(GPU if on_gpu else cpu_machine()).add
-    if run.shared_out:
+    if run.sharded:
         from srwizard.memory.sharded import SharedOutTracker
 
         tracker: StorageTracker = SharedOutTracker(scratch, cost)
@@ -172,12 +172,12 @@ def _predict(run: RunConfig, baseline_bytes: int) -> Prediction:
 
 
 def _exchange_cost(run: RunConfig, parameters: int) -> float:
-    from srwizard.memory.cost import SHARED_OUT_ROUNDS, exchange_seconds
+    from srwizard.memory.cost import SHARDED_ROUNDS, exchange_seconds
 
     world = run.devices.world_size
-    if not run.shared_out:
+    if not run.sharded:
         return exchange_seconds(parameters, world)
-    rounds = SHARED_OUT_ROUNDS * run.training.grad_accumulation
+    rounds = SHARDED_ROUNDS * run.training.grad_accumulation
     return exchange_seconds(parameters, world, rounds=rounds)
 
 

@@ -19,9 +19,9 @@ from srwizard.base import files, i18n
 from srwizard.base.child_process import end_with_parent
 from srwizard.data import normalization
 from srwizard.memory import forecast, forecaster
-from srwizard.memory.baseline import CUDA_CONTEXT
+from srwizard.memory.allocator import CUDA_CONTEXT
 from srwizard.runs import failures
-from srwizard.runs.last_phase import Whereabouts
+from srwizard.runs.last_phase import LastPhase
 from srwizard.settings import run_config
 from srwizard.settings.run_config import RunConfig
 from srwizard.train.checkpoint import LAST
@@ -54,7 +54,7 @@ def main(arguments: list[str]) -> int:
     i18n.set_language(i18n.language_from_environment())
     baseline = _resident_bytes()
     with joined(run.devices) as place:
-        where = Whereabouts(out_dir, place.rank)
+        where = LastPhase(out_dir, place.rank)
         try:
             call_the_roll(place, run, run_dir, "dry run")
             figures = _rehearse(run, out_dir, place, where)
@@ -86,7 +86,7 @@ def _predicted(run: RunConfig) -> int | None:
     return known.peak_bytes
 
 
-def _rehearse(run: RunConfig, out_dir: Path, place: Place, where: Whereabouts) -> dict[str, Any]:
+def _rehearse(run: RunConfig, out_dir: Path, place: Place, where: LastPhase) -> dict[str, Any]:
     contents = run_config.verify_dataset(run)
     statistics = normalization.statistics(
         contents, run.data.variables, run.training.normalization, steps=STATISTICS_STEPS

@@ -62,7 +62,7 @@ def remedies(answers: Answers, around: Surroundings) -> list[Remedy]:
         *_smaller_batches(answers),
         *_patches(answers, around.hr_shape),
         *_more_gpus(answers, around.free_gpus),
-        *_shared_out(answers, around.free_gpus),
+        *_sharded(answers, around.free_gpus),
         *(_lighter_models(answers, around.hr_shape) if around.model_is_open else ()),
     ]
 
@@ -150,13 +150,13 @@ def _more_gpus(answers: Answers, free: tuple[int, ...]) -> Iterator[Remedy]:
         return
 
 
-def _shared_out(answers: Answers, free: tuple[int, ...]) -> Iterator[Remedy]:
-    """Weights, gradients and optimizer state shared out, which takes several processes."""
+def _sharded(answers: Answers, free: tuple[int, ...]) -> Iterator[Remedy]:
+    """Weights, gradients and optimizer state sharded, which takes several processes."""
     if answers.memory.shard and answers.devices.world_size > 1:
         return
     shard = Remedy(
         {"memory.shard": True},
-        _("shard: weights, gradients and optimizer state shared out"),
+        _("shard: weights, gradients and optimizer state sharded"),
         _("the result is the same; more traffic between processes"),
         "shard",
     )

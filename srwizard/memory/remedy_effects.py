@@ -21,7 +21,7 @@ class Expected:
 
 
 @dataclass(frozen=True)
-class Outlook:
+class RemedyEffect:
     """A remedy with its predicted peak.
 
     Args:
@@ -58,17 +58,17 @@ class Outlook:
         }
 
 
-Look = Callable[[Sequence[Remedy]], list[Outlook]]
+Look = Callable[[Sequence[Remedy]], list[RemedyEffect]]
 """Predicts what each remedy would bring."""
 
 
-def outlooks(
+def effects(
     offered: Sequence[Remedy],
     predicted: Sequence[Expected | None],
     present: Expected | None,
     needed_bytes: int | None,
     capacity_bytes: int,
-) -> list[Outlook]:
+) -> list[RemedyEffect]:
     """Combine remedies with what is predicted of them.
 
     Where it is known what the present config needs, predictions are scaled by needed over
@@ -85,14 +85,14 @@ def outlooks(
     found = []
     for remedy, expected in zip(offered, predicted, strict=True):
         if expected is None:
-            found.append(Outlook(remedy))
+            found.append(RemedyEffect(remedy))
             continue
         peak = round(expected.peak_bytes * scale)
         gains = present is None or expected.peak_bytes < NO_GAIN * present.peak_bytes
         if not gains and remedy.key == "lighter_model":
             continue  # then it is none
         share = peak / capacity_bytes if capacity_bytes > 0 else None
-        found.append(Outlook(remedy, peak, share, gains, _time_change(expected, present)))
+        found.append(RemedyEffect(remedy, peak, share, gains, _time_change(expected, present)))
     return found
 
 
@@ -119,12 +119,12 @@ def needed(
     return max(measured_bytes or 0, predicted_bytes or 0, capacity_bytes)
 
 
-def recommended(found: Sequence[Outlook]) -> Outlook | None:
+def recommended(found: Sequence[RemedyEffect]) -> RemedyEffect | None:
     """Return the first that is predicted to fit, the least intrusive being first."""
     return next((item for item in found if item.fits), None)
 
 
-def batch_that_fits(singles: Sequence[Outlook], answers: Answers) -> Remedy | None:
+def batch_that_fits(singles: Sequence[RemedyEffect], answers: Answers) -> Remedy | None:
     """Return the largest accumulated batch below those offered that should fit, None if one does.
 
     Memory is linear in the batch: the two offered ones give the line.
@@ -144,7 +144,7 @@ def batch_that_fits(singles: Sequence[Outlook], answers: Answers) -> Remedy | No
     return smaller_batch(answers, 1) if low > 1 and slope > 0 else None
 
 
-def smallest_combination(singles: Sequence[Outlook], look: Look) -> Outlook | None:
+def smallest_combination(singles: Sequence[RemedyEffect], look: Look) -> RemedyEffect | None:
     """Return the least intrusive combination that is predicted to fit, None where none is.
 
     Remedies are added in the order of preference until it fits; then those that are not needed
@@ -175,7 +175,9 @@ def smallest_combination(singles: Sequence[Outlook], look: Look) -> Outlook | No
     return best
 
 
-def with_room(singles: Sequence[Outlook], best: Outlook | None, look: Look) -> Outlook | None:
+def with_room(
+    singles: Sequence[RemedyEffect], best: RemedyEffect | None, look: Look
+) -> RemedyEffect | None:
     """Return a combination that leaves more room than the least one that fits, None if none does.
 
     Every memory option that gains, and the smallest of the accumulated batches.

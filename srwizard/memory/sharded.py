@@ -1,4 +1,4 @@
-"""What a run whose weights are shared out needs of an imitation: other processes, and its tracker.
+"""What a run whose weights are sharded needs of an imitation: other processes, and its tracker.
 
 FSDP2 itself runs on the fake tensors: one rank of as many as the run has, in a process group that
 exchanges nothing (torch's own, made for this).
@@ -40,7 +40,7 @@ def imagined_ranks(place: Place) -> Iterator[None]:
 
 
 class SharedOutTracker(StorageTracker):
-    """Counts this process's part of tensors that are shared out, and storages that are resized.
+    """Counts this process's part of tensors that are sharded, and storages that are resized.
 
     FSDP keeps the storages of whole weights, and empties them between uses.
     """

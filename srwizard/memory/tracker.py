@@ -16,7 +16,7 @@ from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from srwizard.memory.fake_results import Call, Reply
+from srwizard.memory.fake_results import Call, FakeResult
 
 Scratch = Callable[[Any, tuple[Any, ...], Any], int]
 """`scratch(operator, arguments, result)`: bytes that the kernel holds beside tensors at its peak,
@@ -89,7 +89,7 @@ class StorageTracker(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.events: list[Event] = []
         self._scratch = scratch
         self._mode: FakeTensorMode | None = None
-        self._replies: dict[Hashable, Reply] = {}
+        self._results: dict[Hashable, FakeResult] = {}
         self._sizes: dict[int, int] = {}
         self._numbers: dict[int, int] = {}
         self._watches: dict[int, weakref.ref[Any]] = {}
@@ -154,7 +154,7 @@ class StorageTracker(TorchDispatchMode):  # type: ignore[no-untyped-call]
         call = None
         if self._mode is not None:
             call = Call(func, args, kwargs)
-            reply = self._replies.get(call.key)
+            reply = self._results.get(call.key)
             if reply is not None:
                 return call.again(reply, self._mode), reply.cost, reply.scratch
         result = func(*args, **(kwargs or {}))
@@ -163,7 +163,7 @@ class StorageTracker(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if call is not None and call.key is not None and call.key == Call(func, args, kwargs).key:
             reply = call.reply(result, cost, scratch)
             if reply is not None:
-                self._replies[call.key] = reply
+                self._results[call.key] = reply
         return result, cost, scratch
 
     def _note(self, tensor: Tensor, operator: Any) -> None:

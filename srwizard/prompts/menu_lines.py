@@ -40,11 +40,11 @@ def _texts(menu: Menu, columns: int) -> list[list[str]]:
     column = max((cell_len(title) for title, note in pairs if note), default=0)
     if column + len(GAP) + max(map(cell_len, notes), default=0) > columns:
         column = 0
-    return [_beside(padded(title, column) if note else title, note, columns)
+    return [_background(padded(title, column) if note else title, note, columns)
             for title, note in pairs]  # fmt: skip
 
 
-def _beside(title: str, note: str, columns: int) -> list[str]:
+def _background(title: str, note: str, columns: int) -> list[str]:
     together = f"{title}{GAP}{note}".rstrip()
     if cell_len(together) <= columns:
         return [together]

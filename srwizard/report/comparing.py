@@ -12,7 +12,7 @@ from srwizard.base.errors import UsageError
 from srwizard.base.i18n import translate as _
 from srwizard.report.records import settings_of
 from srwizard.runs.records import METRICS_FILE, read_events, test_scores
-from srwizard.runs.status import standing_of
+from srwizard.runs.status import status_of
 from srwizard.settings import run_config
 from srwizard.settings.run_config import RunConfig
 
@@ -28,14 +28,14 @@ class Result:
 
     Args:
         name: its directory, as short as it is clear beside the others.
-        standing: where it stands, as `srwizard status` tells it.
+        run_status: where it stands, as `srwizard status` tells it.
         settings: the settings in which the runs differ.
         scores: of the test split, by variable: rmse, psnr, skill, bicubic_rmse; NaN: not measured.
         seconds: that its epochs took; None before the first.
     """
 
     name: str
-    standing: dict[str, Any]
+    run_status: dict[str, Any]
     settings: dict[str, Any]
     scores: dict[str, dict[str, float]] = field(default_factory=dict)
     seconds: float | None = None
@@ -71,11 +71,11 @@ class Comparison:
             "notices": self.notices,
             "runs": [
                 {
-                    "run_dir": result.standing["run_dir"],
+                    "run_dir": result.run_status["run_dir"],
                     "name": result.name,
-                    "state": result.standing["state"],
-                    "epoch": result.standing["epoch"],
-                    "epochs": result.standing["epochs"],
+                    "state": result.run_status["state"],
+                    "epoch": result.run_status["epoch"],
+                    "epochs": result.run_status["epochs"],
                     "settings": result.settings,
                     "variables": {
                         name: {
@@ -89,7 +89,7 @@ class Comparison:
                         for name in result.scores
                     },
                     "seconds": result.seconds,
-                    "peak_memory_bytes": result.standing["peak_memory_bytes"],
+                    "peak_memory_bytes": result.run_status["peak_memory_bytes"],
                 }
                 for result in self.results
             ],
@@ -160,8 +160,8 @@ def _differing(settings: Sequence[Mapping[str, Any]]) -> Iterator[str]:
 
 
 def _result(run_dir: Path, name: str, settings: dict[str, Any]) -> Result:
-    standing = standing_of(run_dir)
-    assert standing is not None  # its run config was read
+    run_status = status_of(run_dir)
+    assert run_status is not None  # its run config was read
     events = [event for event in read_events(run_dir / METRICS_FILE) if event["event"] == "epoch"]
     latest = {event["epoch"]: event for event in events}
     seconds = [event["seconds"] for event in latest.values() if event.get("seconds") is not None]
@@ -174,7 +174,7 @@ def _result(run_dir: Path, name: str, settings: dict[str, Any]) -> Result:
         }
         for variable, found in test_scores(run_dir).items()
     }
-    return Result(name, standing, settings, scores, sum(seconds) if seconds else None)
+    return Result(name, run_status, settings, scores, sum(seconds) if seconds else None)
 
 
 def _skill(rmse: float, bicubic: float) -> float:

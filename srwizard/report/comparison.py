@@ -57,13 +57,13 @@ def rows(comparison: Comparison) -> list[list[Cell]]:
 
 
 def _row(comparison: Comparison, result: Result, variable: str | None) -> list[Cell]:
-    standing = result.standing
-    epochs = "–" if standing["epoch"] is None else f"{standing['epoch']}/{standing['epochs']}"
-    peak = standing["peak_memory_bytes"]
+    run_status = result.run_status
+    epochs = "–" if run_status["epoch"] is None else f"{run_status['epoch']}/{run_status['epochs']}"
+    peak = run_status["peak_memory_bytes"]
     return [
         Cell(result.name),
         *(Cell(text_of(result.settings[key])) for key in comparison.differing),
-        Cell(state_title(standing["state"])),
+        Cell(state_title(run_status["state"])),
         Cell(epochs),
         Cell(variable or "–"),
         *(_score(comparison, result, variable, metric) for metric in METRICS),

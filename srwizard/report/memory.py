@@ -42,13 +42,13 @@ def _compared(run: Run, dry_run: Mapping[str, Any]) -> list[tuple[str, ...]]:
         (_("actual, in training"), actual),
     )
     return [
-        (name, bytes_text(value), _beside(value, measured))
+        (name, bytes_text(value), _background(value, measured))
         for name, value in rows
         if isinstance(value, int | float)
     ]
 
 
-def _beside(value: float, measured: Any) -> str:
+def _background(value: float, measured: Any) -> str:
     if not isinstance(measured, int | float) or not measured:
         return "–"
     return "–" if value == measured else f"{100 * (value / measured - 1):+.1f} %"

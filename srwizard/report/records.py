@@ -16,15 +16,15 @@ import yaml
 from srwizard.base import files
 from srwizard.base.errors import UsageError
 from srwizard.base.i18n import translate as _
-from srwizard.report.records import FloatArray
 
 # How `prepare` names steps, and other usual spellings of a date in a name. 000001 is a number.
 _DATE = re.compile(
     r"(?<!\d)(?:\d{4}-|\d{4}(?=\d{4}(?!\d))|[12]\d{3})(0[1-9]|1[0-2])(?:-?[0-3]\d)?(?!\d)"
 )
 
-
 LATITUDE_BINS = 40
+FloatArray = npt.NDArray[np.floating[Any]]
+Scores = dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -79,9 +79,6 @@ class Breakdown:
             return None
         return np.array([int(match[1]) for match in found if match is not None])
 
-
-FloatArray = npt.NDArray[np.floating[Any]]
-Scores = dict[str, float]
 
 FIELDS = ("lr", "bicubic", "sr", "hr")
 ENSEMBLE_FIELDS = ("member", "spread")
@@ -168,7 +165,7 @@ class Run:
     metrics: Metrics
     dry_run: dict[str, Any] | None
     samples: Samples | None
-    breakdown: "Breakdown | None" = None
+    breakdown: Breakdown | None = None
     manifest: dict[str, Any] = field(default_factory=dict)
     failure: dict[str, Any] | None = None
     revisions: list[Revision] = field(default_factory=list)
@@ -258,9 +255,7 @@ def settings_of(config: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _read_breakdown(path: Path) -> "Breakdown | None":
-    from srwizard.report.breakdown import Breakdown
-
+def _read_breakdown(path: Path) -> Breakdown | None:
     if not path.is_file():
         return None
     try:

@@ -1,7 +1,7 @@
 """Where checkpoints lie. Imports no torch.
 
-One in a single file is `checkpoints/NAME.pt`. The last one of a training whose weights are shared
-out is a directory, to which each process writes its part: `checkpoints/last/N`, the one with the
+One in a single file is `checkpoints/NAME.pt`. The last one of a training whose weights are sharded
+is a directory, to which each process writes its part: `checkpoints/last/N`, the one with the
 largest N that is complete.
 """
 
@@ -20,7 +20,7 @@ def single(run_dir: Path, name: str) -> Path:
     return run_dir / DIRECTORY / f"{name}.pt"
 
 
-def shared_out(run_dir: Path, name: str = LAST) -> Path | None:
+def sharded(run_dir: Path, name: str = LAST) -> Path | None:
     """Return the newest complete directory of checkpoint `name`, None where there is none.
 
     A process that was killed between writing one form and removing the other leaves both; the
@@ -37,7 +37,7 @@ def shared_out(run_dir: Path, name: str = LAST) -> Path | None:
 
 def where(run_dir: Path, name: str) -> Path:
     """Return the file or directory of a checkpoint; where there is none, the file."""
-    return shared_out(run_dir, name) or single(run_dir, name)
+    return sharded(run_dir, name) or single(run_dir, name)
 
 
 def exists(run_dir: Path, name: str) -> bool:

@@ -193,7 +193,7 @@ CATALOGUE: tuple[Kind, ...] = (
     Kind(
         "weights_used_elsewhere",
         r"mixed torch\.Tensor and DTensor|memory\.shard: the parameter",
-        lambda: _("The weights of this model cannot be shared out."),
+        lambda: _("The weights of this model cannot be sharded."),
         lambda: [
             _("a part of the network uses weights of another part, or calls layers in it"),
             _("a parameter of the network is a single number"),

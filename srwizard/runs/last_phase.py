@@ -16,7 +16,7 @@ WIDTH = 160
 """Bytes of the note, padded with blanks, so that a shorter one leaves nothing of a longer one."""
 
 
-class Whereabouts:
+class LastPhase:
     """What a rank is doing: the phase, and the optimizer steps done and epoch there.
 
     Args:

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import psutil
 
-Whereabouts = Literal["here", "gone", "elsewhere", "unknown"]
+Location = Literal["here", "gone", "elsewhere", "unknown"]
 
 
 def identity_of(pid: int) -> dict[str, Any]:
@@ -30,7 +30,7 @@ def identity_of(pid: int) -> dict[str, Any]:
     }
 
 
-def whereabouts(identity: Mapping[str, Any]) -> Whereabouts:
+def locate(identity: Mapping[str, Any]) -> Location:
     """Tell whether a process is still there.
 
     Returns:

@@ -18,7 +18,7 @@ from srwizard.base.i18n import translate as _
 from srwizard.base.sizes_and_times import duration_text
 from srwizard.runs import checkpoint_files
 from srwizard.runs.live_view import memory_text, phase_text, score_parts
-from srwizard.runs.process_identity import whereabouts
+from srwizard.runs.process_identity import locate
 from srwizard.runs.records import LOG_FILE, STOPPING, Records
 from srwizard.settings import run_config
 from srwizard.slurm import following
@@ -42,7 +42,7 @@ FIGURES = (
 )  # fmt: skip
 
 
-def standing_of(run_dir: Path) -> dict[str, Any] | None:
+def status_of(run_dir: Path) -> dict[str, Any] | None:
     """Return where a run stands, None where the directory is none.
 
     docs/runs.md tells what the keys mean. `state` is one of frozen (not trained yet), queued (its
@@ -83,19 +83,19 @@ def standing_of(run_dir: Path) -> dict[str, Any] | None:
     }
 
 
-def standing_in(run_dir: Path) -> dict[str, Any]:
+def status_in(run_dir: Path) -> dict[str, Any]:
     """Return where a run stands.
 
     Raises:
         UsageError: the directory is none of a run.
     """
-    standing = standing_of(run_dir)
-    if standing is None:
+    run_status = status_of(run_dir)
+    if run_status is None:
         raise UsageError(
             _("{path} is no run directory", path=run_dir),
             _("A run directory holds a run.yaml, which the wizard writes."),
         )
-    return standing
+    return run_status
 
 
 def _state(status: dict[str, Any]) -> tuple[str, bool | None]:
@@ -104,7 +104,7 @@ def _state(status: dict[str, Any]) -> tuple[str, bool | None]:
         return str(said), False
     if said not in AT_WORK:
         return FROZEN, False
-    match whereabouts(status):
+    match locate(status):
         case "here":
             return str(said), True
         case "elsewhere":
@@ -156,12 +156,12 @@ def _without_a_word(
     return "failed", False, status | {"failure": failure}
 
 
-def log_of(standing: dict[str, Any]) -> Path:
+def log_of(run_status: dict[str, Any]) -> Path:
     """Return the log to be read: that of the training, or of its job until training has begun."""
-    log, job = Path(standing["run_dir"]) / LOG_FILE, standing["job"]
+    log, job = Path(run_status["run_dir"]) / LOG_FILE, run_status["job"]
     if job is None or not Path(job["log"]).is_file():
         return log
-    begun = following.is_later(standing["started"], job["since"])
+    begun = following.is_later(run_status["started"], job["since"])
     return log if begun and log.is_file() and log.stat().st_size > 0 else Path(job["log"])
 
 
@@ -195,25 +195,25 @@ def state_title(state: str) -> str:
     return titles[state]
 
 
-def state_text(standing: dict[str, Any]) -> str:
+def state_text(run_status: dict[str, Any]) -> str:
     """Return the state in the user's language, with where and at what."""
-    parts = [state_title(standing["state"])]
-    if standing["model"] is not None:
-        parts.append(standing["model"])
-    if standing["job"] is not None:
-        parts += _job_parts(standing["state"], standing["job"])
-    if standing["state"] in AT_WORK:
-        if standing["alive"] and standing["job"] is not None:
+    parts = [state_title(run_status["state"])]
+    if run_status["model"] is not None:
+        parts.append(run_status["model"])
+    if run_status["job"] is not None:
+        parts += _job_parts(run_status["state"], run_status["job"])
+    if run_status["state"] in AT_WORK:
+        if run_status["alive"] and run_status["job"] is not None:
             pass  # the job tells where
-        elif standing["alive"]:
-            parts.append(_("process {pid}", pid=standing["pid"]))
+        elif run_status["alive"]:
+            parts.append(_("process {pid}", pid=run_status["pid"]))
         else:
-            parts.append(_("on {host}", host=standing["host"]))
-            silence = _seconds_since(standing["updated"])
+            parts.append(_("on {host}", host=run_status["host"]))
+            silence = _seconds_since(run_status["updated"])
             if silence > SILENT_SECONDS:
                 parts.append(_("no sign of life for {time}", time=duration_text(silence)))
-        if standing["phase"] is not None:
-            parts.append(phase_text(standing["phase"]))
+        if run_status["phase"] is not None:
+            parts.append(phase_text(run_status["phase"]))
     return " · ".join(parts)
 
 
@@ -239,25 +239,25 @@ def _seconds_since(time: str | None) -> float:
         return 0.0
 
 
-def figure_parts(standing: dict[str, Any]) -> Iterator[str]:
+def figure_parts(run_status: dict[str, Any]) -> Iterator[str]:
     """Yield the figures that are known of a run, each as a few words."""
-    if standing["epoch"] is not None:
-        yield _("epoch {epoch}/{epochs}", epoch=standing["epoch"], epochs=standing["epochs"])
-    if standing["progress"] is not None:
-        yield f"{100 * standing['progress']:.0f} %"
-    if standing["seconds_left"] is not None:
-        yield _("{time} left", time=duration_text(standing["seconds_left"]))
-    if standing["loss"] is not None:
-        yield _("loss {loss:.4g}", loss=standing["loss"])
-    if standing["samples_per_second"] is not None:
-        yield _("{speed:.1f} samples/s", speed=standing["samples_per_second"])
-    if standing["memory_bytes"] is not None:
-        yield memory_text(standing["memory_bytes"], standing["measured_peak_bytes"])
+    if run_status["epoch"] is not None:
+        yield _("epoch {epoch}/{epochs}", epoch=run_status["epoch"], epochs=run_status["epochs"])
+    if run_status["progress"] is not None:
+        yield f"{100 * run_status['progress']:.0f} %"
+    if run_status["seconds_left"] is not None:
+        yield _("{time} left", time=duration_text(run_status["seconds_left"]))
+    if run_status["loss"] is not None:
+        yield _("loss {loss:.4g}", loss=run_status["loss"])
+    if run_status["samples_per_second"] is not None:
+        yield _("{speed:.1f} samples/s", speed=run_status["samples_per_second"])
+    if run_status["memory_bytes"] is not None:
+        yield memory_text(run_status["memory_bytes"], run_status["measured_peak_bytes"])
 
 
-def score_lines(standing: dict[str, Any]) -> Iterator[str]:
+def score_lines(run_status: dict[str, Any]) -> Iterator[str]:
     """Yield the scores of the test split, or else of the last validation."""
-    test, validation = standing["test"], standing["validation"]
+    test, validation = run_status["test"], run_status["validation"]
     if test:
         for name, scores in test.items():
             parts = " · ".join(score_parts(name, scores))
@@ -268,12 +268,12 @@ def score_lines(standing: dict[str, Any]) -> Iterator[str]:
             yield _("validation, epoch {epoch}: {scores}", epoch=validation["epoch"], scores=parts)
 
 
-def advice(standing: dict[str, Any]) -> Iterator[str]:
+def advice(run_status: dict[str, Any]) -> Iterator[str]:
     """Yield what the user should know or do next."""
-    run_dir = standing["run_dir"]
-    failure = standing["failure"]
-    match standing["state"]:
-        case "frozen" if standing["launcher"] == "slurm":
+    run_dir = run_status["run_dir"]
+    failure = run_status["failure"]
+    match run_status["state"]:
+        case "frozen" if run_status["launcher"] == "slurm":
             yield _("Submit it with: srwizard submit {run_dir}", run_dir=shlex.quote(str(run_dir)))
         case "frozen":
             yield _("Train it with: srwizard train {run_dir}", run_dir=shlex.quote(str(run_dir)))
@@ -282,15 +282,15 @@ def advice(standing: dict[str, Any]) -> Iterator[str]:
                 "Take it out of the queue with: srwizard stop {run_dir}",
                 run_dir=shlex.quote(str(run_dir)),
             )
-        case "stopped" | "interrupted" if standing["job"] is not None:
+        case "stopped" | "interrupted" if run_status["job"] is not None:
             yield _("Go on with: srwizard submit {run_dir}", run_dir=shlex.quote(str(run_dir)))
         case "stopped" | "interrupted":
             yield _("Go on with: srwizard train {run_dir}", run_dir=shlex.quote(str(run_dir)))
         case "failed" if failure and failure["kind"] in ("does_not_fit", "job_ended"):
             yield _("Error: {error}", error=failure["error"])
-            yield _("The job's log says more: {path}", path=standing["job"]["log"])
+            yield _("The job's log says more: {path}", path=run_status["job"]["log"])
         case "failed" if failure:
             yield _("Error: {error}", error=failure["error"])
             yield _("Recorded in {path}", path=f"{run_dir}/failure.json")
-        case "completed" if standing["report"]:
+        case "completed" if run_status["report"]:
             yield _("Report: {path}", path=f"{run_dir}/report.html")

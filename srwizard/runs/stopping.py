@@ -17,9 +17,9 @@ from typing import Any, Literal
 from srwizard.base.errors import UsageError
 from srwizard.base.i18n import translate as _
 from srwizard.base.os_errors import reason_of
-from srwizard.runs.process_identity import owner_of, whereabouts
+from srwizard.runs.process_identity import locate, owner_of
 from srwizard.runs.records import Records
-from srwizard.runs.status import FOLLOWED, INTERRUPTED, standing_in, standing_of, state_text
+from srwizard.runs.status import FOLLOWED, INTERRUPTED, state_text, status_in, status_of
 from srwizard.slurm import client, following
 from srwizard.slurm.following import Job
 
@@ -40,19 +40,19 @@ def request_stop(run_dir: Path) -> Literal["asked", "taken out"]:
         UsageError: no run directory, nothing is at work there, it is on another machine or
             another user's, or Slurm refuses.
     """
-    standing = standing_in(run_dir)
+    run_status = status_in(run_dir)
     status = Records(run_dir).status()
-    if standing["state"] not in FOLLOWED:
+    if run_status["state"] not in FOLLOWED:
         go_on = _("Go on with: srwizard train {run_dir}", run_dir=shlex.quote(str(run_dir)))
         raise UsageError(
             _("nothing is running in {run_dir}: {state}",
-              run_dir=run_dir, state=state_text(standing)),
-            go_on if standing["state"] in ("stopped", INTERRUPTED) else "",
+              run_dir=run_dir, state=state_text(run_status)),
+            go_on if run_status["state"] in ("stopped", INTERRUPTED) else "",
         )  # fmt: skip
     job = following.job_of(run_dir)
     if job is not None and job.phase in ("waiting", "at work"):
         return _stop_job(run_dir, job)
-    if standing["alive"] is None:
+    if run_status["alive"] is None:
         raise UsageError(
             _("{run_dir} is being trained on another machine, {host}",
               run_dir=run_dir, host=status["host"]),
@@ -77,7 +77,7 @@ def _stop_job(run_dir: Path, job: Job) -> Literal["asked", "taken out"]:
         )
     if job.phase == "waiting":
         client.cancel_if_pending(job.id)
-        following.look_anew()
+        following.forget_queues()
         found = following.job_of(run_dir)
         if found is None or found.phase != "at work":
             return "taken out"
@@ -107,7 +107,7 @@ def _held(status: dict[str, Any]) -> Iterator[Callable[[int], None]]:
         descriptor = None  # a system without them
     try:
         # Looked at once more: from here on the descriptor stands for this very process.
-        if whereabouts(status) != "here":
+        if locate(status) != "here":
             raise gone
         try:
             if descriptor is None:
@@ -135,11 +135,11 @@ def wait_until_ended(run_dir: Path, seconds: float | None) -> dict[str, Any] | N
     until = None if seconds is None else time.monotonic() + seconds
     remind = time.monotonic() + REMIND_SECONDS
     while True:
-        standing = standing_of(run_dir)
-        if standing is None or standing["state"] not in FOLLOWED:
+        run_status = status_of(run_dir)
+        if run_status is None or run_status["state"] not in FOLLOWED:
             _wait_for_the_last_of_it(run_dir)
-            return standing
-        if standing["job"] is not None and time.monotonic() > remind:
+            return run_status
+        if run_status["job"] is not None and time.monotonic() > remind:
             _remind(run_dir)
             remind = time.monotonic() + REMIND_SECONDS
         if until is not None and time.monotonic() > until:
@@ -153,7 +153,7 @@ def _wait_for_the_last_of_it(run_dir: Path) -> None:
     until = time.monotonic() + ENDING_SECONDS
     while (
         status.get("state") == "stopped"
-        and (whereabouts(status) == "here" or _job_at_work(run_dir))
+        and (locate(status) == "here" or _job_at_work(run_dir))
         and time.monotonic() < until
     ):
         time.sleep(LOOK_SECONDS)

@@ -9,7 +9,7 @@ from pathlib import Path
 from srwizard.base.errors import UsageError
 from srwizard.base.i18n import translate as _
 from srwizard.runs import known_runs
-from srwizard.runs.status import FOLLOWED, standing_of, state_text
+from srwizard.runs.status import FOLLOWED, state_text, status_of
 from srwizard.settings import run_config
 from srwizard.settings.run_config import RunConfig
 from srwizard.slurm import checks, client, following, job
@@ -97,21 +97,21 @@ def hand_over(prepared: Prepared) -> list[str]:
         log = os.path.relpath(directory / job.log_name(element), run_dir)
         following.note(run_dir, element, name, os.getuid(), log)
         known_runs.remember(run_dir)
-    following.look_anew()
+    following.forget_queues()
     return _lines(prepared, number)
 
 
 def _require_free(run_dir: Path) -> None:
-    standing = standing_of(run_dir)
-    if standing is None:
+    run_status = status_of(run_dir)
+    if run_status is None:
         return
-    if standing["state"] in FOLLOWED:
+    if run_status["state"] in FOLLOWED:
         raise UsageError(
             _("{run_dir} is at work already: {state}",
-              run_dir=run_dir, state=state_text(standing)),
+              run_dir=run_dir, state=state_text(run_status)),
             _("Wait until it ends, or stop it first."),
         )  # fmt: skip
-    if standing["state"] == "completed":
+    if run_status["state"] == "completed":
         raise UsageError(
             _("{run_dir} is trained to its end already", run_dir=run_dir),
             _("Report: {path}", path=run_dir / "report.html"),

@@ -57,7 +57,7 @@ class ModelAnswers(Section):
         default_factory=dict,
         description=N_("parameters of the model that differ from its defaults or its size"),
     )
-    weights_file: Text | None = Field(
+    weights: Text | None = Field(
         None,
         description=N_("file to begin from, made by `srwizard models --import-weights`"),
     )

@@ -143,7 +143,7 @@ class RunConfig(Section):
         return self.training.batch_size * self.training.grad_accumulation * self.devices.world_size
 
     @property
-    def shared_out(self) -> bool:
+    def sharded(self) -> bool:
         """Whether each process holds only its part of weights, gradients and optimizer state."""
         return self.memory.shard and self.devices.world_size > 1
 

@@ -145,7 +145,7 @@ def _queue_of(uid: int) -> dict[str, QueuedJob] | None:
     return queue
 
 
-def look_anew() -> None:
+def forget_queues() -> None:
     """Ask Slurm again when a job is looked for next."""
     _queues.clear()
 

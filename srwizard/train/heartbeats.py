@@ -33,7 +33,7 @@ class _Seen:
     since: float = field(default_factory=time.monotonic)
 
 
-class Neighbours:
+class Heartbeats:
     """The other machines of a run, as far as their launchers give signs of life.
 
     Args:

@@ -11,7 +11,7 @@ from typing import IO, Any
 from srwizard.runs.failures import Ended
 from srwizard.settings.run_config import RunConfig
 from srwizard.train import processes
-from srwizard.train.heartbeats import Neighbours
+from srwizard.train.heartbeats import Heartbeats
 from srwizard.train.nodes import Nodes, endpoint_of
 
 
@@ -28,11 +28,11 @@ def start(
 
     Returns:
         How it ended here, and how the other machines failed if it did not end well; see
-        `Neighbours.how_they_ended`.
+        `Heartbeats.how_they_ended`.
     """
     if nodes is None or endpoint_of(nodes) is None:
         return processes.start(run, log, module, *arguments, nodes=nodes, begin=begin), []
-    neighbours = Neighbours(run_dir)
+    heartbeats = Heartbeats(run_dir)
     how: dict[str, Any] | None = {"returncode": None}
     try:
         ended = processes.start(
@@ -43,10 +43,10 @@ def start(
             nodes=nodes,
             begin=begin,
             # Where torchrun may restart, it is to do so once a machine is lost, not to end.
-            given_up=neighbours.newly_lost if nodes.max_restarts else neighbours.any_lost,
+            given_up=heartbeats.newly_lost if nodes.max_restarts else heartbeats.any_lost,
         )
         failed = ended.returncode != 0 and not ended.stop_asked
         how = asdict(ended) | {"log": ""} if failed else None
     finally:
-        neighbours.end(how)
-    return ended, neighbours.how_they_ended() if failed else []
+        heartbeats.end(how)
+    return ended, heartbeats.how_they_ended() if failed else []

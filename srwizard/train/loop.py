@@ -203,8 +203,8 @@ def gradients_kept_local(
 ) -> contextlib.AbstractContextManager[None]:
     """Keep DDP from exchanging gradients before the last micro-batch of a step.
 
-    Where gradients are shared out, each micro-batch's are exchanged: kept local, they would be
-    whole in every process, which is the memory that sharing out saves.
+    Where gradients are sharded, each micro-batch's are exchanged: kept local, they would be
+    whole in every process, which is the memory that sharding saves.
     """
     if isinstance(training.objective, DistributedDataParallel) and not unless:
         return training.objective.no_sync()

@@ -1,6 +1,6 @@
 """The order of samples: the same for any number of processes and micro-batches.
 
-An epoch is a seeded permutation cut into global batches; a global batch is shared out to the
+An epoch is a seeded permutation cut into global batches; a global batch is split over the
 ranks and, on each, into micro-batches. Every sample counts once: where a global batch cannot be
 shared evenly, the rest is filled with samples of weight 0, so that all ranks take the same
 number of steps and the gradient is that of the global batch.

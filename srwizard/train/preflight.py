@@ -1,4 +1,4 @@
-"""The roll call: before several machines train, each says what it is and what it sees.
+"""Checks before several machines train: each says what it is and what it sees.
 
 All ranks take part, over the process group that training will use.
 """

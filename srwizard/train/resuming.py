@@ -39,7 +39,7 @@ class Loaded:
 def save(training: Training, run_dir: Path, name: str) -> None:
     """Write a checkpoint: rank 0 does, and the others go on once it can be read.
 
-    Where the weights are shared out, each rank writes its part of the last one, while training
+    Where the weights are sharded, each rank writes its part of the last one, while training
     goes on (`finish_saving` waits for it); the best one is a file of weights alone.
     """
     generators = from_all_ranks(training.place, generator_state(training.place))

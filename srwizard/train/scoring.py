@@ -213,7 +213,7 @@ def score_test(training: Training, breakdown_file: Path) -> Score:
 def save_examples(training: Training, contents: Contents, path: Path, count: int = 2) -> None:
     """Write `count` test steps, spread over the split, for the report: LR, bicubic, SR, HR.
 
-    One rank does this; where the weights are shared out, with a training that is `whole`.
+    One rank does this; where the weights are sharded, with a training that is `whole`.
 
     Arrays are `[K, C, ...]` in physical units, NaN where HR (LR) has no value. Of a diffusion
     model SR is the mean of the ensemble; `member` is one of it and `spread` its standard deviation.

@@ -59,8 +59,8 @@ class Saving:
 class Training:
     """The parts of a training in one process.
 
-    `objective` is what is minimized (wrapped in DDP if there are several ranks, or shared out to
-    them), `bare` the network in it, `skeleton` that network without weights, if it is shared out,
+    `objective` is what is minimized (wrapped in DDP if there are several ranks, or sharded over
+    them), `bare` the network in it, `skeleton` that network without weights, if it is sharded,
     `averaged` the moving averages of its weights, if there are any; `hr_mean`, `hr_std`
     `[C, H, W]` or `[C, 1, 1]` lead back to physical units; `low`, `span` `[C]` are the range of
     the training split.
@@ -90,7 +90,7 @@ class Training:
     def whole(self, *, averaged: bool = True) -> Iterator["Training"]:
         """Give a training whose network each rank can use by itself, as scoring does.
 
-        Where the weights are shared out, these are whole copies of them, or of their averages, for
+        Where the weights are sharded, these are whole copies of them, or of their averages, for
         as long as this lasts; every rank has to ask.
         """
         if self.skeleton is None:
@@ -152,12 +152,12 @@ def set_up(
     """
     patch_size = None if whole_fields else run.memory.patch_size
     torch.manual_seed(run.training.seed)
-    shared_out = run.memory.shard and place.world > 1
+    sharded = run.memory.shard and place.world > 1
     bare = build_network(run)
     models.set_gradient_checkpointing(bare, run.memory.gradient_checkpointing)
-    skeleton = sharding.without_weights(bare) if shared_out else None
+    skeleton = sharding.without_weights(bare) if sharded else None
     objective: nn.Module = Objective(bare, run.training)
-    if shared_out:  # each block goes to the device by itself: all of it need not fit there
+    if sharded:  # each block goes to the device by itself: all of it need not fit there
         objective = sharding.shard(objective, place)
     else:
         objective = _wrapped(objective.to(place.device), place)

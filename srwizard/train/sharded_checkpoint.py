@@ -1,6 +1,6 @@
 """A checkpoint in a directory, each process writing its part (torch.distributed.checkpoint).
 
-Tensors are kept by name, whole in effect: whoever reads them says how they are to be shared out,
+Tensors are kept by name, whole in effect: whoever reads them says how they are to be sharded,
 and may be any number of processes. What is not a tensor stands in a small file beside them.
 """
 
@@ -38,7 +38,7 @@ def begin_save(
 
     Args:
         directory: made if need be; it is a checkpoint once the future is done.
-        tensors: shared out, or the same in all ranks.
+        tensors: sharded, or the same in all ranks.
         group: of processes that can exchange CPU tensors; None: this process is alone.
     """
     directory.mkdir(parents=True, exist_ok=True)
@@ -117,7 +117,7 @@ def read_into(directory: Path, tensors: Mapping[str, Tensor], group: ProcessGrou
 
     Args:
         directory: a complete checkpoint.
-        tensors: changed in place; shared out in any way, or not.
+        tensors: changed in place; sharded in any way, or not.
         group: see `begin_save`.
 
     Raises:

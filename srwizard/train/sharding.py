@@ -1,11 +1,11 @@
-"""Weights, gradients and optimizer state shared out to the processes: FSDP2.
+"""Weights, gradients and optimizer state sharded over the processes: FSDP2.
 
 Each process keeps its part of every weight, and of what belongs to it. A block's weights are put
 together before it computes and let go of after it; its gradients are averaged, as DDP does, and
 each process keeps its part of them. See `torch.distributed.fsdp.fully_shard`; Zhao et al. (2023),
 PyTorch FSDP, arXiv:2304.11277.
 
-What torch needs for it takes two seconds and 50 MiB to import: only where weights are shared out.
+What torch needs for it takes two seconds and 50 MiB to import: only where weights are sharded.
 """
 
 import contextlib
@@ -36,14 +36,14 @@ NEVER_CALLED = (nn.ModuleList, nn.ModuleDict, nn.ParameterList, nn.ParameterDict
 
 
 def shard(objective: nn.Module, place: Place) -> nn.Module:
-    """Share out all parameters of a module, which moves to the device of this process; return it.
+    """Shard all parameters of a module, which moves to the device of this process; return it.
 
     Args:
         objective: on the CPU or on the device, equal in all processes; changed in place.
         place: this process, in a process group.
 
     Raises:
-        UsageError: it has a parameter that is a single number, which cannot be shared out.
+        UsageError: it has a parameter that is a single number, which cannot be sharded.
     """
     for name, part in objective.named_parameters():
         if part.dim() == 0:
@@ -118,7 +118,7 @@ def filled(network: nn.Module, weights: Mapping[str, Tensor]) -> Iterator[nn.Mod
 
     Args:
         network: see there.
-        weights: shared out, by the names of the network's parameters.
+        weights: sharded, by the names of the network's parameters.
     """
     own = dict(network.named_parameters())
     try:
@@ -131,23 +131,23 @@ def filled(network: nn.Module, weights: Mapping[str, Tensor]) -> Iterator[nn.Mod
 
 
 def whole(part: Tensor) -> Tensor:
-    """Return a tensor that is shared out in one piece; another one as it is."""
-    return part.full_tensor().detach() if is_shared_out(part) else part.detach()
+    """Return a tensor that is sharded in one piece; another one as it is."""
+    return part.full_tensor().detach() if is_sharded(part) else part.detach()
 
 
-def is_shared_out(part: Tensor) -> "TypeGuard[DTensor]":
+def is_sharded(part: Tensor) -> "TypeGuard[DTensor]":
     """Tell whether other processes hold some of a tensor."""
     return hasattr(part, "device_mesh")
 
 
 def own_part(part: Tensor) -> Tensor:
     """Return what this process holds of a tensor."""
-    return part.to_local() if is_shared_out(part) else part
+    return part.to_local() if is_sharded(part) else part
 
 
 def like(value: Tensor, target: Tensor) -> Tensor:
-    """Return `value`, whole and the same in all processes, shared out as `target` is."""
-    if not is_shared_out(target) or value.shape != target.shape:
+    """Return `value`, whole and the same in all processes, sharded as `target` is."""
+    if not is_sharded(target) or value.shape != target.shape:
         return value
     from torch.distributed.tensor import distribute_tensor
 
@@ -157,13 +157,13 @@ def like(value: Tensor, target: Tensor) -> Tensor:
 
 @torch.no_grad()
 def put_weights(network: nn.Module, weights: Mapping[str, Tensor]) -> None:
-    """Load whole weights into a network, shared out or not.
+    """Load whole weights into a network, sharded or not.
 
     Raises:
         RuntimeError: they are not those of this network.
     """
     own = network.state_dict()
-    if not any(map(is_shared_out, own.values())):
+    if not any(map(is_sharded, own.values())):
         network.load_state_dict(weights)
         return
     if own.keys() != weights.keys():

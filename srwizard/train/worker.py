@@ -15,7 +15,7 @@ from srwizard.base.child_process import end_with_parent
 from srwizard.base.errors import EXIT_INTERRUPTED
 from srwizard.base.i18n import translate as _
 from srwizard.runs import checkpoint_files, failures
-from srwizard.runs.last_phase import Whereabouts
+from srwizard.runs.last_phase import LastPhase
 from srwizard.runs.records import STOPPING, Records
 from srwizard.settings import run_config
 from srwizard.settings.run_config import RunConfig
@@ -69,7 +69,7 @@ def main(arguments: list[str]) -> int:
     i18n.set_language(i18n.language_from_environment())
     try:
         with joined(run.devices) as place:
-            where = Whereabouts(run_dir, place.rank)
+            where = LastPhase(run_dir, place.rank)
             try:
                 notices = call_the_roll(place, run, run_dir, "train")
                 return _work(run, run_dir, place, stop, where, notices)
@@ -85,7 +85,7 @@ def _work(
     run_dir: Path,
     place: Place,
     stop: StopRequest,
-    where: Whereabouts,
+    where: LastPhase,
     notices: Iterable[str],
 ) -> int:
     contents = run_config.verify_dataset(run)

@@ -110,7 +110,7 @@ def _config(run: Run) -> dict[str, Any]:
         },
         "variables": list(run.variables),
         "static_variables": config.data.static_variables,
-        "attributes": {name: dict(known) for name, known in run.ingredients.attributes.items()},
+        "attributes": {name: dict(known) for name, known in run.preprocessing.attributes.items()},
         "normalization": config.training.normalization,
         "lr_shape": config.data.lr_shape,
         "hr_shape": config.data.hr_shape,
@@ -127,12 +127,12 @@ def _config(run: Run) -> dict[str, Any]:
 
 def _arrays(run: Run) -> dict[str, Any]:
     """Return what is in statistics.npz: see the documentation of the bundle."""
-    found: dict[str, Any] = {"static": run.ingredients.static}
-    for level, statistics in run.ingredients.statistics.items():
+    found: dict[str, Any] = {"static": run.preprocessing.static}
+    for level, statistics in run.preprocessing.statistics.items():
         found[f"{level}_mean"] = statistics.mean
         found[f"{level}_std"] = statistics.std
         found[f"{level}_observed"] = statistics.observed
-        grid = run.ingredients.grids[level]
+        grid = run.preprocessing.grids[level]
         for name, values in (("lat", grid.latitude), ("lon", grid.longitude)):
             if values is not None:
                 found[f"{level}_{name}"] = values

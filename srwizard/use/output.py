@@ -29,7 +29,7 @@ from srwizard.base.i18n import translate as _
 from srwizard.base.os_errors import reason_of
 from srwizard.base.sizes_and_times import bytes_text
 from srwizard.data.fields import FloatField
-from srwizard.data.hdf5_writing import latching_file
+from srwizard.data.hdf5_writing import hdf5_stream
 from srwizard.data.prepare.cf import Moment
 from srwizard.data.prepare.grid import Grid
 from srwizard.use.grids import unwrapped
@@ -246,7 +246,7 @@ class Partial:
                   path=self._target, wanted=bytes_text(wanted), free=bytes_text(free)),
                 _("Make room, or write to another disk."),
             )  # fmt: skip
-        with latching_file(self.path) as stream, h5netcdf.File(stream, "w") as file:
+        with hdf5_stream(self.path) as stream, h5netcdf.File(stream, "w") as file:
             _write_frame(file, description)
         # HDF5 need not lock what this process has locked already.
         with h5py.File(self.path, "r", locking=False) as stored:

@@ -115,7 +115,7 @@ def check_units(run: Run, found: Input) -> None:
     """
     for name in run.variables:
         theirs = found.attributes.get(name, {}).get("units")
-        ours = run.ingredients.attributes.get(name, {}).get("units")
+        ours = run.preprocessing.attributes.get(name, {}).get("units")
         if theirs is not None and ours is not None and not same_units(theirs, ours):
             raise DatasetError(
                 _("{name} is in {found} in {where}, but the run was trained on {expected}",
@@ -138,7 +138,7 @@ def check_values(run: Run, found: Input, values: FloatField, step: int) -> None:
         DatasetError: of a variable, every value is further from the range of the training than
             that is wide.
     """
-    known = run.ingredients.statistics["hr"]
+    known = run.preprocessing.statistics["hr"]
     for name, field, low, high in zip(
         run.variables, values, known.minimum, known.maximum, strict=True
     ):
@@ -214,7 +214,7 @@ def _merged_attributes(run: Run, found: Input) -> dict[str, Attributes]:
     """Return what is known of the variables, of the training or else of the input."""
     check_units(run, found)
     return {
-        name: {**found.attributes.get(name, {}), **run.ingredients.attributes.get(name, {})}
+        name: {**found.attributes.get(name, {}), **run.preprocessing.attributes.get(name, {})}
         for name in run.variables
     }
 

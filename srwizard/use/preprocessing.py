@@ -26,7 +26,7 @@ from srwizard.use.quantities import Attributes, known_attributes
 
 
 @dataclass(frozen=True)
-class Ingredients:
+class Preprocessing:
     """See above.
 
     Args:
@@ -42,7 +42,7 @@ class Ingredients:
     attributes: Mapping[str, Attributes]
 
 
-def read_ingredients(run_dir: Path, run: RunConfig) -> Ingredients:
+def read_preprocessing(run_dir: Path, run: RunConfig) -> Preprocessing:
     """Read them for a run.
 
     Raises:
@@ -60,7 +60,7 @@ def read_ingredients(run_dir: Path, run: RunConfig) -> Ingredients:
     root = Path(run.data.root)
     contents = Contents(root, run.data.layout, {}, find_statics(root))
     hr, lr = ((shape[0], shape[1]) for shape in (run.data.hr_shape, run.data.lr_shape))
-    return Ingredients(
+    return Preprocessing(
         statistics=statistics,
         static=_static_channels(contents, run, lr),
         grids={"hr": grid_of(contents, "hr", hr), "lr": grid_of(contents, "lr", lr)},

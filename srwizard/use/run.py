@@ -24,7 +24,7 @@ from srwizard.train.sampling import draws_samples, members_of, noise_of
 from srwizard.train.setup import amp_dtype
 from srwizard.train.tiling import OVERLAP
 from srwizard.use.grids import difference, refusal
-from srwizard.use.preprocessing import Ingredients, read_ingredients
+from srwizard.use.preprocessing import Preprocessing, read_preprocessing
 from srwizard.use.weights import Checkpoint, Name, load_network
 
 COMPLETED = "completed"
@@ -48,7 +48,7 @@ class Run:
         config: RunConfig,
         network: nn.Module,
         checkpoint: Checkpoint,
-        ingredients: Ingredients,
+        preprocessing: Preprocessing,
         device: torch.device,
         notices: tuple[str, ...] = (),
     ) -> None:
@@ -58,9 +58,9 @@ class Run:
         self.checkpoint = checkpoint
         self.device = device
         self.notices = notices
-        self.ingredients = ingredients
+        self.preprocessing = preprocessing
         self._fills = [NearestFill() for _name in config.data.variables]
-        self._static = torch.from_numpy(ingredients.static).to(device)
+        self._static = torch.from_numpy(preprocessing.static).to(device)
 
     @property
     def variables(self) -> tuple[str, ...]:
@@ -75,12 +75,12 @@ class Run:
     @property
     def lr_grid(self) -> Grid:
         """Shape and, as far as known, coordinates of the low-resolution grid of the training."""
-        return self.ingredients.grids["lr"]
+        return self.preprocessing.grids["lr"]
 
     @property
     def hr_grid(self) -> Grid:
         """Shape and, as far as known, coordinates of the high-resolution grid of the training."""
-        return self.ingredients.grids["hr"]
+        return self.preprocessing.grids["hr"]
 
     @property
     def draws_samples(self) -> bool:
@@ -170,7 +170,7 @@ class Run:
         land = self._without_value(lr, at_home=at_home)
         normalized = self._normalized(lr)
         patch = tile_side(self.config, (lr.shape[1], lr.shape[2]))
-        hr = self.ingredients.statistics["hr"]
+        hr = self.preprocessing.statistics["hr"]
         for member in range(count):
             noise = noise_of(self.config.training.seed, "test", [index], member)
             drawn = self._applied(normalized, noise, patch)
@@ -221,7 +221,7 @@ class Run:
 
     def _normalized(self, lr: FloatField) -> Tensor:
         """Return the network's input `[1, C + S, h, w]`, made as training makes it."""
-        found = self.ingredients.statistics["lr"]
+        found = self.preprocessing.statistics["lr"]
         values = (lr - found.mean) / found.std
         filled = [fill(part) for fill, part in zip(self._fills, values, strict=True)]
         channels = torch.from_numpy(np.stack(filled)).to(self.device)
@@ -256,7 +256,7 @@ class Run:
         has none. Nowhere has it one if LR has none at all.
         """
         if at_home:
-            land = self.ingredients.statistics["hr"].observed == 0
+            land = self.preprocessing.statistics["hr"].observed == 0
         else:
             land = (~np.isfinite(lr)).repeat(self.scale, axis=1).repeat(self.scale, axis=2)
         land = np.array(land)
@@ -296,8 +296,8 @@ def load_run(
               "used.", state=state, name=found.name, epoch=found.epoch,
               epochs=config.training.epochs)
         )  # fmt: skip
-    ingredients = read_ingredients(directory, config)
-    return Run(directory, config, network, found, ingredients, place, tuple(notices))
+    preprocessing = read_preprocessing(directory, config)
+    return Run(directory, config, network, found, preprocessing, place, tuple(notices))
 
 
 def chosen_device(name: str | None) -> torch.device:

@@ -39,7 +39,7 @@ def _inspected(root: Path) -> DatasetSummary:
     return inspect(root)
 
 
-def look_anew() -> None:
+def inspect_again() -> None:
     """Inspect a dataset again when it is asked for next."""
     _inspected.cache_clear()
 

@@ -30,7 +30,7 @@ class Conversation:
     """Whether training is to go on in the background."""
     backwards: bool = False
     """Whether the state was entered by going back: it begins at its last question then."""
-    _beside: "subprocess.Popen[bytes] | None" = None
+    _background: "subprocess.Popen[bytes] | None" = None
     _held: dict[Path, ExitStack] = field(default_factory=dict)
 
     def hold(self, path: Path, what: str) -> None:
@@ -44,32 +44,32 @@ class Conversation:
             stack.enter_context(held(path, what))
             self._held[path] = stack
 
-    def let_go(self, path: Path) -> None:
+    def release(self, path: Path) -> None:
         """Release a lock file, for a process that this one starts."""
         self._held.pop(path, ExitStack()).close()
 
     def end(self) -> None:
         """Release everything that is held."""
-        self.leave_off()
+        self.stop_background()
         for path in reversed(list(self._held)):
-            self.let_go(path)
+            self.release(path)
 
-    def work_beside(self, process: "subprocess.Popen[bytes] | None") -> None:
+    def run_in_background(self, process: "subprocess.Popen[bytes] | None") -> None:
         """Let a process work while questions are asked, in the place of an earlier one."""
-        self.leave_off()
-        self._beside = process
+        self.stop_background()
+        self._background = process
 
-    def leave_off(self) -> None:
+    def stop_background(self) -> None:
         """End the process that works beside the questions, if there is one."""
-        if self._beside is not None:
-            self._beside.kill()
-            self._beside.wait()
-        self._beside = None
+        if self._background is not None:
+            self._background.kill()
+            self._background.wait()
+        self._background = None
 
     @property
-    def works_beside(self) -> bool:
+    def runs_in_background(self) -> bool:
         """Whether a process still works beside the questions."""
-        return self._beside is not None and self._beside.poll() is None
+        return self._background is not None and self._background.poll() is None
 
     def ask(self, question: Question) -> Any:
         """Put a question and remember the answer on disk before returning it."""

@@ -9,8 +9,8 @@ from srwizard.wizard.session import STATES
 
 HEADER = """# The states of the wizard
 
-Drawn by the machine itself from the table in `srwizard/wizard/machine.py` (`make docs`). `is_editing`
-is true while a section is edited from the review.
+Drawn by the machine itself from the table in `srwizard/wizard/machine.py` (`make docs`).
+`is_editing` is true while a section is edited from the review.
 
 ```mermaid
 """

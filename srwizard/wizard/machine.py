@@ -42,7 +42,7 @@ TRANSITIONS: list[dict[str, Any]] = [
     {"trigger": "taken", "source": "frozen", "dest": "review"},
     {"trigger": "next", "source": "frozen", "dest": "dry_run"},
     # On other machines the memory is measured there, as the first step of the training.
-    {"trigger": "elsewhere", "source": "frozen", "dest": "launch"},
+    {"trigger": "other_machines", "source": "frozen", "dest": "launch"},
     {"trigger": "fits", "source": "dry_run", "dest": "launch"},
     {"trigger": "short", "source": "dry_run", "dest": "adjust"},
     {"trigger": "completed", "source": "launch", "dest": "done"},

@@ -72,7 +72,7 @@ def _weights(answers: Answers) -> run_config.RunWeights | None:
     return run_config.RunWeights(path=str(path), sha256=weights_file.sha256(path))
 
 
-def _elsewhere(devices: DevicesAnswers) -> dict[str, Any]:
+def _on_other_machines(devices: DevicesAnswers) -> dict[str, Any]:
     """Return what a run config says of other machines, where training runs there."""
     if devices.launcher == "here":
         return {}
@@ -156,7 +156,7 @@ def resolve(
                 run_config.RunGPU(index=number, uuid=gpus[number].uuid, name=gpus[number].name)
                 for number in answers.devices.gpus
             ],
-            **_elsewhere(answers.devices),
+            **_on_other_machines(answers.devices),
             processes=answers.devices.processes_per_node,
             nodes=answers.devices.nodes,
             backend="nccl" if on_gpus else "gloo",

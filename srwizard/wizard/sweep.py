@@ -112,7 +112,7 @@ def _answered(run: RunConfig, changes: Sequence[Change], target: Path) -> Conver
         parse_answers(document), document, digests=[present] if present else []
     )
     try:
-        without_asking.walk(conversation)
+        without_asking.go_through(conversation)
         if present is not None:
             _require_same(conversation, target, present)
     except UsageError as error:

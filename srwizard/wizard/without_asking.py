@@ -13,7 +13,7 @@ from srwizard.wizard.machine import module_of
 from srwizard.wizard.session import Session
 
 
-class Passing(Session):
+class UnsavedSession(Session):
     """A session that is not kept."""
 
     def save(self) -> None:
@@ -35,17 +35,17 @@ def conversation_of(
         digests: of run configs that count as frozen by it.
         console: what it shows goes there; None: nowhere.
     """
-    session = Passing(id="", created="", answers=answers, digests=list(digests))
+    session = UnsavedSession(id="", created="", answers=answers, digests=list(digests))
     prompts = AnswersFilePrompts(document, console or Console(file=io.StringIO()))
     return Conversation(session, prompts)
 
 
-def walk(conversation: Conversation, *, without: Sequence[str] = ()) -> None:
+def go_through(conversation: Conversation, *, skip: Sequence[str] = ()) -> None:
     """Go through the sections of the answers, so that all are checked and completed.
 
     Raises:
         UsageError, DatasetError, NeedsPersonError: as in the wizard.
     """
     for section in SECTIONS:
-        if section not in without:
+        if section not in skip:
             module_of(section).run(conversation)

@@ -67,14 +67,14 @@ def test_weights_shared_out(
     assert done.returncode == 0, done.stderr
     run = tmp_path / "run"
     assert yaml.safe_load((run / "run.yaml").read_text())["memory"]["shard"] is shared
-    assert ("Weights shared out: yes" in done.stdout) is shared
+    assert ("Sharded weights: yes" in done.stdout) is shared
     if not shared:
         return
     assert (run / "report.html").is_file()
     (last,) = (run / "checkpoints" / "last").iterdir()
     assert (last / ".metadata").is_file()
-    (standing,) = json.loads(srwizard("status", run, "--json").stdout)
-    assert standing["checkpoint"] is True
+    (run_status,) = json.loads(srwizard("status", run, "--json").stdout)
+    assert run_status["checkpoint"] is True
     exported = srwizard("export", run, "--checkpoint", "last", "-o", tmp_path / "bundle")
     assert exported.returncode == 0, exported.stderr
 

@@ -48,7 +48,7 @@ def status(run_dir: Path) -> dict[str, Any]:
     return found
 
 
-def standing(srwizard: Run, *run_dirs: Path) -> list[dict[str, Any]]:
+def run_status(srwizard: Run, *run_dirs: Path) -> list[dict[str, Any]]:
     shown = srwizard("status", "--json", *run_dirs)
     assert shown.returncode == 0, shown.stderr
     found: list[dict[str, Any]] = json.loads(shown.stdout)
@@ -78,7 +78,7 @@ def test_in_the_background(
         env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     ) as following:  # fmt: skip
         wait_for_epochs(long_run, 2)
-        (found,) = standing(srwizard)  # it is known without being named
+        (found,) = run_status(srwizard)  # it is known without being named
         assert found["run_dir"] == str(long_run)
         assert (found["state"], found["alive"], found["pid"]) == ("running", True, pid)
         assert found["epochs"] == LONG
@@ -97,7 +97,7 @@ def test_in_the_background(
     assert not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
     assert "epoch 2/" in log and "stopped on request" in log
     assert end.startswith("stopped")
-    (found,) = standing(srwizard, long_run)
+    (found,) = run_status(srwizard, long_run)
     assert (found["state"], found["alive"]) == ("stopped", False)
     assert found["step"] >= 2 * found["steps_in_epoch"]
     assert 0 < found["progress"] < 1
@@ -114,7 +114,7 @@ def test_killed_without_a_word(srwizard: Run, long_run: Path) -> None:
     shown = srwizard("status", long_run)
     assert "interrupted: its process is gone" in shown.stdout
     assert f"srwizard train {long_run}" in shown.stdout
-    assert standing(srwizard, long_run)[0]["state"] == "interrupted"
+    assert run_status(srwizard, long_run)[0]["state"] == "interrupted"
     assert srwizard("stop", long_run).returncode == 2
     # And it does go on.
     assert srwizard("train", "--detach", long_run).returncode == 0
@@ -137,7 +137,7 @@ def test_from_an_answers_file_into_the_background_and_back(
         psutil.Process(process).wait(PATIENCE_SECONDS)
     assert (run_dir / "report.html").is_file()
     assert "RMSE" in (run_dir / "console.log").read_text()
-    (found,) = standing(srwizard, run_dir)
+    (found,) = run_status(srwizard, run_dir)
     assert (found["state"], found["progress"], found["report"]) == ("completed", 1.0, True)
     assert set(found["test"]["temp"]) == {"rmse", "bicubic_rmse", "skill"}
     # The session comes back to the result.
@@ -178,7 +178,7 @@ def test_a_session_resumed_while_its_training_goes_on(
     screen.wait_for("running · EDSR")
     screen.wait_for("srwizard stop")
     assert screen.wait_for_end() == 0
-    assert standing(srwizard, run_dir)[0]["state"] == "running"
+    assert run_status(srwizard, run_dir)[0]["state"] == "running"
     assert srwizard("stop", run_dir).returncode == 0
 
 
@@ -285,7 +285,7 @@ def test_runs_that_are_no_more_are_forgotten(srwizard: Run, long_run: Path, tmp_
     known.mkdir(parents=True)
     (known / "gone.json").write_text(json.dumps({"run_dir": str(tmp_path / "gone")}))
     (known / "odd.json").write_text("[")
-    found = standing(srwizard)  # that below the directory one stands in
+    found = run_status(srwizard)  # that below the directory one stands in
     assert [run["run_dir"] for run in found] == [str(long_run)]
     assert found[0]["state"] == "frozen"
     assert not list(known.iterdir())

@@ -7,10 +7,10 @@ import pytest
 from srwizard.memory.remedies import Remedy, combined, smaller_batch
 from srwizard.memory.remedy_effects import (
     Expected,
-    Outlook,
+    RemedyEffect,
     batch_that_fits,
+    effects,
     needed,
-    outlooks,
     recommended,
     smallest_combination,
     with_room,
@@ -32,48 +32,48 @@ AMP, CHECKPOINTING = remedy("memory.use_amp"), remedy("memory.gradient_checkpoin
 
 
 def test_predictions_are_scaled_by_what_was_measured() -> None:
-    (found,) = outlooks([AMP], [forecast(500)], forecast(1000), 1200 * MIB, 1000 * MIB)
+    (found,) = effects([AMP], [forecast(500)], forecast(1000), 1200 * MIB, 1000 * MIB)
     assert found.peak_bytes == 600 * MIB
     assert found.share == 0.6
     assert found.fits
 
 
 def test_without_a_measurement_they_stand_as_they_are() -> None:
-    (found,) = outlooks([AMP], [forecast(900)], forecast(1000), None, 1000 * MIB)
+    (found,) = effects([AMP], [forecast(900)], forecast(1000), None, 1000 * MIB)
     assert found.peak_bytes == 900 * MIB
     assert not found.fits
 
 
 def test_the_least_intrusive_that_fits_is_proposed() -> None:
-    found = outlooks(
+    found = effects(
         [AMP, CHECKPOINTING], [forecast(900), forecast(300)], forecast(1000), None, 1000 * MIB
     )
     best = recommended(found)
     assert best is not None
     assert best.remedy is CHECKPOINTING
-    nothing = outlooks([AMP], [forecast(990)], forecast(1000), None, 1000 * MIB)
+    nothing = effects([AMP], [forecast(990)], forecast(1000), None, 1000 * MIB)
     assert recommended(nothing) is None
 
 
 def test_what_saves_nothing_is_said() -> None:
-    found = outlooks(
+    found = effects(
         [AMP, CHECKPOINTING], [forecast(995), forecast(600)], forecast(1000), None, 1000 * MIB
     )
     assert [item.gains for item in found] == [False, True]
 
 
 def test_what_cannot_be_predicted_is_left_open() -> None:
-    (found,) = outlooks([AMP], [None], forecast(1000), None, 1000 * MIB)
+    (found,) = effects([AMP], [None], forecast(1000), None, 1000 * MIB)
     assert (found.peak_bytes, found.share, found.fits, found.gains) == (None, None, False, True)
 
 
 def test_a_gpu_without_free_memory() -> None:
-    (found,) = outlooks([AMP], [forecast(10)], None, None, 0)
+    (found,) = effects([AMP], [forecast(10)], None, None, 0)
     assert not found.fits
 
 
 def test_time_is_compared_with_that_of_the_config_as_it_is() -> None:
-    found = outlooks(
+    found = effects(
         [AMP, CHECKPOINTING], [forecast(1, 5.0), forecast(1)], forecast(2, 10.0), None, 10
     )
     assert [item.time_change for item in found] == [-0.5, None]
@@ -81,7 +81,7 @@ def test_time_is_compared_with_that_of_the_config_as_it_is() -> None:
 
 def test_a_lighter_model_that_is_not_lighter_is_none() -> None:
     lighter = Remedy({"model.params": {}}, "lighter", "", "lighter_model")
-    assert outlooks([lighter], [forecast(1000)], forecast(900), None, 10) == []
+    assert effects([lighter], [forecast(1000)], forecast(900), None, 10) == []
 
 
 @pytest.mark.parametrize(
@@ -106,10 +106,10 @@ def answers(batch_size: int) -> Answers:
     return found
 
 
-def batches(sizes: Sequence[int], peak: dict[int, int], capacity: int) -> list[Outlook]:
+def batches(sizes: Sequence[int], peak: dict[int, int], capacity: int) -> list[RemedyEffect]:
     offered = [smaller_batch(answers(64), size) for size in sizes]
     predicted = [forecast(peak[size]) for size in sizes]
-    return outlooks(offered, predicted, forecast(6500), None, capacity * MIB)
+    return effects(offered, predicted, forecast(6500), None, capacity * MIB)
 
 
 def test_a_batch_that_fits_is_found_below_those_offered() -> None:
@@ -130,7 +130,7 @@ PEAKS = {"use_amp": 1.0, "gradient_checkpointing": 0.8, "h": 0.7, "q": 0.5}
 """Factors of the peak, of 1000 bytes; mixed precision does nothing here."""
 
 
-def look(offered: Sequence[Remedy]) -> list[Outlook]:
+def look(offered: Sequence[Remedy]) -> list[RemedyEffect]:
     """Predict as if each change made the peak smaller by its own factor."""
     predicted = []
     for item in offered:
@@ -139,7 +139,7 @@ def look(offered: Sequence[Remedy]) -> list[Outlook]:
             if part.changes.items() <= item.changes.items():
                 peak *= PEAKS[part.title.rpartition(".")[2]]
         predicted.append(Expected(round(peak)))
-    return outlooks(offered, predicted, Expected(1000), None, look_capacity[0])
+    return effects(offered, predicted, Expected(1000), None, look_capacity[0])
 
 
 look_capacity = [0]
@@ -168,7 +168,7 @@ def test_what_is_not_needed_is_left_out_of_a_combination() -> None:
     patch = remedy("memory.patch_size", 32)
     worth = {"gradient_checkpointing": 50, "h": 300, "patch_size": 300}
 
-    def bring(offered: Sequence[Remedy]) -> list[Outlook]:
+    def bring(offered: Sequence[Remedy]) -> list[RemedyEffect]:
         parts = (CHECKPOINTING, HALF, patch)
         peaks = [
             1000
@@ -179,7 +179,7 @@ def test_what_is_not_needed_is_left_out_of_a_combination() -> None:
             )
             for item in offered
         ]
-        return outlooks(offered, [Expected(p) for p in peaks], Expected(1000), None, 500)
+        return effects(offered, [Expected(p) for p in peaks], Expected(1000), None, 500)
 
     found = smallest_combination(bring([CHECKPOINTING, HALF, patch]), bring)
     assert found is not None
@@ -195,7 +195,7 @@ def test_a_proposal_with_more_room() -> None:
 
 
 def test_as_programs_read_it() -> None:
-    (found,) = outlooks([AMP], [forecast(500, 3.0)], forecast(1000, 2.0), None, 1000 * MIB)
+    (found,) = effects([AMP], [forecast(500, 3.0)], forecast(1000, 2.0), None, 1000 * MIB)
     assert found.as_json() == {
         "key": "use_amp",
         "changes": {"memory.use_amp": True},

@@ -1,4 +1,4 @@
-"""The peak of a run whose weights are shared out: predicted from FSDP2 itself, and measured."""
+"""The peak of a run whose weights are sharded: predicted from FSDP2 itself, and measured."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from tests.train.runs import freeze
 WIDE = {"num_features": 256, "num_blocks": 6}
 
 
-def shared_out(processes: int, *, model: str = "EDSR", **changes: object) -> RunConfig:
+def sharded(processes: int, *, model: str = "EDSR", **changes: object) -> RunConfig:
     """Return a run in which parameters dominate."""
     params = WIDE if model == "EDSR" else SMALL[model]
     run = config(model, params=params, hr_shape=(32, 32), processes=processes, **changes)  # type: ignore[arg-type]
@@ -31,17 +31,17 @@ def after_a_step(prediction: Prediction) -> float:
 @pytest.mark.parametrize("processes", [2, 4])
 def test_each_keeps_its_part(processes: int) -> None:
     """Of weights, gradients and AdamW's two moments."""
-    found = predict(shared_out(processes))
+    found = predict(sharded(processes))
     assert after_a_step(found) == pytest.approx(4 / processes, 0.05)
     assert not dist.is_initialized()
 
 
 def test_an_average_is_shared_out_too() -> None:
-    assert after_a_step(predict(shared_out(2, ema_decay=0.9))) == pytest.approx(5 / 2, 0.05)
+    assert after_a_step(predict(sharded(2, ema_decay=0.9))) == pytest.approx(5 / 2, 0.05)
 
 
 def test_less_than_with_ddp_and_more_traffic() -> None:
-    run = shared_out(2)
+    run = sharded(2)
     ddp = predict(run.model_copy(update={"memory": run.memory.model_copy(update={"shard": False})}))
     found = predict(run)
     assert found.rank_bytes < ddp.rank_bytes
@@ -49,12 +49,12 @@ def test_less_than_with_ddp_and_more_traffic() -> None:
     assert found.step_cost > ddp.step_cost
 
 
-def test_alone_nothing_is_shared_out() -> None:
-    assert after_a_step(predict(shared_out(1))) == pytest.approx(4, 0.05)
+def test_alone_nothing_is_sharded() -> None:
+    assert after_a_step(predict(sharded(1))) == pytest.approx(4, 0.05)
 
 
 def test_a_diffusion_model_and_accumulation() -> None:
-    found = predict(shared_out(2, model="DDPM", accumulation=2))
+    found = predict(sharded(2, model="DDPM", accumulation=2))
     assert found.phases["validation"].tensor_bytes > 0
 
 

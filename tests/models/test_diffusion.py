@@ -41,7 +41,7 @@ CHAINS = [
 
 @pytest.fixture(autouse=True)
 def one_thread() -> Iterator[None]:
-    """Fields this small are shared out more slowly than they are computed."""
+    """Fields this small are sharded more slowly than they are computed."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -381,7 +381,7 @@ def test_a_perfect_network_draws_from_the_posterior(
     assert (drawn.mean(0)[0] - mean).abs().max() < 0.1 * std
     found = drawn.flatten(1).double().T.cov() / 0.3**2
     assert found.diagonal().sqrt().mean().item() == pytest.approx(math.sqrt(0.82), rel=0.03)
-    # Neighbours belong together as they should.
+    # Heartbeats belong together as they should.
     assert (found - covariance(size)).abs().max() < 0.1
 
 

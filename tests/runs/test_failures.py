@@ -13,7 +13,7 @@ from srwizard.base import files, i18n
 from srwizard.runs import failures
 from srwizard.runs.failure_kinds import CATALOGUE, KILLED_BY_KERNEL, UNKNOWN, recognise
 from srwizard.runs.failures import Ended, NonFiniteLossError, collect
-from srwizard.runs.last_phase import Whereabouts
+from srwizard.runs.last_phase import LastPhase
 from srwizard.train import processes
 from tests.datasets import write_dataset
 from tests.train.runs import freeze
@@ -251,8 +251,8 @@ def test_the_rank_that_was_killed_first(
 
 
 def killed_while(tmp_path: Path, phase: str, kills: int | None) -> dict[str, object]:
-    Whereabouts(tmp_path, 0).note("training", 3, 1)
-    Whereabouts(tmp_path, 1).note(phase, 12, 4)
+    LastPhase(tmp_path, 0).note("training", 3, 1)
+    LastPhase(tmp_path, 1).note(phase, 12, 4)
     return collect(tmp_path, Ended(returncode=1, signal=9, rank=1, kills=kills))
 
 

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from srwizard.base.errors import UsageError
-from srwizard.runs.process_identity import boot_id, identity_of, start_of, whereabouts
+from srwizard.runs.process_identity import boot_id, identity_of, locate, start_of
 from srwizard.runs.records import now
-from srwizard.runs.status import standing_of, state_text
+from srwizard.runs.status import state_text, status_of
 from srwizard.runs.stopping import request_stop
 
 
@@ -42,14 +42,14 @@ def test_a_process_is_known_by_more_than_its_number(
     sleeper: "subprocess.Popen[bytes]",
 ) -> None:
     identity = identity_of(sleeper.pid)
-    assert whereabouts(identity) == "here"
-    assert whereabouts(identity | {"process_start": identity["process_start"] - 1}) == "gone"
-    assert whereabouts(identity | {"boot_id": "another"}) == "gone"
-    assert whereabouts(identity | {"host": "elsewhere"}) == "elsewhere"
-    assert whereabouts({"pid": sleeper.pid}) == "unknown"
+    assert locate(identity) == "here"
+    assert locate(identity | {"process_start": identity["process_start"] - 1}) == "gone"
+    assert locate(identity | {"boot_id": "another"}) == "gone"
+    assert locate(identity | {"host": "elsewhere"}) == "elsewhere"
+    assert locate({"pid": sleeper.pid}) == "unknown"
     sleeper.kill()
     sleeper.wait()
-    assert whereabouts(identity) == "gone"
+    assert locate(identity) == "gone"
 
 
 def test_who_has_ended_but_is_not_waited_for_is_gone(
@@ -58,7 +58,7 @@ def test_who_has_ended_but_is_not_waited_for_is_gone(
     identity = identity_of(sleeper.pid)
     sleeper.kill()
     os.waitid(os.P_PID, sleeper.pid, os.WEXITED | os.WNOWAIT)
-    assert whereabouts(identity) == "gone"
+    assert locate(identity) == "gone"
 
 
 @pytest.mark.parametrize(
@@ -72,14 +72,14 @@ def test_a_recycled_number_or_another_machine_is_never_stopped(
         request_stop(run_dir)
     assert refused.value.exit_code == 2
     assert sleeper.poll() is None
-    standing = standing_of(run_dir)
-    assert standing is not None
+    run_status = status_of(run_dir)
+    assert run_status is not None
     if "host" in difference:
         assert "elsewhere" in refused.value.message
-        assert (standing["state"], standing["alive"]) == ("running", None)
+        assert (run_status["state"], run_status["alive"]) == ("running", None)
     else:
         assert "its process is gone" in refused.value.message
-        assert standing["state"] == "interrupted"
+        assert run_status["state"] == "interrupted"
 
 
 def test_another_users_process_is_never_stopped(
@@ -129,16 +129,16 @@ def test_another_machine_that_has_gone_silent(run_dir: Path) -> None:
     elsewhere = identity_of(os.getpid()) | {"host": "elsewhere"}
     for time, silent in (("2020-01-01T00:00:00+00:00", True), (now(), False), ("odd", False)):
         say(run_dir, **elsewhere, time=time)
-        standing = standing_of(run_dir)
-        assert standing is not None
-        assert ("no sign of life for" in state_text(standing)) == silent
+        run_status = status_of(run_dir)
+        assert run_status is not None
+        assert ("no sign of life for" in state_text(run_status)) == silent
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{", '{"state": 3}', '{"state": "running"}'])
 def test_a_status_that_says_nothing_of_use(run_dir: Path, content: str) -> None:
     (run_dir / "status.json").write_text(content)
-    standing = standing_of(run_dir)
-    assert standing is not None
-    assert standing["state"] in ("frozen", "interrupted")
+    run_status = status_of(run_dir)
+    assert run_status is not None
+    assert run_status["state"] in ("frozen", "interrupted")
     with pytest.raises(UsageError, match="nothing is running"):
         request_stop(run_dir)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from srwizard.base.errors import UsageError
-from srwizard.runs.status import advice, standing_of, state_text
+from srwizard.runs.status import advice, state_text, status_of
 from srwizard.runs.stopping import request_stop
 from srwizard.slurm import following
 
@@ -83,15 +83,15 @@ class StandIn:
         return path.read_text().splitlines() if path.exists() else []
 
 
-def standing(run_dir: Path) -> dict[str, Any]:
-    found = standing_of(run_dir)
+def run_status(run_dir: Path) -> dict[str, Any]:
+    found = status_of(run_dir)
     assert found is not None
     return found
 
 
 def test_waiting(slurm: StandIn, run_dir: Path) -> None:
     slurm.queue("PENDING", reason="Priority")
-    found = standing(run_dir)
+    found = run_status(run_dir)
     assert (found["state"], found["alive"]) == ("queued", False)
     assert found["job"]["reason"] == "Priority"
     text = state_text(found)
@@ -99,19 +99,19 @@ def test_waiting(slurm: StandIn, run_dir: Path) -> None:
     # Also one that was cut off and waits for its next turn.
     for state in ("stopped", "running"):
         said(run_dir, state)
-        assert standing(run_dir)["state"] == "queued"
+        assert run_status(run_dir)["state"] == "queued"
 
 
 def test_alive_on_another_machine(slurm: StandIn, run_dir: Path) -> None:
     slurm.queue("RUNNING", nodes="n[1-2]")
-    found = standing(run_dir)  # it has not begun to train yet
+    found = run_status(run_dir)  # it has not begun to train yet
     assert (found["state"], found["alive"], found["phase"]) == ("running", True, "set-up")
     said(run_dir, "running", phase="training", epoch=3, epochs=9)
-    found = standing(run_dir)
+    found = run_status(run_dir)
     assert (found["state"], found["alive"], found["phase"]) == ("running", True, "training")
     assert "Slurm job 7 on n[1-2]" in state_text(found)
     said(run_dir, "completed")
-    assert standing(run_dir)["state"] == "completed"
+    assert run_status(run_dir)["state"] == "completed"
 
 
 def test_what_it_said_before_the_job_came_is_not_taken_for_the_job_s(
@@ -119,21 +119,21 @@ def test_what_it_said_before_the_job_came_is_not_taken_for_the_job_s(
 ) -> None:
     slurm.queue("RUNNING", nodes="n1")
     said(run_dir, "failed", time=ago(3600), failure={"kind": "killed", "error": "of old"})
-    assert standing(run_dir)["state"] == "running"
+    assert run_status(run_dir)["state"] == "running"
 
 
 @pytest.mark.parametrize("state", ["TIMEOUT", "OUT_OF_MEMORY", "NODE_FAIL", "CANCELLED"])
 def test_ended_while_it_trained(slurm: StandIn, run_dir: Path, state: str) -> None:
     said(run_dir, "running", phase="training")
     slurm.says("sacct", f"{state} by 1000|0:9" if state == "CANCELLED" else f"{state}|0:9")
-    found = standing(run_dir)
+    found = run_status(run_dir)
     assert (found["state"], found["alive"]) == ("interrupted", False)
     assert state in state_text(found)
     assert any("srwizard submit" in line for line in advice(found))
     # Slurm forgets it; the run directory does not.
     slurm.says("sacct", "", code=1)
     calls = len(slurm.calls())
-    assert standing(run_dir)["job"]["state"] == state
+    assert run_status(run_dir)["job"]["state"] == state
     assert len(slurm.calls()) == calls
 
 
@@ -141,32 +141,32 @@ def test_without_accounts_slurm_s_memory_must_do(slurm: StandIn, run_dir: Path) 
     said(run_dir, "running", phase="training")
     slurm.says("sacct", "Slurm accounting storage is disabled", code=1)
     slurm.says("scontrol", "JobId=7 JobName=x JobState=TIMEOUT Reason=TimeLimit ExitCode=0:15")
-    assert "TIMEOUT: its time limit was reached" in state_text(standing(run_dir))
+    assert "TIMEOUT: its time limit was reached" in state_text(run_status(run_dir))
 
 
 def test_ended_before_it_could_say_anything(slurm: StandIn, run_dir: Path) -> None:
     slurm.says("sacct", "FAILED|4:0")
-    found = standing(run_dir)
+    found = run_status(run_dir)
     assert (found["state"], found["failure"]["kind"]) == ("failed", "does_not_fit")
     assert any("slurm-7.log" in line for line in advice(found))
 
 
 def test_ended_by_a_node_before_it_could_say_anything(slurm: StandIn, run_dir: Path) -> None:
     slurm.says("sacct", "NODE_FAIL|1:0")
-    found = standing(run_dir)
+    found = run_status(run_dir)
     assert (found["state"], found["failure"]["kind"]) == ("failed", "job_ended")
     assert "NODE_FAIL: a node failed" in found["failure"]["error"]
 
 
 def test_cancelled_while_it_waited(slurm: StandIn, run_dir: Path) -> None:
     slurm.says("sacct", "CANCELLED by 1000|0:0")
-    assert standing(run_dir)["state"] == "frozen"
+    assert run_status(run_dir)["state"] == "frozen"
 
 
 def test_a_number_that_another_job_has_by_now(slurm: StandIn, run_dir: Path) -> None:
     slurm.queue("RUNNING", nodes="n1", name="somebody-elses")
     said(run_dir, "running", phase="training")
-    found = standing(run_dir)
+    found = run_status(run_dir)
     assert found["state"] == "interrupted"
     with pytest.raises(UsageError, match="nothing is running"):
         request_stop(run_dir)
@@ -186,16 +186,16 @@ def test_where_slurm_cannot_be_asked(
     run_dir: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path / "nothing"))
-    assert standing(run_dir)["state"] == "frozen"
+    assert run_status(run_dir)["state"] == "frozen"
     said(run_dir, "running", phase="training")
-    found = standing(run_dir)
+    found = run_status(run_dir)
     assert (found["state"], found["alive"]) == ("running", None)
     said(run_dir, "stopped")
-    assert standing(run_dir)["state"] == "stopped"
+    assert run_status(run_dir)["state"] == "stopped"
 
 
 @pytest.mark.parametrize("content", ["", "[1]", "{}", '{"job": 7, "uid": "x"}'])
 def test_a_damaged_record_is_none(slurm: StandIn, run_dir: Path, content: str) -> None:
     (run_dir / "job.json").write_text(content)
-    found = standing(run_dir)
+    found = run_status(run_dir)
     assert (found["state"], found["job"]) == ("frozen", None)

@@ -80,7 +80,7 @@ def submitted(srwizard: Run, run_dir: Path, **changes: Any) -> str:
     return job
 
 
-def standing(srwizard: Run, run_dir: Path) -> dict[str, Any]:
+def run_status(srwizard: Run, run_dir: Path) -> dict[str, Any]:
     shown = srwizard("status", "--json", run_dir)
     assert shown.returncode == 0, shown.stderr
     found: dict[str, Any] = json.loads(shown.stdout)[0]
@@ -134,7 +134,7 @@ def test_a_job_trains_to_the_end(
                    "Comment=two words", "Requeue=1"):  # fmt: skip
         assert wanted in told
     assert wait_for_end(slurm, job, run_dir) == "COMPLETED", log_of(run_dir)
-    found = standing(srwizard, run_dir)
+    found = run_status(srwizard, run_dir)
     assert (found["state"], found["report"]) == ("completed", True)
     assert (found["job"]["id"], found["job"]["exit_code"]) == (job, 0)
     assert [event["epoch"] for event in epochs(run_dir)] == [1, 2]
@@ -156,7 +156,7 @@ def test_what_does_not_fit_ends_the_job_at_once(
     freeze(root, run_dir, batch_size=16, params={"num_features": 16}, slurm=RunSlurm(memory="700M"))
     job = submitted(srwizard, run_dir)
     assert wait_for_end(slurm, job, run_dir) == "FAILED"
-    found = standing(srwizard, run_dir)
+    found = run_status(srwizard, run_dir)
     assert found["job"]["exit_code"] == 4, log_of(run_dir)
     assert (found["state"], found["failure"]["kind"]) == ("failed", "does_not_fit")
     assert "What can be changed" in log_of(run_dir)
@@ -184,7 +184,7 @@ def test_cut_off_twice_it_ends_with_the_same_weights(
         wait_for(lambda done=done: len(epochs(run_dir)) > done, run_dir)
         slurm.call("scancel", "--signal=USR1", job)
         wait_for(lambda: state_in_slurm(slurm, job) == "PENDING", run_dir)
-        assert standing(srwizard, run_dir)["state"] == "queued"
+        assert run_status(srwizard, run_dir)["state"] == "queued"
         begin_now(slurm, job)
     for name in jobs:
         assert wait_for_end(slurm, jobs[name], tmp_path / name) == "COMPLETED", log_of(run_dir)
@@ -202,7 +202,7 @@ def test_the_time_limit_and_stop(
     take_as_measured(freeze(dataset, run_dir, epochs=LONG), run_dir)
     job = submitted(srwizard, run_dir)
     wait_for(lambda: len(epochs(run_dir)) > 0, run_dir)
-    found = standing(srwizard, run_dir)
+    found = run_status(srwizard, run_dir)
     assert (found["state"], found["alive"]) == ("running", True)
     assert found["job"]["nodes"] in cluster.NODES
     twice = srwizard("submit", run_dir)
@@ -213,7 +213,7 @@ def test_the_time_limit_and_stop(
     minutes = int(seconds_of(told if ":" in told else f"0:{told}") or 0) // 60
     slurm.call("scontrol", "update", f"JobId={job}", f"TimeLimit={minutes + 2}")
     wait_for(lambda: state_in_slurm(slurm, job) == "PENDING", run_dir)
-    found = standing(srwizard, run_dir)
+    found = run_status(srwizard, run_dir)
     assert (found["state"], found["job"]["id"], found["checkpoint"]) == ("queued", job, True)
     assert "waiting in the queue" in srwizard("status", run_dir).stdout
     # Stopped while it waits ...
@@ -222,7 +222,7 @@ def test_the_time_limit_and_stop(
     assert "taken out of the queue" in stopped.stdout
     assert f"srwizard submit {run_dir}" in stopped.stdout
     assert state_in_slurm(slurm, job) == "CANCELLED"
-    assert standing(srwizard, run_dir)["state"] == "stopped"
+    assert run_status(srwizard, run_dir)["state"] == "stopped"
     # ... and while it runs: it does not come back.
     before = len(epochs(run_dir))
     job = submitted(srwizard, run_dir)
@@ -232,7 +232,7 @@ def test_the_time_limit_and_stop(
     assert "last.pt" in stopped.stdout
     assert wait_for_end(slurm, job, run_dir) == "FAILED"  # 130, as a shell says it
     assert "not queued again" in log_of(run_dir)
-    assert standing(srwizard, run_dir)["state"] == "stopped"
+    assert run_status(srwizard, run_dir)["state"] == "stopped"
     nothing = srwizard("stop", run_dir)
     assert nothing.returncode == 2
     assert "nothing is running" in nothing.stderr
@@ -249,7 +249,7 @@ def test_stopped_before_its_turn(
     job = json.loads((run_dir / "job.json").read_text())["job"]
     assert f"Slurm job {job}" in begun.stdout
     assert "TimeLimit=01:30:00" in slurm.call("scontrol", "-o", "show", "job", job)
-    found = standing(srwizard, run_dir)
+    found = run_status(srwizard, run_dir)
     assert (found["state"], found["job"]["reason"]) == ("queued", "PartitionDown")
     assert "PartitionDown" in srwizard("status", run_dir).stdout
     waiting = srwizard("logs", run_dir)
@@ -257,7 +257,7 @@ def test_stopped_before_its_turn(
     assert "waiting in the queue" in waiting.stderr
     assert srwizard("stop", run_dir).returncode == 0
     assert state_in_slurm(slurm, job) == "CANCELLED"
-    assert standing(srwizard, run_dir)["state"] == "frozen"
+    assert run_status(srwizard, run_dir)["state"] == "frozen"
 
 
 def test_what_cannot_be_submitted(
@@ -316,7 +316,7 @@ def test_a_sweep_over_seeds_and_its_table(
     assert ids == [f"{array}_{place}" for place in range(3)]
     for job in ids:
         assert wait_for_end(slurm, job, run_dir / "sweep") == "COMPLETED", log_of(run_dir / "sweep")
-    assert [standing(srwizard, path)["state"] for path in run_dirs] == ["completed"] * 3
+    assert [run_status(srwizard, path)["state"] for path in run_dirs] == ["completed"] * 3
     page = tmp_path / "table.html"
     compared = srwizard("compare", run_dir / "sweep", "--html", page, "--json")
     assert compared.returncode == 0, compared.stderr
@@ -339,4 +339,4 @@ def test_a_job_on_two_nodes(srwizard: Run, slurm: Cluster, dataset: Path, tmp_pa
     assert "Another machine leads" in log_of(run_dir)
     # Eight samples in global batches of two by two: the world has two ranks.
     assert epochs(run_dir)[-1]["step"] == 2
-    assert standing(srwizard, run_dir)["state"] == "completed"
+    assert run_status(srwizard, run_dir)["state"] == "completed"

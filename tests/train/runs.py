@@ -71,7 +71,7 @@ def freeze(
         slurm: what a job is to ask for.
         patch_size: side of the HR windows.
         use_amp: whether to compute in bfloat16.
-        shard: whether weights are shared out to the processes.
+        shard: whether weights are sharded over the processes.
         gradient_checkpointing: whether blocks are computed again on the way back.
         model: name of a card.
         params: of the network, where they differ from those of `SMALL_NETWORKS`.

@@ -1,4 +1,4 @@
-"""Weights shared out to the processes: the same training in less memory, its checkpoint anyone's.
+"""Sharded weights to the processes: the same training in less memory, its checkpoint anyone's.
 
 `alike` trains the same runs with DDP and with FSDP in the same two real processes.
 """
@@ -128,7 +128,7 @@ def test_less_memory_in_every_rank(alike: Path) -> None:
 
 @pytest.mark.slow
 def test_the_checkpoint_is_anyones(alike: Path, root: Path, tmp_path: Path) -> None:
-    """Of two processes it goes on in one without sharing out, as the one of DDP does."""
+    """Of two processes it goes on in one without sharding, as the one of DDP does."""
     ends = {}
     for kind in ("ddp", "fsdp"):
         run_dir = tmp_path / kind
@@ -151,7 +151,7 @@ def test_the_checkpoint_is_anyones(alike: Path, root: Path, tmp_path: Path) -> N
 
 @pytest.mark.slow
 def test_goes_on_shared_out_to_more(alike: Path, root: Path, tmp_path: Path) -> None:
-    """From a directory of two processes, and from a file of DDP: both in three, shared out."""
+    """From a directory of two processes, and from a file of DDP: both in three, sharded."""
     settings = EVERYTHING | {"epochs": 3}
     made = []
     for kind in ("ddp", "fsdp"):
@@ -162,7 +162,7 @@ def test_goes_on_shared_out_to_more(alike: Path, root: Path, tmp_path: Path) -> 
     for run_dir in made:
         assert [event["epoch"] for event in epochs(run_dir)] == [3]
         assert "from 2 processes, now there are 3" in per_rank(run_dir)[0]["notices"][-1]
-        assert checkpoint_files.shared_out(run_dir) is not None
+        assert checkpoint_files.sharded(run_dir) is not None
         assert not checkpoint_files.single(run_dir, LAST).exists()
     losses = [epochs(run_dir)[-1]["train_loss"] for run_dir in made]
     assert losses[0] == pytest.approx(losses[1], 1e-5)
@@ -210,7 +210,7 @@ def test_killed_at_any_time_and_resumed(root: Path, tmp_path: Path) -> None:
         for worker in workers_of(process):
             worker.send_signal(signal.SIGKILL)
         assert process.wait(120) == 5, output(run_dir)
-    kept = checkpoint_files.shared_out(run_dir)
+    kept = checkpoint_files.sharded(run_dir)
     assert kept is not None
     # What a kill in the midst of writing leaves, whenever it comes.
     checkpoint_files.next_directory(run_dir).mkdir()
@@ -222,7 +222,7 @@ def test_killed_at_any_time_and_resumed(root: Path, tmp_path: Path) -> None:
     assert f"Going on from checkpoints/last/{kept.name}, at epoch" in output(run_dir)
     assert [event["epoch"] for event in epochs(run_dir)] == list(range(1, len(epochs(run_dir)) + 1))
     (left,) = checkpoint_files.numbered(run_dir)
-    assert left == checkpoint_files.shared_out(run_dir)
+    assert left == checkpoint_files.sharded(run_dir)
     state = checkpoint.load(run_dir, LAST, run_config.load(run_dir))
     assert state is not None
     assert state["progress"]["steps"] > 0

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from srwizard.data.fields import FloatField
-from srwizard.data.hdf5_writing import latching_file
+from srwizard.data.hdf5_writing import hdf5_stream
 from srwizard.data.layout import LEVELS, Layout
 from srwizard.data.prepare.cf import Moment
 from srwizard.data.prepare.grid import Grid
@@ -100,7 +100,7 @@ def npy_split(root: Path, content: Content, steps: SplitSteps) -> Iterator[Write
 def h5_split(root: Path, content: Content, steps: SplitSteps) -> Iterator[WriteField]:
     """Write one HDF5 file: `{hr,lr}/<variable>` `[N, H, W]`, one step per chunk; lon, lat; time."""
     with (
-        latching_file(root / f"{steps.split}.h5") as stream,
+        hdf5_stream(root / f"{steps.split}.h5") as stream,
         h5py.File(stream, "w") as file,
     ):
         times, time_attributes = _encoded_times(content, steps)
@@ -130,7 +130,7 @@ def h5_split(root: Path, content: Content, steps: SplitSteps) -> Iterator[WriteF
 def nc_split(root: Path, content: Content, steps: SplitSteps) -> Iterator[WriteField]:
     """Write one NetCDF-4 file by CF, with groups hr and lr and the time they share."""
     with (
-        latching_file(root / f"{steps.split}.nc") as stream,
+        hdf5_stream(root / f"{steps.split}.nc") as stream,
         h5netcdf.File(stream, "w") as file,
     ):
         file.attrs["Conventions"] = "CF-1.11"
