@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from srwizard.base import files
-from srwizard.data.fields import Field, FloatField
+from srwizard.data.fields import FloatField
 from srwizard.data.inspect import spread
 from srwizard.data.layout import LEVELS, Contents
 
@@ -82,37 +82,47 @@ def statistics(
 
     channels: dict[str, list[tuple[npt.NDArray[np.float64], ...]]] = {"hr": [], "lr": []}
     for level, found in fields:
-        channels[level].append(_channel(found, method, steps, step_read))
-    return {
-        level: Statistics(*(np.stack(part).astype(np.float32) for part in zip(*found, strict=True)))
-        for level, found in channels.items()
-    }
+        moments = PointMoments(found.shape)
+        for index in spread(len(found.steps), steps or len(found.steps)):
+            moments.add(found.read(index))
+            step_read()
+        channels[level].append(moments.channel(method))
+    return {level: stacked(found) for level, found in channels.items()}
 
 
-def _channel(
-    found: Field, method: Method, steps: int | None, step_read: Callable[[], None]
-) -> tuple[npt.NDArray[np.float64], ...]:
-    """Return mean and std (`[H, W]` or `[1, 1]`), the range (scalars) and `observed` `[H, W]`."""
-    count = np.zeros(found.shape, dtype=np.int64)
-    mean = np.zeros(found.shape)
-    squares = np.zeros(found.shape)
-    lowest, highest = np.inf, -np.inf
-    for index in spread(len(found.steps), steps or len(found.steps)):
-        values = found.read(index).astype(np.float64)
+def stacked(channels: Sequence[tuple[npt.NDArray[np.float64], ...]]) -> Statistics:
+    """Return the statistics of several channels, from `PointMoments.channel` of each."""
+    return Statistics(*(np.stack(part).astype(np.float32) for part in zip(*channels, strict=True)))
+
+
+class PointMoments:
+    """Mean, spread and range of a field, taken while its steps go by."""
+
+    def __init__(self, shape: tuple[int, int]) -> None:
+        self.count = np.zeros(shape, dtype=np.int64)
+        self.mean = np.zeros(shape)
+        self.squares = np.zeros(shape)
+        self.lowest, self.highest = np.inf, -np.inf
+
+    def add(self, step: FloatField) -> None:
+        """Take in one step `[H, W]`, NaN where there is no value."""
+        values = step.astype(np.float64)
         valid = np.isfinite(values)
-        count += valid
-        delta = np.where(valid, values - mean, 0.0)
-        mean += delta / np.maximum(count, 1)
-        squares += delta * np.where(valid, values - mean, 0.0)
+        self.count += valid
+        delta = np.where(valid, values - self.mean, 0.0)
+        self.mean += delta / np.maximum(self.count, 1)
+        self.squares += delta * np.where(valid, values - self.mean, 0.0)
         if valid.any():
-            lowest = min(lowest, float(values[valid].min()))
-            highest = max(highest, float(values[valid].max()))
-        step_read()
-    overall_mean, overall_std = _merge(count, mean, squares)
-    rest = np.array(lowest), np.array(highest), (count > 0).astype(np.float64)
-    if method == "GN":
-        return np.full((1, 1), overall_mean), np.full((1, 1), overall_std), *rest
-    return *_per_point(count, mean, squares, overall_mean, overall_std), *rest
+            self.lowest = min(self.lowest, float(values[valid].min()))
+            self.highest = max(self.highest, float(values[valid].max()))
+
+    def channel(self, method: Method) -> tuple[npt.NDArray[np.float64], ...]:
+        """Return mean and std (`[H, W]` or `[1, 1]`), the range (scalars) and `observed`."""
+        overall_mean, overall_std = _merge(self.count, self.mean, self.squares)
+        rest = np.array(self.lowest), np.array(self.highest), (self.count > 0).astype(np.float64)
+        if method == "GN":
+            return np.full((1, 1), overall_mean), np.full((1, 1), overall_std), *rest
+        return *_per_point(self.count, self.mean, self.squares, overall_mean, overall_std), *rest
 
 
 def _merge(

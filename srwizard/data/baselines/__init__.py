@@ -1,0 +1,1 @@
+"""The simple methods that a network has to beat: bicubic, climatology, a linear filter."""

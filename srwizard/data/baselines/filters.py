@@ -1,0 +1,77 @@
+"""Enlarging a field by one small filter for each place in the coarse cell.
+
+HR = shuffle(K * LR): each of the scale x scale points of a coarse cell is a weighted sum of the
+LR neighbourhood, with weights of its own. Bicubic interpolation is such a filter, and so is the
+least-squares one. At the borders the outermost LR value is repeated.
+"""
+
+import functools
+
+import numpy as np
+import numpy.typing as npt
+
+WIDTH = 7
+"""Side of the neighbourhood, in LR points; odd."""
+REACH = WIDTH // 2
+TAPS = WIDTH * WIDTH
+CENTRE = TAPS // 2
+CUBIC = -0.75
+"""The coefficient of Keys (1981, equation 4) that PyTorch's bicubic interpolation has."""
+BLOCK_VALUES = 2**18
+"""So many values of neighbourhoods are made at a time: they stay in the cache."""
+
+Field = npt.NDArray[np.float32]
+Kernel = npt.NDArray[np.float32]
+"""`[scale², TAPS]`: the weights of each place in the coarse cell, row by row."""
+
+
+@functools.cache
+def bicubic_kernel(scale: int) -> Kernel:
+    """Return the filter of `torch.nn.functional.interpolate(mode="bicubic")`, as `[scale², TAPS]`."""
+    along = np.zeros((scale, WIDTH))
+    for place in range(scale):
+        position = (place + 0.5) / scale - 0.5
+        first = int(np.floor(position))
+        for offset in range(-1, 3):
+            distance = abs(position - first - offset)
+            along[place, REACH + first + offset] += _cubic(distance)
+    kernel = np.einsum("ac,bd->abcd", along, along).reshape(scale**2, TAPS)
+    return kernel.astype(np.float32)
+
+
+def _cubic(distance: float) -> float:
+    """Return the weight of a point in cubic convolution (Keys 1981, equation 4)."""
+    if distance <= 1:
+        return (CUBIC + 2) * distance**3 - (CUBIC + 3) * distance**2 + 1
+    return CUBIC * (distance**3 - 5 * distance**2 + 8 * distance - 4)
+
+
+def neighbourhoods(field: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
+    """Return the neighbourhood of every point of `field` `[h, w]`, as a view `[h, w, WIDTH, WIDTH]`."""
+    padded = np.pad(field, REACH, mode="edge")
+    return np.lib.stride_tricks.sliding_window_view(padded, (WIDTH, WIDTH))
+
+
+def enlarge(kernel: Kernel, field: Field) -> Field:
+    """Apply `kernel` `[scale², TAPS]` to `field` `[h, w]` without gaps: `[h scale, w scale]`.
+
+    The weights of a place add up to 1: a constant is taken off before, so that rounding is that of
+    the variations and not of, say, 290 K.
+    """
+    return enlarge_padded(kernel, np.pad(field, REACH, mode="edge"))
+
+
+def enlarge_padded(kernel: Kernel, padded: Field) -> Field:
+    """Apply `kernel` to a field with `REACH` further points on each side: a window of a larger one."""
+    height, width = padded.shape[0] - 2 * REACH, padded.shape[1] - 2 * REACH
+    scale = int(np.sqrt(len(kernel)))
+    constant = padded.mean(dtype=np.float64).astype(np.float32)
+    views = np.lib.stride_tricks.sliding_window_view(padded - constant, (WIDTH, WIDTH))
+    result = np.empty((height, scale, width, scale), dtype=np.float32)
+    rows = max(1, BLOCK_VALUES // (width * TAPS))
+    for top in range(0, height, rows):
+        block = views[top : top + rows].reshape(-1, TAPS)
+        fine = (block @ kernel.T).reshape(-1, width, scale, scale)
+        result[top : top + rows] = fine.transpose(0, 2, 1, 3)
+    result += constant
+    return result.reshape(height * scale, width * scale)

@@ -1,0 +1,78 @@
+"""One simple method for one variable: what it makes of a low-resolution field.
+
+All of them are K * (LR - a mean of LR) + a mean of HR, with K a filter of `filters` and the means
+those of the training split, point by point: bicubic interpolation (a = 0), climatology (a = 1,
+K bicubic: the spatial step of BCSD, Wood et al. 2004, or "delta method"), a linear filter (a = 0),
+and that filter on the anomalies (a = 1). With 0 < a < 1 only part of the climatology is trusted,
+which serves where a record is short or drifts.
+"""
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+
+from srwizard.data.baselines.filters import REACH, Field, Kernel, enlarge_padded
+from srwizard.data.gaps import NearestFill
+
+Method = Literal["bicubic", "climatology", "linear", "climatology+linear"]
+METHODS: tuple[Method, ...] = get_args(Method)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which method, and how much of the climatology it takes: from 0 to 1, 0 if it takes none."""
+
+    method: Method
+    weight: float
+
+    @property
+    def filter(self) -> Literal["bicubic", "linear"]:
+        """Which filter enlarges."""
+        return "linear" if "linear" in self.method else "bicubic"
+
+
+STANDARD = tuple(Choice(method, float("climatology" in method)) for method in METHODS)
+"""The four methods as they are known, with the whole of the climatology or none."""
+
+
+class Baseline:
+    """A method made ready for one variable.
+
+    Args:
+        choice: which method.
+        kernel: `[scale², TAPS]`, its filter.
+        lr_mean: `[h, w]` in physical units, no gaps: the climatology of LR.
+        hr_mean: `[H, W]` in physical units: the climatology of HR; where HR is never observed,
+            the filtered one of LR.
+    """
+
+    def __init__(self, choice: Choice, kernel: Kernel, lr_mean: Field, hr_mean: Field) -> None:
+        self.choice = choice
+        self.kernel = kernel
+        self.scale = hr_mean.shape[0] // lr_mean.shape[0]
+        self._lr_part = np.float32(choice.weight) * lr_mean
+        self._hr_part = np.float32(choice.weight) * hr_mean
+        self._fill = NearestFill()
+
+    def __call__(self, lr: Field, rows: slice = slice(None), columns: slice = slice(None)) -> Field:
+        """Return what the method makes of a field.
+
+        Args:
+            lr: `[h, w]` in physical units, NaN where there is no value: the whole field.
+            rows, columns: the LR window that is wanted.
+
+        Returns:
+            `[H, W]` of the window, float32, in physical units, without gaps. A window has the
+            same values as the whole field has there.
+        """
+        anomaly = self._fill(lr - self._lr_part)
+        padded = np.pad(anomaly, REACH, mode="edge")
+        top, bottom, _step = rows.indices(lr.shape[0])
+        left, right, _step = columns.indices(lr.shape[1])
+        window = padded[top : bottom + 2 * REACH, left : right + 2 * REACH]
+        result = enlarge_padded(self.kernel, window)
+        if self.choice.weight:
+            s = self.scale
+            result += self._hr_part[top * s : bottom * s, left * s : right * s]
+        return result

@@ -1,0 +1,130 @@
+"""The least-squares filter of a variable, from sums that are taken while its record goes by.
+
+For each place in the coarse cell the filter is that which, in the mean over the training split,
+comes nearest to HR. What it learns is the difference to bicubic interpolation, from the
+differences of the neighbours to the centre: its weights add up to 1, so that a field that is
+warmer by a constant is enlarged to one that is warmer by it, and where little is known it stays
+near bicubic interpolation (ridge regression towards it).
+
+The sums let the climatology be taken off afterwards, in any share, so that one pass is enough.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from srwizard.data.baselines.filters import (
+    CENTRE,
+    TAPS,
+    Field,
+    Kernel,
+    bicubic_kernel,
+    neighbourhoods,
+)
+
+RIDGE = 5e-4
+"""Of the mean square of a neighbour's difference to the centre, added to each."""
+MOST_CELLS = 40_000
+"""Coarse cells that are looked at in each step: a filter has 48 weights, and needs no more."""
+OTHERS = np.delete(np.arange(TAPS), CENTRE)
+
+Float64 = npt.NDArray[np.float64]
+
+
+@dataclass
+class Moments:
+    """Sums over the steps gone by, for `m` coarse cells.
+
+    `cells` `[m]` are their flat indices; `count` `[m]` in how many steps each was used; `x`
+    `[m, 48]` and `y` `[m, scale²]` the sums of the neighbours' differences and of what bicubic
+    interpolation misses; `xx` `[48, 48]` and `xy` `[48, scale²]` the sums of their products.
+    """
+
+    scale: int
+    cells: npt.NDArray[np.intp]
+    count: Float64
+    x: Float64
+    y: Float64
+    xx: Float64
+    xy: Float64
+
+    @classmethod
+    def of(cls, shape: tuple[int, int], scale: int) -> "Moments":
+        """Return empty sums for LR fields of `shape` `[h, w]`; large ones have some cells drawn."""
+        size = shape[0] * shape[1]
+        cells = np.arange(size)
+        if size > MOST_CELLS:
+            cells = np.sort(np.random.default_rng(0).choice(size, MOST_CELLS, replace=False))
+        inputs, outputs, m = len(OTHERS), scale**2, len(cells)
+        return cls(
+            scale,
+            cells,
+            np.zeros(m),
+            np.zeros((m, inputs)),
+            np.zeros((m, outputs)),
+            np.zeros((inputs, inputs)),
+            np.zeros((inputs, outputs)),
+        )
+
+    def add(self, lr: Field, hr: Field, valid: npt.NDArray[np.bool_]) -> None:
+        """Take in one step.
+
+        Args:
+            lr: `[h, w]`, gaps filled.
+            hr: `[H, W]`.
+            valid: `[h, w]`, whether LR has a value there.
+
+        Only cells count whose LR value and all of whose HR points are there.
+        """
+        x, y = self._rows(lr, hr)
+        used = valid.reshape(-1)[self.cells] & np.isfinite(y).all(axis=1)
+        x, y = x[used], y[used]
+        self.count[used] += 1
+        self.x[used] += x
+        self.y[used] += y
+        self.xx += x.T @ x
+        self.xy += x.T @ y
+
+    def _rows(self, lr: Field, hr: Field) -> tuple[Float64, Float64]:
+        """Return regressors `[m, 48]` and what bicubic interpolation misses `[m, scale²]`."""
+        s = self.scale
+        around = neighbourhoods(lr)
+        row, column = np.divmod(self.cells, lr.shape[1])
+        patches = around[row, column].reshape(len(self.cells), TAPS).astype(np.float64)
+        patches -= patches[:, CENTRE : CENTRE + 1].copy()
+        centre = lr.reshape(-1)[self.cells].astype(np.float64)
+        blocks = hr.reshape(lr.shape[0], s, lr.shape[1], s)[row, :, column, :]
+        truth = blocks.reshape(len(self.cells), s * s) - centre[:, None]
+        return patches[:, OTHERS], truth - patches @ bicubic_kernel(s).T.astype(np.float64)
+
+    def kernel(self, weight: float, lr_mean: Field, hr_mean: Field) -> Kernel:
+        """Return the filter `[scale², TAPS]` for anomalies from `weight` times the climatology.
+
+        Args:
+            weight: from 0 to 1.
+            lr_mean: `[h, w]`, no gaps.
+            hr_mean: `[H, W]`; NaN where there is none.
+        """
+        plain = bicubic_kernel(self.scale)
+        if not self.count.any():
+            return plain
+        mean_x, mean_y = self._rows(lr_mean, hr_mean)
+        mean_y = np.where(np.isfinite(mean_y), mean_y, 0.0)
+        weighted = weight * mean_x
+        cross = self.x.T @ weighted
+        xx = self.xx - cross - cross.T + weighted.T @ (self.count[:, None] * weighted)
+        xy = (
+            self.xy
+            - self.x.T @ (weight * mean_y)
+            - weighted.T @ self.y
+            + weighted.T @ (self.count[:, None] * weight * mean_y)
+        )
+        scale = float(np.trace(xx)) / len(xx)
+        if not scale > 0:
+            return plain
+        found = np.linalg.solve(xx + RIDGE * scale * np.eye(len(xx)), xy)
+        kernel = plain.astype(np.float64)
+        kernel[:, OTHERS] += found.T
+        kernel[:, CENTRE] -= found.sum(axis=0)
+        return kernel.astype(np.float32)
