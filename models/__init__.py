@@ -25,6 +25,7 @@ def build(
     scale: int,
     params: Mapping[str, Any] | None = None,
     global_skip: bool = True,
+    starts_from_zero: bool = False,
 ) -> "nn.Module":
     """Return the network `name`, untrained: [B, in_channels, h, w] -> [B, out_channels, H, W].
 
@@ -35,6 +36,8 @@ def build(
         params: parameters of the network; those not given keep their defaults.
         global_skip: let the network learn what bicubic interpolation misses, see `GlobalSkip`.
             A diffusion model takes no such skip: it models that of itself, see `diffusion`.
+        starts_from_zero: what the network gives is added to a skip outside of it: untrained it
+            gives 0, and a diffusion model takes what it is shown for what the skip misses.
 
     Raises:
         UsageError: no such model, or parameters that it cannot work with.
@@ -42,7 +45,7 @@ def build(
     card = catalog.card(name)
     resolved = catalog.resolve_parameters(card, params or {})
     found = catalog.problems(card, resolved, scale, None)
-    skipped = global_skip and card.family == "standard"
+    skipped = global_skip and not starts_from_zero and card.family == "standard"
     if (skipped or card.family == "diffusion") and in_channels < out_channels:
         found.append(
             _(
@@ -58,6 +61,11 @@ def build(
     net: nn.Module = network(
         in_channels=in_channels, out_channels=out_channels, scale=scale, **resolved
     )
+    if starts_from_zero:
+        from srwizard.models.global_skip import start_from_zero
+
+        start_from_zero(net)
+        return net
     if not skipped:
         return net
     from srwizard.models.global_skip import GlobalSkip

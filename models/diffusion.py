@@ -104,6 +104,8 @@ class DiffusionModel(nn.Module, ABC):
         residual_std: [out_channels, 1, 1], standard deviation of what bicubic interpolation
             misses; 1 until `calibrate` is called.
         ensemble_members: how many samples an evaluation is to draw of each field.
+        skip_outside: whether `hr` is what a skip outside of the network misses: that is then
+            modelled, whatever `target` says.
 
     Args:
         denoiser: see above.
@@ -145,6 +147,7 @@ class DiffusionModel(nn.Module, ABC):
         self.sampler = sampler
         self.sampling_steps = sampling_steps
         self.ensemble_members = ensemble_members
+        self.skip_outside = False
         self.register_buffer("residual_std", torch.ones(out_channels, 1, 1))
         for name in ("signal", "noise"):
             values = torch.tensor([getattr(rate, name) for rate in rates])
@@ -209,6 +212,8 @@ class DiffusionModel(nn.Module, ABC):
 
     def modelled(self, up: Tensor, hr: Tensor, mask: Tensor) -> Tensor:
         """Return x_0 of normalised HR, neutral where `mask` is False."""
+        if self.skip_outside:
+            return torch.where(mask, hr.float(), 0.0) / self.residual_std
         base = up[:, : self.out_channels]
         if self.target == "field":
             return torch.where(mask, hr.float(), base)
@@ -216,6 +221,8 @@ class DiffusionModel(nn.Module, ABC):
 
     def field(self, up: Tensor, x0: Tensor) -> Tensor:
         """Return normalised HR of x_0, the inverse of `modelled`."""
+        if self.skip_outside:
+            return self.residual_std * x0
         if self.target == "field":
             return x0
         return up[:, : self.out_channels] + self.residual_std * x0
@@ -223,12 +230,14 @@ class DiffusionModel(nn.Module, ABC):
     @torch.no_grad()
     def calibrate(self, batches: Iterable[tuple[Tensor, Tensor, Tensor]]) -> None:
         """Set `residual_std` from samples of the training split, given as for `training_loss`."""
-        if self.target == "field":
+        if self.target == "field" and not self.skip_outside:
             return
         squares = torch.zeros(self.out_channels, dtype=torch.float64)
         points = torch.zeros_like(squares)
         for lr, hr, mask in batches:
-            missed = hr.float() - bicubic(lr, self.scale)[:, : self.out_channels]
+            missed = hr.float()
+            if not self.skip_outside:
+                missed = missed - bicubic(lr, self.scale)[:, : self.out_channels]
             squares += torch.where(mask, missed, 0.0).double().square().sum(dim=(0, 2, 3)).cpu()
             points += mask.sum(dim=(0, 2, 3)).cpu()
         std = (squares / points.clamp(min=1)).sqrt()

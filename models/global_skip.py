@@ -4,6 +4,7 @@ from typing import Protocol, runtime_checkable
 
 from torch import Tensor, nn
 
+from srwizard.models.diffusion import DiffusionModel
 from srwizard.models.upsampling import bicubic
 
 
@@ -28,17 +29,29 @@ class GlobalSkip(nn.Module):
 
     def __init__(self, net: nn.Module, *, out_channels: int, scale: int) -> None:
         super().__init__()
-        if not isinstance(net, HasOutputLayer):
-            raise TypeError(f"{type(net).__name__} has no output_layer(), which a skip needs")
+        start_from_zero(net)
         self.net = net
         self.out_channels = out_channels
         self.scale = scale
-        output_layer = net.output_layer()
-        nn.init.zeros_(output_layer.weight)
-        if output_layer.bias is not None:
-            nn.init.zeros_(output_layer.bias)
 
     def forward(self, lr: Tensor) -> Tensor:
         """Map [B, C, h, w] to [B, out_channels, h * scale, w * scale]; float32 under autocast."""
         residual: Tensor = self.net(lr)
         return bicubic(lr[:, : self.out_channels], self.scale) + residual
+
+
+def start_from_zero(net: nn.Module) -> None:
+    """Let an untrained network give 0; a diffusion model, what a skip outside of it misses.
+
+    Raises:
+        TypeError: the network does not say which layer its output comes from.
+    """
+    if isinstance(net, DiffusionModel):
+        net.skip_outside = True
+        return
+    if not isinstance(net, HasOutputLayer):
+        raise TypeError(f"{type(net).__name__} has no output_layer(), which a skip needs")
+    output_layer = net.output_layer()
+    nn.init.zeros_(output_layer.weight)
+    if output_layer.bias is not None:
+        nn.init.zeros_(output_layer.bias)

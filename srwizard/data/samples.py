@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from srwizard.data.fields import Field, FloatField
+from srwizard.data.baselines.skip import Skip
+from srwizard.data.fields import WHOLE, Field, FloatField, Window
 from srwizard.data.gaps import NearestFill
 from srwizard.data.layout import Contents
 from srwizard.data.normalization import Statistics
@@ -21,18 +22,20 @@ from srwizard.data.statics import input_channels, relative_areas
 class Sample(TypedDict):
     """One sample, or a batch of them with a leading dimension.
 
-    `lr` `[C + S, h, w]` and `hr` `[C, H, W]` are normalized, gaps filled with the nearest value in
-    LR and with 0 in HR; the last channels of `lr` are the static fields; `mask` `[C, H, W]` is
-    True where HR has a value; `bicubic_input` `[C, h, w]` is LR in physical units, gaps filled,
-    for the baseline; `area` `[1, H, W]` is there only if the loss is weighted by area.
+    `lr` `[C + S, h, w]` is normalized, gaps filled with the nearest value; its last channels are
+    the static fields. `hr` `[C, H, W]` is what the network is to give: (HR - base) / spread, 0 in
+    gaps; `mask` `[C, H, W]` is True where HR has a value. For scoring there are besides `base`
+    `[C, H, W]`, what the network starts from, and `lr_physical` `[C, h, w]`, NaN in gaps, both in
+    physical units; `area` `[1, H, W]` is there only if the loss is weighted by area.
     """
 
     lr: Tensor
     hr: Tensor
     mask: Tensor
-    bicubic_input: Tensor
     index: int
     weight: float
+    base: NotRequired[Tensor]
+    lr_physical: NotRequired[Tensor]
     area: NotRequired[Tensor]
 
 
@@ -53,8 +56,10 @@ class FieldPairs(Dataset[Sample]):
         split: "train", "valid" or "test".
         variables: the channels, in order.
         scale: HR/LR.
-        statistics: of the training split, for both levels.
+        statistics: of the training split, for both levels; with a skip, from `shrunk`.
         patch_size: side of a random HR window, or None for whole fields.
+        skip: what the network starts from; None: the mean of HR, and its spread, as normalized.
+        for_scoring: whether samples hold what scoring needs.
         static_variables: LR static fields that become further input channels.
         area_weights: whether samples hold the areas of the grid points.
     """
@@ -68,6 +73,8 @@ class FieldPairs(Dataset[Sample]):
         statistics: dict[str, Statistics],
         patch_size: int | None = None,
         *,
+        skip: Skip | None = None,
+        for_scoring: bool = True,
         static_variables: Sequence[str] = (),
         area_weights: bool = False,
     ) -> None:
@@ -79,6 +86,8 @@ class FieldPairs(Dataset[Sample]):
         self._scale = scale
         self._statistics = statistics
         self._patch = patch_size
+        self._skip = skip
+        self._for_scoring = for_scoring
         self._fills = [NearestFill() for _ in variables]
         self.steps = self._hr[0].steps
 
@@ -87,30 +96,54 @@ class FieldPairs(Dataset[Sample]):
 
     def __getitem__(self, key: Key) -> Sample:
         rows, columns = self._window(key)
-        hr = self._read(self._hr, key.index, rows, columns, self._scale)
-        lr = self._read(self._lr, key.index, rows, columns, 1)
-        mask = np.isfinite(hr)
+        window = _scaled(rows, self._scale), _scaled(columns, self._scale)
+        target = self._read(self._hr, key.index, window)
+        mask = np.isfinite(target)
+        lr, normalized, base = self._inputs(key.index, rows, columns)
         # In place: at this size it is fresh memory that takes the time, not arithmetic.
-        hr_mean, hr_std = self._crop("hr", rows, columns, self._scale)
-        hr -= hr_mean
-        hr /= hr_std
-        np.copyto(hr, 0, where=~mask)
-        lr_mean, lr_std = self._crop("lr", rows, columns, 1)
-        normalized = self._fill((lr - lr_mean) / lr_std)
+        target -= base
+        target /= self._spread(window)
+        np.copyto(target, 0, where=~mask)
         if self._static_variables:
             normalized = np.concatenate([normalized, self._static[:, rows, columns]])
         sample = Sample(
             lr=torch.from_numpy(normalized),
-            hr=torch.from_numpy(hr),
+            hr=torch.from_numpy(target),
             mask=torch.from_numpy(mask),
-            bicubic_input=torch.from_numpy(self._fill(lr)),
             index=key.index,
             weight=key.weight,
         )
+        if self._for_scoring:
+            base = np.array(np.broadcast_to(base, target.shape))
+            sample["base"] = torch.from_numpy(base)
+            sample["lr_physical"] = torch.from_numpy(np.ascontiguousarray(lr))
         if self._area_weights:
-            window = (_scaled(rows, self._scale), _scaled(columns, self._scale))
             sample["area"] = torch.from_numpy(self._areas[:, *window])
         return sample
+
+    def _inputs(
+        self, index: int, rows: slice, columns: slice
+    ) -> tuple[FloatField, FloatField, FloatField]:
+        """Return LR, the normalized LR without gaps, and the base, all of an LR window.
+
+        A skip needs the surroundings of the window, and so does the nearest value of a gap.
+        """
+        statistics = self._statistics["lr"]
+        if self._skip is None:
+            lr = self._read(self._lr, index, (rows, columns))
+            mean, std = statistics.crop(rows, columns)
+            window = _scaled(rows, self._scale), _scaled(columns, self._scale)
+            return lr, self._fill((lr - mean) / std), self._statistics["hr"].crop(*window)[0]
+        whole = self._read(self._lr, index, WHOLE)
+        normalized = self._fill(self._skip.normalized(whole, statistics))
+        base = self._skip(whole, rows, columns)
+        part = (slice(None), rows, columns)
+        return whole[part], np.ascontiguousarray(normalized[part]), base
+
+    def _spread(self, window: Window) -> FloatField:
+        if self._skip is None:
+            return self._statistics["hr"].crop(*window)[1]
+        return self._skip.crop(*window)
 
     @functools.cached_property
     def _static(self) -> FloatField:
@@ -122,18 +155,10 @@ class FieldPairs(Dataset[Sample]):
         """Relative areas `[1, H, W]` of the HR grid points."""
         return relative_areas(self._contents, self._hr[0].shape)
 
-    def _read(
-        self, fields: Sequence[Field], index: int, rows: slice, columns: slice, factor: int
-    ) -> FloatField:
-        window = (_scaled(rows, factor), _scaled(columns, factor))
+    def _read(self, fields: Sequence[Field], index: int, window: Window) -> FloatField:
         if len(fields) == 1:  # what stack() would copy once more
             return fields[0].read(index, window)[None]
         return np.stack([found.read(index, window) for found in fields])
-
-    def _crop(
-        self, level: str, rows: slice, columns: slice, factor: int
-    ) -> tuple[FloatField, FloatField]:
-        return self._statistics[level].crop(_scaled(rows, factor), _scaled(columns, factor))
 
     def _fill(self, channels: FloatField) -> FloatField:
         filled = [fill(channel) for fill, channel in zip(self._fills, channels, strict=True)]

@@ -69,11 +69,18 @@ class FakeLoader:
     """Batches of fake tensors in the shapes of a split's, put together as a loader does."""
 
     def __init__(
-        self, plan: Batches, run: RunConfig, patch_size: int | None, *, fake: bool = True
+        self,
+        plan: Batches,
+        run: RunConfig,
+        patch_size: int | None,
+        *,
+        for_scoring: bool,
+        fake: bool = True,
     ) -> None:
         # What real tensors happen to hold may be no number.
         self._make = torch.empty if fake else torch.zeros
         self._plan = plan
+        self._for_scoring = for_scoring
         self._channels, self._inputs = run.model.out_channels, run.model.in_channels
         self._area_weights = run.training.area_weights
         scale = run.data.scale
@@ -104,10 +111,12 @@ class FakeLoader:
             lr=self._make(self._inputs, *self._lr),
             hr=self._make(hr),
             mask=self._make(hr, dtype=torch.bool),
-            bicubic_input=self._make(lr),
             index=0,
             weight=1.0,
         )
+        if self._for_scoring:
+            sample["base"] = self._make(hr)
+            sample["lr_physical"] = self._make(lr)
         if self._area_weights:
             sample["area"] = self._make(1, *self._hr)
         return sample
@@ -212,12 +221,14 @@ class Imitation:
             training = set_up(
                 self.run, _contents(self.run, self._place), self.statistics, self._place
             )
-        for tensor in (training.hr_mean, training.hr_std, training.low, training.span):
+        for tensor in (training.spread, training.low, training.span):
             self.tracker.register(tensor)
         for split in ("train", "valid"):
             plan, _loader = training.loaders[split]
             patch_size = self.run.memory.patch_size if split == "train" else None
-            loader: Any = FakeLoader(plan, self.run, patch_size, fake=self._fake)
+            loader: Any = FakeLoader(
+                plan, self.run, patch_size, for_scoring=split != "train", fake=self._fake
+            )
             training.loaders[split] = (plan, loader)
         if self.run.devices.on_gpus:
             for group in training.optimizer.param_groups:
@@ -305,8 +316,14 @@ class Imitation:
             # Of real tensors, what is left out would hold anything.
             mock.patch.object(pieces, "cut", some_pieces if self._fake else CUT),
             mock.patch.object(scoring, "masked_sums", some_sums),
+            mock.patch.object(scoring, "by_simple_method", self._by_simple_method),
         ):
             yield
+
+    def _by_simple_method(self, training: Training, _name: str, lr: Tensor) -> Tensor:
+        """Return a field as large as a simple method makes it, outside of torch."""
+        height, width = self.run.data.hr_shape
+        return torch.zeros(len(lr), training.run.model.out_channels, height, width)
 
     def save(self) -> None:
         """Save a checkpoint: tensors are written one by one from where they are."""

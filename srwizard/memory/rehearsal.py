@@ -33,7 +33,7 @@ from srwizard.train.processes import run_and_leave
 from srwizard.train.resuming import finish_saving, save
 from srwizard.train.sampling import draws_samples
 from srwizard.train.scoring import score
-from srwizard.train.setup import Training, set_learning_rate, set_up, steps_per_epoch
+from srwizard.train.setup import Training, load_learnt, set_learning_rate, set_up, steps_per_epoch
 
 FEWEST_STEPS = 3
 MOST_STEPS = 6
@@ -57,7 +57,7 @@ def main(arguments: list[str]) -> int:
         where = LastPhase(out_dir, place.rank)
         try:
             call_the_roll(place, run, run_dir, "dry run")
-            figures = _rehearse(run, out_dir, place, where)
+            figures = _rehearse(run, run_dir, out_dir, place, where)
         except Exception as error:
             failures.record(out_dir, error, place.rank, where.now)
             raise
@@ -86,12 +86,15 @@ def _predicted(run: RunConfig) -> int | None:
     return known.peak_bytes
 
 
-def _rehearse(run: RunConfig, out_dir: Path, place: Place, where: LastPhase) -> dict[str, Any]:
+def _rehearse(
+    run: RunConfig, run_dir: Path, out_dir: Path, place: Place, where: LastPhase
+) -> dict[str, Any]:
     contents = run_config.verify_dataset(run)
     statistics = normalization.statistics(
         contents, run.data.variables, run.training.normalization, steps=STATISTICS_STEPS
     )
-    training = set_up(run, contents, statistics, place)
+    learnt = load_learnt(run, run_dir, contents)
+    training = set_up(run, contents, statistics, place, learnt=learnt)
     peaks: list[int] = []
     seconds: list[float] = []
     workers = 0

@@ -21,6 +21,7 @@ from srwizard.base.errors import DatasetError, UsageError
 from srwizard.base.i18n import translate as _
 from srwizard.base.os_errors import reason_of
 from srwizard.base.version import __version__
+from srwizard.data.baselines.methods import Choice, Method
 from srwizard.data.fingerprint import fingerprint
 from srwizard.data.layout import Contents, scan
 from srwizard.data.statics import used_files
@@ -62,12 +63,42 @@ class RunWeights(Section):
     sha256: str
 
 
+class RunMethod(Section):
+    """A simple method; `weight` is how much of the climatology it takes."""
+
+    method: Method
+    weight: float
+
+    @property
+    def choice(self) -> Choice:
+        """The method to apply."""
+        return Choice(self.method, self.weight)
+
+
+class RunSkip(RunMethod):
+    """The method that the network starts from for one variable, and how it was found.
+
+    `best` is the method with the lowest RMSE on the validation split, `valid_rmse` the RMSE there
+    of each; None where it could not be measured.
+    """
+
+    best: RunMethod
+    valid_rmse: dict[str, float | None]
+
+
 class RunModel(Section):
+    """The network, and what it starts from.
+
+    `skip` holds a method for each variable; without it, a run of version 0.1.0 or one without a
+    skip, the network gives normalized fields, and `global_skip` adds bicubic interpolation to them.
+    """
+
     name: str
     params: dict[str, Any]
     in_channels: int
     out_channels: int
-    global_skip: bool
+    global_skip: bool = False
+    skip: dict[str, RunSkip] | None = None
     weights: RunWeights | None = None
 
 
@@ -353,5 +384,18 @@ def statistics_key(config: RunConfig) -> str:
         "fingerprint": config.data.fingerprint,
         "variables": config.data.variables,
         "normalization": config.training.normalization,
+    }
+    return hashlib.sha256(_canonical(parts)).hexdigest()
+
+
+def baselines_key(config: RunConfig) -> str:
+    """Return what the simple methods depend on, as a digest."""
+    parts = {
+        "fingerprint": config.data.fingerprint,
+        "variables": config.data.variables,
+        "normalization": config.training.normalization,
+        "skip": {
+            name: [found.method, found.weight] for name, found in (config.model.skip or {}).items()
+        },
     }
     return hashlib.sha256(_canonical(parts)).hexdigest()

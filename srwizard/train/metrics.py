@@ -5,6 +5,7 @@ whatever the batch size and the number of processes.
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
 import torch
@@ -202,23 +203,46 @@ def _spectrum_error(sr: Tensor, hr: Tensor) -> float:
 
 
 def scores_table(
-    variables: list[str], model: Tensor, bicubic: Tensor, span: Tensor
+    variables: list[str],
+    model: Tensor,
+    simple: Mapping[str, Tensor],
+    best: Mapping[str, str],
+    span: Tensor,
 ) -> dict[str, dict[str, object]]:
-    """Return metrics of the model and of bicubic interpolation for each variable, with the skill.
+    """Return metrics of the model and of the simple methods for each variable, with the skill.
 
     Args:
         variables: names of the channels.
-        model, bicubic: `[C, S]`, from `masked_sums`.
+        model: `[C, S]`, from `masked_sums`.
+        simple: the same of each simple method; "best" that of variables whose best one is none of
+            the others.
+        best: the name of the best simple method of each variable, by the validation split.
         span: `[C]`, width of the range of the training split.
 
     Returns:
-        `{variable: {"model": {...}, "bicubic": {...}, "skill": 1 - RMSE / RMSE of bicubic}}`.
+        `{variable: {"model": {...}, "bicubic": {...}, ..., "best": name of the best simple method,
+        "skill": 1 - RMSE / RMSE of the best, "skill_bicubic": the same against bicubic}}`.
     """
     table: dict[str, dict[str, object]] = {}
     for channel, name in enumerate(variables):
         width = float(span[channel])
+        found = {
+            method: Scores.from_sums(sums[channel], width)
+            for method, sums in simple.items()
+            if method != "best"
+        }
+        if best[name] not in found:
+            found[best[name]] = Scores.from_sums(simple["best"][channel], width)
         ours = Scores.from_sums(model[channel], width)
-        theirs = Scores.from_sums(bicubic[channel], width)
-        skill = 1 - ours.rmse / theirs.rmse if theirs.rmse > 0 else math.nan
-        table[name] = {"model": vars(ours), "bicubic": vars(theirs), "skill": skill}
+        table[name] = {
+            "model": vars(ours),
+            **{method: vars(scores) for method, scores in found.items()},
+            "best": best[name],
+            "skill": _skill(ours, found[best[name]]),
+            "skill_bicubic": _skill(ours, found["bicubic"]),
+        }
     return table
+
+
+def _skill(ours: Scores, theirs: Scores) -> float:
+    return 1 - ours.rmse / theirs.rmse if theirs.rmse > 0 else math.nan

@@ -19,7 +19,7 @@ from srwizard.train.distributed import Place, joined
 from srwizard.train.processes import run_and_leave
 from srwizard.train.resuming import load_named
 from srwizard.train.scoring import save_examples, score, score_test
-from srwizard.train.setup import load_statistics, set_up
+from srwizard.train.setup import load_learnt, load_statistics, set_up
 
 SCORES_FILE = "scores.json"
 SAMPLES_FILE, BREAKDOWN_FILE = "samples.npz", "breakdown.npz"
@@ -47,7 +47,8 @@ def _score(
 ) -> None:
     contents = run_config.verify_dataset(run)
     statistics = load_statistics(run, run_dir, contents)
-    training = set_up(run, contents, statistics, place, whole_fields=True)
+    learnt = load_learnt(run, run_dir, contents)
+    training = set_up(run, contents, statistics, place, learnt=learnt, whole_fields=True)
     progress = load_named(training, run_dir, name)
     if split == "test":
         result = asdict(score_test(training, out_dir / BREAKDOWN_FILE))

@@ -1,13 +1,13 @@
-"""Scoring a split: whole fields, physical units, beside bicubic interpolation."""
+"""Scoring a split: whole fields, physical units, beside the simple methods."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from srwizard.base import files
@@ -15,6 +15,7 @@ from srwizard.data.fields import FloatField
 from srwizard.data.layout import Contents
 from srwizard.data.samples import Key
 from srwizard.data.statics import static_files
+from srwizard.settings.run_config import RunConfig
 from srwizard.train import averaging
 from srwizard.train.breakdown import Breakdown
 from srwizard.train.distributed import add_over_ranks
@@ -91,7 +92,7 @@ def _score(
     loss = torch.zeros(2, dtype=torch.float64)
     height, width = training.run.data.hr_shape
     model = torch.zeros(channels, sums_length((height, width)), dtype=torch.float64)
-    bicubic = torch.zeros_like(model)
+    simple = {name: torch.zeros_like(model) for name in training.simple}
     ensemble = torch.zeros(channels, len(ENSEMBLE_SUMS), dtype=torch.float64)
     count = members_of(training.bare, split)
     known = training.baseline.get(split) if breakdown is None else None
@@ -115,25 +116,28 @@ def _score(
         loss += torch.stack(
             [losses.double().sum().cpu(), torch.tensor(float(len(losses))).double()]
         )
-        truth = to_physical(training, batch["hr"])
-        physical = to_physical(training, sr)
+        truth = to_physical(training, batch["hr"], batch["base"])
+        physical = to_physical(training, sr, batch["base"])
         model += _sums(training, physical, truth, batch["mask"])
         if count > 1:
-            ensemble += _ensemble_sums(training, members, truth, batch["mask"])
+            ensemble += _ensemble_sums(training, members, batch, truth)
         if known is None:
-            baseline = upsample(batch["bicubic_input"], training.run.data.scale)
-            bicubic += _sums(training, baseline, truth, batch["mask"])
-            if breakdown is not None:
-                breakdown.add(indices, physical, baseline, truth, batch["mask"])
+            for name in simple:
+                found = by_simple_method(training, name, batch["lr_physical"])
+                simple[name] += _sums(training, found, truth, batch["mask"])
+                if breakdown is not None and name == "bicubic":
+                    breakdown.add(indices, physical, found, truth, batch["mask"])
     loss, model = add_over_ranks(place, loss), add_over_ranks(place, model)
     ensemble = add_over_ranks(place, ensemble)
     if known is None:
-        known = add_over_ranks(place, bicubic)
+        known = {name: add_over_ranks(place, sums) for name, sums in simple.items()}
         if batch_limit is None:
             training.baseline[split] = known
     if breakdown is not None:
-        breakdown.complete(place, model, known)
-    table = scores_table(training.run.data.variables, model, known, training.span.cpu())
+        breakdown.complete(place, model, known["bicubic"])
+    table = scores_table(
+        training.run.data.variables, model, known, best_of(training.run), training.span.cpu()
+    )
     return Score(
         loss=float(loss[0] / loss[1].clamp(min=1)),
         variables=add_ensemble_scores(table, ensemble) if count > 1 else table,
@@ -170,14 +174,28 @@ def super_resolve(
         )
 
 
-def to_physical(training: Training, values: Tensor) -> Tensor:
-    """Turn normalized `[B, C, H, W]` into physical units."""
-    return values * training.hr_std + training.hr_mean
+def to_physical(training: Training, values: Tensor, base: Tensor) -> Tensor:
+    """Turn what the network gives `[B, C, H, W]`, and its base, into physical units."""
+    return base + values * training.spread
 
 
-def upsample(lr: Tensor, scale: int) -> Tensor:
-    """Interpolate `[B, C, h, w]` bicubically to `[B, C, H, W]`: the baseline."""
-    return F.interpolate(lr, scale_factor=scale, mode="bicubic", align_corners=False)
+def by_simple_method(training: Training, name: str, lr: Tensor) -> Tensor:
+    """Return what a simple method makes of `lr` `[B, C, h, w]` in physical units, NaN in gaps."""
+    methods = training.simple[name]
+    fields = [
+        np.stack([method(channel) for method, channel in zip(methods, sample, strict=True)])
+        for sample in lr.cpu().numpy()
+    ]
+    return torch.from_numpy(np.stack(fields)).to(lr.device)
+
+
+def best_of(run: RunConfig) -> dict[str, str]:
+    """Return the name of the best simple method of each variable, by the validation split."""
+    skip = run.model.skip or {}
+    return {
+        name: skip[name].best.choice.name if name in skip else "bicubic"
+        for name in run.data.variables
+    }
 
 
 def _sums(training: Training, sr: Tensor, truth: Tensor, mask: Tensor) -> Tensor:
@@ -185,17 +203,14 @@ def _sums(training: Training, sr: Tensor, truth: Tensor, mask: Tensor) -> Tensor
 
 
 def _ensemble_sums(
-    training: Training, members: list[Tensor], truth: Tensor, mask: Tensor
+    training: Training, members: list[Tensor], batch: Mapping[str, Tensor], truth: Tensor
 ) -> Tensor:
     # One sample at a time: sorting all of a batch would take as much again.
-    sums = [
-        ensemble_sums(
-            torch.stack([to_physical(training, member[i : i + 1])[0] for member in members]),
-            truth[i],
-            mask[i],
-        ).cpu()
-        for i in range(len(truth))
-    ]
+    sums = []
+    for i in range(len(truth)):
+        base = batch["base"][i : i + 1]
+        drawn = [to_physical(training, member[i : i + 1], base)[0] for member in members]
+        sums.append(ensemble_sums(torch.stack(drawn), truth[i], batch["mask"][i]).cpu())
     return torch.stack(sums).sum(dim=0)
 
 
@@ -225,11 +240,10 @@ def save_examples(training: Training, contents: Contents, path: Path, count: int
     keys: list[tuple[Key, ...]] = [(Key(index),) for index in chosen]
     for index, batch in zip(chosen, training.batches("test", keys), strict=True):
         land = ~batch["mask"]
-        lr = batch["bicubic_input"]
         fields = {
-            "bicubic": upsample(lr, training.run.data.scale),
-            "hr": to_physical(training, batch["hr"]),
-            **_drawn(training, batch["lr"], index),
+            "bicubic": by_simple_method(training, "bicubic", batch["lr_physical"]),
+            "hr": to_physical(training, batch["hr"], batch["base"]),
+            **_drawn(training, batch["lr"], batch["base"], index),
         }
         for name, values in fields.items():
             shown = values.masked_fill(land, torch.nan)[0].cpu().numpy()
@@ -244,13 +258,13 @@ def save_examples(training: Training, contents: Contents, path: Path, count: int
     files.write_with(path, lambda stream: np.savez_compressed(stream, **stored))
 
 
-def _drawn(training: Training, lr: Tensor, index: int) -> dict[str, Tensor]:
+def _drawn(training: Training, lr: Tensor, base: Tensor, index: int) -> dict[str, Tensor]:
     """Return SR of one test step `[1, C, H, W]`, with a member and the spread of an ensemble."""
     seed, count = training.run.training.seed, members_of(training.bare, "test")
     members = torch.stack(
         [
             to_physical(
-                training, super_resolve(training, lr, noise_of(seed, "test", [index], member))
+                training, super_resolve(training, lr, noise_of(seed, "test", [index], member)), base
             )
             for member in range(count)
         ]

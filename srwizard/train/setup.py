@@ -3,7 +3,7 @@
 import contextlib
 import dataclasses
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +16,11 @@ from torch.utils.data import DataLoader
 
 from srwizard import models
 from srwizard.data import normalization
+from srwizard.data.baselines import learnt as learnt_file
+from srwizard.data.baselines.learnt import Learnt, skip_of
+from srwizard.data.baselines.methods import METHODS, STANDARD, Baseline, bicubic
+from srwizard.data.baselines.settle import settle
+from srwizard.data.baselines.skip import shares, shrunk
 from srwizard.data.layout import Contents
 from srwizard.data.normalization import Statistics
 from srwizard.data.samples import FieldPairs, Key
@@ -61,9 +66,10 @@ class Training:
 
     `objective` is what is minimized (wrapped in DDP if there are several ranks, or sharded over
     them), `bare` the network in it, `skeleton` that network without weights, if it is sharded,
-    `averaged` the moving averages of its weights, if there are any; `hr_mean`, `hr_std`
-    `[C, H, W]` or `[C, 1, 1]` lead back to physical units; `low`, `span` `[C]` are the range of
-    the training split.
+    `averaged` the moving averages of its weights, if there are any; `spread` `[C, H, W]` or
+    `[C, 1, 1]` is what the network's output is multiplied with, in physical units, before the base
+    of a sample is added; `simple` are the simple methods that it is compared with, by name, one
+    for each channel; `low`, `span` `[C]` are the range of the training split.
     """
 
     run: RunConfig
@@ -75,13 +81,13 @@ class Training:
     averaged: Averaged | None
     optimizer: torch.optim.Optimizer
     scaler: torch.amp.GradScaler
-    hr_mean: Tensor
-    hr_std: Tensor
+    spread: Tensor
+    simple: dict[str, Sequence[Baseline]]
     low: Tensor
     span: Tensor
     progress: Progress = field(default_factory=Progress)
-    baseline: dict[str, Tensor] = field(default_factory=dict)
-    """Sums of bicubic interpolation for each split: the same in every validation."""
+    baseline: dict[str, dict[str, Tensor]] = field(default_factory=dict)
+    """Sums of the simple methods for each split: the same in every validation."""
     skeleton: nn.Module | None = None
     saving: Saving | None = None
     """The checkpoint that is being written while training goes on."""
@@ -139,6 +145,7 @@ def set_up(
     statistics: dict[str, Statistics],
     place: Place,
     *,
+    learnt: Mapping[str, Learnt] | None = None,
     whole_fields: bool = False,
 ) -> Training:
     """Make network, optimizer and loaders.
@@ -148,6 +155,7 @@ def set_up(
         contents: its dataset.
         statistics: of the training split.
         place: this process's rank and device.
+        learnt: the simple methods of a run that has a skip.
         whole_fields: read the training split by whole fields too, to score it.
     """
     patch_size = None if whole_fields else run.memory.patch_size
@@ -163,6 +171,10 @@ def set_up(
         objective = _wrapped(objective.to(place.device), place)
     if place.rank > 0:  # equal weights, but noise and dropout of their own
         torch.manual_seed(run.training.seed + place.rank)
+    skip = None
+    if learnt is not None:
+        skip = skip_of([learnt[name] for name in run.data.variables])
+        statistics = statistics | {"lr": shrunk(statistics["lr"], shares(skip.methods))}
     splits = {
         split: FieldPairs(
             contents,
@@ -171,12 +183,15 @@ def set_up(
             run.data.scale,
             statistics,
             patch_size if split == "train" else None,
+            skip=skip,
+            for_scoring=whole_fields or split != "train",
             static_variables=run.data.static_variables,
             area_weights=run.training.area_weights,
         )
         for split in ("train", "valid", "test")
     }
     hr = statistics["hr"]
+    spread = hr.std if skip is None else skip.spread
     low, high = (torch.from_numpy(part).to(place.device) for part in (hr.minimum, hr.maximum))
     return Training(
         run=run,
@@ -192,8 +207,8 @@ def set_up(
             place.device.type,
             enabled=run.memory.use_amp and amp_dtype(place.device) == torch.float16,
         ),
-        hr_mean=torch.from_numpy(hr.mean).to(place.device),
-        hr_std=torch.from_numpy(hr.std).to(place.device),
+        spread=torch.from_numpy(spread).to(place.device),
+        simple=simple_methods(run, learnt),
         low=low,
         span=high - low,
     )
@@ -208,7 +223,30 @@ def build_network(run: RunConfig) -> nn.Module:
         scale=run.data.scale,
         params=run.model.params,
         global_skip=run.model.global_skip,
+        starts_from_zero=run.model.skip is not None,
     )
+
+
+BEST = "best"
+
+
+def simple_methods(
+    run: RunConfig, learnt: Mapping[str, Learnt] | None
+) -> dict[str, Sequence[Baseline]]:
+    """Return the simple methods that a network is compared with, by name, one for each channel.
+
+    "best" is there where a variable's best one is none of those that all have.
+    """
+    if learnt is None:
+        return {"bicubic": [bicubic(run.data.scale, run.data.lr_shape)] * run.model.out_channels}
+    channels = [learnt[name] for name in run.data.variables]
+    ready = [one.standard() for one in channels]
+    found: dict[str, Sequence[Baseline]] = {
+        name: [methods[name] for methods in ready] for name in METHODS
+    }
+    if any(one.choice not in STANDARD for one in channels):
+        found[BEST] = [one.chosen() for one in channels]
+    return found
 
 
 def build_optimizer(network: nn.Module, settings: TrainingAnswers) -> torch.optim.Optimizer:
@@ -246,6 +284,28 @@ def load_statistics(run: RunConfig, run_dir: Path, contents: Contents) -> dict[s
     computed = normalization.statistics(contents, run.data.variables, run.training.normalization)
     normalization.save(run_dir / STATISTICS_FILE, computed, key)
     return computed
+
+
+def load_learnt(run: RunConfig, run_dir: Path, contents: Contents) -> dict[str, Learnt] | None:
+    """Return the simple methods of a run with a skip, learnt once for each run directory."""
+    if run.model.skip is None:
+        return None
+    key = run_config.baselines_key(run)
+    stored = learnt_file.load(run_dir / learnt_file.FILE_NAME, key)
+    if stored is not None:
+        return stored
+    found = {
+        name: settle(
+            contents,
+            name,
+            run.data.scale,
+            normalization=run.training.normalization,
+            wanted=chosen.choice,
+        ).learnt
+        for name, chosen in run.model.skip.items()
+    }
+    learnt_file.save(run_dir / learnt_file.FILE_NAME, found, key)
+    return found
 
 
 def steps_per_epoch(steps: list[Step]) -> list[tuple[Key, ...]]:

@@ -27,7 +27,7 @@ from srwizard.train.processes import run_and_leave
 from srwizard.train.resuming import begin_from_weights, load_best, resume
 from srwizard.train.scoring import save_examples, score_test
 from srwizard.train.screen import Screen
-from srwizard.train.setup import Training, load_statistics, set_up
+from srwizard.train.setup import Training, load_learnt, load_statistics, set_up
 
 EXAMPLES_FILE = Path("plots") / "samples.npz"
 BREAKDOWN_FILE = Path("plots") / "breakdown.npz"
@@ -89,7 +89,11 @@ def _work(
     notices: Iterable[str],
 ) -> int:
     contents = run_config.verify_dataset(run)
-    training = set_up(run, contents, load_statistics(run, run_dir, contents), place)
+    statistics, learnt = (
+        load_statistics(run, run_dir, contents),
+        load_learnt(run, run_dir, contents),
+    )
+    training = set_up(run, contents, statistics, place, learnt=learnt)
     records = Records(run_dir)
     resumed = resume(training, run_dir)
     if resumed is None:

@@ -24,7 +24,7 @@ from srwizard.settings.run_config import RunConfig, RunSlurm
 from srwizard.train.distributed import Place
 from srwizard.train.loop import Callbacks, train
 from srwizard.train.resuming import resume
-from srwizard.train.setup import Training, load_statistics, set_up
+from srwizard.train.setup import Training, load_learnt, load_statistics, set_up
 
 SMALL_UNET = {
     "inner_channel": 8,
@@ -143,7 +143,8 @@ def set_up_only(run_dir: Path) -> Training:
     run = run_config.load(run_dir)
     contents = run_config.verify_dataset(run)
     place = Place(0, 1, torch.device("cpu"))
-    return set_up(run, contents, load_statistics(run, run_dir, contents), place)
+    learnt = load_learnt(run, run_dir, contents)
+    return set_up(run, contents, load_statistics(run, run_dir, contents), place, learnt=learnt)
 
 
 def trained(run_dir: Path, callbacks: Callbacks | None = None) -> Training:

@@ -27,7 +27,7 @@ Kernel = npt.NDArray[np.float32]
 
 @functools.cache
 def bicubic_kernel(scale: int) -> Kernel:
-    """Return the filter of `torch.nn.functional.interpolate(mode="bicubic")`, as `[scale², TAPS]`."""
+    """Return the filter `[scale², TAPS]` of `torch.nn.functional.interpolate(mode="bicubic")`."""
     along = np.zeros((scale, WIDTH))
     for place in range(scale):
         position = (place + 0.5) / scale - 0.5
@@ -47,7 +47,7 @@ def _cubic(distance: float) -> float:
 
 
 def neighbourhoods(field: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
-    """Return the neighbourhood of every point of `field` `[h, w]`, as a view `[h, w, WIDTH, WIDTH]`."""
+    """Return a view `[h, w, WIDTH, WIDTH]` of the neighbourhood of every point of `[h, w]`."""
     padded = np.pad(field, REACH, mode="edge")
     return np.lib.stride_tricks.sliding_window_view(padded, (WIDTH, WIDTH))
 
@@ -62,7 +62,7 @@ def enlarge(kernel: Kernel, field: Field) -> Field:
 
 
 def enlarge_padded(kernel: Kernel, padded: Field) -> Field:
-    """Apply `kernel` to a field with `REACH` further points on each side: a window of a larger one."""
+    """Apply `kernel` to a field that has `REACH` further points on each side."""
     height, width = padded.shape[0] - 2 * REACH, padded.shape[1] - 2 * REACH
     scale = int(np.sqrt(len(kernel)))
     constant = padded.mean(dtype=np.float64).astype(np.float32)

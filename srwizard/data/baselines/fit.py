@@ -9,12 +9,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from srwizard.data.baselines.filters import Field, bicubic_kernel, enlarge
+from srwizard.data.baselines.filters import Field, Kernel, bicubic_kernel
+from srwizard.data.baselines.learnt import ready
 from srwizard.data.baselines.methods import STANDARD, Baseline, Choice
 from srwizard.data.baselines.moments import Moments
+from srwizard.data.baselines.skip import level_of
 from srwizard.data.gaps import NearestFill
 from srwizard.data.layout import Contents
-from srwizard.data.normalization import PointMoments
+from srwizard.data.normalization import PointMoments, Statistics
 
 LEAST_STEPS = 3
 """Of fewer there is no climatology, and no filter, worth the name."""
@@ -54,16 +56,25 @@ class Fitted:
         ]
         return (*STANDARD, *parts)
 
+    @property
+    def lr_mean(self) -> Field:
+        """The climatology of LR `[h, w]`, no gaps."""
+        return NearestFill()(_mean_or_gap(self.lr))
+
+    @property
+    def hr_mean(self) -> Field:
+        """The climatology of HR `[H, W]`, NaN where it was never observed."""
+        return _mean_or_gap(self.hr)
+
+    def kernel(self, choice: Choice) -> Kernel:
+        """Return the filter of a method."""
+        if choice.filter == "bicubic":
+            return bicubic_kernel(self.moments.scale)
+        return self.moments.kernel(choice.weight, self.lr_mean, self.hr_mean)
+
     def baseline(self, choice: Choice) -> Baseline:
         """Make a method ready."""
-        lr_mean = NearestFill()(_mean_or_gap(self.lr))
-        hr_mean = _mean_or_gap(self.hr)
-        plain = bicubic_kernel(self.moments.scale)
-        kernel = plain
-        if choice.filter == "linear":
-            kernel = self.moments.kernel(choice.weight, lr_mean, hr_mean)
-        hr_mean = np.where(np.isfinite(hr_mean), hr_mean, enlarge(kernel, lr_mean))
-        return Baseline(choice, kernel, lr_mean, hr_mean)
+        return ready(choice, self.kernel(choice), self.lr_mean, self.hr_mean)
 
 
 def fit(
@@ -92,37 +103,45 @@ def _mean_or_gap(points: PointMoments) -> Field:
     return np.where(points.count > 0, points.mean, np.nan).astype(np.float32)
 
 
-def missed_spread(
+def missed(
     contents: Contents,
     variable: str,
     baseline: Baseline,
+    statistics: Statistics,
     *,
     per_point: bool,
     progress: Progress = lambda _done, _total: None,
-) -> Field:
-    """Measure how much a method misses on the training split: the spread of HR - method.
+) -> tuple[Field, Field]:
+    """Measure on the training split how much a method misses, and the levels of LR.
 
     Args:
         contents: the dataset.
         variable: which.
         baseline: the method.
+        statistics: of LR, of this variable alone, as the network's input is normalized with.
         per_point: for each grid point, drawn to that of the variable where it was seen in few
             steps; else one for all.
         progress: see `Progress`.
 
     Returns:
-        `[H, W]` or `[1, 1]`, never 0: where a method misses nothing it is 1.
+        The spread of HR - method, `[H, W]` or `[1, 1]`, never 0: where a method misses nothing it
+        is 1; and the range `[2]` of the mean over the field of LR - its statistical mean.
     """
     low, high = (contents.fields["train", level, variable] for level in ("lr", "hr"))
     squares, count = np.zeros(high.shape), np.zeros(high.shape)
+    levels = []
     for index in range(len(low.steps)):
-        missed = high.read(index) - baseline(low.read(index))
-        valid = np.isfinite(missed)
-        squares += np.where(valid, missed, 0.0).astype(np.float64) ** 2
+        lr = low.read(index)
+        found = high.read(index) - baseline(lr)
+        valid = np.isfinite(found)
+        squares += np.where(valid, found, 0.0).astype(np.float64) ** 2
         count += valid
+        levels.append(level_of(lr[None] - statistics.mean)[0])
         progress(index + 1, len(low.steps))
+    span = np.array([min(levels), max(levels)], dtype=np.float32)
     overall = float(squares.sum() / max(count.sum(), 1)) or 1.0
     if not per_point:
-        return np.full((1, 1), np.sqrt(overall), dtype=np.float32)
+        return np.full((1, 1), np.sqrt(overall), dtype=np.float32), span
     variance = (squares + PRIOR_STEPS * overall) / (count + PRIOR_STEPS)
-    return np.sqrt(np.maximum(variance, SMALLEST_SPREAD**2 * overall)).astype(np.float32)
+    spread = np.sqrt(np.maximum(variance, SMALLEST_SPREAD**2 * overall))
+    return spread.astype(np.float32), span

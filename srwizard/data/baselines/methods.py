@@ -7,12 +7,13 @@ and that filter on the anomalies (a = 1). With 0 < a < 1 only part of the climat
 which serves where a record is short or drifts.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
 import numpy as np
 
-from srwizard.data.baselines.filters import REACH, Field, Kernel, enlarge_padded
+from srwizard.data.baselines.filters import REACH, Field, Kernel, bicubic_kernel, enlarge_padded
 from srwizard.data.gaps import NearestFill
 
 Method = Literal["bicubic", "climatology", "linear", "climatology+linear"]
@@ -25,6 +26,13 @@ class Choice:
 
     method: Method
     weight: float
+
+    @property
+    def name(self) -> str:
+        """The method's name; with how much of the climatology it takes, if that is not all."""
+        if self.weight in (0.0, 1.0):
+            return self.method
+        return self.method.replace("climatology", f"climatology({self.weight:g})")
 
     @property
     def filter(self) -> Literal["bicubic", "linear"]:
@@ -51,8 +59,8 @@ class Baseline:
         self.choice = choice
         self.kernel = kernel
         self.scale = hr_mean.shape[0] // lr_mean.shape[0]
-        self._lr_part = np.float32(choice.weight) * lr_mean
-        self._hr_part = np.float32(choice.weight) * hr_mean
+        self._lr_part = np.float32(choice.weight) * lr_mean if choice.weight else None
+        self._hr_part = np.float32(choice.weight) * hr_mean if choice.weight else None
         self._fill = NearestFill()
 
     def __call__(self, lr: Field, rows: slice = slice(None), columns: slice = slice(None)) -> Field:
@@ -66,13 +74,24 @@ class Baseline:
             `[H, W]` of the window, float32, in physical units, without gaps. A window has the
             same values as the whole field has there.
         """
-        anomaly = self._fill(lr - self._lr_part)
+        anomaly = self._fill(lr if self._lr_part is None else lr - self._lr_part)
         padded = np.pad(anomaly, REACH, mode="edge")
         top, bottom, _step = rows.indices(lr.shape[0])
         left, right, _step = columns.indices(lr.shape[1])
         window = padded[top : bottom + 2 * REACH, left : right + 2 * REACH]
         result = enlarge_padded(self.kernel, window)
-        if self.choice.weight:
+        if self._hr_part is not None:
             s = self.scale
             result += self._hr_part[top * s : bottom * s, left * s : right * s]
         return result
+
+
+def bicubic(scale: int, shape: Sequence[int]) -> Baseline:
+    """Return bicubic interpolation of LR fields of `shape` `[h, w]`."""
+    height, width = shape
+    return Baseline(
+        STANDARD[0],
+        bicubic_kernel(scale),
+        np.zeros((height, width), np.float32),
+        np.zeros((height * scale, width * scale), np.float32),
+    )

@@ -1,0 +1,109 @@
+"""Which simple method a network starts from: settled on the validation split."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from srwizard.data.baselines.fit import Fitted, Progress, fit, missed
+from srwizard.data.baselines.learnt import Learnt
+from srwizard.data.baselines.methods import STANDARD, Choice, Method
+from srwizard.data.baselines.scores import best, rmse
+from srwizard.data.baselines.skip import shares, shrunk
+from srwizard.data.layout import Contents
+from srwizard.data.normalization import Method as Normalization
+from srwizard.data.normalization import Statistics, stacked
+
+
+@dataclass(frozen=True)
+class Settled:
+    """The simple methods of one variable, compared.
+
+    Args:
+        learnt: what is needed to apply them, and which was chosen.
+        best: the one with the lowest RMSE on the validation split.
+        scores: the RMSE on the validation split of the standard methods, and of the best.
+    """
+
+    learnt: Learnt
+    best: Choice
+    scores: Mapping[Choice, float]
+    fitted: Fitted
+
+
+def settle(
+    contents: Contents,
+    variable: str,
+    scale: int,
+    *,
+    normalization: Normalization,
+    wanted: Choice | None = None,
+    progress: Progress = lambda _done, _total: None,
+) -> Settled:
+    """Fit the simple methods, compare them on the validation split, and measure what one misses.
+
+    Args:
+        contents: the dataset.
+        variable: which.
+        scale: HR/LR.
+        normalization: "PGN": the spread of what is missed is that of each grid point; "GN": one.
+        wanted: the method to start from; None: the best.
+        progress: called with steps read and steps in all.
+
+    Raises:
+        OSError, ValueError: a file cannot be read.
+    """
+    train, valid = (
+        len(contents.fields[split, "lr", variable].steps) for split in ("train", "valid")
+    )
+    total = 2 * train + valid
+    fitted = fit(contents, variable, scale, lambda done, _all: progress(done, total))
+    choices = fitted.choices if wanted is None else STANDARD
+    found = rmse(
+        contents,
+        "valid",
+        variable,
+        [fitted.baseline(choice) for choice in choices],
+        lambda done, _all: progress(train + done, total),
+    )
+    scores = dict(zip(choices, found, strict=True))
+    winner = best(scores)
+    choice = wanted or winner
+    baseline = fitted.baseline(choice)
+    statistics = shrunk(stacked([fitted.lr.channel(normalization)]), shares([baseline]))
+    spread, levels = missed(
+        contents,
+        variable,
+        baseline,
+        statistics,
+        per_point=normalization == "PGN",
+        progress=lambda done, _all: progress(train + valid + done, total),
+    )
+    linear, anomaly = (fitted.kernel(Choice(method, weight)) for method, weight in _FILTERS)
+    learnt = Learnt(
+        fitted.lr_mean,
+        fitted.hr_mean,
+        linear,
+        anomaly,
+        baseline.kernel,
+        spread,
+        levels,
+        choice,
+    )
+    kept = {one: score for one, score in scores.items() if one in (*STANDARD, winner, choice)}
+    return Settled(learnt, winner, {**kept, **_missing(kept)}, fitted)
+
+
+_FILTERS: tuple[tuple[Method, float], ...] = (("linear", 0.0), ("climatology+linear", 1.0))
+
+
+def _missing(kept: Mapping[Choice, float]) -> dict[Choice, float]:
+    """Return NaN for the standard methods that were not fitted: the record is too short."""
+    return {choice: math.nan for choice in STANDARD if choice not in kept}
+
+
+def statistics_of(settled: Sequence[Settled], method: Normalization) -> dict[str, Statistics]:
+    """Return the statistics for normalization that the same pass has taken."""
+    return {
+        level: stacked([getattr(one.fitted, level).channel(method) for one in settled])
+        for level in ("hr", "lr")
+    }
