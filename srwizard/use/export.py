@@ -10,13 +10,15 @@ from srwizard.base import files
 from srwizard.base.errors import UsageError
 from srwizard.base.i18n import translate as _
 from srwizard.base.os_errors import reason_of
+from srwizard.data.baselines import learnt
 from srwizard.use.onnx_graph import check_model, missing_package, write_onnx
 from srwizard.use.run import Run
 
 WEIGHTS, CONFIG, STATISTICS, README, ONNX = (
     "model.safetensors", "config.json", "statistics.npz", "README.md", "model.onnx",
 )  # fmt: skip
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+BUNDLE_KEY = "bundle"
 
 LOADING = """\
 import json
@@ -60,6 +62,8 @@ def export(run: Run, target: Path, *, onnx: bool = False, overwrite: bool = Fals
             files.write_bytes(stage / WEIGHTS, save(weights, {"format": "pt"}))
             files.write_json(stage / CONFIG, _config(run))
             files.write_with(stage / STATISTICS, lambda stream: np.savez(stream, **_arrays(run)))
+            if run.preprocessing.learnt is not None:
+                learnt.save(stage / learnt.FILE_NAME, run.preprocessing.learnt, BUNDLE_KEY)
             files.write_text(stage / README, _readme(run))
             if onnx:
                 write_onnx(run.network, run.config.model.in_channels, stage / ONNX)
@@ -81,7 +85,7 @@ def _check_target(target: Path, *, overwrite: bool) -> None:
             _("{path} is a file, not a directory.", path=target), _("Choose another directory.")
         )
     present = {path.name for path in target.iterdir()} if target.exists() else set()
-    foreign = sorted(present - {WEIGHTS, CONFIG, STATISTICS, README, ONNX})
+    foreign = sorted(present - {WEIGHTS, CONFIG, STATISTICS, README, ONNX, learnt.FILE_NAME})
     if foreign:
         raise UsageError(
             _("{path} holds {names}, which is not part of a bundle, and is not replaced.",
@@ -107,6 +111,7 @@ def _config(run: Run) -> dict[str, Any]:
             "scale": config.data.scale,
             "params": config.model.params,
             "global_skip": config.model.global_skip,
+            "starts_from_zero": config.model.skip is not None,
         },
         "variables": list(run.variables),
         "static_variables": config.data.static_variables,

@@ -12,6 +12,9 @@ from srwizard.base.errors import DatasetError, UsageError
 from srwizard.base.i18n import translate as _
 from srwizard.base.os_errors import reason_of
 from srwizard.data import normalization
+from srwizard.data.baselines import learnt
+from srwizard.data.baselines.learnt import Learnt
+from srwizard.data.baselines.skip import Skip, shares, shrunk
 from srwizard.data.fields import FloatField
 from srwizard.data.fingerprint import fingerprint
 from srwizard.data.layout import Contents, find_statics
@@ -31,12 +34,16 @@ class Preprocessing:
 
     Args:
         statistics: of the training split, for "hr" and "lr".
+        learnt: the simple methods, by variable; None: the run starts from none of them.
+        skip: those that the network starts from; None: the mean of HR.
         static: input channels `[S, h, w]`, S being 0 where there are none.
         grids: "hr" and "lr"; coordinates as far as the dataset has them.
         attributes: variable -> units, long_name, standard_name, as far as they are known.
     """
 
     statistics: Mapping[str, Statistics]
+    learnt: Mapping[str, Learnt] | None
+    skip: Skip | None
     static: FloatField
     grids: Mapping[str, Grid]
     attributes: Mapping[str, Attributes]
@@ -52,20 +59,40 @@ def read_preprocessing(run_dir: Path, run: RunConfig) -> Preprocessing:
     path = run_dir / STATISTICS_FILE
     statistics = normalization.load(path, run_config.statistics_key(run))
     if statistics is None:
-        raise UsageError(
-            _("{path} is missing, damaged, or of another dataset.", path=path),
-            _("Bring it back, or let training write it again: srwizard train {directory}",
-              directory=run_dir),
-        )  # fmt: skip
+        raise _unusable(path, run_dir)
+    found = _read_learnt(run_dir, run)
+    skip = None if found is None else learnt.skip_of([found[name] for name in run.data.variables])
+    if skip is not None:
+        statistics = statistics | {"lr": shrunk(statistics["lr"], shares(skip.methods))}
     root = Path(run.data.root)
     contents = Contents(root, run.data.layout, {}, find_statics(root))
     hr, lr = ((shape[0], shape[1]) for shape in (run.data.hr_shape, run.data.lr_shape))
     return Preprocessing(
         statistics=statistics,
+        learnt=found,
+        skip=skip,
         static=_static_channels(contents, run, lr),
         grids={"hr": grid_of(contents, "hr", hr), "lr": grid_of(contents, "lr", lr)},
         attributes=known_attributes(run.data),
     )
+
+
+def _read_learnt(run_dir: Path, run: RunConfig) -> dict[str, Learnt] | None:
+    if run.model.skip is None:
+        return None
+    path = run_dir / learnt.FILE_NAME
+    found = learnt.load(path, run_config.baselines_key(run))
+    if found is None:
+        raise _unusable(path, run_dir)
+    return found
+
+
+def _unusable(path: Path, run_dir: Path) -> UsageError:
+    return UsageError(
+        _("{path} is missing, damaged, or of another dataset.", path=path),
+        _("Bring it back, or let training write it again: srwizard train {directory}",
+          directory=run_dir),
+    )  # fmt: skip
 
 
 def _static_channels(contents: Contents, run: RunConfig, shape: tuple[int, int]) -> FloatField:

@@ -149,6 +149,10 @@ class Run:
         if self.config.training.normalization == "PGN":
             why = _("The run normalizes every grid point by itself (PGN).")
             raise refusal(where, found, why=why)
+        skip = self.preprocessing.skip
+        if skip is not None and skip.fixed_to_the_grid:
+            why = _("The run starts from the climatology of its grid.")
+            raise refusal(where, found, why=why)
         if self.config.data.static_variables:
             why = _("The run takes static fields of its grid as input: {names}.",
                     names=", ".join(self.config.data.static_variables))  # fmt: skip
@@ -170,11 +174,11 @@ class Run:
         land = self._without_value(lr, at_home=at_home)
         normalized = self._normalized(lr)
         patch = tile_side(self.config, (lr.shape[1], lr.shape[2]))
-        hr = self.preprocessing.statistics["hr"]
+        base, spread = self._base(lr)
         for member in range(count):
             noise = noise_of(self.config.training.seed, "test", [index], member)
             drawn = self._applied(normalized, noise, patch)
-            values: FloatField = drawn.cpu().numpy()[0] * hr.std + hr.mean
+            values: FloatField = drawn.cpu().numpy()[0] * spread + base
             values[land] = np.nan
             yield values
 
@@ -222,12 +226,21 @@ class Run:
     def _normalized(self, lr: FloatField) -> Tensor:
         """Return the network's input `[1, C + S, h, w]`, made as training makes it."""
         found = self.preprocessing.statistics["lr"]
-        values = (lr - found.mean) / found.std
+        skip = self.preprocessing.skip
+        values = (lr - found.mean) / found.std if skip is None else skip.normalized(lr, found)
         filled = [fill(part) for fill, part in zip(self._fills, values, strict=True)]
         channels = torch.from_numpy(np.stack(filled)).to(self.device)
         if not len(self._static):
             return channels[None]  # on any grid
         return torch.cat([channels, self._static])[None]
+
+    def _base(self, lr: FloatField) -> tuple[FloatField, FloatField]:
+        """Return what the network's output is added to, and the spread it is multiplied with."""
+        skip = self.preprocessing.skip
+        if skip is None:
+            hr = self.preprocessing.statistics["hr"]
+            return hr.mean, hr.std
+        return skip(lr), skip.spread
 
     @torch.inference_mode()
     def _applied(self, lr: Tensor, noise: list[torch.Generator], patch: int | None) -> Tensor:
