@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from srwizard.data.augment import mirrored, mirrors
 from srwizard.data.baselines.skip import Skip
 from srwizard.data.fields import WHOLE, Field, FloatField, Window
 from srwizard.data.gaps import NearestFill
@@ -60,6 +61,8 @@ class FieldPairs(Dataset[Sample]):
         patch_size: side of a random HR window, or None for whole fields.
         skip: what the network starts from; None: the mean of HR, and its spread, as normalized.
         for_scoring: whether samples hold what scoring needs.
+        augment: whether samples are turned over at random.
+        vectors: the channels of eastward and northward components, for `augment`.
         static_variables: LR static fields that become further input channels.
         area_weights: whether samples hold the areas of the grid points.
     """
@@ -75,6 +78,8 @@ class FieldPairs(Dataset[Sample]):
         *,
         skip: Skip | None = None,
         for_scoring: bool = True,
+        augment: bool = False,
+        vectors: Sequence[tuple[int, int]] = (),
         static_variables: Sequence[str] = (),
         area_weights: bool = False,
     ) -> None:
@@ -88,6 +93,8 @@ class FieldPairs(Dataset[Sample]):
         self._patch = patch_size
         self._skip = skip
         self._for_scoring = for_scoring
+        self._augment = augment
+        self._vectors = vectors
         self._fills = [NearestFill() for _ in variables]
         self.steps = self._hr[0].steps
 
@@ -106,6 +113,13 @@ class FieldPairs(Dataset[Sample]):
         np.copyto(target, 0, where=~mask)
         if self._static_variables:
             normalized = np.concatenate([normalized, self._static[:, rows, columns]])
+        area = self._areas[:, *window] if self._area_weights else None
+        if self._augment:
+            turn = mirrors(key.patch_seed, key.index)
+            normalized = mirrored(normalized, *turn, self._vectors)
+            target = mirrored(target, *turn, self._vectors)
+            mask = mirrored(mask, *turn)
+            area = None if area is None else mirrored(area, *turn)
         sample = Sample(
             lr=torch.from_numpy(normalized),
             hr=torch.from_numpy(target),
@@ -117,8 +131,8 @@ class FieldPairs(Dataset[Sample]):
             base = np.array(np.broadcast_to(base, target.shape))
             sample["base"] = torch.from_numpy(base)
             sample["lr_physical"] = torch.from_numpy(np.ascontiguousarray(lr))
-        if self._area_weights:
-            sample["area"] = torch.from_numpy(self._areas[:, *window])
+        if area is not None:
+            sample["area"] = torch.from_numpy(area)
         return sample
 
     def _inputs(
