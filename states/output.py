@@ -1,15 +1,17 @@
 """output: where the run is written."""
 
 import shlex
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from srwizard.base.i18n import translate as _
 from srwizard.base.os_errors import reason_of
-from srwizard.prompts.question import Question, expand
+from srwizard.prompts.question import expand
 from srwizard.settings import run_config
 from srwizard.states.model import begin_forecasts
 from srwizard.wizard.conversation import Conversation
+from srwizard.wizard.option_questions import question
 from srwizard.wizard.session import Session
 
 
@@ -19,12 +21,9 @@ def run(conversation: Conversation) -> str:
         # The list of models comes next: by then their figures may be there.
         begin_forecasts(conversation)
     conversation.ask(
-        Question(
-            key="output.dir",
-            text=_("Run directory"),
-            kind="text",
+        replace(
+            question(conversation, "output.dir"),
             default=str(_proposed(conversation.session)),
-            help=_("Config, checkpoints, metrics and the report are written there."),
             check=lambda text: problem_with(text, conversation.session),
             is_path=True,
         )
