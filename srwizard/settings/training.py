@@ -66,7 +66,7 @@ class TrainingAnswers(Section):
         str,
         Option(
             N_("Loss function"),
-            N_("What training makes small, over the points with a value; land never counts."),
+            N_("What training minimizes, over the points with a value; land never counts."),
             choices=LOSSES,
             when=STANDARD_ONLY,
             reviewed=True,
