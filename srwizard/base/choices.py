@@ -18,8 +18,8 @@ class Value:
 
     Attributes:
         name: as the answers file writes it.
-        explanation: what it means, marked with N_; "" where the title says it all.
-        title: what the menu calls it, marked with N_ if it is translated; "": its name.
+        explanation: what it means, marked with N_; the menu shows it after the name.
+        title: what the menu shows in the place of both, marked with N_.
     """
 
     name: str
@@ -28,11 +28,15 @@ class Value:
 
     @property
     def text(self) -> str:
-        """Title and explanation in the user's language."""
-        title = _(self.title) if self.title else self.name
-        if not self.explanation:
-            return title
-        return _("{title}: {explanation}", title=title, explanation=_(self.explanation))
+        """As the menu shows it, in the user's language."""
+        if self.title:
+            return _(self.title)
+        return _("{name}: {explanation}", name=self.name, explanation=_(self.explanation))
+
+    @property
+    def meaning(self) -> str:
+        """As it is explained beside its name, in the user's language."""
+        return _(self.title) if self.title else _(self.explanation)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -47,7 +47,7 @@ class NetworkChoice(Section):
     size: Annotated[
         str | None,
         Option(
-            N_("Size"),
+            N_("Size of the model"),
             N_("A preset of the model's parameters."),
             asked="never",
             none=N_("the defaults"),

@@ -111,7 +111,10 @@ class Declared:
 
     def meaning(self) -> str:
         """Return what it does and when it counts, for one who writes an answers file."""
-        return " ".join(self._sentences())
+        first, *rest = self._sentences()
+        for sentence in rest:  # in Chinese no blank stands between two
+            first = _("{message} {hint}", message=first, hint=sentence)
+        return first
 
     def _sentences(self) -> Iterator[str]:
         option = self.option

@@ -62,9 +62,7 @@ def _choices(listed: Iterable[Declared]) -> Iterator[str]:
         if declared.option.choices:
             yield "\n" + _("Values of `{key}`:", key=declared.name) + "\n"
             for choice in declared.option.choices:
-                title, explanation = _(choice.title or choice.name), _(choice.explanation or "")
-                known = title if title != choice.name else ""
-                yield f"- `{choice.name}`: {known or explanation}"
+                yield f"- `{choice.name}`: {choice.meaning}"
 
 
 def _table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
