@@ -6,7 +6,7 @@ from srwizard.base.i18n import translate as _
 from srwizard.prompts.question import Choice, Question
 from srwizard.train import trackers
 from srwizard.wizard.conversation import Conversation
-from srwizard.wizard.option_questions import in_words, questions
+from srwizard.wizard.option_questions import in_words, questions, titles
 from srwizard.wizard.resolve import resolved_training
 
 EXTENTS = {"none": (), "common": ("common",), "all": ("common", "on_request")}
@@ -26,7 +26,7 @@ def run(conversation: Conversation) -> str:
             help=_("Now: {parameters}", parameters=_current(conversation)),
             choices=(
                 Choice("none", _("all by default, as shown")),
-                Choice("common", _("ask for learning rate, batch size, normalization")),
+                Choice("common", _("ask for: {options}", options=titles("training", "common"))),
                 Choice("all", _("ask for every one")),
             ),
             check=note_extent,

@@ -72,6 +72,11 @@ def questions(
     ]
 
 
+def titles(section: str, asked: Asked) -> str:
+    """Return what the options of a section are called that are asked for then, in one line."""
+    return ", ".join(one.title for one in options(section) if one.option.asked == asked)
+
+
 def circumstances(conversation: Conversation) -> Circumstances:
     """Return what decides which options count."""
     # With it comes NumPy, whose import would keep the very first question waiting.

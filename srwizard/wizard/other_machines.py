@@ -16,7 +16,7 @@ from srwizard.slurm import checks, client
 from srwizard.slurm.client import Partition, SlurmError
 from srwizard.train.nodes import endpoint_problem
 from srwizard.wizard.conversation import Conversation
-from srwizard.wizard.option_questions import Adapt, question, questions
+from srwizard.wizard.option_questions import Adapt, question, questions, titles
 
 HERE, NODES, SLURM = "here", "nodes", "slurm"
 ASKED: tuple[Asked, ...] = ("always", "common", "on_request")
@@ -140,7 +140,7 @@ def _more_question(note: Callable[[bool], None]) -> Question:
         text=_("The other parameters of the job"),
         kind="one",
         default=False,
-        help=_("Account, memory, cores, further options of sbatch."),
+        help=titles("devices", "on_request"),
         choices=(
             Choice(False, _("as the cluster has them")),
             Choice(True, _("ask for every one")),
