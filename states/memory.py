@@ -28,10 +28,11 @@ def run(conversation: Conversation) -> str:
     conversation.ask_in_turn(
         [
             ask_whether,
+            *questions(conversation, "memory", ["always"]),
             *questions(
                 conversation,
                 "memory",
-                ["always", "common", "on_request"],
+                ["common", "on_request"],
                 adapt={
                     "use_amp": lambda asked: _for_this_device(conversation, asked),
                     "patch_size": lambda asked: replace(

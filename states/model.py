@@ -68,13 +68,10 @@ def run(conversation: Conversation) -> str:
     makers: list[Maker] = [lambda: _model_question(conversation), ask_whether]
     first_parameter, most = len(makers), max(len(item.parameters) for item in cards().values())
     makers += [partial(ask_parameter, place) for place in range(most)]
-    makers += questions(
-        conversation,
-        "model",
-        ["always", "common", "on_request"],
-        leave_out=["name"],
-        wanted=lambda: change,
-    )
+    makers += [
+        *questions(conversation, "model", ["common", "on_request"], wanted=lambda: change),
+        *questions(conversation, "model", ["always"], leave_out=["name"]),
+    ]
     conversation.ask_in_turn(makers)
     if wrong := weights_problems(conversation):
         raise UsageError(

@@ -56,15 +56,15 @@ class Declared:
     @property
     def kind(self) -> Kind:
         """What is asked for; from the type and the choices."""
-        inner, items = _type(self.field.annotation), get_args(self.field.annotation)
-        if inner is list and self.option.choices:
-            return "several"
+        kind = _without_none(self.field.annotation)
+        listed = get_origin(kind) is list
         if self.option.choices:
-            return "one"
-        if inner is list:
-            return "ints" if _type(items[0]) is int else "words"
+            return "several" if listed else "one"
+        if listed:
+            (item,) = get_args(kind)
+            return "ints" if _bare(item) is int else "words"
         kinds: dict[Any, Kind] = {bool: "yes_no", int: "int", float: "float"}
-        return kinds.get(inner, "text")
+        return kinds.get(_bare(kind), "text")
 
     def default(self, model: str | None = None) -> Any:
         """Return what counts where nothing is decided.
@@ -146,14 +146,16 @@ class Declared:
         return str(value)
 
 
-def _type(annotation: Any) -> Any:
-    """Return a type without None and without the types of its items."""
+def _without_none(annotation: Any) -> Any:
+    """Return what a type is where it is not None."""
     if get_origin(annotation) in (Union, types.UnionType):
-        annotation = next(part for part in get_args(annotation) if part is not type(None))
-    origin = get_origin(annotation)
-    if origin is not None and hasattr(annotation, "__metadata__"):
-        return _type(get_args(annotation)[0])
-    return origin or annotation
+        return next(part for part in get_args(annotation) if part is not type(None))
+    return annotation
+
+
+def _bare(annotation: Any) -> Any:
+    """Return a type without what is annotated to it."""
+    return get_args(annotation)[0] if hasattr(annotation, "__metadata__") else annotation
 
 
 def options(section: str) -> list[Declared]:

@@ -45,19 +45,25 @@ def apply(difference: str, path: Path) -> None:
 
 
 @pytest.fixture
-def changed(tmp_path: Path, environment: dict[str, str]) -> dict[str, str]:
-    """The package with the page's changes, in the place of the installed one."""
-    site = tmp_path / "site"
+def site(tmp_path: Path, environment: dict[str, str]) -> Path:
+    """A copy of the package, in the place of the installed one."""
+    copy = tmp_path / "site"
     ignored = shutil.ignore_patterns("__pycache__")
-    shutil.copytree(ROOT / "srwizard", site / "srwizard", ignore=ignored)
+    shutil.copytree(ROOT / "srwizard", copy / "srwizard", ignore=ignored)
     for name in ("models", "states"):
-        shutil.copytree(ROOT / name, site / "srwizard" / name, ignore=ignored)
+        shutil.copytree(ROOT / name, copy / "srwizard" / name, ignore=ignored)
+    environment["PYTHONPATH"] = str(copy)
+    return copy
+
+
+@pytest.fixture
+def changed(tmp_path: Path, site: Path, environment: dict[str, str]) -> dict[str, str]:
+    """The environment of the package with the page's changes."""
     for kind, name, content in steps():
         if kind == "diff":
             apply(content, site / name)
         elif kind == "yaml":
             (tmp_path / name).write_text(content, encoding="utf-8")
-    environment["PYTHONPATH"] = str(site)
     return environment
 
 
@@ -139,4 +145,51 @@ def test_both_are_asked_for(changed: dict[str, str], terminal: Open, dataset: Pa
     screen.wait_for("? Adam: beta2 0.999")
     screen.send("1.5" + ENTER)
     screen.wait_for("1.5 is too large; less than 1")
+    screen.kill()
+
+
+SHORT = """\
+    thing: Annotated[
+        int,
+        Field(ge=2),
+        Option(N_("A new thing"), N_("It does something."), reviewed=True),
+    ] = 3
+"""
+
+
+@pytest.mark.parametrize("section", ["data", "model", "memory"])
+def test_one_declaration_in_another_section_will_do(
+    site: Path, answers: Path, srwizard: Run, terminal: Open, dataset: Path, section: str
+) -> None:
+    path = site / "srwizard" / "settings" / f"{section}.py"
+    text = path.read_text(encoding="utf-8")
+    begin = '    """What the run config takes over as it is answered."""\n\n'
+    assert text.count(begin) == 1
+    text = text.replace(begin, begin + SHORT)
+    if "import Field" not in text:
+        text = text.replace("\nfrom srwizard", "\nfrom pydantic import Field\n\nfrom srwizard", 1)
+    path.write_text(text, encoding="utf-8")
+    frozen = srwizard("--answers", answers, "--stop-after", "frozen", "--set", f"{section}.thing=5")
+    assert frozen.returncode == 0, frozen.stderr
+    assert "A new thing: 5" in frozen.stdout
+    run = yaml.safe_load((answers.parent / "run" / "run.yaml").read_text())
+    assert run[section]["thing"] == 5
+    refused = srwizard("--answers", answers, "--set", f"{section}.thing=1")
+    assert refused.returncode == 2
+    assert f"{section}.thing: 1 is too small; at least 2" in refused.stderr
+    screen = terminal()
+    walk = Walk(screen, root=dataset)
+    walk.to(section)
+    if section == "data":
+        screen.send(str(dataset) + ENTER)
+    elif section == "model":
+        screen.send(DOWN + ENTER)
+        screen.wait_for("? Parameters of")
+        screen.send(DOWN + ENTER)
+        for prompt in ("num_features", "num_blocks", "res_scale"):
+            screen.wait_for(f"? {prompt}")
+            screen.send(ENTER)
+    else:
+        screen.send(DOWN + ENTER)
+    screen.wait_for("? A new thing 3")
     screen.kill()
