@@ -25,23 +25,8 @@ from srwizard.train.distributed import Place
 from srwizard.train.loop import Callbacks, train
 from srwizard.train.resuming import resume
 from srwizard.train.setup import Training, load_statistics, set_up
+from tests.small_networks import SMALL
 
-SMALL_UNET = {
-    "inner_channel": 8,
-    "norm_groups": 4,
-    "channel_mults": [1, 2],
-    "attn_res": [],
-    "res_blocks": 1,
-    "sampling_steps": 3,
-    "ensemble_members": 3,
-}
-SMALL_NETWORKS: dict[str, dict[str, Any]] = {
-    "EDSR": {"num_features": 8, "num_blocks": 1, "res_scale": 1.0},
-    "SwinIR": {},
-    "DDPM": SMALL_UNET,
-    "SR3": SMALL_UNET,
-    "ResShift": SMALL_UNET,
-}
 PATIENCE_SECONDS = 240.0
 
 
@@ -74,7 +59,7 @@ def freeze(
         shard: whether weights are sharded over the processes.
         gradient_checkpointing: whether blocks are computed again on the way back.
         model: name of a card.
-        params: of the network, where they differ from those of `SMALL_NETWORKS`.
+        params: of the network, where they differ from those in `SMALL`.
         static_variables: further input channels.
         training: answers of the training section, where they differ from two epochs in batches
             of two.
@@ -105,7 +90,7 @@ def freeze(
         output=run_config.RunOutput(dir=str(run_dir)),
         model=run_config.RunModel(
             name=model,
-            params=resolve_parameters(card(model), SMALL_NETWORKS.get(model, {}) | (params or {})),
+            params=resolve_parameters(card(model), SMALL[model] | (params or {})),
             in_channels=len(variables) + len(static_variables),
             out_channels=len(variables),
             global_skip=card(model).family == "standard",
