@@ -31,8 +31,9 @@ class ArbitraryScaleNetwork(ResidualTrunk, ABC):
             size: (H, W), any; None: h * scale and w * scale.
         """
         size = size or (self.scale * lr.shape[-2], self.scale * lr.shape[-1])
-        return self.decode(self.features(self.conv_first(lr)), size)
+        shallow: Tensor = self.conv_first(lr)
+        return self.decode(shallow, self.deep_features(shallow), size)
 
     @abstractmethod
-    def decode(self, encoded: Tensor, size: tuple[int, int]) -> Tensor:
-        """Map features [B, num_features, h, w] to [B, out_channels, H, W] for `size` (H, W)."""
+    def decode(self, shallow: Tensor, deep: Tensor, size: tuple[int, int]) -> Tensor:
+        """Map features before and after the blocks to [B, out_channels, H, W] for `size` (H, W)."""

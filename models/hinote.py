@@ -93,10 +93,11 @@ class HiNOTE(ArbitraryScaleNetwork):
         """Return the layer that the output comes from."""
         return self.project
 
-    def decode(self, encoded: Tensor, size: tuple[int, int]) -> Tensor:
-        """Map features [B, num_features, h, w] to [B, out_channels, H, W] for `size` (H, W)."""
+    def decode(self, shallow: Tensor, deep: Tensor, size: tuple[int, int]) -> Tensor:
+        """Map features before and after the blocks to [B, out_channels, H, W] for `size` (H, W)."""
         checkpointed = self.training and self.gradient_checkpointing
-        fields = [self._sample(self.upsample(encoded), size)]
+        encoded = self.upsample(self.skipped(shallow, deep))
+        fields = [self._sample(encoded, size)]
         for _ in self.levels[1:]:
             fields.append(self.resampling.halve(fields[-1]))
         x: Tensor | None = None

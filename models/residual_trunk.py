@@ -53,13 +53,18 @@ class ResidualTrunk(nn.Module):
         self.body = nn.ModuleList(block() for _ in range(num_blocks))
         self.conv_after_body = nn.Conv2d(num_features, num_features, 3, padding=1)
 
-    def features(self, shallow: Tensor) -> Tensor:
-        """Map what the first convolution gives, [B, num_features, h, w], to the same shape."""
+    def deep_features(self, shallow: Tensor) -> Tensor:
+        """Map what the first convolution gives, [B, num_features, h, w], through all blocks."""
         checkpointed = self.training and self.gradient_checkpointing
         deep = shallow
         for block in self.body:
             deep = self.run(block, deep, checkpointed)
-        return shallow + self.conv_after_body(deep)
+        return deep
+
+    def skipped(self, shallow: Tensor, deep: Tensor) -> Tensor:
+        """Return the features of the trunk: those before the blocks, and what these add."""
+        features: Tensor = shallow + self.conv_after_body(deep)
+        return features
 
     def run(self, block: nn.Module, x: Tensor, checkpointed: bool) -> Tensor:
         """Return `block(x)`."""
@@ -93,6 +98,7 @@ class PixelShuffleNetwork(ResidualTrunk):
 
     def forward(self, lr: Tensor) -> Tensor:
         """Map [B, in_channels, h, w] to [B, out_channels, h * scale, w * scale]."""
-        features = self.features(for_convolutions(self.conv_first(lr)))
-        sr: Tensor = self.conv_last(self.upsample(features))
+        shallow = for_convolutions(self.conv_first(lr))
+        deep = self.deep_features(shallow)
+        sr: Tensor = self.conv_last(self.upsample(self.skipped(shallow, deep)))
         return sr

@@ -78,10 +78,10 @@ class SRNO(ArbitraryScaleNetwork):
         """Return the layer that the output comes from."""
         return self.project
 
-    def decode(self, encoded: Tensor, size: tuple[int, int]) -> Tensor:
-        """Map features [B, num_features, h, w] to [B, out_channels, H, W] for `size` (H, W)."""
+    def decode(self, shallow: Tensor, deep: Tensor, size: tuple[int, int]) -> Tensor:
+        """Map features before and after the blocks to [B, out_channels, H, W] for `size` (H, W)."""
         checkpointed = self.training and self.gradient_checkpointing
-        x: Tensor = self.lift(encoded, size)
+        x: Tensor = self.lift(self.skipped(shallow, deep), size)
         for layer in self.layers:
             x = run_block(layer, x, checkpointed=checkpointed)
         sr: Tensor = self.project(functional.gelu(self.widen(x)))

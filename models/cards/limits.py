@@ -5,16 +5,20 @@ from collections.abc import Iterable, Sequence
 from srwizard.base.i18n import translate as _
 
 
+def divisors(number: int) -> str:
+    """Return the whole numbers that divide `number`, listed."""
+    return ", ".join(str(part) for part in range(1, number + 1) if number % part == 0)
+
+
 def head_problems(name: str, width: int, num_heads: Iterable[int]) -> list[str]:
     """Say which numbers of heads do not divide the parameter `name`, and which would."""
-    allowed = ", ".join(str(part) for part in range(1, width + 1) if width % part == 0)
     return [
         _(
             "{name} is {width}, which {heads} heads do not divide; these do: {allowed}.",
             name=name,
             width=width,
             heads=heads,
-            allowed=allowed,
+            allowed=divisors(width),
         )
         for heads in sorted(set(num_heads))
         if width % heads

@@ -12,12 +12,9 @@ from torch import Tensor, nn
 from srwizard.base.errors import UsageError
 from srwizard.models import build
 from srwizard.models import weights_file as weights_file
-from srwizard.models.importing import (
-    import_weights,
-    network_in,
-    read_weights,
-    write_weights,
-)
+from srwizard.models.importing import import_weights, write_weights
+from srwizard.models.reference_names import network_in
+from srwizard.models.weights_reading import read_weights
 from tests.small_networks import SMALL_UNET
 
 EDSR = {"num_features": 8, "num_blocks": 2}
