@@ -125,7 +125,7 @@ def _shortened(lines: list[str]) -> list[str]:
 
 
 def set_gradient_checkpointing(net: "nn.Module", enabled: bool) -> bool:
-    """Switch gradient checkpointing of every network within `net`; tell whether any knows it."""
+    """Switch gradient checkpointing of all networks within `net`; return whether there is any."""
     networks: list[Any] = [m for m in net.modules() if hasattr(m, "gradient_checkpointing")]
     for network in networks:
         network.gradient_checkpointing = enabled

@@ -225,7 +225,7 @@ class DiffusionModel(nn.Module, ABC):
     def _moved(
         self, x: Tensor, x0: Tensor, now: Rates, then: Rates, fresh: Callable[[], Tensor] | None
     ) -> Tensor:
-        """Return x_t at an earlier step, its noise kept or partly drawn anew."""
+        """Return x_t at an earlier step, its noise kept or partly drawn again."""
         epsilon = (x - now.signal * x0) / now.noise
         if fresh is None:
             return then.signal * x0 + then.noise * epsilon

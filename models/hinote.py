@@ -13,7 +13,7 @@ from torch.nn import functional
 from srwizard.models.arbitrary_scale import ArbitraryScaleNetwork
 from srwizard.models.checkpointing import run_block
 from srwizard.models.galerkin import GalerkinLayer, from_tokens, to_tokens
-from srwizard.models.sampling import grid_neighbours, sample_each
+from srwizard.models.grid_sampling import grid_neighbours, sample_each
 from srwizard.models.sinc import SincResampling
 
 

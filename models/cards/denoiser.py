@@ -187,7 +187,7 @@ def unet_problems(
 
 
 def _too_many_levels(levels: int, hr_shape: Sequence[int]) -> list[str]:
-    """A field with fewer points than the U-Net halves it would be padding for the most part."""
+    """Return a message if a field is halved so often that it would be padding for the most part."""
     most = min(hr_shape).bit_length()
     if levels <= most:
         return []

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from srwizard.models import build
-from srwizard.models.sampling import neighbours, sample_each
+from srwizard.models.grid_sampling import neighbours, sample_each
 from srwizard.models.sinc import SincResampling, sinc_taps
 from srwizard.models.srno import Lifting
 from tests.small_networks import SMALL

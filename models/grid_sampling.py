@@ -1,4 +1,4 @@
-"""Asking a coarse grid of features at the points of a grid of any size.
+"""Sampling features on a coarse grid at the points of a grid of any size.
 
 Cells of both grids cover the same domain; what lies beyond the outermost centres repeats them.
 """
@@ -26,7 +26,7 @@ class Neighbours:
 
 
 def neighbours(coarse: int, fine: int, device: torch.device) -> Neighbours:
-    """Find the neighbours of `fine` cells among `coarse` ones that cover the same length."""
+    """Return the neighbours of `fine` cells among `coarse` ones that cover the same length."""
     place = (torch.arange(fine, device=device) + 0.5) * (coarse / fine) - 0.5
     before = place.floor()
     behind = place - before
@@ -41,7 +41,7 @@ def neighbours(coarse: int, fine: int, device: torch.device) -> Neighbours:
 def grid_neighbours(
     coarse: Sequence[int], fine: Sequence[int], device: torch.device
 ) -> tuple[Neighbours, Neighbours]:
-    """Find the neighbours of fine rows and fine columns, for grids of (height, width)."""
+    """Return the neighbours of fine rows and of fine columns, for grids of (height, width)."""
     rows, columns = (neighbours(few, many, device) for few, many in zip(coarse, fine, strict=True))
     return rows, columns
 
