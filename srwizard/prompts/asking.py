@@ -27,20 +27,17 @@ from questionary.styles import merge_styles_default
 from srwizard.base.text_width import wrapped
 from srwizard.prompts.question import Back
 
-STYLE = merge_styles_default(
-    [
-        Style.from_dict(
-            {
-                "untouched": "fg:ansibrightblack",
-                "pointer": "fg:#5f819d bold",
-                "highlighted": "bold",
-                "selected": "fg:#ff9d00",
-                "disabled": "fg:ansibrightblack",
-                "problem": "fg:ansired",
-            }
-        )
-    ]
+STYLE = Style.from_dict(
+    {
+        "untouched": "fg:ansibrightblack",
+        "pointer": "fg:#5f819d bold",
+        "highlighted": "bold",
+        "selected": "fg:#ff9d00",
+        "disabled": "fg:ansibrightblack",
+        "problem": "fg:ansired",
+    }
 )
+"""What is added to questionary's own colours."""
 ESCAPE_SECONDS = 0.1
 """A lone Esc is told from an arrow key by the time that passes after it."""
 LEFT = "←"
@@ -72,44 +69,37 @@ def run(
         Back: the user went back.
         KeyboardInterrupt: the user wants to save and quit, or the terminal is gone.
     """
+    application = question.application
     common = KeyBindings()
     helping = False
 
-    @common.add("escape", eager=True)
-    @common.add("c-b", eager=True)
-    def go_back(event: Any) -> None:
-        event.app.exit(exception=Back())
-
-    @common.add("c-c", eager=True)
-    @common.add("c-d", eager=True)
-    @common.add("<sigint>", eager=True)
-    def quit_here(event: Any) -> None:
-        event.app.exit(exception=KeyboardInterrupt())
+    for name in ("escape", "c-b"):
+        common.add(name, eager=True)(lambda event: event.app.exit(exception=Back()))
+    for name in ("c-c", "c-d", "<sigint>"):
+        common.add(name, eager=True)(lambda event: event.app.exit(exception=KeyboardInterrupt()))
 
     @common.add("?", eager=True, filter=asks_for_help)
     def help_or_not(_event: Any) -> None:
         nonlocal helping
         helping = not helping
 
-    was_left = Condition(_left)
-    shown: list[AnyContainer] = [ConditionalContainer(part, ~was_left) for part in parts]
-    shown.append(text_below(lambda: help_lines() if helping else []))
-    abandoned = ConditionalContainer(text_window(lambda: asked(text, answer=LEFT)), was_left)
-    application = question.application
-    application.layout = Layout(HSplit([*shown, abandoned]), application.layout.current_window)
+    @Condition
+    def was_left() -> bool:
+        ended = application.future
+        return ended is not None and ended.done() and ended.exception() is not None
+
+    shown = [
+        *(ConditionalContainer(part, ~was_left) for part in parts),
+        ConditionalContainer(text_window(lambda: asked(text, answer=LEFT)), was_left),
+        text_below(lambda: help_lines() if helping else []),
+    ]
+    application.layout = Layout(HSplit(shown), application.layout.current_window)
     # Of two bindings for a key the later one counts.
     own_keys = [application.key_bindings] if application.key_bindings else []
     application.key_bindings = merge_key_bindings([*own_keys, common, keys])
-    application.style = STYLE
+    application.style = merge_styles_default([STYLE])
     application.refresh_interval = refresh_seconds
     application.ttimeoutlen = ESCAPE_SECONDS
-
-    def draw_once_more(_application: Any) -> None:
-        # Whether a list needs a scroll bar is known only once it has been drawn.
-        application.after_render.remove_handler(draw_once_more)
-        application.invalidate()
-
-    application.after_render += draw_once_more
 
     def hand_on_errors() -> None:
         # Of its own accord prompt_toolkit prints the traceback and waits for a key.
@@ -126,12 +116,6 @@ def run(
         raise KeyboardInterrupt from None
 
 
-def _left() -> bool:
-    """Return whether the question that has just ended was left without an answer."""
-    ended = get_app().future
-    return ended is not None and ended.done() and ended.exception() is not None
-
-
 def width() -> int:
     """Return how many columns a line may have."""
     # Some terminals break the line as soon as its last column is written to.
@@ -144,7 +128,7 @@ def text_window(lines: Callable[[], StyleAndTextTuples], *, at_most: int | None 
         FormattedTextControl(lines),
         wrap_lines=True,
         dont_extend_height=True,
-        height=Dimension(max=at_most) if at_most is not None else None,
+        height=Dimension(max=at_most),
     )
 
 

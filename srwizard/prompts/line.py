@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import questionary
-from prompt_toolkit.buffer import Buffer
+from prompt_toolkit.buffer import Buffer, ValidationState
 from prompt_toolkit.document import Document
 from prompt_toolkit.filters import Always, Condition, Filter, is_done
 from prompt_toolkit.key_binding import KeyBindings
@@ -88,7 +88,13 @@ def _keys(buffer: Buffer, replaceable: Filter) -> KeyBindings:
     keys = KeyBindings()
 
     # That of `questionary.path` only closes the list of completions where there is one.
-    keys.add("enter", eager=True)(lambda _event: buffer.validate_and_handle())
+    @keys.add("enter", eager=True)
+    def finish(event: Any) -> None:
+        # The same text may be good by now: a directory has been made.
+        buffer.validation_state = ValidationState.UNKNOWN
+        if buffer.validate():
+            event.app.exit()
+
     # That of `questionary.path` looks into each directory on the way, which may take its time on
     # the disks of a cluster, and drops a slash before the last one.
     keys.add("/", eager=True, filter=~replaceable)(lambda _event: buffer.insert_text("/"))

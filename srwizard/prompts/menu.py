@@ -15,13 +15,13 @@ from prompt_toolkit.key_binding import KeyBindings
 from prompt_toolkit.keys import Keys
 from prompt_toolkit.layout import (
     ConditionalContainer,
-    ConditionalMargin,
     Dimension,
     Layout,
     ScrollbarMargin,
     ScrollOffsets,
     Window,
 )
+from prompt_toolkit.layout.containers import WindowRenderInfo
 from questionary import Separator
 from questionary.constants import INDICATOR_SELECTED, INDICATOR_UNSELECTED
 from questionary.prompts.common import InquirerControl
@@ -193,6 +193,15 @@ def _beside(title: str, note: str, columns: int) -> list[str]:
     return [*wrapped(title, columns), *(wrapped(note, columns) if note else [])]
 
 
+class _ScrollBar(ScrollbarMargin):
+    """A scroll bar, where there is more to see than there is room for."""
+
+    def create_margin(self, drawn: WindowRenderInfo, width: int, height: int) -> StyleAndTextTuples:
+        if drawn.content_height <= drawn.window_height:
+            return []
+        return super().create_margin(drawn, width, height)
+
+
 def choose(
     text: str,
     choices: Sequence[Choice],
@@ -219,11 +228,7 @@ def choose(
         height=Dimension(min=2),
         dont_extend_height=True,
         scroll_offsets=ScrollOffsets(top=1, bottom=1),
-        right_margins=[
-            ConditionalMargin(
-                ScrollbarMargin(display_arrows=True), Condition(lambda: _overflows(listing))
-            )
-        ],
+        right_margins=[_ScrollBar(display_arrows=True)],
     )
 
     def question_line() -> StyleAndTextTuples:
@@ -244,11 +249,6 @@ def choose(
         refresh_seconds=NOTES_SECONDS if any(choice.note for choice in choices) else None,
     )
     return [choices[place].value for place in menu.result()]
-
-
-def _overflows(listing: Window) -> bool:
-    drawn = listing.render_info
-    return drawn is not None and drawn.content_height > drawn.window_height
 
 
 def _instruction(menu: Menu) -> str:
