@@ -81,17 +81,16 @@ class Menu(InquirerControl):
 
     def is_selection_valid(self) -> bool:
         """Return whether what is pointed at can be chosen, or nothing can."""
-        # questionary looks the place up among all choices, also while only some are shown: below
-        # a heading, Down then never ends.
-        return not self.enabled() or self.pointed_at in self.enabled()
+        return self.pointed_at in (self.enabled() or [self.pointed_at])
 
     def move(self, steps: int) -> None:
         """Point at another choice; one step leads around the ends, more stop there."""
+        # `questionary.select` steps on until what has this place among all choices can be chosen;
+        # with a filter that leaves one choice, and a heading above all, Down never ends.
         if places := self.enabled():
             number = places.index(self.pointed_at) + steps
-            last = len(places) - 1
-            around = number % len(places) if abs(steps) == 1 else number
-            self.pointed_at = places[min(max(around, 0), last)]
+            number = number % len(places) if abs(steps) == 1 else max(number, 0)
+            self.pointed_at = places[min(number, len(places) - 1)]
 
     def filter(self, typed: str) -> None:
         """Show only what contains `typed`, and point at what begins with it if anything does."""
@@ -99,7 +98,7 @@ class Menu(InquirerControl):
         self.search_filter = typed
         places, shown = self.enabled(), self.filtered_choices
         if not places:
-            # questionary points at what cannot be chosen then, and Enter returns it.
+            # `questionary.select` shows what cannot be chosen then, and Enter returns it.
             self.search_filter = before
         elif typed:
             begins = (at for at in places if _title(shown[at]).startswith(typed.casefold()))
@@ -252,14 +251,14 @@ def choose(
 
 
 def _instruction(menu: Menu) -> str:
-    # Those of `questionary.select` are in English.
+    # The texts of `questionary.select` are in English.
     if menu.search_filter:
         return _("containing: {typed}", typed=menu.search_filter)
     return _("(Space marks, Ctrl-A all, Enter ends)") if menu.several else _("(arrows, Enter)")
 
 
 def _keys(menu: Menu) -> KeyBindings:
-    # None of those of `questionary.select`: its Ctrl-Q quits, its filter takes only ASCII.
+    # Not those of `questionary.select`: its Ctrl-Q quits, and only ASCII filters.
     keys = KeyBindings()
 
     @keys.add("enter", eager=True)
