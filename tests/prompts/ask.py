@@ -14,9 +14,9 @@ from srwizard.prompts.terminal import TerminalPrompts
 LONG = "what is said of it is longer than the line of a narrow terminal has columns"
 BEGAN = time.monotonic()
 GROUPED = (
+    Choice("unet", "旧的 U-Net", group="diffusion", disabled="no weights"),
     Choice("swin", "SwinIR", group="standard"),
     Choice("edsr", "EDSR", group="standard", note=lambda: f"{time.monotonic() - BEGAN:.0f} s"),
-    Choice("unet", "旧的 U-Net", group="diffusion", disabled="no weights"),
     Choice("fno", "FNO2d, 傅里叶神经算子", group="operators", details=lambda: [LONG, "the end"]),
     Choice("mwt", "M2NO2d", group="operators"),
 )
