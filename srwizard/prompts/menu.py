@@ -128,7 +128,8 @@ class Menu(InquirerControl):
         tokens: StyleAndTextTuples = []
         shown = self.filtered_choices
         texts = [self._title_and_note(choice) for choice in shown]
-        columns = width() - len(POINTER) - len("- ")
+        signs = [self._style_and_sign(choice, here=False)[1] for choice in shown]
+        columns = width() - len(POINTER) - max(map(len, signs), default=0)
         column = max((cell_len(title) for title, note in texts if note), default=0)
         if column + len(GAP) + max((cell_len(note) for _title, note in texts), default=0) > columns:
             column = 0
