@@ -25,7 +25,11 @@ from srwizard.data.fingerprint import fingerprint
 from srwizard.data.layout import Contents, scan
 from srwizard.data.statics import used_files
 from srwizard.settings import yaml_file
-from srwizard.settings.answers import Section, TrainingAnswers
+from srwizard.settings.data import FrozenData
+from srwizard.settings.memory import FrozenMemory
+from srwizard.settings.model import FrozenModel
+from srwizard.settings.option import Section
+from srwizard.settings.training import TrainingAnswers
 
 SCHEMA_VERSION = 1
 FILE_NAME = "run.yaml"
@@ -37,18 +41,21 @@ HEADER = (
 )
 
 
-class RunData(Section):
+class CheckedData(Section):
     """The dataset as it was checked; shapes are `[H, W]`."""
 
     root: str
     layout: Literal["npy", "h5", "nc"]
     variables: list[str]
-    static_variables: list[str] = Field(default_factory=list)
     scale: int
     hr_shape: list[int]
     lr_shape: list[int]
     steps: dict[str, int]
     fingerprint: dict[str, str]
+
+
+class RunData(FrozenData, CheckedData):
+    """What of the dataset is trained on."""
 
 
 class RunOutput(Section):
@@ -62,13 +69,16 @@ class RunWeights(Section):
     sha256: str
 
 
-class RunModel(Section):
+class ResolvedModel(Section):
     name: str
     params: dict[str, Any]
     in_channels: int
     out_channels: int
-    global_skip: bool
     weights: RunWeights | None = None
+
+
+class RunModel(FrozenModel, ResolvedModel):
+    """The network, and what training begins from."""
 
 
 class RunGPU(Section):
@@ -115,11 +125,8 @@ class RunDevices(Section):
         return self.processes * self.nodes
 
 
-class RunMemory(Section):
-    use_amp: bool
-    gradient_checkpointing: bool
-    patch_size: int | None
-    shard: bool = False
+class RunMemory(FrozenMemory):
+    """The memory options, resolved."""
 
 
 class RunConfig(Section):
