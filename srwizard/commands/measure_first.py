@@ -4,6 +4,7 @@ In a batch system, or on several machines, the wizard cannot measure: whoever tr
 """
 
 import socket
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from rich.console import Console
 from srwizard.base.errors import DoesNotFitError
 from srwizard.base.i18n import translate as _
 from srwizard.memory.dry_run_table import dry_run_table
-from srwizard.memory.measure import FILE_NAME, dry_run, join_dry_run
+from srwizard.memory.measure import FILE_NAME, DryRun, dry_run, join_dry_run
 from srwizard.runs.records import dry_run_of
 from srwizard.settings import yaml_file
 from srwizard.settings.answers_file import answers_of
@@ -20,6 +21,7 @@ from srwizard.settings.run_config import RunConfig
 from srwizard.states import adjust
 from srwizard.train.nodes import Nodes, endpoint_of
 from srwizard.wizard import without_asking
+from srwizard.wizard.reason import short_of_memory
 
 
 def is_measured(run: RunConfig, run_dir: Path, nodes: Nodes | None) -> bool:
@@ -48,7 +50,7 @@ def measure(run: RunConfig, run_dir: Path, nodes: Nodes | None, console: Console
     if result.verdict == "tight":
         print(_("It is tight, but it fits: training begins."), flush=True)
     if result.verdict == "does not fit":
-        _show_remedies(run, run_dir, console)
+        _show_remedies(run, run_dir, result, console)
         raise does_not_fit(run_dir)
 
 
@@ -81,7 +83,7 @@ def does_not_fit(run_dir: Path) -> DoesNotFitError:
     )
 
 
-def _show_remedies(run: RunConfig, run_dir: Path, console: Console) -> None:
+def _show_remedies(run: RunConfig, run_dir: Path, result: DryRun, console: Console) -> None:
     """Show what can be changed, and write it into dry_run.json, as the wizard does."""
     answers = answers_of(run)
     answers.set("output.dir", str(run_dir))
@@ -90,6 +92,7 @@ def _show_remedies(run: RunConfig, run_dir: Path, console: Console) -> None:
         answers, yaml_file.parse(b"", ""), digests=[run.digest], console=console
     )
     conversation.session.fingerprint = dict(run.data.fingerprint)
+    conversation.session.reason = short_of_memory(asdict(result))
     try:
         adjust.run(conversation)
     except DoesNotFitError:

@@ -33,7 +33,7 @@ def _choose_session() -> "Session":
     from srwizard.prompts.question import Back, Choice, Question, require_terminal
     from srwizard.prompts.terminal import TerminalPrompts
     from srwizard.wizard import session as sessions
-    from srwizard.wizard.titles import title_of
+    from srwizard.wizard.transition_table import title_of
 
     found = sessions.unfinished()
     if not found:

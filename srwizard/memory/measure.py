@@ -23,7 +23,7 @@ from srwizard.base.i18n import translate as _
 from srwizard.hardware.devices import Devices, cpu, find_devices
 from srwizard.memory.verdict import Verdict, judge
 from srwizard.runs import failures
-from srwizard.runs.failure_kinds import FOR_WANT_OF_MEMORY
+from srwizard.runs.failure_kinds import kind_named
 from srwizard.runs.records import DRY_RUN_FILE, LOG_FILE
 from srwizard.settings import run_config
 from srwizard.settings.run_config import RunConfig
@@ -307,7 +307,7 @@ def _times(run: RunConfig, ranks: list[dict[str, Any]]) -> dict[str, float]:
 
 
 def _out_of_memory(run: RunConfig, capacities: list[int], failure: dict[str, Any]) -> DryRun:
-    if failure["kind"] not in FOR_WANT_OF_MEMORY:
+    if not kind_named(failure["kind"]).ran_out_of_memory:
         raise TrainingFailedError(
             "\n".join([_("The dry run failed."), *failures.explain(failure)]),
         )

@@ -76,6 +76,7 @@ def _failed(run_dir: Path, records: Records, failure: dict[str, Any]) -> Trainin
     return TrainingFailedError(
         "\n".join(failures.explain(failure)),
         _("Recorded in {path}", path=run_dir / failures.FAILURE_FILE),
+        failure,
     )
 
 

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from rich.console import Console
 
 from srwizard.prompts.question import AnswersFilePrompts
-from srwizard.settings.answers import SECTIONS, Answers
+from srwizard.settings.answers import Answers
 from srwizard.settings.yaml_file import Document
 from srwizard.wizard.conversation import Conversation
 from srwizard.wizard.machine import module_of
 from srwizard.wizard.session import Session
+from srwizard.wizard.transition_table import ASKING
 
 
 class UnsavedSession(Session):
@@ -41,11 +42,11 @@ def conversation_of(
 
 
 def go_through(conversation: Conversation, *, skip: Sequence[str] = ()) -> None:
-    """Go through the sections of the answers, so that all are checked and completed.
+    """Go through all states that ask, so that all answers are checked and completed.
 
     Raises:
         UsageError, DatasetError, NeedsPersonError: as in the wizard.
     """
-    for section in SECTIONS:
-        if section not in skip:
-            module_of(section).run(conversation)
+    for state in ASKING:
+        if state not in skip:
+            module_of(state).run(conversation)
