@@ -124,12 +124,12 @@ def _free_gpus(chosen: Sequence[int]) -> tuple[int, ...]:
 
 def _effects(conversation: Conversation, offered: Sequence[Remedy]) -> list[RemedyEffect]:
     """Predict what each remedy would bring to the config as it is."""
-    answers, digests = conversation.session.answers, conversation.session.fingerprint
-    runs = [resolve(conversation, answers, digests=digests)]
+    answers = conversation.session.answers
+    runs = [resolve(conversation, answers)]
     for remedy in offered:
         changed = answers.model_copy(deep=True)
         apply(changed, remedy)
-        runs.append(resolve(conversation, changed, digests=digests))
+        runs.append(resolve(conversation, changed))
     present, *predicted = map(_expected, forecasts(runs), runs)
     dry_run = _dry_run(conversation)
     capacity, measured = int(dry_run.get("capacity_bytes") or 0), dry_run.get("peak_bytes")

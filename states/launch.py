@@ -13,6 +13,7 @@ from srwizard.states.frozen import hold_run, lock_of, run_directory
 from srwizard.train.detach import detach, following
 from srwizard.train.launch import launch
 from srwizard.wizard import other_machines
+from srwizard.wizard.chosen_dataset import dataset_as_it_is_now
 from srwizard.wizard.conversation import Conversation
 
 
@@ -47,7 +48,7 @@ def run(conversation: Conversation) -> str:
         return "detached"
     conversation.show(Text(_("Training in {run_dir} …", run_dir=run_dir), style="dim"))
     try:
-        launch(run_dir)
+        launch(run_dir, dataset=dataset_as_it_is_now(conversation))
     except TrainingFailedError:
         return "failed"
     # Imported late: matplotlib takes longer to import than the wizard takes to start.

@@ -20,7 +20,7 @@ from srwizard.settings.run_config import (
 
 def data_of(root: Path) -> RunData:
     """Return the data section for all variables of the dataset in `root`."""
-    summary = inspect(root)
+    summary = inspect(scan(root))
     first = summary.variables[0]
     names = [variable.name for variable in summary.variables]
     return RunData(

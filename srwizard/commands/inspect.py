@@ -20,11 +20,11 @@ def inspect(root: Path, as_json: bool) -> None:
 
 def show_dataset(root: Path, *, as_json: bool = False) -> None:
     """Print what is in a dataset directory; exit with 3 where it cannot be used."""
-    from srwizard.data.inspect import inspect as look
+    from srwizard.data.dataset import Dataset
     from srwizard.prompts.question import expand
     from srwizard.wizard.chosen_dataset import summary_table
 
-    summary = look(expand(str(root)))
+    summary = Dataset(expand(str(root))).summary
     if as_json:
         print(json.dumps(asdict(summary), indent=2, default=str, ensure_ascii=False))
     else:

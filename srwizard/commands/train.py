@@ -89,13 +89,15 @@ def train(
 
 def _lead(run: "RunConfig", run_dir: Path, nodes: "Nodes | None", *, dry_run_first: bool) -> None:
     from srwizard.commands import measure_first
+    from srwizard.data.dataset import Dataset
     from srwizard.states.done import ensemble_lines, scores_table, warnings
     from srwizard.train import launch
 
+    dataset = Dataset(Path(run.data.root))
     if dry_run_first and not measure_first.is_measured(run, run_dir, nodes):
-        measure_first.measure(run, run_dir, nodes, console)
+        measure_first.measure(run, run_dir, nodes, dataset, console)
     print(_("Training in {run_dir} …", run_dir=run_dir), flush=True)
-    scores = launch.launch(run_dir, nodes)
+    scores = launch.launch(run_dir, nodes, dataset)
     # Imported late: matplotlib takes longer to import than this command takes to start.
     from srwizard.report.page import write_report
 
@@ -108,11 +110,13 @@ def _lead(run: "RunConfig", run_dir: Path, nodes: "Nodes | None", *, dry_run_fir
 
 def _follow(run: "RunConfig", run_dir: Path, nodes: "Nodes", *, dry_run_first: bool) -> None:
     from srwizard.commands import measure_first
+    from srwizard.data.dataset import Dataset
     from srwizard.train import launch
 
+    dataset = Dataset(Path(run.data.root))
     if dry_run_first and not measure_first.is_measured(run, run_dir, nodes):
-        measure_first.take_part(run_dir, nodes)
-    launch.join(run_dir, nodes)
+        measure_first.take_part(run_dir, nodes, dataset)
+    launch.join(run_dir, nodes, dataset)
 
 
 def _train_in_the_background(run_dir: Path, *, as_it_is: bool) -> None:

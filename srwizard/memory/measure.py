@@ -20,6 +20,7 @@ from typing import Any
 from srwizard.base import files
 from srwizard.base.errors import InterruptedByUserError, TrainingFailedError, UsageError
 from srwizard.base.i18n import translate as _
+from srwizard.data.dataset import Dataset
 from srwizard.hardware.devices import Devices, cpu, find_devices
 from srwizard.memory.verdict import Verdict, judge
 from srwizard.runs import failures
@@ -28,6 +29,7 @@ from srwizard.runs.records import DRY_RUN_FILE, LOG_FILE
 from srwizard.settings import run_config
 from srwizard.settings.run_config import RunConfig
 from srwizard.train import launch_on_nodes, processes
+from srwizard.train.dataset import verified
 from srwizard.train.launch import own_log
 from srwizard.train.nodes import Nodes, endpoint_of
 
@@ -70,12 +72,13 @@ class DryRun:
     digest: str = ""
 
 
-def dry_run(run_dir: Path, nodes: Nodes | None = None) -> DryRun:
+def dry_run(run_dir: Path, nodes: Nodes | None = None, dataset: Dataset | None = None) -> DryRun:
     """Measure the peak memory of a run, judge it, and write `dry_run.json`.
 
     Args:
         run_dir: the run directory.
         nodes: the machines, if this is the first of several.
+        dataset: that of the run, if this command has looked at it already.
 
     Raises:
         InterruptedByUserError: somebody asked to stop.
@@ -83,7 +86,7 @@ def dry_run(run_dir: Path, nodes: Nodes | None = None) -> DryRun:
         DatasetError, UsageError: the run config or its dataset is not what was frozen.
     """
     run = run_config.load(run_dir)
-    run_config.verify_dataset(run)
+    dataset = verified(run, dataset)
     capacities = _capacities(run)
     with processes.at_work(run_dir) as log:
         for left_over in run_dir.glob(f"{SCRATCH_PREFIX}*"):
@@ -91,7 +94,12 @@ def dry_run(run_dir: Path, nodes: Nodes | None = None) -> DryRun:
         # In the run directory, so that the checkpoint is tried on the disk that it will lie on.
         with _scratch(run_dir, nodes) as scratch:
             ended, others = launch_on_nodes.start(
-                run, run_dir, log, *_rehearsal(run_dir, scratch, capacities), nodes=nodes
+                run,
+                run_dir,
+                log,
+                *_rehearsal(run_dir, scratch, capacities),
+                dataset=dataset,
+                nodes=nodes,
             )
             # Also where it was about to end: what follows would be a training.
             if ended.stop_asked and not failures.causes(scratch):
@@ -105,7 +113,7 @@ def dry_run(run_dir: Path, nodes: Nodes | None = None) -> DryRun:
     return result
 
 
-def join_dry_run(run_dir: Path, nodes: Nodes) -> dict[str, Any]:
+def join_dry_run(run_dir: Path, nodes: Nodes, dataset: Dataset | None = None) -> dict[str, Any]:
     """Take part in a dry run that `dry_run` leads on another machine.
 
     Returns:
@@ -115,12 +123,17 @@ def join_dry_run(run_dir: Path, nodes: Nodes) -> dict[str, Any]:
         InterruptedByUserError, TrainingFailedError, DatasetError, UsageError: as `dry_run`.
     """
     run = run_config.load(run_dir)
-    run_config.verify_dataset(run)
+    dataset = verified(run, dataset)
     before = _written(run_dir)
     scratch = run_dir / SHARED_SCRATCH
     with processes.at_work(run_dir, own_log()) as log:
         ended, _others = launch_on_nodes.start(
-            run, run_dir, log, *_rehearsal(run_dir, scratch, _capacities(run)), nodes=nodes
+            run,
+            run_dir,
+            log,
+            *_rehearsal(run_dir, scratch, _capacities(run)),
+            dataset=dataset,
+            nodes=nodes,
         )
     if ended.stop_asked:
         raise InterruptedByUserError(_("the dry run was interrupted"))

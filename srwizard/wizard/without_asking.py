@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
@@ -11,6 +12,9 @@ from srwizard.settings.yaml_file import Document
 from srwizard.wizard.conversation import Conversation
 from srwizard.wizard.machine import module_of
 from srwizard.wizard.session import Session
+
+if TYPE_CHECKING:
+    from srwizard.data.dataset import Dataset
 
 
 class UnsavedSession(Session):
@@ -26,6 +30,7 @@ def conversation_of(
     *,
     digests: Sequence[str] = (),
     console: Console | None = None,
+    dataset: "Dataset | None" = None,
 ) -> Conversation:
     """Return a conversation that takes all answers as they are.
 
@@ -34,10 +39,11 @@ def conversation_of(
         document: where they stand, for messages.
         digests: of run configs that count as frozen by it.
         console: what it shows goes there; None: nowhere.
+        dataset: the dataset, if it was looked at already.
     """
     session = UnsavedSession(id="", created="", answers=answers, digests=list(digests))
     prompts = AnswersFilePrompts(document, console or Console(file=io.StringIO()))
-    return Conversation(session, prompts)
+    return Conversation(session, prompts, dataset=dataset)
 
 
 def go_through(conversation: Conversation, *, skip: Sequence[str] = ()) -> None:

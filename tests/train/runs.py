@@ -21,6 +21,7 @@ from srwizard.runs.records import METRICS_FILE, Records, read_events
 from srwizard.settings import run_config
 from srwizard.settings.answers import TrainingAnswers
 from srwizard.settings.run_config import RunConfig, RunSlurm
+from srwizard.train.dataset import verified
 from srwizard.train.distributed import Place
 from srwizard.train.loop import Callbacks, train
 from srwizard.train.resuming import resume
@@ -141,7 +142,7 @@ def made_ready(run_dir: Path) -> Training:
 def set_up_only(run_dir: Path) -> Training:
     """Set a run up in this process, standing at its beginning."""
     run = run_config.load(run_dir)
-    contents = run_config.verify_dataset(run)
+    contents = verified(run).contents
     place = Place(0, 1, torch.device("cpu"))
     return set_up(run, contents, load_statistics(run, run_dir, contents), place)
 
