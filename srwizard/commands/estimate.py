@@ -1,27 +1,30 @@
 """`srwizard estimate`: predict the peak memory of a run."""
 
-import json
 from pathlib import Path
 
 import click
 
 from srwizard.base.errors import UsageError
 from srwizard.base.i18n import translate as _
-from srwizard.commands.options import PATH, as_json_option, command, console
+from srwizard.commands.options import (
+    PATH,
+    as_json_option,
+    command,
+    console,
+    override_option,
+    print_json,
+)
 
 
 @command(_("Predict the peak memory of a run; no GPU is needed for it."))
 @click.argument("run_dir", type=PATH, required=False, metavar="[RUN_DIR]")
 @click.option(
-    "--answers", type=PATH, metavar="FILE", help=_("Of an answers file, without freezing it.")
+    "--answers",
+    type=PATH,
+    metavar="FILE",
+    help=_("Estimate from an answers file instead of a frozen run."),
 )
-@click.option(
-    "--set",
-    "overrides",
-    multiple=True,
-    metavar="KEY=VALUE",
-    help=_("Override one answer of the file."),
-)
+@override_option
 @click.option("--gpu", metavar="GPU", help=_('A GPU by name ("RTX 3090") or size (24GiB).'))
 @click.option(
     "--batch-sizes", default="", metavar="8,16", help=_("More batch sizes, separated by commas.")
@@ -65,7 +68,7 @@ def estimate(
         dataset = Dataset(Path(run.data.root))
     found = predict(run, dataset, gpu=gpu, batch_sizes=sizes, fit_batch=fit is not None)
     if as_json:
-        print(json.dumps(found, indent=2))
+        print_json(found)
     else:
         console.print(estimate_text(found))
 

@@ -1,6 +1,5 @@
 """`srwizard inspect`: show what is in a dataset directory."""
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 
@@ -8,7 +7,7 @@ import click
 
 from srwizard.base.errors import EXIT_DATASET
 from srwizard.base.i18n import translate as _
-from srwizard.commands.options import PATH, as_json_option, command, console
+from srwizard.commands.options import PATH, as_json_option, command, console, print_json
 
 
 @command(_("Show what is in a dataset directory."))
@@ -26,7 +25,7 @@ def show_dataset(root: Path, *, as_json: bool = False) -> None:
 
     summary = Dataset(expand(str(root))).summary
     if as_json:
-        print(json.dumps(asdict(summary), indent=2, default=str, ensure_ascii=False))
+        print_json(asdict(summary))
     else:
         console.print(summary_table(summary))
     if not summary.usable:

@@ -7,7 +7,7 @@ import click
 
 from srwizard.base.errors import UsageError
 from srwizard.base.i18n import translate as _
-from srwizard.commands.options import WholeNumber, command, console, run_directory
+from srwizard.commands.options import WholeNumber, command, console, detach_option, run_directory
 
 if TYPE_CHECKING:
     from srwizard.settings.run_config import RunConfig
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @command(_("Train a frozen run, or go on with it from its last checkpoint."))
 @run_directory
-@click.option("--detach", is_flag=True, help=_("Train in the background."))
+@detach_option
 @click.option("--print-command", is_flag=True, help=_("Print what would be started, and end."))
 @click.option(
     "--dry-run-first",
