@@ -20,8 +20,8 @@ import pytest
 from srwizard.base.errors import InterruptedByUserError, TrainingFailedError, UsageError
 from srwizard.hardware.devices import CPU, Devices
 from srwizard.memory import available, rehearsal
+from srwizard.memory.allocator import CUDA_CONTEXT
 from srwizard.memory.available import capacities_of, cpu_capacity
-from srwizard.memory.baseline import CUDA_CONTEXT
 from srwizard.memory.measure import DryRun, dry_run
 from srwizard.memory.rehearsal import FEWEST_STEPS, MOST_STEPS
 from srwizard.settings.run_config import RunGPU
