@@ -35,13 +35,13 @@ def measured(run_dir: Path) -> Measured:
     test: dict[str, Any] | None = None
     unreadable = 0
     for event in _lines(run_dir / METRICS_FILE):
-        match event:
-            case {"event": "epoch", "epoch": int(number)}:
-                epochs[number] = event
-            case {"event": "test"}:
-                test = event
-            case None | {"event": "epoch"}:
-                unreadable += 1
+        kind = event["event"] if event is not None else None
+        if event is None or (kind == "epoch" and not isinstance(event.get("epoch"), int)):
+            unreadable += 1
+        elif kind == "epoch":
+            epochs[event["epoch"]] = event
+        elif kind == "test":
+            test = event
     return Measured([epochs[number] for number in sorted(epochs)], test, unreadable)
 
 
