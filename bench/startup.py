@@ -51,8 +51,8 @@ def question_steps(home: Path) -> list[float]:
     child = pexpect.spawn(PROGRAM, env=environment, cwd=str(home), dimensions=(40, 120), timeout=60)
     process = psutil.Process(child.pid)
     seconds = []
-    questions = ("Run directory", "Model ", "Parameters of", "Epochs", "The other", "Processes",
-                 "Memory options", "Go ahead")  # fmt: skip
+    questions = ("Run directory", "Model ", "Parameters of", "Epochs", "The other",
+                 "Where to train", "Processes", "Memory options", "Go ahead")  # fmt: skip
     child.expect_exact("Dataset directory")
     for typed, following in zip((str(root), *[""] * (len(questions) - 1)), questions, strict=True):
         time.sleep(0.5)  # what the last question still draws is not the next one's

@@ -1,5 +1,6 @@
 """data: which dataset, which variables."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from rich.text import Text
@@ -8,6 +9,7 @@ from srwizard.base.errors import DatasetError, UsageError
 from srwizard.base.i18n import translate as _
 from srwizard.prompts.question import Back, Choice, Question, expand
 from srwizard.wizard.conversation import Conversation, Maker
+from srwizard.wizard.option_questions import question, questions
 
 # What reads data takes numpy, whose import would keep the very first question waiting: the
 # functions below import it once there is something to read.
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
     from srwizard.data.inspect import DatasetSummary
 
 COORDINATES = {"lon", "lat"}
+ASKED_APART = ("root", "variables", "static_variables")
+"""Options whose questions depend on what the dataset holds."""
 
 
 def run(conversation: Conversation) -> str:
@@ -65,6 +69,7 @@ def _further_questions(conversation: Conversation) -> list[Maker]:
     return [
         lambda: _variables_question(conversation, summary),
         lambda: _statics_question(conversation, summary),
+        *questions(conversation, "data", ["always", "common", "on_request"], leave_out=ASKED_APART),
     ]
 
 
@@ -99,11 +104,9 @@ def _root_question(conversation: Conversation) -> Question:
             return _("there is no directory {path}", path=text)
         return None
 
-    return Question(
-        key="data.root",
-        text=_("Dataset directory"),
+    return replace(
+        question(conversation, "data.root"),
         kind="directory",
-        help=_("The directory with train/, valid/ and test/ (or train.h5, train.nc, …)."),
         check=check,
         person_only=True,
         is_path=True,
@@ -118,12 +121,10 @@ def _variables_question(conversation: Conversation, summary: "DatasetSummary") -
     if len(names) == 1 and given in (None, names):
         conversation.session.answers.set("data.variables", names)
         return None
-    return Question(
-        key="data.variables",
-        text=_("Variables to train on"),
+    return replace(
+        question(conversation, "data.variables"),
         kind="several",
         default=names,
-        help=_("Several variables become channels of one network."),
         choices=tuple(Choice(name, name) for name in names),
         check=lambda chosen: selection_problem(summary, names if chosen is None else chosen),
     )
@@ -136,12 +137,9 @@ def _statics_question(conversation: Conversation, summary: "DatasetSummary") -> 
     given = conversation.session.answers.has("data.static_variables")
     if not given and set(summary.static_inputs) <= COORDINATES:
         return None
-    return Question(
-        key="data.static_variables",
-        text=_("Static fields as further inputs"),
+    return replace(
+        question(conversation, "data.static_variables"),
         kind="several",
-        default=[],
-        help=_("Fields such as depth or latitude may help the network; none is needed."),
         choices=tuple(Choice(name, name) for name in summary.static_inputs),
         check=lambda chosen: static_inputs_problem(summary, chosen),
     )

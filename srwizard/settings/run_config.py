@@ -22,7 +22,11 @@ from srwizard.base.i18n import translate as _
 from srwizard.base.os_errors import reason_of
 from srwizard.base.version import __version__
 from srwizard.settings import yaml_file
-from srwizard.settings.answers import Section, TrainingAnswers
+from srwizard.settings.data import FrozenData
+from srwizard.settings.memory import FrozenMemory
+from srwizard.settings.model import FrozenModel
+from srwizard.settings.option import Section
+from srwizard.settings.training import TrainingAnswers
 
 SCHEMA_VERSION = 1
 FILE_NAME = "run.yaml"
@@ -34,18 +38,21 @@ HEADER = (
 )
 
 
-class RunData(Section):
+class CheckedData(Section):
     """The dataset as it was checked; shapes are `[H, W]`."""
 
     root: str
     layout: Literal["npy", "h5", "nc"]
     variables: list[str]
-    static_variables: list[str] = Field(default_factory=list)
     scale: int
     hr_shape: list[int]
     lr_shape: list[int]
     steps: dict[str, int]
     fingerprint: dict[str, str]
+
+
+class RunData(FrozenData, CheckedData):
+    """What of the dataset is trained on."""
 
 
 class RunOutput(Section):
@@ -59,13 +66,16 @@ class RunWeights(Section):
     sha256: str
 
 
-class RunModel(Section):
+class ResolvedModel(Section):
     name: str
     params: dict[str, Any]
     in_channels: int
     out_channels: int
-    global_skip: bool
     weights: RunWeights | None = None
+
+
+class RunModel(FrozenModel, ResolvedModel):
+    """The network, and what training begins from."""
 
 
 class RunGPU(Section):
@@ -112,11 +122,8 @@ class RunDevices(Section):
         return self.processes * self.nodes
 
 
-class RunMemory(Section):
-    use_amp: bool
-    gradient_checkpointing: bool
-    patch_size: int | None
-    shard: bool = False
+class RunMemory(FrozenMemory):
+    """The memory options, resolved."""
 
 
 class RunConfig(Section):

@@ -17,6 +17,10 @@ from srwizard.settings.answers import (
     model_parameters,
     training_defaults,
 )
+from srwizard.settings.data import FrozenData
+from srwizard.settings.memory import FrozenMemory
+from srwizard.settings.model import FrozenModel
+from srwizard.settings.option import Section
 from srwizard.settings.run_config import RunConfig
 from srwizard.train import trackers
 from srwizard.wizard.chosen_dataset import chosen_variables, opened_dataset
@@ -45,6 +49,11 @@ def _weights(answers: Answers) -> run_config.RunWeights | None:
     return run_config.RunWeights(path=str(path), sha256=weights_file.sha256(path))
 
 
+def _as_answered(frozen: type[Section], answered: Section) -> dict[str, Any]:
+    """Return the answers that a run config takes over as they are."""
+    return {name: getattr(answered, name) for name in frozen.model_fields}
+
+
 def _on_other_machines(devices: DevicesAnswers) -> dict[str, Any]:
     """Return what a run config says of other machines, where training runs there."""
     if devices.launcher == "here":
@@ -57,12 +66,7 @@ def _on_other_machines(devices: DevicesAnswers) -> dict[str, Any]:
         return given | {"rdzv_endpoint": devices.rdzv_endpoint}
     return given | {
         "slurm": run_config.RunSlurm(
-            partition=devices.slurm_partition,
-            account=devices.slurm_account,
-            time=devices.slurm_time,
-            memory=devices.slurm_memory,
-            cpus=devices.slurm_cpus,
-            directives=devices.slurm_directives,
+            **{name: getattr(devices, f"slurm_{name}") for name in run_config.RunSlurm.model_fields}
         )
     }
 
@@ -103,7 +107,7 @@ def resolve(conversation: Conversation, answers: Answers) -> RunConfig:
             root=str(summary.root),
             layout=summary.layout,
             variables=names,
-            static_variables=answers.data.static_variables,
+            **_as_answered(FrozenData, answers.data),
             scale=answers.data.scale or 1,
             hr_shape=list(variables[0].hr_shape),
             lr_shape=list(variables[0].lr_shape),
@@ -118,7 +122,8 @@ def resolve(conversation: Conversation, answers: Answers) -> RunConfig:
             params=model_parameters(answers.model),
             in_channels=len(names) + len(answers.data.static_variables),
             out_channels=len(names),
-            global_skip=has_global_skip(answers) and chosen.family == "standard",
+            **_as_answered(FrozenModel, answers.model)
+            | {"global_skip": has_global_skip(answers) and chosen.family == "standard"},
             weights=_weights(answers),
         ),
         training=training,
@@ -133,11 +138,9 @@ def resolve(conversation: Conversation, answers: Answers) -> RunConfig:
             backend="nccl" if on_gpus else "gloo",
         ),
         memory=run_config.RunMemory(
-            use_amp=answers.memory.use_amp,
-            gradient_checkpointing=answers.memory.gradient_checkpointing,
-            patch_size=answers.memory.patch_size,
+            **_as_answered(FrozenMemory, answers.memory)
             # With one process there is nobody to share with.
-            shard=answers.memory.shard and answers.devices.world_size > 1,
+            | {"shard": answers.memory.shard and answers.devices.world_size > 1}
         ),
         software=run_config.software_versions(),
     )

@@ -13,7 +13,8 @@ from srwizard.data.dataset import Dataset
 from srwizard.models.catalog import card
 from srwizard.settings import run_config, yaml_file
 from srwizard.settings.answers import key_problem, known_keys, parse_answers, training_defaults
-from srwizard.settings.answers_file import LEFT_OPEN, answers_of
+from srwizard.settings.answers_file import answers_of
+from srwizard.settings.options import options
 from srwizard.settings.run_config import RunConfig
 from srwizard.wizard import without_asking
 from srwizard.wizard.conversation import Conversation
@@ -142,10 +143,9 @@ def _forget_what_the_model_decides(values: dict[str, Any], run: RunConfig, name:
     if card(run.model.name).family != card(name).family:
         values["model"].pop("global_skip", None)
     defaults = training_defaults(run.model.name)
-    for key in (key for key in LEFT_OPEN if key.startswith("training.")):
-        field = key.removeprefix("training.")
-        if values["training"].get(field) == getattr(defaults, field):
-            values["training"].pop(field, None)
+    for name in (declared.name for declared in options("training") if declared.left_open):
+        if values["training"].get(name) == getattr(defaults, name):
+            values["training"].pop(name, None)
 
 
 def _set(values: dict[str, Any], key: str, value: Any) -> None:

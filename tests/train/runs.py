@@ -22,23 +22,8 @@ from srwizard.train.loop import Callbacks, train
 from srwizard.train.resuming import resume
 from srwizard.train.setup import Training, load_statistics, set_up
 from tests.configs import cpu_run, data_of, frozen
+from tests.small_networks import SMALL
 
-SMALL_UNET = {
-    "inner_channel": 8,
-    "norm_groups": 4,
-    "channel_mults": [1, 2],
-    "attn_res": [],
-    "res_blocks": 1,
-    "sampling_steps": 3,
-    "ensemble_members": 3,
-}
-SMALL_NETWORKS: dict[str, dict[str, Any]] = {
-    "EDSR": {"num_features": 8, "num_blocks": 1, "res_scale": 1.0},
-    "SwinIR": {},
-    "DDPM": SMALL_UNET,
-    "SR3": SMALL_UNET,
-    "ResShift": SMALL_UNET,
-}
 PATIENCE_SECONDS = 240.0
 
 
@@ -57,12 +42,12 @@ def freeze(
         root: a dataset directory.
         run_dir: the run directory.
         model: name of a card.
-        params: of the network, where they differ from those of `SMALL_NETWORKS`.
+        params: of the network, where they differ from those in `SMALL`.
         static_variables: further input channels.
         changes: whatever else `cpu_run` takes.
     """
     data = data_of(root, static_variables, area_weights=bool(changes.get("area_weights")))
-    params = SMALL_NETWORKS.get(model, {}) | (params or {})
+    params = SMALL[model] | (params or {})
     return frozen(cpu_run(data, run_dir, model, params, **changes))
 
 
