@@ -131,12 +131,12 @@ def _free_gpus(chosen: Sequence[int]) -> tuple[int, ...]:
 
 def _effects(conversation: Conversation, offered: Sequence[Remedy]) -> list[RemedyEffect]:
     """Predict what each remedy would bring to the config as it is."""
-    answers, digests = conversation.session.answers, conversation.session.fingerprint
-    runs = [resolve(conversation, answers, digests=digests)]
+    answers = conversation.session.answers
+    runs = [resolve(conversation, answers)]
     for remedy in offered:
         changed = answers.model_copy(deep=True)
         apply(changed, remedy)
-        runs.append(resolve(conversation, changed, digests=digests))
+        runs.append(resolve(conversation, changed))
     present, *predicted = map(_expected, forecasts(runs), runs)
     reason = _reason(conversation)
     capacity, measured = reason.figures.get("capacity_bytes"), reason.figures.get("measured_bytes")

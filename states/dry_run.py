@@ -9,6 +9,7 @@ from srwizard.memory.forecast import note_step_seconds
 from srwizard.memory.measure import dry_run
 from srwizard.settings import run_config
 from srwizard.states.frozen import hold_run, run_directory
+from srwizard.wizard.chosen_dataset import dataset_as_it_is_now
 from srwizard.wizard.conversation import Conversation
 from srwizard.wizard.reason import Outcome, short_of_memory
 
@@ -20,7 +21,8 @@ def run(conversation: Conversation) -> Outcome:
     hold_run(conversation)
     with conversation.prompts.busy(_("Dry run: a few real steps, to measure the memory …")):
         try:
-            result = dry_run(run_directory(conversation))
+            dataset = dataset_as_it_is_now(conversation)
+            result = dry_run(run_directory(conversation), dataset=dataset)
         except InterruptedByUserError:
             conversation.save_and_quit()
     if result.step_seconds is not None:

@@ -15,6 +15,7 @@ from srwizard.states.frozen import hold_run, lock_of, run_directory
 from srwizard.train.detach import detach, following
 from srwizard.train.launch import launch
 from srwizard.wizard import other_machines
+from srwizard.wizard.chosen_dataset import dataset_as_it_is_now
 from srwizard.wizard.conversation import Conversation
 from srwizard.wizard.reason import DETACHED, Outcome, Reason, failed, failure_in, short_of_memory
 
@@ -53,7 +54,7 @@ def run(conversation: Conversation) -> Outcome:
         return LEFT_TO_ITSELF
     conversation.show(Text(_("Training in {run_dir} …", run_dir=run_dir), style="dim"))
     try:
-        launch(run_dir)
+        launch(run_dir, dataset=dataset_as_it_is_now(conversation))
     except TrainingFailedError as error:
         failure = error.failure or failure_in(run_dir)
         return Outcome("failed", failed(failure, _dry_run(conversation)))
