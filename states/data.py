@@ -48,9 +48,9 @@ def _choose_root(conversation: Conversation) -> None:
         conversation.ask(_root_question(conversation))
         _forget_what_depended_on(before, conversation)
         from srwizard.data.inspect import require_usable
-        from srwizard.wizard.chosen_dataset import chosen_dataset, summary_table
+        from srwizard.wizard.chosen_dataset import dataset_as_it_is_now, summary_table
 
-        summary = chosen_dataset(conversation)
+        summary = dataset_as_it_is_now(conversation).summary
         conversation.show(summary_table(summary))
         try:
             require_usable(summary)
@@ -79,21 +79,19 @@ def _has_more_to_ask(conversation: Conversation) -> bool:
 
 def stale(conversation: Conversation) -> str | None:
     """Say what has become of the dataset since it was chosen, or None if it is the same."""
-    from srwizard.data.inspect import selection_problem, static_inputs_problem
-    from srwizard.wizard.chosen_dataset import chosen_dataset, chosen_fingerprint
-
-    session = conversation.session
-    summary = chosen_dataset(conversation)
-    if not summary.usable:
-        return _("the dataset {root} can no longer be used", root=summary.root)
-    wrong = selection_problem(
-        summary, session.answers.data.variables or [item.name for item in summary.variables]
+    from srwizard.data.fingerprint import changed_parts
+    from srwizard.wizard.chosen_dataset import (
+        chosen_fingerprint,
+        opened_dataset,
+        problem_with_choice,
     )
-    wrong = wrong or static_inputs_problem(summary, session.answers.data.static_variables)
-    if wrong:
-        return wrong
-    if session.fingerprint is not None and session.fingerprint != chosen_fingerprint(conversation):
-        return _("the dataset {root} has changed", root=summary.root)
+
+    problem = problem_with_choice(conversation)
+    before = conversation.session.fingerprint
+    if problem is not None or before is None:
+        return problem
+    if changed_parts(before, chosen_fingerprint(conversation)):
+        return _("the dataset {root} has changed", root=opened_dataset(conversation).root)
     return None
 
 
@@ -104,9 +102,6 @@ def _root_question(conversation: Conversation) -> Question:
             return _("please name the dataset directory")
         if conversation.prompts.interactive and not expand(text).is_dir():
             return _("there is no directory {path}", path=text)
-        from srwizard.wizard.chosen_dataset import inspect_again
-
-        inspect_again()
         return None
 
     return replace(

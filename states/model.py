@@ -212,7 +212,7 @@ def _by_default(conversation: Conversation, item: ModelCard, gpus: list[int]) ->
     if not answers.has("devices.gpus"):
         answers.set("devices.gpus", gpus)
     try:
-        return resolve(conversation, answers, digests=conversation.session.fingerprint)
+        return resolve(conversation, answers)
     except SrwizardError:
         return None
 

@@ -9,7 +9,7 @@ from rich.text import Text
 from srwizard.base.i18n import translate as _
 from srwizard.base.text_width import packed
 from srwizard.prompts.question import Choice, Question, expand
-from srwizard.settings.answers import SECTIONS, DevicesAnswers, model_parameters
+from srwizard.settings.answers import DevicesAnswers, model_parameters
 from srwizard.settings.option import Asked
 from srwizard.states import memory, model, output
 from srwizard.wizard import other_machines
@@ -17,7 +17,7 @@ from srwizard.wizard.chosen_dataset import chosen_dataset, chosen_variables
 from srwizard.wizard.conversation import Conversation
 from srwizard.wizard.option_questions import in_words
 from srwizard.wizard.resolve import has_global_skip, resolved_training
-from srwizard.wizard.titles import title_of
+from srwizard.wizard.transition_table import ASKING, EDIT, title_of
 
 QUIT = "quit"
 INDENT = 2
@@ -44,13 +44,10 @@ def run(conversation: Conversation) -> str:
     if found is not None and conversation.prompts.interactive:
         section, message = found
         conversation.show(Text(message, style="red"))
-        return f"edit_{section}"
+        return f"{EDIT}{section}"
     choices = (
         Choice("next", _("Yes: freeze this, measure its memory, and train if it fits")),
-        *(
-            Choice(f"edit_{name}", _("Edit: {section}", section=title_of(name)))
-            for name in SECTIONS
-        ),
+        *(Choice(f"{EDIT}{name}", _("Edit: {section}", section=title_of(name))) for name in ASKING),
         Choice(QUIT, _("Save and quit")),
     )
     action: str = conversation.ask(

@@ -64,6 +64,7 @@ class TerminalPrompts:
             marked = default or []
             return menu.choose(question.text, question.choices, marked, help_lines, several=True)
         if question.kind in ("one", "yes_no"):
+            # Not `questionary.confirm`, which knows neither arrows nor Chinese, and has no list.
             choices = question.choices or (Choice(True, _("yes")), Choice(False, _("no")))
             return menu.choose(question.text, choices, [default], help_lines)[0]
         return parse(

@@ -1,15 +1,10 @@
 """From answers to a run config: every value resolved, nothing left implicit."""
 
-from pathlib import Path
 from typing import Any
 
-from srwizard.base.errors import DatasetError, UsageError
+from srwizard.base.errors import UsageError
 from srwizard.base.i18n import language
 from srwizard.base.i18n import translate as _
-from srwizard.base.os_errors import reason_of
-from srwizard.data.fingerprint import fingerprint
-from srwizard.data.layout import scan
-from srwizard.data.statics import used_files
 from srwizard.hardware.devices import find_devices
 from srwizard.models import weights_file
 from srwizard.models.catalog import card
@@ -28,32 +23,10 @@ from srwizard.settings.model import FrozenModel
 from srwizard.settings.option import Section
 from srwizard.settings.run_config import RunConfig
 from srwizard.train import trackers
-from srwizard.wizard.chosen_dataset import chosen_dataset, chosen_variables
+from srwizard.wizard.chosen_dataset import chosen_variables, opened_dataset
 from srwizard.wizard.conversation import Conversation
 
 LOADERS_BESIDE_A_GPU = 4
-
-
-def fingerprint_now(root: Path, variables: list[str], answers: Answers) -> dict[str, str]:
-    """Take the fingerprint of what a run with these answers reads of a dataset.
-
-    Raises:
-        DatasetError: it cannot be read.
-    """
-    contents = scan(root)
-    statics = used_files(
-        contents, answers.data.static_variables, area_weights=answers.training.area_weights
-    )
-    try:
-        return fingerprint(contents, variables, statics)
-    except OSError as error:
-        raise DatasetError(
-            _(
-                "{path} cannot be read: {reason}",
-                path=error.filename or root,
-                reason=reason_of(error),
-            )
-        ) from None
 
 
 def resolved_training(answers: Answers) -> TrainingAnswers:
@@ -98,21 +71,19 @@ def _on_other_machines(devices: DevicesAnswers) -> dict[str, Any]:
     }
 
 
-def resolve(
-    conversation: Conversation, answers: Answers, *, digests: dict[str, str] | None = None
-) -> RunConfig:
+def resolve(conversation: Conversation, answers: Answers) -> RunConfig:
     """Turn answers about the chosen dataset into a run config in which nothing is left implicit.
 
     Args:
         conversation: whose dataset it is.
         answers: the answers, or a variant of them.
-        digests: the dataset's fingerprint, where an earlier one will do; None: it is taken anew.
 
     Raises:
         DatasetError: the dataset cannot be read any more.
         UsageError: a chosen GPU, or the package of a tracker, is not there.
     """
-    summary = chosen_dataset(conversation)
+    dataset = opened_dataset(conversation)
+    summary = dataset.summary
     variables = chosen_variables(conversation, summary)
     names = [variable.name for variable in variables]
     gpus = {gpu.index: gpu for gpu in find_devices().gpus} if answers.devices.gpus else {}
@@ -122,8 +93,6 @@ def resolve(
             _("devices.gpus: GPU {numbers} is not there", numbers=", ".join(map(str, missing))),
             _("See what is there: srwizard gpus"),
         )
-    if digests is None:
-        digests = fingerprint_now(summary.root, names, answers)
     on_gpus = bool(gpus) or answers.devices.gpus_per_node > 0
     loaders = LOADERS_BESIDE_A_GPU if on_gpus else 0
     chosen = card(answers.model.name or "")
@@ -143,7 +112,9 @@ def resolve(
             hr_shape=list(variables[0].hr_shape),
             lr_shape=list(variables[0].lr_shape),
             steps=summary.steps,
-            fingerprint=digests,
+            fingerprint=dataset.fingerprint(
+                names, answers.data.static_variables, area_weights=training.area_weights
+            ),
         ),
         output=run_config.RunOutput(dir=str(expand(answers.output.dir or ""))),
         model=run_config.RunModel(
