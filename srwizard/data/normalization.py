@@ -1,29 +1,50 @@
-"""Normalization from the training split: per grid point (PGN) or per variable (GN).
+"""Normalization from the training split.
 
 One pass with Welford's update in float64 (B. P. Welford, Technometrics 4, 1962; the merge over
 grid points is Chan, Golub & LeVeque, 1983). Points without a value do not count.
+
+A normalization is a function `Moments -> (mean, spread)`, each `[H, W]` or `[1, 1]`, with an entry
+in `NORMALIZATIONS` of `normalization_methods.py`.
 """
 
 import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from srwizard.base import files
+from srwizard.base.choices import method_named
 from srwizard.data.fields import FloatField
 from srwizard.data.inspect import spread
 from srwizard.data.layout import LEVELS, Contents
+from srwizard.data.normalization_methods import NORMALIZATIONS
 
-Method = Literal["PGN", "GN"]
+Array = npt.NDArray[np.float64]
 NAMES = ("mean", "std", "minimum", "maximum", "observed")
 RARE_STEPS = 3
 """A point seen in fewer steps has no spread of its own to speak of."""
 SMALLEST_SPREAD = 1e-3
 """No point is divided by less than this share of its variable's standard deviation."""
+
+
+@dataclass(frozen=True)
+class Moments:
+    """What one pass over a variable's training split gives.
+
+    `count`, `mean` and `squares` (the sum of squared deviations from the mean) are `[H, W]`, of
+    each grid point; the others are scalars, of the whole variable.
+    """
+
+    count: npt.NDArray[np.int64]
+    mean: Array
+    squares: Array
+    overall_mean: float
+    overall_std: float
+    lowest: float
+    highest: float
 
 
 @dataclass(frozen=True)
@@ -51,7 +72,7 @@ class Statistics:
 def statistics(
     contents: Contents,
     variables: Sequence[str],
-    method: Method,
+    method: str,
     *,
     steps: int | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -61,7 +82,7 @@ def statistics(
     Args:
         contents: the dataset.
         variables: the channels, in order.
-        method: "PGN" or "GN".
+        method: a name in `NORMALIZATIONS`.
         steps: use only so many, spread over the split (a dry run needs shapes, not values).
         progress: called with steps read and steps in all.
 
@@ -80,22 +101,48 @@ def statistics(
         if progress is not None:
             progress(done, total)
 
-    channels: dict[str, list[tuple[npt.NDArray[np.float64], ...]]] = {"hr": [], "lr": []}
+    channels: dict[str, list[tuple[Array, ...]]] = {"hr": [], "lr": []}
     for level, found in fields:
-        moments = PointMoments(found.shape)
+        moments = RunningMoments(found.shape)
         for index in spread(len(found.steps), steps or len(found.steps)):
             moments.add(found.read(index))
             step_read()
-        channels[level].append(moments.channel(method))
+        channels[level].append(channel_of(moments.result(), method))
     return {level: stacked(found) for level, found in channels.items()}
 
 
-def stacked(channels: Sequence[tuple[npt.NDArray[np.float64], ...]]) -> Statistics:
-    """Return the statistics of several channels, from `PointMoments.channel` of each."""
+def channel_of(moments: Moments, method: str) -> tuple[Array, ...]:
+    """Return mean and std (`[H, W]` or `[1, 1]`), the range (scalars) and `observed` `[H, W]`."""
+    normalize = method_named(NORMALIZATIONS, method).function()
+    return (
+        *normalize(moments),
+        np.array(moments.lowest),
+        np.array(moments.highest),
+        (moments.count > 0).astype(float),
+    )
+
+
+def stacked(channels: Sequence[tuple[Array, ...]]) -> Statistics:
+    """Return the statistics of several channels, from `channel_of` each."""
     return Statistics(*(np.stack(part).astype(np.float32) for part in zip(*channels, strict=True)))
 
 
-class PointMoments:
+def of_each_point(moments: Moments) -> tuple[Array, Array]:
+    """Return mean and std `[H, W]`, safe where there is land, few values or no spread."""
+    std = np.sqrt(moments.squares / np.maximum(moments.count, 1))
+    rare = moments.count < RARE_STEPS
+    typical = float(np.median(std[~rare])) if (~rare).any() else moments.overall_std
+    std = np.where(rare, typical, std)
+    std = np.maximum(std, SMALLEST_SPREAD * moments.overall_std)
+    return np.where(moments.count > 0, moments.mean, moments.overall_mean), std
+
+
+def of_the_variable(moments: Moments) -> tuple[Array, Array]:
+    """Return mean and std `[1, 1]` of the whole variable."""
+    return np.full((1, 1), moments.overall_mean), np.full((1, 1), moments.overall_std)
+
+
+class RunningMoments:
     """Mean, spread and range of a field, taken while its steps go by."""
 
     def __init__(self, shape: tuple[int, int]) -> None:
@@ -116,20 +163,13 @@ class PointMoments:
             self.lowest = min(self.lowest, float(values[valid].min()))
             self.highest = max(self.highest, float(values[valid].max()))
 
-    def channel(self, method: Method) -> tuple[npt.NDArray[np.float64], ...]:
-        """Return mean and std (`[H, W]` or `[1, 1]`), the range (scalars) and `observed`."""
-        overall_mean, overall_std = _merge(self.count, self.mean, self.squares)
-        rest = np.array(self.lowest), np.array(self.highest), (self.count > 0).astype(np.float64)
-        if method == "GN":
-            return np.full((1, 1), overall_mean), np.full((1, 1), overall_std), *rest
-        return *_per_point(self.count, self.mean, self.squares, overall_mean, overall_std), *rest
+    def result(self) -> Moments:
+        """Return what the steps gone by give."""
+        overall = _merge(self.count, self.mean, self.squares)
+        return Moments(self.count, self.mean, self.squares, *overall, self.lowest, self.highest)
 
 
-def _merge(
-    count: npt.NDArray[np.int64],
-    mean: npt.NDArray[np.float64],
-    squares: npt.NDArray[np.float64],
-) -> tuple[float, float]:
+def _merge(count: npt.NDArray[np.int64], mean: Array, squares: Array) -> tuple[float, float]:
     """Merge the moments of all points into the mean and standard deviation of the variable."""
     total = int(count.sum())
     if total == 0:
@@ -138,22 +178,6 @@ def _merge(
     spread_between = float((count * (mean - overall) ** 2).sum())
     std = float(np.sqrt((squares.sum() + spread_between) / total))
     return overall, std if std > 0 else 1.0
-
-
-def _per_point(
-    count: npt.NDArray[np.int64],
-    mean: npt.NDArray[np.float64],
-    squares: npt.NDArray[np.float64],
-    overall_mean: float,
-    overall_std: float,
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Return per-point mean and std, safe where there is land, few values or no spread."""
-    std = np.sqrt(squares / np.maximum(count, 1))
-    rare = count < RARE_STEPS
-    typical = float(np.median(std[~rare])) if (~rare).any() else overall_std
-    std = np.where(rare, typical, std)
-    std = np.maximum(std, SMALLEST_SPREAD * overall_std)
-    return np.where(count > 0, mean, overall_mean), std
 
 
 def save(path: Path, computed: dict[str, Statistics], key: str) -> None:

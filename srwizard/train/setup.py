@@ -26,12 +26,12 @@ from srwizard.data.normalization import Statistics
 from srwizard.data.samples import FieldPairs, Key
 from srwizard.runs.progress import Progress
 from srwizard.settings import run_config
-from srwizard.settings.answers import TrainingAnswers
 from srwizard.settings.run_config import RunConfig
 from srwizard.train import averaging, sharding
 from srwizard.train.averaging import Averaged
 from srwizard.train.distributed import Place
 from srwizard.train.objective import Objective
+from srwizard.train.optimizers import build_optimizer
 from srwizard.train.order import Step
 from srwizard.train.schedule import learning_rate
 
@@ -247,23 +247,6 @@ def simple_methods(
     if any(one.choice not in STANDARD for one in channels):
         found[BEST] = [one.chosen() for one in channels]
     return found
-
-
-def build_optimizer(network: nn.Module, settings: TrainingAnswers) -> torch.optim.Optimizer:
-    """Return the optimizer of a run over the parameters of `network`."""
-    common: dict[str, Any] = {"lr": settings.lr, "weight_decay": settings.weight_decay}
-    match settings.optimizer:
-        case "AdamW":
-            return torch.optim.AdamW(network.parameters(), **common)
-        case "Adam":
-            return torch.optim.Adam(network.parameters(), **common)
-        case "SGD":
-            return torch.optim.SGD(
-                network.parameters(),
-                momentum=settings.momentum,
-                nesterov=settings.momentum > 0,
-                **common,
-            )
 
 
 def set_learning_rate(training: Training) -> None:

@@ -20,6 +20,7 @@ from srwizard.runs.records import STOPPING, Records
 from srwizard.settings import run_config
 from srwizard.settings.run_config import RunConfig
 from srwizard.train import trackers
+from srwizard.train.dataset import contents_for
 from srwizard.train.distributed import Place, joined, wait_for_all
 from srwizard.train.loop import Callbacks, train
 from srwizard.train.preflight import call_the_roll
@@ -88,11 +89,9 @@ def _work(
     where: LastPhase,
     notices: Iterable[str],
 ) -> int:
-    contents = run_config.verify_dataset(run)
-    statistics, learnt = (
-        load_statistics(run, run_dir, contents),
-        load_learnt(run, run_dir, contents),
-    )
+    contents = contents_for(run)
+    statistics = load_statistics(run, run_dir, contents)
+    learnt = load_learnt(run, run_dir, contents)
     training = set_up(run, contents, statistics, place, learnt=learnt)
     records = Records(run_dir)
     resumed = resume(training, run_dir)

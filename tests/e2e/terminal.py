@@ -27,13 +27,14 @@ class Terminal:
         environment: Mapping[str, str],
         rows: int = 24,
         columns: int = 80,
+        program: str = PROGRAM,
     ) -> None:
         self.screen = pyte.HistoryScreen(columns, rows, history=2000, ratio=1.0)
         self._stream = pyte.ByteStream(self.screen)
         # The program asks where the cursor is, as terminals are asked; the screen answers.
         self.screen.write_process_input = self._answer
         self._child = pexpect.spawn(
-            PROGRAM,
+            program,
             list(arguments),
             cwd=str(cwd),
             env=dict(environment),

@@ -16,7 +16,7 @@ from srwizard.data.baselines.moments import Moments
 from srwizard.data.baselines.skip import level_of
 from srwizard.data.gaps import NearestFill
 from srwizard.data.layout import Contents
-from srwizard.data.normalization import PointMoments, Statistics
+from srwizard.data.normalization import RunningMoments, Statistics
 
 LEAST_STEPS = 3
 """Of fewer there is no climatology, and no filter, worth the name."""
@@ -43,8 +43,8 @@ class Fitted:
 
     steps: int
     moments: Moments
-    lr: PointMoments
-    hr: PointMoments
+    lr: RunningMoments
+    hr: RunningMoments
 
     @property
     def choices(self) -> tuple[Choice, ...]:
@@ -87,7 +87,7 @@ def fit(
     """
     low, high = (contents.fields["train", level, variable] for level in ("lr", "hr"))
     moments = Moments.of(low.shape, scale)
-    lr_points, hr_points = PointMoments(low.shape), PointMoments(high.shape)
+    lr_points, hr_points = RunningMoments(low.shape), RunningMoments(high.shape)
     fill = NearestFill()
     for index in range(len(low.steps)):
         lr, hr = low.read(index), high.read(index)
@@ -98,7 +98,7 @@ def fit(
     return Fitted(len(low.steps), moments, lr_points, hr_points)
 
 
-def _mean_or_gap(points: PointMoments) -> Field:
+def _mean_or_gap(points: RunningMoments) -> Field:
     """Return the mean of each point `[H, W]`, NaN where it was never observed."""
     return np.where(points.count > 0, points.mean, np.nan).astype(np.float32)
 

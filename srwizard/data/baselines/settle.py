@@ -10,8 +10,7 @@ from srwizard.data.baselines.methods import STANDARD, Choice, Method
 from srwizard.data.baselines.scores import best, rmse
 from srwizard.data.baselines.skip import shares, shrunk
 from srwizard.data.layout import Contents
-from srwizard.data.normalization import Method as Normalization
-from srwizard.data.normalization import Statistics, stacked
+from srwizard.data.normalization import Statistics, channel_of, stacked
 
 
 @dataclass(frozen=True)
@@ -35,7 +34,7 @@ def settle(
     variable: str,
     scale: int,
     *,
-    normalization: Normalization,
+    normalization: str,
     wanted: Choice | None = None,
     progress: Progress = lambda _done, _total: None,
 ) -> Settled:
@@ -69,7 +68,9 @@ def settle(
     winner = best(scores)
     choice = wanted or winner
     baseline = fitted.baseline(choice)
-    statistics = shrunk(stacked([fitted.lr.channel(normalization)]), shares([baseline]))
+    statistics = shrunk(
+        stacked([channel_of(fitted.lr.result(), normalization)]), shares([baseline])
+    )
     spread, levels = missed(
         contents,
         variable,
@@ -101,9 +102,9 @@ def _missing(kept: Mapping[Choice, float]) -> dict[Choice, float]:
     return {choice: math.nan for choice in STANDARD if choice not in kept}
 
 
-def statistics_of(settled: Sequence[Settled], method: Normalization) -> dict[str, Statistics]:
+def statistics_of(settled: Sequence[Settled], method: str) -> dict[str, Statistics]:
     """Return the statistics for normalization that the same pass has taken."""
     return {
-        level: stacked([getattr(one.fitted, level).channel(method) for one in settled])
+        level: stacked([channel_of(getattr(one.fitted, level).result(), method) for one in settled])
         for level in ("hr", "lr")
     }
