@@ -9,13 +9,19 @@ from srwizard.base.errors import DatasetError, UsageError
 from srwizard.base.i18n import translate as _
 from srwizard.base.locks import LockedError
 from srwizard.base.os_errors import reason_of
+from srwizard.data.dataset import Dataset
 from srwizard.prompts.question import expand
 from srwizard.settings import run_config
 from srwizard.settings.run_config import RunConfig
 from srwizard.states.output import problem_with
-from srwizard.wizard.chosen_dataset import dataset_as_it_is_now, problem_with_choice
+from srwizard.wizard.chosen_dataset import (
+    dataset_as_it_is_now,
+    opened_dataset,
+    problem_with_choice,
+)
 from srwizard.wizard.conversation import Conversation
-from srwizard.wizard.resolve import resolve
+from srwizard.wizard.resolve import resolve_to_freeze
+from srwizard.wizard.skip import keep_learnt
 
 
 def run(conversation: Conversation) -> str:
@@ -23,7 +29,8 @@ def run(conversation: Conversation) -> str:
     session = conversation.session
     run_dir = run_directory(conversation)
     _require_dataset(conversation)
-    config = run_config.seal(resolve(conversation, session.answers))
+    with conversation.prompts.busy(_("Comparing the simple methods on the validation split …")):
+        config = run_config.seal(resolve_to_freeze(conversation, session.answers))
     _make(run_dir)
     try:
         hold_run(conversation)
@@ -43,7 +50,7 @@ def run(conversation: Conversation) -> str:
     session.digests.append(config.digest)
     session.save()
     if present != config.digest:
-        _write(config, run_dir)
+        _write(config, opened_dataset(conversation), run_dir)
     frozen = run_config.load(run_dir)
     conversation.show(
         Text(
@@ -97,8 +104,9 @@ def _make(run_dir: Path) -> None:
         raise _unwritable(run_dir, error) from None
 
 
-def _write(config: RunConfig, run_dir: Path) -> None:
+def _write(config: RunConfig, dataset: Dataset, run_dir: Path) -> None:
     try:
+        keep_learnt(config, dataset, run_dir)
         run_config.write(config, run_dir)
     except OSError as error:
         raise _unwritable(run_dir, error) from None

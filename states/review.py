@@ -16,7 +16,8 @@ from srwizard.wizard import other_machines
 from srwizard.wizard.chosen_dataset import chosen_dataset, chosen_variables
 from srwizard.wizard.conversation import Conversation
 from srwizard.wizard.option_questions import in_words
-from srwizard.wizard.resolve import has_global_skip, resolved_training
+from srwizard.wizard.resolve import resolved_training
+from srwizard.wizard.skip import wanted_skip
 from srwizard.wizard.transition_table import ASKING, EDIT, title_of
 
 QUIT = "quit"
@@ -146,7 +147,7 @@ def _declared(
     answers = conversation.session.answers
     values = getattr(answers, section).model_dump()
     if section == "model":
-        values["global_skip"] = has_global_skip(answers)
+        values["skip"] = wanted_skip(answers)
     if section == "training":
         values = resolved_training(answers).model_dump()
         values["batch_size"] = _batch_text(conversation)

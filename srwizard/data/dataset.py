@@ -3,11 +3,17 @@
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from srwizard.data.fingerprint import fingerprint
 from srwizard.data.inspect import DatasetSummary, inspect
 from srwizard.data.layout import Contents, scan
 from srwizard.data.statics import used_files
+
+# What reads values takes NumPy and SciPy: imported once they are wanted.
+if TYPE_CHECKING:
+    from srwizard.data.baselines.choice import Choice
+    from srwizard.data.baselines.settle import Settled
 
 
 class Dataset:
@@ -20,6 +26,7 @@ class Dataset:
     def __init__(self, root: Path) -> None:
         self.root = root
         self._digests: dict[str, str] = {}
+        self._settled: dict[tuple[str, int, str, Choice | None], Settled] = {}
 
     @cached_property
     def contents(self) -> Contents:
@@ -30,6 +37,25 @@ class Dataset:
     def summary(self) -> DatasetSummary:
         """What the user is shown of it."""
         return inspect(self.contents)
+
+    def settled(
+        self, variable: str, scale: int, normalization: str, wanted: "Choice | None"
+    ) -> "Settled":
+        """Return the simple methods of a variable, compared: see `baselines.settle`.
+
+        Raises:
+            OSError, ValueError: a file cannot be read.
+        """
+        from srwizard.data.baselines.settle import settle
+
+        key = (variable, scale, normalization, wanted)
+        if key not in self._settled:
+            found = settle(
+                self.contents, variable, scale, normalization=normalization, wanted=wanted
+            )
+            self._settled[key] = found
+            self._settled[*key[:3], found.learnt.choice] = found
+        return self._settled[key]
 
     def fingerprint(
         self, variables: Sequence[str], static_variables: Sequence[str], *, area_weights: bool

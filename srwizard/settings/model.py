@@ -73,25 +73,39 @@ class NetworkChoice(Section):
     ] = None
 
 
-class FrozenModel(Section):
-    """What the run config takes over as it is answered."""
+SKIPS = (
+    Value("auto", N_("of these, the best on the validation split, for each variable")),
+    Value("bicubic", N_("interpolation")),
+    Value("climatology", N_("the HR mean of the training split, and interpolated anomalies")),
+    Value("linear", N_("a least-squares filter of the neighbourhood")),
+    Value("climatology+linear", N_("the HR mean, and the filtered anomalies")),
+    Value("none", N_("the network gives the whole field")),
+)
 
+
+class ModelAnswers(NetworkChoice):
+    """All of them; those of the last class come first."""
+
+    skip: Annotated[
+        str,
+        Option(
+            N_("What the network starts from"),
+            N_(
+                "The network learns what a simple method misses; untrained it is that method. With "
+                "weights to begin from, the default is none."
+            ),
+            choices=SKIPS,
+        ),
+    ] = "auto"
     global_skip: Annotated[
-        bool,
+        bool | None,
         Option(
             N_("Global skip"),
-            N_(
-                "The network learns only what bicubic interpolation misses. With weights to begin "
-                "from, the default is how these were trained."
-            ),
-            when=STANDARD_ONLY,
-            varies=True,
+            N_("Older name of model.skip: true means bicubic, false none."),
+            asked="never",
+            none=N_("as model.skip says"),
         ),
-    ] = True
-
-
-class ModelAnswers(FrozenModel, NetworkChoice):
-    """All of them; those of the last class come first."""
+    ] = None
 
 
 def model_parameters(model: ModelAnswers) -> dict[str, Any]:

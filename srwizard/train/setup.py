@@ -17,8 +17,9 @@ from torch.utils.data import DataLoader
 from srwizard import models
 from srwizard.data import normalization
 from srwizard.data.baselines import learnt as learnt_file
+from srwizard.data.baselines.choice import METHODS, STANDARD
 from srwizard.data.baselines.learnt import Learnt, skip_of
-from srwizard.data.baselines.methods import METHODS, STANDARD, Baseline, bicubic
+from srwizard.data.baselines.methods import Baseline, bicubic
 from srwizard.data.baselines.settle import settle
 from srwizard.data.baselines.skip import shares, shrunk
 from srwizard.data.layout import Contents

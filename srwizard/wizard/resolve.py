@@ -19,12 +19,12 @@ from srwizard.settings.answers import (
 )
 from srwizard.settings.data import FrozenData
 from srwizard.settings.memory import FrozenMemory
-from srwizard.settings.model import FrozenModel
 from srwizard.settings.option import Section
 from srwizard.settings.run_config import RunConfig
 from srwizard.train import trackers
 from srwizard.wizard.chosen_dataset import chosen_variables, opened_dataset
 from srwizard.wizard.conversation import Conversation
+from srwizard.wizard.skip import NONE, UNSETTLED, wanted_skip, with_settled_skip
 
 LOADERS_BESIDE_A_GPU = 4
 
@@ -36,8 +36,13 @@ def resolved_training(answers: Answers) -> TrainingAnswers:
 
 
 def has_global_skip(answers: Answers) -> bool:
-    """Return whether the network is to have a global skip: as decided, or as its weights had."""
-    if answers.model.weights is None or answers.has("model.global_skip"):
+    """Return whether bicubic interpolation is added to the normalized output of the network.
+
+    That was so in version 0.1.0, and with weights that were trained so.
+    """
+    if answers.model.weights is None or answers.has("model.skip"):
+        return False
+    if answers.model.global_skip is not None:
         return answers.model.global_skip
     return weights_file.describe(weights_file.expanded(answers.model.weights)).global_skip
 
@@ -69,6 +74,16 @@ def _on_other_machines(devices: DevicesAnswers) -> dict[str, Any]:
             **{name: getattr(devices, f"slurm_{name}") for name in run_config.RunSlurm.model_fields}
         )
     }
+
+
+def resolve_to_freeze(conversation: Conversation, answers: Answers) -> RunConfig:
+    """Resolve the answers, and settle on the data what the network starts from.
+
+    Raises:
+        DatasetError, UsageError: as `resolve`.
+    """
+    config = resolve(conversation, answers)
+    return with_settled_skip(config, wanted_skip(answers), opened_dataset(conversation))
 
 
 def resolve(conversation: Conversation, answers: Answers) -> RunConfig:
@@ -122,8 +137,8 @@ def resolve(conversation: Conversation, answers: Answers) -> RunConfig:
             params=model_parameters(answers.model),
             in_channels=len(names) + len(answers.data.static_variables),
             out_channels=len(names),
-            **_as_answered(FrozenModel, answers.model)
-            | {"global_skip": has_global_skip(answers) and chosen.family == "standard"},
+            global_skip=has_global_skip(answers) and chosen.family == "standard",
+            skip=None if wanted_skip(answers) == NONE else dict.fromkeys(names, UNSETTLED),
             weights=_weights(answers),
         ),
         training=training,

@@ -10,7 +10,6 @@ from typing import Any
 from srwizard.base.errors import UsageError
 from srwizard.base.i18n import translate as _
 from srwizard.data.dataset import Dataset
-from srwizard.models.catalog import card
 from srwizard.settings import run_config, yaml_file
 from srwizard.settings.answers import key_problem, known_keys, parse_answers, training_defaults
 from srwizard.settings.answers_file import answers_of
@@ -19,7 +18,7 @@ from srwizard.settings.run_config import RunConfig
 from srwizard.wizard import without_asking
 from srwizard.wizard.conversation import Conversation
 from srwizard.wizard.machine import module_of
-from srwizard.wizard.resolve import resolve
+from srwizard.wizard.resolve import resolve_to_freeze
 
 DIRECTORY = "sweep"
 PARAMETERS = "model.params."
@@ -129,7 +128,10 @@ def _answered(
 
 def _require_same(conversation: Conversation, target: Path, present: str) -> None:
     """Make sure that the run which a directory holds already is the one that belongs there."""
-    if run_config.seal(resolve(conversation, conversation.session.answers)).digest != present:
+    if (
+        run_config.seal(resolve_to_freeze(conversation, conversation.session.answers)).digest
+        != present
+    ):
         raise UsageError(
             _("{path} already holds another run", path=target),
             _("Move it away, or sweep from another run directory."),
@@ -140,8 +142,6 @@ def _forget_what_the_model_decides(values: dict[str, Any], run: RunConfig, name:
     """Leave open what was not decided but followed from the model, now that it is another one."""
     for key in ("params", "size", "weights"):
         values["model"].pop(key, None)
-    if card(run.model.name).family != card(name).family:
-        values["model"].pop("global_skip", None)
     defaults = training_defaults(run.model.name)
     for name in (declared.name for declared in options("training") if declared.left_open):
         if values["training"].get(name) == getattr(defaults, name):

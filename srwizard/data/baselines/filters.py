@@ -36,7 +36,8 @@ def bicubic_kernel(scale: int) -> Kernel:
             distance = abs(position - first - offset)
             along[place, REACH + first + offset] += _cubic(distance)
     kernel = np.einsum("ac,bd->abcd", along, along).reshape(scale**2, TAPS)
-    return kernel.astype(np.float32)
+    result: Kernel = kernel.astype(np.float32)
+    return result
 
 
 def _cubic(distance: float) -> float:

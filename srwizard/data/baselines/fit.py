@@ -9,9 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from srwizard.data.baselines.choice import STANDARD, Choice
 from srwizard.data.baselines.filters import Field, Kernel, bicubic_kernel
 from srwizard.data.baselines.learnt import ready
-from srwizard.data.baselines.methods import STANDARD, Baseline, Choice
+from srwizard.data.baselines.methods import Baseline
 from srwizard.data.baselines.moments import Moments
 from srwizard.data.baselines.skip import level_of
 from srwizard.data.gaps import NearestFill

@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from srwizard.base import files
+from srwizard.data.baselines.choice import STANDARD, Choice, Method
 from srwizard.data.baselines.filters import Field, Kernel, bicubic_kernel, enlarge
-from srwizard.data.baselines.methods import STANDARD, Baseline, Choice, Method
+from srwizard.data.baselines.methods import Baseline
 from srwizard.data.baselines.skip import Skip
 
 FILE_NAME = "baselines.npz"
@@ -103,7 +104,7 @@ def load(path: Path, key: str) -> dict[str, Learnt] | None:
             known: dict[str, Method] = {choice.method: choice.method for choice in STANDARD}
             return {
                 str(name): Learnt(
-                    *(stored[f"{number}_{part}"] for part in ARRAYS),
+                    **{part: stored[f"{number}_{part}"] for part in ARRAYS},
                     choice=Choice(known[str(method)], float(weight)),
                 )
                 for number, (name, method, weight) in enumerate(

@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from srwizard.data.baselines.choice import STANDARD, Choice
 from srwizard.data.baselines.fit import Progress
-from srwizard.data.baselines.methods import STANDARD, Baseline, Choice
+from srwizard.data.baselines.methods import Baseline
 from srwizard.data.layout import Contents
 
 WORTH_A_SHARE = 0.02

@@ -4,9 +4,9 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from srwizard.data.baselines.choice import STANDARD, Choice, Method
 from srwizard.data.baselines.fit import Fitted, Progress, fit, missed
 from srwizard.data.baselines.learnt import Learnt
-from srwizard.data.baselines.methods import STANDARD, Choice, Method
 from srwizard.data.baselines.scores import best, rmse
 from srwizard.data.baselines.skip import shares, shrunk
 from srwizard.data.layout import Contents

@@ -70,7 +70,8 @@ class Skip:
         level = level_of(anomaly)[:, None, None]
         low, high = (self.levels[:, end, None, None] for end in (0, 1))
         known = np.clip(level, low, high)
-        return (anomaly - (level - weight * known)) / statistics.std
+        result: Field = (anomaly - (level - weight * known)) / statistics.std
+        return result
 
 
 def shares(methods: Sequence[Baseline]) -> Field:

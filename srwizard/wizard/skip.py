@@ -1,0 +1,89 @@
+"""What the network starts from: which simple method for each variable, settled before freezing."""
+
+import math
+from pathlib import Path
+
+from srwizard.base.errors import DatasetError
+from srwizard.base.i18n import translate as _
+from srwizard.base.os_errors import reason_of
+from srwizard.data.baselines.choice import STANDARD
+from srwizard.data.dataset import Dataset
+from srwizard.settings import run_config
+from srwizard.settings.answers import Answers
+from srwizard.settings.run_config import RunConfig, RunMethod, RunSkip
+
+NONE = "none"
+UNSETTLED = RunSkip(
+    method="bicubic", weight=0, best=RunMethod(method="bicubic", weight=0), valid_rmse={}
+)
+"""As good as any for what depends on whether there is a skip, but not on which."""
+
+
+def wanted_skip(answers: Answers) -> str:
+    """Return what was answered: a method, "auto", or "none".
+
+    Weights from elsewhere were trained without, unless the answers say otherwise; the older
+    `model.global_skip` still counts where there is nothing newer.
+    """
+    if answers.has("model.skip"):
+        return answers.model.skip
+    if answers.model.weights is not None:
+        return NONE
+    if answers.model.global_skip is not None:
+        return "bicubic" if answers.model.global_skip else NONE
+    return answers.model.skip
+
+
+def with_settled_skip(config: RunConfig, wanted: str, dataset: Dataset) -> RunConfig:
+    """Return a run config with the method that each variable starts from, and its figures.
+
+    Args:
+        config: from `resolve`, not sealed.
+        wanted: from `wanted_skip`.
+        dataset: that of the run.
+
+    Raises:
+        DatasetError: a field cannot be read.
+    """
+    if config.model.skip is None:
+        return config
+    choice = next((one for one in STANDARD if one.method == wanted), None)
+    skip = {}
+    for name in config.data.variables:
+        try:
+            found = dataset.settled(name, config.data.scale, config.training.normalization, choice)
+        except OSError as error:
+            path = error.filename or dataset.root
+            raise DatasetError(
+                _("{path} cannot be read: {reason}", path=path, reason=reason_of(error))
+            ) from None
+        skip[name] = RunSkip(
+            method=found.learnt.choice.method,
+            weight=found.learnt.choice.weight,
+            best=RunMethod(method=found.best.method, weight=found.best.weight),
+            valid_rmse={
+                one.name: None if math.isnan(score) else score
+                for one, score in found.scores.items()
+            },
+        )
+    model = config.model.model_copy(update={"skip": skip})
+    return config.model_copy(update={"model": model})
+
+
+def keep_learnt(config: RunConfig, dataset: Dataset, run_dir: Path) -> None:
+    """Write what the methods of a frozen run are beside its run config, for training to read.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    if config.model.skip is None:
+        return
+    from srwizard.data.baselines import learnt
+
+    found = {
+        name: dataset.settled(
+            name, config.data.scale, config.training.normalization, chosen.choice
+        ).learnt
+        for name, chosen in config.model.skip.items()
+    }
+    learnt.save(run_dir / learnt.FILE_NAME, found, run_config.baselines_key(config))
