@@ -36,6 +36,7 @@ class Terminal:
     ) -> None:
         self.screen = pyte.HistoryScreen(columns, rows, history=2000, ratio=1.0)
         self._stream = pyte.ByteStream(self.screen)
+        self._text: str | None = None
         # The program asks where the cursor is, as terminals are asked; the screen answers.
         self.screen.write_process_input = self._answer
         self._keyboard, other_end = pty.openpty()
@@ -68,6 +69,11 @@ class Terminal:
     @property
     def text(self) -> str:
         """Everything that was shown so far and still stands, scrolled-off lines included."""
+        if self._text is None:
+            self._text = self._all_lines()
+        return self._text
+
+    def _all_lines(self) -> str:
         above = [
             "".join(line[column].data for column in range(self.screen.columns))
             for line in self.screen.history.top
@@ -113,8 +119,10 @@ class Terminal:
         if not select.select([self._keyboard], [], [], 0.1)[0]:
             return True
         try:
-            shown = os.read(self._keyboard, 65536)
+            # Little at a time: what is shown and taken away again must not be missed.
+            shown = os.read(self._keyboard, 512)
         except OSError:  # nobody is at the other end any more
             return False
         self._stream.feed(shown)
+        self._text = None
         return bool(shown)
