@@ -23,6 +23,7 @@ from srwizard.settings import run_config, yaml_file
 from srwizard.settings.run_config import RunConfig
 from srwizard.train import resuming
 from srwizard.train.checkpoint import LAST
+from srwizard.train.dataset import verified
 from srwizard.train.distributed import Place
 from srwizard.train.loop import Callbacks, epoch_steps, optimizer_step, train
 from srwizard.train.scoring import score
@@ -114,7 +115,7 @@ def one_process(work: Path, workers: int) -> tuple[list[Parts], Check]:
 
 
 def _made_ready(run: RunConfig, run_dir: Path) -> Training:
-    contents = run_config.verify_dataset(run)
+    contents = verified(run).contents
     found = load_statistics(run, run_dir, contents)
     return set_up(run, contents, found, Place(0, 1, torch.device("cpu")))
 

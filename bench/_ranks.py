@@ -20,6 +20,7 @@ import torch
 import torch.distributed as dist
 
 from srwizard.settings import run_config
+from srwizard.train.dataset import verified
 from srwizard.train.distributed import Place, from_all_ranks
 from srwizard.train.loop import epoch_steps, optimizer_step
 from srwizard.train.order import Step
@@ -56,7 +57,7 @@ def steps(place: Place, run_dir: Path) -> dict[str, Any]:
     All ranks compute at once, so that they share cores and memory in both.
     """
     run = run_config.load(run_dir)
-    contents = run_config.verify_dataset(run)
+    contents = verified(run).contents
     training = set_up(run, contents, load_statistics(run, run_dir, contents), place)
     alone = replace(
         training,

@@ -19,15 +19,12 @@ from typing import Any
 
 import numpy as np
 
-from srwizard.data.fingerprint import fingerprint
-from srwizard.data.layout import SPLITS, scan
 from srwizard.memory.measure import DryRun, dry_run
 from srwizard.memory.predict import Prediction, predict
 from srwizard.memory.resident import MIB
-from srwizard.models.catalog import card, cards, resolve_parameters
-from srwizard.settings import run_config
-from srwizard.settings.answers import TrainingAnswers
-from srwizard.settings.run_config import RunConfig
+from srwizard.models.catalog import card, cards
+from srwizard.settings.run_config import RunConfig, RunData
+from tests.configs import cpu_run, data_of, frozen
 
 SCALE = 4
 HR_SHAPE = (256, 512)
@@ -202,20 +199,7 @@ def write_dataset(root: Path, hr_shape: tuple[int, int] = HR_SHAPE) -> None:
 
 def make_run(root: Path, run_dir: Path, model: str, changes: dict[str, Any]) -> RunConfig:
     """Freeze a run into `run_dir`, which is made: batch 2, float32, one process but for changes."""
-    contents = scan(root)
-    hr_shape = contents.fields["train", "hr", VARIABLES[0]].shape
-    run = unsealed_run(model, parameters(model), changes, hr_shape=hr_shape)
-    data = run.data.model_copy(
-        update={
-            "root": str(root),
-            "layout": contents.layout,
-            "fingerprint": fingerprint(contents, list(VARIABLES)),
-        }
-    )
-    run = run.model_copy(update={"data": data, "output": run_config.RunOutput(dir=str(run_dir))})
-    run_dir.mkdir()
-    run_config.write(run_config.seal(run), run_dir)
-    return run
+    return frozen(cpu_run(data_of(root), run_dir, model, parameters(model), **changes))
 
 
 def unsealed_run(
@@ -226,43 +210,17 @@ def unsealed_run(
     hr_shape: tuple[int, int] = HR_SHAPE,
 ) -> RunConfig:
     """Return a run on a dataset that need not be there."""
-    settings = {"batch_size": 2, "grad_accumulation": 1, "processes": 1} | (changes or {})
-    return RunConfig(
-        created="",
-        language="en",
-        data=run_config.RunData(
-            root="",
-            layout="npy",
-            variables=list(VARIABLES),
-            scale=SCALE,
-            hr_shape=list(hr_shape),
-            lr_shape=[side // SCALE for side in hr_shape],
-            steps={split: STEPS[split] for split in SPLITS},
-            fingerprint={},
-        ),
-        output=run_config.RunOutput(dir=""),
-        model=run_config.RunModel(
-            name=model,
-            params=resolve_parameters(card(model), params),
-            in_channels=len(VARIABLES),
-            out_channels=len(VARIABLES),
-            global_skip=card(model).family == "standard",
-        ),
-        training=TrainingAnswers(
-            batch_size=settings["batch_size"],
-            grad_accumulation=settings["grad_accumulation"],
-            num_workers=settings.get("num_workers", 0),
-        ),
-        devices=run_config.RunDevices(
-            gpus=[], processes=settings["processes"], nodes=1, backend="gloo"
-        ),
-        memory=run_config.RunMemory(
-            use_amp=settings.get("use_amp", False),
-            gradient_checkpointing=settings.get("gradient_checkpointing", False),
-            patch_size=settings.get("patch_size"),
-        ),
-        software=run_config.software_versions(),
+    data = RunData(
+        root="",
+        layout="npy",
+        variables=list(VARIABLES),
+        scale=SCALE,
+        hr_shape=list(hr_shape),
+        lr_shape=[side // SCALE for side in hr_shape],
+        steps=STEPS,
+        fingerprint={},
     )
+    return cpu_run(data, Path(), model, params, **(changes or {}))
 
 
 if __name__ == "__main__":

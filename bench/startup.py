@@ -16,6 +16,7 @@ import pexpect
 import psutil
 
 from srwizard.data.inspect import inspect
+from srwizard.data.layout import scan
 from tests.datasets import write_dataset
 
 PROGRAM = str(Path(sys.executable).with_name("srwizard"))
@@ -50,8 +51,8 @@ def question_steps(home: Path) -> list[float]:
     child = pexpect.spawn(PROGRAM, env=environment, cwd=str(home), dimensions=(40, 120), timeout=60)
     process = psutil.Process(child.pid)
     seconds = []
-    questions = ("Run directory", "Model ", "Parameters of", "Epochs", "The other", "Processes",
-                 "Memory options", "Go ahead")  # fmt: skip
+    questions = ("Run directory", "Model ", "Parameters of", "Epochs", "The other",
+                 "Where to train", "Processes", "Memory options", "Go ahead")  # fmt: skip
     child.expect_exact("Dataset directory")
     for typed, following in zip((str(root), *[""] * (len(questions) - 1)), questions, strict=True):
         time.sleep(0.5)  # what the last question still draws is not the next one's
@@ -79,9 +80,9 @@ def link_dataset(home: Path) -> Path:
 
 def inspection(root: Path) -> float:
     """Return the seconds that the inspection of a dataset takes once its files are cached."""
-    inspect(root)
+    inspect(scan(root))
     started = time.perf_counter()
-    inspect(root)
+    inspect(scan(root))
     return time.perf_counter() - started
 
 

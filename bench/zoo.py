@@ -27,6 +27,7 @@ from srwizard.memory.tracker import StorageTracker
 from srwizard.models.catalog import ModelCard, cards
 from srwizard.runs.records import Records
 from srwizard.settings import run_config, yaml_file
+from srwizard.train.dataset import verified
 from srwizard.train.distributed import Place
 from srwizard.train.loop import Callbacks, epoch_steps, optimizer_step
 from srwizard.train.loop import train as training_loop
@@ -140,7 +141,7 @@ def train(model: ModelCard, dataset: Dataset, work: Path) -> Row:
 def made_ready(run_dir: Path) -> Training:
     """Set a frozen run up in this process, as its worker would."""
     run = run_config.load(run_dir)
-    contents = run_config.verify_dataset(run)
+    contents = verified(run).contents
     found = load_statistics(run, run_dir, contents)
     return set_up(run, contents, found, Place(0, 1, torch.device("cpu")))
 

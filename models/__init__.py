@@ -82,14 +82,11 @@ def load_reference(net: "nn.Module", state_dict: Mapping[str, Any]) -> None:
     import torch
 
     from srwizard.models.diffusion import DiffusionModel
-    from srwizard.models.global_skip import GlobalSkip
+    from srwizard.models.reference_names import denoiser_weights, network_in
 
-    target = net
-    if isinstance(net, GlobalSkip):
-        target = net.net
-    elif isinstance(net, DiffusionModel):
-        target = net.denoiser
-        state_dict = _of_denoiser(state_dict)
+    target = network_in(net)
+    if isinstance(net, DiffusionModel):
+        state_dict = denoiser_weights(state_dict)
     own = target.state_dict()
     weights: dict[str, Tensor] = {}
     for name, value in state_dict.items():
@@ -127,14 +124,8 @@ def _shortened(lines: list[str]) -> list[str]:
     return lines if left < 2 else [*lines[:MOST_NAMES], _("and {count} more", count=left)]
 
 
-def _of_denoiser(state_dict: Mapping[str, Any]) -> Mapping[str, Any]:
-    prefix = "denoise_fn."
-    inside = {name: value for name, value in state_dict.items() if name.startswith(prefix)}
-    return {name.removeprefix(prefix): value for name, value in inside.items()} or state_dict
-
-
 def set_gradient_checkpointing(net: "nn.Module", enabled: bool) -> bool:
-    """Switch gradient checkpointing of every network within `net`; tell whether any knows it."""
+    """Switch gradient checkpointing of all networks within `net`; return whether there is any."""
     networks: list[Any] = [m for m in net.modules() if hasattr(m, "gradient_checkpointing")]
     for network in networks:
         network.gradient_checkpointing = enabled

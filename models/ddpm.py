@@ -4,11 +4,13 @@ The condition is joined to the noisy field as channels, as in SR3, whose baselin
 """
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 from torch import Tensor
 
-from srwizard.models.denoiser import Layout, TimeDenoiser
-from srwizard.models.diffusion import DiffusionModel, cosine_schedule, linear_schedule
+from srwizard.models.denoiser import Denoiser, Layout, TimeDenoiser
+from srwizard.models.diffusion import DiffusionModel
+from srwizard.models.noise_schedule import cosine_schedule, linear_schedule
 
 
 class DDPM(DiffusionModel):
@@ -23,7 +25,16 @@ class DDPM(DiffusionModel):
         timesteps: steps of the forward process.
         schedule: "linear" or "cosine".
         prediction, target, sampler, sampling_steps, ensemble_members: see `DiffusionModel`.
+
+    Attributes:
+        unet: the kind of U-Net.
+        first_beta, last_beta: of the linear schedule, times `timesteps`: the paper's betas belong
+            to its number of steps; with fewer, each has to do more.
     """
+
+    unet: ClassVar[type[Denoiser]] = TimeDenoiser
+    first_beta: ClassVar[float] = 0.1
+    last_beta: ClassVar[float] = 20
 
     def __init__(
         self,
@@ -49,14 +60,13 @@ class DDPM(DiffusionModel):
         layout = Layout(
             inner_channel, norm_groups, channel_mults, attn_res, res_blocks, dropout, image_size
         )
-        # The paper's betas belong to its 1000 steps; with fewer, each has to do more.
         rates = (
             cosine_schedule(timesteps)
             if schedule == "cosine"
-            else linear_schedule(timesteps, 0.1 / timesteps, 20 / timesteps)
+            else linear_schedule(timesteps, self.first_beta / timesteps, self.last_beta / timesteps)
         )
         super().__init__(
-            TimeDenoiser(in_channels + out_channels, out_channels, layout),
+            self.unet(in_channels + out_channels, out_channels, layout),
             rates,
             out_channels=out_channels,
             scale=scale,

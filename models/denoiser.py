@@ -13,146 +13,19 @@ from typing import cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from srwizard.models.checkpointing import run_block
+from srwizard.models.denoiser_blocks import (
+    Block,
+    Double,
+    Halve,
+    NoiseLevelBlock,
+    ResidualBlock,
+    SelfAttention,
+    Stage,
+    TimeBlock,
+)
 from srwizard.models.padding import pad_to_multiple
-
-
-class Normalisation(nn.GroupNorm):
-    """Group normalisation that keeps half precision where autocast would turn to float32.
-
-    Its statistics are float32 in any case. What it gives is kept for the backward pass, of every
-    block twice: in float32 that would cost what mixed precision saves.
-    """
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map [B, C, H, W] to the same shape and type."""
-        with torch.autocast(x.device.type, enabled=False):
-            return functional.group_norm(
-                x, self.num_groups, self.weight.to(x.dtype), self.bias.to(x.dtype), self.eps
-            )
-
-
-class Block(nn.Module):
-    """Group normalisation, SiLU, dropout and a convolution."""
-
-    def __init__(self, inputs: int, outputs: int, groups: int, dropout: float = 0.0) -> None:
-        super().__init__()
-        self.block = nn.Sequential(
-            Normalisation(groups, inputs),
-            nn.SiLU(),
-            nn.Dropout(dropout) if dropout else nn.Identity(),
-            nn.Conv2d(inputs, outputs, 3, padding=1),
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map [B, inputs, H, W] to [B, outputs, H, W]."""
-        y: Tensor = self.block(x)
-        return y
-
-
-class ResidualBlock(nn.Module):
-    """Two blocks; between them every channel is shifted by what the noise level calls for."""
-
-    def __init__(
-        self, inputs: int, outputs: int, embedding: int, groups: int, dropout: float
-    ) -> None:
-        super().__init__()
-        self._add_shift(embedding, outputs)
-        self.block1 = Block(inputs, outputs, groups)
-        self.block2 = Block(outputs, outputs, groups, dropout)
-        self.res_conv = nn.Conv2d(inputs, outputs, 1) if inputs != outputs else nn.Identity()
-
-    def _add_shift(self, embedding: int, outputs: int) -> None:
-        """Make the layers that turn [B, embedding] into [B, outputs]."""
-        raise NotImplementedError
-
-    def _shift(self, embedding: Tensor) -> Tensor:
-        raise NotImplementedError
-
-    def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
-        """Map [B, inputs, H, W], with an embedding [B, E], to [B, outputs, H, W]."""
-        y = self.block1(x) + self._shift(embedding)[:, :, None, None]
-        return cast(Tensor, self.block2(y) + self.res_conv(x))
-
-
-class TimeBlock(ResidualBlock):
-    """Shifted by the embedding of a time step."""
-
-    def _add_shift(self, embedding: int, outputs: int) -> None:
-        self.mlp = nn.Sequential(nn.SiLU(), nn.Linear(embedding, outputs))
-
-    def _shift(self, embedding: Tensor) -> Tensor:
-        return cast(Tensor, self.mlp(embedding))
-
-
-class NoiseLevelBlock(ResidualBlock):
-    """Shifted by the embedding of a continuous noise level."""
-
-    def _add_shift(self, embedding: int, outputs: int) -> None:
-        layer = nn.Sequential(nn.Linear(embedding, outputs))
-        self.noise_func = nn.ModuleDict({"noise_func": layer})
-
-    def _shift(self, embedding: Tensor) -> Tensor:
-        return cast(Tensor, self.noise_func["noise_func"](embedding))
-
-
-class SelfAttention(nn.Module):
-    """Every point of the field attends to every other, in one head as wide as the channels."""
-
-    def __init__(self, channels: int, groups: int) -> None:
-        super().__init__()
-        self.norm = Normalisation(groups, channels)
-        self.qkv = nn.Conv2d(channels, 3 * channels, 1, bias=False)
-        self.out = nn.Conv2d(channels, channels, 1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map [B, C, H, W] to the same shape."""
-        # Channels last in memory: else all scores of a field are held at once, (H * W)^2 of them.
-        tokens = self.qkv(self.norm(x)).flatten(2).transpose(1, 2).contiguous()
-        query, key, value = tokens[:, None].chunk(3, dim=-1)  # each [B, 1, H * W, C]
-        mixed = functional.scaled_dot_product_attention(query, key, value)
-        return cast(Tensor, x + self.out(mixed[:, 0].transpose(1, 2).reshape(x.shape)))
-
-
-class Stage(nn.Module):
-    """A residual block, and attention where the level has it."""
-
-    def __init__(self, block: ResidualBlock, attention: nn.Module | None) -> None:
-        super().__init__()
-        self.res_block = block
-        if attention is not None:
-            self.attn = attention
-
-    def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
-        """Map [B, inputs, H, W], with an embedding [B, E], to [B, outputs, H, W]."""
-        x = self.res_block(x, embedding)
-        return cast(Tensor, self.attn(x)) if hasattr(self, "attn") else x
-
-
-class Halve(nn.Module):
-    """Down to half the resolution, by a convolution with stride 2."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.conv = nn.Conv2d(channels, channels, 3, stride=2, padding=1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map [B, C, H, W], both sides even, to [B, C, H / 2, W / 2]."""
-        return cast(Tensor, self.conv(x))
-
-
-class Double(nn.Module):
-    """Up to twice the resolution: nearest neighbours, then a convolution."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.conv = nn.Conv2d(channels, channels, 3, padding=1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map [B, C, H, W] to [B, C, 2 * H, 2 * W]."""
-        return cast(Tensor, self.conv(functional.interpolate(x, scale_factor=2, mode="nearest")))
 
 
 @dataclass(frozen=True)
@@ -242,9 +115,23 @@ class Denoiser(nn.Module):
         assert isinstance(output_layer, nn.Conv2d) and output_layer.bias is not None
         nn.init.zeros_(output_layer.weight)
         nn.init.zeros_(output_layer.bias)
+        self._add_embedding(inner)
 
-    def _run(self, x: Tensor, embedding: Tensor) -> Tensor:
-        """Map [B, in_channels, H, W], of any size, to [B, out_channels, H, W]."""
+    def _add_embedding(self, channels: int) -> None:
+        """Make the layers that turn what is told, [B], into [B, channels]."""
+        raise NotImplementedError
+
+    def _embed(self, told: Tensor) -> Tensor:
+        raise NotImplementedError
+
+    def forward(self, x: Tensor, told: Tensor) -> Tensor:
+        """Map [B, in_channels, H, W], of any size, to [B, out_channels, H, W].
+
+        Args:
+            x: the condition, then the noisy field.
+            told: of each sample, [B] or [B, 1]: its time step, or its noise level.
+        """
+        embedding = self._embed(told.flatten())
         height, width = x.shape[-2:]
         x = self.downs[0](pad_to_multiple(x, self.multiple))
         skipped = [x]
@@ -306,20 +193,11 @@ class TimeDenoiser(Denoiser):
 
     block = TimeBlock
 
-    def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        layout: Layout,
-        attention: Callable[[int], nn.Module] | None = None,
-    ) -> None:
-        super().__init__(in_channels, out_channels, layout, attention)
-        channels = layout.inner_channel
+    def _add_embedding(self, channels: int) -> None:
         self.time_mlp = _perceptron(TimeEmbedding(channels), channels)
 
-    def forward(self, x: Tensor, time: Tensor) -> Tensor:
-        """Map [B, in_channels, H, W] at steps [B] to [B, out_channels, H, W]."""
-        return self._run(x, self.time_mlp(time.flatten()))
+    def _embed(self, told: Tensor) -> Tensor:
+        return cast(Tensor, self.time_mlp(told))
 
 
 class NoiseLevelDenoiser(Denoiser):
@@ -327,20 +205,11 @@ class NoiseLevelDenoiser(Denoiser):
 
     block = NoiseLevelBlock
 
-    def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        layout: Layout,
-        attention: Callable[[int], nn.Module] | None = None,
-    ) -> None:
-        super().__init__(in_channels, out_channels, layout, attention)
-        channels = layout.inner_channel
+    def _add_embedding(self, channels: int) -> None:
         self.noise_level_mlp = _perceptron(NoiseLevelEmbedding(channels), channels)
 
-    def forward(self, x: Tensor, noise_level: Tensor) -> Tensor:
-        """Map [B, in_channels, H, W] at levels [B] or [B, 1] to [B, out_channels, H, W]."""
-        return self._run(x, self.noise_level_mlp(noise_level.flatten()))
+    def _embed(self, told: Tensor) -> Tensor:
+        return cast(Tensor, self.noise_level_mlp(told))
 
 
 def _perceptron(embedding: nn.Module, channels: int) -> nn.Sequential:

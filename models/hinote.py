@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from srwizard.models.arbitrary_scale import ArbitraryScaleNetwork
 from srwizard.models.checkpointing import run_block
-from srwizard.models.edsr import ResidualBlock
 from srwizard.models.galerkin import GalerkinLayer, from_tokens, to_tokens
-from srwizard.models.sampling import neighbours, sample_each
+from srwizard.models.grid_sampling import grid_neighbours, sample_each
 from srwizard.models.sinc import SincResampling
 
 
@@ -50,7 +50,7 @@ class AttentionLevel(nn.Module):
         return from_tokens(x, *field.shape[-2:])
 
 
-class HiNOTE(nn.Module):
+class HiNOTE(ArbitraryScaleNetwork):
     """Encode, sample, attend from the coarsest level to the finest, project.
 
     Args:
@@ -78,12 +78,7 @@ class HiNOTE(nn.Module):
         levels: int = 3,
         num_layers: int = 1,
     ) -> None:
-        super().__init__()
-        self.gradient_checkpointing: bool = False
-        self.scale = scale
-        self.conv_first = nn.Conv2d(in_channels, num_features, 3, padding=1)
-        self.body = nn.ModuleList(ResidualBlock(num_features, 1.0) for _ in range(num_blocks))
-        self.conv_after_body = nn.Conv2d(num_features, num_features, 3, padding=1)
+        super().__init__(in_channels, scale, num_features, num_blocks)
         self.upsample = HybridUpsampling(num_features)
         self.lift = nn.Linear(num_features, width)
         self.places = nn.Linear(4, width)
@@ -98,21 +93,11 @@ class HiNOTE(nn.Module):
         """Return the layer that the output comes from."""
         return self.project
 
-    def forward(self, lr: Tensor, size: tuple[int, int] | None = None) -> Tensor:
-        """Map [B, in_channels, h, w] to [B, out_channels, H, W].
-
-        Args:
-            lr: the low-resolution input.
-            size: (H, W), any; None: h * scale and w * scale.
-        """
+    def decode(self, shallow: Tensor, deep: Tensor, size: tuple[int, int]) -> Tensor:
+        """Map features before and after the blocks to [B, out_channels, H, W] for `size` (H, W)."""
         checkpointed = self.training and self.gradient_checkpointing
-        height, width = size or (self.scale * lr.shape[-2], self.scale * lr.shape[-1])
-        shallow: Tensor = self.conv_first(lr)
-        deep = shallow
-        for block in self.body:
-            deep = run_block(block, deep, checkpointed=checkpointed)
-        encoded = self.upsample(shallow + self.conv_after_body(deep))
-        fields = [self._sample(encoded, (height, width))]
+        encoded = self.upsample(self.skipped(shallow, deep))
+        fields = [self._sample(encoded, size)]
         for _ in self.levels[1:]:
             fields.append(self.resampling.halve(fields[-1]))
         x: Tensor | None = None
@@ -126,9 +111,7 @@ class HiNOTE(nn.Module):
     def _sample(self, encoded: Tensor, size: tuple[int, int]) -> Tensor:
         """Interpolate [B, C, h, w] to [B, width, H, W], places and cell size told to each point."""
         coarse = encoded.shape[-2:]
-        rows, columns = (
-            neighbours(few, many, encoded.device) for few, many in zip(coarse, size, strict=True)
-        )
+        rows, columns = grid_neighbours(coarse, size, encoded.device)
         lifted = self.lift(encoded.permute(0, 2, 3, 1))
         field = sample_each((lifted,) * 4, rows, columns)
         field = field + self._place_features(

@@ -4,12 +4,13 @@ Layers carry the names of BasicSR's layout. The mean shift of RGB images is left
 come normalised.
 """
 
+from functools import partial
+
 import torch
 from torch import Tensor, nn
 
-from srwizard.models.channels_last import for_convolutions
 from srwizard.models.checkpointing import run_block
-from srwizard.models.upsampling import pixel_shuffle_stages
+from srwizard.models.residual_trunk import PixelShuffleNetwork
 
 
 class ChannelAttention(nn.Module):
@@ -68,7 +69,7 @@ class ResidualGroup(nn.Module):
         return x + residual
 
 
-class RCAN(nn.Module):
+class RCAN(PixelShuffleNetwork):
     """Residual in residual at low resolution, then pixel shuffle (section 3.1, figure 2).
 
     Args:
@@ -94,26 +95,10 @@ class RCAN(nn.Module):
         reduction: int = 16,
         res_scale: float = 1.0,
     ) -> None:
-        super().__init__()
-        self.gradient_checkpointing: bool = False
-        self.conv_first = nn.Conv2d(in_channels, num_features, 3, padding=1)
-        self.body = nn.ModuleList(
-            ResidualGroup(num_features, num_blocks, reduction, res_scale) for _ in range(num_groups)
-        )
-        self.conv_after_body = nn.Conv2d(num_features, num_features, 3, padding=1)
-        self.upsample = pixel_shuffle_stages(num_features, scale)
-        self.conv_last = nn.Conv2d(num_features, out_channels, 3, padding=1)
+        group = partial(ResidualGroup, num_features, num_blocks, reduction, res_scale)
+        super().__init__(in_channels, out_channels, scale, num_features, group, num_groups)
 
-    def output_layer(self) -> nn.Conv2d:
-        """Return the layer that the output comes from."""
-        return self.conv_last
-
-    def forward(self, lr: Tensor) -> Tensor:
-        """Map [B, in_channels, h, w] to [B, out_channels, h * scale, w * scale]."""
-        checkpointed = self.training and self.gradient_checkpointing
-        shallow = for_convolutions(self.conv_first(lr))
-        deep = shallow
-        for group in self.body:
-            deep = group(deep, checkpointed)
-        sr: Tensor = self.conv_last(self.upsample(shallow + self.conv_after_body(deep)))
-        return sr
+    def run(self, block: nn.Module, x: Tensor, checkpointed: bool) -> Tensor:
+        """Return what a group makes of `x`; the blocks in it are checkpointed, not the group."""
+        y: Tensor = block(x, checkpointed)
+        return y

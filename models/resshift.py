@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from srwizard.models.denoiser import Layout, TimeDenoiser
-from srwizard.models.diffusion import DiffusionModel, Rates
+from srwizard.models.diffusion import DiffusionModel
+from srwizard.models.noise_schedule import Rates
 from srwizard.models.padding import pad_to_multiple
 from srwizard.models.swin import CachedOrders, SwinBlock, run_blocks
 

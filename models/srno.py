@@ -7,10 +7,10 @@ on one of any size. Left out is the bilinear skip of the paper: `GlobalSkip` has
 from torch import Tensor, nn
 from torch.nn import functional
 
+from srwizard.models.arbitrary_scale import ArbitraryScaleNetwork
 from srwizard.models.checkpointing import run_block
-from srwizard.models.edsr import ResidualBlock
 from srwizard.models.galerkin import GalerkinLayer, from_tokens
-from srwizard.models.sampling import neighbours, sample_each
+from srwizard.models.grid_sampling import grid_neighbours, sample_each
 
 
 class Lifting(nn.Module):
@@ -31,9 +31,7 @@ class Lifting(nn.Module):
     def forward(self, encoded: Tensor, size: tuple[int, int]) -> Tensor:
         """Map [B, features, h, w] to [B, H * W, width] for `size` (H, W)."""
         coarse = encoded.shape[-2:]
-        rows, columns = (
-            neighbours(few, many, encoded.device) for few, many in zip(coarse, size, strict=True)
-        )
+        rows, columns = grid_neighbours(coarse, size, encoded.device)
         corners = self.features(encoded.permute(0, 2, 3, 1)).chunk(4, dim=-1)
         cell = encoded.new_tensor([few / many for few, many in zip(coarse, size, strict=True)])
         along_rows = self.rows(rows.offsets) + self.cell(cell)
@@ -42,7 +40,7 @@ class Lifting(nn.Module):
         return sampled.flatten(1, 2)
 
 
-class SRNO(nn.Module):
+class SRNO(ArbitraryScaleNetwork):
     """Encode, lift to the grid that is asked for, attend, project (section 3, figure 2).
 
     Args:
@@ -68,12 +66,7 @@ class SRNO(nn.Module):
         num_heads: int = 16,
         num_layers: int = 2,
     ) -> None:
-        super().__init__()
-        self.gradient_checkpointing: bool = False
-        self.scale = scale
-        self.conv_first = nn.Conv2d(in_channels, num_features, 3, padding=1)
-        self.body = nn.ModuleList(ResidualBlock(num_features, 1.0) for _ in range(num_blocks))
-        self.conv_after_body = nn.Conv2d(num_features, num_features, 3, padding=1)
+        super().__init__(in_channels, scale, num_features, num_blocks)
         self.lift = Lifting(num_features, width)
         self.layers = nn.ModuleList(
             GalerkinLayer(width, num_heads, hidden=width) for _ in range(num_layers)
@@ -85,21 +78,11 @@ class SRNO(nn.Module):
         """Return the layer that the output comes from."""
         return self.project
 
-    def forward(self, lr: Tensor, size: tuple[int, int] | None = None) -> Tensor:
-        """Map [B, in_channels, h, w] to [B, out_channels, H, W].
-
-        Args:
-            lr: the low-resolution input.
-            size: (H, W), any; None: h * scale and w * scale.
-        """
+    def decode(self, shallow: Tensor, deep: Tensor, size: tuple[int, int]) -> Tensor:
+        """Map features before and after the blocks to [B, out_channels, H, W] for `size` (H, W)."""
         checkpointed = self.training and self.gradient_checkpointing
-        height, width = size or (self.scale * lr.shape[-2], self.scale * lr.shape[-1])
-        shallow: Tensor = self.conv_first(lr)
-        deep = shallow
-        for block in self.body:
-            deep = run_block(block, deep, checkpointed=checkpointed)
-        x: Tensor = self.lift(shallow + self.conv_after_body(deep), (height, width))
+        x: Tensor = self.lift(self.skipped(shallow, deep), size)
         for layer in self.layers:
             x = run_block(layer, x, checkpointed=checkpointed)
         sr: Tensor = self.project(functional.gelu(self.widen(x)))
-        return from_tokens(sr, height, width)
+        return from_tokens(sr, *size)

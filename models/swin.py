@@ -200,7 +200,7 @@ def inverse_order(order: Tensor) -> Tensor:
 
 
 class CachedOrders:
-    """The orders for the size that was last asked for; made anew only when it changes."""
+    """The orders for the size that was last asked for; made again only when it changes."""
 
     def __init__(self, window: int) -> None:
         self._window = window

@@ -1,1 +1,1 @@
-"""The states of the wizard, one file each. The order is in srwizard/wizard/machine.py."""
+"""The states of the wizard, one file each; srwizard/wizard/transition_table.py lists them."""

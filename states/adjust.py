@@ -1,22 +1,18 @@
 """adjust: memory is short, or training failed; change the answers, or accept the risk."""
 
-import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
-from rich.table import Table
 from rich.text import Text
 
-from srwizard.base import files
 from srwizard.base.errors import DoesNotFitError, NeedsPersonError
 from srwizard.base.i18n import translate as _
-from srwizard.base.sizes_and_times import megabytes_text
 from srwizard.hardware.devices import find_devices
 from srwizard.memory.forecast import Forecast, forecasts
 from srwizard.memory.measure import FILE_NAME
-from srwizard.memory.remedies import Remedy, Surroundings, apply, remedies
+from srwizard.memory.remedies import Surroundings, remedies
+from srwizard.memory.remedies_table import details, peak_text, remedies_table
 from srwizard.memory.remedy_effects import (
     Expected,
     RemedyEffect,
@@ -29,14 +25,15 @@ from srwizard.memory.remedy_effects import (
 )
 from srwizard.prompts.question import Choice, Question
 from srwizard.runs import checkpoint_files
-from srwizard.runs.failure_kinds import FOR_WANT_OF_MEMORY
-from srwizard.runs.records import dry_run_of
+from srwizard.runs.failure_kinds import kind_named
+from srwizard.runs.failure_kinds.kind import Kind
+from srwizard.runs.records import note_remedies
+from srwizard.settings.remedy import Remedy, apply
 from srwizard.settings.run_config import RunConfig
-from srwizard.states.diagnose import recorded_failure
 from srwizard.states.frozen import run_directory
 from srwizard.wizard.chosen_dataset import chosen_dataset, chosen_variables
 from srwizard.wizard.conversation import Conversation
-from srwizard.wizard.failure_remedies import remedies_for
+from srwizard.wizard.reason import Reason
 from srwizard.wizard.resolve import resolve
 
 BEST, ROOMY, SEVERAL, EDIT, ACCEPT, QUIT = "best", "roomy", "several", "edit", "accept", "quit"
@@ -60,12 +57,18 @@ class Offer:
 def run(conversation: Conversation) -> str:
     """Show the remedies with what each would bring; a person or memory.when_tight decides."""
     kind = _failure_kind(conversation)
-    if kind is not None and kind not in FOR_WANT_OF_MEMORY:
-        offered = remedies_for(kind, conversation.session.answers)
+    if kind is not None and not kind.ran_out_of_memory:
+        offered = kind.remedies(conversation.session.answers)
         offer = Offer([RemedyEffect(remedy) for remedy in offered])
     else:
         offer = _against_want_of_memory(conversation)
-        _note_in_dry_run(conversation, offer)
+        best = offer.best.as_json() if offer.best is not None else None
+        note_remedies(
+            run_directory(conversation),
+            conversation.session.digest,
+            [item.as_json() for item in offer.singles],
+            best,
+        )
     if conversation.prompts.interactive:
         return _ask(conversation, offer)
     conversation.show(remedies_table(offer.singles))
@@ -74,12 +77,16 @@ def run(conversation: Conversation) -> str:
     return _decide(conversation, offer)
 
 
-def _failure_kind(conversation: Conversation) -> str | None:
+def _reason(conversation: Conversation) -> Reason:
+    reason = conversation.session.reason
+    assert reason is not None
+    return reason
+
+
+def _failure_kind(conversation: Conversation) -> Kind | None:
     """Return the kind of the failure that led here, or None where memory was found short before."""
-    history = conversation.session.history
-    if not history or history[-1].get("from") != "diagnose":
-        return None
-    return str(recorded_failure(run_directory(conversation))["kind"])
+    reason = _reason(conversation)
+    return kind_named(reason.kind) if reason.is_failure else None
 
 
 def _against_want_of_memory(conversation: Conversation) -> Offer:
@@ -124,16 +131,17 @@ def _free_gpus(chosen: Sequence[int]) -> tuple[int, ...]:
 
 def _effects(conversation: Conversation, offered: Sequence[Remedy]) -> list[RemedyEffect]:
     """Predict what each remedy would bring to the config as it is."""
-    answers, digests = conversation.session.answers, conversation.session.fingerprint
-    runs = [resolve(conversation, answers, digests=digests)]
+    answers = conversation.session.answers
+    runs = [resolve(conversation, answers)]
     for remedy in offered:
         changed = answers.model_copy(deep=True)
         apply(changed, remedy)
-        runs.append(resolve(conversation, changed, digests=digests))
+        runs.append(resolve(conversation, changed))
     present, *predicted = map(_expected, forecasts(runs), runs)
-    dry_run = _dry_run(conversation)
-    capacity, measured = int(dry_run.get("capacity_bytes") or 0), dry_run.get("peak_bytes")
-    ran_out = bool(dry_run) and (measured is None or _failure_kind(conversation) is not None)
+    reason = _reason(conversation)
+    capacity, measured = reason.figures.get("capacity_bytes"), reason.figures.get("measured_bytes")
+    ran_out = capacity is not None and (measured is None or reason.is_failure)
+    capacity = int(capacity or 0)
     known = needed(measured, present.peak_bytes if present else None, capacity, ran_out=ran_out)
     return effects(offered, predicted, present, known, capacity)
 
@@ -142,61 +150,9 @@ def _expected(forecast: Forecast | None, run: RunConfig) -> Expected | None:
     return None if forecast is None else Expected(forecast.peak_bytes, forecast.epoch_cost(run))
 
 
-def _note_in_dry_run(conversation: Conversation, offer: Offer) -> None:
-    """Add the remedies to dry_run.json, for programs; see docs/memory.md."""
-    found = _dry_run(conversation)
-    if not found:
-        return
-    found["remedies"] = [item.as_json() for item in offer.singles]
-    found["recommended"] = offer.best.as_json() if offer.best is not None else None
-    with contextlib.suppress(OSError):  # the table on the screen says the same
-        files.write_json(run_directory(conversation) / FILE_NAME, found)
-
-
-def remedies_table(offered: Sequence[RemedyEffect]) -> Table:
-    """Return the remedies as a numbered table, with their predicted peaks."""
-    table = Table(title=_("What can be changed"), title_justify="left")
-    table.add_column(_("No."))
-    table.add_column(_("Remedy"), overflow="fold")
-    table.add_column(_("Predicted peak"), overflow="fold")
-    table.add_column(_("Time per epoch"), overflow="fold")
-    table.add_column(_("Cost"), overflow="fold")
-    for number, item in enumerate(offered, start=1):
-        table.add_row(
-            str(number),
-            Text(item.remedy.title),
-            Text(_peak_text(item)),
-            Text(_time_text(item)),
-            Text(_cost(item)),
-        )
-    return table
-
-
-def _cost(item: RemedyEffect) -> str:
-    return item.remedy.cost if item.gains else _("saves next to nothing here")
-
-
-def _peak_text(item: RemedyEffect) -> str:
-    if item.peak_bytes is None:
-        return "-"
-    text = megabytes_text(item.peak_bytes)
-    return f"{text}, {100 * item.share:.0f} %" if item.share is not None else text
-
-
-def _time_text(item: RemedyEffect) -> str:
-    """Return how the time of an epoch changes, to the nearest 5 %: more is not known of it."""
-    if item.time_change is None:
-        return "-"
-    return f"{5 * round(20 * item.time_change):+d} %".replace("+0 %", "0 %")
-
-
-def _dry_run(conversation: Conversation) -> dict[str, Any]:
-    """Return the dry run of the config as it is frozen now, empty where there is none."""
-    return dry_run_of(run_directory(conversation), conversation.session.digest)
-
-
 def _verdict(conversation: Conversation) -> str | None:
-    return _dry_run(conversation).get("verdict")
+    verdict: str | None = _reason(conversation).figures.get("verdict")
+    return verdict
 
 
 def _ask(conversation: Conversation, offer: Offer) -> str:
@@ -210,8 +166,8 @@ def _ask(conversation: Conversation, offer: Offer) -> str:
         Choice(
             name,
             titles[name](item.remedy.title),
-            note=partial(_peak_text, item),
-            details=partial(_details, item),
+            note=partial(peak_text, item),
+            details=partial(details, item),
         )
         for name, item in proposals.items()
         if item is not None
@@ -246,17 +202,9 @@ def _numbered(offered: Sequence[RemedyEffect]) -> Iterator[Choice]:
         yield Choice(
             number,
             f"{number + 1}. {item.remedy.title}",
-            note=partial(_peak_text, item) if item.peak_bytes is not None else None,
-            details=partial(_details, item),
+            note=partial(peak_text, item) if item.peak_bytes is not None else None,
+            details=partial(details, item),
         )
-
-
-def _details(item: RemedyEffect) -> Iterator[str]:
-    if item.peak_bytes is not None:
-        yield _("Predicted peak: {peak}", peak=_peak_text(item))
-    if item.time_change is not None:
-        yield _("Time per epoch: {change}", change=_time_text(item))
-    yield _("Cost: {cost}", cost=_cost(item))
 
 
 def _picked(

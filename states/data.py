@@ -1,5 +1,6 @@
 """data: which dataset, which variables."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from rich.text import Text
@@ -8,6 +9,7 @@ from srwizard.base.errors import DatasetError, UsageError
 from srwizard.base.i18n import translate as _
 from srwizard.prompts.question import Back, Choice, Question, expand
 from srwizard.wizard.conversation import Conversation, Maker
+from srwizard.wizard.option_questions import question, questions
 
 # What reads data takes numpy, whose import would keep the very first question waiting: the
 # functions below import it once there is something to read.
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
     from srwizard.data.inspect import DatasetSummary
 
 COORDINATES = {"lon", "lat"}
+ASKED_APART = ("root", "variables", "static_variables")
+"""Options whose questions depend on what the dataset holds."""
 
 
 def run(conversation: Conversation) -> str:
@@ -44,9 +48,9 @@ def _choose_root(conversation: Conversation) -> None:
         conversation.ask(_root_question(conversation))
         _forget_what_depended_on(before, conversation)
         from srwizard.data.inspect import require_usable
-        from srwizard.wizard.chosen_dataset import chosen_dataset, summary_table
+        from srwizard.wizard.chosen_dataset import dataset_as_it_is_now, summary_table
 
-        summary = chosen_dataset(conversation)
+        summary = dataset_as_it_is_now(conversation).summary
         conversation.show(summary_table(summary))
         try:
             require_usable(summary)
@@ -65,6 +69,7 @@ def _further_questions(conversation: Conversation) -> list[Maker]:
     return [
         lambda: _variables_question(conversation, summary),
         lambda: _statics_question(conversation, summary),
+        *questions(conversation, "data", ["always", "common", "on_request"], leave_out=ASKED_APART),
     ]
 
 
@@ -74,21 +79,19 @@ def _has_more_to_ask(conversation: Conversation) -> bool:
 
 def stale(conversation: Conversation) -> str | None:
     """Say what has become of the dataset since it was chosen, or None if it is the same."""
-    from srwizard.data.inspect import selection_problem, static_inputs_problem
-    from srwizard.wizard.chosen_dataset import chosen_dataset, chosen_fingerprint
-
-    session = conversation.session
-    summary = chosen_dataset(conversation)
-    if not summary.usable:
-        return _("the dataset {root} can no longer be used", root=summary.root)
-    wrong = selection_problem(
-        summary, session.answers.data.variables or [item.name for item in summary.variables]
+    from srwizard.data.fingerprint import changed_parts
+    from srwizard.wizard.chosen_dataset import (
+        chosen_fingerprint,
+        opened_dataset,
+        problem_with_choice,
     )
-    wrong = wrong or static_inputs_problem(summary, session.answers.data.static_variables)
-    if wrong:
-        return wrong
-    if session.fingerprint is not None and session.fingerprint != chosen_fingerprint(conversation):
-        return _("the dataset {root} has changed", root=summary.root)
+
+    problem = problem_with_choice(conversation)
+    before = conversation.session.fingerprint
+    if problem is not None or before is None:
+        return problem
+    if changed_parts(before, chosen_fingerprint(conversation)):
+        return _("the dataset {root} has changed", root=opened_dataset(conversation).root)
     return None
 
 
@@ -99,16 +102,11 @@ def _root_question(conversation: Conversation) -> Question:
             return _("please name the dataset directory")
         if conversation.prompts.interactive and not expand(text).is_dir():
             return _("there is no directory {path}", path=text)
-        from srwizard.wizard.chosen_dataset import inspect_again
-
-        inspect_again()
         return None
 
-    return Question(
-        key="data.root",
-        text=_("Dataset directory"),
+    return replace(
+        question(conversation, "data.root"),
         kind="directory",
-        help=_("The directory with train/, valid/ and test/ (or train.h5, train.nc, …)."),
         check=check,
         person_only=True,
         is_path=True,
@@ -123,12 +121,10 @@ def _variables_question(conversation: Conversation, summary: "DatasetSummary") -
     if len(names) == 1 and given in (None, names):
         conversation.session.answers.set("data.variables", names)
         return None
-    return Question(
-        key="data.variables",
-        text=_("Variables to train on"),
+    return replace(
+        question(conversation, "data.variables"),
         kind="several",
         default=names,
-        help=_("Several variables become channels of one network."),
         choices=tuple(Choice(name, name) for name in names),
         check=lambda chosen: selection_problem(summary, names if chosen is None else chosen),
     )
@@ -141,12 +137,9 @@ def _statics_question(conversation: Conversation, summary: "DatasetSummary") -> 
     given = conversation.session.answers.has("data.static_variables")
     if not given and set(summary.static_inputs) <= COORDINATES:
         return None
-    return Question(
-        key="data.static_variables",
-        text=_("Static fields as further inputs"),
+    return replace(
+        question(conversation, "data.static_variables"),
         kind="several",
-        default=[],
-        help=_("Fields such as depth or latitude may help the network; none is needed."),
         choices=tuple(Choice(name, name) for name in summary.static_inputs),
         check=lambda chosen: static_inputs_problem(summary, chosen),
     )

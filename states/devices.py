@@ -1,6 +1,7 @@
 """devices: this machine, its GPUs or processes on its CPU; or other machines."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from rich.console import RenderableType
 from rich.table import Table
@@ -11,12 +12,14 @@ from srwizard.base.i18n import translate as _
 from srwizard.base.sizes_and_times import bytes_text
 from srwizard.hardware.devices import GPU, Devices, PartitionedGPU, find_devices
 from srwizard.prompts.question import Back, Choice, Question
-from srwizard.settings.answers import key_problem
 from srwizard.wizard import other_machines
 from srwizard.wizard.conversation import Conversation
+from srwizard.wizard.option_questions import question, questions
 
 CPU = -1
 """The CPU among the choices; the answers have no GPUs then."""
+ASKED_APART = ("launcher", "gpus", "processes")
+"""Options whose questions depend on the machine, or on each other."""
 
 
 def run(conversation: Conversation) -> str:
@@ -66,6 +69,9 @@ def _ask_here(conversation: Conversation) -> None:
         conversation.show(Text(lost, style="red"))
     if answers.devices.gpus:
         answers.set("devices.processes", len(answers.devices.gpus))
+    conversation.ask_in_turn(
+        questions(conversation, "devices", other_machines.ASKED, leave_out=ASKED_APART)
+    )
 
 
 def _introduction(conversation: Conversation, found: Devices) -> RenderableType:
@@ -101,7 +107,7 @@ def _ask(conversation: Conversation, found: Devices) -> None:
         if before:
             answers.forget("devices.processes")  # there was one for each GPU
         try:
-            conversation.ask(_processes_question(found))
+            conversation.ask(question(conversation, "devices.processes"))
             return
         except Back:
             if not can_go_back_here:
@@ -127,23 +133,21 @@ def _ask_gpus(conversation: Conversation, found: Devices) -> bool:
                 none="devices: {gpus: []}",
             ),
         )
-    question = _gpus_question(found)
-    earlier = (chosen or [CPU]) if given else question.default
-    marked: list[int] = prompts.ask(question, earlier, given)
+    asked = _gpus_question(conversation, found)
+    earlier = (chosen or [CPU]) if given else asked.default
+    marked: list[int] = prompts.ask(asked, earlier, given)
     answers.set("devices.gpus", [number for number in marked if number != CPU])
     conversation.session.save()
     return True
 
 
-def _gpus_question(found: Devices) -> Question:
+def _gpus_question(conversation: Conversation, found: Devices) -> Question:
     """Return the question for GPUs, the first idle one being marked, else the CPU."""
     idle = [gpu.index for gpu in found.gpus if not gpu.busy]
-    return Question(
-        key="devices.gpus",
-        text=_("Devices"),
+    return replace(
+        question(conversation, "devices.gpus"),
         kind="several",
         default=idle[:1] or [CPU],
-        help=_("With several GPUs each takes its own batch (DDP)."),
         choices=(*_gpu_choices(found), Choice(CPU, cpu_text(found))),
         check=lambda marked: choice_problem(marked, found),
     )
@@ -193,20 +197,6 @@ def _why_not(number: int, found: Devices) -> str | None:
         "there is no GPU {numbers}; there are: {known}",
         numbers=number,
         known=_listed(_numbers(found)) or _("none"),
-    )
-
-
-def _processes_question(found: Devices) -> Question:
-    return Question(
-        key="devices.processes",
-        text=_("Processes on the CPU"),
-        kind="int",
-        default=1,
-        help=_(
-            "One process uses all {cores} cores; with more, each takes its own batch (DDP, gloo).",
-            cores=found.cpu.cores,
-        ),
-        check=lambda value: key_problem("devices.processes", value),
     )
 
 

@@ -1,5 +1,7 @@
 """dry_run: the training core measures the true peak memory of the frozen config."""
 
+from dataclasses import asdict
+
 from srwizard.base.errors import InterruptedByUserError
 from srwizard.base.i18n import translate as _
 from srwizard.memory.dry_run_table import dry_run_table
@@ -7,21 +9,26 @@ from srwizard.memory.forecast import note_step_seconds
 from srwizard.memory.measure import dry_run
 from srwizard.settings import run_config
 from srwizard.states.frozen import hold_run, run_directory
+from srwizard.wizard.chosen_dataset import dataset_as_it_is_now
 from srwizard.wizard.conversation import Conversation
+from srwizard.wizard.reason import Outcome, short_of_memory
 
 
-def run(conversation: Conversation) -> str:
+def run(conversation: Conversation) -> Outcome:
     """Measure; "fits" leads to the launch, anything else to adjust."""
     if conversation.stop_after != "dry_run":
         conversation.require_confirmation()
     hold_run(conversation)
     with conversation.prompts.busy(_("Dry run: a few real steps, to measure the memory …")):
         try:
-            result = dry_run(run_directory(conversation))
+            dataset = dataset_as_it_is_now(conversation)
+            result = dry_run(run_directory(conversation), dataset=dataset)
         except InterruptedByUserError:
             conversation.save_and_quit()
     if result.step_seconds is not None:
         run_dir = run_directory(conversation)
         note_step_seconds(run_config.load(run_dir), result.step_seconds)
     conversation.show(dry_run_table(result))
-    return "fits" if result.verdict == "fits" else "short"
+    if result.verdict == "fits":
+        return Outcome("fits")
+    return Outcome("short", short_of_memory(asdict(result)))

@@ -1,10 +1,11 @@
 """frozen: the answers become a run config; from here on only files are handed over."""
 
+import shlex
 from pathlib import Path
 
 from rich.text import Text
 
-from srwizard.base.errors import UsageError
+from srwizard.base.errors import DatasetError, UsageError
 from srwizard.base.i18n import translate as _
 from srwizard.base.locks import LockedError
 from srwizard.base.os_errors import reason_of
@@ -12,6 +13,7 @@ from srwizard.prompts.question import expand
 from srwizard.settings import run_config
 from srwizard.settings.run_config import RunConfig
 from srwizard.states.output import problem_with
+from srwizard.wizard.chosen_dataset import dataset_as_it_is_now, problem_with_choice
 from srwizard.wizard.conversation import Conversation
 from srwizard.wizard.resolve import resolve
 
@@ -20,6 +22,7 @@ def run(conversation: Conversation) -> str:
     """Write the run config, unless it is there already; "taken" where somebody is at work there."""
     session = conversation.session
     run_dir = run_directory(conversation)
+    _require_dataset(conversation)
     config = run_config.seal(resolve(conversation, session.answers))
     _make(run_dir)
     try:
@@ -73,6 +76,18 @@ def hold_run(conversation: Conversation) -> None:
 def lock_of(run_dir: Path) -> Path:
     """Return the lock file of a run directory."""
     return run_dir / ".lock"
+
+
+def _require_dataset(conversation: Conversation) -> None:
+    """Make sure that the dataset is still there as it was chosen.
+
+    Raises:
+        DatasetError: it cannot be used any more.
+    """
+    root = dataset_as_it_is_now(conversation).root
+    problem = problem_with_choice(conversation)
+    if problem is not None:
+        raise DatasetError(problem, _("See: srwizard inspect {root}", root=shlex.quote(str(root))))
 
 
 def _make(run_dir: Path) -> None:

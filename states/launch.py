@@ -3,6 +3,8 @@
 On other machines it is begun there: by hand, or by Slurm.
 """
 
+from typing import Any
+
 from rich.text import Text
 
 from srwizard.base.errors import TrainingFailedError
@@ -13,18 +15,23 @@ from srwizard.states.frozen import hold_run, lock_of, run_directory
 from srwizard.train.detach import detach, following
 from srwizard.train.launch import launch
 from srwizard.wizard import other_machines
+from srwizard.wizard.chosen_dataset import dataset_as_it_is_now
 from srwizard.wizard.conversation import Conversation
+from srwizard.wizard.reason import DETACHED, Outcome, Reason, failed, failure_in, short_of_memory
+
+LEFT_TO_ITSELF = Outcome("detached", Reason(DETACHED))
 
 
-def run(conversation: Conversation) -> str:
+def run(conversation: Conversation) -> Outcome:
     """Train to the end; "completed", or "failed" where a person can do something about it.
 
     Where training is to go on in the background, "detached" ends the conversation; the session
     stays here, and a look at the run comes first when it is resumed.
     """
-    came_to = _left_to_itself(conversation)
-    if came_to is not None:
-        return came_to
+    if conversation.session.is_detached:
+        outcome = _what_became_of_it(conversation)
+        if outcome is not None:
+            return outcome
     conversation.require_confirmation()
     hold_run(conversation)
     run_dir = run_directory(conversation)
@@ -32,51 +39,57 @@ def run(conversation: Conversation) -> str:
     if launcher == other_machines.NODES:
         for line in other_machines.how_to_begin(run_dir):
             conversation.show(Text(line))
-        return "detached"
+        return LEFT_TO_ITSELF
     if launcher == other_machines.SLURM:
         conversation.release(lock_of(run_dir))
         from srwizard.runs.submission import submit
 
         for line in submit(run_dir):
             conversation.show(Text(line))
-        return "detached"
+        return LEFT_TO_ITSELF
     if conversation.detach:
         conversation.release(lock_of(run_dir))
         for line in following(run_dir, detach(run_dir)):
             conversation.show(Text(line))
-        return "detached"
+        return LEFT_TO_ITSELF
     conversation.show(Text(_("Training in {run_dir} …", run_dir=run_dir), style="dim"))
     try:
-        launch(run_dir)
-    except TrainingFailedError:
-        return "failed"
+        launch(run_dir, dataset=dataset_as_it_is_now(conversation))
+    except TrainingFailedError as error:
+        failure = error.failure or failure_in(run_dir)
+        return Outcome("failed", failed(failure, _dry_run(conversation)))
     # Imported late: matplotlib takes longer to import than the wizard takes to start.
     from srwizard.report.page import write_report
 
     write_report(run_dir)
-    return "completed"
+    return Outcome("completed")
 
 
-def _left_to_itself(conversation: Conversation) -> str | None:
+def _what_became_of_it(conversation: Conversation) -> Outcome | None:
     """Return what a training elsewhere or in the background came to; None if it is to be begun."""
-    history = conversation.session.history
-    if not history or history[-1]["trigger"] != "detached":
-        return None
-    run_status = status_of(run_directory(conversation))
+    run_dir = run_directory(conversation)
+    run_status = status_of(run_dir)
     if run_status is None:
         return None
     if run_status["state"] in FOLLOWED:
         conversation.show(Text(state_text(run_status)))
-        for line in following(run_directory(conversation), run_status["pid"])[1:]:
+        for line in following(run_dir, run_status["pid"])[1:]:
             conversation.show(Text(line))
-        return "detached"
-    if run_status["state"] in ("frozen", "failed") and _was_short(conversation):
-        return "short"
-    return run_status["state"] if run_status["state"] in ("completed", "failed") else None
+        return LEFT_TO_ITSELF
+    dry_run = _dry_run(conversation)
+    if run_status["state"] in ("frozen", "failed") and _was_short(conversation, dry_run):
+        return Outcome("short", short_of_memory(dry_run))
+    if run_status["state"] == "failed":
+        return Outcome("failed", failed(failure_in(run_dir), dry_run))
+    return Outcome("completed") if run_status["state"] == "completed" else None
 
 
-def _was_short(conversation: Conversation) -> bool:
-    """Tell whether a dry run on other machines has found that this very config does not fit."""
+def _dry_run(conversation: Conversation) -> dict[str, Any]:
+    """Return the dry run of the config as it is frozen now, empty where there is none."""
+    return dry_run_of(run_directory(conversation), conversation.session.digest)
+
+
+def _was_short(conversation: Conversation, dry_run: dict[str, Any]) -> bool:
+    """Return whether a dry run on other machines has found that this very config does not fit."""
     here = conversation.session.answers.devices.launcher == other_machines.HERE
-    found = {} if here else dry_run_of(run_directory(conversation), conversation.session.digest)
-    return found.get("verdict") == "does not fit"
+    return not here and dry_run.get("verdict") == "does not fit"

@@ -1,13 +1,14 @@
 """model: which network, and its parameters."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from rich.text import Text
 
 from srwizard.base.errors import SrwizardError, UsageError
-from srwizard.base.i18n import N_, language
+from srwizard.base.i18n import language
 from srwizard.base.i18n import translate as _
 from srwizard.base.sizes_and_times import bytes_text
 from srwizard.hardware.devices import find_devices
@@ -24,10 +25,11 @@ from srwizard.models.catalog import (
 )
 from srwizard.models.table import family_title, model_title
 from srwizard.prompts.question import Choice, Question
-from srwizard.settings.answers import model_parameters
+from srwizard.settings.model import SIZES, model_parameters
 from srwizard.settings.run_config import RunConfig
 from srwizard.wizard.chosen_dataset import chosen_dataset, chosen_variables
 from srwizard.wizard.conversation import Conversation, Maker
+from srwizard.wizard.option_questions import question, questions
 from srwizard.wizard.resolve import has_global_skip, resolve
 
 
@@ -66,7 +68,10 @@ def run(conversation: Conversation) -> str:
     makers: list[Maker] = [lambda: _model_question(conversation), ask_whether]
     first_parameter, most = len(makers), max(len(item.parameters) for item in cards().values())
     makers += [partial(ask_parameter, place) for place in range(most)]
-    makers.append(lambda: _skip_question(answers.model.name or "") if change else None)
+    makers += [
+        *questions(conversation, "model", ["common", "on_request"], wanted=lambda: change),
+        *questions(conversation, "model", ["always"], leave_out=["name"]),
+    ]
     conversation.ask_in_turn(makers)
     if wrong := weights_problems(conversation):
         raise UsageError(
@@ -102,9 +107,9 @@ def _overview(conversation: Conversation, note: Callable[[bool | str], str | Non
             Choice(False, _("as shown")),
             Choice(True, _("change them one by one")),
             *(
-                Choice(size, _(title), details=partial(_size_details, chosen, size))
-                for size, title in _SIZE_TITLES.items()
-                if size in chosen.sizes
+                Choice(size.name, size.text, details=partial(_size_details, chosen, size.name))
+                for size in SIZES
+                if size.name in chosen.sizes
             ),
         ),
         check=note,
@@ -113,13 +118,6 @@ def _overview(conversation: Conversation, note: Callable[[bool | str], str | Non
 
 def _size_details(chosen: ModelCard, size: str) -> Iterator[str]:
     yield ", ".join(f"{name} {value}" for name, value in size_parameters(chosen, size).items())
-
-
-_SIZE_TITLES = {
-    "tiny": N_("tiny: to try things out, or for few fields"),
-    "base": N_("base: as in its paper"),
-    "large": N_("large: for many fields and much memory"),
-}
 
 
 def stale(conversation: Conversation) -> str | None:
@@ -138,12 +136,10 @@ def _model_question(conversation: Conversation) -> Question:
         except UsageError as error:
             return error.message
 
-    return Question(
-        key="model.name",
-        text=_("Model"),
+    return replace(
+        question(conversation, "model.name"),
         kind="one",
         default=recommended,
-        help=_("The recommended model is a good first choice; lighter ones train faster."),
         choices=tuple(_choice(conversation, item, gpus) for item in cards().values()),
         check=check,
         person_only=True,
@@ -216,7 +212,7 @@ def _by_default(conversation: Conversation, item: ModelCard, gpus: list[int]) ->
     if not answers.has("devices.gpus"):
         answers.set("devices.gpus", gpus)
     try:
-        return resolve(conversation, answers, digests=conversation.session.fingerprint)
+        return resolve(conversation, answers)
     except SrwizardError:
         return None
 
@@ -248,18 +244,6 @@ def _parameter_question(chosen: ModelCard, size: str | None, parameter: Paramete
         help=parameter.help_zh if language() == "zh" else parameter.help_en,
         choices=tuple(Choice(value, str(value)) for value in parameter.choices or ()),
         check=check,
-    )
-
-
-def _skip_question(name: str) -> Question | None:
-    if card(name).family == "diffusion":
-        return None
-    return Question(
-        key="model.global_skip",
-        text=_("Global skip"),
-        kind="yes_no",
-        default=True,
-        help=_("The network then learns only what bicubic interpolation misses."),
     )
 
 

@@ -1,6 +1,7 @@
 """output: where the run is written."""
 
 import shlex
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -10,6 +11,7 @@ from srwizard.prompts.question import Question, expand
 from srwizard.settings import run_config
 from srwizard.states.model import begin_forecasts
 from srwizard.wizard.conversation import Conversation
+from srwizard.wizard.option_questions import question, questions
 from srwizard.wizard.session import Session
 
 
@@ -18,18 +20,24 @@ def run(conversation: Conversation) -> str:
     if conversation.prompts.interactive:
         # The list of models comes next: by then their figures may be there.
         begin_forecasts(conversation)
-    conversation.ask(
-        Question(
-            key="output.dir",
-            text=_("Run directory"),
-            kind="text",
-            default=str(_proposed(conversation.session)),
-            help=_("Config, checkpoints, metrics and the report are written there."),
-            check=lambda text: problem_with(text, conversation.session),
-            is_path=True,
-        )
+    conversation.ask_in_turn(
+        [
+            lambda: _directory_question(conversation),
+            *questions(
+                conversation, "output", ["always", "common", "on_request"], leave_out=["dir"]
+            ),
+        ]
     )
     return "next"
+
+
+def _directory_question(conversation: Conversation) -> Question:
+    return replace(
+        question(conversation, "output.dir"),
+        default=str(_proposed(conversation.session)),
+        check=lambda text: problem_with(text, conversation.session),
+        is_path=True,
+    )
 
 
 def stale(conversation: Conversation) -> str | None:

@@ -1,7 +1,7 @@
 """review: everything at a glance; confirm, or edit any section."""
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Collection, Iterable, Iterator
+from typing import Any, get_args
 
 from rich.cells import cell_len
 from rich.text import Text
@@ -9,19 +9,30 @@ from rich.text import Text
 from srwizard.base.i18n import translate as _
 from srwizard.base.text_width import packed
 from srwizard.prompts.question import Choice, Question, expand
-from srwizard.settings.answers import SECTIONS, DevicesAnswers, TrainingAnswers, model_parameters
+from srwizard.settings.answers import DevicesAnswers, model_parameters
+from srwizard.settings.option import Asked
 from srwizard.states import memory, model, output
-from srwizard.states.training import title_of as title_of_parameter
 from srwizard.wizard import other_machines
 from srwizard.wizard.chosen_dataset import chosen_dataset, chosen_variables
 from srwizard.wizard.conversation import Conversation
+from srwizard.wizard.option_questions import in_words
 from srwizard.wizard.resolve import has_global_skip, resolved_training
-from srwizard.wizard.titles import title_of
+from srwizard.wizard.transition_table import ASKING, EDIT, title_of
 
 QUIT = "quit"
 INDENT = 2
-SHOWN_APART = ("epochs", "lr", "batch_size", "grad_accumulation", "normalization")
-ALWAYS_SHOWN = ("loss", "optimizer", "scheduler", "seed")
+SHOWN_APART: dict[str, tuple[str, ...]] = {
+    "data": ("root", "variables", "scale"),
+    "output": ("dir",),
+    "model": ("name", "size", "params", "weights"),
+    "training": ("grad_accumulation",),
+    "devices": (
+        "launcher", "gpus", "nodes", "gpus_per_node", "processes", "rdzv_endpoint",
+        "slurm_partition", "slurm_time", "slurm_memory",
+    ),
+    "memory": (),
+}  # fmt: skip
+"""Options that are told of together with others; the rest is shown as it is declared."""
 
 
 def run(conversation: Conversation) -> str:
@@ -33,13 +44,10 @@ def run(conversation: Conversation) -> str:
     if found is not None and conversation.prompts.interactive:
         section, message = found
         conversation.show(Text(message, style="red"))
-        return f"edit_{section}"
+        return f"{EDIT}{section}"
     choices = (
         Choice("next", _("Yes: freeze this, measure its memory, and train if it fits")),
-        *(
-            Choice(f"edit_{name}", _("Edit: {section}", section=title_of(name)))
-            for name in SECTIONS
-        ),
+        *(Choice(f"{EDIT}{name}", _("Edit: {section}", section=title_of(name))) for name in ASKING),
         Choice(QUIT, _("Save and quit")),
     )
     action: str = conversation.ask(
@@ -90,14 +98,13 @@ def summary(conversation: Conversation) -> Text:
 
 def _lines(conversation: Conversation, columns: int) -> Iterator[str]:
     answers = conversation.session.answers
-    training, memory = resolved_training(answers), answers.memory
 
     def joined(*pairs: tuple[str, Any]) -> Iterator[str]:
         yield from packed((_pair(*pair) for pair in pairs), " · ", columns)
 
-    def listed(title: str, values: Mapping[str, Any]) -> Iterator[str]:
-        items = (f"{name} {_value_text(value)}" for name, value in values.items())
-        if not values:
+    def listed(title: str, pairs: Iterable[tuple[str, Any]]) -> Iterator[str]:
+        items = [f"{name} {value}" for name, value in pairs]
+        if not items:
             return
         first, *rest = packed(items, ", ", columns - cell_len(title) - 2)
         yield _pair(title, first)
@@ -110,27 +117,41 @@ def _lines(conversation: Conversation, columns: int) -> Iterator[str]:
         (_("Scale"), f"{answers.data.scale}x"),
         (_("Steps"), _steps_text(conversation)),
     )
-    if answers.data.static_variables:
-        yield from joined((_("Static fields"), ", ".join(answers.data.static_variables)))
-    yield from joined((_("Model"), answers.model.name))
-    yield from listed(_("Model parameters"), _model_parameters(conversation))
+    yield from joined(*_declared(conversation, "data"), *_declared(conversation, "output"))
+    yield from joined((_("Model"), answers.model.name), *_declared(conversation, "model"))
+    yield from listed(_("Model parameters"), model_parameters(answers.model).items())
     if answers.model.weights:
         yield _pair(_("Begins from the weights"), expand(answers.model.weights))
-    yield from joined(
-        (_("Epochs"), training.epochs),
-        (_("Learning rate"), training.lr),
-        (_("Batch size"), _batch_text(conversation)),
-        (_("Normalization"), training.normalization),
+    yield from joined(*_declared(conversation, "training", ("always", "common")))
+    yield from listed(
+        _("Other training parameters"), _declared(conversation, "training", ("on_request", "never"))
     )
-    yield from listed(_("Other training parameters"), _other_training(training))
-    yield from joined((_devices_title(answers.devices), devices_text(conversation)))
     yield from joined(
-        (_("Mixed precision"), _value_text(memory.use_amp)),
-        (_("Checkpointing"), _value_text(memory.gradient_checkpointing)),
-        (_("Patch size"), memory.patch_size or _("whole fields")),
+        (_devices_title(answers.devices), devices_text(conversation)),
+        *_declared(conversation, "devices"),
     )
-    if answers.devices.world_size > 1:
-        yield from joined((_("Sharded weights"), _value_text(memory.shard)))
+    yield from joined(*_declared(conversation, "memory"))
+
+
+def _declared(
+    conversation: Conversation, section: str, asked: Collection[Asked] = get_args(Asked)
+) -> list[tuple[str, str]]:
+    """Return titles and values of the options that no line of its own tells of.
+
+    Args:
+        conversation: whose answers.
+        section: of the answers.
+        asked: only those that are asked for then.
+    """
+    answers = conversation.session.answers
+    values = getattr(answers, section).model_dump()
+    if section == "model":
+        values["global_skip"] = has_global_skip(answers)
+    if section == "training":
+        values = resolved_training(answers).model_dump()
+        values["batch_size"] = _batch_text(conversation)
+    shown = in_words(conversation, section, values, leave_out=SHOWN_APART[section])
+    return [(one.title, text) for one, text in shown if one.option.asked in asked]
 
 
 def _pair(name: str, value: Any) -> str:
@@ -145,26 +166,6 @@ def _variables(conversation: Conversation) -> list[str]:
 def _steps_text(conversation: Conversation) -> str:
     steps = chosen_dataset(conversation).steps
     return f"{' / '.join(map(str, steps.values()))} (train / valid / test)"
-
-
-def _value_text(value: Any) -> Any:
-    return (_("yes") if value else _("no")) if isinstance(value, bool) else value
-
-
-def _model_parameters(conversation: Conversation) -> dict[str, Any]:
-    answers = conversation.session.answers
-    found = model_parameters(answers.model)
-    return found if has_global_skip(answers) else {**found, "global_skip": False}
-
-
-def _other_training(training: TrainingAnswers) -> dict[str, Any]:
-    """Return what is always of interest, and whatever differs from its default."""
-    default = TrainingAnswers()
-    return {
-        title_of_parameter(name): value
-        for name, value in training
-        if name not in SHOWN_APART and (name in ALWAYS_SHOWN or value != getattr(default, name))
-    }
 
 
 def _notices(conversation: Conversation) -> Iterator[str]:

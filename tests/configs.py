@@ -1,11 +1,11 @@
 """Run configs without the wizard."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from srwizard.data.fingerprint import fingerprint
-from srwizard.data.inspect import inspect
-from srwizard.data.layout import scan
+from srwizard.data.dataset import Dataset
+from srwizard.models.catalog import card, resolve_parameters
 from srwizard.settings.answers import TrainingAnswers
 from srwizard.settings.run_config import (
     RunConfig,
@@ -15,24 +15,106 @@ from srwizard.settings.run_config import (
     RunMemory,
     RunModel,
     RunOutput,
+    RunSlurm,
+    load,
+    seal,
+    software_versions,
+    write,
 )
 
 
-def data_of(root: Path) -> RunData:
+def data_of(
+    root: Path, static_variables: Sequence[str] = (), *, area_weights: bool = False
+) -> RunData:
     """Return the data section for all variables of the dataset in `root`."""
-    summary = inspect(root)
+    dataset = Dataset(root)
+    summary = dataset.summary
     first = summary.variables[0]
     names = [variable.name for variable in summary.variables]
     return RunData(
         root=str(root),
         layout=summary.layout,
         variables=names,
+        static_variables=list(static_variables),
         scale=first.hr_shape[0] // first.lr_shape[0],
         hr_shape=list(first.hr_shape),
         lr_shape=list(first.lr_shape),
         steps=summary.steps,
-        fingerprint=fingerprint(scan(root), names),
+        fingerprint=dataset.fingerprint(names, static_variables, area_weights=area_weights),
     )
+
+
+def cpu_run(
+    data: RunData,
+    run_dir: Path,
+    model: str,
+    params: dict[str, Any],
+    *,
+    processes: int = 1,
+    nodes: int = 1,
+    slurm: RunSlurm | None = None,
+    patch_size: int | None = None,
+    use_amp: bool = False,
+    shard: bool = False,
+    gradient_checkpointing: bool = False,
+    **training: Any,
+) -> RunConfig:
+    """Return an unsealed run on the CPU.
+
+    Args:
+        data: its data section.
+        run_dir: the run directory.
+        model: name of a card.
+        params: of the network, where they differ from the card.
+        processes: of each machine.
+        nodes: machines.
+        slurm: what a job is to ask for.
+        patch_size: side of the HR windows.
+        use_amp: whether to compute in bfloat16.
+        shard: whether weights are sharded over the processes.
+        gradient_checkpointing: whether blocks are computed again on the way back.
+        training: answers of the training section, where they differ from two epochs in batches
+            of two.
+    """
+    chosen = card(model)
+    settings = {"epochs": 2, "batch_size": 2, "num_workers": 0} | training
+    return RunConfig(
+        created="",
+        language="en",
+        data=data,
+        output=RunOutput(dir=str(run_dir)),
+        model=RunModel(
+            name=model,
+            params=resolve_parameters(chosen, params),
+            in_channels=len(data.variables) + len(data.static_variables),
+            out_channels=len(data.variables),
+            global_skip=chosen.family == "standard",
+        ),
+        training=TrainingAnswers(**settings),
+        devices=RunDevices(
+            launcher="slurm" if slurm is not None else "nodes" if nodes > 1 else "here",
+            slurm=slurm,
+            gpus=[],
+            processes=processes,
+            nodes=nodes,
+            backend="gloo",
+        ),
+        memory=RunMemory(
+            use_amp=use_amp,
+            gradient_checkpointing=gradient_checkpointing,
+            patch_size=patch_size,
+            shard=shard,
+        ),
+        software=software_versions(),
+    )
+
+
+def frozen(run: RunConfig) -> RunConfig:
+    """Seal a run and write it into its run directory, which is made."""
+    run_dir = Path(run.output.dir)
+    run_dir.mkdir(parents=True, exist_ok=True)
+    write(seal(run), run_dir)
+    return load(run_dir)
 
 
 MADE_UP_DATA = RunData(

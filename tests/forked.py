@@ -32,7 +32,6 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from srwizard.base.child_process import end_with_parent
-from srwizard.base.i18n import language_from_environment
 from srwizard.train.detach import _ignore_hangups
 from srwizard.train.processes import allocator_settings
 
@@ -121,9 +120,6 @@ def _plan(words: list[str], environment: Mapping[str, str]) -> dict[str, Any] | 
     places = [place for place in environment.get("PYTHONPATH", "").split(os.pathsep) if place]
     if any((Path(place) / "sitecustomize.py").exists() for place in places):
         return None
-    # Texts that are made when a module is loaded are in English.
-    if language_from_environment(environment) != "en" or "--lang" in " ".join(rest):
-        return None
     plan: dict[str, Any] = {"words": rest, "nice": nice, "places": places}
     if rest[0] == PROGRAM:
         return plan | {"module": None, "arguments": rest, "safe": True}
@@ -190,6 +186,9 @@ def serve(requests: socket.socket) -> None:
         warnings.simplefilter("ignore")
         for name in LOADED:
             importlib.import_module(name)
+    # Their texts are made, and the terminal is looked at, when they are loaded.
+    for name in [name for name in sys.modules if name.startswith("srwizard.commands")]:
+        del sys.modules[name]
     gc.collect()
     gc.freeze()
     while True:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from srwizard.base import i18n
-from srwizard.runs.failure_kinds import CATALOGUE
+from srwizard.runs.failure_kinds import CATALOGUE, UNKNOWN
 from srwizard.settings import reference
 
 ROOT = Path(__file__).parent.parent
@@ -36,10 +36,10 @@ def test_the_reference_is_made_from_the_schema(language: str, page: str) -> None
         i18n.set_language("en")
 
 
-def test_every_kind_of_failure_is_listed() -> None:
+def test_every_kind_of_failure_is_listed_as_the_catalogue_has_it() -> None:
     text = (DOCS / "exit-codes.md").read_text(encoding="utf-8")
-    listed = re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE)
-    assert listed == [kind.name for kind in CATALOGUE] + ["unknown"]
+    listed = re.findall(r"^\| `(\w+)` \| (.*) \|$", text, re.MULTILINE)
+    assert listed == [(kind.name, kind.title) for kind in (*CATALOGUE, UNKNOWN)]
 
 
 def blocks_of(page: str) -> list[str]:

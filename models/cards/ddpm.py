@@ -2,6 +2,7 @@
 
 from srwizard.models.card import INTEGER_SCALES, ModelCard
 from srwizard.models.cards.denoiser import (
+    TINY,
     process_parameters,
     sampling_parameters,
     unet_parameters,
@@ -28,13 +29,7 @@ CARD = ModelCard(
     recommended=False,
     scales=INTEGER_SCALES,
     sizes={
-        "tiny": {
-            "inner_channel": 32,
-            "norm_groups": 8,
-            "channel_mults": [1, 2, 2],
-            "attn_res": [],
-            "res_blocks": 1,
-        },
+        "tiny": TINY,
         "base": {"inner_channel": 64, "channel_mults": [1, 2, 4, 4], "res_blocks": 2},
         "large": {"inner_channel": 128, "channel_mults": [1, 2, 4, 4], "res_blocks": 2},
     },

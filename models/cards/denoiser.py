@@ -5,6 +5,16 @@ from typing import Any
 
 from srwizard.base.i18n import translate as _
 from srwizard.models.card import Parameter
+from srwizard.models.cards.limits import divisors
+
+TINY: Mapping[str, Any] = {
+    "inner_channel": 32,
+    "norm_groups": 8,
+    "channel_mults": [1, 2, 2],
+    "attn_res": [],
+    "res_blocks": 1,
+}
+"""The size of that name of every model."""
 
 
 def unet_parameters(
@@ -160,7 +170,7 @@ def unet_problems(
                 "{allowed}.",
                 inner=inner,
                 groups=groups,
-                allowed=_listed([n for n in range(1, inner + 1) if inner % n == 0]),
+                allowed=divisors(inner),
             )
         )
     if params["sampling_steps"] > params["timesteps"]:
@@ -177,7 +187,7 @@ def unet_problems(
 
 
 def _too_many_levels(levels: int, hr_shape: Sequence[int]) -> list[str]:
-    """A field with fewer points than the U-Net halves it would be padding for the most part."""
+    """Return a message if a field is halved so often that it would be padding for the most part."""
     most = min(hr_shape).bit_length()
     if levels <= most:
         return []
@@ -192,7 +202,3 @@ def _too_many_levels(levels: int, hr_shape: Sequence[int]) -> list[str]:
             most=most,
         )
     ]
-
-
-def _listed(values: Sequence[int]) -> str:
-    return ", ".join(map(str, values))

@@ -1,6 +1,7 @@
 """The card of EDSR."""
 
 from srwizard.models.card import INTEGER_SCALES, ModelCard, Parameter
+from srwizard.models.cards.residual_trunk import NUM_FEATURES, RES_SCALE
 
 # Sizes: "base" is the paper's baseline, which is also the default, and "large" its final EDSR
 # (table 1).
@@ -15,17 +16,9 @@ CARD = ModelCard(
     ),
     module="srwizard.models.edsr",
     parameters=(
-        Parameter("num_features", 64, "int", "Channels of every block", "每块的通道数", minimum=1),
+        NUM_FEATURES,
         Parameter("num_blocks", 16, "int", "Residual blocks", "残差块数", minimum=1),
-        Parameter(
-            "res_scale",
-            1.0,
-            "float",
-            "Factor on every residual; 0.1 keeps wide networks stable",
-            "残差的缩放系数；较宽的网络取 0.1 更稳定",
-            minimum=0,
-            maximum=1,
-        ),
+        RES_SCALE,
     ),
     fft=False,
     recommended=False,

@@ -5,6 +5,7 @@ from typing import Any
 
 from srwizard.models.card import INTEGER_SCALES, ModelCard, Parameter
 from srwizard.models.cards.limits import fourier_problems, head_problems
+from srwizard.models.cards.transformer import mlp_ratio
 
 
 def _problems(params: Mapping[str, Any], scale: int, lr_shape: tuple[int, int] | None) -> list[str]:
@@ -34,15 +35,7 @@ CARD = ModelCard(
         ),
         Parameter("num_layers", 6, "int", "Attention layers", "注意力层数", minimum=1),
         Parameter("num_heads", 4, "int", "Attention heads", "注意力头数", minimum=1),
-        Parameter(
-            "mlp_ratio",
-            2.0,
-            "float",
-            "Hidden channels of the feed-forward part, as a multiple of width",
-            "前馈部分隐藏通道数与 width 之比",
-            minimum=0.25,
-            maximum=16,
-        ),
+        mlp_ratio(2.0, "width", " width "),
         Parameter(
             "decoder_width",
             32,

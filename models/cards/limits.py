@@ -5,16 +5,20 @@ from collections.abc import Iterable, Sequence
 from srwizard.base.i18n import translate as _
 
 
+def divisors(number: int) -> str:
+    """Return the whole numbers that divide `number`, listed."""
+    return ", ".join(str(part) for part in range(1, number + 1) if number % part == 0)
+
+
 def head_problems(name: str, width: int, num_heads: Iterable[int]) -> list[str]:
-    """Say which numbers of heads do not divide the parameter `name`, and which would."""
-    allowed = ", ".join(str(part) for part in range(1, width + 1) if width % part == 0)
+    """Return a message for each number of heads that does not divide the parameter `name`."""
     return [
         _(
             "{name} is {width}, which {heads} heads do not divide; these do: {allowed}.",
             name=name,
             width=width,
             heads=heads,
-            allowed=allowed,
+            allowed=divisors(width),
         )
         for heads in sorted(set(num_heads))
         if width % heads
@@ -22,7 +26,7 @@ def head_problems(name: str, width: int, num_heads: Iterable[int]) -> list[str]:
 
 
 def stage_problems(depths: Sequence[int], num_heads: Sequence[int]) -> list[str]:
-    """Say whether each group or stage of blocks has its number of heads."""
+    """Return a message if not every group or stage of blocks has its number of heads."""
     if len(depths) == len(num_heads):
         return []
     return [
@@ -35,7 +39,7 @@ def stage_problems(depths: Sequence[int], num_heads: Sequence[int]) -> list[str]
 
 
 def fourier_problems(modes: int, scale: int, lr_shape: tuple[int, int] | None) -> list[str]:
-    """Say whether the high-resolution grid has that many Fourier modes.
+    """Return a message if the high-resolution grid has fewer Fourier modes.
 
     A grid of H x W holds H // 2 modes of either sign in y, and W // 2 + 1 in x.
     """
@@ -58,7 +62,7 @@ def fourier_problems(modes: int, scale: int, lr_shape: tuple[int, int] | None) -
 
 
 def window_problems(window: int, lr_shape: tuple[int, int] | None) -> list[str]:
-    """Say whether an attention window is larger than the low-resolution field."""
+    """Return a message if an attention window is larger than the low-resolution field."""
     if lr_shape is None or window <= min(lr_shape):
         return []
     height, width = lr_shape

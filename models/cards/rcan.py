@@ -5,6 +5,8 @@ from typing import Any
 
 from srwizard.base.i18n import translate as _
 from srwizard.models.card import INTEGER_SCALES, ModelCard, Parameter
+from srwizard.models.cards.limits import divisors
+from srwizard.models.cards.residual_trunk import NUM_FEATURES, RES_SCALE
 
 
 def _problems(params: Mapping[str, Any], scale: int, lr_shape: tuple[int, int] | None) -> list[str]:
@@ -12,14 +14,13 @@ def _problems(params: Mapping[str, Any], scale: int, lr_shape: tuple[int, int] |
     features, reduction = params["num_features"], params["reduction"]
     if features % reduction == 0:
         return []
-    allowed = [str(part) for part in range(1, features + 1) if features % part == 0]
     return [
         _(
             "reduction is {reduction}, which does not divide num_features ({features}); "
             "these do: {allowed}.",
             reduction=reduction,
             features=features,
-            allowed=", ".join(allowed),
+            allowed=divisors(features),
         )
     ]
 
@@ -37,7 +38,7 @@ CARD = ModelCard(
     ),
     module="srwizard.models.rcan",
     parameters=(
-        Parameter("num_features", 64, "int", "Channels of every block", "每块的通道数", minimum=1),
+        NUM_FEATURES,
         Parameter("num_groups", 10, "int", "Residual groups", "残差组数", minimum=1),
         Parameter("num_blocks", 20, "int", "Blocks in each group", "每个残差组的块数", minimum=1),
         Parameter(
@@ -48,15 +49,7 @@ CARD = ModelCard(
             "注意力中通道的压缩倍数；须整除 num_features",
             minimum=1,
         ),
-        Parameter(
-            "res_scale",
-            1.0,
-            "float",
-            "Factor on every residual; below 1 keeps wide networks stable",
-            "残差的缩放系数；较宽的网络取小于 1 的值更稳定",
-            minimum=0,
-            maximum=1,
-        ),
+        RES_SCALE,
     ),
     fft=False,
     recommended=False,

@@ -5,7 +5,14 @@ from typing import Any
 
 from srwizard.base.i18n import translate as _
 from srwizard.models.card import INTEGER_SCALES, ModelCard, Parameter
-from srwizard.models.cards.denoiser import sampling_parameters, unet_parameters, unet_problems
+from srwizard.models.cards.denoiser import (
+    TINY,
+    sampling_parameters,
+    unet_parameters,
+    unet_problems,
+)
+from srwizard.models.cards.limits import divisors
+from srwizard.models.cards.transformer import window_size
 
 
 def _problems(params: Mapping[str, Any], scale: int, lr_shape: tuple[int, int] | None) -> list[str]:
@@ -19,7 +26,7 @@ def _problems(params: Mapping[str, Any], scale: int, lr_shape: tuple[int, int] |
                 "{allowed}.",
                 inner=inner,
                 heads=heads,
-                allowed=", ".join(str(n) for n in range(1, inner + 1) if inner % n == 0),
+                allowed=divisors(inner),
             )
         )
     return found
@@ -50,15 +57,7 @@ CARD = ModelCard(
             "注意力头数；须能整除 inner_channel",
             minimum=1,
         ),
-        Parameter(
-            "window_size",
-            8,
-            "int",
-            "Side of the attention window, in points of its level",
-            "注意力窗口的边长（所在层级的格点数）",
-            minimum=2,
-            maximum=64,
-        ),
+        window_size(8, "points of its level", "所在层级的格点数"),
         Parameter(
             "timesteps",
             15,
@@ -92,13 +91,7 @@ CARD = ModelCard(
     recommended=False,
     scales=INTEGER_SCALES,
     sizes={
-        "tiny": {
-            "inner_channel": 32,
-            "norm_groups": 8,
-            "channel_mults": [1, 2, 2],
-            "attn_res": [],
-            "res_blocks": 1,
-        },
+        "tiny": TINY,
         "base": {"inner_channel": 64, "channel_mults": [1, 2, 2, 4], "res_blocks": 2},
         "large": {
             "inner_channel": 160,

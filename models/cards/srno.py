@@ -5,6 +5,7 @@ from typing import Any
 
 from srwizard.models.card import INTEGER_SCALES, ModelCard, Parameter
 from srwizard.models.cards.limits import head_problems
+from srwizard.models.cards.residual_trunk import ENCODER
 
 
 def _problems(params: Mapping[str, Any], scale: int, lr_shape: tuple[int, int] | None) -> list[str]:
@@ -25,17 +26,7 @@ CARD = ModelCard(
     ),
     module="srwizard.models.srno",
     parameters=(
-        Parameter(
-            "num_features", 64, "int", "Channels of the encoder", "编码器的通道数", minimum=1
-        ),
-        Parameter(
-            "num_blocks",
-            16,
-            "int",
-            "Residual blocks of the encoder",
-            "编码器的残差块数",
-            minimum=1,
-        ),
+        *ENCODER,
         Parameter(
             "width",
             256,

@@ -6,6 +6,7 @@ from typing import Any
 from srwizard.base.i18n import translate as _
 from srwizard.models.card import INTEGER_SCALES, ModelCard, Parameter
 from srwizard.models.cards.limits import head_problems, stage_problems, window_problems
+from srwizard.models.cards.transformer import mlp_ratio, window_size
 
 
 def _problems(params: Mapping[str, Any], scale: int, lr_shape: tuple[int, int] | None) -> list[str]:
@@ -87,15 +88,7 @@ CARD = ModelCard(
             "每级的注意力头数；项数与 depths 相同",
             minimum=1,
         ),
-        Parameter(
-            "window_size",
-            7,
-            "int",
-            "Side of the attention window, in patches",
-            "注意力窗口的边长（图块数）",
-            minimum=2,
-            maximum=64,
-        ),
+        window_size(7, "patches", "图块数"),
         Parameter(
             "patch_size",
             1,
@@ -105,15 +98,7 @@ CARD = ModelCard(
             minimum=1,
             maximum=8,
         ),
-        Parameter(
-            "mlp_ratio",
-            4.0,
-            "float",
-            "Hidden channels of the feed-forward part, relative to those of the stage",
-            "前馈部分隐藏通道数与该级通道数之比",
-            minimum=0.25,
-            maximum=16,
-        ),
+        mlp_ratio(4.0, "the channels of the stage", "该级通道数"),
     ),
     fft=False,
     recommended=False,

@@ -5,6 +5,7 @@ from typing import Any
 
 from srwizard.models.card import INTEGER_SCALES, ModelCard, Parameter
 from srwizard.models.cards.limits import head_problems, stage_problems, window_problems
+from srwizard.models.cards.transformer import mlp_ratio, window_size
 
 
 def _problems(params: Mapping[str, Any], scale: int, lr_shape: tuple[int, int] | None) -> list[str]:
@@ -54,24 +55,8 @@ CARD = ModelCard(
             "每个残差组的注意力头数；项数与 depths 相同",
             minimum=1,
         ),
-        Parameter(
-            "window_size",
-            8,
-            "int",
-            "Side of the attention window, in low-resolution points",
-            "注意力窗口的边长（低分辨率格点数）",
-            minimum=2,
-            maximum=64,
-        ),
-        Parameter(
-            "mlp_ratio",
-            2.0,
-            "float",
-            "Hidden channels of the feed-forward part, as a multiple of embed_dim",
-            "前馈部分隐藏通道数与 embed_dim 之比",
-            minimum=0.25,
-            maximum=16,
-        ),
+        window_size(8, "low-resolution points", "低分辨率格点数"),
+        mlp_ratio(2.0, "embed_dim", " embed_dim "),
         Parameter(
             "upsampler",
             "pixelshuffle",

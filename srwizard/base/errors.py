@@ -1,5 +1,7 @@
 """Errors that a user can act on: one message, a place, what to do, and an exit code."""
 
+from typing import Any
+
 EXIT_DONE = 0
 EXIT_INTERNAL = 1
 EXIT_USAGE = 2
@@ -45,9 +47,19 @@ class DoesNotFitError(SrwizardError):
 
 
 class TrainingFailedError(SrwizardError):
-    """Training ended with an error; failure.json says why."""
+    """Training ended with an error; failure.json says why.
+
+    Args:
+        message: as for every error.
+        hint: as for every error.
+        failure: what failure.json holds, where the training itself failed.
+    """
 
     exit_code = EXIT_TRAINING
+
+    def __init__(self, message: str, hint: str = "", failure: dict[str, Any] | None = None) -> None:
+        super().__init__(message, hint)
+        self.failure = failure
 
 
 class NeedsPersonError(SrwizardError):

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 LANGUAGES = ("en", "zh")
-LOCALE_DIR = Path(__file__).parent / "locale"
+LOCALE_DIR = Path(__file__).parents[1] / "locale"
 DOMAIN = "srwizard"
 CATALOGUES = {"zh": "zh_CN"}
 

@@ -1,13 +1,12 @@
 """`srwizard answers`: print an answers file."""
 
-import json
 from pathlib import Path
 
 import click
 
 from srwizard.base.errors import UsageError
 from srwizard.base.i18n import translate as _
-from srwizard.commands.options import command
+from srwizard.commands.options import command, print_json
 
 
 @command(_("Print an answers file: a template, its schema, or that of an earlier run."))
@@ -29,7 +28,7 @@ def answers(template: bool, model: str | None, schema: bool, source: str | None)
             _("One of: srwizard answers --template | --schema | --from RUN_DIR"),
         )
     if schema:
-        print(json.dumps(json_schema(), indent=2, ensure_ascii=False))
+        print_json(json_schema())
     elif source is not None:
         print(_text_from(source), end="")
     elif template or model is not None:

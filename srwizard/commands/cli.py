@@ -10,11 +10,7 @@ from srwizard.base.errors import UsageError
 from srwizard.base.i18n import translate as _
 from srwizard.base.version import __version__
 from srwizard.commands.in_terminal import conversation_in_terminal
-from srwizard.commands.options import (
-    OPTIONS,
-    PATH,
-    console,
-)
+from srwizard.commands.options import OPTIONS, PATH, console, detach_option, override_option
 
 COMMANDS = (
     "resume", "answers", "prepare", "inspect", "models", "gpus", "estimate", "train", "submit",
@@ -50,19 +46,13 @@ class InOrder(click.Group):
     metavar="FILE",
     help=_("Take all answers from this file; ask nothing."),
 )
-@click.option(
-    "--set",
-    "overrides",
-    multiple=True,
-    metavar="KEY=VALUE",
-    help=_("Override one answer of the file."),
-)
+@override_option
 @click.option(
     "--stop-after",
     type=click.Choice(["frozen", "dry_run"]),
     help=_("Stop once this is done."),
 )
-@click.option("--detach", is_flag=True, help=_("Train in the background."))
+@detach_option
 @click.option(
     "--lang",
     type=click.Choice(i18n.LANGUAGES),

@@ -1,6 +1,5 @@
 """`srwizard compare`: several runs in one table."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -8,7 +7,7 @@ import click
 from rich.console import Console
 
 from srwizard.base.i18n import translate as _
-from srwizard.commands.options import PATH, as_json_option, command, console
+from srwizard.commands.options import PATH, as_json_option, command, console, print_json
 
 WITHOUT_A_SCREEN = 10_000
 """Columns."""
@@ -30,7 +29,7 @@ def compare(run_dirs: tuple[Path, ...], html: Path | None, as_json: bool) -> Non
     if html is not None:
         comparison.write_page(found, html)
     if as_json:
-        print(json.dumps(found.as_json(), indent=2, ensure_ascii=False))
+        print_json(found.as_json())
         return
     table = _table(found)
     # A file or a pipe has no width that lines would have to be broken at.

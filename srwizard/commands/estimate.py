@@ -1,27 +1,30 @@
 """`srwizard estimate`: predict the peak memory of a run."""
 
-import json
 from pathlib import Path
 
 import click
 
 from srwizard.base.errors import UsageError
 from srwizard.base.i18n import translate as _
-from srwizard.commands.options import PATH, as_json_option, command, console
+from srwizard.commands.options import (
+    PATH,
+    as_json_option,
+    command,
+    console,
+    override_option,
+    print_json,
+)
 
 
 @command(_("Predict the peak memory of a run; no GPU is needed for it."))
 @click.argument("run_dir", type=PATH, required=False, metavar="[RUN_DIR]")
 @click.option(
-    "--answers", type=PATH, metavar="FILE", help=_("Of an answers file, without freezing it.")
+    "--answers",
+    type=PATH,
+    metavar="FILE",
+    help=_("Estimate from an answers file instead of a frozen run."),
 )
-@click.option(
-    "--set",
-    "overrides",
-    multiple=True,
-    metavar="KEY=VALUE",
-    help=_("Override one answer of the file."),
-)
+@override_option
 @click.option("--gpu", metavar="GPU", help=_('A GPU by name ("RTX 3090") or size (24GiB).'))
 @click.option(
     "--batch-sizes", default="", metavar="8,16", help=_("More batch sizes, separated by commas.")
@@ -41,8 +44,12 @@ def estimate(
     fit: str | None,
     as_json: bool,
 ) -> None:
-    from srwizard.commands import estimating as estimating
+    from srwizard.data.dataset import Dataset
+    from srwizard.memory.estimate import estimate as predict
+    from srwizard.memory.estimate_table import estimate_text
     from srwizard.memory.gpu_catalog import capacity
+    from srwizard.settings import run_config
+    from srwizard.wizard.without_asking import run_of_answers
 
     sizes = _batch_sizes(batch_sizes)
     if (run_dir is None) == (answers is None) or (overrides and answers is None):
@@ -53,15 +60,17 @@ def estimate(
     if gpu is not None:
         capacity(gpu)  # a mistake is told before anything is read
     if answers is not None:
-        run = estimating.run_of_answers(answers, overrides, imagined_gpu=gpu is not None)
+        run, dataset = run_of_answers(answers, overrides, imagined_gpu=gpu is not None)
     else:
         assert run_dir is not None
-        run = estimating.frozen_run(run_dir)
-    found = estimating.estimate(run, gpu=gpu, batch_sizes=sizes, fit_batch=fit is not None)
+        is_file = run_dir.name == run_config.FILE_NAME
+        run = run_config.load(run_dir.parent if is_file else run_dir)
+        dataset = Dataset(Path(run.data.root))
+    found = predict(run, dataset, gpu=gpu, batch_sizes=sizes, fit_batch=fit is not None)
     if as_json:
-        print(json.dumps(found, indent=2))
+        print_json(found)
     else:
-        console.print(estimating.estimate_text(found))
+        console.print(estimate_text(found))
 
 
 def _batch_sizes(given: str) -> list[int]:

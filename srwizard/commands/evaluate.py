@@ -1,31 +1,24 @@
 """`srwizard evaluate`: how good a run is."""
 
-import json
 from pathlib import Path
 from typing import Any
 
-import click
-
 from srwizard.base.i18n import translate as _
-from srwizard.commands.options import as_json_option, command, console, run_directory
+from srwizard.commands.options import (
+    as_json_option,
+    checkpoint_option,
+    command,
+    console,
+    print_json,
+    run_directory,
+    split_option,
+)
 
 
 @command(_("Score a split with a checkpoint, beside bicubic interpolation."))
 @run_directory
-@click.option(
-    "--split",
-    type=click.Choice(["train", "valid", "test"]),
-    default="test",
-    show_default=True,
-    help=_("Which split."),
-)
-@click.option(
-    "--checkpoint",
-    type=click.Choice(["best", "last"]),
-    default="best",
-    show_default=True,
-    help=_("That of the best validation, or the last one."),
-)
+@split_option(_("Split to score."), "test")
+@checkpoint_option(_("That of the best validation, or the last one."), "best")
 @as_json_option
 def evaluate(run_dir: Path, split: Any, checkpoint: Any, as_json: bool) -> None:
     from srwizard.runs import checkpoint_files
@@ -40,7 +33,7 @@ def evaluate(run_dir: Path, split: Any, checkpoint: Any, as_json: bool) -> None:
         print(_("Scoring the {split} split with {file} …", split=split, file=file), flush=True)
     result = score(run_dir, split, checkpoint)
     if as_json:
-        print(json.dumps(result, indent=2, ensure_ascii=False))
+        print_json(result)
         return
     scores = null_to_nan(result["variables"])
     console.print(scores_table(scores, console.width, title=split_title(split), skill=True))

@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING
 import click
 
 from srwizard.base.i18n import translate as _
-from srwizard.commands.options import PATH, checkpoint_option, command, run_directory
+from srwizard.commands.options import (
+    BEST_OR_LAST,
+    checkpoint_option,
+    command,
+    out_option,
+    overwrite_option,
+    run_directory,
+)
 
 if TYPE_CHECKING:
     from srwizard.use.weights import Name
@@ -14,16 +21,10 @@ if TYPE_CHECKING:
 
 @command(_("Write a run's model as a bundle to hand on: safetensors, config, ONNX."))
 @run_directory
-@click.option(
-    "-o",
-    "--out",
-    type=PATH,
-    metavar="DIR",
-    help=_("Directory to make; else export in the run directory."),
-)
-@checkpoint_option
+@out_option("DIR", _("Directory to make. [default: export in the run directory]"))
+@checkpoint_option(BEST_OR_LAST)
 @click.option("--onnx", is_flag=True, help=_("Also as ONNX; convolutional models only."))
-@click.option("--overwrite", is_flag=True, help=_("Replace the bundle that is there."))
+@overwrite_option(_("Replace the bundle that is there."))
 def export(
     run_dir: Path, out: Path | None, checkpoint: "Name | None", onnx: bool, overwrite: bool
 ) -> None:

@@ -1,9 +1,7 @@
 """`srwizard gpus`: what there is to compute on."""
 
-import json
-
 from srwizard.base.i18n import translate as _
-from srwizard.commands.options import as_json_option, command, console
+from srwizard.commands.options import as_json_option, command, console, print_json
 
 
 @command(_("Show the GPUs and the CPU, and who is busy on them."))
@@ -14,6 +12,6 @@ def gpus(as_json: bool) -> None:
 
     found = find_devices()
     if as_json:
-        print(json.dumps(devices_json(found), indent=2, ensure_ascii=False))
+        print_json(devices_json(found))
     else:
         console.print(devices_table(found))

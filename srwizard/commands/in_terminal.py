@@ -6,9 +6,7 @@ from rich.text import Text
 
 from srwizard.base.i18n import translate as _
 from srwizard.base.version import __version__
-from srwizard.commands.options import (
-    console,
-)
+from srwizard.commands.options import console
 
 if TYPE_CHECKING:
     from srwizard.wizard.conversation import Conversation

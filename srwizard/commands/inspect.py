@@ -1,6 +1,5 @@
 """`srwizard inspect`: show what is in a dataset directory."""
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 
@@ -8,7 +7,7 @@ import click
 
 from srwizard.base.errors import EXIT_DATASET
 from srwizard.base.i18n import translate as _
-from srwizard.commands.options import PATH, as_json_option, command, console
+from srwizard.commands.options import PATH, as_json_option, command, console, print_json
 
 
 @command(_("Show what is in a dataset directory."))
@@ -20,13 +19,13 @@ def inspect(root: Path, as_json: bool) -> None:
 
 def show_dataset(root: Path, *, as_json: bool = False) -> None:
     """Print what is in a dataset directory; exit with 3 where it cannot be used."""
-    from srwizard.data.inspect import inspect as look
+    from srwizard.data.dataset import Dataset
     from srwizard.prompts.question import expand
     from srwizard.wizard.chosen_dataset import summary_table
 
-    summary = look(expand(str(root)))
+    summary = Dataset(expand(str(root))).summary
     if as_json:
-        print(json.dumps(asdict(summary), indent=2, default=str, ensure_ascii=False))
+        print_json(asdict(summary))
     else:
         console.print(summary_table(summary))
     if not summary.usable:

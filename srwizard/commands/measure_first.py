@@ -4,6 +4,7 @@ In a batch system, or on several machines, the wizard cannot measure: whoever tr
 """
 
 import socket
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,9 @@ from rich.console import Console
 
 from srwizard.base.errors import DoesNotFitError
 from srwizard.base.i18n import translate as _
+from srwizard.data.dataset import Dataset
 from srwizard.memory.dry_run_table import dry_run_table
-from srwizard.memory.measure import FILE_NAME, dry_run, join_dry_run
+from srwizard.memory.measure import FILE_NAME, DryRun, dry_run, join_dry_run
 from srwizard.runs.records import dry_run_of
 from srwizard.settings import yaml_file
 from srwizard.settings.answers_file import answers_of
@@ -20,6 +22,7 @@ from srwizard.settings.run_config import RunConfig
 from srwizard.states import adjust
 from srwizard.train.nodes import Nodes, endpoint_of
 from srwizard.wizard import without_asking
+from srwizard.wizard.reason import short_of_memory
 
 
 def is_measured(run: RunConfig, run_dir: Path, nodes: Nodes | None) -> bool:
@@ -35,7 +38,9 @@ def is_measured(run: RunConfig, run_dir: Path, nodes: Nodes | None) -> bool:
     return here and found.get("verdict") != "does not fit"
 
 
-def measure(run: RunConfig, run_dir: Path, nodes: Nodes | None, console: Console) -> None:
+def measure(
+    run: RunConfig, run_dir: Path, nodes: Nodes | None, dataset: Dataset, console: Console
+) -> None:
     """Measure before training.
 
     Raises:
@@ -43,23 +48,23 @@ def measure(run: RunConfig, run_dir: Path, nodes: Nodes | None, console: Console
         SrwizardError: the dry run failed or was interrupted.
     """
     print(_("Dry run: a few real steps, to measure the memory …"), flush=True)
-    result = dry_run(run_dir, nodes)
+    result = dry_run(run_dir, nodes, dataset)
     console.print(dry_run_table(result))
     if result.verdict == "tight":
         print(_("It is tight, but it fits: training begins."), flush=True)
     if result.verdict == "does not fit":
-        _show_remedies(run, run_dir, console)
+        _show_remedies(run, run_dir, dataset, result, console)
         raise does_not_fit(run_dir)
 
 
-def take_part(run_dir: Path, nodes: Nodes) -> None:
+def take_part(run_dir: Path, nodes: Nodes, dataset: Dataset) -> None:
     """Take part in a dry run that another machine leads.
 
     Raises:
         DoesNotFitError: it does not fit.
         SrwizardError: the dry run failed or was interrupted.
     """
-    found: dict[str, Any] = join_dry_run(run_dir, nodes)
+    found: dict[str, Any] = join_dry_run(run_dir, nodes, dataset)
     if found.get("verdict") == "does not fit":
         raise does_not_fit(run_dir)
 
@@ -81,15 +86,17 @@ def does_not_fit(run_dir: Path) -> DoesNotFitError:
     )
 
 
-def _show_remedies(run: RunConfig, run_dir: Path, console: Console) -> None:
+def _show_remedies(
+    run: RunConfig, run_dir: Path, dataset: Dataset, result: DryRun, console: Console
+) -> None:
     """Show what can be changed, and write it into dry_run.json, as the wizard does."""
     answers = answers_of(run)
     answers.set("output.dir", str(run_dir))
     answers.set("memory.when_tight", "stop")
     conversation = without_asking.conversation_of(
-        answers, yaml_file.parse(b"", ""), digests=[run.digest], console=console
+        answers, yaml_file.parse(b"", ""), digests=[run.digest], console=console, dataset=dataset
     )
-    conversation.session.fingerprint = dict(run.data.fingerprint)
+    conversation.session.reason = short_of_memory(asdict(result))
     try:
         adjust.run(conversation)
     except DoesNotFitError:

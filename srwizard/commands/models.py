@@ -1,6 +1,5 @@
 """`srwizard models`: list them, or import published weights."""
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -9,7 +8,16 @@ import click
 
 from srwizard.base.errors import UsageError
 from srwizard.base.i18n import translate as _
-from srwizard.commands.options import PATH, WholeNumber, as_json_option, command, console
+from srwizard.commands.options import (
+    PATH,
+    WholeNumber,
+    as_json_option,
+    command,
+    console,
+    out_option,
+    print_json,
+    scale_option,
+)
 
 
 @command(_("List the models, or import published weights."))
@@ -22,9 +30,7 @@ from srwizard.commands.options import PATH, WholeNumber, as_json_option, command
     help=_("Published weights: .pth, .pt, .safetensors or .npz. The options below belong to it."),
 )
 @click.option("--model", metavar="NAME", help=_("Model that the weights are of."))
-@click.option(
-    "--scale", type=WholeNumber(), default=2, show_default=True, metavar="N", help=_("HR/LR.")
-)
+@scale_option
 @click.option(
     "--size",
     type=click.Choice(["tiny", "base", "large"]),
@@ -61,16 +67,14 @@ from srwizard.commands.options import PATH, WholeNumber, as_json_option, command
     metavar="X",
     help=_("What the code of the weights multiplies images by; 255 for EDSR."),
 )
-@click.option(
-    "-o", "--out", type=PATH, metavar="OUT", help=_("File to write, for the answer model.weights.")
-)
+@out_option("OUT", _("File to write, for the answer model.weights."))
 def models(as_json: bool, source: Path | None, **options: Any) -> None:
     if source is not None:
         _import_weights(source, as_json=as_json, **options)
     elif as_json:
         from srwizard.models.table import models_json
 
-        print(json.dumps(models_json(), indent=2, ensure_ascii=False))
+        print_json(models_json())
     else:
         from srwizard.models.table import models_text
 
@@ -122,7 +126,7 @@ def _import_weights(
     write_weights(net, described, out)
     if as_json:
         report = {"file": str(out), **asdict(described), "notices": notices}
-        print(json.dumps(report, indent=2, ensure_ascii=False))
+        print_json(report)
         return
     for notice in notices:
         print(notice)

@@ -13,12 +13,16 @@ import click
 
 from srwizard.base.i18n import translate as _
 from srwizard.commands.options import (
+    BEST_OR_LAST,
     PATH,
     WholeNumber,
     checkpoint_option,
     command,
     console,
+    out_option,
+    overwrite_option,
     run_directory,
+    split_option,
 )
 
 if TYPE_CHECKING:
@@ -29,29 +33,27 @@ if TYPE_CHECKING:
 @command(_("Super-resolve low-resolution fields into a NetCDF file."))
 @run_directory
 @click.argument("inputs", nargs=-1, required=True, type=PATH, metavar="INPUT…")
-@click.option(
-    "-o", "--out", type=PATH, required=True, metavar="OUT.nc", help=_("NetCDF file to write.")
-)
-@checkpoint_option
+@out_option("OUT.nc", _("NetCDF file to write."), required=True)
+@checkpoint_option(BEST_OR_LAST)
 @click.option(
     "--variable",
     multiple=True,
     metavar="NAME=NAME_IN_FILE",
     help=_("What a variable of the run is called in the input; repeatable."),
 )
-@click.option(
-    "--split",
-    type=click.Choice(["train", "valid", "test"]),
-    help=_("Of a dataset directory; else test."),
-)
+@split_option(_("Split to predict when INPUT is a dataset directory. [default: test]"))
 @click.option(
     "--members",
     type=WholeNumber(),
     metavar="N",
     help=_("Diffusion models: draw so many members, and write them beside mean and spread."),
 )
-@click.option("--overwrite", is_flag=True, help=_("Replace OUT.nc."))
-@click.option("--device", metavar="DEVICE", help=_("cpu, cuda or cuda:N; else a GPU if any."))
+@overwrite_option(_("Replace OUT.nc."))
+@click.option(
+    "--device",
+    metavar="DEVICE",
+    help=_("cpu, cuda or cuda:N. [default: a GPU if available]"),
+)
 def predict(
     run_dir: Path,
     inputs: tuple[Path, ...],

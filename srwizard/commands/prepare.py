@@ -7,7 +7,15 @@ import click
 
 from srwizard.base.errors import UsageError
 from srwizard.base.i18n import translate as _
-from srwizard.commands.options import PATH, WholeNumber, command, console
+from srwizard.commands.options import (
+    PATH,
+    WholeNumber,
+    command,
+    console,
+    out_option,
+    overwrite_option,
+    scale_option,
+)
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -25,18 +33,14 @@ if TYPE_CHECKING:
     metavar="NAME",
     help=_("Variable in the files; repeatable."),
 )
-@click.option(
-    "-o", "--out", type=PATH, required=True, metavar="ROOT", help=_("Dataset directory to make.")
-)
+@out_option("ROOT", _("Dataset directory to make."), required=True)
 @click.option(
     "--name",
     multiple=True,
     metavar="NAME",
     help=_("Its name in the dataset; as often as --variable."),
 )
-@click.option(
-    "--scale", type=WholeNumber(), default=2, show_default=True, metavar="N", help=_("HR/LR.")
-)
+@scale_option
 @click.option(
     "--split",
     default="0.7/0.15/0.15",
@@ -96,7 +100,7 @@ if TYPE_CHECKING:
     metavar="N",
     help=_("Processes that read the files."),
 )
-@click.option("--overwrite", is_flag=True, help=_("Replace what is in the directory."))
+@overwrite_option(_("Replace what is in the directory."))
 def prepare(
     sources: tuple[Path, ...],
     variable: tuple[str, ...],

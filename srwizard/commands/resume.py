@@ -9,10 +9,7 @@ import click
 from srwizard.base.errors import InterruptedByUserError, UsageError
 from srwizard.base.i18n import translate as _
 from srwizard.commands.in_terminal import conversation_in_terminal
-from srwizard.commands.options import (
-    command,
-    console,
-)
+from srwizard.commands.options import command, console, detach_option
 
 if TYPE_CHECKING:
     from srwizard.wizard.session import Session
@@ -20,7 +17,7 @@ if TYPE_CHECKING:
 
 @command(_("Go on with an unfinished session."))
 @click.argument("session", required=False, metavar=_("[SESSION]"))
-@click.option("--detach", is_flag=True, help=_("Train in the background."))
+@detach_option
 def resume(session: str | None, detach: bool) -> None:
     from srwizard.wizard import machine
     from srwizard.wizard import session as sessions
@@ -33,7 +30,7 @@ def _choose_session() -> "Session":
     from srwizard.prompts.question import Back, Choice, Question, require_terminal
     from srwizard.prompts.terminal import TerminalPrompts
     from srwizard.wizard import session as sessions
-    from srwizard.wizard.titles import title_of
+    from srwizard.wizard.transition_table import title_of
 
     found = sessions.unfinished()
     if not found:

@@ -11,7 +11,7 @@ from rich.console import Group
 from rich.text import Text
 
 from srwizard.base.i18n import translate as _
-from srwizard.commands.options import PATH, as_json_option, command, console
+from srwizard.commands.options import PATH, as_json_option, command, console, print_json
 
 WATCH_SECONDS = 2.0
 STYLES = {"queued": "blue", "running": "green", "stopping": "green", "completed": "cyan",
@@ -36,7 +36,7 @@ def status(run_dirs: tuple[Path, ...], watch: bool, as_json: bool) -> None:
     if watch:
         _watch(look, first, as_json=as_json)
     elif as_json:
-        print(json.dumps(first, indent=2, ensure_ascii=False))
+        print_json(first)
     elif first:
         console.print(_as_text(first), soft_wrap=not console.is_terminal)
     else:

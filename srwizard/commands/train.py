@@ -7,7 +7,7 @@ import click
 
 from srwizard.base.errors import UsageError
 from srwizard.base.i18n import translate as _
-from srwizard.commands.options import WholeNumber, command, console, run_directory
+from srwizard.commands.options import WholeNumber, command, console, detach_option, run_directory
 
 if TYPE_CHECKING:
     from srwizard.settings.run_config import RunConfig
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @command(_("Train a frozen run, or go on with it from its last checkpoint."))
 @run_directory
-@click.option("--detach", is_flag=True, help=_("Train in the background."))
+@detach_option
 @click.option("--print-command", is_flag=True, help=_("Print what would be started, and end."))
 @click.option(
     "--dry-run-first",
@@ -89,13 +89,15 @@ def train(
 
 def _lead(run: "RunConfig", run_dir: Path, nodes: "Nodes | None", *, dry_run_first: bool) -> None:
     from srwizard.commands import measure_first
+    from srwizard.data.dataset import Dataset
     from srwizard.states.done import ensemble_lines, scores_table, warnings
     from srwizard.train import launch
 
+    dataset = Dataset(Path(run.data.root))
     if dry_run_first and not measure_first.is_measured(run, run_dir, nodes):
-        measure_first.measure(run, run_dir, nodes, console)
+        measure_first.measure(run, run_dir, nodes, dataset, console)
     print(_("Training in {run_dir} …", run_dir=run_dir), flush=True)
-    scores = launch.launch(run_dir, nodes)
+    scores = launch.launch(run_dir, nodes, dataset)
     # Imported late: matplotlib takes longer to import than this command takes to start.
     from srwizard.report.page import write_report
 
@@ -108,11 +110,13 @@ def _lead(run: "RunConfig", run_dir: Path, nodes: "Nodes | None", *, dry_run_fir
 
 def _follow(run: "RunConfig", run_dir: Path, nodes: "Nodes", *, dry_run_first: bool) -> None:
     from srwizard.commands import measure_first
+    from srwizard.data.dataset import Dataset
     from srwizard.train import launch
 
+    dataset = Dataset(Path(run.data.root))
     if dry_run_first and not measure_first.is_measured(run, run_dir, nodes):
-        measure_first.take_part(run_dir, nodes)
-    launch.join(run_dir, nodes)
+        measure_first.take_part(run_dir, nodes, dataset)
+    launch.join(run_dir, nodes, dataset)
 
 
 def _train_in_the_background(run_dir: Path, *, as_it_is: bool) -> None:

@@ -18,7 +18,7 @@ from srwizard.base.errors import DatasetError
 from srwizard.base.i18n import translate as _
 from srwizard.base.os_errors import reason_of
 from srwizard.data.fields import WHOLE, Field, FloatField
-from srwizard.data.layout import SPLITS, Contents, Layout, Problem, scan
+from srwizard.data.layout import SPLITS, Contents, Layout, Problem
 from srwizard.data.statics import usable_as_inputs
 
 SAMPLED_STEPS = 512
@@ -80,16 +80,12 @@ class DatasetSummary:
         raise KeyError(name)
 
 
-def inspect(root: Path) -> DatasetSummary:
-    """Look at the dataset in `root`.
-
-    Args:
-        root: the dataset directory, in any of the layouts of `srwizard.data.layout`.
+def inspect(contents: Contents) -> DatasetSummary:
+    """Look at what was found in a dataset directory.
 
     Returns:
         The summary. Bad data is reported in `problems` and never raised.
     """
-    contents = scan(root)
     problems = list(contents.problems)
     summaries = []
     for name in contents.variables():
@@ -113,9 +109,9 @@ def inspect(root: Path) -> DatasetSummary:
             )
         )
     if not summaries and not problems:
-        problems.append(Problem(root, _("no variable is in it")))
+        problems.append(Problem(contents.root, _("no variable is in it")))
     return DatasetSummary(
-        root=root,
+        root=contents.root,
         layout=contents.layout,
         steps={split: _step_count(contents, split) for split in SPLITS},
         variables=tuple(summaries),

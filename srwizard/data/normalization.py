@@ -1,29 +1,50 @@
-"""Normalization from the training split: per grid point (PGN) or per variable (GN).
+"""Normalization from the training split.
 
 One pass with Welford's update in float64 (B. P. Welford, Technometrics 4, 1962; the merge over
 grid points is Chan, Golub & LeVeque, 1983). Points without a value do not count.
+
+A normalization is a function `Moments -> (mean, spread)`, each `[H, W]` or `[1, 1]`, with an entry
+in `NORMALIZATIONS` of `normalization_methods.py`.
 """
 
 import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from srwizard.base import files
+from srwizard.base.choices import method_named
 from srwizard.data.fields import Field, FloatField
 from srwizard.data.inspect import spread
 from srwizard.data.layout import LEVELS, Contents
+from srwizard.data.normalization_methods import NORMALIZATIONS
 
-Method = Literal["PGN", "GN"]
+Array = npt.NDArray[np.float64]
 NAMES = ("mean", "std", "minimum", "maximum", "observed")
 RARE_STEPS = 3
 """A point seen in fewer steps has no spread of its own to speak of."""
 SMALLEST_SPREAD = 1e-3
 """No point is divided by less than this share of its variable's standard deviation."""
+
+
+@dataclass(frozen=True)
+class Moments:
+    """What one pass over a variable's training split gives.
+
+    `count`, `mean` and `squares` (the sum of squared deviations from the mean) are `[H, W]`, of
+    each grid point; the others are scalars, of the whole variable.
+    """
+
+    count: npt.NDArray[np.int64]
+    mean: Array
+    squares: Array
+    overall_mean: float
+    overall_std: float
+    lowest: float
+    highest: float
 
 
 @dataclass(frozen=True)
@@ -51,7 +72,7 @@ class Statistics:
 def statistics(
     contents: Contents,
     variables: Sequence[str],
-    method: Method,
+    method: str,
     *,
     steps: int | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -61,13 +82,14 @@ def statistics(
     Args:
         contents: the dataset.
         variables: the channels, in order.
-        method: "PGN" or "GN".
+        method: a name in `NORMALIZATIONS`.
         steps: use only so many, spread over the split (a dry run needs shapes, not values).
         progress: called with steps read and steps in all.
 
     Raises:
         OSError: a file cannot be read.
     """
+    normalize = method_named(NORMALIZATIONS, method).function()
     fields = [
         (level, contents.fields["train", level, name]) for level in LEVELS for name in variables
     ]
@@ -80,19 +102,38 @@ def statistics(
         if progress is not None:
             progress(done, total)
 
-    channels: dict[str, list[tuple[npt.NDArray[np.float64], ...]]] = {"hr": [], "lr": []}
+    channels: dict[str, list[tuple[Array, ...]]] = {"hr": [], "lr": []}
     for level, found in fields:
-        channels[level].append(_channel(found, method, steps, step_read))
+        moments = _moments(found, steps, step_read)
+        rest = (
+            np.array(moments.lowest),
+            np.array(moments.highest),
+            (moments.count > 0).astype(float),
+        )
+        channels[level].append((*normalize(moments), *rest))
     return {
         level: Statistics(*(np.stack(part).astype(np.float32) for part in zip(*found, strict=True)))
         for level, found in channels.items()
     }
 
 
-def _channel(
-    found: Field, method: Method, steps: int | None, step_read: Callable[[], None]
-) -> tuple[npt.NDArray[np.float64], ...]:
-    """Return mean and std (`[H, W]` or `[1, 1]`), the range (scalars) and `observed` `[H, W]`."""
+def of_each_point(moments: Moments) -> tuple[Array, Array]:
+    """Return mean and std `[H, W]`, safe where there is land, few values or no spread."""
+    std = np.sqrt(moments.squares / np.maximum(moments.count, 1))
+    rare = moments.count < RARE_STEPS
+    typical = float(np.median(std[~rare])) if (~rare).any() else moments.overall_std
+    std = np.where(rare, typical, std)
+    std = np.maximum(std, SMALLEST_SPREAD * moments.overall_std)
+    return np.where(moments.count > 0, moments.mean, moments.overall_mean), std
+
+
+def of_the_variable(moments: Moments) -> tuple[Array, Array]:
+    """Return mean and std `[1, 1]` of the whole variable."""
+    return np.full((1, 1), moments.overall_mean), np.full((1, 1), moments.overall_std)
+
+
+def _moments(found: Field, steps: int | None, step_read: Callable[[], None]) -> Moments:
+    """Go through the steps of a variable once."""
     count = np.zeros(found.shape, dtype=np.int64)
     mean = np.zeros(found.shape)
     squares = np.zeros(found.shape)
@@ -108,18 +149,10 @@ def _channel(
             lowest = min(lowest, float(values[valid].min()))
             highest = max(highest, float(values[valid].max()))
         step_read()
-    overall_mean, overall_std = _merge(count, mean, squares)
-    rest = np.array(lowest), np.array(highest), (count > 0).astype(np.float64)
-    if method == "GN":
-        return np.full((1, 1), overall_mean), np.full((1, 1), overall_std), *rest
-    return *_per_point(count, mean, squares, overall_mean, overall_std), *rest
+    return Moments(count, mean, squares, *_merge(count, mean, squares), lowest, highest)
 
 
-def _merge(
-    count: npt.NDArray[np.int64],
-    mean: npt.NDArray[np.float64],
-    squares: npt.NDArray[np.float64],
-) -> tuple[float, float]:
+def _merge(count: npt.NDArray[np.int64], mean: Array, squares: Array) -> tuple[float, float]:
     """Merge the moments of all points into the mean and standard deviation of the variable."""
     total = int(count.sum())
     if total == 0:
@@ -128,22 +161,6 @@ def _merge(
     spread_between = float((count * (mean - overall) ** 2).sum())
     std = float(np.sqrt((squares.sum() + spread_between) / total))
     return overall, std if std > 0 else 1.0
-
-
-def _per_point(
-    count: npt.NDArray[np.int64],
-    mean: npt.NDArray[np.float64],
-    squares: npt.NDArray[np.float64],
-    overall_mean: float,
-    overall_std: float,
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Return per-point mean and std, safe where there is land, few values or no spread."""
-    std = np.sqrt(squares / np.maximum(count, 1))
-    rare = count < RARE_STEPS
-    typical = float(np.median(std[~rare])) if (~rare).any() else overall_std
-    std = np.where(rare, typical, std)
-    std = np.maximum(std, SMALLEST_SPREAD * overall_std)
-    return np.where(count > 0, mean, overall_mean), std
 
 
 def save(path: Path, computed: dict[str, Statistics], key: str) -> None:

@@ -14,8 +14,7 @@ def dry_run_table(result: DryRun) -> Table:
     table = Table(title=_("Dry run"), show_header=False, title_justify="left")
     table.add_column(style="bold")
     table.add_column(overflow="fold")
-    styles = {"fits": "green", "tight": "yellow", "does not fit": "red"}
-    table.add_row(_("Verdict"), Text(verdict_text(result.verdict), style=styles[result.verdict]))
+    table.add_row(_("Verdict"), styled_verdict(result.verdict))
     table.add_row(_("Device"), Text(result.device))
     table.add_row(_("Peak"), Text(_peak_text(result)))
     if result.predicted_bytes is not None:
@@ -59,6 +58,12 @@ def _peak_text(result: DryRun) -> str:
     )
 
 
-def verdict_text(verdict: str) -> str:
-    """Return a verdict in the user's language."""
-    return {"fits": _("fits"), "tight": _("tight"), "does not fit": _("does not fit")}[verdict]
+def styled_verdict(verdict: str) -> Text:
+    """Return a verdict in the user's language and in its colour."""
+    shown = {
+        "fits": (_("fits"), "green"),
+        "tight": (_("tight"), "yellow"),
+        "does not fit": (_("does not fit"), "red"),
+    }
+    text, style = shown[verdict]
+    return Text(text, style=style)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from srwizard.data.dataset import Dataset
 from srwizard.memory.measure import DryRun, dry_run
 from srwizard.memory.verdict import FITS_UP_TO
 from srwizard.settings import run_config
@@ -146,9 +147,9 @@ def largest_batch(
     return found
 
 
-def measured(run: RunConfig) -> DryRun:
+def measured(run: RunConfig, dataset: Dataset) -> DryRun:
     """Make a dry run of a config that is in no run directory, or in another one."""
     with tempfile.TemporaryDirectory(prefix="srwizard-fit-") as name:
         directory = Path(name)
         run_config.write(run_config.seal(run), directory)
-        return dry_run(directory)
+        return dry_run(directory, dataset=dataset)

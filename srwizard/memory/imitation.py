@@ -22,9 +22,11 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.optim.adam import adam
 from torch.utils.data import default_collate
 
+from srwizard.base.choices import method_named
 from srwizard.data.fields import WHOLE, FloatField, Window
 from srwizard.data.layout import LEVELS, SPLITS, Contents
 from srwizard.data.normalization import Statistics
+from srwizard.data.normalization_methods import NORMALIZATIONS
 from srwizard.data.samples import Sample
 from srwizard.memory.repeats import alike_once
 from srwizard.memory.tracker import StorageTracker
@@ -353,7 +355,8 @@ def _contents(run: RunConfig, place: Place) -> Contents:
 def _no_statistics(run: RunConfig, level: str) -> Statistics:
     """Return statistics of the right shapes; NumPy's zeros take no memory until written to."""
     channels, shape = len(run.data.variables), _shape(run, level)
-    per_point = shape if run.training.normalization == "PGN" else (1, 1)
+    normalization = method_named(NORMALIZATIONS, run.training.normalization)
+    per_point = shape if normalization.per_point else (1, 1)
 
     def zeros(*size: int) -> FloatField:
         return np.zeros(size, dtype=np.float32)

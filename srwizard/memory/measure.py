@@ -5,11 +5,7 @@ An out-of-memory, a crash or a kill there hurts nobody, and all memory is given 
 
 import contextlib
 import json
-import os
-import resource
 import shutil
-import socket
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -18,16 +14,18 @@ from pathlib import Path
 from typing import Any
 
 from srwizard.base import files
-from srwizard.base.errors import InterruptedByUserError, TrainingFailedError, UsageError
+from srwizard.base.errors import InterruptedByUserError, TrainingFailedError
 from srwizard.base.i18n import translate as _
-from srwizard.hardware.devices import Devices, cpu, find_devices
+from srwizard.data.dataset import Dataset
+from srwizard.memory.available import capacities_of
 from srwizard.memory.verdict import Verdict, judge
 from srwizard.runs import failures
-from srwizard.runs.failure_kinds import FOR_WANT_OF_MEMORY
+from srwizard.runs.failure_kinds import kind_named
 from srwizard.runs.records import DRY_RUN_FILE, LOG_FILE
 from srwizard.settings import run_config
 from srwizard.settings.run_config import RunConfig
 from srwizard.train import launch_on_nodes, processes
+from srwizard.train.dataset import verified
 from srwizard.train.launch import own_log
 from srwizard.train.nodes import Nodes, endpoint_of
 
@@ -70,12 +68,13 @@ class DryRun:
     digest: str = ""
 
 
-def dry_run(run_dir: Path, nodes: Nodes | None = None) -> DryRun:
+def dry_run(run_dir: Path, nodes: Nodes | None = None, dataset: Dataset | None = None) -> DryRun:
     """Measure the peak memory of a run, judge it, and write `dry_run.json`.
 
     Args:
         run_dir: the run directory.
         nodes: the machines, if this is the first of several.
+        dataset: that of the run, if this command has looked at it already.
 
     Raises:
         InterruptedByUserError: somebody asked to stop.
@@ -83,15 +82,20 @@ def dry_run(run_dir: Path, nodes: Nodes | None = None) -> DryRun:
         DatasetError, UsageError: the run config or its dataset is not what was frozen.
     """
     run = run_config.load(run_dir)
-    run_config.verify_dataset(run)
-    capacities = _capacities(run)
+    dataset = verified(run, dataset)
+    capacities = capacities_of(run)
     with processes.at_work(run_dir) as log:
         for left_over in run_dir.glob(f"{SCRATCH_PREFIX}*"):
             shutil.rmtree(left_over, ignore_errors=True)
         # In the run directory, so that the checkpoint is tried on the disk that it will lie on.
         with _scratch(run_dir, nodes) as scratch:
             ended, others = launch_on_nodes.start(
-                run, run_dir, log, *_rehearsal(run_dir, scratch, capacities), nodes=nodes
+                run,
+                run_dir,
+                log,
+                *_rehearsal(run_dir, scratch, capacities),
+                dataset=dataset,
+                nodes=nodes,
             )
             # Also where it was about to end: what follows would be a training.
             if ended.stop_asked and not failures.causes(scratch):
@@ -105,7 +109,7 @@ def dry_run(run_dir: Path, nodes: Nodes | None = None) -> DryRun:
     return result
 
 
-def join_dry_run(run_dir: Path, nodes: Nodes) -> dict[str, Any]:
+def join_dry_run(run_dir: Path, nodes: Nodes, dataset: Dataset | None = None) -> dict[str, Any]:
     """Take part in a dry run that `dry_run` leads on another machine.
 
     Returns:
@@ -115,12 +119,17 @@ def join_dry_run(run_dir: Path, nodes: Nodes) -> dict[str, Any]:
         InterruptedByUserError, TrainingFailedError, DatasetError, UsageError: as `dry_run`.
     """
     run = run_config.load(run_dir)
-    run_config.verify_dataset(run)
+    dataset = verified(run, dataset)
     before = _written(run_dir)
     scratch = run_dir / SHARED_SCRATCH
     with processes.at_work(run_dir, own_log()) as log:
         ended, _others = launch_on_nodes.start(
-            run, run_dir, log, *_rehearsal(run_dir, scratch, _capacities(run)), nodes=nodes
+            run,
+            run_dir,
+            log,
+            *_rehearsal(run_dir, scratch, capacities_of(run)),
+            dataset=dataset,
+            nodes=nodes,
         )
     if ended.stop_asked:
         raise InterruptedByUserError(_("the dry run was interrupted"))
@@ -165,70 +174,6 @@ def _written(run_dir: Path) -> tuple[int, int] | None:
     except OSError:
         return None
     return found.st_ino, found.st_mtime_ns
-
-
-def _capacities(run: RunConfig) -> list[int]:
-    """Return the free memory of each chosen GPU, or what is available to all on the CPU.
-
-    Raises:
-        UsageError: NVML no longer tells what is free on a chosen GPU.
-    """
-    if not run.devices.on_gpus:
-        return [cpu_capacity(run.devices.processes)]
-    found = find_devices()
-    if run.devices.gpus_per_node:
-        return _visible(run.devices.gpus_per_node, found)
-    free = {gpu.uuid: gpu.free_bytes for gpu in found.gpus}
-    for gpu in run.devices.gpus:
-        if gpu.uuid not in free:
-            raise UsageError(
-                _(
-                    "GPU {index} ({name}) does not tell its free memory any more",
-                    index=gpu.index,
-                    name=gpu.name,
-                ),
-                "\n".join([*found.notices, _("See what is there: srwizard gpus")]),
-            )
-    return [free[gpu.uuid] for gpu in run.devices.gpus]
-
-
-def _visible(count: int, found: Devices) -> list[int]:
-    """Return the free memory of the first GPUs that this machine lets be seen.
-
-    Raises:
-        UsageError: there are fewer.
-    """
-    if len(found.gpus) < count:
-        raise UsageError(
-            _(
-                "{host}: the run needs {count} GPUs on each machine; there are {there}",
-                host=socket.gethostname(),
-                count=count,
-                there=len(found.gpus),
-            ),
-            "\n".join([*found.notices, _("See what is there: srwizard gpus")]),
-        )
-    return [gpu.free_bytes for gpu in found.gpus[:count]]
-
-
-def cpu_capacity(processes: int) -> int:
-    """Return the bytes that so many processes may hold on the CPU together.
-
-    That is what the machine and its groups have left, and what Slurm grants to the job; and no
-    process can hold more than its address space, which batch systems limit (`ulimit -v`).
-    """
-    limit, _hard = resource.getrlimit(resource.RLIMIT_AS)
-    available = min(cpu().available_bytes, _granted_by_slurm())
-    return available if limit == resource.RLIM_INFINITY else min(available, limit * processes)
-
-
-def _granted_by_slurm() -> int:
-    """Return what a Slurm job may hold on this machine: not every cluster makes a cgroup of it."""
-    for name, times in (("SLURM_MEM_PER_NODE", "1"), ("SLURM_MEM_PER_CPU", "SLURM_CPUS_ON_NODE")):
-        megabytes, count = os.environ.get(name, ""), os.environ.get(times, times)
-        if megabytes.isdigit() and int(megabytes) and count.isdigit():
-            return int(megabytes) * int(count) * 2**20
-    return sys.maxsize
 
 
 def _device_text(run: RunConfig) -> str:
@@ -307,7 +252,7 @@ def _times(run: RunConfig, ranks: list[dict[str, Any]]) -> dict[str, float]:
 
 
 def _out_of_memory(run: RunConfig, capacities: list[int], failure: dict[str, Any]) -> DryRun:
-    if failure["kind"] not in FOR_WANT_OF_MEMORY:
+    if not kind_named(failure["kind"]).ran_out_of_memory:
         raise TrainingFailedError(
             "\n".join([_("The dry run failed."), *failures.explain(failure)]),
         )

@@ -2,7 +2,7 @@
 
 The training core itself runs on fake tensors (see `imitation`); what they would hold is counted.
 This module imports torch only to predict. The wizard, which never does, has a process of its own
-do it (see `forecast`); `srwizard estimate` prints one (see `srwizard.commands.estimating`).
+do it (see `forecast`); `srwizard estimate` prints one (see `srwizard.memory.estimate`).
 """
 
 import time

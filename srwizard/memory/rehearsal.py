@@ -25,6 +25,7 @@ from srwizard.runs.last_phase import LastPhase
 from srwizard.settings import run_config
 from srwizard.settings.run_config import RunConfig
 from srwizard.train.checkpoint import LAST
+from srwizard.train.dataset import contents_for
 from srwizard.train.distributed import Place, any_rank, joined
 from srwizard.train.loop import epoch_steps, optimizer_step
 from srwizard.train.order import Step
@@ -87,7 +88,7 @@ def _predicted(run: RunConfig) -> int | None:
 
 
 def _rehearse(run: RunConfig, out_dir: Path, place: Place, where: LastPhase) -> dict[str, Any]:
-    contents = run_config.verify_dataset(run)
+    contents = contents_for(run)
     statistics = normalization.statistics(
         contents, run.data.variables, run.training.normalization, steps=STATISTICS_STEPS
     )

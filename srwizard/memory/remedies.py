@@ -1,12 +1,13 @@
 """What can be changed to lower the peak, in the order of preference, and what each costs."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from srwizard.base.i18n import translate as _
 from srwizard.models.catalog import ModelCard, cards, problems, resolve_parameters
 from srwizard.settings.answers import Answers, model_parameters
+from srwizard.settings.remedy import Remedy, combined
 
 SMALLEST_PATCH = 8
 """Side of the smallest window worth training on, in LR points."""
@@ -16,23 +17,6 @@ LIGHTER_SIZES = ("base", "tiny")
 """Presets of a model that may be lighter than what was chosen."""
 OTHER_MODELS = 3
 """So many other models are looked at, the first ones of the menu."""
-
-
-@dataclass(frozen=True)
-class Remedy:
-    """A change of answers that lowers the peak.
-
-    Args:
-        changes: the answers to set, by key.
-        title: what is changed.
-        cost: what it changes in the result.
-        key: names the kind of change, for programs.
-    """
-
-    changes: dict[str, Any]
-    title: str
-    cost: str
-    key: str = ""
 
 
 @dataclass(frozen=True)
@@ -246,24 +230,3 @@ def _can_be_used(
 def _half_or_less(batch_size: int) -> int:
     """Return the largest divisor below `batch_size`, so that the effective batch stays the same."""
     return next(size for size in range(batch_size // 2, 0, -1) if batch_size % size == 0)
-
-
-def combined(parts: Sequence[Remedy]) -> Remedy:
-    """Return several remedies as one; of two that set the same, the later counts."""
-    changes: dict[str, Any] = {}
-    for part in parts:
-        changes |= part.changes
-    costs = "; ".join(dict.fromkeys(part.cost for part in parts))
-    keys = "+".join(part.key for part in parts)
-    return Remedy(changes, " + ".join(part.title for part in parts), costs, keys)
-
-
-def go_together(one: Remedy, other: Remedy) -> bool:
-    """Tell whether two remedies change different things."""
-    return not one.changes.keys() & other.changes.keys()
-
-
-def apply(answers: Answers, remedy: Remedy) -> None:
-    """Take over the changes of a remedy."""
-    for key, value in remedy.changes.items():
-        answers.set(key, value)

@@ -4,9 +4,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from srwizard.memory.remedies import Remedy, combined, go_together, smaller_batch
+from srwizard.memory.remedies import smaller_batch
 from srwizard.memory.verdict import FITS_UP_TO
 from srwizard.settings.answers import Answers
+from srwizard.settings.remedy import Remedy, combined, go_together
 
 NO_GAIN = 0.98
 KEYS_OF_BATCH = ("batch_size_accumulated", "batch_size")

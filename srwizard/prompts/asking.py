@@ -1,14 +1,13 @@
 """What every question in a terminal has in common: its keys, its colours, its lines.
 
-Built on prompt_toolkit itself: the menus of the libraries above it cut long lines, show nothing of
-what is highlighted, and have English texts of their own.
+The questions are questionary's. Around them: ways back and out, help, lines broken between words.
 """
 
 import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from prompt_toolkit.application import Application, get_app
+from prompt_toolkit.application import get_app
 from prompt_toolkit.filters import Condition, FilterOrBool, is_done
 from prompt_toolkit.formatted_text import StyleAndTextTuples
 from prompt_toolkit.key_binding import KeyBindings, KeyBindingsBase, merge_key_bindings
@@ -22,23 +21,23 @@ from prompt_toolkit.layout import (
     Window,
 )
 from prompt_toolkit.styles import Style
+from questionary import Question
+from questionary.styles import merge_styles_default
 
 from srwizard.base.text_width import wrapped
 from srwizard.prompts.question import Back
 
 STYLE = Style.from_dict(
     {
-        "mark": "fg:#5f819d",
-        "question": "bold",
-        "answer": "fg:#ff9d00 bold",
         "untouched": "fg:ansibrightblack",
         "pointer": "fg:#5f819d bold",
         "highlighted": "bold",
-        "chosen": "fg:#ff9d00",
+        "selected": "fg:#ff9d00",
         "disabled": "fg:ansibrightblack",
         "problem": "fg:ansired",
     }
 )
+"""What is added to questionary's own colours."""
 ESCAPE_SECONDS = 0.1
 """A lone Esc is told from an arrow key by the time that passes after it."""
 LEFT = "←"
@@ -46,63 +45,61 @@ LEFT = "←"
 
 
 def run(
+    question: Question,
+    text: str,
     parts: Sequence[AnyContainer],
     keys: KeyBindingsBase,
     help_lines: Callable[[], Sequence[str]],
     *,
     asks_for_help: FilterOrBool = True,
     refresh_seconds: float | None = None,
-) -> Any:
-    """Show the parts below each other until one of the keys ends it, and return what it gives.
+) -> None:
+    """Show a question until one of the keys ends it.
 
     Args:
-        parts: from top to bottom; the first that can have the focus gets it.
-        keys: of this kind of question.
+        question: what has its focus is among the parts.
+        text: what it says.
+        parts: what is shown, from top to bottom.
+        keys: of this kind of question; they go before those that it has from questionary.
         help_lines: gives what is shown below the parts while the user wants to see it.
         asks_for_help: whether a question mark asks for help, or belongs to the answer.
-        refresh_seconds: how often the parts are drawn anew without a key.
+        refresh_seconds: how often the parts are drawn again without a key.
 
     Raises:
         Back: the user went back.
         KeyboardInterrupt: the user wants to save and quit, or the terminal is gone.
     """
+    application = question.application
     common = KeyBindings()
     helping = False
 
-    @common.add("escape", eager=True)
-    @common.add("c-b", eager=True)
-    def go_back(event: Any) -> None:
-        event.app.exit(exception=Back())
-
-    @common.add("c-c", eager=True)
-    @common.add("c-d", eager=True)
-    @common.add("<sigint>", eager=True)
-    def quit_here(event: Any) -> None:
-        event.app.exit(exception=KeyboardInterrupt())
+    for name in ("escape", "c-b"):
+        common.add(name, eager=True)(lambda event: event.app.exit(exception=Back()))
+    for name in ("c-c", "c-d", "<sigint>"):
+        common.add(name, eager=True)(lambda event: event.app.exit(exception=KeyboardInterrupt()))
 
     @common.add("?", eager=True, filter=asks_for_help)
     def help_or_not(_event: Any) -> None:
         nonlocal helping
         helping = not helping
 
-    help_part = ConditionalContainer(
-        text_window(lambda: set_in(help_lines())), filter=Condition(lambda: helping) & ~is_done
-    )
-    application: Application[Any] = Application(
-        layout=Layout(HSplit([*parts, help_part])),
-        key_bindings=merge_key_bindings([common, keys]),
-        style=STYLE,
-        include_default_pygments_style=False,
-        refresh_interval=refresh_seconds,
-    )
+    @Condition
+    def was_left() -> bool:
+        ended = application.future
+        return ended is not None and ended.done() and ended.exception() is not None
+
+    shown = [
+        *(ConditionalContainer(part, ~was_left) for part in parts),
+        ConditionalContainer(text_window(lambda: asked(text, answer=LEFT)), was_left),
+        text_below(lambda: help_lines() if helping else []),
+    ]
+    application.layout = Layout(HSplit(shown), application.layout.current_window)
+    # Of two bindings for a key the later one counts.
+    own_keys = [application.key_bindings] if application.key_bindings else []
+    application.key_bindings = merge_key_bindings([*own_keys, common, keys])
+    application.style = merge_styles_default([STYLE])
+    application.refresh_interval = refresh_seconds
     application.ttimeoutlen = ESCAPE_SECONDS
-
-    def draw_once_more(_application: Any) -> None:
-        # Whether a list needs a scroll bar is known only once it has been drawn.
-        application.after_render.remove_handler(draw_once_more)
-        application.invalidate()
-
-    application.after_render += draw_once_more
 
     def hand_on_errors() -> None:
         # Of its own accord prompt_toolkit prints the traceback and waits for a key.
@@ -113,15 +110,10 @@ def run(
         )
 
     try:
-        return application.run(pre_run=hand_on_errors, set_exception_handler=False)
+        # Not `unsafe_ask`, which leaves errors to prompt_toolkit.
+        application.run(pre_run=hand_on_errors, set_exception_handler=False)
     except EOFError:
         raise KeyboardInterrupt from None
-
-
-def left() -> bool:
-    """Tell whether the question that has just ended was left without an answer."""
-    ended = get_app().future
-    return ended is not None and ended.done() and ended.exception() is not None
 
 
 def width() -> int:
@@ -130,25 +122,31 @@ def width() -> int:
     return max(get_app().output.get_size().columns - 1, 10)
 
 
-def set_in(texts: Sequence[str], style: str = "") -> StyleAndTextTuples:
-    """Return texts broken to the width of the screen, set in a little."""
-    lines = [line for text in texts for line in wrapped(text, width() - 4)]
-    return [(style, "\n".join(f"    {line}" for line in lines))]
-
-
 def text_window(lines: Callable[[], StyleAndTextTuples], *, at_most: int | None = None) -> Window:
     """Return a part that shows text and is as high as it needs to be."""
     return Window(
         FormattedTextControl(lines),
         wrap_lines=True,
         dont_extend_height=True,
-        height=Dimension(max=at_most) if at_most is not None else None,
+        height=Dimension(max=at_most),
+    )
+
+
+def text_below(
+    texts: Callable[[], Sequence[str]], style: str = "", *, at_most: int | None = None
+) -> ConditionalContainer:
+    """Return a part that shows texts, set in a little, while there are any to an open question."""
+
+    def lines() -> StyleAndTextTuples:
+        broken = [line for text in texts() if text for line in wrapped(text, width() - 4)]
+        return [(style, "\n".join(f"    {line}" for line in broken))]
+
+    return ConditionalContainer(
+        text_window(lines, at_most=at_most), Condition(lambda: any(texts())) & ~is_done
     )
 
 
 def asked(text: str, instruction: str = "", answer: str | None = None) -> StyleAndTextTuples:
     """Return the line of the question, with its answer once there is one."""
-    shown: StyleAndTextTuples = [("class:mark", "? "), ("class:question", f"{text} ")]
-    if answer is not None:
-        return [*shown, ("class:answer", answer)]
-    return [*shown, ("", instruction)]
+    shown: StyleAndTextTuples = [("class:qmark", "? "), ("class:question", f"{text} ")]
+    return [*shown, ("", instruction) if answer is None else ("class:answer", answer)]

@@ -1,69 +1,17 @@
 """One line that is typed in a terminal: a text, a number, or the path of a directory."""
 
-import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from prompt_toolkit.buffer import Buffer
-from prompt_toolkit.completion import CompleteEvent, Completer, Completion, PathCompleter
+import questionary
+from prompt_toolkit.buffer import Buffer, ValidationState
 from prompt_toolkit.document import Document
-from prompt_toolkit.filters import Condition, has_completions, is_done
+from prompt_toolkit.filters import Always, Condition, Filter, is_done
 from prompt_toolkit.key_binding import KeyBindings
 from prompt_toolkit.keys import Keys
-from prompt_toolkit.layout import (
-    BufferControl,
-    ConditionalContainer,
-    Float,
-    FloatContainer,
-    HSplit,
-    Window,
-)
-from prompt_toolkit.layout.menus import CompletionsMenu
-from prompt_toolkit.layout.processors import BeforeInput
 from prompt_toolkit.lexers import DynamicLexer, SimpleLexer
 
-from srwizard.prompts.asking import LEFT, asked, left, run, set_in, text_window
-
-COMPLETIONS = 6
-"""Lines of the list of completions."""
-
-
-class Line:
-    """What is typed, what is wrong with it, and whether it is still the default."""
-
-    def __init__(
-        self, default: str, problem_with: Callable[[str], str | None], completer: Completer | None
-    ) -> None:
-        self.buffer = Buffer(document=Document(default), completer=completer, multiline=False)
-        self.untouched = bool(default)
-        self.problem = ""
-        self._problem_with = problem_with
-        self.buffer.on_text_changed += self._touch
-        self.buffer.on_cursor_position_changed += self._touch
-
-    def _touch(self, _buffer: Buffer) -> None:
-        self.untouched = False
-        self.problem = ""
-
-    def replace(self, text: str) -> None:
-        """Put `text` in the place of everything."""
-        self.buffer.document = Document(text)
-
-    def good(self) -> bool:
-        """Tell whether there is nothing wrong; if there is, note what."""
-        self.problem = self._problem_with(self.buffer.text) or ""
-        return not self.problem
-
-
-class _Directories(Completer):
-    """Directories, with the slash that lets one go on into them."""
-
-    def __init__(self) -> None:
-        self._paths = PathCompleter(only_directories=True, expanduser=True)
-
-    def get_completions(self, document: Document, event: CompleteEvent) -> Iterable[Completion]:
-        for found in self._paths.get_completions(document, event):
-            yield Completion(found.text + os.sep, found.start_position, found.display)
+from srwizard.prompts.asking import run, text_below
 
 
 def read(
@@ -88,53 +36,76 @@ def read(
     Raises:
         Back, KeyboardInterrupt: as `asking.run`.
     """
-    line = Line(default, problem_with, _Directories() if directory else None)
-    replaceable = Condition(lambda: number and line.untouched)
-    default_style = SimpleLexer("class:untouched")
-    answer_style = SimpleLexer("class:answer")
-    colours = DynamicLexer(
-        lambda: default_style if replaceable() and not is_done() else answer_style
-    )
-    typed = Window(
-        BufferControl(line.buffer, lexer=colours, input_processors=[BeforeInput(asked(text))]),
-        wrap_lines=True,
-        dont_extend_height=True,
-    )
-    was_left = Condition(left)
-    abandoned = ConditionalContainer(text_window(lambda: asked(text, answer=LEFT)), filter=was_left)
-    problem = ConditionalContainer(
-        text_window(lambda: set_in([line.problem], "class:problem")),
-        filter=Condition(lambda: bool(line.problem)) & ~is_done,
-    )
-    room = ConditionalContainer(Window(height=COMPLETIONS), filter=has_completions & ~is_done)
-    completions = Float(CompletionsMenu(max_height=COMPLETIONS), xcursor=True, ycursor=True)
+    checks: dict[str, Any] = {
+        "validate": lambda typed: problem_with(typed) or True,
+        "validate_while_typing": False,
+    }
+    if directory:
+        question = questionary.path(
+            text, default, only_directories=True, complete_while_typing=False, **checks
+        )
+    else:
+        default_style, answer_style = SimpleLexer("class:untouched"), SimpleLexer("class:answer")
+        colours = DynamicLexer(
+            lambda: default_style if replaceable() and not is_done() else answer_style
+        )
+        question = questionary.text(text, default, lexer=colours, **checks)
+    buffer = question.application.current_buffer
+    replaceable = _untouched(buffer) & Condition(lambda: number)
+    layout = question.application.layout
+    layout.current_window.dont_extend_height = Always()
+
+    def problem() -> list[str]:
+        return [buffer.validation_error.message] if buffer.validation_error else []
+
     run(
-        [
-            FloatContainer(
-                HSplit([ConditionalContainer(typed, ~was_left), abandoned, problem, room]),
-                floats=[completions],
-            )
-        ],
-        _keys(line, replaceable),
+        question,
+        text,
+        # Of its parts only the first: below it, what is wrong would have one line, not broken.
+        [layout.container.get_children()[0], text_below(problem, "class:problem")],
+        _keys(buffer, replaceable),
         help_lines,
         # In a number, or in a text not yet changed, a question mark can mean nothing else.
-        asks_for_help=Condition(lambda: number or line.buffer.text in ("", default)),
+        asks_for_help=Condition(lambda: number or buffer.text in ("", default)),
     )
-    return line.buffer.text
+    return buffer.text
 
 
-def _keys(line: Line, replaceable: Condition) -> KeyBindings:
+def _untouched(buffer: Buffer) -> Condition:
+    """Return whether a default stands there in which not even the cursor has been moved."""
+    untouched = bool(buffer.text)
+
+    def touch(_buffer: Buffer) -> None:
+        nonlocal untouched
+        untouched = False
+
+    buffer.on_text_changed += touch
+    buffer.on_cursor_position_changed += touch
+    return Condition(lambda: untouched)
+
+
+def _keys(buffer: Buffer, replaceable: Filter) -> KeyBindings:
     keys = KeyBindings()
 
+    # That of `questionary.path` only closes the list of completions where there is one.
     @keys.add("enter", eager=True)
     def finish(event: Any) -> None:
-        if line.good():
+        # The same text may be good by now: a directory has been made.
+        buffer.validation_state = ValidationState.UNKNOWN
+        if buffer.validate():
             event.app.exit()
+
+    # That of `questionary.path` looks into each directory on the way, which may take its time on
+    # the disks of a cluster, and drops a slash before the last one.
+    keys.add("/", eager=True, filter=~replaceable)(lambda _event: buffer.insert_text("/"))
+    # There are no earlier lines to search, which prompt_toolkit would do in English.
+    for name in ("c-r", "c-s"):
+        keys.add(name, eager=True)(lambda _event: None)
 
     @keys.add(Keys.Any, filter=replaceable)
     @keys.add(Keys.BracketedPaste, filter=replaceable)
-    def begin_anew(event: Any) -> None:
+    def begin_again(event: Any) -> None:
         if event.data.isprintable():
-            line.replace(event.data)
+            buffer.document = Document(event.data)
 
     return keys

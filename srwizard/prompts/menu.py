@@ -1,27 +1,35 @@
-"""A menu in a terminal: one of a list, or several, what is highlighted being explained below."""
+"""A menu in a terminal: one of a list, or several, what is highlighted being explained below.
 
-from collections.abc import Callable, Sequence
+On questionary's control; what `questionary.select` does wrong is named where it is put right.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 from typing import Any
 
-from prompt_toolkit.application import get_app
+import questionary
+from prompt_toolkit.application import Application, get_app
 from prompt_toolkit.filters import Condition, is_done
 from prompt_toolkit.formatted_text import StyleAndTextTuples
 from prompt_toolkit.key_binding import KeyBindings
 from prompt_toolkit.keys import Keys
 from prompt_toolkit.layout import (
     ConditionalContainer,
-    ConditionalMargin,
     Dimension,
-    FormattedTextControl,
+    Layout,
     ScrollbarMargin,
     ScrollOffsets,
     Window,
 )
+from prompt_toolkit.layout.containers import WindowRenderInfo
+from questionary import Separator
+from questionary.constants import INDICATOR_SELECTED, INDICATOR_UNSELECTED
+from questionary.prompts.common import InquirerControl
+from rich.cells import cell_len
 
 from srwizard.base.i18n import translate as _
-from srwizard.prompts.asking import LEFT, asked, left, run, set_in, text_window
-from srwizard.prompts.menu_lines import menu_lines
-from srwizard.prompts.menu_state import Menu
+from srwizard.base.text_width import padded, wrapped
+from srwizard.prompts.asking import asked, run, text_below, text_window, width
 from srwizard.prompts.question import Choice
 
 PAGE = 5
@@ -30,6 +38,168 @@ MOST_DETAILS = 7
 """Lines below the menu that explain what is highlighted."""
 NOTES_SECONDS = 1.0
 """Between two looks at notes that may have something new to say."""
+POINTER, NO_POINTER = " » ", "   "
+GAP = "  "
+"""Between a title and its note."""
+
+
+class Menu(InquirerControl):
+    """Where one is in a menu: what is pointed at, what is marked, what was typed to filter.
+
+    Headings are separators; the value of any other choice is its place among those offered.
+    """
+
+    # Where nothing can be chosen, questionary leaves it unset; nothing is drawn as pointed at then.
+    pointed_at = 0
+    search_filter = ""
+
+    def __init__(self, offered: Sequence[Choice], chosen: Sequence[Any], *, several: bool) -> None:
+        self.several = several
+        self.notes: dict[Any, Callable[[], str]] = {
+            place: choice.note for place, choice in enumerate(offered) if choice.note
+        }
+        choices = list(_under_headings(offered, chosen))
+        enabled = [choice for choice in choices if not choice.disabled]
+        marked = [choice for choice in enabled if choice.checked and not several]
+        first = next(iter(marked or enabled), None)
+        super().__init__(choices, initial_choice=first, focusable=True, show_cursor=False)
+
+    @property
+    def filtered_choices(self) -> list[questionary.Choice]:
+        """The choices that contain what was typed, under those headings that still have any."""
+        typed = self.search_filter.casefold()
+        shown = [one for one in self.choices if isinstance(one, Separator) or typed in _title(one)]
+        return [
+            one
+            for one, following in pairwise([*shown, Separator()])
+            if not (isinstance(one, Separator) and isinstance(following, Separator))
+        ]
+
+    def enabled(self) -> list[int]:
+        """Return the places, among the choices that are shown, of those that can be chosen."""
+        return [place for place, choice in enumerate(self.filtered_choices) if not choice.disabled]
+
+    def is_selection_valid(self) -> bool:
+        """Return whether what is pointed at can be chosen, or nothing can."""
+        return self.pointed_at in (self.enabled() or [self.pointed_at])
+
+    def move(self, steps: int) -> None:
+        """Point at another choice; one step leads around the ends, more stop there."""
+        # `questionary.select` steps on until what has this place among all choices can be chosen;
+        # with a filter that leaves one choice, and a heading above all, Down never ends.
+        if places := self.enabled():
+            number = places.index(self.pointed_at) + steps
+            number = number % len(places) if abs(steps) == 1 else max(number, 0)
+            self.pointed_at = places[min(number, len(places) - 1)]
+
+    def filter(self, typed: str) -> None:
+        """Show only what contains `typed`, and point at what begins with it if anything does."""
+        before, pointed = self.search_filter, self.get_pointed_at()
+        self.search_filter = typed
+        places, shown = self.enabled(), self.filtered_choices
+        if not places:
+            # `questionary.select` shows what cannot be chosen then, and Enter returns it.
+            self.search_filter = before
+        elif typed:
+            begins = (at for at in places if _title(shown[at]).startswith(typed.casefold()))
+            self.pointed_at = next(begins, places[0])
+        else:
+            self.pointed_at = shown.index(pointed)
+
+    def mark(self) -> None:
+        """Mark what is pointed at, or take its mark away."""
+        self.selected_options = list(set(self.selected_options) ^ set(self._pointed()))
+
+    def mark_all(self) -> None:
+        """Mark everything that is shown, or take all marks away where everything has one."""
+        shown = {self.filtered_choices[place].value for place in self.enabled()}
+        marked = set(self.selected_options)
+        self.selected_options = list(marked - shown if shown <= marked else marked | shown)
+
+    def result(self) -> list[int]:
+        """Return the places, among those offered, of what is chosen."""
+        return sorted(self.selected_options) if self.several else self._pointed()
+
+    def _pointed(self) -> list[Any]:
+        return [self.get_pointed_at().value] if self.enabled() else []
+
+    def _get_choice_tokens(self) -> StyleAndTextTuples:
+        # That of questionary breaks no lines, and writes "Description:" before what explains.
+        tokens: StyleAndTextTuples = []
+        shown = self.filtered_choices
+        texts = [self._title_and_note(choice) for choice in shown]
+        signs = [self._style_and_sign(choice, here=False)[1] for choice in shown]
+        columns = width() - len(POINTER) - max(map(len, signs), default=0)
+        column = max((cell_len(title) for title, note in texts if note), default=0)
+        if column + len(GAP) + max((cell_len(note) for _title, note in texts), default=0) > columns:
+            column = 0
+        for place, (choice, (title, note)) in enumerate(zip(shown, texts, strict=True)):
+            here = place == self.pointed_at and not choice.disabled
+            style, sign = self._style_and_sign(choice, here)
+            lines = _beside(padded(title, column) if note else title, note, columns)
+            tokens += [
+                ("class:pointer", POINTER if here else NO_POINTER),
+                ("[SetCursorPosition]" if here else "", ""),
+                (style, sign + f"\n{NO_POINTER}{' ' * len(sign)}".join(lines)),
+                ("", "\n"),
+            ]
+        return tokens[:-1]
+
+    def _title_and_note(self, choice: questionary.Choice) -> tuple[str, str]:
+        if choice.disabled and not isinstance(choice, Separator):
+            return f"{choice.title} ({choice.disabled})", ""
+        note = self.notes.get(choice.value)
+        return str(choice.title), note() if note else ""
+
+    def _style_and_sign(self, choice: questionary.Choice, here: bool) -> tuple[str, str]:
+        if isinstance(choice, Separator):
+            return "class:separator", ""
+        if choice.disabled:
+            return "class:disabled", "- "
+        style = "class:highlighted" if here else ""
+        if not self.several:
+            return style, ""
+        if choice.value in self.selected_options:
+            return f"{style} class:selected", f"{INDICATOR_SELECTED} "
+        return style, f"{INDICATOR_UNSELECTED} "
+
+
+def _under_headings(
+    offered: Sequence[Choice], chosen: Sequence[Any]
+) -> Iterator[questionary.Choice]:
+    group = ""
+    for place, choice in enumerate(offered):
+        if choice.group != group:
+            group = choice.group
+            yield Separator(f"── {group} ──")
+        if choice.disabled:
+            yield questionary.Choice(choice.title, place, choice.disabled)
+            continue
+        details = "\n".join(choice.details()) if choice.details else None
+        checked = choice.value in chosen
+        yield questionary.Choice(choice.title, place, checked=checked, description=details)
+
+
+def _title(choice: questionary.Choice) -> str:
+    """Return a title as it is compared with what was typed."""
+    return str(choice.title).casefold()
+
+
+def _beside(title: str, note: str, columns: int) -> list[str]:
+    """Return a title with its note beside it, or below it where there is no room."""
+    together = f"{title}{GAP}{note}".rstrip()
+    if cell_len(together) <= columns:
+        return [together]
+    return [*wrapped(title, columns), *(wrapped(note, columns) if note else [])]
+
+
+class _ScrollBar(ScrollbarMargin):
+    """A scroll bar, where there is more to see than there is room for."""
+
+    def create_margin(self, drawn: WindowRenderInfo, width: int, height: int) -> StyleAndTextTuples:
+        if drawn.content_height <= drawn.window_height:
+            return []
+        return super().create_margin(drawn, width, height)
 
 
 def choose(
@@ -54,62 +224,48 @@ def choose(
     """
     menu = Menu(choices, chosen, several=several)
     listing = Window(
-        FormattedTextControl(lambda: menu_lines(menu), focusable=True, show_cursor=False),
+        menu,
         height=Dimension(min=2),
         dont_extend_height=True,
         scroll_offsets=ScrollOffsets(top=1, bottom=1),
-        right_margins=[
-            ConditionalMargin(
-                ScrollbarMargin(display_arrows=True), Condition(lambda: _overflows(listing))
-            )
-        ],
+        right_margins=[_ScrollBar(display_arrows=True)],
     )
 
     def question_line() -> StyleAndTextTuples:
         if not get_app().is_done:
             return asked(text, _instruction(menu))
-        return asked(text, answer=LEFT if left() else _answer(menu))
+        return asked(text, answer=", ".join(choices[place].title for place in menu.result()))
 
-    places = run(
+    run(
+        questionary.Question(Application(layout=Layout(listing))),
+        text,
         [
             text_window(question_line),
-            ConditionalContainer(listing, filter=~is_done),
-            ConditionalContainer(
-                text_window(lambda: set_in(menu.details()), at_most=MOST_DETAILS),
-                filter=~is_done & Condition(lambda: bool(menu.details())),
-            ),
+            ConditionalContainer(listing, ~is_done),
+            text_below(lambda: [menu.get_pointed_at().description or ""], at_most=MOST_DETAILS),
         ],
         _keys(menu),
         help_lines,
         refresh_seconds=NOTES_SECONDS if any(choice.note for choice in choices) else None,
     )
-    return [choices[place].value for place in places]
-
-
-def _overflows(listing: Window) -> bool:
-    drawn = listing.render_info
-    return drawn is not None and drawn.content_height > drawn.window_height
-
-
-def _answer(menu: Menu) -> str:
-    return ", ".join(menu.choices[place].title for place in menu.result())
+    return [choices[place].value for place in menu.result()]
 
 
 def _instruction(menu: Menu) -> str:
-    if menu.typed:
-        return _("containing: {typed}", typed=menu.typed)
-    if menu.several:
-        return _("(Space marks, Ctrl-A all, Enter ends)")
-    return _("(arrows, Enter)")
+    # The texts of `questionary.select` are in English.
+    if menu.search_filter:
+        return _("containing: {typed}", typed=menu.search_filter)
+    return _("(Space marks, Ctrl-A all, Enter ends)") if menu.several else _("(arrows, Enter)")
 
 
 def _keys(menu: Menu) -> KeyBindings:
+    # Not those of `questionary.select`: its Ctrl-Q quits, and only ASCII filters.
     keys = KeyBindings()
 
     @keys.add("enter", eager=True)
     def finish(event: Any) -> None:
-        if menu.several or menu.highlighted is not None:
-            event.app.exit(result=menu.result())
+        if menu.several or menu.enabled():
+            event.app.exit()
 
     for names, steps in {
         ("up", "c-p"): -1,
@@ -121,23 +277,17 @@ def _keys(menu: Menu) -> KeyBindings:
     }.items():
         for name in names:
             keys.add(name, eager=True)(lambda _event, steps=steps: menu.move(steps))
-
     if menu.several:
         keys.add(" ", eager=True)(lambda _event: menu.mark())
         keys.add("c-a", eager=True)(lambda _event: menu.mark_all())
-
-    @keys.add("backspace", eager=True)
-    def forget(_event: Any) -> None:
-        menu.filter(menu.typed[:-1])
-
-    @keys.add("escape", eager=True, filter=Condition(lambda: bool(menu.typed)))
-    def forget_all(_event: Any) -> None:
-        menu.filter("")
+    keys.add("backspace", eager=True)(lambda _event: menu.filter(menu.search_filter[:-1]))
+    filtered = Condition(lambda: bool(menu.search_filter))
+    keys.add("escape", eager=True, filter=filtered)(lambda _event: menu.filter(""))
 
     @keys.add(Keys.Any)
     @keys.add(Keys.BracketedPaste)
     def type_in(event: Any) -> None:
         if event.data.strip() and event.data.isprintable():
-            menu.filter(menu.typed + event.data)
+            menu.filter(menu.search_filter + event.data)
 
     return keys

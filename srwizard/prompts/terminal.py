@@ -64,6 +64,7 @@ class TerminalPrompts:
             marked = default or []
             return menu.choose(question.text, question.choices, marked, help_lines, several=True)
         if question.kind in ("one", "yes_no"):
+            # Not `questionary.confirm`, which knows neither arrows nor Chinese, and has no list.
             choices = question.choices or (Choice(True, _("yes")), Choice(False, _("no")))
             return menu.choose(question.text, choices, [default], help_lines)[0]
         return parse(
@@ -109,13 +110,13 @@ def _problem(question: Question, text: str) -> str | None:
 
 def _help(question: Question) -> Iterator[str]:
     # The line that says what the answer does stands above the question already.
-    from srwizard.settings.answers_file import meaning_of
+    from srwizard.settings.answers_file import limits_and_default
 
     yield from question.details
-    if meaning := meaning_of(question.key, question.default):
-        yield meaning
-    if question.optional:
-        yield _("An empty line: none.")
+    if facts := limits_and_default(question.key, question.default):
+        yield facts
+    if question.kind == "words":
+        yield _("Several are separated by blanks.")
     if question.key:
         yield _("Key in the answers file: {key}", key=question.key)
     if question.kind == "directory":

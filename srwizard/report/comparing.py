@@ -11,7 +11,7 @@ from typing import Any
 from srwizard.base.errors import UsageError
 from srwizard.base.i18n import translate as _
 from srwizard.report.records import settings_of
-from srwizard.runs.records import METRICS_FILE, read_events, test_scores
+from srwizard.runs.records import measured, test_scores
 from srwizard.runs.status import status_of
 from srwizard.settings import run_config
 from srwizard.settings.run_config import RunConfig
@@ -162,9 +162,8 @@ def _differing(settings: Sequence[Mapping[str, Any]]) -> Iterator[str]:
 def _result(run_dir: Path, name: str, settings: dict[str, Any]) -> Result:
     run_status = status_of(run_dir)
     assert run_status is not None  # its run config was read
-    events = [event for event in read_events(run_dir / METRICS_FILE) if event["event"] == "epoch"]
-    latest = {event["epoch"]: event for event in events}
-    seconds = [event["seconds"] for event in latest.values() if event.get("seconds") is not None]
+    epochs = measured(run_dir).epochs
+    seconds = [event["seconds"] for event in epochs if event.get("seconds") is not None]
     scores = {
         variable: {
             "rmse": found["model"]["rmse"],

@@ -16,6 +16,9 @@ import yaml
 from srwizard.base import files
 from srwizard.base.errors import UsageError
 from srwizard.base.i18n import translate as _
+from srwizard.runs.failures import FAILURE_FILE
+from srwizard.runs.records import DRY_RUN_FILE, METRICS_FILE, measured
+from srwizard.settings import run_config
 
 # How `prepare` names steps, and other usual spellings of a date in a name. 000001 is a number.
 _DATE = re.compile(
@@ -195,16 +198,16 @@ def read_run(directory: Path) -> Run:
     Raises:
         UsageError: it is no run directory, has no metrics, or a file in it is damaged.
     """
-    config = _read_config(directory / "run.yaml")
+    config = _read_config(directory / run_config.FILE_NAME)
     return Run(
         directory=directory,
         config=config,
-        metrics=_read_metrics(directory / "metrics.jsonl"),
-        dry_run=_read_dry_run(directory / "dry_run.json"),
+        metrics=_read_metrics(directory / METRICS_FILE),
+        dry_run=_read_dry_run(directory / DRY_RUN_FILE),
         samples=_read_samples(directory / "plots" / "samples.npz"),
         breakdown=_read_breakdown(directory / "plots" / "breakdown.npz"),
         manifest=_read_manifest(config),
-        failure=_read_failure(directory / "failure.json"),
+        failure=_read_failure(directory / FAILURE_FILE),
         revisions=_read_revisions(directory, config),
     )
 
@@ -285,27 +288,21 @@ def _read_metrics(path: Path) -> Metrics:
     hint = _("Train first: srwizard train {directory}", directory=path.parent)
     if not path.is_file():
         raise UsageError(_("{path} is missing: nothing to report yet.", path=path), hint)
-    # A resumed run repeats the epochs after its checkpoint: the later record is the true one.
-    epochs: dict[int, Epoch] = {}
+    found = measured(path.parent)
+    unreadable = found.unreadable_lines
+    epochs: list[Epoch] = []
     test: Evaluation | None = None
-    unreadable = 0
-    lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
+    for event in [*found.epochs, *([found.test] if found.test is not None else [])]:
         try:
-            event = json.loads(line)
             if event["event"] == "epoch":
-                epoch = _epoch(event)
-                epochs[epoch.number] = epoch
-            elif event["event"] == "test":
+                epochs.append(_epoch(event))
+            else:
                 test = _evaluation(event)
         except (ValueError, KeyError, TypeError, AttributeError):
-            # The last line of a run that is still going may be half written; that is no damage.
-            unreadable += number < len(lines)
+            unreadable += 1
     if not epochs and test is None:
         raise UsageError(_("{path} holds no finished epoch yet.", path=path), hint)
-    return Metrics([epochs[number] for number in sorted(epochs)], test, unreadable)
+    return Metrics(epochs, test, unreadable)
 
 
 def _epoch(event: Mapping[str, Any]) -> Epoch:

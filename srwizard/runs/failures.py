@@ -18,16 +18,9 @@ from srwizard.base import files
 from srwizard.base.i18n import translate as _
 from srwizard.base.sizes_and_times import megabytes_text
 from srwizard.runs import last_phase
-from srwizard.runs.failure_kinds import (
-    CATALOGUE,
-    FOR_WANT_OF_MEMORY,
-    KILLED,
-    NODE_LOST,
-    OOM_KILLER,
-    PEER_LOST,
-    UNKNOWN,
-    recognise,
-)
+from srwizard.runs.failure_kinds import UNKNOWN, kind_named, recognise
+from srwizard.runs.failure_kinds.machines import NODE_LOST, PEER_LOST
+from srwizard.runs.failure_kinds.memory import KILLED, OOM_KILLER
 from srwizard.runs.records import dry_run_of, now
 
 
@@ -121,7 +114,7 @@ def collect(
         first = first | {"machines": 1 + len(others)}
     if first["kind"] == KILLED and ended.kills:
         first = first | {"kind": OOM_KILLER}
-    if first["kind"] in FOR_WANT_OF_MEMORY:
+    if kind_named(first["kind"]).ran_out_of_memory:
         first = first | _expected(directory, digest)
     try:
         files.write_json(directory / FAILURE_FILE, first)
@@ -177,6 +170,12 @@ def _from_log(directory: Path, ended: Ended) -> dict[str, Any]:
     return {"kind": kind, "error": text, "rank": None, "time": now(), **where}
 
 
+def recorded_failure(run_dir: Path) -> dict[str, Any] | None:
+    """Return what failure.json holds, None where it is missing or damaged."""
+    found = files.read_json(run_dir / FAILURE_FILE)
+    return found if found is not None and {"kind", "error"} <= found.keys() else None
+
+
 def clear(run_dir: Path, *, keep_result: bool = False) -> None:
     """Remove the failures of an earlier attempt."""
     for path in run_dir.glob(RANK_FILES):
@@ -199,10 +198,10 @@ def phase_text(name: str) -> str:
     return titles.get(name, name)
 
 
-def explain(failure: dict[str, Any], *, remedies: bool = True) -> list[str]:
-    """Return the failure as lines: what happened, likely causes and, where wanted, remedies."""
-    kind = next((item for item in CATALOGUE if item.name == failure["kind"]), UNKNOWN)
-    lines = [kind.title(), _("Error: {error}", error=failure["error"])]
+def explain(failure: dict[str, Any], *, advice: bool = True) -> list[str]:
+    """Return the failure as lines: what happened, likely causes and, where wanted, advice."""
+    kind = kind_named(failure["kind"])
+    lines = [_(kind.title), _("Error: {error}", error=failure["error"])]
     if failure.get("machines", 1) > 1 and failure.get("host") is not None:
         lines.append(_("On machine: {host}", host=failure["host"]))
     if failure.get("step") is not None:
@@ -214,10 +213,10 @@ def explain(failure: dict[str, Any], *, remedies: bool = True) -> list[str]:
         lines.append(_("While: {phase}", phase=phase_text(failure["phase"])))
     lines += _memory_lines(failure)
     lines.append(_("Likely causes:"))
-    lines += [f"  - {cause}" for cause in kind.causes()]
-    if remedies:
+    lines += [f"  - {_(cause)}" for cause in kind.causes]
+    if advice:
         lines.append(_("What to change:"))
-        lines += [f"  {number}. {text}" for number, text in enumerate(kind.remedies(), start=1)]
+        lines += [f"  {n}. {_(item.text)}" for n, item in enumerate(kind.advice, start=1)]
     return lines
 
 

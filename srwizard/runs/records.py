@@ -5,6 +5,7 @@ import json
 import math
 import os
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,12 +14,41 @@ from srwizard.base import files
 from srwizard.runs.process_identity import identity_of
 
 
+@dataclass(frozen=True)
+class Measured:
+    """What metrics.jsonl holds, as events.
+
+    Args:
+        epochs: one for each epoch, in order; of an epoch that was repeated, the later counts.
+        test: the scores of the test split; None: there are none yet.
+        unreadable_lines: how many lines hold no event. A last line that is being written is none.
+    """
+
+    epochs: list[dict[str, Any]]
+    test: dict[str, Any] | None
+    unreadable_lines: int
+
+
+def measured(run_dir: Path) -> Measured:
+    """Return what training has measured so far."""
+    epochs: dict[int, dict[str, Any]] = {}
+    test: dict[str, Any] | None = None
+    unreadable = 0
+    for event in _lines(run_dir / METRICS_FILE):
+        kind = event["event"] if event is not None else None
+        if event is None or (kind == "epoch" and not isinstance(event.get("epoch"), int)):
+            unreadable += 1
+        elif kind == "epoch":
+            epochs[event["epoch"]] = event
+        elif kind == "test":
+            test = event
+    return Measured([epochs[number] for number in sorted(epochs)], test, unreadable)
+
+
 def test_scores(run_dir: Path) -> dict[str, Any]:
     """Return the metrics of the test split by variable, empty where there are none yet."""
-    events = [
-        event for event in read_events(run_dir / METRICS_FILE) if event.get("event") == "test"
-    ]
-    return null_to_nan(events[-1]["variables"]) if events else {}
+    test = measured(run_dir).test
+    return null_to_nan(test["variables"]) if test is not None else {}
 
 
 def null_to_nan(node: Any) -> Any:
@@ -97,6 +127,28 @@ def dry_run_of(run_dir: Path, digest: str | None) -> dict[str, Any]:
     return found if digest and found.get("digest") == digest else {}
 
 
+def note_remedies(
+    run_dir: Path,
+    digest: str | None,
+    remedies: Sequence[dict[str, Any]],
+    recommended: dict[str, Any] | None,
+) -> None:
+    """Add to `dry_run.json` what can be changed, for programs; docs/memory.md describes it.
+
+    Args:
+        run_dir: the run directory.
+        digest: of the run config; the dry run of another one is left alone.
+        remedies: each with its predicted peak.
+        recommended: the least of them that is predicted to fit.
+    """
+    found = dry_run_of(run_dir, digest)
+    if found:
+        with contextlib.suppress(OSError):  # the table on the screen says the same
+            files.write_json(
+                run_dir / DRY_RUN_FILE, found | {"remedies": remedies, "recommended": recommended}
+            )
+
+
 def finite_or_null(node: Any) -> Any:
     """Return `node` with null for every number that is not finite, as JSON demands."""
     if isinstance(node, dict):
@@ -105,16 +157,29 @@ def finite_or_null(node: Any) -> Any:
 
 
 def read_events(path: Path) -> Iterator[dict[str, Any]]:
-    """Yield the events of a metrics file; a half-written last line is left out."""
+    """Yield the events of a metrics file, as they were written; other lines are left out."""
+    return (event for event in _lines(path) if event is not None)
+
+
+def _lines(path: Path) -> Iterator[dict[str, Any] | None]:
+    """Yield the event in each line, None where it holds none; a half-written last line is none."""
     if not path.exists():
         return
-    for line in path.read_text(encoding="utf-8").splitlines():
-        try:
-            event = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(event, dict):
-            yield event
+    *whole, last = path.read_text(encoding="utf-8", errors="replace").split("\n")
+    for line in whole:
+        if line.strip():
+            yield _event_in(line)
+    event = _event_in(last)
+    if event is not None:
+        yield event
+
+
+def _event_in(line: str) -> dict[str, Any] | None:
+    try:
+        event = json.loads(line)
+    except ValueError:
+        return None
+    return event if isinstance(event, dict) and "event" in event else None
 
 
 def now() -> str:

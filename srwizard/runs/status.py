@@ -17,6 +17,8 @@ from srwizard.base.errors import EXIT_INTERRUPTED, EXIT_MEMORY, UsageError
 from srwizard.base.i18n import translate as _
 from srwizard.base.sizes_and_times import duration_text
 from srwizard.runs import checkpoint_files
+from srwizard.runs.failure_kinds.machines import JOB_ENDED
+from srwizard.runs.failure_kinds.memory import DOES_NOT_FIT
 from srwizard.runs.live_view import memory_text, phase_text, score_parts
 from srwizard.runs.process_identity import locate
 from srwizard.runs.records import LOG_FILE, STOPPING, Records
@@ -146,11 +148,11 @@ def _without_a_word(
     if job.exit_code in (EXIT_INTERRUPTED, KILLED_BY_USR1) and job.state == "FAILED":
         return state, False, status
     if job.exit_code == EXIT_MEMORY:
-        failure = {"kind": "does_not_fit", "error": _("the run does not fit in memory")}
+        failure = {"kind": DOES_NOT_FIT, "error": _("the run does not fit in memory")}
     else:
         how = following.end_text(job.state)
         failure = {
-            "kind": "job_ended",
+            "kind": JOB_ENDED,
             "error": _("the Slurm job {job} has ended: {how}", job=job.id, how=how),
         }
     return "failed", False, status | {"failure": failure}
@@ -286,7 +288,7 @@ def advice(run_status: dict[str, Any]) -> Iterator[str]:
             yield _("Go on with: srwizard submit {run_dir}", run_dir=shlex.quote(str(run_dir)))
         case "stopped" | "interrupted":
             yield _("Go on with: srwizard train {run_dir}", run_dir=shlex.quote(str(run_dir)))
-        case "failed" if failure and failure["kind"] in ("does_not_fit", "job_ended"):
+        case "failed" if failure and failure["kind"] in (DOES_NOT_FIT, JOB_ENDED):
             yield _("Error: {error}", error=failure["error"])
             yield _("The job's log says more: {path}", path=run_status["job"]["log"])
         case "failed" if failure:

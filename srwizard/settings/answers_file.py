@@ -1,16 +1,21 @@
 """The answers file as people meet it: a commented template, a JSON Schema, or an earlier run's."""
 
 from collections.abc import Iterator
-from typing import Any, Literal, get_args, get_origin
-
-import yaml
-from pydantic.fields import FieldInfo
+from typing import Any
 
 from srwizard.base.i18n import language
 from srwizard.base.i18n import translate as _
 from srwizard.models.catalog import ModelCard, card
 from srwizard.settings import run_config
 from srwizard.settings.answers import SECTIONS, Answers
+from srwizard.settings.options import (
+    Declared,
+    all_options,
+    flow,
+    option_named,
+    options,
+    options_outside,
+)
 from srwizard.settings.run_config import RunConfig
 
 EXAMPLES = {
@@ -19,10 +24,6 @@ EXAMPLES = {
     "model.name": "SwinIR",
 }
 COMMENT_COLUMN = 40
-LEFT_OPEN = (
-    "memory.use_amp", "model.global_skip", "training.ema_decay", "training.eval_freq",
-)  # fmt: skip
-"""Their defaults depend on device, model or weights: a template that gave them would decide."""
 
 
 def template_text(model: str | None = None) -> str:
@@ -43,21 +44,20 @@ def _lines(chosen: ModelCard | None) -> Iterator[str]:
     for section in SECTIONS:
         yield ""
         yield f"{section}:"
-        for name, field in type(getattr(Answers(), section)).model_fields.items():
-            key = f"{section}.{name}"
-            value = EXAMPLES.get(key, field.get_default(call_default_factory=True))
+        for declared in options(section):
+            name, key = declared.name, declared.key
+            value = EXAMPLES.get(key, declared.default())
             if chosen is not None and key == "model.name":
                 value = chosen.name
             if chosen is not None and key == "model.params":
-                yield _commented("  params:", _meaning(field))
+                yield _commented("  params:", _comment(declared))
                 yield from _parameter_lines(chosen)
-            elif key in LEFT_OPEN:
-                yield _commented(f"  # {name}: {_flow(value)}", _meaning(field))
             else:
-                yield _commented(f"  {name}: {_flow(value)}", _meaning(field))
+                left_open = "# " if declared.left_open else ""
+                yield _commented(f"  {left_open}{name}: {flow(value)}", _comment(declared))
     yield ""
-    confirm = Answers.model_fields["confirm"]
-    yield _commented("confirm: false", _meaning(confirm))
+    for declared in options_outside():
+        yield _commented(f"{declared.name}: {flow(declared.default())}", _comment(declared))
 
 
 def _parameter_lines(chosen: ModelCard) -> Iterator[str]:
@@ -66,87 +66,51 @@ def _parameter_lines(chosen: ModelCard) -> Iterator[str]:
         meaning = item.help_zh if language() == "zh" else item.help_en
         if item.choices:
             meaning += f" ({' | '.join(str(choice) for choice in item.choices)})"
-        yield _commented(f"    {item.name}: {_flow(default)}", meaning)
+        yield _commented(f"    {item.name}: {flow(default)}", meaning)
 
 
 def _commented(text: str, comment: str) -> str:
     return f"{text.ljust(COMMENT_COLUMN)}  # {comment}"
 
 
-def _flow(value: Any) -> str:
-    return yaml.safe_dump(value, default_flow_style=True).removesuffix("...\n").strip()
+def _comment(declared: Declared) -> str:
+    limits, meaning = declared.limits(), declared.meaning()
+    return f"{meaning} ({limits})" if limits else meaning
 
 
-def default_text(field: FieldInfo) -> str:
-    """Return a default as it stands in the file."""
-    return _flow(field.get_default(call_default_factory=True))
-
-
-def limits_text(field: FieldInfo) -> str:
-    """Return what a value may be, "" for anything of its type."""
-    return ", ".join(_limits(field))
-
-
-def description_of(field: FieldInfo) -> str:
-    """Return what a value means, in the user's language."""
-    return _(field.description) if field.description else ""
-
-
-def _meaning(field: FieldInfo) -> str:
-    limits, text = limits_text(field), description_of(field)
-    return f"{text} ({limits})" if limits else text
-
-
-def meaning_of(key: str, default: Any) -> str | None:
-    """Return what a key ("training.epochs") means and its limits; None for others.
+def limits_and_default(key: str, default: Any) -> str | None:
+    """Return what a key ("training.epochs") allows, and its default; None where that says nothing.
 
     Args:
         key: of the answers file.
         default: the one that counts here, which the model or the device may decide; None: none.
     """
-    section, _dot, name = key.partition(".")
-    if section not in SECTIONS:
+    declared = option_named(key)
+    if declared is None:
         return None
-    field = type(getattr(Answers(), section)).model_fields.get(name)
-    if field is None:
-        return None
-    meaning = _meaning(field)
-    return (
-        meaning
-        if default is None
-        else _("{meaning}; default {default}", meaning=meaning, default=_flow(default))
-    )
-
-
-def _limits(field: FieldInfo) -> Iterator[str]:
-    if get_origin(field.annotation) is Literal:
-        yield " | ".join(str(value) for value in get_args(field.annotation))
-    words = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
-    for limit in field.metadata:
-        for name, sign in words.items():
-            if getattr(limit, name, None) is not None:
-                yield f"{sign} {getattr(limit, name)}"
+    limits = declared.limits()
+    parts = [_("allowed: {limits}", limits=limits)] if limits else []
+    if default is not None:
+        parts.append(_("default: {default}", default=flow(default)))
+    return "; ".join(parts) or None
 
 
 def json_schema() -> dict[str, Any]:
-    """Return the JSON Schema of the answers file, for editors; its descriptions are translated."""
-    schema: dict[str, Any] = _described(Answers.model_json_schema())
+    """Return the JSON Schema of the answers file, for editors, in the user's language."""
+    schema = Answers.model_json_schema()
+    for declared in all_options():
+        part = schema
+        if declared.section:
+            reference = schema["properties"][declared.section]["$ref"]
+            part = schema["$defs"][reference.rpartition("/")[2]]
+        part["properties"][declared.name] |= {
+            "title": declared.title,
+            "description": declared.meaning(),
+        }
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **schema,
         "title": "srwizard answers",
-    }
-
-
-def _described(node: Any) -> Any:
-    """Return a part of a schema with its descriptions in the user's language."""
-    if isinstance(node, list):
-        return [_described(item) for item in node]
-    if not isinstance(node, dict):
-        return node
-    return {
-        key: _(value) if key == "description" and isinstance(value, str) else _described(value)
-        for key, value in node.items()
     }
 
 
@@ -156,7 +120,7 @@ def answers_of(run: RunConfig) -> Answers:
     given: dict[str, Any] = {
         section: {
             name: values[section][name]
-            for name in type(getattr(Answers(), section)).model_fields
+            for name in (declared.name for declared in options(section))
             if name in values[section]
         }
         for section in SECTIONS

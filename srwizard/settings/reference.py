@@ -4,14 +4,14 @@ Made from the schema and the cards, so that it cannot say anything else than the
 """
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from srwizard.base import i18n
 from srwizard.base.i18n import translate as _
 from srwizard.models.card import Parameter
 from srwizard.models.catalog import cards
-from srwizard.settings.answers import SECTIONS, Answers
-from srwizard.settings.answers_file import default_text, description_of, limits_text
+from srwizard.settings.answers import SECTIONS
+from srwizard.settings.options import Declared, flow, options, options_outside
 
 
 def page() -> str:
@@ -28,32 +28,48 @@ def _lines() -> Iterator[str]:
         "answers of an earlier run."
     )
     for section in SECTIONS:
-        fields = type(getattr(Answers(), section)).model_fields
         yield f"\n## `{section}`\n"
-        yield from _table(
-            (name, default_text(field), limits_text(field), description_of(field))
-            for name, field in fields.items()
-        )
-    confirm = Answers.model_fields["confirm"]
+        yield from _options_table(options(section))
+        yield from _choices(options(section))
     yield "\n## `confirm`\n"
-    yield _("{meaning}; default {default}", meaning=description_of(confirm), default="false")
+    yield from _options_table(options_outside())
     yield "\n## " + _("Parameters of the models (`model.params`)")
     for card in cards().values():
         yield f"\n### {card.name}\n"
+        headings = (_("key"), _("default"), _("allowed"), _("meaning"))
         yield from _table(
-            (item.name, _default_of(item), _limits_of(item), _meaning_of(item))
-            for item in card.parameters
+            headings,
+            (
+                (f"`{item.name}`", f"`{_default_of(item)}`", _limits_of(item), _meaning_of(item))
+                for item in card.parameters
+            ),
         )
     yield ""
 
 
-def _table(rows: Iterator[tuple[str, str, str, str]]) -> Iterator[str]:
-    headings = (_("key"), _("default"), _("allowed"), _("meaning"))
+def _options_table(listed: Iterable[Declared]) -> Iterator[str]:
+    headings = (_("key"), _("name"), _("default"), _("allowed"), _("meaning"))
+    rows = (
+        (f"`{one.name}`", one.title, f"`{flow(one.default())}`", one.limits(), one.meaning())
+        for one in listed
+    )
+    yield from _table(headings, rows)
+
+
+def _choices(listed: Iterable[Declared]) -> Iterator[str]:
+    """Yield what the values mean that stand for themselves in the table."""
+    for declared in listed:
+        if declared.option.choices:
+            yield "\n" + _("Values of `{key}`:", key=declared.name) + "\n"
+            for choice in declared.option.choices:
+                yield f"- `{choice.name}`: {choice.meaning}"
+
+
+def _table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
     yield f"| {' | '.join(headings)} |"
-    yield "| --- | --- | --- | --- |"
-    for name, default, limits, meaning in rows:
-        allowed = limits.replace("|", "\\|")
-        yield f"| `{name}` | `{default}` | {allowed} | {meaning} |"
+    yield "|" + " --- |" * len(headings)
+    for row in rows:
+        yield f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |"
 
 
 def _default_of(item: Parameter) -> str:

@@ -17,15 +17,16 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError
 
 from srwizard.base import files
-from srwizard.base.errors import DatasetError, UsageError
+from srwizard.base.errors import UsageError
 from srwizard.base.i18n import translate as _
 from srwizard.base.os_errors import reason_of
 from srwizard.base.version import __version__
-from srwizard.data.fingerprint import fingerprint
-from srwizard.data.layout import Contents, scan
-from srwizard.data.statics import used_files
 from srwizard.settings import yaml_file
-from srwizard.settings.answers import Section, TrainingAnswers
+from srwizard.settings.data import FrozenData
+from srwizard.settings.memory import FrozenMemory
+from srwizard.settings.model import FrozenModel
+from srwizard.settings.option import Section
+from srwizard.settings.training import TrainingAnswers
 
 SCHEMA_VERSION = 1
 FILE_NAME = "run.yaml"
@@ -37,18 +38,21 @@ HEADER = (
 )
 
 
-class RunData(Section):
+class CheckedData(Section):
     """The dataset as it was checked; shapes are `[H, W]`."""
 
     root: str
     layout: Literal["npy", "h5", "nc"]
     variables: list[str]
-    static_variables: list[str] = Field(default_factory=list)
     scale: int
     hr_shape: list[int]
     lr_shape: list[int]
     steps: dict[str, int]
     fingerprint: dict[str, str]
+
+
+class RunData(FrozenData, CheckedData):
+    """What of the dataset is trained on."""
 
 
 class RunOutput(Section):
@@ -62,13 +66,16 @@ class RunWeights(Section):
     sha256: str
 
 
-class RunModel(Section):
+class ResolvedModel(Section):
     name: str
     params: dict[str, Any]
     in_channels: int
     out_channels: int
-    global_skip: bool
     weights: RunWeights | None = None
+
+
+class RunModel(FrozenModel, ResolvedModel):
+    """The network, and what training begins from."""
 
 
 class RunGPU(Section):
@@ -115,11 +122,8 @@ class RunDevices(Section):
         return self.processes * self.nodes
 
 
-class RunMemory(Section):
-    use_amp: bool
-    gradient_checkpointing: bool
-    patch_size: int | None
-    shard: bool = False
+class RunMemory(FrozenMemory):
+    """The memory options, resolved."""
 
 
 class RunConfig(Section):
@@ -268,49 +272,6 @@ def changed_fields(values: dict[str, Any]) -> Iterator[str]:
             yield _("{key} was changed, now {value}", key=key, value=current[key])
     if sealed == present and values.get("digest") != _digest(values):
         yield _("{key} was changed, now {value}", key="digest", value=values.get("digest"))
-
-
-def verify_dataset(config: RunConfig) -> Contents:
-    """Open the dataset of a run and make sure that it is the one that was frozen.
-
-    Returns:
-        The dataset, for training.
-
-    Raises:
-        DatasetError: it is gone, unusable, or no longer the same; says which part changed.
-    """
-    root = Path(config.data.root)
-    contents = scan(root)
-    wanted = config.data.fingerprint
-    statics = used_files(
-        contents, config.data.static_variables, area_weights=config.training.area_weights
-    )
-    try:
-        present = fingerprint(contents, config.data.variables, statics)
-    except KeyError as error:
-        raise DatasetError(
-            _("the dataset {root} no longer has {part}", root=root, part="/".join(error.args[0]))
-        ) from None
-    except OSError as error:
-        raise DatasetError(
-            _(
-                "{path} cannot be read: {reason}",
-                path=error.filename or root,
-                reason=reason_of(error),
-            )
-        ) from None
-    changed = sorted(
-        key for key in wanted.keys() | present.keys() if wanted.get(key) != present.get(key)
-    )
-    if changed:
-        raise DatasetError(
-            _("the dataset {root} is no longer the one that was checked:", root=root)
-            + "".join(
-                "\n  " + _("{key} has changed", key=f"data.fingerprint.{part}") for part in changed
-            ),
-            _("Bring the earlier data back, or start the wizard again on the new data."),
-        )
-    return contents
 
 
 def _leaves(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:

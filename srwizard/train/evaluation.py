@@ -16,6 +16,7 @@ from srwizard.runs.records import now
 from srwizard.settings import run_config
 from srwizard.settings.run_config import RunConfig
 from srwizard.train import processes
+from srwizard.train.dataset import verified
 
 SCORER = "srwizard.train.scorer"
 SCRATCH_PREFIX = ".evaluate-"
@@ -40,7 +41,7 @@ def evaluate(run_dir: Path, split: Split, name: Name) -> dict[str, Any]:
     """
     run = run_config.load(run_dir)
     _require_checkpoint(run_dir, name)
-    run_config.verify_dataset(run)
+    dataset = verified(run)
     in_use = _("the run directory {path}", path=run_dir)
     with (
         held(run_dir / ".lock", in_use),
@@ -48,7 +49,8 @@ def evaluate(run_dir: Path, split: Split, name: Name) -> dict[str, Any]:
         # In the run directory, so that what is moved from there arrives whole.
         tempfile.TemporaryDirectory(prefix=SCRATCH_PREFIX, dir=run_dir) as scratch,
     ):
-        ended = processes.start(run, log, SCORER, str(run_dir), scratch, split, name)
+        arguments = (str(run_dir), scratch, split, name)
+        ended = processes.start(run, log, SCORER, *arguments, dataset=dataset)
         if ended.returncode != 0:
             raise _why(Path(scratch), ended, name)
         return _keep(run, run_dir, Path(scratch), split, name)

@@ -9,6 +9,7 @@ from typing import Any
 
 from srwizard.base.errors import EXIT_INTERRUPTED, InterruptedByUserError, TrainingFailedError
 from srwizard.base.i18n import translate as _
+from srwizard.data.dataset import Dataset
 from srwizard.models import weights_file
 from srwizard.runs import checkpoint_files, failures, known_runs, last_phase
 from srwizard.runs.failures import Ended
@@ -16,17 +17,21 @@ from srwizard.runs.progress import briefly
 from srwizard.runs.records import STOPPING, Records, test_scores
 from srwizard.settings import run_config
 from srwizard.train import heartbeats, launch_on_nodes, processes, trackers
+from srwizard.train.dataset import verified
 from srwizard.train.nodes import Nodes
 
 WORKER = "srwizard.train.worker"
 
 
-def launch(run_dir: Path, nodes: Nodes | None = None) -> dict[str, Any]:
+def launch(
+    run_dir: Path, nodes: Nodes | None = None, dataset: Dataset | None = None
+) -> dict[str, Any]:
     """Train a run to its end.
 
     Args:
         run_dir: the run directory; for several machines on a file system that they share.
         nodes: the machines, if this is the first of several.
+        dataset: that of the run, if this command has looked at it already.
 
     Returns:
         The metrics of the test split, by variable.
@@ -39,7 +44,7 @@ def launch(run_dir: Path, nodes: Nodes | None = None) -> dict[str, Any]:
         InterruptedByUserError: it was asked to stop; the checkpoint is saved.
     """
     run = run_config.load(run_dir)
-    run_config.verify_dataset(run)
+    dataset = verified(run, dataset)
     if run.model.weights is not None and not checkpoint_files.exists(
         run_dir, checkpoint_files.LAST
     ):
@@ -55,7 +60,7 @@ def launch(run_dir: Path, nodes: Nodes | None = None) -> dict[str, Any]:
             records.begin_status(digest=run.digest, phase="set-up", epochs=run.training.epochs)
 
         ended, others = launch_on_nodes.start(
-            run, run_dir, log, WORKER, str(run_dir), nodes=nodes, begin=begin
+            run, run_dir, log, WORKER, str(run_dir), dataset=dataset, nodes=nodes, begin=begin
         )
         if ended.returncode == 0:
             records.set_status("completed", test=briefly(test_scores(run_dir)))
@@ -76,10 +81,11 @@ def _failed(run_dir: Path, records: Records, failure: dict[str, Any]) -> Trainin
     return TrainingFailedError(
         "\n".join(failures.explain(failure)),
         _("Recorded in {path}", path=run_dir / failures.FAILURE_FILE),
+        failure,
     )
 
 
-def join(run_dir: Path, nodes: Nodes) -> None:
+def join(run_dir: Path, nodes: Nodes, dataset: Dataset | None = None) -> None:
     """Take part in a training that `launch` leads on another machine.
 
     Raises:
@@ -87,11 +93,13 @@ def join(run_dir: Path, nodes: Nodes) -> None:
         InterruptedByUserError: training was asked to stop.
     """
     run = run_config.load(run_dir)
-    run_config.verify_dataset(run)
+    dataset = verified(run, dataset)
     records = Records(run_dir)
     log_file = own_log()
     with processes.at_work(run_dir, log_file) as log:
-        ended, others = launch_on_nodes.start(run, run_dir, log, WORKER, str(run_dir), nodes=nodes)
+        ended, others = launch_on_nodes.start(
+            run, run_dir, log, WORKER, str(run_dir), dataset=dataset, nodes=nodes
+        )
     if ended.returncode == 0:
         return
     if _stopped(run_dir, records, ended):

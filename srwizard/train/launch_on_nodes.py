@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any
 
+from srwizard.data.dataset import Dataset
 from srwizard.runs.failures import Ended
 from srwizard.settings.run_config import RunConfig
 from srwizard.train import processes
@@ -21,6 +22,7 @@ def start(
     log: IO[bytes],
     module: str,
     *arguments: str,
+    dataset: Dataset | None,
     nodes: Nodes | None,
     begin: Callable[[], None] = lambda: None,
 ) -> tuple[Ended, list[dict[str, Any]]]:
@@ -31,7 +33,10 @@ def start(
         `Heartbeats.how_they_ended`.
     """
     if nodes is None or endpoint_of(nodes) is None:
-        return processes.start(run, log, module, *arguments, nodes=nodes, begin=begin), []
+        ended = processes.start(
+            run, log, module, *arguments, dataset=dataset, nodes=nodes, begin=begin
+        )
+        return ended, []
     heartbeats = Heartbeats(run_dir)
     how: dict[str, Any] | None = {"returncode": None}
     try:
@@ -40,6 +45,7 @@ def start(
             log,
             module,
             *arguments,
+            dataset=dataset,
             nodes=nodes,
             begin=begin,
             # Where torchrun may restart, it is to do so once a machine is lost, not to end.

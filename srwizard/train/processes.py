@@ -26,11 +26,13 @@ from srwizard.base.errors import EXIT_INTERRUPTED, EXIT_TRAINING, UsageError
 from srwizard.base.i18n import language
 from srwizard.base.i18n import translate as _
 from srwizard.base.os_errors import reason_of
+from srwizard.data.dataset import Dataset
 from srwizard.hardware.cgroups import out_of_memory_kills
 from srwizard.hardware.devices import cpu
 from srwizard.runs.failures import Ended
 from srwizard.runs.records import LOG_FILE
 from srwizard.settings.run_config import RunConfig
+from srwizard.train.dataset import handed_on
 from srwizard.train.nodes import Nodes, network_settings, torchrun_options
 
 # Freed blocks of 1 MiB and above go back to the system at once. With glibc's defaults the resident
@@ -146,6 +148,7 @@ def start(
     log: IO[bytes],
     module: str,
     *arguments: str,
+    dataset: Dataset | None = None,
     nodes: Nodes | None = None,
     begin: Callable[[], None] = lambda: None,
     given_up: Callable[[], bool] = lambda: False,
@@ -160,19 +163,20 @@ def start(
         log: where their errors go, from `at_work`.
         module: what each of them runs.
         arguments: for each of them.
+        dataset: that of the run, verified; None: each of them verifies it.
         nodes: the machines, if this is one of several.
         begin: called before they are started, when a request to stop is already waited for.
         given_up: asked now and then; once it says so, the processes are ended where they stand.
     """
     length = log.seek(0, os.SEEK_END)
     kills_before = out_of_memory_kills()
-    with _stop_signals() as asked:
+    with handed_on(run, dataset) as told, _stop_signals() as asked:
         begin()
         # A session of their own: a terminal's Ctrl-C then reaches this process only, which
         # passes it on once, to those who can save.
         child = subprocess.Popen(
             command(run, module, *arguments, nodes=nodes),
-            env=os.environ | settings(run) | network_settings(nodes),
+            env=os.environ | settings(run) | network_settings(nodes) | told,
             stderr=log,
             stdin=subprocess.DEVNULL,
             start_new_session=True,

@@ -15,6 +15,7 @@ from srwizard.runs.progress import Progress
 from srwizard.runs.records import finite_or_null
 from srwizard.settings import run_config
 from srwizard.settings.run_config import RunConfig
+from srwizard.train.dataset import contents_for
 from srwizard.train.distributed import Place, joined
 from srwizard.train.processes import run_and_leave
 from srwizard.train.resuming import load_named
@@ -45,7 +46,7 @@ def main(arguments: list[str]) -> int:
 def _score(
     run: RunConfig, run_dir: Path, out_dir: Path, place: Place, split: str, name: str
 ) -> None:
-    contents = run_config.verify_dataset(run)
+    contents = contents_for(run)
     statistics = load_statistics(run, run_dir, contents)
     training = set_up(run, contents, statistics, place, whole_fields=True)
     progress = load_named(training, run_dir, name)

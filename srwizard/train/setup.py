@@ -21,12 +21,12 @@ from srwizard.data.normalization import Statistics
 from srwizard.data.samples import FieldPairs, Key
 from srwizard.runs.progress import Progress
 from srwizard.settings import run_config
-from srwizard.settings.answers import TrainingAnswers
 from srwizard.settings.run_config import RunConfig
 from srwizard.train import averaging, sharding
 from srwizard.train.averaging import Averaged
 from srwizard.train.distributed import Place
 from srwizard.train.objective import Objective
+from srwizard.train.optimizers import build_optimizer
 from srwizard.train.order import Step
 from srwizard.train.schedule import learning_rate
 
@@ -209,23 +209,6 @@ def build_network(run: RunConfig) -> nn.Module:
         params=run.model.params,
         global_skip=run.model.global_skip,
     )
-
-
-def build_optimizer(network: nn.Module, settings: TrainingAnswers) -> torch.optim.Optimizer:
-    """Return the optimizer of a run over the parameters of `network`."""
-    common: dict[str, Any] = {"lr": settings.lr, "weight_decay": settings.weight_decay}
-    match settings.optimizer:
-        case "AdamW":
-            return torch.optim.AdamW(network.parameters(), **common)
-        case "Adam":
-            return torch.optim.Adam(network.parameters(), **common)
-        case "SGD":
-            return torch.optim.SGD(
-                network.parameters(),
-                momentum=settings.momentum,
-                nesterov=settings.momentum > 0,
-                **common,
-            )
 
 
 def set_learning_rate(training: Training) -> None:

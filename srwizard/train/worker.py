@@ -20,6 +20,7 @@ from srwizard.runs.records import STOPPING, Records
 from srwizard.settings import run_config
 from srwizard.settings.run_config import RunConfig
 from srwizard.train import trackers
+from srwizard.train.dataset import contents_for
 from srwizard.train.distributed import Place, joined, wait_for_all
 from srwizard.train.loop import Callbacks, train
 from srwizard.train.preflight import call_the_roll
@@ -88,7 +89,7 @@ def _work(
     where: LastPhase,
     notices: Iterable[str],
 ) -> int:
-    contents = run_config.verify_dataset(run)
+    contents = contents_for(run)
     training = set_up(run, contents, load_statistics(run, run_dir, contents), place)
     records = Records(run_dir)
     resumed = resume(training, run_dir)

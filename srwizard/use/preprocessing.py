@@ -10,10 +10,9 @@ from pathlib import Path
 
 from srwizard.base.errors import DatasetError, UsageError
 from srwizard.base.i18n import translate as _
-from srwizard.base.os_errors import reason_of
 from srwizard.data import normalization
 from srwizard.data.fields import FloatField
-from srwizard.data.fingerprint import fingerprint
+from srwizard.data.fingerprint import changed_parts, fingerprint
 from srwizard.data.layout import Contents, find_statics
 from srwizard.data.normalization import Statistics
 from srwizard.data.prepare.grid import Grid
@@ -71,14 +70,10 @@ def read_preprocessing(run_dir: Path, run: RunConfig) -> Preprocessing:
 def _static_channels(contents: Contents, run: RunConfig, shape: tuple[int, int]) -> FloatField:
     names = run.data.static_variables
     files = used_files(contents, names, area_weights=False)
-    try:
-        # Of a dataset in one file for each split the other digests are not wanted here.
-        present = fingerprint(Contents(contents.root, "npy", {}), [], files)
-    except OSError as error:
-        raise DatasetError(
-            _("{path} cannot be read: {reason}", path=error.filename, reason=reason_of(error))
-        ) from None
-    changed = [part for part in present if present[part] != run.data.fingerprint.get(part)]
+    # Of a dataset in one file for each split the other digests are not wanted here.
+    present = fingerprint(Contents(contents.root, "npy", {}), [], files)
+    frozen = {part: run.data.fingerprint[part] for part in present if part in run.data.fingerprint}
+    changed = changed_parts(frozen, present)
     if changed:
         raise DatasetError(
             _("the dataset {root} is no longer the one that was checked:", root=contents.root)

@@ -11,12 +11,14 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from srwizard.base.choices import method_named
 from srwizard.base.errors import DoesNotFitError, UsageError
 from srwizard.base.i18n import translate as _
 from srwizard.data.fields import FloatField
 from srwizard.data.gaps import NearestFill
+from srwizard.data.normalization_methods import NORMALIZATIONS
 from srwizard.data.prepare.grid import Grid
-from srwizard.runs.records import METRICS_FILE, Records, read_events
+from srwizard.runs.records import Records, measured
 from srwizard.settings import run_config
 from srwizard.settings.run_config import RunConfig
 from srwizard.train.inference import apply_network
@@ -126,12 +128,8 @@ class Run:
 
         They are the events of metrics.jsonl; see the run directory in the documentation.
         """
-        events = list(read_events(self.directory / METRICS_FILE))
-        tests = [event for event in events if event.get("event") == "test"]
-        return {
-            "epochs": [event for event in events if event.get("event") == "epoch"],
-            "test": tests[-1] if tests else None,
-        }
+        found = measured(self.directory)
+        return {"epochs": found.epochs, "test": found.test}
 
     def check_grid(self, grid: Grid, where: str) -> bool:
         """Tell whether `grid` is that of the training, as far as it is known.
@@ -146,8 +144,11 @@ class Run:
         found = difference(grid, self.lr_grid)
         if found is None:
             return True
-        if self.config.training.normalization == "PGN":
-            why = _("The run normalizes every grid point by itself (PGN).")
+        normalization = method_named(NORMALIZATIONS, self.config.training.normalization)
+        if normalization.per_point:
+            why = _(
+                "The run normalizes every grid point by itself ({name}).", name=normalization.name
+            )
             raise refusal(where, found, why=why)
         if self.config.data.static_variables:
             why = _("The run takes static fields of its grid as input: {names}.",

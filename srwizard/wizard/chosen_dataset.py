@@ -1,31 +1,46 @@
 """The dataset that was chosen: inspected once, known by its fingerprint, shown as a table."""
 
-from functools import lru_cache
-from pathlib import Path
-
 from rich.table import Table
 from rich.text import Text
 
 from srwizard.base.i18n import translate as _
-from srwizard.data.fingerprint import fingerprint
+from srwizard.data.dataset import Dataset
 from srwizard.data.inspect import (
     DatasetSummary,
     VariableSummary,
     describe_problems,
-    inspect,
     scale_of,
+    selection_problem,
+    static_inputs_problem,
 )
-from srwizard.data.layout import scan
-from srwizard.data.statics import used_files
 from srwizard.prompts.question import expand
 from srwizard.wizard.conversation import Conversation
 
 
 def chosen_dataset(conversation: Conversation) -> DatasetSummary:
     """Return the summary of the dataset that was answered."""
-    root = conversation.session.answers.data.root
-    assert root is not None
-    return _inspected(expand(root))
+    return opened_dataset(conversation).summary
+
+
+def opened_dataset(conversation: Conversation) -> Dataset:
+    """Return the dataset that was answered, as it was found when it was looked at last."""
+    answered = conversation.session.answers.data.root
+    assert answered is not None
+    root = expand(answered)
+    if conversation.dataset is None or conversation.dataset.root != root:
+        conversation.dataset = Dataset(root)
+        conversation.has_asked = False
+    return conversation.dataset
+
+
+def dataset_as_it_is_now(conversation: Conversation) -> Dataset:
+    """Return the dataset that was answered, to freeze or to launch with.
+
+    It is looked at again only if a person was asked something since: that may have taken hours.
+    """
+    if conversation.has_asked:
+        conversation.dataset = None
+    return opened_dataset(conversation)
 
 
 def chosen_variables(conversation: Conversation, summary: DatasetSummary) -> list[VariableSummary]:
@@ -34,23 +49,26 @@ def chosen_variables(conversation: Conversation, summary: DatasetSummary) -> lis
     return [item for item in summary.variables if names is None or item.name in names]
 
 
-@lru_cache(maxsize=4)
-def _inspected(root: Path) -> DatasetSummary:
-    return inspect(root)
-
-
-def inspect_again() -> None:
-    """Inspect a dataset again when it is asked for next."""
-    _inspected.cache_clear()
+def problem_with_choice(conversation: Conversation) -> str | None:
+    """Say why what was chosen of the dataset cannot be trained on any more, or None if it can."""
+    summary, chosen = chosen_dataset(conversation), conversation.session.answers.data
+    if not summary.usable:
+        return _("the dataset {root} can no longer be used", root=summary.root)
+    names = chosen.variables or [item.name for item in summary.variables]
+    return selection_problem(summary, names) or static_inputs_problem(
+        summary, chosen.static_variables
+    )
 
 
 def chosen_fingerprint(conversation: Conversation) -> dict[str, str]:
-    """Take the fingerprint of what was chosen of the dataset."""
-    summary = chosen_dataset(conversation)
-    names = [variable.name for variable in chosen_variables(conversation, summary)]
-    contents = scan(summary.root)
+    """Return the fingerprint of what was chosen of the dataset.
+
+    Raises:
+        DatasetError: it cannot be read.
+    """
+    names = [item.name for item in chosen_variables(conversation, chosen_dataset(conversation))]
     chosen = conversation.session.answers.data.static_variables
-    return fingerprint(contents, names, used_files(contents, chosen, area_weights=False))
+    return opened_dataset(conversation).fingerprint(names, chosen, area_weights=False)
 
 
 def summary_table(summary: DatasetSummary) -> Table:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from rich.console import RenderableType
 
@@ -14,6 +14,10 @@ from srwizard.base.i18n import translate as _
 from srwizard.base.locks import held
 from srwizard.prompts.question import Back, Prompts, Question, expand
 from srwizard.wizard.session import Session
+
+# What reads data takes numpy, whose import would keep the very first question waiting.
+if TYPE_CHECKING:
+    from srwizard.data.dataset import Dataset
 
 Maker = Callable[[], Question | None]
 """Makes a question from the answers so far, or None where there is nothing to ask."""
@@ -30,6 +34,10 @@ class Conversation:
     """Whether training is to go on in the background."""
     backwards: bool = False
     """Whether the state was entered by going back: it begins at its last question then."""
+    dataset: "Dataset | None" = None
+    """The dataset that was answered, once it was looked at; see `chosen_dataset`."""
+    has_asked: bool = False
+    """Whether a person was asked anything since the dataset was looked at."""
     _background: "subprocess.Popen[bytes] | None" = None
     _held: dict[Path, ExitStack] = field(default_factory=dict)
 
@@ -76,6 +84,7 @@ class Conversation:
         answers = self.session.answers
         given = bool(question.key) and answers.has(question.key)
         default = answers.get(question.key) if given else question.default
+        self.has_asked = self.has_asked or self.prompts.interactive
         value = self.prompts.ask(question, default, given)
         if question.is_path:
             value = str(expand(value))

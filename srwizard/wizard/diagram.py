@@ -4,13 +4,13 @@ from typing import Any
 
 from transitions.extensions import GraphMachine
 
-from srwizard.wizard.machine import TRANSITIONS, build_machine, module_of
-from srwizard.wizard.session import STATES
+from srwizard.wizard.machine import build_machine, module_of, transitions
+from srwizard.wizard.transition_table import NAMES
 
 HEADER = """# The states of the wizard
 
-Drawn by the machine itself from the table in `srwizard/wizard/machine.py` (`make docs`).
-`is_editing` is true while a section is edited from the review.
+Drawn by the machine itself from the table in `srwizard/wizard/transition_table.py` (`make docs`).
+`is_editing` is true while a state is edited from the review.
 
 ```mermaid
 """
@@ -40,7 +40,7 @@ def page() -> str:
     """Return docs/states.md: the diagram, and what each state does."""
     lines = [HEADER + diagram().strip(), "```", "", "| state | what it does | leads to |"]
     lines.append("| --- | --- | --- |")
-    for name in STATES:
+    for name in NAMES:
         subject = (module_of(name).run.__doc__ or "").splitlines()[0]
         lines.append(f"| `{name}` | {subject} | {', '.join(_leads_to(name))} |")
     return "\n".join(lines) + "\n"
@@ -49,7 +49,7 @@ def page() -> str:
 def _leads_to(state: str) -> list[str]:
     found = [
         f"`{row['trigger']}` → `{row['dest']}`"
-        for row in TRANSITIONS
+        for row in transitions()
         if state == row["source"] or (isinstance(row["source"], list) and state in row["source"])
     ]
     return list(dict.fromkeys(found)) or ["the end"]

@@ -1,10 +1,10 @@
-"""The wizard as a finite-state machine: one table, one loop.
+"""The wizard as a finite-state machine: `transition_table` says where to, the loop here walks it.
 
-`TRANSITIONS` is the whole of the machine. A state is a module in `srwizard.states` with a
-function `run(conversation) -> trigger`; the loop calls it, makes the transition that the
-trigger stands for, and saves the session before anything else is asked. A section of the answers
-may have a function `stale(conversation)` besides, which says what has made its answers impossible
-since they were given, or None.
+A state is a module in `srwizard.states` with a function `run(conversation)`, which returns the
+trigger of a transition, or an `Outcome` where the state that follows must know what was found. The
+loop makes the transition and saves the session before anything else is asked. A state that asks may
+have a function `stale(conversation)` besides, which says what has made its answers impossible since
+they were given, or None.
 """
 
 from importlib import import_module
@@ -16,57 +16,37 @@ from transitions import Machine
 
 from srwizard.base.i18n import translate as _
 from srwizard.prompts.question import Back
-from srwizard.settings.answers import SECTIONS
 from srwizard.wizard.conversation import Conversation
-from srwizard.wizard.session import FINAL_STATES, STATES, Session
+from srwizard.wizard.reason import Outcome
+from srwizard.wizard.session import Session
+from srwizard.wizard.transition_table import (
+    ASKING,
+    EDIT,
+    FINAL,
+    NAMES,
+    REQUIRED,
+    REVIEW,
+    START,
+    STATES,
+)
 
-REQUIRED = {"data": "data.root", "output": "output.dir", "model": "model.name"}
-"""The answers without which nothing behind their section can go on."""
-LEAVES = "detached"
-"""The trigger that ends a conversation whose session is not at its end."""
-STOPS = {"frozen": "dry_run", "dry_run": "launch"}
-"""Where `--stop-after` ends: before the state that comes next if all is well."""
+STOPS_BEFORE = {"frozen": ("dry_run", "launch"), "dry_run": ("launch",)}
+"""Where `--stop-after` ends: before the states that come next if all is well."""
 
-TRANSITIONS: list[dict[str, Any]] = [
-    # A section edited from the review comes back to it.
-    {"trigger": "next", "source": list(SECTIONS), "dest": "review", "conditions": "is_editing"},
-    {"trigger": "back", "source": list(SECTIONS), "dest": "review", "conditions": "is_editing"},
-    # The way forward ...
-    {"trigger": "next", "source": "data", "dest": "output"},
-    {"trigger": "next", "source": "output", "dest": "model"},
-    {"trigger": "next", "source": "model", "dest": "training"},
-    {"trigger": "next", "source": "training", "dest": "devices"},
-    {"trigger": "next", "source": "devices", "dest": "memory"},
-    {"trigger": "next", "source": "memory", "dest": "review"},
-    {"trigger": "next", "source": "review", "dest": "frozen"},
-    {"trigger": "taken", "source": "frozen", "dest": "review"},
-    {"trigger": "next", "source": "frozen", "dest": "dry_run"},
-    # On other machines the memory is measured there, as the first step of the training.
-    {"trigger": "other_machines", "source": "frozen", "dest": "launch"},
-    {"trigger": "fits", "source": "dry_run", "dest": "launch"},
-    {"trigger": "short", "source": "dry_run", "dest": "adjust"},
-    {"trigger": "completed", "source": "launch", "dest": "done"},
-    # A dry run on other machines has found, when the session is resumed, that it does not fit.
-    {"trigger": "short", "source": "launch", "dest": "adjust"},
-    # Training goes on in the background; a resumed session looks what came of it.
-    {"trigger": "detached", "source": "launch", "dest": "launch"},
-    # ... and back.
-    {"trigger": "back", "source": "output", "dest": "data"},
-    {"trigger": "back", "source": "model", "dest": "output"},
-    {"trigger": "back", "source": "training", "dest": "model"},
-    {"trigger": "back", "source": "devices", "dest": "training"},
-    {"trigger": "back", "source": "memory", "dest": "devices"},
-    {"trigger": "back", "source": "review", "dest": "memory"},
-    # Any section can be edited from the review.
-    *({"trigger": f"edit_{section}", "source": "review", "dest": section} for section in SECTIONS),
-    # Memory is short: change the answers, or accept the risk.
-    {"trigger": "changed", "source": "adjust", "dest": "review"},
-    {"trigger": "accepted", "source": "adjust", "dest": "launch"},
-    # Training failed: see why, then change the answers.
-    {"trigger": "failed", "source": "launch", "dest": "diagnose"},
-    {"trigger": "next", "source": "diagnose", "dest": "adjust"},
-    {"trigger": "back", "source": "adjust", "dest": "review"},
-]
+
+def transitions() -> list[dict[str, Any]]:
+    """Return the transition table as `transitions` takes it; of two that apply the first counts."""
+    return [
+        # A state edited from the review comes back to it.
+        {"trigger": "next", "source": list(ASKING), "dest": REVIEW, "conditions": "is_editing"},
+        {"trigger": "back", "source": list(ASKING), "dest": REVIEW, "conditions": "is_editing"},
+        *(
+            {"trigger": trigger, "source": state.name, "dest": dest}
+            for state in STATES
+            for trigger, dest in state.transitions.items()
+        ),
+        *({"trigger": f"{EDIT}{name}", "source": REVIEW, "dest": name} for name in ASKING),
+    ]
 
 
 def module_of(state: str) -> ModuleType:
@@ -75,7 +55,7 @@ def module_of(state: str) -> ModuleType:
 
 
 class WizardModel:
-    """What `transitions` moves: the session's state, and whether a section is being edited."""
+    """What `transitions` moves: the session's state, and whether it is edited from the review."""
 
     state: str
 
@@ -83,16 +63,16 @@ class WizardModel:
         self.session = session
 
     def is_editing(self) -> bool:
-        """Whether the section was entered from the review."""
+        """Return whether the state was entered from the review."""
         return self.session.editing
 
 
-def build_machine(model: Any, initial: str = "data", machine: type[Machine] = Machine) -> Machine:
+def build_machine(model: Any, initial: str = START, machine: type[Machine] = Machine) -> Machine:
     """Return the machine over `model`, standing in `initial`."""
     return machine(
         model=model,
-        states=list(STATES),
-        transitions=TRANSITIONS,
+        states=list(NAMES),
+        transitions=transitions(),
         initial=initial,
         auto_transitions=False,
     )
@@ -119,38 +99,41 @@ def _walk(conversation: Conversation) -> None:
     session = conversation.session
     model = WizardModel(session)
     machine = build_machine(model, session.state)
-    while session.state != STOPS.get(conversation.stop_after or ""):
+    while session.state not in STOPS_BEFORE.get(conversation.stop_after or "", ()):
         source = session.state
-        try:
-            trigger: str = module_of(source).run(conversation)
-        except Back:
-            trigger = "back"
-        if source in FINAL_STATES:
+        outcome = _outcome_of(source, conversation)
+        if source in FINAL:
             return
+        trigger = outcome.trigger
         moved = trigger in machine.get_triggers(source) and model.trigger(trigger)  # type: ignore[attr-defined]
         conversation.backwards = moved and trigger == "back"
         if not moved:
             continue  # there is nothing to go back to from the first question
-        session.state = model.state
-        session.editing = trigger.startswith("edit_") or (
-            session.editing and session.state in SECTIONS
-        )
-        session.record(trigger, source, session.state)
+        session.editing = trigger.startswith(EDIT) or (session.editing and model.state in ASKING)
+        session.enter(model.state, trigger, outcome.reason)
         session.save()
-        if trigger == LEAVES:
+        if session.is_detached:
             return
 
 
-def _unanswered(session: Session, section: str) -> str | None:
-    key = REQUIRED.get(section)
+def _outcome_of(state: str, conversation: Conversation) -> Outcome:
+    try:
+        found: str | Outcome = module_of(state).run(conversation)
+    except Back:
+        return Outcome("back")
+    return Outcome(found) if isinstance(found, str) else found
+
+
+def _unanswered(session: Session, state: str) -> str | None:
+    key = REQUIRED.get(state)
     if key is None or session.answers.get(key) is not None:
         return None
     return _("{key} is not answered", key=key)
 
 
-def _stale(conversation: Conversation, section: str) -> str | None:
-    """Say what has made the answers of a section impossible since they were given, or None."""
-    stale = getattr(module_of(section), "stale", None)
+def _stale(conversation: Conversation, state: str) -> str | None:
+    """Say what has made the answers of a state impossible since they were given, or None."""
+    stale = getattr(module_of(state), "stale", None)
     message: str | None = stale(conversation) if stale is not None else None
     return message
 
@@ -162,16 +145,14 @@ def resume(conversation: Conversation) -> None:
         SrwizardError: as `run`.
     """
     session = conversation.session
-    behind = [name for name in SECTIONS if STATES.index(name) < STATES.index(session.state)]
-    left = bool(session.history) and session.history[-1]["trigger"] == LEAVES
+    behind = [name for name in ASKING if NAMES.index(name) < NAMES.index(session.state)]
     # What goes on in the background has its answers already, and its directory is in use.
-    for name in behind if session.state not in FINAL_STATES and not left else []:
+    for name in behind if session.state not in FINAL and not session.is_detached else []:
         message = _unanswered(session, name) or _stale(conversation, name)
         if message is not None:
             conversation.show(Text(_("Since the session was saved: {what}", what=message)))
-            # Behind the review, the section is edited as from there.
-            session.editing = session.editing or len(behind) == len(SECTIONS)
-            session.record("stale", session.state, name)
-            session.state = name
+            # Behind the review, the state is edited as from there.
+            session.editing = session.editing or len(behind) == len(ASKING)
+            session.enter(name, "stale")
             break
     run(conversation)

@@ -2,42 +2,38 @@
 
 import shlex
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from srwizard.base.i18n import translate as _
 from srwizard.prompts.question import Choice, Question
-from srwizard.settings.answers import DevicesAnswers, key_problem
+from srwizard.settings.answers import DevicesAnswers
+from srwizard.settings.devices import BY_SLURM, BY_TORCHRUN, ELSEWHERE
+from srwizard.settings.option import Asked
+from srwizard.settings.options import options
 from srwizard.slurm import checks, client
 from srwizard.slurm.client import Partition, SlurmError
 from srwizard.train.nodes import endpoint_problem
-from srwizard.wizard.conversation import Conversation, Maker
+from srwizard.wizard.conversation import Conversation
+from srwizard.wizard.option_questions import Adapt, question, questions, titles
 
 HERE, NODES, SLURM = "here", "nodes", "slurm"
+ASKED: tuple[Asked, ...] = ("always", "common", "on_request")
 OF_OTHER_MACHINES = tuple(
-    name
-    for name in DevicesAnswers.model_fields
-    if name in ("nodes", "gpus_per_node", "rdzv_endpoint") or name.startswith("slurm_")
+    declared.name
+    for declared in options("devices")
+    if declared.option.when in (ELSEWHERE, BY_TORCHRUN, BY_SLURM)
 )
 
 
 def launcher_question(conversation: Conversation) -> Question:
     """Return the question where training runs; Slurm is offered where there is one."""
-    choices = [
-        Choice(HERE, _("this machine")),
-        Choice(NODES, _("several machines, by torchrun")),
-    ]
+    declared = question(conversation, "devices.launcher")
     if client.available() or conversation.session.answers.devices.launcher == SLURM:
-        choices.append(Choice(SLURM, _("a Slurm job")))
-    return Question(
-        key="devices.launcher",
-        text=_("Where to train"),
-        kind="one",
-        default=HERE,
-        help=_("On other machines the memory is measured there, before training begins."),
-        choices=tuple(choices),
-        check=lambda value: key_problem("devices.launcher", value),
-    )
+        return declared
+    choices = tuple(choice for choice in declared.choices if choice.value != SLURM)
+    return replace(declared, choices=choices)
 
 
 def problem_here(devices: DevicesAnswers) -> str | None:
@@ -58,75 +54,74 @@ def ask(conversation: Conversation) -> None:
     """
     answers = conversation.session.answers
     answers.set("devices.gpus", [])
-    offered = _partitions(conversation)
-    makers: list[Maker] = [
-        lambda: _nodes(answers.devices),
-        lambda: _gpus(offered),
-        lambda: _processes(answers.devices),
-    ]
-    if answers.devices.launcher == NODES:
-        makers.append(_endpoint)
-    else:
-        makers += _slurm_questions(
-            answers.devices, offered, all_of_them=not conversation.prompts.interactive
-        )
-    conversation.ask_in_turn(makers)
+    # An answers file is never asked in short: every value in it must be checked.
+    wants_more = not conversation.prompts.interactive
+
+    def ask_whether() -> Question | None:
+        slurm = answers.devices.launcher == SLURM
+        return _more_question(note) if slurm and conversation.prompts.interactive else None
+
+    def note(value: bool) -> None:
+        nonlocal wants_more
+        wants_more = value
+
+    adapt = _adapted(conversation)
+    apart = ("launcher", "gpus")
+    conversation.ask_in_turn(
+        [
+            *questions(conversation, "devices", ["always", "common"], adapt=adapt, leave_out=apart),
+            ask_whether,
+            *questions(
+                conversation, "devices", ["on_request"], adapt=adapt, wanted=lambda: wants_more
+            ),
+        ]
+    )
     if answers.devices.gpus_per_node:
         answers.set("devices.processes", answers.devices.gpus_per_node)
 
 
-def _nodes(devices: DevicesAnswers) -> Question:
-    fewest = 2 if devices.launcher == NODES else 1
+def _adapted(conversation: Conversation) -> dict[str, Adapt]:
+    """Return what the cluster, and the other answers, change of the questions."""
+    devices = conversation.session.answers.devices
+    offered = _partitions(conversation)
+    most = max((partition.gpus for partition in offered), default=0)
+
+    def chosen() -> Partition | None:
+        wanted = devices.slurm_partition
+        fitting = (one for one in offered if one.name == wanted or (not wanted and one.is_default))
+        return next(fitting, None)
+
+    def checked(check: Callable[[Any], str | None]) -> Adapt:
+        return lambda asked: replace(asked, check=lambda value: check(value) if value else None)
+
+    return {
+        "nodes": lambda asked: _at_least(asked, 2 if devices.launcher == NODES else 1),
+        "gpus_per_node": lambda asked: replace(asked, default=most),
+        "processes": lambda asked: (
+            None
+            if devices.gpus_per_node
+            else replace(asked, text=_("Processes on the CPU of each machine"))
+        ),
+        "rdzv_endpoint": lambda asked: replace(
+            asked, person_only=True, check=lambda text: endpoint_problem(text or "")
+        ),
+        "slurm_partition": lambda asked: _partition_question(asked, offered),
+        "slurm_time": checked(lambda text: checks.time_problem(text, chosen())),
+        "slurm_account": checked(checks.account_problem),
+        "slurm_memory": checked(lambda text: checks.memory_problem(text, chosen())),
+        "slurm_directives": checked(_directives_problem),
+    }
+
+
+def _at_least(asked: Question, fewest: int) -> Question:
+    """Ask for at least so many."""
 
     def problem(value: Any) -> str | None:
         if isinstance(value, int) and value < fewest:
             return _("{value} is too small; at least {limit}", value=value, limit=fewest)
-        return key_problem("devices.nodes", value)
+        return asked.check(value)
 
-    return Question(
-        key="devices.nodes",
-        text=_("Machines"),
-        kind="int",
-        default=fewest,
-        help=_("The run directory and the dataset must be on a disk that all of them share."),
-        check=problem,
-    )
-
-
-def _gpus(offered: list[Partition]) -> Question:
-    most = max((partition.gpus for partition in offered), default=0)
-    return Question(
-        key="devices.gpus_per_node",
-        text=_("GPUs of each machine"),
-        kind="int",
-        default=most,
-        help=_("One process for each, DDP. 0: the CPU."),
-        check=lambda value: key_problem("devices.gpus_per_node", value),
-    )
-
-
-def _processes(devices: DevicesAnswers) -> Question | None:
-    if devices.gpus_per_node:
-        return None
-    return Question(
-        key="devices.processes",
-        text=_("Processes on the CPU of each machine"),
-        kind="int",
-        default=1,
-        help=_("With more than one, each takes its own batch (DDP, gloo)."),
-        check=lambda value: key_problem("devices.processes", value),
-    )
-
-
-def _endpoint() -> Question:
-    return Question(
-        key="devices.rdzv_endpoint",
-        text=_("Where they meet (HOST:PORT)"),
-        kind="text",
-        help=_("An address of one of them that the others can reach, and a free port there."),
-        check=lambda text: endpoint_problem(text or ""),
-        person_only=True,
-    )
+    return replace(asked, default=fewest, check=problem)
 
 
 def _partitions(conversation: Conversation) -> list[Partition]:
@@ -139,121 +134,43 @@ def _partitions(conversation: Conversation) -> list[Partition]:
         return []
 
 
-def _slurm_questions(
-    devices: DevicesAnswers, offered: list[Partition], *, all_of_them: bool
-) -> list[Maker]:
-    """Return makers of the questions about a job: partition and time, then the rest if wanted."""
-    wants_more = all_of_them
-
-    def chosen() -> Partition | None:
-        wanted = devices.slurm_partition
-        fitting = (one for one in offered if one.name == wanted or (not wanted and one.is_default))
-        return next(fitting, None)
-
-    def more() -> Question | None:
-        if all_of_them:
-            return None
-
-        def note(value: str) -> str | None:
-            nonlocal wants_more
-            wants_more = value == "all"
-            return None
-
-        return Question(
-            key="",
-            text=_("The other parameters of the job"),
-            kind="one",
-            default="none",
-            help=_("Account, memory, cores, further options of sbatch."),
-            choices=(
-                Choice("none", _("as the cluster has them")),
-                Choice("all", _("ask for every one")),
-            ),
-            check=note,
-        )
-
-    def if_wanted(question: Question) -> Maker:
-        return lambda: question if wants_more else None
-
-    return [
-        lambda: _partition_question(offered),
-        lambda: Question(
-            key="devices.slurm_time",
-            text=_("Time limit"),
-            kind="text",
-            optional=True,
-            help=_("hours:minutes:seconds; a training that needs longer queues again by itself."),
-            check=lambda text: checks.time_problem(text, chosen()) if text else None,
+def _more_question(note: Callable[[bool], None]) -> Question:
+    return Question(
+        key="",
+        text=_("The other parameters of the job"),
+        kind="one",
+        default=False,
+        help=titles("devices", "on_request"),
+        choices=(
+            Choice(False, _("as the cluster has them")),
+            Choice(True, _("ask for every one")),
         ),
-        more,
-        if_wanted(
-            Question(
-                key="devices.slurm_account",
-                text=_("Account"),
-                kind="text",
-                optional=True,
-                check=lambda text: checks.account_problem(text) if text else None,
-            )
-        ),
-        if_wanted(
-            Question(
-                key="devices.slurm_memory",
-                text=_("Memory of each machine"),
-                kind="text",
-                optional=True,
-                help=_("Such as 64G."),
-                check=lambda text: checks.memory_problem(text, chosen()) if text else None,
-            )
-        ),
-        if_wanted(
-            Question(
-                key="devices.slurm_cpus",
-                text=_("Cores of each machine"),
-                kind="int",
-                optional=True,
-                check=lambda value: key_problem("devices.slurm_cpus", value),
-            )
-        ),
-        if_wanted(
-            Question(
-                key="devices.slurm_directives",
-                text=_("Further options of sbatch"),
-                kind="words",
-                default=[],
-                help=_("Separated by blanks, such as --constraint=a100 --qos=long."),
-                check=_directives_problem,
-            )
-        ),
-    ]
+        check=note,
+    )
 
 
 def _directives_problem(options: list[str]) -> str | None:
     return next((why for text in options if (why := checks.directive_problem(text))), None)
 
 
-def _partition_question(offered: list[Partition]) -> Question:
+def _partition_question(asked: Question, offered: list[Partition]) -> Question:
     """Return the question for the partition: a menu of those there are, else a text."""
-    text, key = _("Partition"), "devices.slurm_partition"
+
+    def check(name: str | None) -> str | None:
+        return checks.partition_problem(name) if name else None
+
     if not offered:
-        return Question(
-            key=key,
-            text=text,
-            kind="text",
-            optional=True,
-            help=_("Empty: the cluster's default."),
-            check=lambda name: checks.partition_problem(name) if name else None,
-        )
+        return replace(asked, check=check)
     default = next((one.name for one in offered if one.is_default), offered[0].name)
-    return Question(
-        key=key,
-        text=text,
+    return replace(
+        asked,
         kind="one",
         default=default,
         choices=tuple(
             Choice(one.name, one.name, disabled=None if one.up else _("down"), note=_note(one))
             for one in offered
         ),
-        check=lambda name: checks.partition_problem(name) if name else None,
+        check=check,
     )
 
 

@@ -1,15 +1,10 @@
 """From answers to a run config: every value resolved, nothing left implicit."""
 
-from pathlib import Path
 from typing import Any
 
-from srwizard.base.errors import DatasetError, UsageError
+from srwizard.base.errors import UsageError
 from srwizard.base.i18n import language
 from srwizard.base.i18n import translate as _
-from srwizard.base.os_errors import reason_of
-from srwizard.data.fingerprint import fingerprint
-from srwizard.data.layout import scan
-from srwizard.data.statics import used_files
 from srwizard.hardware.devices import find_devices
 from srwizard.models import weights_file
 from srwizard.models.catalog import card
@@ -22,34 +17,16 @@ from srwizard.settings.answers import (
     model_parameters,
     training_defaults,
 )
+from srwizard.settings.data import FrozenData
+from srwizard.settings.memory import FrozenMemory
+from srwizard.settings.model import FrozenModel
+from srwizard.settings.option import Section
 from srwizard.settings.run_config import RunConfig
 from srwizard.train import trackers
-from srwizard.wizard.chosen_dataset import chosen_dataset, chosen_variables
+from srwizard.wizard.chosen_dataset import chosen_variables, opened_dataset
 from srwizard.wizard.conversation import Conversation
 
 LOADERS_BESIDE_A_GPU = 4
-
-
-def fingerprint_now(root: Path, variables: list[str], answers: Answers) -> dict[str, str]:
-    """Take the fingerprint of what a run with these answers reads of a dataset.
-
-    Raises:
-        DatasetError: it cannot be read.
-    """
-    contents = scan(root)
-    statics = used_files(
-        contents, answers.data.static_variables, area_weights=answers.training.area_weights
-    )
-    try:
-        return fingerprint(contents, variables, statics)
-    except OSError as error:
-        raise DatasetError(
-            _(
-                "{path} cannot be read: {reason}",
-                path=error.filename or root,
-                reason=reason_of(error),
-            )
-        ) from None
 
 
 def resolved_training(answers: Answers) -> TrainingAnswers:
@@ -72,6 +49,11 @@ def _weights(answers: Answers) -> run_config.RunWeights | None:
     return run_config.RunWeights(path=str(path), sha256=weights_file.sha256(path))
 
 
+def _as_answered(frozen: type[Section], answered: Section) -> dict[str, Any]:
+    """Return the answers that a run config takes over as they are."""
+    return {name: getattr(answered, name) for name in frozen.model_fields}
+
+
 def _on_other_machines(devices: DevicesAnswers) -> dict[str, Any]:
     """Return what a run config says of other machines, where training runs there."""
     if devices.launcher == "here":
@@ -84,31 +66,24 @@ def _on_other_machines(devices: DevicesAnswers) -> dict[str, Any]:
         return given | {"rdzv_endpoint": devices.rdzv_endpoint}
     return given | {
         "slurm": run_config.RunSlurm(
-            partition=devices.slurm_partition,
-            account=devices.slurm_account,
-            time=devices.slurm_time,
-            memory=devices.slurm_memory,
-            cpus=devices.slurm_cpus,
-            directives=devices.slurm_directives,
+            **{name: getattr(devices, f"slurm_{name}") for name in run_config.RunSlurm.model_fields}
         )
     }
 
 
-def resolve(
-    conversation: Conversation, answers: Answers, *, digests: dict[str, str] | None = None
-) -> RunConfig:
+def resolve(conversation: Conversation, answers: Answers) -> RunConfig:
     """Turn answers about the chosen dataset into a run config in which nothing is left implicit.
 
     Args:
         conversation: whose dataset it is.
         answers: the answers, or a variant of them.
-        digests: the dataset's fingerprint, where an earlier one will do; None: it is taken anew.
 
     Raises:
         DatasetError: the dataset cannot be read any more.
         UsageError: a chosen GPU, or the package of a tracker, is not there.
     """
-    summary = chosen_dataset(conversation)
+    dataset = opened_dataset(conversation)
+    summary = dataset.summary
     variables = chosen_variables(conversation, summary)
     names = [variable.name for variable in variables]
     gpus = {gpu.index: gpu for gpu in find_devices().gpus} if answers.devices.gpus else {}
@@ -118,8 +93,6 @@ def resolve(
             _("devices.gpus: GPU {numbers} is not there", numbers=", ".join(map(str, missing))),
             _("See what is there: srwizard gpus"),
         )
-    if digests is None:
-        digests = fingerprint_now(summary.root, names, answers)
     on_gpus = bool(gpus) or answers.devices.gpus_per_node > 0
     loaders = LOADERS_BESIDE_A_GPU if on_gpus else 0
     chosen = card(answers.model.name or "")
@@ -134,12 +107,14 @@ def resolve(
             root=str(summary.root),
             layout=summary.layout,
             variables=names,
-            static_variables=answers.data.static_variables,
+            **_as_answered(FrozenData, answers.data),
             scale=answers.data.scale or 1,
             hr_shape=list(variables[0].hr_shape),
             lr_shape=list(variables[0].lr_shape),
             steps=summary.steps,
-            fingerprint=digests,
+            fingerprint=dataset.fingerprint(
+                names, answers.data.static_variables, area_weights=training.area_weights
+            ),
         ),
         output=run_config.RunOutput(dir=str(expand(answers.output.dir or ""))),
         model=run_config.RunModel(
@@ -147,7 +122,8 @@ def resolve(
             params=model_parameters(answers.model),
             in_channels=len(names) + len(answers.data.static_variables),
             out_channels=len(names),
-            global_skip=has_global_skip(answers) and chosen.family == "standard",
+            **_as_answered(FrozenModel, answers.model)
+            | {"global_skip": has_global_skip(answers) and chosen.family == "standard"},
             weights=_weights(answers),
         ),
         training=training,
@@ -162,11 +138,9 @@ def resolve(
             backend="nccl" if on_gpus else "gloo",
         ),
         memory=run_config.RunMemory(
-            use_amp=answers.memory.use_amp,
-            gradient_checkpointing=answers.memory.gradient_checkpointing,
-            patch_size=answers.memory.patch_size,
+            **_as_answered(FrozenMemory, answers.memory)
             # With one process there is nobody to share with.
-            shard=answers.memory.shard and answers.devices.world_size > 1,
+            | {"shard": answers.memory.shard and answers.devices.world_size > 1}
         ),
         software=run_config.software_versions(),
     )

@@ -8,7 +8,7 @@ import os
 import secrets
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,14 +21,13 @@ from srwizard.base.errors import UsageError
 from srwizard.base.i18n import translate as _
 from srwizard.base.os_errors import reason_of
 from srwizard.settings.answers import Answers
+from srwizard.wizard import reason as reasons
+from srwizard.wizard.reason import Reason
+from srwizard.wizard.transition_table import FINAL, NAMES, START
 
-SCHEMA_VERSION = 1
-STATES = (
-    "data", "output", "model", "training", "devices", "memory", "review", "frozen", "dry_run",
-    "adjust", "launch", "diagnose", "done",
-)  # fmt: skip
-"""In the order of the way forward; each is a module of the same name in `srwizard.states`."""
-FINAL_STATES = ("done",)
+SCHEMA_VERSION = 2
+WITH_REASON = 2
+"""The first version of a session file that holds why its state was entered."""
 
 
 @dataclass
@@ -37,9 +36,12 @@ class Session:
 
     id: str
     created: str
-    state: str = "data"
+    state: str = START
+    reason: Reason | None = None
+    """Why this state was entered, where that is more than the way forward or back."""
     answers: Answers = field(default_factory=lambda: Answers())
     history: list[dict[str, str]] = field(default_factory=list)
+    """The transitions so far, for people who look into the file; nothing depends on it."""
     editing: bool = False
     digests: list[str] = field(default_factory=list)
     """Of the run configs that this session has frozen, or was about to; the latest last."""
@@ -53,13 +55,19 @@ class Session:
         return self.digests[-1] if self.digests else None
 
     @property
+    def is_detached(self) -> bool:
+        """Whether training was left to go on without the wizard."""
+        return self.reason is not None and self.reason.kind == reasons.DETACHED
+
+    @property
     def lock_path(self) -> Path:
         """The lock file of this session."""
         return (self.path or sessions_directory() / f"{self.id}.json").with_suffix(".lock")
 
-    def record(self, trigger: str, source: str, target: str) -> None:
-        """Note a transition in the history."""
-        self.history.append({"time": _now(), "from": source, "trigger": trigger, "to": target})
+    def enter(self, state: str, trigger: str, reason: Reason | None = None) -> None:
+        """Make a transition, and note it in the history."""
+        self.history.append({"time": _now(), "from": self.state, "trigger": trigger, "to": state})
+        self.state, self.reason = state, reason
 
     def save(self) -> None:
         """Write the session to its file, whole or not at all.
@@ -75,6 +83,7 @@ class Session:
             "created": self.created,
             "updated": _now(),
             "state": self.state,
+            "reason": None if self.reason is None else asdict(self.reason),
             "answers": self.answers.decided(),
             "editing": self.editing,
             "digests": self.digests,
@@ -137,10 +146,10 @@ def _from_json(stored: dict[str, Any], path: Path) -> Session:
     Raises:
         ValueError, KeyError, TypeError: something is missing, or is of another kind.
     """
-    if stored["state"] not in STATES:
+    if stored["state"] not in NAMES:
         raise ValueError(stored["state"])
     fingerprint = stored["fingerprint"]
-    return Session(
+    session = Session(
         id=str(stored["id"]),
         created=str(stored["created"]),
         state=stored["state"],
@@ -151,6 +160,17 @@ def _from_json(stored: dict[str, Any], path: Path) -> Session:
         fingerprint=None if fingerprint is None else dict(fingerprint),
         path=path,
     )
+    session.reason = _reason_of(session, stored)
+    if session.reason is None and session.state in reasons.NEEDED_BY:
+        raise ValueError(session.state)
+    return session
+
+
+def _reason_of(session: Session, stored: dict[str, Any]) -> Reason | None:
+    if int(stored["schema_version"]) >= WITH_REASON:
+        return reasons.from_json(stored["reason"])
+    run_dir = Path(session.answers.output.dir or "").expanduser()
+    return reasons.rebuilt(session.state, session.history, run_dir, session.digest)
 
 
 def find(name: str) -> Path:
@@ -179,7 +199,7 @@ def unfinished() -> list[Session]:
             session = load(path)
         except UsageError:
             continue
-        if session.state not in FINAL_STATES:
+        if session.state not in FINAL:
             found.append(session)
     return found
 

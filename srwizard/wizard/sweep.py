@@ -9,10 +9,12 @@ from typing import Any
 
 from srwizard.base.errors import UsageError
 from srwizard.base.i18n import translate as _
+from srwizard.data.dataset import Dataset
 from srwizard.models.catalog import card
 from srwizard.settings import run_config, yaml_file
 from srwizard.settings.answers import key_problem, known_keys, parse_answers, training_defaults
-from srwizard.settings.answers_file import LEFT_OPEN, answers_of
+from srwizard.settings.answers_file import answers_of
+from srwizard.settings.options import options
 from srwizard.settings.run_config import RunConfig
 from srwizard.wizard import without_asking
 from srwizard.wizard.conversation import Conversation
@@ -43,12 +45,13 @@ def freeze_all(run_dir: Path, sweeps: Sequence[str]) -> list[Path]:
     keys = [axis[0][0] for axis in axes]
     if len(set(keys)) < len(keys):
         raise UsageError(_("--sweep: each key may be given once"))
+    dataset = Dataset(Path(run.data.root))
     found: dict[Path, Conversation] = {}
     for changes in itertools.product(*axes):
         target = run_dir / DIRECTORY / _name_of(changes)
         if target in found:
             raise UsageError(_("--sweep: {name} is there twice", name=target.name))
-        found[target] = _answered(run, changes, target)
+        found[target] = _answered(run, changes, target, dataset)
     # All are right: from here on, files are written.
     for conversation in found.values():
         try:
@@ -96,7 +99,9 @@ def _name_of(changes: Iterable[Change]) -> str:
     return "_".join(re.sub(r"[^\w.+-]+", "-", part).strip("-") for part in parts)
 
 
-def _answered(run: RunConfig, changes: Sequence[Change], target: Path) -> Conversation:
+def _answered(
+    run: RunConfig, changes: Sequence[Change], target: Path, dataset: Dataset
+) -> Conversation:
     """Walk through the sections of the wizard with the answers of one run, and show nothing."""
     values: dict[str, Any] = answers_of(run).decided()
     for key, value in changes:
@@ -109,7 +114,7 @@ def _answered(run: RunConfig, changes: Sequence[Change], target: Path) -> Conver
     document = yaml_file.Document(named, values)
     present = run_config.digest_in(target)
     conversation = without_asking.conversation_of(
-        parse_answers(document), document, digests=[present] if present else []
+        parse_answers(document), document, digests=[present] if present else [], dataset=dataset
     )
     try:
         without_asking.go_through(conversation)
@@ -138,10 +143,9 @@ def _forget_what_the_model_decides(values: dict[str, Any], run: RunConfig, name:
     if card(run.model.name).family != card(name).family:
         values["model"].pop("global_skip", None)
     defaults = training_defaults(run.model.name)
-    for key in (key for key in LEFT_OPEN if key.startswith("training.")):
-        field = key.removeprefix("training.")
-        if values["training"].get(field) == getattr(defaults, field):
-            values["training"].pop(field, None)
+    for name in (declared.name for declared in options("training") if declared.left_open):
+        if values["training"].get(name) == getattr(defaults, name):
+            values["training"].pop(name, None)
 
 
 def _set(values: dict[str, Any], key: str, value: Any) -> None:

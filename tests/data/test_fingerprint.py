@@ -12,7 +12,7 @@ import pytest
 from srwizard.base.errors import DatasetError
 from srwizard.data.fingerprint import BLOCK_BYTES, NPY_BLOCKS, fingerprint
 from srwizard.data.layout import LEVELS, SPLITS, scan
-from srwizard.settings.run_config import verify_dataset
+from srwizard.train.dataset import verified
 from tests.configs import data_of, made_up_config
 from tests.datasets import write_dataset
 
@@ -124,7 +124,7 @@ def test_file_names_need_not_be_utf_8(tmp_path: Path) -> None:
 @pytest.mark.parametrize("layout", ["npy", "h5", "nc"])
 def test_the_dataset_that_was_frozen_is_accepted(tmp_path: Path, layout: Any) -> None:
     root = write_dataset(tmp_path / "ocean", layout=layout)
-    contents = verify_dataset(made_up_config(data=data_of(root)))
+    contents = verified(made_up_config(data=data_of(root))).contents
     assert contents.root == root
     assert ("train", "hr", "temp") in contents.fields
 
@@ -136,7 +136,7 @@ def test_a_dataset_that_changed_is_refused_by_its_parts(tmp_path: Path) -> None:
         file = min((root / path).iterdir())
         np.save(file, np.load(file) + 1)
     with pytest.raises(DatasetError) as refusal:
-        verify_dataset(config)
+        verified(config)
     assert refusal.value.message.splitlines() == [
         f"the dataset {root} is no longer the one that was checked:",
         "  data.fingerprint.test/lr/temp has changed",
@@ -161,7 +161,7 @@ def test_a_dataset_that_lost_a_part_is_refused_by_it(
     config = made_up_config(data=data_of(root))
     (root / path).rename(tmp_path / "away")
     with pytest.raises(DatasetError) as refusal:
-        verify_dataset(config)
+        verified(config)
     assert str(root) in refusal.value.message
     assert words in refusal.value.message
 
@@ -171,4 +171,4 @@ def test_a_truncated_step_is_refused(tmp_path: Path) -> None:
     config = made_up_config(data=data_of(root))
     os.truncate(root / "valid/hr/temp/step_0008.npy", 200)
     with pytest.raises(DatasetError, match=r"data\.fingerprint\.valid/hr/temp has changed"):
-        verify_dataset(config)
+        verified(config)

@@ -59,7 +59,7 @@ def test_a_sound_dataset_is_seen_as_it_is(tmp_path: Path, layout: Layout) -> Non
         scale=3,
         variables=names,
     )
-    summary = inspect(root)
+    summary = inspect(scan(root))
     assert summary.problems == ()
     assert summary.usable
     assert summary.layout == layout
@@ -79,7 +79,7 @@ def test_the_value_range_is_that_of_hr_over_all_splits(tmp_path: Path, layout: L
     root = write_dataset(tmp_path / "ocean", layout=layout)
     plain = root if layout == "npy" else write_dataset(tmp_path / "plain")
     values = np.stack([np.load(file) for file in sorted(plain.glob("*/hr/temp/*.npy"))])
-    found = inspect(root).variable("temp")
+    found = inspect(scan(root)).variable("temp")
     assert found.minimum == np.nanmin(values)
     assert found.maximum == np.nanmax(values)
 
@@ -87,13 +87,13 @@ def test_the_value_range_is_that_of_hr_over_all_splits(tmp_path: Path, layout: L
 @every_layout
 def test_a_dataset_without_land_has_none(tmp_path: Path, layout: Layout) -> None:
     root = write_dataset(tmp_path / "ocean", layout=layout, land=False)
-    assert inspect(root).variable("temp").land_share == 0
+    assert inspect(scan(root)).variable("temp").land_share == 0
 
 
 def test_a_cloud_in_one_step_is_not_land(tmp_path: Path) -> None:
     root = write_dataset(tmp_path / "ocean", land=False)
     change(root / "train/hr/temp/step_0000.npy", lambda values: values[:8].fill(np.nan))
-    assert inspect(root).variable("temp").land_share == 0
+    assert inspect(scan(root)).variable("temp").land_share == 0
 
 
 @every_layout
@@ -258,7 +258,7 @@ def test_one_infinite_value_among_good_ones_is_found(tmp_path: Path) -> None:
     root = write_dataset(tmp_path / "ocean")
     change(root / HR, lambda values: values.put(-1, -np.inf))
     check_refused(root, HR, "infinite values")
-    assert np.isfinite(inspect(root).variable("temp").minimum)
+    assert np.isfinite(inspect(scan(root)).variable("temp").minimum)
 
 
 def test_a_split_of_another_shape_is_refused(tmp_path: Path) -> None:
@@ -266,7 +266,7 @@ def test_a_split_of_another_shape_is_refused(tmp_path: Path) -> None:
     shutil.rmtree(root / "valid")
     write_dataset(tmp_path / "other", hr_shape=(16, 20))
     shutil.move(tmp_path / "other/valid", root)
-    messages = [problem.message for problem in inspect(root).problems]
+    messages = [problem.message for problem in inspect(scan(root)).problems]
     assert messages == [
         "shape [16, 20] in valid differs from [16, 24] in train",
         "shape [8, 10] in valid differs from [8, 12] in train",
@@ -305,7 +305,7 @@ def test_what_must_not_be_read_is_named(tmp_path: Path, path: str) -> None:
     root = write_dataset(tmp_path / "ocean")
     (root / path).chmod(0)
     try:
-        problems = inspect(root).problems
+        problems = inspect(scan(root)).problems
     finally:
         (root / path).chmod(0o755)
     assert problems[0].path.is_relative_to(root / path)
@@ -329,7 +329,7 @@ def test_no_npy_header_makes_inspection_fail(tmp_path: Path, position: int, cont
     sound = file.read_bytes()
     try:
         file.write_bytes(sound[:position] + content + sound[position + len(content) :])
-        problems = inspect(root).problems
+        problems = inspect(scan(root)).problems
     finally:
         file.write_bytes(sound)
     assert all(problem.fatal for problem in problems)
@@ -433,10 +433,10 @@ def test_a_damaged_file_is_refused_by_name(
 ) -> None:
     root = write_dataset(tmp_path / "ocean", layout=layout)
     damage(root, layout)
-    problems = inspect(root).problems
+    problems = inspect(scan(root)).problems
     assert {problem.path for problem in problems} == {root / f"{split}.{layout}"}
     assert words in problems[0].message
-    assert not inspect(root).usable
+    assert not inspect(scan(root)).usable
 
 
 def netcdf3(file: Path) -> None:
@@ -461,7 +461,7 @@ def test_no_damage_inside_a_file_makes_inspection_fail(
     sound = file.read_bytes()
     try:
         file.write_bytes(sound[:position] + content + sound[position + len(content) :])
-        problems = inspect(root).problems
+        problems = inspect(scan(root)).problems
     finally:
         file.write_bytes(sound)
     assert all(problem.path.is_relative_to(root) for problem in problems)
@@ -473,7 +473,7 @@ def test_files_without_groups_are_refused(tmp_path: Path, layout: Layout) -> Non
     for split in SPLITS:
         with h5py.File(tmp_path / "ocean" / f"{split}.{layout}", "w") as opened:
             opened["temp"] = np.ones((2, 4, 4))
-    problems = inspect(tmp_path / "ocean").problems
+    problems = inspect(scan(tmp_path / "ocean")).problems
     assert [f"{problem.path.name}: {problem.message}" for problem in problems] == [
         f"{split}.{layout}: has no group {level}/" for split in SPLITS for level in LEVELS
     ]
@@ -485,7 +485,7 @@ def test_coordinates_beside_the_variables_are_no_variables(tmp_path: Path, layou
     with h5py.File(root / f"train.{layout}", "a") as opened:
         opened["hr/lat"] = np.linspace(40, 50, 16)
         opened["lr/lon"] = np.ones((8, 12))
-    summary = inspect(root)
+    summary = inspect(scan(root))
     assert summary.problems == ()
     assert [variable.name for variable in summary.variables] == ["temp"]
 
@@ -499,7 +499,7 @@ def test_variables_on_different_grids_cannot_be_trained_together(tmp_path: Path)
     for split in SPLITS:
         for level in LEVELS:
             shutil.move(other / split / level / "ice", root / split / level)
-    summary = inspect(root)
+    summary = inspect(scan(root))
     assert summary.usable
     assert selection_problem(summary, ["temp"]) is None
     assert selection_problem(summary, ["ice"]) is None
@@ -516,7 +516,7 @@ def test_variables_with_different_steps_cannot_be_trained_together(
     for level in LEVELS:
         first = min((root / split / level / "salt").iterdir())
         first.rename(first.with_name("step_9999.npy"))
-    summary = inspect(root)
+    summary = inspect(scan(root))
     assert summary.usable
     assert selection_problem(summary, ["salt"]) is None
     problem = selection_problem(summary, ["salt", "temp"])
@@ -525,7 +525,7 @@ def test_variables_with_different_steps_cannot_be_trained_together(
 
 
 def test_a_selection_names_what_there_is(tmp_path: Path) -> None:
-    summary = inspect(write_dataset(tmp_path / "ocean", variables=("salt", "temp")))
+    summary = inspect(scan(write_dataset(tmp_path / "ocean", variables=("salt", "temp"))))
     assert selection_problem(summary, ["temp", "salt"]) is None
     assert selection_problem(summary, ["tmp"]) == (
         "the dataset has no variable tmp; it has salt, temp"
@@ -543,10 +543,10 @@ def test_problems_are_listed_up_to_a_limit_and_counted_beyond(tmp_path: Path) ->
     shutil.rmtree(root / "train/lr/temp")
     for file in (root / "train/hr/temp").iterdir():
         file.write_bytes(b"")
-    lines = list(describe_problems(inspect(root).problems, limit=3))
+    lines = list(describe_problems(inspect(scan(root)).problems, limit=3))
     assert len(lines) == 4
     assert lines[0].startswith(str(root / "train/hr/temp/step_0000.npy"))
-    assert lines[3] == f"… and {len(inspect(root).problems) - 3} more"
+    assert lines[3] == f"… and {len(inspect(scan(root)).problems) - 3} more"
 
 
 @pytest.mark.parametrize(
@@ -582,14 +582,14 @@ def test_of_a_long_record_only_some_steps_are_read(
     root = write_dataset(tmp_path / "ocean", steps=(10, 1, 1))
     for index in (1, 2):  # of 0 … 9, those sampled are 0, 3, 6 and 9
         np.save(root / f"train/hr/temp/step_{index:04d}.npy", np.full((16, 24), np.inf))
-    assert inspect(root).problems == ()
+    assert inspect(scan(root)).problems == ()
     np.save(root / "train/hr/temp/step_0009.npy", np.full((16, 24), np.inf))
-    assert inspect(root).problems != ()
+    assert inspect(scan(root)).problems != ()
 
 
 def check_refused(root: Path, path: str, words: str) -> None:
     """Make sure that `root` is refused, the cause being said of `path` and of nothing else."""
-    summary = inspect(root)
+    summary = inspect(scan(root))
     first, *others = summary.problems
     assert first.path == root / path
     assert words in first.message
@@ -606,7 +606,7 @@ def test_the_odd_file_is_named_even_if_it_is_the_first(tmp_path: Path) -> None:
     root = write_dataset(tmp_path / "data")
     first = min((root / "train" / "lr" / "temp").glob("*.npy"))
     np.save(first, np.zeros((9, 12), dtype=np.float32))
-    named = {problem.path for problem in inspect(root).problems}
+    named = {problem.path for problem in inspect(scan(root)).problems}
     assert first in named
     assert not [path for path in named if path.parent == first.parent and path != first]
 
@@ -618,7 +618,7 @@ def test_a_likely_fill_value_is_a_warning(tmp_path: Path, fill: float) -> None:
     field = np.load(step)
     field[0] = fill
     np.save(step, field)
-    summary = inspect(root)
+    summary = inspect(scan(root))
     (problem,) = summary.problems
     assert problem.path == step
     assert "fill value" in problem.message

@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader
 
 from srwizard.data.gaps import NearestFill
 from srwizard.data.layout import LEVELS, scan
-from srwizard.data.normalization import Method, statistics
+from srwizard.data.normalization import statistics
 from srwizard.data.samples import FieldPairs, Key, Sample
 from tests.datasets import Floats, land_mask, write_dataset
 from tests.fields import contents_of
@@ -26,7 +26,7 @@ PATCH = 8
 
 
 def pairs_of(
-    hr: Floats, *, method: Method = "PGN", scale: int = SCALE, patch_size: int | None = None
+    hr: Floats, *, method: str = "PGN", scale: int = SCALE, patch_size: int | None = None
 ) -> FieldPairs:
     contents = contents_of({"temp": hr}, scale)
     found = statistics(contents, ["temp"], method)
@@ -67,7 +67,7 @@ def assert_same(one: Sample, other: Sample) -> None:
 
 @pytest.mark.parametrize("layout", ["npy", "h5", "nc"])
 @pytest.mark.parametrize("method", ["PGN", "GN"])
-def test_a_sample_is_normalized_and_masked(tmp_path: Path, layout: Any, method: Method) -> None:
+def test_a_sample_is_normalized_and_masked(tmp_path: Path, layout: Any, method: str) -> None:
     names = ["temp", "salt"]
     contents = scan(write_dataset(tmp_path / "ocean", layout=layout, variables=names))
     found = statistics(contents, names, method)

@@ -12,6 +12,7 @@ from srwizard.data.layout import scan
 from srwizard.data.samples import Key
 from srwizard.data.statics import input_channels, read_static, relative_areas
 from srwizard.settings import run_config
+from srwizard.train.dataset import verified
 from tests.datasets import write_dataset
 from tests.train.runs import epochs, freeze, set_up_only, trained
 
@@ -30,7 +31,7 @@ def root(tmp_path: Path) -> Path:
 def test_what_can_be_an_input(root: Path) -> None:
     np.save(root / "static_variables" / "lr" / "03_wrong.npy", np.zeros((3, 3)))
     (root / "static_variables" / "lr" / "04_damaged.npy").write_bytes(b"nothing")
-    assert inspect(root).static_inputs == ("lon", "lat", "depth")
+    assert inspect(scan(root)).static_inputs == ("lon", "lat", "depth")
 
 
 def test_channels_are_standardized_and_without_gaps(root: Path) -> None:
@@ -104,9 +105,9 @@ def test_a_changed_static_field_is_noticed_only_if_it_is_used(root: Path, tmp_pa
     freeze(root, tmp_path / "with", static_variables=["depth"])
     freeze(root, tmp_path / "without")
     np.save(root / "static_variables" / "lr" / "02_depth.npy", np.ones(LR))
-    run_config.verify_dataset(run_config.load(tmp_path / "without"))
+    verified(run_config.load(tmp_path / "without"))
     with pytest.raises(DatasetError, match=r"data\.fingerprint\.static/lr/02_depth has changed"):
-        run_config.verify_dataset(run_config.load(tmp_path / "with"))
+        verified(run_config.load(tmp_path / "with"))
 
 
 def test_bad_ones_are_named(root: Path) -> None:

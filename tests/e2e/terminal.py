@@ -33,6 +33,7 @@ class Terminal:
         environment: Mapping[str, str],
         rows: int = 24,
         columns: int = 80,
+        program: str = PROGRAM,
     ) -> None:
         self.screen = pyte.HistoryScreen(columns, rows, history=2000, ratio=1.0)
         self._stream = pyte.ByteStream(self.screen)
@@ -42,7 +43,7 @@ class Terminal:
         self._keyboard, other_end = pty.openpty()
         fcntl.ioctl(other_end, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
         self._child = subprocess.Popen(
-            [PROGRAM, *arguments],
+            [program, *arguments],
             cwd=cwd,
             env=dict(environment),
             stdin=other_end,

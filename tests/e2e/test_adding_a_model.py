@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import shlex
 import subprocess
 import sys
@@ -12,27 +11,8 @@ import pytest
 import yaml
 
 from tests.datasets import write_dataset
+from tests.e2e.page import follow, steps
 from tests.e2e.terminal import PROGRAM
-
-PAGE = Path(__file__).parent.parent.parent / "docs" / "adding-a-model.md"
-BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-NAMED = re.compile(r"^\*\*`([^`]+)`\*\*", re.MULTILINE)
-
-
-def steps() -> list[tuple[str, str]]:
-    """Return what the page says to do, in order: files with their content, and commands."""
-    text = PAGE.read_text(encoding="utf-8")
-    found = []
-    end = 0
-    for block in BLOCK.finditer(text):
-        names = NAMED.findall(text, end, block.start())
-        end = block.end()
-        if block[1] == "sh":
-            found += [("", line) for line in block[2].splitlines()]
-        else:
-            assert len(names) == 1, block[0]
-            found.append((names[0], block[2]))
-    return found
 
 
 @pytest.mark.slow
@@ -43,10 +23,9 @@ def test_a_model_from_outside_is_listed_offered_and_trained(
     write_dataset(package / "data")
     environment["PYTHONPATH"] = str(site)
     shown = {}
-    for name, content in steps():
+    for language, name, content in steps("adding-a-model.md"):
         if name:
-            (package / name).parent.mkdir(parents=True, exist_ok=True)
-            (package / name).write_text(content, encoding="utf-8")
+            follow(package, language, name, content)
             continue
         words = shlex.split(content)
         if words[0] == "python":

@@ -10,27 +10,30 @@ from tests.e2e.conftest import Open, Run
 from tests.e2e.terminal import DOWN, ENTER, Terminal
 
 Fail = Callable[[str], Terminal]
+OLD_SESSION = Path(__file__).parents[1] / "wizard" / "session-0.1.0.json"
 
 
 @pytest.fixture
 def failed(srwizard: Run, terminal: Open, answers: Path, tmp_path: Path) -> Fail:
-    """Return a way to open a session whose training has just failed."""
+    """Return a way to open a session whose training has just failed; no file tells why."""
 
     def open_one(kind: str) -> Terminal:
         assert srwizard("--answers", answers, "--stop-after", "frozen").returncode == 0
-        (path,) = (tmp_path / "state" / "srwizard" / "sessions").glob("*.json")
+        path = only_session(tmp_path)
+        figures = {"step": 3, "epoch": 2, "phase": "training"}
+        reason = {"kind": kind, "error": "E", "figures": figures}
         saved = json.loads(path.read_text())
-        saved["history"].append(
-            {"time": "now", "from": "launch", "trigger": "failed", "to": "diagnose"}
-        )
-        path.write_text(json.dumps(saved | {"state": "diagnose"}))
-        failure = {"kind": kind, "error": "E", "step": 3, "epoch": 2, "phase": "training"}
-        (tmp_path / "run" / "failure.json").write_text(json.dumps(failure))
+        path.write_text(json.dumps(saved | {"state": "diagnose", "reason": reason}))
         screen = terminal("resume", rows=24, columns=80)
         screen.wait_for("? What shall be changed?")
         return screen
 
     return open_one
+
+
+def only_session(tmp_path: Path) -> Path:
+    (path,) = (tmp_path / "state" / "srwizard" / "sessions").glob("*.json")
+    return path
 
 
 def test_against_a_loss_that_is_not_finite_no_memory_is_saved(failed: Fail) -> None:
@@ -67,11 +70,23 @@ def test_after_running_out_of_memory_what_saves_memory_is_offered(failed: Fail) 
     screen.kill()
 
 
-def test_a_failure_of_which_the_record_is_lost(
-    failed: Fail, terminal: Open, tmp_path: Path
+@pytest.mark.parametrize("record", ['{"kind": "loss_not_finite", "error": "E"}', "{"])
+def test_a_session_of_version_0_1_0_that_had_failed_is_gone_on_with(
+    srwizard: Run, terminal: Open, answers: Path, tmp_path: Path, record: str
 ) -> None:
-    failed("disk_full").kill()
-    (tmp_path / "run" / "failure.json").write_text("{")
+    """Also where the record of its failure is lost."""
+    assert srwizard("--answers", answers, "--stop-after", "frozen").returncode == 0
+    path = only_session(tmp_path)
+    now, old = json.loads(path.read_text()), json.loads(OLD_SESSION.read_text())
+    failed = {"time": "now", "from": "launch", "trigger": "failed", "to": "diagnose"}
+    old |= {key: now[key] for key in ("id", "answers", "digests", "fingerprint")}
+    old |= {"state": "diagnose", "history": [*old["history"], failed]}
+    path.write_text(json.dumps(old))
+    (tmp_path / "run" / "failure.json").write_text(record)
     screen = terminal("resume")
-    screen.wait_for("» Change nothing, or edit the answers myself")
+    screen.wait_for("? What shall be changed?")
+    if "loss" in record:
+        screen.wait_for("1. lr 0.0001: a tenth")
+    else:
+        screen.wait_for("» Change nothing, or edit the answers myself")
     screen.kill()

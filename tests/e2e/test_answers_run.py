@@ -10,6 +10,7 @@ import yaml
 
 from tests.datasets import write_dataset
 from tests.e2e.conftest import Run
+from tests.small_networks import SMALL
 
 
 def sessions(tmp_path: Path) -> list[dict[str, object]]:
@@ -81,18 +82,9 @@ def test_weights_shared_out(
 
 @pytest.mark.slow
 def test_a_diffusion_model_in_two_processes(srwizard: Run, answers: Path, tmp_path: Path) -> None:
-    params = {
-        "inner_channel": 8,
-        "norm_groups": 4,
-        "channel_mults": [1, 2],
-        "attn_res": [],
-        "res_blocks": 1,
-        "sampling_steps": 4,
-        "ensemble_members": 3,
-    }
     done = srwizard(
         "--answers", answers, "--set", "devices.processes=2", "--set", "model.name=DDPM",
-        "--set", f"model.params={json.dumps(params)}", "--set", "memory.use_amp=true",
+        "--set", f"model.params={json.dumps(SMALL['DDPM'])}", "--set", "memory.use_amp=true",
         "--set", "memory.gradient_checkpointing=true",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

@@ -19,9 +19,10 @@ import pytest
 
 from srwizard.base.errors import InterruptedByUserError, TrainingFailedError, UsageError
 from srwizard.hardware.devices import CPU, Devices
-from srwizard.memory import measure, rehearsal
-from srwizard.memory.baseline import CUDA_CONTEXT
-from srwizard.memory.measure import DryRun, cpu_capacity, dry_run
+from srwizard.memory import available, rehearsal
+from srwizard.memory.allocator import CUDA_CONTEXT
+from srwizard.memory.available import capacities_of, cpu_capacity
+from srwizard.memory.measure import DryRun, dry_run
 from srwizard.memory.rehearsal import FEWEST_STEPS, MOST_STEPS
 from srwizard.settings.run_config import RunGPU
 from srwizard.train.distributed import Place
@@ -273,17 +274,17 @@ def test_zero_free_memory_does_not_fit(
     root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     freeze(root, tmp_path / "run")
-    monkeypatch.setattr(measure, "cpu", lambda: CPU(2, 2**30, 0))
+    monkeypatch.setattr(available, "cpu", lambda: CPU(2, 2**30, 0))
     result = dry_run(tmp_path / "run")
     assert (result.verdict, result.capacity_bytes, result.ratio) == ("does not fit", 0, None)
     assert result.peak_bytes is not None
 
 
 def test_no_process_holds_more_than_its_address_space(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(measure, "cpu", lambda: CPU(2, 64 * 2**30, 48 * 2**30))
-    assert measure.cpu_capacity(2) == 48 * 2**30
+    monkeypatch.setattr(available, "cpu", lambda: CPU(2, 64 * 2**30, 48 * 2**30))
+    assert cpu_capacity(2) == 48 * 2**30
     monkeypatch.setattr(resource, "getrlimit", lambda _what: (2**30, 2**30))
-    assert measure.cpu_capacity(2) == 2 * 2**30
+    assert cpu_capacity(2) == 2 * 2**30
 
 
 def test_nvml_lost_in_mid_measurement(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -306,9 +307,9 @@ def test_a_gpu_that_nvml_no_longer_shows_is_named(
     gone = RunGPU(index=3, uuid="GPU-3", name="NVIDIA H100")
     devices = run.devices.model_copy(update={"gpus": [gone]})
     found = Devices(gpus=(), cpu=CPU(2, 2**30, 2**30), faults=())
-    monkeypatch.setattr(measure, "find_devices", lambda: found)
+    monkeypatch.setattr(available, "find_devices", lambda: found)
     with pytest.raises(UsageError, match=r"GPU 3 \(NVIDIA H100\) does not tell its free memory"):
-        measure._capacities(run.model_copy(update={"devices": devices}))
+        capacities_of(run.model_copy(update={"devices": devices}))
 
 
 def test_how_long_the_whole_run_takes(root: Path, tmp_path: Path) -> None:

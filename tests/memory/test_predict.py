@@ -31,36 +31,9 @@ from srwizard.train.loop import epoch_steps, optimizer_step
 from srwizard.train.scoring import score
 from srwizard.train.setup import steps_per_epoch
 from tests.configs import MADE_UP_DATA, made_up_config
+from tests.small_networks import SMALL
 
-UNET = {
-    "inner_channel": 8,
-    "norm_groups": 4,
-    "channel_mults": [1, 2],
-    "attn_res": [],
-    "res_blocks": 1,
-    "sampling_steps": 5,
-}
 aten = torch.ops.aten
-SMALL: dict[str, dict[str, Any]] = {
-    "EDSR": {"num_features": 16, "num_blocks": 3},
-    "FNO2d": {"width": 8, "modes": 4, "num_layers": 3},
-    "SwinIR": {"embed_dim": 12, "depths": [2, 2], "num_heads": [2, 2]},
-    "Swin_Transformer": {
-        "embed_dim": 12,
-        "depths": [2, 2],
-        "num_heads": [2, 2],
-        "window_size": 4,
-    },
-    "DDPM": UNET,
-    "SR3": UNET,
-    "ResShift": UNET,
-    "RCAN": {"num_features": 16, "num_groups": 1, "num_blocks": 3},
-    "UNet2d": {"features": 8, "levels": 3},
-    "Galerkin_Transformer": {"width": 16, "num_layers": 2, "decoder_width": 8, "modes": 4},
-    "MWT2d": {"k": 2, "c": 4, "modes": 4, "num_layers": 2},
-    "SRNO": {"num_features": 8, "num_blocks": 2, "width": 16, "num_heads": 4},
-    "HiNOTE": {"num_features": 8, "num_blocks": 2, "width": 16},
-}
 
 
 def config(

@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from srwizard.memory.remedies import SMALLEST_PATCH, Surroundings, apply, remedies
+from srwizard.memory.remedies import SMALLEST_PATCH, Surroundings, remedies
 from srwizard.settings.answers import Answers
+from srwizard.settings.remedy import apply
 
 SHAPE = Surroundings(hr_shape=(80, 120))
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from srwizard.memory.remedies import Remedy, combined, smaller_batch
+from srwizard.memory.remedies import smaller_batch
 from srwizard.memory.remedy_effects import (
     Expected,
     RemedyEffect,
@@ -16,6 +16,7 @@ from srwizard.memory.remedy_effects import (
     with_room,
 )
 from srwizard.settings.answers import Answers
+from srwizard.settings.remedy import Remedy, combined
 
 MIB = 2**20
 

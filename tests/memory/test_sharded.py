@@ -10,7 +10,8 @@ from srwizard.memory.predict import Prediction, predict
 from srwizard.memory.resident import MIB
 from srwizard.settings.run_config import RunConfig
 from tests.datasets import write_dataset
-from tests.memory.test_predict import SMALL, config
+from tests.memory.test_predict import config
+from tests.small_networks import SMALL
 from tests.train.runs import freeze
 
 WIDE = {"num_features": 256, "num_blocks": 6}

@@ -9,16 +9,15 @@ from torch import Tensor
 from torch.nn import functional
 
 from srwizard.models import build
-from srwizard.models.sampling import neighbours, sample_each
+from srwizard.models.grid_sampling import neighbours, sample_each
 from srwizard.models.sinc import SincResampling, sinc_taps
 from srwizard.models.srno import Lifting
-
-SMALL = {"num_features": 8, "num_blocks": 1, "width": 8, "num_heads": 2}
+from tests.small_networks import SMALL
 
 
 def network(name: str) -> Any:
     torch.manual_seed(0)
-    net = build(name, in_channels=1, out_channels=1, scale=2, params=SMALL, global_skip=False)
+    net = build(name, in_channels=1, out_channels=1, scale=2, params=SMALL[name], global_skip=False)
     return net.eval()
 
 

@@ -60,7 +60,9 @@ def test_menu_order_and_recommendation() -> None:
 def test_card_agrees_with_its_network(name: str) -> None:
     it = card(name)
     network = getattr(import_module(it.module), it.name)
-    defaults = network.__init__.__kwdefaults__
+    defaults: dict[str, Any] = {}
+    for base in reversed(network.__mro__):
+        defaults |= getattr(base.__init__, "__kwdefaults__", None) or {}
     assert {p.name: p.default for p in it.parameters} == defaults
     assert set(it.sizes) == {"tiny", "base", "large"}
     for size in it.sizes.values():

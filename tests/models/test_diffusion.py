@@ -11,23 +11,13 @@ from torch import Tensor, nn
 
 from srwizard.base.errors import UsageError
 from srwizard.models import build, load_reference, set_gradient_checkpointing
-from srwizard.models.diffusion import (
-    DiffusionModel,
-    cosine_schedule,
-    linear_schedule,
-    sampling_times,
-)
+from srwizard.models.diffusion import DiffusionModel
+from srwizard.models.noise_schedule import cosine_schedule, linear_schedule, sampling_times
 from srwizard.models.resshift import shifting_schedule
 from srwizard.models.upsampling import bicubic
+from tests.small_networks import SMALL_UNET
 
 NAMES = ("DDPM", "SR3", "ResShift")
-TINY = {
-    "inner_channel": 8,
-    "norm_groups": 4,
-    "channel_mults": [1, 2],
-    "attn_res": [],
-    "res_blocks": 1,
-}
 CHAINS = [
     *(
         (name, {"schedule": schedule, "prediction": prediction})
@@ -54,7 +44,7 @@ def tiny(name: str, *, channels: int = 1, scale: int = 2, **params: Any) -> Diff
     if "timesteps" in params:
         params = {"sampling_steps": min(15, params["timesteps"])} | params
     net = build(
-        name, in_channels=channels, out_channels=channels, scale=scale, params=TINY | params
+        name, in_channels=channels, out_channels=channels, scale=scale, params=SMALL_UNET | params
     )
     assert isinstance(net, DiffusionModel)
     torch.nn.init.normal_(net.denoiser.final_conv.block[-1].weight, std=0.1)  # type: ignore
@@ -185,7 +175,9 @@ def test_without_a_residual_nothing_is_divided_by_zero() -> None:
 
 
 def test_an_untrained_network_that_predicts_the_field_says_bicubic() -> None:
-    net = build("DDPM", in_channels=1, out_channels=1, scale=3, params=TINY | {"prediction": "x0"})
+    net = build(
+        "DDPM", in_channels=1, out_channels=1, scale=3, params=SMALL_UNET | {"prediction": "x0"}
+    )
     lr = torch.randn(2, 1, 5, 5)
     assert torch.equal(net.eval()(lr), bicubic(lr, 3))
 
@@ -515,9 +507,9 @@ def test_published_weights_carry_a_prefix_and_a_schedule() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_more_inputs_than_outputs_and_never_fewer(name: str) -> None:
-    net = build(name, in_channels=3, out_channels=2, scale=2, params=TINY)
+    net = build(name, in_channels=3, out_channels=2, scale=2, params=SMALL_UNET)
     lr, hr = torch.randn(1, 3, 4, 4), torch.randn(1, 2, 8, 8)
     assert net.training_loss(lr, hr, torch.ones(hr.shape, dtype=torch.bool)).shape == (1,)  # type: ignore
     assert net.eval().sample(lr, 2).shape == hr.shape  # type: ignore
     with pytest.raises(UsageError, match="must include all 2 output channels"):
-        build(name, in_channels=1, out_channels=2, scale=2, params=TINY)
+        build(name, in_channels=1, out_channels=2, scale=2, params=SMALL_UNET)

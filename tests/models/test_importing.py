@@ -12,21 +12,12 @@ from torch import Tensor, nn
 from srwizard.base.errors import UsageError
 from srwizard.models import build
 from srwizard.models import weights_file as weights_file
-from srwizard.models.importing import (
-    import_weights,
-    network_in,
-    read_weights,
-    write_weights,
-)
+from srwizard.models.importing import import_weights, write_weights
+from srwizard.models.reference_names import network_in
+from srwizard.models.weights_reading import read_weights
+from tests.small_networks import SMALL_UNET
 
 EDSR = {"num_features": 8, "num_blocks": 2}
-UNET = {
-    "inner_channel": 8,
-    "norm_groups": 4,
-    "channel_mults": [1, 2],
-    "attn_res": [],
-    "res_blocks": 1,
-}
 
 
 def network(name: str = "EDSR", channels: int = 1, params: dict[str, Any] | None = None) -> Any:
@@ -148,12 +139,12 @@ def test_other_channels(tmp_path: Path, upsampler: str, new: int) -> None:
 
 @pytest.mark.parametrize("model", ["DDPM", "SR3"])
 def test_diffusion_weights_with_other_channels(tmp_path: Path, model: str) -> None:
-    reference = network(model, channels=3, params=UNET).eval()
+    reference = network(model, channels=3, params=SMALL_UNET).eval()
     nn.init.normal_(reference.final_conv.block[-1].weight, std=0.1)
     state = {f"denoise_fn.{name}": value for name, value in reference.state_dict().items()}
     state["betas"] = torch.zeros(10)
     path = save_as("plain", state, tmp_path / "w")
-    net, notices = imported(path, model=model, params=UNET)
+    net, notices = imported(path, model=model, params=SMALL_UNET)
     up, noisy, told = torch.randn(1, 1, 8, 8), torch.randn(1, 1, 8, 8), torch.tensor([0.5])
     with torch.no_grad():
         together = torch.cat([up.expand(-1, 3, -1, -1), noisy.expand(-1, 3, -1, -1)], dim=1)

@@ -14,34 +14,11 @@ from srwizard.models.global_skip import GlobalSkip
 from srwizard.models.padding import pad_to_multiple
 from srwizard.models.swin import shift_mask
 from srwizard.models.swinir import SwinIR
+from tests.small_networks import SMALL, SMALL_STANDARD
 
-SMALL: dict[str, dict[str, Any]] = {
-    "FNO2d": {"width": 8, "modes": 4, "num_layers": 3},
-    "SwinIR": {"embed_dim": 8, "depths": [2, 2], "num_heads": [2, 2], "window_size": 4},
-    "EDSR": {"num_features": 8, "num_blocks": 3},
-    "RCAN": {"num_features": 8, "num_groups": 2, "num_blocks": 2, "reduction": 1},
-    "UNet2d": {"features": 8, "levels": 2},
-    "Swin_Transformer": {
-        "embed_dim": 8,
-        "depths": [2, 2],
-        "num_heads": [2, 2],
-        "window_size": 4,
-        "mlp_ratio": 2.0,
-    },
-    "Galerkin_Transformer": {
-        "width": 8,
-        "num_layers": 2,
-        "num_heads": 2,
-        "decoder_width": 8,
-        "modes": 4,
-    },
-    "MWT2d": {"k": 2, "c": 2, "modes": 2, "num_layers": 2},
-    "SRNO": {"num_features": 8, "num_blocks": 2, "width": 8, "num_heads": 2},
-    "HiNOTE": {"num_features": 8, "num_blocks": 2, "width": 8, "num_heads": 2},
-}
 UPSAMPLERS = ("pixelshuffle", "pixelshuffledirect", "nearest+conv")
 VARIANTS = [
-    *((name, {}) for name in SMALL if name != "SwinIR"),
+    *((name, {}) for name in SMALL_STANDARD if name != "SwinIR"),
     *(("SwinIR", {"upsampler": u}) for u in UPSAMPLERS),
 ]
 
@@ -64,7 +41,7 @@ def test_every_scale_and_odd_sizes(name: str, params: dict[str, Any], scale: int
         assert net(torch.randn(1, 1, 5, 11)).shape == (1, 1, 5 * scale, 11 * scale)
 
 
-@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize("name", SMALL_STANDARD)
 @pytest.mark.parametrize("channels", [(2, 2), (8, 8), (8, 1)])
 def test_one_to_eight_channels_train_with_amp_and_checkpointing(
     name: str, channels: tuple[int, int]
@@ -78,7 +55,7 @@ def test_one_to_eight_channels_train_with_amp_and_checkpointing(
     assert net.net.output_layer().weight.grad.abs().max() > 0
 
 
-@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize("name", SMALL_STANDARD)
 @pytest.mark.parametrize("shape", [(1, 1), (1, 6), (2, 3), (4, 4), (7, 13), (16, 9)])
 def test_any_size(name: str, shape: tuple[int, int]) -> None:
     net = small(name, 2)
@@ -106,7 +83,7 @@ def test_skip_needs_an_output_layer() -> None:
         GlobalSkip(nn.Identity(), out_channels=1, scale=2)
 
 
-@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize("name", SMALL_STANDARD)
 def test_every_parameter_learns(name: str) -> None:
     net = small(name, global_skip=False)
     net(torch.randn(2, 1, 8, 8)).square().sum().backward()
@@ -132,7 +109,7 @@ def gradients_and_saved_bytes(net: nn.Module, lr: Tensor) -> tuple[list[Tensor],
     return gradients, sum(saved.values())
 
 
-@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize("name", SMALL_STANDARD)
 def test_checkpointing_saves_memory_and_changes_no_gradient(name: str) -> None:
     # Stages of pixel shuffle outweigh blocks as small as these.
     params = {
@@ -235,7 +212,7 @@ def test_weights_of_another_network_are_refused_by_name() -> None:
     assert all(torch.equal(value, before[key]) for key, value in net.state_dict().items())
 
 
-@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize("name", SMALL_STANDARD)
 def test_own_state_dict_round_trips_strictly(name: str) -> None:
     net = small(name)
     torch.manual_seed(1)
@@ -287,7 +264,7 @@ def test_padding_reflects_where_it_can() -> None:
     assert torch.equal(padded[0, 0, 3], padded[0, 0, 0])
 
 
-@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize("name", SMALL_STANDARD)
 def test_a_fake_run_works_and_leaves_nothing_behind(name: str) -> None:
     with FakeTensorMode(allow_non_fake_inputs=True):
         fake = small(name).train()

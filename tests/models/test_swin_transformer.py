@@ -9,6 +9,7 @@ from srwizard.models.swin_transformer import (
     Swin_Transformer,
     SwinStage,
 )
+from tests.small_networks import SMALL
 
 
 def test_merging_joins_two_by_two_patches() -> None:
@@ -63,7 +64,7 @@ def test_stages_are_ever_coarser_and_wider() -> None:
 
 
 def test_the_backbone_carries_the_authors_names_and_is_not_swinir() -> None:
-    params = {"embed_dim": 8, "depths": [2, 2], "num_heads": [2, 2], "window_size": 4}
+    params = SMALL["SwinIR"]
     options = {"in_channels": 1, "out_channels": 1, "scale": 2, "global_skip": False}
     ours = build("Swin_Transformer", params=params, **options)  # type: ignore[arg-type]
     names = set(ours.state_dict())

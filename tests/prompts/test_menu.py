@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from srwizard.base.text_width import packed, padded, wrapped
-from srwizard.prompts.menu_state import Menu
+from srwizard.prompts.menu import Menu
 from srwizard.prompts.question import Choice
 
 CHOICES = (
@@ -18,8 +18,12 @@ CHOICES = (
 
 
 def at(menu: Menu) -> object:
-    assert menu.highlighted is not None
-    return menu.choices[menu.highlighted].value
+    (place,) = menu.result()
+    return CHOICES[place].value
+
+
+def shown(menu: Menu) -> list[str]:
+    return [str(choice.title) for choice in menu.filtered_choices]
 
 
 def test_the_default_is_highlighted_and_what_cannot_be_chosen_is_passed_over() -> None:
@@ -40,7 +44,7 @@ def test_a_default_that_cannot_be_chosen_gives_way_to_the_first_that_can() -> No
 def test_what_is_typed_filters_and_prefers_what_begins_with_it() -> None:
     menu = Menu(CHOICES, ["a"], several=False)
     menu.filter("2")
-    assert menu.shown() == [1]
+    assert shown(menu) == ["2. windows of 128"]
     menu.filter("")
     assert at(menu) == "b"
     menu.filter("s")
@@ -50,10 +54,10 @@ def test_what_is_typed_filters_and_prefers_what_begins_with_it() -> None:
 def test_what_is_contained_nowhere_is_not_taken() -> None:
     menu = Menu(CHOICES, ["a"], several=False)
     menu.filter("x")
-    assert menu.typed == ""
+    assert menu.search_filter == ""
     # Only what cannot be chosen contains it.
     menu.filter("another")
-    assert menu.typed == ""
+    assert menu.search_filter == ""
 
 
 def test_marking_and_unmarking_all_that_is_shown() -> None:

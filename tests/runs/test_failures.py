@@ -11,9 +11,10 @@ import torch
 
 from srwizard.base import files, i18n
 from srwizard.runs import failures
-from srwizard.runs.failure_kinds import CATALOGUE, KILLED_BY_KERNEL, UNKNOWN, recognise
+from srwizard.runs.failure_kinds import CATALOGUE, UNKNOWN, kind_named, recognise
 from srwizard.runs.failures import Ended, NonFiniteLossError, collect
 from srwizard.runs.last_phase import LastPhase
+from srwizard.settings.answers import Answers
 from srwizard.train import processes
 from tests.datasets import write_dataset
 from tests.train.runs import freeze
@@ -34,7 +35,6 @@ SAID = {
         "RuntimeError: aten.convolution.default got mixed torch.Tensor and DTensor",
         "UsageError: memory.shard: the parameter network.factor is a single number",
     ],
-    "out_of_memory_killer": [KILLED_BY_KERNEL],
     "killed": [
         "signal 9",
         "RuntimeError: DataLoader worker (pid 7) is killed by signal: Killed. ",
@@ -83,6 +83,8 @@ SAID = {
     ],
     "unknown": ["ZeroDivisionError: division by zero", "signal 11"],
 }
+SAID_BY_NO_TEXT = {"out_of_memory_killer", "does_not_fit", "job_ended"}
+"""Whoever watched the processes, or Slurm, tells of these."""
 
 
 @pytest.mark.parametrize(("kind", "text"), [(k, text) for k, said in SAID.items() for text in said])
@@ -91,7 +93,41 @@ def test_recognised(kind: str, text: str) -> None:
 
 
 def test_the_whole_catalogue_is_covered() -> None:
-    assert SAID.keys() == {kind.name for kind in (*CATALOGUE, UNKNOWN)}
+    names = [kind.name for kind in (*CATALOGUE, UNKNOWN)]
+    assert len(set(names)) == len(names)
+    assert SAID.keys() | SAID_BY_NO_TEXT == set(names)
+    assert {kind.name for kind in CATALOGUE if kind.pattern is None} == SAID_BY_NO_TEXT
+    assert all(kind_named(kind.name) is kind for kind in CATALOGUE)
+
+
+def test_what_can_be_changed_follows_the_advice() -> None:
+    """The changes of the answers by kind, for answers that leave room for all of them."""
+    answers = Answers()
+    for key, value in {"training.lr": 0.01, "memory.use_amp": True, "devices.gpus": [2, 3],
+                       "devices.processes": 2}.items():  # fmt: skip
+        answers.set(key, value)
+    found = {kind.name: [remedy.changes for remedy in kind.remedies(answers)] for kind in CATALOGUE}
+    no_loaders = [{"training.num_workers": 0}]
+    assert {name: changes for name, changes in found.items() if changes} == {
+        "shared_memory": no_loaders,
+        "loader_died": no_loaders,
+        "no_cuda": [{"devices.gpus": [], "devices.processes": 1}],
+        "loss_not_finite": [
+            {"training.lr": 0.001},
+            {"training.clip_grad_norm": 1.0},
+            {"memory.use_amp": False},
+        ],
+        "peer_lost": [{"devices.gpus": [2], "devices.processes": 1}],
+    }
+
+
+def test_nothing_is_offered_that_is_so_already() -> None:
+    answers = Answers()
+    for key, value in {"training.clip_grad_norm": 2.0, "memory.use_amp": False}.items():
+        answers.set(key, value)
+    offered = kind_named("loss_not_finite").remedies(answers)
+    assert [list(remedy.changes) for remedy in offered] == [["training.lr"]]
+    assert kind_named("peer_lost").remedies(answers) == []
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])

@@ -13,35 +13,17 @@ from typing import Any
 import psutil
 import torch
 
-from srwizard.data.fingerprint import fingerprint
-from srwizard.data.layout import SPLITS, scan
-from srwizard.data.statics import used_files
-from srwizard.models.catalog import card, resolve_parameters
 from srwizard.runs.records import METRICS_FILE, Records, read_events
 from srwizard.settings import run_config
-from srwizard.settings.answers import TrainingAnswers
-from srwizard.settings.run_config import RunConfig, RunSlurm
+from srwizard.settings.run_config import RunConfig
+from srwizard.train.dataset import verified
 from srwizard.train.distributed import Place
 from srwizard.train.loop import Callbacks, train
 from srwizard.train.resuming import resume
 from srwizard.train.setup import Training, load_statistics, set_up
+from tests.configs import cpu_run, data_of, frozen
+from tests.small_networks import SMALL
 
-SMALL_UNET = {
-    "inner_channel": 8,
-    "norm_groups": 4,
-    "channel_mults": [1, 2],
-    "attn_res": [],
-    "res_blocks": 1,
-    "sampling_steps": 3,
-    "ensemble_members": 3,
-}
-SMALL_NETWORKS: dict[str, dict[str, Any]] = {
-    "EDSR": {"num_features": 8, "num_blocks": 1, "res_scale": 1.0},
-    "SwinIR": {},
-    "DDPM": SMALL_UNET,
-    "SR3": SMALL_UNET,
-    "ResShift": SMALL_UNET,
-}
 PATIENCE_SECONDS = 240.0
 
 
@@ -49,86 +31,24 @@ def freeze(
     root: Path,
     run_dir: Path,
     *,
-    processes: int = 1,
-    nodes: int = 1,
-    slurm: RunSlurm | None = None,
-    patch_size: int | None = None,
-    use_amp: bool = False,
-    shard: bool = False,
-    gradient_checkpointing: bool = False,
     model: str = "EDSR",
     params: dict[str, Any] | None = None,
     static_variables: Sequence[str] = (),
-    **training: Any,
+    **changes: Any,
 ) -> RunConfig:
     """Freeze a run of a small network on the dataset `root` into `run_dir`, which is made.
 
     Args:
         root: a dataset directory.
         run_dir: the run directory.
-        processes: on the CPU, of each machine.
-        nodes: machines.
-        slurm: what a job is to ask for.
-        patch_size: side of the HR windows.
-        use_amp: whether to compute in bfloat16.
-        shard: whether weights are sharded over the processes.
-        gradient_checkpointing: whether blocks are computed again on the way back.
         model: name of a card.
-        params: of the network, where they differ from those of `SMALL_NETWORKS`.
+        params: of the network, where they differ from those in `SMALL`.
         static_variables: further input channels.
-        training: answers of the training section, where they differ from two epochs in batches
-            of two.
+        changes: whatever else `cpu_run` takes.
     """
-    contents = scan(root)
-    variables = list(contents.variables())
-    first = variables[0]
-    run_dir.mkdir(parents=True, exist_ok=True)
-    settings = {"epochs": 2, "batch_size": 2, "num_workers": 0} | training
-    statics = used_files(
-        contents, static_variables, area_weights=bool(training.get("area_weights"))
-    )
-    run = RunConfig(
-        created="",
-        language="en",
-        data=run_config.RunData(
-            root=str(root),
-            layout=contents.layout,
-            variables=variables,
-            static_variables=list(static_variables),
-            scale=contents.fields["train", "hr", first].shape[0]
-            // contents.fields["train", "lr", first].shape[0],
-            hr_shape=list(contents.fields["train", "hr", first].shape),
-            lr_shape=list(contents.fields["train", "lr", first].shape),
-            steps={split: len(contents.fields[split, "hr", first].steps) for split in SPLITS},
-            fingerprint=fingerprint(contents, variables, statics),
-        ),
-        output=run_config.RunOutput(dir=str(run_dir)),
-        model=run_config.RunModel(
-            name=model,
-            params=resolve_parameters(card(model), SMALL_NETWORKS.get(model, {}) | (params or {})),
-            in_channels=len(variables) + len(static_variables),
-            out_channels=len(variables),
-            global_skip=card(model).family == "standard",
-        ),
-        training=TrainingAnswers(**settings),
-        devices=run_config.RunDevices(
-            launcher="slurm" if slurm is not None else "nodes" if nodes > 1 else "here",
-            slurm=slurm,
-            gpus=[],
-            processes=processes,
-            nodes=nodes,
-            backend="gloo",
-        ),
-        memory=run_config.RunMemory(
-            use_amp=use_amp,
-            gradient_checkpointing=gradient_checkpointing,
-            patch_size=patch_size,
-            shard=shard,
-        ),
-        software=run_config.software_versions(),
-    )
-    run_config.write(run_config.seal(run), run_dir)
-    return run_config.load(run_dir)
+    data = data_of(root, static_variables, area_weights=bool(changes.get("area_weights")))
+    params = SMALL[model] | (params or {})
+    return frozen(cpu_run(data, run_dir, model, params, **changes))
 
 
 def made_ready(run_dir: Path) -> Training:
@@ -141,7 +61,7 @@ def made_ready(run_dir: Path) -> Training:
 def set_up_only(run_dir: Path) -> Training:
     """Set a run up in this process, standing at its beginning."""
     run = run_config.load(run_dir)
-    contents = run_config.verify_dataset(run)
+    contents = verified(run).contents
     place = Place(0, 1, torch.device("cpu"))
     return set_up(run, contents, load_statistics(run, run_dir, contents), place)
 

@@ -13,6 +13,7 @@ import torch.distributed as dist
 
 from srwizard.runs.records import Records
 from srwizard.settings import run_config
+from srwizard.train.dataset import verified
 from srwizard.train.distributed import Place, joined, wait_for_all
 from srwizard.train.loop import Callbacks, train
 from srwizard.train.peak import peak_resident
@@ -32,7 +33,7 @@ def _train(run_dir: Path, place: Place) -> None:
     run = run_config.load(run_dir)
     Path("/proc/self/clear_refs").write_text("5")
     before = psutil.Process().memory_info().rss
-    contents = run_config.verify_dataset(run)
+    contents = verified(run).contents
     training = set_up(run, contents, load_statistics(run, run_dir, contents), place)
     loaded = resume(training, run_dir)
     if loaded is None:

@@ -1,7 +1,6 @@
 """Every model goes through the training core: patches, mixed precision, checkpointing, resume."""
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -12,17 +11,15 @@ from srwizard.runs.records import Records
 from srwizard.train.loop import Callbacks, train
 from srwizard.train.scoring import score
 from tests.datasets import write_dataset
-from tests.models.test_networks import SMALL
-from tests.train.runs import SMALL_UNET, epochs, freeze, made_ready, same_weights, trained, weights
+from tests.train.runs import epochs, freeze, made_ready, same_weights, trained, weights
 
 
 @pytest.mark.parametrize("name", cards())
 def test_trains_stops_resumes_and_is_scored(name: str, tmp_path: Path) -> None:
     root = write_dataset(tmp_path / "data", variables=("salt", "temp"))
-    params: dict[str, Any] = SMALL.get(name, SMALL_UNET)
     for run_dir in (tmp_path / "whole", tmp_path / "parts"):
         freeze(
-            root, run_dir, model=name, params=params, patch_size=12, use_amp=True,
+            root, run_dir, model=name, patch_size=12, use_amp=True,
             static_variables=["lon", "lat"], batch_size=4,
         )  # fmt: skip
     torch.manual_seed(0)

@@ -12,11 +12,13 @@ from hypothesis import strategies as st
 
 from srwizard.runs.progress import Progress
 from srwizard.settings.answers import TrainingAnswers
+from srwizard.settings.methods import SCHEDULES
 from srwizard.train import averaging
 from srwizard.train.loop import Callbacks, note_plateau
+from srwizard.train.optimizers import build_optimizer
 from srwizard.train.schedule import ONE_CYCLE_START, learning_rate
 from srwizard.train.scoring import score
-from srwizard.train.setup import Training, build_optimizer
+from srwizard.train.setup import Training
 from tests.datasets import write_dataset
 from tests.train.runs import epochs, freeze, made_ready, same_weights, set_up_only, trained, weights
 
@@ -75,7 +77,7 @@ def test_one_cycle_as_in_torch() -> None:
 
 
 @given(
-    scheduler=st.sampled_from(["StepLR", "cosine", "OneCycle", "plateau", "none"]),
+    scheduler=st.sampled_from([entry.name for entry in SCHEDULES]),
     epochs=st.integers(1, 50),
     warmup=st.integers(0, 60),
     min_lr=st.floats(0, 1),

@@ -33,7 +33,7 @@ from srwizard.train.objective import Objective
 from srwizard.train.sharding import filled, shard, units, without_weights
 from srwizard.use.weights import load_network
 from tests.datasets import write_dataset
-from tests.memory.test_predict import SMALL
+from tests.small_networks import SMALL
 from tests.train.runs import (
     epochs,
     freeze,

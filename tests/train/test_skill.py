@@ -45,7 +45,7 @@ def test_edsr_x4_on_sea_surface_temperature(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_swinir_on_a_field_with_land(tmp_path: Path) -> None:
-    params = {"embed_dim": 16, "depths": [2], "num_heads": [4]}
+    params = {"embed_dim": 16, "depths": [2], "num_heads": [4], "window_size": 8}
     freeze(
         eddies(tmp_path / "data", (128, 256), 2), tmp_path / "run", model="SwinIR", params=params,
         batch_size=4, epochs=24, eval_freq=24, patch_size=64, normalization="GN",

@@ -15,15 +15,11 @@ from srwizard import load_run, models
 from srwizard.base.errors import SrwizardError, UsageError
 from srwizard.use import onnx_graph
 from srwizard.use.export import export
+from tests.small_networks import SMALL
 from tests.use.conftest import Command
 from tests.use.records import lr_fields
 
 DOCS = Path(__file__).parents[2] / "docs" / "using-a-model.md"
-SMALL = {
-    "EDSR": {"num_features": 8, "num_blocks": 1},
-    "RCAN": {"num_features": 8, "num_groups": 1, "num_blocks": 1, "reduction": 4},
-    "UNet2d": {"features": 8, "levels": 2},
-}
 
 
 def code_of(text: str, word: str) -> str:

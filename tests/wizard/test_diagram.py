@@ -3,9 +3,10 @@
 import itertools
 from pathlib import Path
 
+from srwizard.settings.answers import SECTIONS, known_keys
 from srwizard.wizard.diagram import page
-from srwizard.wizard.machine import SECTIONS, TRANSITIONS, build_machine, module_of
-from srwizard.wizard.session import FINAL_STATES, STATES
+from srwizard.wizard.machine import build_machine, module_of, transitions
+from srwizard.wizard.transition_table import ASKING, FINAL, NAMES, REQUIRED, START, STATES, title_of
 
 ROOT = Path(__file__).parents[2]
 
@@ -16,27 +17,36 @@ def test_the_diagram_in_the_documentation_is_drawn_from_the_machine() -> None:
 
 def test_every_state_is_a_module_and_every_module_a_state() -> None:
     names = {path.stem for path in (ROOT / "states").glob("*.py")} - {"__init__"}
-    assert names == set(STATES)
-    assert all(callable(module_of(state).run) for state in STATES)
+    assert names == set(NAMES)
+    assert all(callable(module_of(state).run) for state in NAMES)
 
 
 def test_every_state_can_be_reached_and_leads_on() -> None:
-    reached = {"data"} | {row["dest"] for row in TRANSITIONS}
-    assert reached == set(STATES)
+    rows = transitions()
+    assert {START} | {row["dest"] for row in rows} == set(NAMES)
     leaving: set[str] = set()
-    for row in TRANSITIONS:
+    for row in rows:
         leaving.update(row["source"] if isinstance(row["source"], list) else [row["source"]])
-    assert set(STATES) - leaving == set(FINAL_STATES)
+    assert set(NAMES) - leaving == set(FINAL) == {"done"}
 
 
-def test_a_section_goes_on_to_the_next_one_or_back_to_the_review_it_was_edited_from() -> None:
+def test_every_state_has_a_title_of_its_own() -> None:
+    assert len({title_of(name) for name in NAMES}) == len(NAMES)
+
+
+def test_every_section_of_the_answers_is_asked_for() -> None:
+    assert {state.section for state in STATES} - {None} == set(SECTIONS)
+    assert set(REQUIRED.values()) <= set(known_keys())
+
+
+def test_a_state_goes_on_to_the_next_one_or_back_to_the_review_it_was_edited_from() -> None:
     class Model:
         editing = False
 
         def is_editing(self) -> bool:
             return self.editing
 
-    order = [*SECTIONS, "review"]
+    order = [*ASKING, "review"]
     for name, following in itertools.pairwise(order):
         model = Model()
         build_machine(model, name)

@@ -13,13 +13,25 @@ from hypothesis import strategies as st
 
 from srwizard.base.errors import UsageError
 from srwizard.wizard import session
+from srwizard.wizard.reason import DETACHED, SHORT, Reason
+from srwizard.wizard.transition_table import NAMES
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=4),
     max_leaves=8,
 )
-KEYS = ("schema_version", "id", "created", "state", "answers", "history", "editing", "digests")
+KEYS = (
+    "schema_version",
+    "id",
+    "created",
+    "state",
+    "answers",
+    "history",
+    "editing",
+    "digests",
+    "reason",
+)
 
 
 @pytest.fixture(autouse=True)
@@ -35,7 +47,7 @@ def loaded_or_refused(path: Path) -> None:
         assert str(path) in error.message
     else:
         assert isinstance(found, session.Session)
-        assert found.state in session.STATES
+        assert found.state in NAMES
     assert path.read_bytes() == before
 
 
@@ -61,14 +73,100 @@ def test_any_values_under_the_right_keys(tmp_path: Path, changes: dict[str, obje
 def test_what_was_saved_is_loaded() -> None:
     made = session.new_session()
     made.answers.set("training.epochs", 7)
-    made.record("next", "data", "output")
-    made.state = "output"
+    made.enter("output", "next")
     made.save()
     assert made.path is not None
     found = session.load(made.path)
     assert (found.id, found.state, found.answers.decided(), found.history) == (
         made.id, made.state, {"training": {"epochs": 7}}, made.history,
     )  # fmt: skip
+
+
+def test_why_a_state_was_entered_is_saved_with_it() -> None:
+    made = session.new_session()
+    reason = Reason("loss_not_finite", "the loss is nan", {"step": 3, "verdict": "fits"})
+    made.enter("diagnose", "failed", reason)
+    made.save()
+    assert made.path is not None
+    assert session.load(made.path).reason == reason
+    made.enter("adjust", "next", reason)
+    made.enter("review", "changed")
+    made.save()
+    assert session.load(made.path).reason is None
+
+
+@pytest.mark.parametrize("state", ["diagnose", "adjust"])
+def test_a_state_that_is_entered_for_a_reason_is_refused_without_one(state: str) -> None:
+    made = session.new_session()
+    made.enter(state, "failed")
+    made.save()
+    assert made.path is not None
+    with pytest.raises(UsageError, match="is damaged"):
+        session.load(made.path)
+
+
+DRY_RUN = {"verdict": "tight", "peak_bytes": 900, "capacity_bytes": 1000}
+FIGURES = {"verdict": "tight", "measured_bytes": 900, "capacity_bytes": 1000}
+FAILURE = {"kind": "disk_full", "error": "E", "rank": 0, "step": 3, "epoch": 2,
+           "phase": "training", "traceback": "T"}  # fmt: skip
+
+
+def of_version_0_1_0(tmp_path: Path, source: str, trigger: str, state: str) -> Path:
+    """Return a session as that version saved it, after one transition more."""
+    saved = json.loads(Path(__file__).with_name("session-0.1.0.json").read_text())
+    saved["answers"]["output"]["dir"] = str(tmp_path)
+    saved["history"].append({"time": "now", "from": source, "trigger": trigger, "to": state})
+    path = tmp_path / "old.json"
+    path.write_text(json.dumps(saved | {"state": state}))
+    found = DRY_RUN | {"digest": saved["digests"][-1]}
+    (tmp_path / "dry_run.json").write_text(json.dumps(found))
+    return path
+
+
+def test_a_session_of_version_0_1_0_is_loaded(tmp_path: Path) -> None:
+    found = session.load(Path(__file__).with_name("session-0.1.0.json"))
+    assert (found.state, found.reason) == ("dry_run", None)
+    assert found.answers.get("training.batch_size") == 4
+
+
+@pytest.mark.parametrize(
+    ("source", "trigger", "state", "reason"),
+    [
+        ("dry_run", "fits", "launch", None),
+        ("launch", "detached", "launch", Reason(DETACHED)),
+        ("dry_run", "short", "adjust", Reason(SHORT, figures=FIGURES)),
+        (
+            "launch", "failed", "diagnose",
+            Reason("disk_full", "E",
+                   {"verdict": "tight", "step": 3, "epoch": 2, "phase": "training"}),
+        ),
+        (
+            "diagnose", "next", "adjust",
+            Reason("disk_full", "E",
+                   {"verdict": "tight", "step": 3, "epoch": 2, "phase": "training"}),
+        ),
+    ],
+)  # fmt: skip
+def test_what_version_0_1_0_looked_up_is_found_when_its_session_is_loaded(
+    tmp_path: Path, source: str, trigger: str, state: str, reason: Reason | None
+) -> None:
+    path = of_version_0_1_0(tmp_path, source, trigger, state)
+    (tmp_path / "failure.json").write_text(json.dumps(FAILURE))
+    found = session.load(path)
+    assert found.reason == reason
+    # Saved again, it no longer depends on the files.
+    found.save()
+    (tmp_path / "failure.json").unlink()
+    (tmp_path / "dry_run.json").unlink()
+    assert session.load(path).reason == reason
+
+
+def test_a_failure_of_version_0_1_0_of_which_the_record_is_lost(tmp_path: Path) -> None:
+    path = of_version_0_1_0(tmp_path, "launch", "failed", "diagnose")
+    (tmp_path / "failure.json").write_text("{")
+    reason = session.load(path).reason
+    assert reason is not None
+    assert (reason.kind, reason.error) == ("unknown", "-")
 
 
 @contextmanager

@@ -1,8 +1,9 @@
-"""Asking a coarse grid of features at the points of a grid of any size.
+"""Sampling features on a coarse grid at the points of a grid of any size.
 
 Cells of both grids cover the same domain; what lies beyond the outermost centres repeats them.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -10,7 +11,7 @@ from torch import Tensor
 
 
 @dataclass(frozen=True)
-class Heartbeats:
+class Neighbours:
     """The two coarse cells beside each of N fine cells along one axis.
 
     Attributes:
@@ -24,20 +25,28 @@ class Heartbeats:
     offsets: Tensor
 
 
-def neighbours(coarse: int, fine: int, device: torch.device) -> Heartbeats:
-    """Find the neighbours of `fine` cells among `coarse` ones that cover the same length."""
+def neighbours(coarse: int, fine: int, device: torch.device) -> Neighbours:
+    """Return the neighbours of `fine` cells among `coarse` ones that cover the same length."""
     place = (torch.arange(fine, device=device) + 0.5) * (coarse / fine) - 0.5
     before = place.floor()
     behind = place - before
     indices = torch.stack([before, before + 1]).clamp(0, coarse - 1)
-    return Heartbeats(
+    return Neighbours(
         indices=indices.long(),
         weights=torch.stack([1 - behind, behind]),
         offsets=(place - indices).T,
     )
 
 
-def sample_each(features: tuple[Tensor, ...], rows: Heartbeats, columns: Heartbeats) -> Tensor:
+def grid_neighbours(
+    coarse: Sequence[int], fine: Sequence[int], device: torch.device
+) -> tuple[Neighbours, Neighbours]:
+    """Return the neighbours of fine rows and of fine columns, for grids of (height, width)."""
+    rows, columns = (neighbours(few, many, device) for few, many in zip(coarse, fine, strict=True))
+    return rows, columns
+
+
+def sample_each(features: tuple[Tensor, ...], rows: Neighbours, columns: Neighbours) -> Tensor:
     """Interpolate linearly, each of the four neighbours from features of its own.
 
     Args:

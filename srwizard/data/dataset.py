@@ -1,0 +1,48 @@
+"""A dataset directory, looked at once: whoever has to do with it is handed this."""
+
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+
+from srwizard.data.fingerprint import fingerprint
+from srwizard.data.inspect import DatasetSummary, inspect
+from srwizard.data.layout import Contents, scan
+from srwizard.data.statics import used_files
+
+
+class Dataset:
+    """A dataset directory as it was found when something of it was first wanted.
+
+    It is scanned, inspected and read for its fingerprint once, however often it is asked. To see
+    what has become of the directory since, make another one.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._digests: dict[str, str] = {}
+
+    @cached_property
+    def contents(self) -> Contents:
+        """What the directory holds; problems are listed there, not raised."""
+        return scan(self.root)
+
+    @cached_property
+    def summary(self) -> DatasetSummary:
+        """What the user is shown of it."""
+        return inspect(self.contents)
+
+    def fingerprint(
+        self, variables: Sequence[str], static_variables: Sequence[str], *, area_weights: bool
+    ) -> dict[str, str]:
+        """Return the fingerprint of what a run reads of it.
+
+        Args:
+            variables: those that are trained on.
+            static_variables: LR static fields that are input channels.
+            area_weights: whether the loss is weighted by area, which takes the latitude.
+
+        Raises:
+            DatasetError: a part is not there, or cannot be read.
+        """
+        statics = used_files(self.contents, static_variables, area_weights=area_weights)
+        return fingerprint(self.contents, variables, statics, self._digests)

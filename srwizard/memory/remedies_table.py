@@ -1,0 +1,57 @@
+"""How remedies are shown: as a table, and in the menu, with what each is predicted to bring."""
+
+from collections.abc import Iterator, Sequence
+
+from rich.table import Table
+from rich.text import Text
+
+from srwizard.base.i18n import translate as _
+from srwizard.base.sizes_and_times import megabytes_text
+from srwizard.memory.remedy_effects import RemedyEffect
+
+
+def remedies_table(offered: Sequence[RemedyEffect]) -> Table:
+    """Return the remedies as a numbered table, with their predicted peaks."""
+    table = Table(title=_("What can be changed"), title_justify="left")
+    table.add_column(_("No."))
+    table.add_column(_("Remedy"), overflow="fold")
+    table.add_column(_("Predicted peak"), overflow="fold")
+    table.add_column(_("Time per epoch"), overflow="fold")
+    table.add_column(_("Cost"), overflow="fold")
+    for number, item in enumerate(offered, start=1):
+        table.add_row(
+            str(number),
+            Text(item.remedy.title),
+            Text(peak_text(item)),
+            Text(_time_text(item)),
+            Text(_cost(item)),
+        )
+    return table
+
+
+def details(item: RemedyEffect) -> Iterator[str]:
+    """Yield what a remedy would bring as lines, as far as it is known."""
+    if item.peak_bytes is not None:
+        yield _("Predicted peak: {peak}", peak=peak_text(item))
+    if item.time_change is not None:
+        yield _("Time per epoch: {change}", change=_time_text(item))
+    yield _("Cost: {cost}", cost=_cost(item))
+
+
+def peak_text(item: RemedyEffect) -> str:
+    """Return the predicted peak, and its share of the capacity where that is known."""
+    if item.peak_bytes is None:
+        return "-"
+    text = megabytes_text(item.peak_bytes)
+    return f"{text}, {100 * item.share:.0f} %" if item.share is not None else text
+
+
+def _cost(item: RemedyEffect) -> str:
+    return item.remedy.cost if item.gains else _("saves next to nothing here")
+
+
+def _time_text(item: RemedyEffect) -> str:
+    """Return how the time of an epoch changes, to the nearest 5 %: more is not known of it."""
+    if item.time_change is None:
+        return "-"
+    return f"{5 * round(20 * item.time_change):+d} %".replace("+0 %", "0 %")

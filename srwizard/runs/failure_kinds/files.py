@@ -1,0 +1,68 @@
+"""Failures of what is read and written: the dataset and its loaders, checkpoints, the disk."""
+
+from srwizard.base.i18n import N_
+from srwizard.base.i18n import translate as _
+from srwizard.runs.failure_kinds.kind import INSPECT, Advice, Kind
+from srwizard.settings.answers import Answers
+from srwizard.settings.remedy import Remedy
+
+
+def without_loaders(_answers: Answers) -> Remedy:
+    """Return the remedy of a training that reads its data without loader processes."""
+    return Remedy(
+        {"training.num_workers": 0},
+        _("num_workers 0: read data in the training process itself"),
+        _("the device may wait for data"),
+    )
+
+
+KINDS = (
+    Kind(
+        "disk_full",
+        N_("The disk is full. Earlier checkpoints are whole."),
+        causes=(N_("checkpoints or the log found no room"),),
+        advice=(Advice(N_("make room, then go on: srwizard train RUN_DIR")),),
+        pattern=r"No space left on device|\[Errno 2[78]\]|Disk quota exceeded",
+    ),
+    Kind(
+        "checkpoint_unusable",
+        N_("There is a checkpoint that training cannot go on from."),
+        causes=(
+            N_("the file was damaged after it was written"),
+            N_("it was written by a run with another model, dataset or seed"),
+        ),
+        advice=(
+            Advice(N_("choose another output.dir")),
+            Advice(N_("remove the checkpoint to begin anew")),
+        ),
+        pattern=r"^(Damaged)?CheckpointError",
+    ),
+    Kind(
+        "data_unreadable",
+        N_("A data file vanished, or cannot be read any more."),
+        causes=(N_("the dataset was moved or changed while training ran"),),
+        advice=(
+            INSPECT,
+            Advice(N_("bring the files back, then go on: srwizard train RUN_DIR")),
+        ),
+        pattern=r"DatasetError|^signal 7$|FileNotFoundError|mmap length|cannot reshape|"
+        r"[Tt]runcated|Unable to (synchronously )?open|Can't (synchronously )?read data|"
+        r"No data left in file|EOF: reading array|PermissionError|EOFError",
+    ),
+    Kind(
+        "loader_died",
+        N_("A loader process ended unexpectedly."),
+        causes=(
+            N_("a library that reads the data crashed"),
+            N_("somebody, or a batch system, killed it"),
+        ),
+        advice=(
+            Advice(
+                N_("set training.num_workers to 0: the error then shows where it arises"),
+                without_loaders,
+            ),
+            INSPECT,
+        ),
+        pattern=r"DataLoader worker .*(exited unexpectedly|is killed by signal)",
+    ),
+)

@@ -1,0 +1,85 @@
+"""Failures of the network and of its optimization."""
+
+from srwizard.base.i18n import N_
+from srwizard.base.i18n import translate as _
+from srwizard.runs.failure_kinds.kind import INSPECT, Advice, Kind
+from srwizard.settings.answers import Answers
+from srwizard.settings.remedy import Remedy
+
+
+def _a_tenth_of_lr(answers: Answers) -> Remedy:
+    lower = float(f"{answers.training.lr / 10:.3g}")
+    return Remedy(
+        {"training.lr": lower},
+        _("lr {value}: a tenth", value=lower),
+        _("each epoch gets less far"),
+    )
+
+
+def _clipped_gradients(answers: Answers) -> Remedy | None:
+    if answers.training.clip_grad_norm is not None:
+        return None
+    return Remedy(
+        {"training.clip_grad_norm": 1.0},
+        _("clip_grad_norm 1: shorten long gradients"),
+        _("hardly any"),
+    )
+
+
+def _in_32_bits(answers: Answers) -> Remedy | None:
+    if not answers.memory.use_amp:
+        return None
+    return Remedy(
+        {"memory.use_amp": False},
+        _("use_amp off: compute in 32 bits"),
+        _("more memory, and slower on most devices"),
+    )
+
+
+KINDS = (
+    Kind(
+        "loss_not_finite",
+        N_("The loss is not a finite number."),
+        causes=(
+            N_("the learning rate is too high"),
+            N_("mixed precision overflows in this model"),
+            N_("the data holds extreme values"),
+        ),
+        advice=(
+            Advice(N_("lower training.lr, for example to a tenth"), _a_tenth_of_lr),
+            Advice(N_("set training.clip_grad_norm, for example to 1"), _clipped_gradients),
+            Advice(N_("turn off memory.use_amp"), _in_32_bits),
+            Advice(N_("look at the value range: srwizard inspect")),
+        ),
+        pattern=r"NonFiniteLossError",
+    ),
+    Kind(
+        "shape_mismatch",
+        N_("Two arrays that belong together have different shapes."),
+        causes=(
+            N_("the model cannot work with fields of this size, or with these parameters"),
+            N_("a file of the dataset has another shape than the others"),
+        ),
+        advice=(
+            INSPECT,
+            Advice(N_("take the default model.params, or another model")),
+            Advice(N_("set memory.patch_size to a multiple of what the model needs")),
+        ),
+        pattern=r"shapes cannot be multiplied|[Ss]izes? of tensor|must match the size of tensor|"
+        r"[Ee]xpected input.* to have \d+ channels|shape '.*' is invalid for input of size|"
+        r"size mismatch for |Given groups=|could not broadcast|stack expects each tensor to be",
+    ),
+    Kind(
+        "weights_used_elsewhere",
+        N_("The weights of this model cannot be sharded."),
+        causes=(
+            N_("a part of the network uses weights of another part, or calls layers in it"),
+            N_("a parameter of the network is a single number"),
+        ),
+        advice=(
+            Advice(N_("set memory.shard to false")),
+            Advice(N_("name those layers in called_apart: docs/adding-a-model.md")),
+        ),
+        pattern=r"mixed torch\.Tensor and DTensor|memory\.shard: the parameter",
+    ),
+)

@@ -1,0 +1,57 @@
+"""The options on the dataset."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from srwizard.base.i18n import N_
+from srwizard.settings.option import Option, Section, Text
+
+
+class DatasetChoice(Section):
+    """Which dataset; the run config says of it what was found."""
+
+    root: Annotated[
+        Text | None,
+        Option(
+            N_("Dataset directory"),
+            N_("The directory with train/, valid/ and test/ (or train.h5, train.nc, …)."),
+            asked="always",
+        ),
+    ] = None
+    variables: Annotated[
+        list[Text] | None,
+        Option(
+            N_("Variables to train on"),
+            N_("Several become channels of one network."),
+            asked="always",
+            none=N_("all"),
+        ),
+    ] = None
+    scale: Annotated[
+        int | None,
+        Field(ge=2),
+        Option(
+            N_("Scale"),
+            N_("The ratio of the HR grid to the LR grid; the data must agree."),
+            asked="never",
+            none=N_("taken from the data"),
+        ),
+    ] = None
+
+
+class FrozenData(Section):
+    """What the run config takes over as it is answered."""
+
+    static_variables: Annotated[
+        list[Text],
+        Option(
+            N_("Static fields as further inputs"),
+            N_("LR fields such as depth or latitude may help the network; none is needed."),
+            asked="always",
+        ),
+    ] = Field(default_factory=list)
+
+
+class DataAnswers(FrozenData, DatasetChoice):
+    """All of them; those of the last class come first."""

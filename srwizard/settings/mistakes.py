@@ -1,0 +1,69 @@
+"""What pydantic finds wrong, said in the user's language."""
+
+import difflib
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from srwizard.base.i18n import translate as _
+
+
+def explanation(found: Mapping[str, Any], known: Sequence[str]) -> str:
+    """Say what one pydantic error means.
+
+    Args:
+        found: the error.
+        known: every key of the answers.
+    """
+    context = found.get("ctx", {})
+    shown = _shown(found.get("input"))
+    match found["type"]:
+        case "extra_forbidden":
+            return _unknown_key(found["loc"], known)
+        case "greater_than_equal":
+            return _("{value} is too small; at least {limit}", value=shown, limit=context["ge"])
+        case "greater_than":
+            return _("{value} is too small; more than {limit}", value=shown, limit=context["gt"])
+        case "less_than":
+            return _("{value} is too large; less than {limit}", value=shown, limit=context["lt"])
+        case "less_than_equal":
+            return _("{value} is too large; at most {limit}", value=shown, limit=context["le"])
+        case "literal_error":
+            # pydantic joins the last two with "or".
+            allowed = ", ".join(re.findall(r"'[^']*'|\d+", str(context["expected"])))
+            return _("{value} is not one of {allowed}", value=shown, allowed=allowed)
+        case "int_type" | "int_from_float":
+            return _("{value} is not a whole number", value=shown)
+        case "float_type" | "finite_number":
+            return _("{value} is not a number", value=shown)
+        case "bool_type":
+            return _("{value} is neither true nor false", value=shown)
+        case "string_type":
+            return _("{value} is not a text", value=shown)
+        case "string_too_short":
+            return _("must not be empty")
+        case "list_type":
+            return _("{value} is not a list such as [a, b]", value=shown)
+        case "dict_type" | "model_type" | "model_attributes_type":
+            return _("{value} is not a section with keys", value=shown)
+        case "value_error":  # from a validator of ours, which has said it in the user's language
+            return str(context["error"])
+    return str(found["msg"])
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _unknown_key(location: tuple[str | int, ...], known: Sequence[str]) -> str:
+    section = ".".join(str(part) for part in location[:-1])
+    allowed = [
+        key.removeprefix(f"{section}.") if section else key.split(".")[0]
+        for key in known
+        if not section or key.startswith(f"{section}.")
+    ]
+    near = difflib.get_close_matches(str(location[-1]), allowed, n=1)
+    if near:
+        return _("unknown key; did you mean {near}?", near=near[0])
+    return _("unknown key; known are {allowed}", allowed=", ".join(dict.fromkeys(allowed)))

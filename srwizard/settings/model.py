@@ -1,0 +1,107 @@
+"""The options on the network."""
+
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from srwizard.base.choices import Value
+from srwizard.base.i18n import N_
+from srwizard.models import weights_file
+from srwizard.models.catalog import card, cards, resolve_parameters, size_parameters
+from srwizard.settings.option import Circumstances, Condition, Option, Section, Text
+
+SIZES = (
+    Value("tiny", N_("to try things out, or for few fields")),
+    Value("base", N_("as in its paper")),
+    Value("large", N_("for many fields and much memory")),
+)
+
+
+def is_diffusion(model: str | None) -> bool:
+    """Return whether there is such a model and it is a diffusion model."""
+    chosen = cards().get(model or "")
+    return chosen is not None and chosen.family == "diffusion"
+
+
+def _standard(at: Circumstances) -> bool:
+    return not is_diffusion(at.answers.get("model.name"))
+
+
+STANDARD_ONLY = Condition(N_("Only for standard models."), _standard)
+
+
+class NetworkChoice(Section):
+    """Which network; the run config has its parameters resolved."""
+
+    name: Annotated[
+        Text | None,
+        Option(
+            N_("Model"),
+            N_(
+                "The network; `srwizard models` lists them. The recommended one is a good first "
+                "choice; lighter ones train faster."
+            ),
+            asked="always",
+        ),
+    ] = None
+    size: Annotated[
+        str | None,
+        Option(
+            N_("Size of the model"),
+            N_("A preset of the model's parameters."),
+            asked="never",
+            none=N_("the defaults"),
+            choices=SIZES,
+        ),
+    ] = None
+    params: Annotated[
+        dict[str, Any],
+        Option(
+            N_("Model parameters"),
+            N_("Parameters that differ from the model's defaults, or from its size."),
+            asked="never",
+        ),
+    ] = Field(default_factory=dict)
+    weights: Annotated[
+        Text | None,
+        Option(
+            N_("Weights to begin from"),
+            N_("A file that `srwizard models --import-weights` has made."),
+            asked="never",
+            none=N_("untrained"),
+        ),
+    ] = None
+
+
+class FrozenModel(Section):
+    """What the run config takes over as it is answered."""
+
+    global_skip: Annotated[
+        bool,
+        Option(
+            N_("Global skip"),
+            N_(
+                "The network learns only what bicubic interpolation misses. With weights to begin "
+                "from, the default is how these were trained."
+            ),
+            when=STANDARD_ONLY,
+            varies=True,
+        ),
+    ] = True
+
+
+class ModelAnswers(FrozenModel, NetworkChoice):
+    """All of them; those of the last class come first."""
+
+
+def model_parameters(model: ModelAnswers) -> dict[str, Any]:
+    """Return every parameter of the chosen model: decided, of the weights, the size, or default.
+
+    Raises:
+        UsageError: there is no such model, size or file of weights, or a parameter is wrong.
+    """
+    chosen = card(model.name or "")
+    base = size_parameters(chosen, model.size) if model.size else {}
+    if model.weights:
+        base = base | weights_file.describe(weights_file.expanded(model.weights)).params
+    return resolve_parameters(chosen, {**base, **model.params})

@@ -1,0 +1,104 @@
+"""How an option is declared: a field of a section, and beside its type an `Option`.
+
+    epochs: Annotated[int, Field(ge=1), Option(N_("Epochs"), N_("..."), asked="always")] = 500
+
+Name, type, limits and default are the field's. Everything that people meet of an option follows
+from its declaration: template, schema, reference, question, review, and what is said of bad values.
+"""
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, Protocol
+
+from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler
+from pydantic_core import CoreSchema, core_schema
+
+from srwizard.base.choices import Value
+
+Text = Annotated[str, Field(min_length=1)]
+Asked = Literal["always", "common", "on_request", "never"]
+"""When the wizard asks: each time, among the few most people change, only where the user wants to
+change the rest, or not at all, so that only an answers file says it."""
+
+
+class Section(BaseModel):
+    """Unknown keys and values of another type are errors, never guesses."""
+
+    model_config = ConfigDict(
+        extra="forbid", strict=True, validate_assignment=True, allow_inf_nan=False
+    )
+
+
+class Decided(Protocol):
+    """The answers so far, defaults for the rest."""
+
+    def get(self, key: str) -> Any:
+        """Return the value of `key`, such as "devices.launcher"."""
+        ...
+
+
+@dataclass(frozen=True)
+class Circumstances:
+    """What decides whether an option counts: the answers so far, and what the dataset has.
+
+    Attributes:
+        static_fields: names of the dataset's static fields.
+    """
+
+    answers: Decided
+    static_fields: Collection[str]
+
+
+@dataclass(frozen=True)
+class Condition:
+    """When an option counts.
+
+    Attributes:
+        text: the same in words, a sentence marked with N_.
+    """
+
+    text: str
+    holds: Callable[[Circumstances], bool]
+
+
+@dataclass(frozen=True)
+class Option:
+    """What a field of the answers says of itself besides type, limits and default.
+
+    Attributes:
+        title: what it is called, marked with N_.
+        help: a sentence or two on what it does, marked with N_.
+        asked: when the wizard asks for it.
+        none: what null, or an empty line, means, marked with N_; for fields that can be None.
+        choices: the values allowed, for a text or the texts of a list.
+        when: when it counts, if not always. An option that methods name among their parameters
+            counts only where one of these is chosen: that needs no condition.
+        diffusion: the default for diffusion models, where they have another one.
+        varies: whether the default depends on model, device or weights; it is left open then.
+        reviewed: whether the review shows it even while it has its default; those that are asked
+            for always or commonly it shows anyway.
+    """
+
+    title: str
+    help: str
+    asked: Asked = "on_request"
+    none: str = ""
+    choices: tuple[Value, ...] = ()
+    when: Condition | None = None
+    diffusion: Any = None
+    varies: bool = False
+    reviewed: bool = False
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        """Allow only the choices, where there are any, in the place of any text."""
+        schema = handler(source)
+        if not self.choices:
+            return schema
+        allowed = core_schema.literal_schema([choice.name for choice in self.choices])
+        if schema["type"] == "list":
+            return core_schema.list_schema(allowed, strict=True)
+        if schema["type"] == "nullable":
+            return core_schema.nullable_schema(allowed)
+        return allowed

@@ -1,0 +1,225 @@
+"""The options on training. The run config takes all of them over, resolved."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from srwizard.base.choices import Value
+from srwizard.base.i18n import N_
+from srwizard.data.normalization_methods import NORMALIZATIONS
+from srwizard.settings.methods import LOSSES, OPTIMIZERS, SCHEDULES
+from srwizard.settings.model import STANDARD_ONLY, is_diffusion
+from srwizard.settings.option import Condition, Option, Section
+
+TRACKERS = (
+    Value("tensorboard", title="TensorBoard"),
+    Value("wandb", title=N_("Weights & Biases, offline")),
+)
+WITH_LATITUDES = Condition(
+    N_("Only for data with the static field lat."),
+    lambda at: any(name.endswith("_lat") for name in at.static_fields),
+)
+
+
+class TrainingAnswers(Section):
+    epochs: Annotated[
+        int,
+        Field(ge=1, le=1_000_000),
+        Option(N_("Epochs"), N_("Number of passes over the training split."), asked="always"),
+    ] = 500
+    lr: Annotated[
+        float,
+        Field(gt=0, le=10),
+        Option(
+            N_("Learning rate"),
+            N_("The optimizer's step at the start; 0.001 suits most models here."),
+            asked="common",
+        ),
+    ] = 0.001
+    batch_size: Annotated[
+        int,
+        Field(ge=1),
+        Option(
+            N_("Batch size"),
+            N_("Samples that one process holds in memory at once."),
+            asked="common",
+        ),
+    ] = 16
+    grad_accumulation: Annotated[
+        int,
+        Field(ge=1),
+        Option(
+            N_("Gradient accumulation"),
+            N_("Batches whose gradients are added up before one optimizer step."),
+        ),
+    ] = 1
+    normalization: Annotated[
+        str,
+        Option(
+            N_("Normalization"),
+            N_("How values are scaled; the statistics come from the training split only."),
+            asked="common",
+            choices=NORMALIZATIONS,
+        ),
+    ] = "PGN"
+    loss: Annotated[
+        str,
+        Option(
+            N_("Loss function"),
+            N_("What training minimizes, over the points with a value; land never counts."),
+            choices=LOSSES,
+            when=STANDARD_ONLY,
+            reviewed=True,
+        ),
+    ] = "L1"
+    area_weights: Annotated[
+        bool,
+        Option(
+            N_("Weight the loss by area"),
+            N_("By the cosine of latitude: grid points near the poles are small."),
+            when=WITH_LATITUDES,
+        ),
+    ] = False
+    optimizer: Annotated[
+        str,
+        Option(
+            N_("Optimizer"),
+            N_("How a gradient becomes a step."),
+            choices=OPTIMIZERS,
+            reviewed=True,
+        ),
+    ] = "AdamW"
+    momentum: Annotated[
+        float,
+        Field(ge=0, lt=1),
+        Option(N_("Momentum"), N_("How much of the earlier steps is kept in the next one.")),
+    ] = 0.9
+    weight_decay: Annotated[
+        float,
+        Field(ge=0, le=1),
+        Option(N_("Weight decay"), N_("Pulls the weights towards zero, against overfitting.")),
+    ] = 0.0001
+    clip_grad_norm: Annotated[
+        float | None,
+        Field(gt=0),
+        Option(
+            N_("Largest norm of the gradient"),
+            N_("A longer gradient is shortened to this."),
+            none=N_("never"),
+        ),
+    ] = None
+    scheduler: Annotated[
+        str,
+        Option(
+            N_("Learning-rate schedule"),
+            N_("How the learning rate changes from epoch to epoch."),
+            choices=SCHEDULES,
+            reviewed=True,
+        ),
+    ] = "StepLR"
+    step_size: Annotated[
+        int,
+        Field(ge=1),
+        Option(
+            N_("StepLR: epochs between two reductions"),
+            N_("After so many epochs the learning rate is multiplied by gamma."),
+        ),
+    ] = 200
+    gamma: Annotated[
+        float,
+        Field(gt=0, le=1),
+        Option(
+            N_("Factor of each reduction"),
+            N_("The factor by which each reduction multiplies the learning rate."),
+        ),
+    ] = 0.5
+    plateau_patience: Annotated[
+        int,
+        Field(ge=1),
+        Option(
+            N_("Plateau: patience"),
+            N_("Validations without a better RMSE until the rate is lowered."),
+        ),
+    ] = 10
+    warmup_epochs: Annotated[
+        int,
+        Field(ge=0),
+        Option(
+            N_("Epochs of warm-up"),
+            N_("Epochs in which the learning rate rises from almost zero."),
+        ),
+    ] = 0
+    min_lr: Annotated[
+        float,
+        Field(ge=0),
+        Option(
+            N_("Lowest learning rate"),
+            N_("The schedule lowers the learning rate no further than this."),
+        ),
+    ] = 0.0
+    ema_decay: Annotated[
+        float | None,
+        Field(gt=0, lt=1),
+        Option(
+            N_("Moving average of the weights: decay"),
+            N_("Scores averaged weights, for example with 0.999."),
+            none=N_("the weights themselves"),
+            # Samples are drawn with averaged weights, as in the papers.
+            diffusion=0.999,
+        ),
+    ] = None
+    patience: Annotated[
+        int | None,
+        Field(ge=1),
+        Option(
+            N_("Early stopping: patience"),
+            N_("Validations without a better RMSE until training stops."),
+            none=N_("never"),
+        ),
+    ] = None
+    eval_freq: Annotated[
+        int,
+        Field(ge=1),
+        Option(
+            N_("Epochs between two validations"),
+            N_("A validation scores the whole validation split."),
+            # To draw the samples takes as long as many steps of training.
+            diffusion=10,
+            reviewed=True,
+        ),
+    ] = 1
+    num_workers: Annotated[
+        int | None,
+        Field(ge=0, le=64),
+        Option(
+            N_("Loader processes"),
+            N_("Processes that read the data."),
+            none=N_("0 on a CPU, 4 for each GPU"),
+        ),
+    ] = None
+    seed: Annotated[
+        int,
+        Field(ge=0, le=2**32 - 1),
+        Option(N_("Seed"), N_("The same seed gives the same run."), reviewed=True),
+    ] = 42
+    trackers: Annotated[
+        list[str],
+        Option(
+            N_("Where else the metrics go"),
+            N_("They are always in metrics.jsonl and in the report."),
+            choices=TRACKERS,
+        ),
+    ] = Field(default_factory=list)
+
+
+def training_defaults(model: str | None) -> TrainingAnswers:
+    """Return the training parameters that a model has where nothing else is decided."""
+    if not is_diffusion(model):
+        return TrainingAnswers()
+    own = {
+        name: part.diffusion
+        for name, field in TrainingAnswers.model_fields.items()
+        for part in field.metadata
+        if isinstance(part, Option) and part.diffusion is not None
+    }
+    return TrainingAnswers(**own)

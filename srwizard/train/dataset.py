@@ -1,0 +1,94 @@
+"""The dataset of a run: verified once on each machine, by the process that launches there.
+
+Those that it starts are told what it has found. One that is started by hand is told nothing, and
+verifies for itself. Imports no torch.
+"""
+
+import contextlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from srwizard.base.errors import DatasetError
+from srwizard.base.i18n import translate as _
+from srwizard.data import stored_layout
+from srwizard.data.dataset import Dataset
+from srwizard.data.fingerprint import changed_parts
+from srwizard.data.layout import Contents
+from srwizard.settings.run_config import RunConfig
+
+HANDED_ON = "SRWIZARD_VERIFIED_DATASET"
+"""Names the file with what the launching process has found, in the environment of the others."""
+
+
+def verified(run: RunConfig, dataset: Dataset | None = None) -> Dataset:
+    """Return the dataset of a run, once it is sure that it is the one that was frozen.
+
+    Args:
+        run: the run config.
+        dataset: as this command has looked at it already; None: it is looked at now.
+
+    Raises:
+        DatasetError: it is gone, unusable, or no longer the same; says which part changed.
+    """
+    root = Path(run.data.root)
+    if dataset is None or dataset.root != root:
+        dataset = Dataset(root)
+    present = dataset.fingerprint(
+        run.data.variables, run.data.static_variables, area_weights=run.training.area_weights
+    )
+    changed = changed_parts(run.data.fingerprint, present)
+    if changed:
+        raise DatasetError(
+            _("the dataset {root} is no longer the one that was checked:", root=root)
+            + "".join(
+                "\n  " + _("{key} has changed", key=f"data.fingerprint.{part}") for part in changed
+            ),
+            _("Bring the earlier data back, or start the wizard again on the new data."),
+        )
+    return dataset
+
+
+@contextlib.contextmanager
+def handed_on(run: RunConfig, dataset: Dataset | None) -> Iterator[dict[str, str]]:
+    """Write down what a verified dataset holds, for as long as the processes of the run are there.
+
+    Yields:
+        The environment that tells them of it; empty where nothing can be told, and they verify
+        for themselves.
+    """
+    with contextlib.ExitStack() as stack:
+        told: dict[str, str] = {}
+        if dataset is not None:
+            content = {"run": run.digest, "dataset": stored_layout.as_json(dataset.contents)}
+            with contextlib.suppress(OSError):
+                # Not in the run directory, which several machines may share.
+                directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="srwizard-"))
+                file = Path(directory) / "dataset.json"
+                file.write_text(json.dumps(content), encoding="utf-8")
+                told = {HANDED_ON: str(file)}
+        yield told
+
+
+def contents_for(run: RunConfig) -> Contents:
+    """Return the dataset for a process of the run: as it was handed on, else verified now.
+
+    Raises:
+        DatasetError: as `verified`.
+    """
+    handed = _handed(run)
+    return handed if handed is not None else verified(run).contents
+
+
+def _handed(run: RunConfig) -> Contents | None:
+    """Return what the launching process has found; None: there is none, or not of this run."""
+    name = os.environ.get(HANDED_ON)
+    if name is None:
+        return None
+    try:
+        stored = json.loads(Path(name).read_text(encoding="utf-8"))
+        return stored_layout.from_json(stored["dataset"]) if stored["run"] == run.digest else None
+    except (OSError, KeyError, TypeError, ValueError, AttributeError):
+        return None
