@@ -9,7 +9,7 @@ from hypothesis import settings
 
 from srwizard.base import i18n
 from tests.cpu_time import pytest_runtest_call, pytest_runtest_setup
-from tests.forked import Popen
+from tests.forked import Popen, started
 from tests.hardware.nvml.world import nvml_library, nvml_world
 
 __all__ = ["nvml_library", "nvml_world", "pytest_runtest_call", "pytest_runtest_setup"]
@@ -31,7 +31,6 @@ def state_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> None:
 @pytest.fixture(scope="session", autouse=True)
 def forked() -> Iterator[None]:
     """Let Python processes be forked from one that has torch loaded."""
-    started = subprocess.Popen
     subprocess.Popen = Popen  # type: ignore[misc]
     yield
     subprocess.Popen = started  # type: ignore[misc]
@@ -41,7 +40,7 @@ def forked() -> Iterator[None]:
 def afresh(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Start the processes of a test that is about how they start, or about what they hold."""
     if request.node.get_closest_marker("afresh") is not None:
-        monkeypatch.setattr(subprocess, "Popen", Popen.__base__)
+        monkeypatch.setattr(subprocess, "Popen", started)
 
 
 @pytest.fixture(autouse=True)

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pyte
 
-from tests.forked import PROGRAM, take_terminal
+from tests.forked import PROGRAM
+from tests.forking import take_terminal
 
 __all__ = ["PROGRAM", "Terminal"]
 
