@@ -97,7 +97,7 @@ def in_words(
     """Return a section's options and their values in words, as an overview shows them.
 
     Those that people often change are there, those to be reviewed, and any that differs from what
-    it is by default.
+    it is by default; but none that does not count as things are.
 
     Args:
         conversation: whose answers tell which of them count.
@@ -108,10 +108,10 @@ def in_words(
     at = circumstances(conversation)
 
     def shown(declared: Declared) -> bool:
-        if values[declared.name] != declared.default():
-            return True
         option = declared.option
-        return (option.reviewed or option.asked in ("always", "common")) and declared.applies(at)
+        of_interest = option.reviewed or option.asked in ("always", "common")
+        changed = values[declared.name] != declared.default()
+        return (of_interest or changed) and declared.applies(at)
 
     return [
         (declared, declared.value_text(values[declared.name]))

@@ -1,7 +1,6 @@
 """docs/adding-an-option.md, followed to the letter on a copy of the package."""
 
 import json
-import re
 import shlex
 import shutil
 import subprocess
@@ -14,34 +13,12 @@ import yaml
 
 from tests.datasets import write_dataset
 from tests.e2e.conftest import Open, Run
+from tests.e2e.page import DOCS, follow, steps
 from tests.e2e.terminal import DOWN, ENTER, PROGRAM
 from tests.e2e.walk import Walk
 
 ROOT = Path(__file__).parents[2]
-PAGE = ROOT / "docs" / "adding-an-option.md"
-BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-NAMED = re.compile(r"\*\*`([^`]+)`\*\*")
-
-
-def steps() -> Iterator[tuple[str, str, str]]:
-    """Yield what the page says to do, in order: the kind of block, the file it is for, itself."""
-    text = PAGE.read_text(encoding="utf-8")
-    end = 0
-    for block in BLOCK.finditer(text):
-        names = NAMED.findall(text, end, block.start())
-        end = block.end()
-        assert len(names) == (0 if block[1] == "sh" else 1), block[0]
-        yield block[1], "".join(names), block[2]
-
-
-def apply(difference: str, path: Path) -> None:
-    """Change a file as a page shows it: lines with a minus go, lines with a plus come."""
-    lines = difference.splitlines(keepends=True)
-    before = "".join(line[1:] for line in lines if line[0] in " -")
-    after = "".join(line[1:] for line in lines if line[0] in " +")
-    text = path.read_text(encoding="utf-8")
-    assert text.count(before) == 1, f"{path} does not hold, once:\n{before}"
-    path.write_text(text.replace(before, after), encoding="utf-8")
+PAGE = "adding-an-option.md"
 
 
 @pytest.fixture
@@ -59,27 +36,23 @@ def site(tmp_path: Path, environment: dict[str, str]) -> Path:
 @pytest.fixture
 def changed(tmp_path: Path, site: Path, environment: dict[str, str]) -> dict[str, str]:
     """The environment of the package with the page's changes."""
-    for kind, name, content in steps():
-        if kind == "diff":
-            apply(content, site / name)
-        elif kind == "yaml":
-            (tmp_path / name).write_text(content, encoding="utf-8")
+    for language, name, content in steps(PAGE):
+        if name:
+            follow(site if language == "diff" else tmp_path, language, name, content)
     return environment
 
 
 def typed(tmp_path: Path, environment: dict[str, str]) -> Iterator[tuple[str, str]]:
     """Type the page's commands; yield each with what it prints."""
-    for kind, _name, content in steps():
-        for line in content.splitlines() if kind == "sh" else ():
-            program, *rest = shlex.split(line)
-            assert program in ("python", "srwizard")
-            done = subprocess.run(
-                [sys.executable if program == "python" else PROGRAM, *rest],
-                cwd=tmp_path, env=environment, capture_output=True, text=True, check=False,
-                timeout=300,
-            )  # fmt: skip
-            assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
-            yield line, done.stdout
+    for line in [content for _language, name, content in steps(PAGE) if not name]:
+        program, *rest = shlex.split(line)
+        assert program in ("python", "srwizard")
+        done = subprocess.run(
+            [sys.executable if program == "python" else PROGRAM, *rest],
+            cwd=tmp_path, env=environment, capture_output=True, text=True, check=False, timeout=300,
+        )  # fmt: skip
+        assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
+        yield line, done.stdout
 
 
 @pytest.mark.slow
@@ -120,7 +93,7 @@ def test_what_is_out_of_its_limits_is_refused(
     refused = srwizard("--answers", "answers.yaml", "--set", "training.beta2=1")
     assert refused.returncode == 2
     assert "training.beta2: 1 is too large; less than 1" in refused.stderr
-    assert "1 is too large; less than 1" in PAGE.read_text(encoding="utf-8")
+    assert "1 is too large; less than 1" in (DOCS / PAGE).read_text(encoding="utf-8")
     refused = srwizard("--answers", "answers.yaml", "--set", "training.loss=Hubert")
     assert refused.returncode == 2
     assert "'Hubert' is not one of 'Huber', 'L1'" in refused.stderr
