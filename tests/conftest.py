@@ -1,15 +1,18 @@
 """What every test relies on: messages in English, whatever ran before and wherever it runs."""
 
 import os
+import subprocess
 from collections.abc import Iterator
 
 import pytest
 from hypothesis import settings
 
 from srwizard.base import i18n
+from tests.cpu_time import pytest_runtest_call, pytest_runtest_setup
+from tests.forked import Popen, started
 from tests.hardware.nvml.world import nvml_library, nvml_world
 
-__all__ = ["nvml_library", "nvml_world"]
+__all__ = ["nvml_library", "nvml_world", "pytest_runtest_call", "pytest_runtest_setup"]
 
 # Several tests run at a time: threads that spin while they wait would keep each other waiting.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -23,6 +26,21 @@ settings.load_profile("srwizard")
 def state_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Keep what is noted of runs and sessions out of the user's own state directory."""
     os.environ["XDG_STATE_HOME"] = str(tmp_path_factory.mktemp("state"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def forked() -> Iterator[None]:
+    """Let Python processes be forked from one that has torch loaded."""
+    subprocess.Popen = Popen  # type: ignore[misc]
+    yield
+    subprocess.Popen = started  # type: ignore[misc]
+
+
+@pytest.fixture(autouse=True)
+def afresh(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Start the processes of a test that is about how they start, or about what they hold."""
+    if request.node.get_closest_marker("afresh") is not None:
+        monkeypatch.setattr(subprocess, "Popen", started)
 
 
 @pytest.fixture(autouse=True)

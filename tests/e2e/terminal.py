@@ -1,16 +1,23 @@
 """A person at a real pseudo-terminal: types, and reads what stands on the screen."""
 
+import fcntl
 import os
-import signal
-import sys
+import pty
+import select
+import struct
+import subprocess
+import termios
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import pexpect
 import pyte
 
-PROGRAM = str(Path(sys.executable).with_name("srwizard"))
+from tests.forked import PROGRAM
+from tests.forking import take_terminal
+
+__all__ = ["PROGRAM", "Terminal"]
+
 PATIENCE = 120.0
 ENTER, ESCAPE, CTRL_A, CTRL_B, CTRL_C, CTRL_U = "\r", "\x1b", "\x01", "\x02", "\x03", "\x15"
 DOWN, UP = "\x1b[B", "\x1b[A"
@@ -31,20 +38,25 @@ class Terminal:
     ) -> None:
         self.screen = pyte.HistoryScreen(columns, rows, history=2000, ratio=1.0)
         self._stream = pyte.ByteStream(self.screen)
+        self._text: str | None = None
         # The program asks where the cursor is, as terminals are asked; the screen answers.
         self.screen.write_process_input = self._answer
-        self._child = pexpect.spawn(
-            program,
-            list(arguments),
-            cwd=str(cwd),
+        self._keyboard, other_end = pty.openpty()
+        fcntl.ioctl(other_end, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+        self._child = subprocess.Popen(
+            [program, *arguments],
+            cwd=cwd,
             env=dict(environment),
-            dimensions=(rows, columns),
-            timeout=PATIENCE,
+            stdin=other_end,
+            stdout=other_end,
+            stderr=other_end,
+            start_new_session=True,
+            preexec_fn=take_terminal,
         )
-        self._child.delaybeforesend = None
+        os.close(other_end)
 
     def _answer(self, data: str) -> None:
-        self._child.send(data)
+        self.send(data)
 
     @property
     def rows(self) -> int:
@@ -59,6 +71,11 @@ class Terminal:
     @property
     def text(self) -> str:
         """Everything that was shown so far and still stands, scrolled-off lines included."""
+        if self._text is None:
+            self._text = self._all_lines()
+        return self._text
+
+    def _all_lines(self) -> str:
         above = [
             "".join(line[column].data for column in range(self.screen.columns))
             for line in self.screen.history.top
@@ -81,31 +98,33 @@ class Terminal:
 
     def send(self, keys: str) -> None:
         """Type."""
-        self._child.send(keys)
+        os.write(self._keyboard, keys.encode())
 
     def wait_for_end(self) -> int:
         """Read to the end and return the exit code (128 + signal if it was killed)."""
         end = time.monotonic() + PATIENCE
         while self._read():
             assert time.monotonic() < end, self.text
-        self._child.close()
-        return (
-            self._child.exitstatus
-            if self._child.signalstatus is None
-            else (128 + self._child.signalstatus)
-        )
+        code = self._child.wait(PATIENCE)
+        return code if code >= 0 else 128 - code
 
     def kill(self) -> None:
         """Kill the program as `kill -9` does, with all that it started, if it has not ended."""
-        if self._child.isalive():
-            os.kill(self._child.pid, signal.SIGKILL)
-        self._child.close(force=True)
+        self._child.kill()
+        self._child.wait()
+        if self._keyboard >= 0:
+            os.close(self._keyboard)
+            self._keyboard = -1
 
     def _read(self) -> bool:
-        try:
-            self._stream.feed(self._child.read_nonblocking(65536, timeout=0.1))
-        except pexpect.TIMEOUT:
+        """Take in what is shown within a tenth of a second; return whether more can come."""
+        if not select.select([self._keyboard], [], [], 0.1)[0]:
             return True
-        except pexpect.EOF:
+        try:
+            # Little at a time: what is shown and taken away again must not be missed.
+            shown = os.read(self._keyboard, 512)
+        except OSError:  # nobody is at the other end any more
             return False
-        return True
+        self._stream.feed(shown)
+        self._text = None
+        return bool(shown)

@@ -18,6 +18,7 @@ def sessions(tmp_path: Path) -> list[dict[str, object]]:
     return [json.loads(path.read_text()) for path in directory.glob("*.json")]
 
 
+@pytest.mark.afresh
 @pytest.mark.slow
 def test_from_data_to_report(srwizard: Run, answers: Path, tmp_path: Path) -> None:
     done = srwizard("--answers", answers)

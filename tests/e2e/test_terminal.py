@@ -232,6 +232,7 @@ def test_a_dumb_terminal_is_recognised(terminal: Open, environment: dict[str, st
     assert "--answers" in screen.text
 
 
+@pytest.mark.afresh
 def test_the_first_question_comes_before_torch_could_be_imported(
     terminal: Open, tmp_path: Path
 ) -> None:

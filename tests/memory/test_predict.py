@@ -452,6 +452,7 @@ def test_wizard_can_import_it_without_torch() -> None:
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 
+@pytest.mark.afresh
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "changes",

@@ -59,6 +59,7 @@ def test_a_diffusion_model_and_accumulation() -> None:
     assert found.phases["validation"].tensor_bytes > 0
 
 
+@pytest.mark.afresh
 @pytest.mark.slow
 def test_agrees_with_a_dry_run(tmp_path: Path) -> None:
     run = freeze(

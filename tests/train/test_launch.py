@@ -60,6 +60,7 @@ def curves(run_dir: Path) -> list[list[float]]:
     return found
 
 
+@pytest.mark.afresh
 @pytest.mark.slow
 def test_two_processes_train_as_one(tmp_path: Path) -> None:
     """Seven samples in global batches of four: neither steps nor splits can be shared evenly."""
@@ -145,6 +146,7 @@ def test_a_second_ctrl_c_waits_for_no_step(tmp_path: Path, processes: int) -> No
     assert "stopped before its first step" in output(run_dir)
 
 
+@pytest.mark.afresh
 @pytest.mark.parametrize(("processes", "delay"), [(1, 0.2), (1, 0.8), (2, 0.5), (2, 1.5)])
 def test_ctrl_c_while_the_workers_start(tmp_path: Path, processes: int, delay: float) -> None:
     """Before the workers are there, or while they still import what they need."""

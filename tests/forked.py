@@ -1,0 +1,152 @@
+"""Python processes forked from one that has torch loaded, in place of fresh interpreters.
+
+To start Python and import torch takes longer than most of what the tests let it do. `Popen` stands
+in for `subprocess.Popen`: what would start `srwizard`, or one of the modules in `MODULES`, is
+forked instead, and everything else is started as ever. The process that comes of it is a child of
+whoever asked for it, with the command line, environment, directory, streams, session and signals
+that it would have; what differs is that its modules are loaded already. A test that is about that
+difference is marked `afresh`.
+
+`python -m tests.forked SOCKET PADDING` is the process that is forked from; the padding is what the
+command lines of the others are written over.
+"""
+
+import ctypes
+import importlib
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from srwizard.train.processes import allocator_settings
+from tests import forking
+
+PROGRAM = str(Path(sys.executable).with_name("srwizard"))
+MODULES = (
+    "srwizard", "srwizard.memory.forecaster", "srwizard.memory.rehearsal", "srwizard.train.scorer",
+    "srwizard.train.worker", "tests.train.sharded", "torch.distributed.run",
+)  # fmt: skip
+"""What is forked where `python -m` names it."""
+SETTINGS_AT_START = {
+    "PYTHONHOME", "PYTHONIOENCODING", "PYTHONOPTIMIZE", "PYTHONUTF8", "PYTHONWARNINGS",
+}  # fmt: skip
+"""What an interpreter looks at when it starts, and never again."""
+PR_SET_CHILD_SUBREAPER = 36
+PADDING = 8000
+started = subprocess.Popen
+"""What starts processes afresh."""
+_libc = ctypes.CDLL(None)
+_server: "tuple[socket.socket, subprocess.Popen[bytes]] | None" = None
+
+
+class Popen(subprocess.Popen):  # type: ignore[type-arg]
+    """`subprocess.Popen`, but for Python processes that can be forked."""
+
+    def _execute_child(
+        self, args: Any, executable: Any, preexec_fn: Any, close_fds: bool, pass_fds: Any,
+        cwd: Any, env: Any, startupinfo: Any, creationflags: Any, shell: bool, *rest: Any,
+    ) -> None:  # fmt: skip
+        *pipes, _restore_signals, gid, gids, uid, _umask, start_new_session, _process_group = rest
+        environment = dict(os.environ if env is None else env)
+        preparation = _name_of(preexec_fn)
+        plan = None
+        if not (shell or pass_fds or executable or gid or gids or uid or isinstance(args, str)):
+            plan = _plan([os.fspath(word) for word in args], environment)
+        if plan is None or preparation is None:
+            super()._execute_child(  # type: ignore[misc]
+                args, executable, preexec_fn, close_fds, pass_fds, cwd, env, startupinfo,
+                creationflags, shell, *rest,
+            )  # fmt: skip
+            return
+        plan |= {
+            "environment": environment,
+            "directory": str(Path.cwd() if cwd is None else cwd),
+            "preparation": preparation,
+            "session": bool(start_new_session),
+        }
+        read_in, _write_in, _read_out, write_out, _read_error, write_error = pipes
+        given = (read_in, write_out, write_error)
+        streams = [own if fd == -1 else fd for own, fd in enumerate(given)]
+        fork = forking.fork_here if forking.is_forked else _have_forked
+        self.pid = fork(plan, streams)
+        self._child_created = True
+        self._close_pipe_fds(*pipes)  # type: ignore[attr-defined]
+
+
+def _name_of(preexec_fn: Any) -> str | None:
+    """Return the name under which a forked process finds it, or None."""
+    if preexec_fn is None:
+        return ""
+    return next((name for name, done in forking.PREPARATIONS.items() if done is preexec_fn), None)
+
+
+def _plan(words: list[str], environment: Mapping[str, str]) -> dict[str, Any] | None:
+    """Return what a forked process would run, or None if it must be started afresh."""
+    places = [place for place in environment.get("PYTHONPATH", "").split(os.pathsep) if place]
+    if SETTINGS_AT_START & environment.keys():
+        return None
+    if any((Path(place) / "sitecustomize.py").exists() for place in places):
+        return None
+    nice = words[0] == "nice"
+    program, *options = words[1:] if nice else words
+    plan = {"words": [program, *options], "nice": nice, "places": places}
+    if program == PROGRAM:
+        return plan | {"module": None, "arguments": [program, *options], "safe": True}
+    safe = "PYTHONSAFEPATH" in environment
+    while options[:1] in (["-P"], ["-u"]):
+        safe |= options.pop(0) == "-P"
+    if program != sys.executable or options[:1] != ["-m"] or options[1:2] == []:
+        return None
+    if options[1] not in MODULES:
+        return None
+    return plan | {"module": options[1], "arguments": options[1:], "safe": safe}
+
+
+def _have_forked(plan: dict[str, Any], streams: Sequence[int]) -> int:
+    """Have a process forked that becomes a child of this one; return its id."""
+    global _server
+    if _server is None or _server[1].poll() is not None:
+        _server = _start_server()
+    # A process whose parent has ended becomes the child of the next above that asks for it.
+    _libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    try:
+        ours, theirs = socket.socketpair()
+        with ours:
+            with theirs:
+                socket.send_fds(_server[0], [b"x"], [theirs.fileno(), *streams])
+            message = json.dumps(plan).encode()
+            ours.sendall(len(message).to_bytes(8, "big") + message)
+            return int.from_bytes(forking.received(ours, 8), "big")
+    finally:
+        _libc.prctl(PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
+
+
+def _start_server() -> "tuple[socket.socket, subprocess.Popen[bytes]]":
+    """Start the process that is forked from; it ends with this one."""
+    ours, theirs = socket.socketpair()
+    settings = {"OMP_WAIT_POLICY": "PASSIVE", "TORCH_CPP_LOG_LEVEL": "ERROR"}
+    with theirs:
+        process = started(
+            [sys.executable, "-m", "tests.forked", str(theirs.fileno()), "x" * PADDING],
+            cwd=forking.REPOSITORY,
+            env=os.environ | allocator_settings() | settings,
+            pass_fds=[theirs.fileno()],
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+    return ours, process
+
+
+def main() -> None:
+    """Be the process that is forked from."""
+    subprocess.Popen = Popen  # type: ignore[misc] - before anybody takes it by its name
+    forking.serve(socket.socket(fileno=int(sys.argv[1])))
+
+
+if __name__ == "__main__":
+    # The module that everybody else imports, not the one that Python runs under another name.
+    importlib.import_module("tests.forked").main()

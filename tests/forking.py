@@ -1,0 +1,225 @@
+"""How a process that has everything loaded forks another, which becomes what was asked for."""
+
+import atexit
+import contextlib
+import ctypes
+import fcntl
+import gc
+import importlib
+import json
+import os
+import runpy
+import signal
+import socket
+import sys
+import termios
+import threading
+import time
+import traceback
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from srwizard.base.child_process import end_with_parent
+from srwizard.train.detach import _ignore_hangups
+
+REPOSITORY = Path(__file__).parents[1]
+LOADED = (
+    "torch.distributed.run", "srwizard.train.worker", "srwizard.train.scorer",
+    "srwizard.memory.rehearsal", "srwizard.memory.forecaster", "srwizard.memory.predict",
+    "srwizard.memory.imitation", "srwizard.commands.cli", "srwizard.wizard.machine",
+    "srwizard.prompts.terminal", "srwizard.report.page", "matplotlib.pyplot",
+)  # fmt: skip
+"""What is loaded before: these, and what they import."""
+LOADED_ANEW = "srwizard.commands"
+"""Here texts are made, and the terminal is looked at, when the modules are loaded."""
+STREAMS = 3
+is_forked = False
+"""Whether this process is one of those: it forks others itself."""
+
+
+def take_terminal() -> None:
+    """Make the terminal that is read from the one whose keys reach this process as signals."""
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+
+PREPARATIONS: dict[str, Callable[[], object]] = {
+    "": lambda: None,
+    "end_with_parent": end_with_parent,
+    "ignore_hangups": _ignore_hangups,
+    "take_terminal": take_terminal,
+}
+"""What may be done in a child before its program begins."""
+
+
+def serve(requests: socket.socket) -> None:
+    """Fork a process for each request until nobody can ask any more.
+
+    A request brings a connection and three streams; over the connection comes the plan, and goes
+    back the process id. The process is made by another one that ends at once, so that it becomes a
+    child of whoever has asked.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for name in LOADED:
+            importlib.import_module(name)
+    for name in [name for name in sys.modules if name.startswith(LOADED_ANEW)]:
+        del sys.modules[name]
+    gc.collect()
+    gc.freeze()
+    while True:
+        said, fds, _flags, _address = socket.recv_fds(requests, 1, 1 + STREAMS)
+        if not said:
+            return
+        between = os.fork()
+        if not between:
+            _fork_and_end(fds)
+        for fd in fds:
+            os.close(fd)
+        os.waitpid(between, 0)
+
+
+def _fork_and_end(fds: Sequence[int]) -> NoReturn:
+    parent = os.getpid()
+    if os.fork():
+        os._exit(0)
+    while os.getppid() == parent:
+        time.sleep(0.0002)
+    with socket.socket(fileno=fds[0]) as asked:
+        length = int.from_bytes(received(asked, 8), "big")
+        _become(json.loads(received(asked, length)), fds[1:], asked)
+
+
+def received(connection: socket.socket, count: int) -> bytes:
+    """Return the next `count` bytes.
+
+    Raises:
+        RuntimeError: the other end is gone.
+    """
+    found = b""
+    while len(found) < count:
+        part = connection.recv(count - len(found))
+        if not part:
+            raise RuntimeError("the process that is forked from, or a forked one, has ended")
+        found += part
+    return found
+
+
+def fork_here(plan: dict[str, Any], streams: Sequence[int]) -> int:
+    """Fork a process that does what is planned; return its id once it can be seen from outside."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    ours, theirs = socket.socketpair()
+    with ours:
+        pid = os.fork()
+        if not pid:
+            _become(plan, streams, theirs)
+        theirs.close()
+        received(ours, 8)
+    return pid
+
+
+def _become(plan: dict[str, Any], streams: Sequence[int], asked: socket.socket) -> NoReturn:
+    """Be the process that was asked for, to its end."""
+    code = 1
+    try:
+        _set_up(plan, streams, asked.fileno())
+        asked.sendall(os.getpid().to_bytes(8, "big"))
+        asked.close()
+        code = _run(plan["module"], plan["arguments"])
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        os._exit(code)
+
+
+def _set_up(plan: dict[str, Any], streams: Sequence[int], kept_open: int) -> None:
+    """Take on the streams, session, signals, environment and command line of a fresh process."""
+    global is_forked
+    is_forked = True
+    _take_streams(streams, kept_open)
+    if plan["session"]:
+        os.setsid()
+    _reset_signals()
+    os.chdir(plan["directory"])
+    os.environ.clear()
+    os.environ.update(plan["environment"])
+    if plan["nice"]:
+        os.nice(10)
+    PREPARATIONS[plan["preparation"]]()
+    _write_command_line(plan["words"])
+    sys.orig_argv[:] = plan["words"]
+    first = [] if plan["safe"] else [str(Path.cwd())]
+    sys.path[:] = [*first, *plan["places"], *(p for p in sys.path[1:] if p != str(REPOSITORY))]
+    threads = os.environ.get("OMP_NUM_THREADS")
+    if threads is not None:
+        sys.modules["torch"].set_num_threads(int(threads))
+
+
+def _take_streams(streams: Sequence[int], kept_open: int) -> None:
+    """Read and write through these, and hold nothing else open that the parent has."""
+    for own, fd in enumerate([os.dup(fd) for fd in streams]):
+        os.dup2(fd, own)
+    for fd in [int(path.name) for path in Path("/proc/self/fd").iterdir()]:
+        if fd >= STREAMS and fd != kept_open:
+            with contextlib.suppress(OSError):
+                os.close(fd)
+    options: dict[str, Any] = {"encoding": "utf-8", "closefd": False}
+    sys.stdin = open(0, **options)  # noqa: SIM115
+    sys.stdout = open(1, "w", **options)  # noqa: SIM115
+    sys.stderr = open(2, "w", 1, errors="backslashreplace", **options)  # noqa: SIM115
+
+
+def _reset_signals() -> None:
+    signal.set_wakeup_fd(-1)
+    for number in signal.valid_signals():
+        if signal.getsignal(number) not in (signal.SIG_IGN, signal.SIG_DFL, None):
+            signal.signal(number, signal.SIG_DFL)
+    if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _write_command_line(words: Sequence[str]) -> None:
+    """Write over what the kernel shows as the command line of this process (see proc(5))."""
+    fields = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
+    begin, end = int(fields[45]), int(fields[46])
+    text = b"\0".join(word.encode() for word in words)[: end - begin - 1]
+    ctypes.memmove(begin, text + bytes(end - begin - len(text)), end - begin)
+
+
+def _run(module: str | None, arguments: list[str]) -> int:
+    """Run `srwizard`, or a module as `python -m` does; return the exit code."""
+    sys.argv[:] = arguments
+    code = 0
+    try:
+        if module is None:
+            importlib.import_module("srwizard.__main__").main()
+        else:
+            sys.modules.pop(f"{module}.__main__" if module == "srwizard" else module, None)
+            runpy.run_module(module, run_name="__main__", alter_sys=True)
+    except SystemExit as ended:
+        code = _code_of(ended)
+    except KeyboardInterrupt:
+        traceback.print_exc()
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGINT)
+    except BaseException:
+        traceback.print_exc()
+        code = 1
+    with contextlib.suppress(Exception):
+        threading._shutdown()  # type: ignore[attr-defined]
+        atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(Exception):
+            stream.flush()
+    return code
+
+
+def _code_of(ended: SystemExit) -> int:
+    if ended.code is None:
+        return 0
+    if isinstance(ended.code, int):
+        return ended.code & 0xFF
+    print(ended.code, file=sys.stderr)
+    return 1
