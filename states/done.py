@@ -1,6 +1,7 @@
 """done: what came out, and where it is."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from rich import box
@@ -8,7 +9,8 @@ from rich.table import Table
 from rich.text import Text
 
 from srwizard.base.i18n import translate as _
-from srwizard.runs.records import test_scores
+from srwizard.runs.records import measured, test_scores
+from srwizard.runs.skill import MODEL, best_method, method_title, no_better, simple_methods
 from srwizard.states.frozen import run_directory
 from srwizard.wizard.conversation import Conversation
 
@@ -22,21 +24,17 @@ def run(conversation: Conversation) -> str:
     conversation.show(scores_table(scores, conversation.prompts.columns))
     for line in ensemble_lines(scores):
         conversation.show(Text(line))
-    for warning in warnings(scores):
+    for warning in warnings(scores, run_dir):
         conversation.show(Text(warning, style="yellow"))
     conversation.show(Text(_("Report: {path}", path=run_dir / "report.html")))
     return "next"
 
 
-def warnings(variables: dict[str, dict[str, dict[str, float]]]) -> Iterator[str]:
-    """Say for which variables the model is no better than interpolation."""
+def warnings(variables: dict[str, dict[str, Any]], run_dir: Path) -> Iterator[str]:
+    """Say for which variables the model is no better than the best simple method, and why."""
     for name, found in variables.items():
-        if not found["model"]["rmse"] < found["bicubic"]["rmse"]:
-            yield _(
-                "{name}: the model is no better than bicubic interpolation; train longer, "
-                "or with a lower training.lr",
-                name=name,
-            )
+        if not found["model"]["rmse"] < found[best_method(found)]["rmse"]:
+            yield no_better(name, found, measured(run_dir).epochs)
 
 
 def ensemble_lines(variables: dict[str, dict[str, dict[str, float]]]) -> Iterator[str]:
@@ -67,13 +65,13 @@ def scores_table(
     title: str | None = None,
     skill: bool = False,
 ) -> Table:
-    """Return the metrics of each variable beside bicubic interpolation.
+    """Return the metrics of each variable beside the simple methods.
 
     Args:
         variables: the scores by variable and method.
         columns: of the screen; on a narrow one there are no lines between the figures.
         title: if it is not the test split.
-        skill: whether to show by how much the RMSE is lower than that of bicubic interpolation.
+        skill: whether to show by how much the RMSE is lower than that of the best simple method.
     """
     narrow = columns < ROOM_FOR_A_FRAME
     table = Table(
@@ -91,11 +89,11 @@ def scores_table(
             overflow="fold",
         )
     for name, found in variables.items():
-        for method, label in (("model", _("model")), ("bicubic", _("bicubic"))):
+        for method in (MODEL, *simple_methods(found)):
             scores = found[method]
             table.add_row(
                 Text(name),
-                label,
+                method_title(method),
                 f"{scores['rmse']:.4g}",
                 f"{scores['mae']:.4g}",
                 f"{scores['bias']:+.2g}",

@@ -37,6 +37,6 @@ def evaluate(run_dir: Path, split: Any, checkpoint: Any, as_json: bool) -> None:
         return
     scores = null_to_nan(result["variables"])
     console.print(scores_table(scores, console.width, title=split_title(split), skill=True))
-    for line in (*ensemble_lines(scores), *warnings(scores)):
+    for line in (*ensemble_lines(scores), *warnings(scores, run_dir)):
         print(line)
     print(_("Written to {path}", path=file_of(run_dir, split, checkpoint)))

@@ -103,7 +103,7 @@ def _lead(run: "RunConfig", run_dir: Path, nodes: "Nodes | None", *, dry_run_fir
 
     write_report(run_dir)
     console.print(scores_table(scores, console.width))
-    for line in (*ensemble_lines(scores), *warnings(scores)):
+    for line in (*ensemble_lines(scores), *warnings(scores, run_dir)):
         print(line)
     print(_("Report: {path}", path=run_dir / "report.html"))
 

@@ -23,6 +23,7 @@ from torch.optim.adam import adam
 from torch.utils.data import default_collate
 
 from srwizard.base.choices import method_named
+from srwizard.data.baselines.choice import METHODS
 from srwizard.data.fields import WHOLE, FloatField, Window
 from srwizard.data.layout import LEVELS, SPLITS, Contents
 from srwizard.data.normalization import Statistics
@@ -39,6 +40,7 @@ from srwizard.train.metrics import masked_sums
 from srwizard.train.resuming import tensors_kept
 from srwizard.train.sampling import draws_samples
 from srwizard.train.scoring import score
+from srwizard.train.setup import BEST as BEST_METHOD
 from srwizard.train.setup import Batches, Training, set_learning_rate, set_up, steps_per_epoch
 from srwizard.train.sharding import own_part
 
@@ -223,6 +225,8 @@ class Imitation:
             training = set_up(
                 self.run, _contents(self.run, self._place), self.statistics, self._place
             )
+        if self.run.model.skip is not None:
+            training.simple = dict.fromkeys([*METHODS, BEST_METHOD], ())
         for tensor in (training.spread, training.low, training.span):
             self.tracker.register(tensor)
         for split in ("train", "valid"):

@@ -1,6 +1,7 @@
 """The live view of a training: two bars, and below them what there is to know. No torch."""
 
 from collections.abc import Iterator
+from typing import Any
 
 from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, Group, RenderResult
@@ -12,6 +13,7 @@ from srwizard.base.i18n import translate as _
 from srwizard.base.sizes_and_times import bytes_text, duration_text
 from srwizard.base.text_width import packed
 from srwizard.runs.progress import Figures
+from srwizard.runs.skill import BICUBIC, MODEL, beside
 
 FEWEST_BAR_COLUMNS = 6
 MOST_BAR_COLUMNS = 60
@@ -92,14 +94,14 @@ def memory_text(now: int, measured: int | None) -> str:
     return _("memory {now} of {peak} measured", now=bytes_text(now), peak=bytes_text(measured))
 
 
-def score_parts(name: str, scores: dict[str, float | None]) -> list[str]:
+def score_parts(name: str, scores: dict[str, Any]) -> list[str]:
     """Return what the last validation found for a variable."""
-    ours, theirs, skill = (scores[key] for key in ("rmse", "bicubic_rmse", "skill"))
-    if ours is None or theirs is None:
+    skill = scores["skill"]
+    if scores["rmse"] is None or scores["bicubic_rmse"] is None:
         return [_("{name}: no value to measure", name=name)]
-    parts = [
-        _("{name}: RMSE {ours:.4g} (bicubic {theirs:.4g})", name=name, ours=ours, theirs=theirs)
-    ]
+    best = scores.get("best", BICUBIC)
+    found = {MODEL: {"rmse": scores["rmse"]}, BICUBIC: {"rmse": scores["bicubic_rmse"]}}
+    parts = [f"{name}: {beside({best: {'rmse': scores.get('best_rmse')}, **found, 'best': best})}"]
     if skill is not None:
         parts.append(_("skill {skill:+.1f} %", skill=100 * skill))
     return parts

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from srwizard.runs.records import finite_or_null
+from srwizard.runs.skill import best_method
 
 
 @dataclass
@@ -158,16 +159,20 @@ class Pace:
         return (time.monotonic() - self._begun) * samples / self._samples
 
 
-def briefly(variables: Mapping[str, Any]) -> dict[str, dict[str, float | None]]:
-    """Return of the scores of each variable the RMSE, that of bicubic interpolation, the skill.
+def briefly(variables: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return of the scores of each variable the RMSE, those of simple methods, and the skill.
+
+    `best` names the best simple method, `skill` is against it.
 
     What could not be measured is None.
     """
-    found: dict[str, dict[str, float | None]] = finite_or_null(
+    found: dict[str, dict[str, Any]] = finite_or_null(
         {
             name: {
                 "rmse": scores["model"]["rmse"],
                 "bicubic_rmse": scores["bicubic"]["rmse"],
+                "best": best_method(scores),
+                "best_rmse": scores[best_method(scores)]["rmse"],
                 "skill": scores.get("skill"),
             }
             for name, scores in variables.items()

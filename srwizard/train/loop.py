@@ -69,6 +69,10 @@ def _train(training: Training, run_dir: Path, records: Records, callbacks: Callb
     run, place, progress = training.run, training.place, training.progress
     if progress.steps == 0:
         calibrate(training)
+        if run.model.skip is not None:
+            # What the run starts from is a candidate, too: it never ends worse on validation.
+            callbacks.on_phase(training, "validation")
+            _note_start(training, run_dir, records)
     while progress.epoch <= run.training.epochs and not patience_exhausted(training):
         callbacks.on_phase(training, "training")
         started = time.perf_counter()
@@ -118,6 +122,15 @@ def _train(training: Training, run_dir: Path, records: Records, callbacks: Callb
         save(training, run_dir, LAST)
         callbacks.on_epoch(event)
     return True
+
+
+def _note_start(training: Training, run_dir: Path, records: Records) -> None:
+    """Score the untrained network, and keep it as the best so far."""
+    valid = score(training, "valid")
+    if note_validation(training.progress, valid.error(training.span.cpu()), epoch=0):
+        save(training, run_dir, BEST)
+    if training.place.is_first:
+        records.append({"event": "start", "epoch": 0, "valid": asdict(valid)})
 
 
 def epoch_steps(training: Training) -> list[Step]:
@@ -211,12 +224,19 @@ def gradients_kept_local(
     return contextlib.nullcontext()
 
 
-def note_validation(progress: Progress, error: float) -> bool:
-    """Note a validation; tell whether it is the best so far. NaN, no value to measure, is not."""
+def note_validation(progress: Progress, error: float, epoch: int | None = None) -> bool:
+    """Note a validation; return whether it is the best so far. NaN, no value to measure, is not.
+
+    Args:
+        progress: changed in place.
+        error: what was measured.
+        epoch: that was measured, if not the one that training stands in.
+    """
     best = math.inf if progress.best_error is None else progress.best_error
     better = error < best
     if better:
-        progress.best_error, progress.best_epoch = error, progress.epoch
+        progress.best_error = error
+        progress.best_epoch = progress.epoch if epoch is None else epoch
         progress.validations_without_better = 0
     else:
         progress.validations_without_better += 1

@@ -16,6 +16,7 @@ from srwizard.base.text_width import wrapped
 from srwizard.runs.live_view import View
 from srwizard.runs.progress import Figures
 from srwizard.runs.records import Records
+from srwizard.runs.skill import beside
 from srwizard.train.setup import Training
 from srwizard.train.usage import measured_peak, memory_in_use
 
@@ -131,10 +132,5 @@ def epoch_line(event: dict[str, Any], epochs: int) -> str:
     )
     if event["valid"] is not None:
         for name, found in event["valid"]["variables"].items():
-            line += _(
-                "  {name}: RMSE {ours:.4g} (bicubic {theirs:.4g})",
-                name=name,
-                ours=found["model"]["rmse"],
-                theirs=found["bicubic"]["rmse"],
-            )
+            line += f"  {name}: {beside(found)}"
     return line
