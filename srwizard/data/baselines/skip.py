@@ -83,7 +83,8 @@ def level_of(field: Field) -> Field:
     """Return the mean of `[C, h, w]` over the points with a value, `[C]`; 0 where there is none."""
     valid = np.isfinite(field)
     total = np.where(valid, field, 0.0).sum(axis=(-2, -1), dtype=np.float64)
-    return (total / np.maximum(valid.sum(axis=(-2, -1)), 1)).astype(np.float32)
+    result: Field = (total / np.maximum(valid.sum(axis=(-2, -1)), 1)).astype(np.float32)
+    return result
 
 
 def shrunk(statistics: Statistics, weight: Field) -> Statistics:
