@@ -5,6 +5,7 @@ from typing import Any
 
 from srwizard.base.i18n import language
 from srwizard.base.i18n import translate as _
+from srwizard.data.baselines.choice import STANDARD
 from srwizard.models.catalog import ModelCard, card
 from srwizard.settings import run_config
 from srwizard.settings.answers import SECTIONS, Answers
@@ -114,6 +115,20 @@ def json_schema() -> dict[str, Any]:
     }
 
 
+SETTLED = {("model", "skip"), ("model", "global_skip")}
+"""What a run config says in another way than the answers."""
+
+
+def _skip_of(run: RunConfig) -> dict[str, Any]:
+    """Return the answers about what the network of a run starts from."""
+    if run.model.skip is None:
+        older = run.model.global_skip or run.model.weights is not None
+        return {"global_skip": run.model.global_skip} if older else {"skip": "none"}
+    names = {found.choice.name for found in run.model.skip.values()}
+    same = len(names) == 1 and names <= {choice.method for choice in STANDARD}
+    return {"skip": names.pop() if same else "auto", "global_skip": None}
+
+
 def answers_of(run: RunConfig) -> Answers:
     """Return the answers that lead to this run config, with another run directory."""
     values = run.model_dump()
@@ -121,12 +136,13 @@ def answers_of(run: RunConfig) -> Answers:
         section: {
             name: values[section][name]
             for name in (declared.name for declared in options(section))
-            if name in values[section]
+            if name in values[section] and (section, name) not in SETTLED
         }
         for section in SECTIONS
     }
     given["output"]["dir"] += "-again"
     given["model"]["weights"] = run.model.weights.path if run.model.weights else None
+    given["model"] |= _skip_of(run)
     given["devices"]["gpus"] = [gpu.index for gpu in run.devices.gpus]
     job = run.devices.slurm or run_config.RunSlurm()
     for name, value in job.model_dump().items():

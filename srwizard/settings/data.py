@@ -51,6 +51,15 @@ class FrozenData(Section):
             asked="always",
         ),
     ] = Field(default_factory=list)
+    vectors: Annotated[
+        list[list[Text]] | None,
+        Option(
+            N_("Pairs of vector components"),
+            N_("The eastward and the northward component of each vector, such as [[u, v]]."),
+            asked="never",
+            none=N_("known by their names"),
+        ),
+    ] = None
 
 
 class DataAnswers(FrozenData, DatasetChoice):

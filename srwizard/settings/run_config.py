@@ -14,7 +14,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from srwizard.base import files
 from srwizard.base.errors import UsageError
@@ -167,6 +167,14 @@ class RunConfig(Section):
     software: dict[str, str]
     digest: str = ""
     field_digests: dict[str, str] = Field(default_factory=dict)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_version_010_trained(cls, values: Any) -> Any:
+        """Fill in what run configs did not say before there was a choice."""
+        if isinstance(values, dict) and isinstance(values.get("training"), dict):
+            values = values | {"training": {"augment": False} | values["training"]}
+        return values
 
     @property
     def global_batch(self) -> int:

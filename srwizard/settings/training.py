@@ -175,6 +175,20 @@ class TrainingAnswers(Section):
             N_("Early stopping: patience"),
             N_("Validations without a better RMSE until training stops."),
             none=N_("never"),
+            # Theirs come every ten epochs.
+            diffusion=10,
+            reviewed=True,
+        ),
+    ] = 40
+    augment: Annotated[
+        bool | None,
+        Option(
+            N_("Mirrored samples"),
+            N_(
+                "Training samples are turned over at random, from north to south and from west to "
+                "east: fewer fields then serve. Components of a vector change their sign."
+            ),
+            none=N_("where the network starts from no climatology"),
         ),
     ] = None
     eval_freq: Annotated[

@@ -186,6 +186,11 @@ def set_up(
             patch_size if split == "train" else None,
             skip=skip,
             for_scoring=whole_fields or split != "train",
+            augment=bool(run.training.augment) and split == "train" and not whole_fields,
+            vectors=[
+                (run.data.variables.index(east), run.data.variables.index(north))
+                for east, north in run.data.vectors or ()
+            ],
             static_variables=run.data.static_variables,
             area_weights=run.training.area_weights,
         )

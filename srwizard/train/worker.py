@@ -22,7 +22,7 @@ from srwizard.settings.run_config import RunConfig
 from srwizard.train import trackers
 from srwizard.train.dataset import contents_for
 from srwizard.train.distributed import Place, joined, wait_for_all
-from srwizard.train.loop import Callbacks, train
+from srwizard.train.loop import Callbacks, patience_exhausted, train
 from srwizard.train.preflight import call_the_roll
 from srwizard.train.processes import run_and_leave
 from srwizard.train.resuming import begin_from_weights, load_best, resume
@@ -129,6 +129,8 @@ def _work(
         with stop.deferred():
             complete = train(training, run_dir, records, callbacks)
         if complete:
+            if place.is_first and patience_exhausted(training):
+                screen.say(_stopped_early(training))
             note_phase(training, "test")
             _evaluate(training, run_dir, records)
             with training.whole() as own:
@@ -156,6 +158,14 @@ def _restarted(run_dir: Path) -> Iterator[str]:
             times=times,
             error=causes[0]["error"],
         )
+
+
+def _stopped_early(training: Training) -> str:
+    progress = training.progress
+    if progress.best_epoch == 0:
+        return _("No epoch was better on the validation split than what training began from; it "
+                 "stops.")  # fmt: skip
+    return _("Validation was best at epoch {epoch}; training stops.", epoch=progress.best_epoch)
 
 
 def _say(records: Records, lines: Iterable[str]) -> None:

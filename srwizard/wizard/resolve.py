@@ -5,6 +5,7 @@ from typing import Any
 from srwizard.base.errors import UsageError
 from srwizard.base.i18n import language
 from srwizard.base.i18n import translate as _
+from srwizard.data.vectors import known_vectors, lonely_components
 from srwizard.hardware.devices import find_devices
 from srwizard.models import weights_file
 from srwizard.models.catalog import card
@@ -54,6 +55,24 @@ def _weights(answers: Answers) -> run_config.RunWeights | None:
     return run_config.RunWeights(path=str(path), sha256=weights_file.sha256(path))
 
 
+def _vectors(answered: list[list[str]] | None, names: list[str]) -> list[list[str]]:
+    """Return the pairs of vector components, as answered or as their names say.
+
+    Raises:
+        UsageError: an answer is no pair of the variables.
+    """
+    if answered is None:
+        return known_vectors(names)
+    for pair in answered:
+        if len(pair) != 2 or not set(pair) <= set(names) or pair[0] == pair[1]:
+            raise UsageError(
+                _("data.vectors: {pair} is not a pair of variables", pair=pair),
+                _("Each is [eastward, northward]; the variables are: {names}",
+                  names=", ".join(names)),
+            )  # fmt: skip
+    return answered
+
+
 def _as_answered(frozen: type[Section], answered: Section) -> dict[str, Any]:
     """Return the answers that a run config takes over as they are."""
     return {name: getattr(answered, name) for name in frozen.model_fields}
@@ -83,7 +102,23 @@ def resolve_to_freeze(conversation: Conversation, answers: Answers) -> RunConfig
         DatasetError, UsageError: as `resolve`.
     """
     config = resolve(conversation, answers)
-    return with_settled_skip(config, wanted_skip(answers), opened_dataset(conversation))
+    config = with_settled_skip(config, wanted_skip(answers), opened_dataset(conversation))
+    if config.training.augment is not None:
+        return config
+    training = config.training.model_copy(update={"augment": _mirroring_helps(config)})
+    return config.model_copy(update={"training": training})
+
+
+def _mirroring_helps(config: RunConfig) -> bool:
+    """Return whether samples are mirrored where the answers leave it open.
+
+    A network that is shown where on the map it is, and starts from its climatology, learns what
+    belongs to the place; there it was no better with mirrored samples.
+    """
+    skip = config.model.skip
+    if skip is None or any(found.weight for found in skip.values()):
+        return False
+    return not lonely_components(config.data.variables, config.data.vectors or [])
 
 
 def resolve(conversation: Conversation, answers: Answers) -> RunConfig:
@@ -122,7 +157,8 @@ def resolve(conversation: Conversation, answers: Answers) -> RunConfig:
             root=str(summary.root),
             layout=summary.layout,
             variables=names,
-            **_as_answered(FrozenData, answers.data),
+            **_as_answered(FrozenData, answers.data)
+            | {"vectors": _vectors(answers.data.vectors, names)},
             scale=answers.data.scale or 1,
             hr_shape=list(variables[0].hr_shape),
             lr_shape=list(variables[0].lr_shape),
