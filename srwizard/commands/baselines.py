@@ -57,7 +57,9 @@ def _table(found: "VariableBaselines") -> "Table":
     for name in found.scores:
         best = name == found.best
         figures = [_figure(found.scores[name][split]) for split in found.splits]
-        title = method_title(name) + (f" ({_('best')})" if best else "")
+        title = method_title(name)
+        if best:
+            title = _("{method} (best)", method=title)
         table.add_row(*(Text(part, style="bold" if best else "") for part in (title, *figures)))
     return table
 

@@ -45,7 +45,7 @@ def ensemble_sums(members: Tensor, truth: Tensor, mask: Tensor) -> Tensor:
 def add_ensemble_scores(
     table: dict[str, dict[str, object]], sums: Tensor
 ) -> dict[str, dict[str, object]]:
-    """Return a table of scores with spread and CRPS of the model, and the CRPS of bicubic.
+    """Return a table of scores with spread and CRPS of the model, and the CRPS of simple methods.
 
     Args:
         table: from `metrics.scores_table`.
@@ -54,8 +54,8 @@ def add_ensemble_scores(
     found = {}
     for (name, scores), part in zip(table.items(), sums.tolist(), strict=True):
         variance, crps, points = part
-        model, bicubic = scores["model"], scores["bicubic"]
-        assert isinstance(model, dict) and isinstance(bicubic, dict)
+        model = scores["model"]
+        assert isinstance(model, dict)
         ensemble = (
             {"spread": math.sqrt(variance / points), "crps": crps / points}
             if points
@@ -63,6 +63,11 @@ def add_ensemble_scores(
         )
         found[name] = scores | {
             "model": model | ensemble,
-            "bicubic": bicubic | {"crps": bicubic["mae"]},
+            # A single field is an ensemble whose CRPS is its mean absolute error.
+            **{
+                method: simple | {"crps": simple["mae"]}
+                for method, simple in scores.items()
+                if method != "model" and isinstance(simple, dict)
+            },
         }
     return found

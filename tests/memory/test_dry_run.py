@@ -236,7 +236,7 @@ def test_training_after_a_dry_run_is_training(root: Path, tmp_path: Path) -> Non
     dry_run(tmp_path / "run")
     assert made_ready(tmp_path / "run").progress.steps == 0
     one, other = trained(tmp_path / "run"), trained(tmp_path / "plain")
-    assert (one.hr_std == other.hr_std).all()
+    assert (one.spread == other.spread).all()
     assert (one.span == other.span).all()
 
 

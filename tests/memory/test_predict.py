@@ -123,7 +123,7 @@ def real_batches(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
     def zeros(loader: FakeLoader) -> dict[str, Any]:
         found: Any = sample(loader)
-        for name in ("lr", "hr", "bicubic_input"):
+        for name in {"lr", "hr", "base", "lr_physical"} & found.keys():
             found[name].zero_()
         found["mask"].fill_(True)
         return dict(found)

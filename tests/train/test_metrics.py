@@ -154,15 +154,32 @@ def test_nothing_to_measure() -> None:
     assert all(math.isnan(value) for value in vars(second).values())
 
 
+BEST = {"a": "bicubic", "b": "bicubic"}
+
+
 def test_skill_and_the_error_that_chooses_the_best() -> None:
     _sr, hr, mask = fields()
     model = masked_sums(hr + 1, hr, mask, LOW, SPAN)
     bicubic = masked_sums(hr + 2, hr, mask, LOW, SPAN)
-    table = scores_table(["a", "b"], model, bicubic, SPAN)
+    table = scores_table(["a", "b"], model, {"bicubic": bicubic}, BEST, SPAN)
     assert table["a"]["skill"] == pytest.approx(0.5)
     assert Score(0.0, table).error(SPAN) == pytest.approx((1 / 20 + 1 / 4) / 2)
     # A variable without a value, or of one value throughout, spoils the choice of no other.
     mask[:, 1] = False
-    table = scores_table(["a", "b"], masked_sums(hr + 1, hr, mask, LOW, SPAN), bicubic, SPAN)
+    table = scores_table(
+        ["a", "b"], masked_sums(hr + 1, hr, mask, LOW, SPAN), {"bicubic": bicubic}, BEST, SPAN
+    )
     assert Score(0.0, table).error(SPAN) == pytest.approx(1 / 20)
     assert math.isfinite(Score(0.0, table).error(torch.zeros(2)))
+
+
+def test_skill_is_against_the_best_simple_method_and_against_bicubic() -> None:
+    _sr, hr, mask = fields()
+    model, near, far = (masked_sums(hr + miss, hr, mask, LOW, SPAN) for miss in (1, 2, 4))
+    simple = {"bicubic": far, "linear": near, "best": near}
+    table = scores_table(["a", "b"], model, simple, {"a": "linear", "b": "climatology(0.5)"}, SPAN)
+    assert (table["a"]["best"], table["b"]["best"]) == ("linear", "climatology(0.5)")
+    for found in table.values():
+        assert found["skill"] == pytest.approx(0.5)
+        assert found["skill_bicubic"] == pytest.approx(0.75)
+    assert table["b"]["climatology(0.5)"]["rmse"] == pytest.approx(2)

@@ -119,11 +119,11 @@ def test_ensemble_of_the_test_split(root: Path, tmp_path: Path) -> None:
     drawn = torch.stack(
         [
             super_resolve(training, batch["lr"], noise_of(42, "test", [0, 1, 2], member))
-            * training.hr_std
+            * training.spread
             for member in range(3)
         ]
     )
-    truth, mask = batch["hr"] * training.hr_std, batch["mask"]
+    truth, mask = batch["hr"] * training.spread, batch["mask"]
     error = torch.where(mask, drawn.mean(0) - truth, 0.0)
     points = mask.sum()
     rmse = math.sqrt(error.square().sum() / points)
