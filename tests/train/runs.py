@@ -13,6 +13,7 @@ from typing import Any
 import psutil
 import torch
 
+from srwizard.data.dataset import Dataset
 from srwizard.runs.records import METRICS_FILE, Records, read_events
 from srwizard.settings import run_config
 from srwizard.settings.run_config import RunConfig
@@ -21,6 +22,7 @@ from srwizard.train.distributed import Place
 from srwizard.train.loop import Callbacks, train
 from srwizard.train.resuming import resume
 from srwizard.train.setup import Training, load_learnt, load_statistics, set_up
+from srwizard.wizard.skip import UNSETTLED, with_settled_skip
 from tests.configs import cpu_run, data_of, frozen
 from tests.small_networks import SMALL
 
@@ -34,6 +36,7 @@ def freeze(
     model: str = "EDSR",
     params: dict[str, Any] | None = None,
     static_variables: Sequence[str] = (),
+    skip: str | None = None,
     **changes: Any,
 ) -> RunConfig:
     """Freeze a run of a small network on the dataset `root` into `run_dir`, which is made.
@@ -44,11 +47,17 @@ def freeze(
         model: name of a card.
         params: of the network, where they differ from those in `SMALL`.
         static_variables: further input channels.
+        skip: the simple method to start from, or "auto"; None: as runs of version 0.1.0 did.
         changes: whatever else `cpu_run` takes.
     """
     data = data_of(root, static_variables, area_weights=bool(changes.get("area_weights")))
     params = SMALL[model] | (params or {})
-    return frozen(cpu_run(data, run_dir, model, params, **changes))
+    run = cpu_run(data, run_dir, model, params, **changes)
+    if skip is not None:
+        unsettled = {"skip": dict.fromkeys(data.variables, UNSETTLED), "global_skip": False}
+        run = run.model_copy(update={"model": run.model.model_copy(update=unsettled)})
+        run = with_settled_skip(run, skip, Dataset(root))
+    return frozen(run)
 
 
 def made_ready(run_dir: Path) -> Training:

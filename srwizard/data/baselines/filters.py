@@ -53,26 +53,29 @@ def neighbourhoods(field: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
     return np.lib.stride_tricks.sliding_window_view(padded, (WIDTH, WIDTH))
 
 
-def enlarge(kernel: Kernel, field: Field) -> Field:
+def enlarge(kernel: Kernel, field: Field, constant: float = 0.0) -> Field:
     """Apply `kernel` `[scale², TAPS]` to `field` `[h, w]` without gaps: `[h scale, w scale]`.
 
-    The weights of a place add up to 1: a constant is taken off before, so that rounding is that of
-    the variations and not of, say, 290 K.
+    Args:
+        kernel: the weights of a place add up to 1.
+        field: see above.
+        constant: taken off before and added again, so that rounding is that of the variations and
+            not of, say, 290 K.
     """
-    return enlarge_padded(kernel, np.pad(field, REACH, mode="edge"))
+    return enlarge_padded(kernel, np.pad(field, REACH, mode="edge"), constant)
 
 
-def enlarge_padded(kernel: Kernel, padded: Field) -> Field:
+def enlarge_padded(kernel: Kernel, padded: Field, constant: float = 0.0) -> Field:
     """Apply `kernel` to a field that has `REACH` further points on each side."""
     height, width = padded.shape[0] - 2 * REACH, padded.shape[1] - 2 * REACH
     scale = int(np.sqrt(len(kernel)))
-    constant = padded.mean(dtype=np.float64).astype(np.float32)
-    views = np.lib.stride_tricks.sliding_window_view(padded - constant, (WIDTH, WIDTH))
+    offset = np.float32(constant)
+    views = np.lib.stride_tricks.sliding_window_view(padded - offset, (WIDTH, WIDTH))
     result = np.empty((height, scale, width, scale), dtype=np.float32)
     rows = max(1, BLOCK_VALUES // (width * TAPS))
     for top in range(0, height, rows):
         block = views[top : top + rows].reshape(-1, TAPS)
         fine = (block @ kernel.T).reshape(-1, width, scale, scale)
         result[top : top + rows] = fine.transpose(0, 2, 1, 3)
-    result += constant
+    result += offset
     return result.reshape(height * scale, width * scale)

@@ -33,6 +33,7 @@ class Baseline:
         self.scale = hr_mean.shape[0] // lr_mean.shape[0]
         self._lr_part = np.float32(choice.weight) * lr_mean if choice.weight else None
         self._hr_part = np.float32(choice.weight) * hr_mean if choice.weight else None
+        self._constant = (1 - choice.weight) * float(lr_mean.mean(dtype=np.float64))
         self._fill = NearestFill()
 
     def __call__(self, lr: Field, rows: slice = slice(None), columns: slice = slice(None)) -> Field:
@@ -51,7 +52,7 @@ class Baseline:
         top, bottom, _step = rows.indices(lr.shape[0])
         left, right, _step = columns.indices(lr.shape[1])
         window = padded[top : bottom + 2 * REACH, left : right + 2 * REACH]
-        result = enlarge_padded(self.kernel, window)
+        result = enlarge_padded(self.kernel, window, self._constant)
         if self._hr_part is not None:
             s = self.scale
             result += self._hr_part[top * s : bottom * s, left * s : right * s]
