@@ -40,7 +40,7 @@ def _render(run: Run) -> str:
     units = run.units()
     return template("page.html.j2").render(
         language=LANGUAGE_TAGS.get(language(), "en"),
-        text=_texts(run),
+        text=_texts(run, scores),
         title=sections.title(run),
         facts=sections.facts(run),
         scores=scores,
@@ -76,7 +76,7 @@ def template(name: str) -> Template:
     return environment.get_template(name)
 
 
-def _texts(run: Run) -> dict[str, str]:
+def _texts(run: Run, scores: sections.Scored | None) -> dict[str, str]:
     """Return the fixed texts; they stand here because catalogues are extracted from Python."""
     return {
         "report": _("Training report"),
@@ -85,10 +85,11 @@ def _texts(run: Run) -> dict[str, str]:
         "metric": _("Metric"),
         "model": _("Model"),
         "bicubic": _("Bicubic"),
+        "best": _("Bicubic") if scores is None else sections.best_methods(scores),
         "skill": _("Skill"),
         "skill_note": _(
-            "Skill is 1 - error / error of bicubic: 1 is perfect, 0 as good as bicubic. The better "
-            "value is set in bold."
+            "Skill is 1 - error / error of the best simple method, which the validation split "
+            "chooses: 1 is perfect, 0 as good as that method. The best value is set in bold."
         ),
         "data": _("Data"),
         "errors": _("Errors by month, latitude and scale"),

@@ -18,6 +18,7 @@ from srwizard.base.errors import UsageError
 from srwizard.base.i18n import translate as _
 from srwizard.runs.failures import FAILURE_FILE
 from srwizard.runs.records import DRY_RUN_FILE, METRICS_FILE, measured
+from srwizard.runs.skill import BICUBIC, best_method
 from srwizard.settings import run_config
 
 # How `prepare` names steps, and other usual spellings of a date in a name. 000001 is a number.
@@ -89,18 +90,23 @@ ENSEMBLE_FIELDS = ("member", "spread")
 
 @dataclass(frozen=True)
 class VariableScores:
-    """Metrics of one variable, of the model and of the bicubic baseline, by metric name."""
+    """Metrics of one variable by metric name: of the model and of the simple methods.
+
+    `best` are those of the best simple method by the validation split, `best_name` says which.
+    """
 
     model: Scores
     bicubic: Scores
+    best: Scores
+    best_name: str = BICUBIC
 
     @property
     def skill(self) -> float | None:
-        """1 - RMSE / RMSE of bicubic; None where it is not defined."""
-        model, bicubic = self.model.get("rmse"), self.bicubic.get("rmse")
-        if model is None or bicubic is None or not bicubic > 0:
+        """1 - RMSE / RMSE of the best simple method; None where it is not defined."""
+        model, best = self.model.get("rmse"), self.best.get("rmse")
+        if model is None or best is None or not best > 0:
             return None
-        return 1 - model / bicubic
+        return 1 - model / best
 
 
 @dataclass(frozen=True)
@@ -331,7 +337,12 @@ def _evaluation(event: Mapping[str, Any]) -> Evaluation:
 
 def _variables(content: Mapping[str, Any]) -> dict[str, VariableScores]:
     return {
-        str(name): VariableScores(_scores(scores.get("model")), _scores(scores.get("bicubic")))
+        str(name): VariableScores(
+            _scores(scores.get("model")),
+            _scores(scores.get("bicubic")),
+            _scores(scores.get(best_method(scores))),
+            best_method(scores),
+        )
         for name, scores in (content.get("variables") or {}).items()
     }
 

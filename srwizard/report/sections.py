@@ -1,7 +1,7 @@
 """The sections of the page, in words: what the template lays out."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +9,7 @@ from srwizard.base.i18n import translate as _
 from srwizard.report.plots import METRIC_NAMES, METRIC_UNITS
 from srwizard.report.records import Epoch, Metrics, Run, VariableScores
 from srwizard.report.tables import Table, number_text, tables_of, text_of
+from srwizard.runs.skill import BICUBIC, method_title
 
 # Of these a smaller value is the better one.
 ERRORS = frozenset({"rmse", "mae", "bias", "spectrum_error", "crps"})
@@ -37,7 +38,8 @@ class Card:
 class ScoreRow:
     """One metric of one variable; `variable` is empty where the row above names it.
 
-    `skill` is 1 - model / bicubic, for the metrics of which less is better.
+    `best` is of the best simple method; `skill` is 1 - model / best, for the metrics of which less
+    is better.
     """
 
     variable: str
@@ -45,6 +47,7 @@ class ScoreRow:
     metric: str
     model: str
     bicubic: str
+    best: str
     skill: str
     winner: str
 
@@ -125,20 +128,27 @@ def _card(name: str, scores: VariableScores, units: str) -> Card:
     else:
         better = skill > 0
         percent = f"{abs(100 * skill):.1f}"
+        method, told = method_title(scores.best_name), f"{skill:.3f}"
         verdict = (
-            _("{percent} % below bicubic · skill {skill}", percent=percent, skill=f"{skill:.3f}")
+            _("{percent} % below {method} · skill {skill}",
+              percent=percent, method=method, skill=told)
             if better
-            else _(
-                "{percent} % above bicubic · skill {skill}", percent=percent, skill=f"{skill:.3f}"
-            )
-        )
+            else _("{percent} % above {method} · skill {skill}",
+                   percent=percent, method=method, skill=told)
+        )  # fmt: skip
     return Card(
         variable=name,
         rmse=_with_units(scores.model.get("rmse", math.nan), units),
-        baseline=_("bicubic {rmse}", rmse=_with_units(scores.bicubic.get("rmse", math.nan), units)),
+        baseline=" · ".join(_baselines(scores, units)),
         verdict=verdict,
         better=better,
     )
+
+
+def _baselines(scores: VariableScores, units: str) -> Iterator[str]:
+    methods = {BICUBIC: scores.bicubic, scores.best_name: scores.best}
+    for name, found in methods.items():
+        yield f"{method_title(name)} {_with_units(found.get('rmse', math.nan), units)}"
 
 
 def _with_units(value: float, units: str) -> str:
@@ -146,13 +156,14 @@ def _with_units(value: float, units: str) -> str:
 
 
 def score_rows(scores: Scored, units: Mapping[str, str]) -> list[ScoreRow]:
-    """Return the metrics table, model beside bicubic."""
+    """Return the metrics table, the model beside the simple methods."""
     rows: list[ScoreRow] = []
     for variable, entry in scores.variables.items():
         metrics = list(dict.fromkeys([*entry.model, *entry.bicubic]))
         for index, metric in enumerate(metrics):
             model = entry.model.get(metric, math.nan)
             bicubic = entry.bicubic.get(metric, math.nan)
+            best = entry.best.get(metric, math.nan)
             unit = METRIC_UNITS.get(metric, units.get(variable, ""))
             rows.append(
                 ScoreRow(
@@ -161,25 +172,40 @@ def score_rows(scores: Scored, units: Mapping[str, str]) -> list[ScoreRow]:
                     metric=METRIC_NAMES.get(metric, metric) + (f" [{unit}]" if unit else ""),
                     model=number_text(model, 4),
                     bicubic=number_text(bicubic, 4),
-                    skill=_skill(metric, model, bicubic),
-                    winner=_winner(metric, model, bicubic),
+                    best=number_text(best, 4),
+                    skill=_skill(metric, model, best),
+                    winner=_winner(metric, {"model": model, "bicubic": bicubic, "best": best}),
                 )
             )
     return rows
 
 
-def _skill(metric: str, model: float, bicubic: float) -> str:
-    if metric not in ERRORS or metric == "bias" or not bicubic > 0 or not math.isfinite(model):
-        return ""
-    return f"{1 - model / bicubic:.3f}"
+def best_methods(scores: Scored) -> str:
+    """Return what the best simple methods are called: of each variable, where they differ."""
+    names = {name: method_title(entry.best_name) for name, entry in scores.variables.items()}
+    if all(entry.best_name == BICUBIC for entry in scores.variables.values()):
+        return _("Bicubic")
+    if len(set(names.values())) == 1:
+        only = next(iter(names.values()))
+        return only[:1].upper() + only[1:]
+    return "; ".join(f"{name}: {method}" for name, method in names.items())
 
 
-def _winner(metric: str, model: float, bicubic: float) -> str:
-    if metric == "bias":
-        model, bicubic = abs(model), abs(bicubic)
-    if math.isnan(model) or math.isnan(bicubic) or model == bicubic:
+def _skill(metric: str, model: float, best: float) -> str:
+    if metric not in ERRORS or metric == "bias" or not best > 0 or not math.isfinite(model):
         return ""
-    return "model" if (model < bicubic) == (metric in ERRORS) else "bicubic"
+    return f"{1 - model / best:.3f}"
+
+
+def _winner(metric: str, values: Mapping[str, float]) -> str:
+    """Return which of the columns is best; the first of those that are equally good."""
+    if any(math.isnan(value) for value in values.values()) or len(set(values.values())) == 1:
+        return ""
+    sign = 1 if metric in ERRORS else -1
+    merit = {
+        name: abs(value) if metric == "bias" else sign * value for name, value in values.items()
+    }
+    return min(merit, key=merit.__getitem__)
 
 
 def training_facts(run: Run, best_epoch: int | None) -> list[tuple[str, str]]:
