@@ -26,7 +26,8 @@ from srwizard.train.detach import _ignore_hangups
 
 REPOSITORY = Path(__file__).parents[1]
 LOADED = (
-    "torch.distributed.run", "srwizard.train.worker", "srwizard.train.scorer",
+    "torch.distributed.run", "torch.distributed.checkpoint", "torch.distributed.fsdp",
+    "torch._dynamo", "srwizard.train.worker", "srwizard.train.scorer",
     "srwizard.memory.rehearsal", "srwizard.memory.forecaster", "srwizard.memory.predict",
     "srwizard.memory.imitation", "srwizard.commands.cli", "srwizard.wizard.machine",
     "srwizard.prompts.terminal", "srwizard.report.page", "matplotlib.pyplot",
@@ -35,6 +36,7 @@ LOADED = (
 LOADED_ANEW = "srwizard.commands"
 """Here texts are made, and the terminal is looked at, when the modules are loaded."""
 STREAMS = 3
+_installed = [place for place in sys.path if place not in ("", str(REPOSITORY))]
 is_forked = False
 """Whether this process is one of those: it forks others itself."""
 
@@ -151,7 +153,7 @@ def _set_up(plan: dict[str, Any], streams: Sequence[int], kept_open: int) -> Non
     _write_command_line(plan["words"])
     sys.orig_argv[:] = plan["words"]
     first = [] if plan["safe"] else [str(Path.cwd())]
-    sys.path[:] = [*first, *plan["places"], *(p for p in sys.path[1:] if p != str(REPOSITORY))]
+    sys.path[:] = [*first, *plan["places"], *_installed]
     threads = os.environ.get("OMP_NUM_THREADS")
     if threads is not None:
         sys.modules["torch"].set_num_threads(int(threads))
