@@ -17,6 +17,7 @@ import threading
 import time
 import traceback
 import warnings
+import weakref
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
@@ -139,6 +140,11 @@ def _become(plan: dict[str, Any], streams: Sequence[int], asked: socket.socket) 
 def _set_up(plan: dict[str, Any], streams: Sequence[int], kept_open: int) -> None:
     """Take on the streams, session, signals, environment and command line of a fresh process."""
     global is_forked
+    if is_forked:
+        # What the parent tidies up at its end, a directory for instance, is not this one's.
+        atexit._clear()
+        weakref.finalize._registry.clear()  # type: ignore[attr-defined]
+        weakref.finalize._registered_with_atexit = False  # type: ignore[attr-defined]
     is_forked = True
     _take_streams(streams, kept_open)
     if plan["session"]:
