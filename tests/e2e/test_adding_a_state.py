@@ -58,7 +58,7 @@ def test_a_new_state_is_drawn_asked_listed_and_resumed(
         "| `note` | Ask what the run is for. |",
     ):
         assert line in diagram
-    assert "what the run is for" in (copy / "docs" / "answers.md").read_text(encoding="utf-8")
+    assert "What is this run for?" in (copy / "docs" / "answers.md").read_text(encoding="utf-8")
 
     # From an answers file.
     done = srwizard("--answers", answers, "--set", "output.note=spring", "--stop-after", "frozen")

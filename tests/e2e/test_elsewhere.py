@@ -69,6 +69,16 @@ def test_an_answers_file_chooses_several_machines(
     assert yaml.safe_load(again)["devices"]["rdzv_endpoint"] == "north:29500"
 
 
+def test_what_is_only_to_be_frozen_is_not_begun_elsewhere(
+    srwizard: Run, dataset: Path, tmp_path: Path
+) -> None:
+    file = answers_file(dataset, tmp_path, NODES)
+    done = srwizard("--answers", file, "--stop-after", "frozen")
+    assert done.returncode == 0, done.stderr
+    assert "Stopped as asked" in done.stdout
+    assert "--dry-run-first" not in done.stdout
+
+
 @pytest.mark.parametrize(
     ("devices", "code", "words"),
     [

@@ -95,7 +95,7 @@ def test_a_session_means_the_same_from_another_directory(
 def test_a_run_directory_where_somebody_is_at_work_is_left_to_them(
     terminal: Open, dataset: Path, tmp_path: Path
 ) -> None:
-    screen = terminal(rows=60)
+    screen = terminal(rows=60, columns=200)
     Walk(screen, root=dataset).to("review")
     run_dir = tmp_path / "runs" / "data"
     run_dir.mkdir(parents=True)
