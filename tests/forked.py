@@ -32,9 +32,10 @@ MODULES = (
 )  # fmt: skip
 """What is forked where `python -m` names it."""
 SETTINGS_AT_START = {
-    "PYTHONHOME", "PYTHONIOENCODING", "PYTHONOPTIMIZE", "PYTHONUTF8", "PYTHONWARNINGS",
+    "LD_LIBRARY_PATH", "LD_PRELOAD", "PYTHONHOME", "PYTHONIOENCODING", "PYTHONOPTIMIZE",
+    "PYTHONUTF8", "PYTHONWARNINGS",
 }  # fmt: skip
-"""What an interpreter looks at when it starts, and never again."""
+"""What is looked at when an interpreter starts, and never again."""
 PR_SET_CHILD_SUBREAPER = 36
 PADDING = 8000
 started = subprocess.Popen
