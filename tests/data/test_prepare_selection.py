@@ -458,8 +458,8 @@ class TestLeakage:
             assert raised.value.hint
 
 
-    @pytest.mark.broad
 class TestSeveralProcesses:
+    @pytest.mark.broad
     @pytest.mark.parametrize("fmt", ["npy", "nc"])
     def test_make_the_same_bytes(self, tmp_path: Path, fmt: Literal["npy", "nc"]) -> None:
         source = saved(
