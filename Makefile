@@ -6,7 +6,7 @@ PYTEST_WORKERS ?= 2
 DEMO ?= demo
 LOCALE := srwizard/locale
 
-.PHONY: setup demo test check bench bench-zoo locale docs site clean
+.PHONY: setup demo test test-fast check bench bench-zoo locale docs site clean
 
 setup: $(STAMP)
 
@@ -23,8 +23,13 @@ demo: $(STAMP)
 		--variable surface_temperature --name temp --scale 2 --split 0.7/0.15/0.15 -o data
 	cd $(DEMO) && $(CURDIR)/$(BIN)/srwizard --answers $(CURDIR)/examples/demo.yaml
 
+# A file stays with one process, and so do the runs that its tests share.
 test: $(STAMP)
-	$(BIN)/python -m pytest -n $(PYTEST_WORKERS)
+	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadfile
+
+# Between two edits: every part of the program, in less than a minute on two idle cores.
+test-fast: $(STAMP)
+	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadfile -m "not slow and not broad"
 
 # The package directories are mapped (models/ -> srwizard.models), which type checkers do not
 # follow in an editable install: check what a wheel would install instead.

@@ -11,8 +11,15 @@ from srwizard.base import i18n
 from tests.cpu_time import pytest_runtest_call, pytest_runtest_setup
 from tests.forked import Popen, started
 from tests.hardware.nvml.world import nvml_library, nvml_world
+from tests.selection import pytest_collection_modifyitems
 
-__all__ = ["nvml_library", "nvml_world", "pytest_runtest_call", "pytest_runtest_setup"]
+__all__ = [
+    "nvml_library",
+    "nvml_world",
+    "pytest_collection_modifyitems",
+    "pytest_runtest_call",
+    "pytest_runtest_setup",
+]
 
 # Several tests run at a time: threads that spin while they wait would keep each other waiting.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

@@ -32,9 +32,10 @@ MODULES = (
 )  # fmt: skip
 """What is forked where `python -m` names it."""
 SETTINGS_AT_START = {
-    "PYTHONHOME", "PYTHONIOENCODING", "PYTHONOPTIMIZE", "PYTHONUTF8", "PYTHONWARNINGS",
+    "LD_LIBRARY_PATH", "LD_PRELOAD", "PYTHONHOME", "PYTHONIOENCODING", "PYTHONOPTIMIZE",
+    "PYTHONUTF8", "PYTHONWARNINGS",
 }  # fmt: skip
-"""What an interpreter looks at when it starts, and never again."""
+"""What is looked at when an interpreter starts, and never again."""
 PR_SET_CHILD_SUBREAPER = 36
 PADDING = 8000
 started = subprocess.Popen
@@ -87,9 +88,7 @@ def _name_of(preexec_fn: Any) -> str | None:
 def _plan(words: list[str], environment: Mapping[str, str]) -> dict[str, Any] | None:
     """Return what a forked process would run, or None if it must be started afresh."""
     places = [place for place in environment.get("PYTHONPATH", "").split(os.pathsep) if place]
-    if SETTINGS_AT_START & environment.keys():
-        return None
-    if any((Path(place) / "sitecustomize.py").exists() for place in places):
+    if SETTINGS_AT_START & environment.keys() or set(places) - {str(forking.REPOSITORY)}:
         return None
     nice = words[0] == "nice"
     program, *options = words[1:] if nice else words

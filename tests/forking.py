@@ -17,6 +17,7 @@ import threading
 import time
 import traceback
 import warnings
+import weakref
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
@@ -26,7 +27,8 @@ from srwizard.train.detach import _ignore_hangups
 
 REPOSITORY = Path(__file__).parents[1]
 LOADED = (
-    "torch.distributed.run", "srwizard.train.worker", "srwizard.train.scorer",
+    "torch.distributed.run", "torch.distributed.checkpoint", "torch.distributed.fsdp",
+    "torch._dynamo", "srwizard.train.worker", "srwizard.train.scorer",
     "srwizard.memory.rehearsal", "srwizard.memory.forecaster", "srwizard.memory.predict",
     "srwizard.memory.imitation", "srwizard.commands.cli", "srwizard.wizard.machine",
     "srwizard.prompts.terminal", "srwizard.report.page", "matplotlib.pyplot",
@@ -35,6 +37,7 @@ LOADED = (
 LOADED_ANEW = "srwizard.commands"
 """Here texts are made, and the terminal is looked at, when the modules are loaded."""
 STREAMS = 3
+_installed = [place for place in sys.path if place not in ("", str(REPOSITORY))]
 is_forked = False
 """Whether this process is one of those: it forks others itself."""
 
@@ -137,6 +140,11 @@ def _become(plan: dict[str, Any], streams: Sequence[int], asked: socket.socket) 
 def _set_up(plan: dict[str, Any], streams: Sequence[int], kept_open: int) -> None:
     """Take on the streams, session, signals, environment and command line of a fresh process."""
     global is_forked
+    if is_forked:
+        # What the parent tidies up at its end, a directory for instance, is not this one's.
+        atexit._clear()
+        weakref.finalize._registry.clear()  # type: ignore[attr-defined]
+        weakref.finalize._registered_with_atexit = False  # type: ignore[attr-defined]
     is_forked = True
     _take_streams(streams, kept_open)
     if plan["session"]:
@@ -151,7 +159,7 @@ def _set_up(plan: dict[str, Any], streams: Sequence[int], kept_open: int) -> Non
     _write_command_line(plan["words"])
     sys.orig_argv[:] = plan["words"]
     first = [] if plan["safe"] else [str(Path.cwd())]
-    sys.path[:] = [*first, *plan["places"], *(p for p in sys.path[1:] if p != str(REPOSITORY))]
+    sys.path[:] = [*first, *plan["places"], *_installed]
     threads = os.environ.get("OMP_NUM_THREADS")
     if threads is not None:
         sys.modules["torch"].set_num_threads(int(threads))

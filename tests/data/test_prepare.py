@@ -748,6 +748,7 @@ class TestInterruption:
         assert [path.name for path in tmp_path.iterdir()] == ["a.nc"]
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_record(tmp_path: Path) -> None:
     def record(name: str, steps: int) -> Path:
         field = np.random.default_rng(0).normal(size=(500, 1000)).astype(np.float32)

@@ -459,6 +459,7 @@ class TestLeakage:
 
 
 class TestSeveralProcesses:
+    @pytest.mark.broad
     @pytest.mark.parametrize("fmt", ["npy", "nc"])
     def test_make_the_same_bytes(self, tmp_path: Path, fmt: Literal["npy", "nc"]) -> None:
         source = saved(
@@ -481,6 +482,7 @@ class TestSeveralProcesses:
         with pytest.raises(UsageError, match="too few"):
             make([source], tmp_path / "r", jobs=0)
 
+    @pytest.mark.broad
     def test_ctrl_c_ends_all_of_them_and_leaves_nothing(self, tmp_path: Path) -> None:
         source = saved(ocean(60, (8, 8)), tmp_path / "a.nc")
         code = (

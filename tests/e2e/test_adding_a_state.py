@@ -46,6 +46,7 @@ def copy(tmp_path: Path, environment: dict[str, str]) -> Path:
 
 
 @pytest.mark.slow
+@pytest.mark.afresh
 def test_a_new_state_is_drawn_asked_listed_and_resumed(
     copy: Path, srwizard: Run, terminal: Open, answers: Path, dataset: Path, tmp_path: Path
 ) -> None:

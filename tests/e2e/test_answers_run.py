@@ -100,6 +100,7 @@ def test_a_diffusion_model_in_two_processes(srwizard: Run, answers: Path, tmp_pa
         assert f"{scores['model'][name]:.4g}" in done.stdout
 
 
+@pytest.mark.afresh
 @pytest.mark.slow
 def test_what_lies_in_the_users_directory_is_not_imported(
     srwizard: Run, answers: Path, tmp_path: Path

@@ -112,6 +112,7 @@ def test_repeatable_and_larger_for_a_larger_batch(large: Path, tmp_path: Path) -
     assert peaks["eight"] > peaks["two"] + 6 * 10 * MIB
 
 
+@pytest.mark.slow
 @pytest.mark.afresh
 def test_the_peak_of_training_is_the_one_that_was_measured(large: Path, tmp_path: Path) -> None:
     """The truth: what the kernel says of the real worker, over a whole training."""

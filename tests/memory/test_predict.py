@@ -163,6 +163,7 @@ def test_fake_tensors_count_as_real_ones(model: str, changes: dict[str, Any]) ->
     assert phases(run, fake=True) == pytest.approx(phases(run, fake=False), rel=0.01)
 
 
+@pytest.mark.broad
 @pytest.mark.parametrize(
     ("model", "patch_size"),
     [
@@ -198,6 +199,7 @@ def test_checkpointing_lowers_the_peak(model: str) -> None:
     assert tensors(config(model, params=params, gradient_checkpointing=True)) < 0.9 * plain
 
 
+@pytest.mark.broad
 @pytest.mark.parametrize("model", SMALL)
 def test_mixed_precision_lowers_the_peak(model: str) -> None:
     run = config(model, hr_shape=(128, 192))
@@ -206,6 +208,7 @@ def test_mixed_precision_lowers_the_peak(model: str) -> None:
     assert tensors(on_gpu(amp, "A100")) < tensors(on_gpu(run, "A100"))
 
 
+@pytest.mark.broad
 @pytest.mark.parametrize("model", SMALL)
 def test_checkpointed_blocks_are_computed_again_in_the_same_types(model: str) -> None:
     """On a GPU norms and softmax are in float32 under autocast, on the way back as well."""
@@ -367,6 +370,7 @@ def test_pieces_that_are_left_out_do_not_matter(
     assert some.step_cost == pytest.approx(all_of_them.step_cost, rel=0.05)
 
 
+@pytest.mark.broad
 @pytest.mark.parametrize("model", SMALL)
 @pytest.mark.parametrize("on", ["cpu", "cuda"])
 def test_what_is_remembered_does_not_matter(

@@ -354,6 +354,7 @@ class BestDenoiser(nn.Module):
         return wanted[model.prediction].float()
 
 
+@pytest.mark.broad
 @pytest.mark.parametrize("sampler", ["ddim", "ancestral"])
 @pytest.mark.parametrize(("name", "params"), CHAINS)
 def test_a_perfect_network_draws_from_the_posterior(
@@ -396,6 +397,7 @@ class Pointwise(nn.Module):
 TRAINED_STEPS = 40
 
 
+@pytest.mark.broad
 @pytest.mark.parametrize("name", ["DDPM", "ResShift"])
 def test_a_trained_network_recovers_mean_and_spread(name: str) -> None:
     net = tiny(name, timesteps=TRAINED_STEPS)

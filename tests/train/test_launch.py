@@ -87,7 +87,7 @@ def test_a_complete_training(tmp_path: Path) -> None:
     assert scores["temp"]["model"]["rmse"] > 0
     assert state(tmp_path / "run") == "completed"
     names = {path.name for path in (tmp_path / "run").iterdir()}
-    assert names >= {"run.yaml", "metrics.jsonl", "train.log", "checkpoints", "report.html"}
+    assert names >= {"run.yaml", "metrics.jsonl", "train.log", "checkpoints"}
     assert "failure.json" not in names
     assert json.loads((tmp_path / "run" / "status.json").read_text())["pid"] == os.getpid()
 

@@ -10,6 +10,7 @@ import torch
 
 from srwizard.base.errors import EXIT_INTERRUPTED
 from srwizard.data.samples import Key
+from srwizard.report.page import write_report
 from srwizard.runs.records import METRICS_FILE, read_events
 from srwizard.settings.run_config import load
 from srwizard.train.ensembles import ensemble_sums
@@ -225,6 +226,6 @@ def test_two_processes_train_score_and_report(root: Path, tmp_path: Path) -> Non
     alone = score(training, "test").variables["temp"]
     for name, value in test["variables"]["temp"]["model"].items():
         assert alone["model"][name] == pytest.approx(value, rel=1e-4), name
-    page = (tmp_path / "run" / "report.html").read_text()
+    page = write_report(tmp_path / "run").read_text()
     assert "CRPS" in page
     assert "spread" in page
