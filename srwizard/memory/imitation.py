@@ -210,6 +210,8 @@ class Imitation:
             if self.run.devices.on_gpus:
                 modes.enter_context(cuda_autocast())
             modes.enter_context(self.tracker)
+            simple = mock.patch.object(scoring, "by_simple_method", self._by_simple_method)
+            modes.enter_context(simple)
             self.statistics = {level: _no_statistics(self.run, level) for level in LEVELS}
             self.training = self._set_up()
             self._buckets = self._ddp_buckets()
@@ -322,7 +324,6 @@ class Imitation:
             # Of real tensors, what is left out would hold anything.
             mock.patch.object(pieces, "cut", some_pieces if self._fake else CUT),
             mock.patch.object(scoring, "masked_sums", some_sums),
-            mock.patch.object(scoring, "by_simple_method", self._by_simple_method),
         ):
             yield
 
