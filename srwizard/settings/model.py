@@ -83,7 +83,11 @@ SKIPS = (
 )
 
 
-class ModelAnswers(NetworkChoice):
+class FrozenModel(Section):
+    """What the run config takes over as it is answered."""
+
+
+class ModelAnswers(FrozenModel, NetworkChoice):
     """All of them; those of the last class come first."""
 
     skip: Annotated[

@@ -25,6 +25,7 @@ from srwizard.data.baselines.choice import Choice, Method
 from srwizard.settings import yaml_file
 from srwizard.settings.data import FrozenData
 from srwizard.settings.memory import FrozenMemory
+from srwizard.settings.model import FrozenModel
 from srwizard.settings.option import Section
 from srwizard.settings.training import TrainingAnswers
 
@@ -89,7 +90,7 @@ class RunSkip(RunMethod):
     valid_rmse: dict[str, float | None]
 
 
-class RunModel(Section):
+class ResolvedModel(Section):
     """The network, and what it starts from: a simple method for each variable, or none.
 
     `global_skip` is there for runs of version 0.1.0, whose network gave normalized fields, and
@@ -103,6 +104,10 @@ class RunModel(Section):
     global_skip: bool = False
     skip: dict[str, RunSkip] | None = None
     weights: RunWeights | None = None
+
+
+class RunModel(FrozenModel, ResolvedModel):
+    """The network, and what training begins from."""
 
 
 class RunGPU(Section):

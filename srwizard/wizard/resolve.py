@@ -20,6 +20,7 @@ from srwizard.settings.answers import (
 )
 from srwizard.settings.data import FrozenData
 from srwizard.settings.memory import FrozenMemory
+from srwizard.settings.model import FrozenModel
 from srwizard.settings.option import Section
 from srwizard.settings.run_config import RunConfig
 from srwizard.train import trackers
@@ -173,6 +174,7 @@ def resolve(conversation: Conversation, answers: Answers) -> RunConfig:
             params=model_parameters(answers.model),
             in_channels=len(names) + len(answers.data.static_variables),
             out_channels=len(names),
+            **_as_answered(FrozenModel, answers.model),
             global_skip=has_global_skip(answers) and chosen.family == "standard",
             skip=None if wanted_skip(answers) == NONE else dict.fromkeys(names, UNSETTLED),
             weights=_weights(answers),

@@ -301,7 +301,7 @@ def test_parameters_of_a_model_one_by_one(terminal: Open, dataset: Path, tmp_pat
     for prompt in ("num_heads", "window_size", "mlp_ratio", "upsampler", "resi_connection"):
         screen.wait_for(f"? {prompt}")
         screen.send(ENTER)
-    screen.wait_for("? Global skip")
+    screen.wait_for("? What the network starts from")
     screen.send(ENTER)
     # Together they cannot work: from the first of them again, back leading to before it.
     screen.wait_for("they must be as many")
