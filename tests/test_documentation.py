@@ -17,6 +17,7 @@ DOCS = ROOT / "docs"
 BIN = Path(sys.executable).parent
 
 
+@pytest.mark.broad
 def test_the_site_is_built_without_a_warning(tmp_path: Path) -> None:
     built = subprocess.run(
         [BIN / "mkdocs", "build", "--strict", "--site-dir", tmp_path / "site"],

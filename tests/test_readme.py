@@ -25,6 +25,7 @@ def test_every_link_leads_somewhere(name: str) -> None:
         assert (ROOT / target).exists(), target
 
 
+@pytest.mark.broad
 @pytest.mark.parametrize("name", READMES)
 def test_every_command_and_option_is_there(name: str) -> None:
     text = (ROOT / name).read_text(encoding="utf-8")

@@ -39,6 +39,7 @@ class Terminal:
         self.screen = pyte.HistoryScreen(columns, rows, history=2000, ratio=1.0)
         self._stream = pyte.ByteStream(self.screen)
         self._text: str | None = None
+        self._has_more = False
         # The program asks where the cursor is, as terminals are asked; the screen answers.
         self.screen.write_process_input = self._answer
         self._keyboard, other_end = pty.openpty()
@@ -95,6 +96,9 @@ class Terminal:
                 raise AssertionError(f"never shown: {text!r}\n{self.text}")
             if not self._read() and self.text.count(text) < count:
                 raise AssertionError(f"ended before {text!r} was shown:\n{self.text}")
+        # And what is shown together with it.
+        while self._read(patience=0.0) and self._has_more:
+            pass
 
     def send(self, keys: str) -> None:
         """Type."""
@@ -116,9 +120,10 @@ class Terminal:
             os.close(self._keyboard)
             self._keyboard = -1
 
-    def _read(self) -> bool:
-        """Take in what is shown within a tenth of a second; return whether more can come."""
-        if not select.select([self._keyboard], [], [], 0.1)[0]:
+    def _read(self, patience: float = 0.1) -> bool:
+        """Take in what is shown within so many seconds; return whether more can come."""
+        self._has_more = bool(select.select([self._keyboard], [], [], patience)[0])
+        if not self._has_more:
             return True
         try:
             # Little at a time: what is shown and taken away again must not be missed.

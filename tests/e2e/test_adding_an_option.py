@@ -17,6 +17,8 @@ from tests.e2e.page import DOCS, follow, steps
 from tests.e2e.terminal import DOWN, ENTER, PROGRAM
 from tests.e2e.walk import Walk
 
+pytestmark = pytest.mark.broad
+
 ROOT = Path(__file__).parents[2]
 PAGE = "adding-an-option.md"
 

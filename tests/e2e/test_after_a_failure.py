@@ -62,6 +62,7 @@ def test_where_nothing_of_the_answers_is_to_blame_the_run_is_tried_again_as_it_i
     screen.kill()
 
 
+@pytest.mark.broad
 def test_after_running_out_of_memory_what_saves_memory_is_offered(failed: Fail) -> None:
     screen = failed("host_out_of_memory")
     screen.wait_for("1. use_amp: compute in bfloat16")

@@ -23,6 +23,8 @@ from tests.hardware.nvml.world import (
     uuid,
 )  # fmt: skip
 
+pytestmark = pytest.mark.broad
+
 GPU_LINE = "RTX 4090 (23.6GB, 23.3GB free)"
 LOST = Failure("nvmlDeviceGetMemoryInfo", GPU_IS_LOST, uuid(1))
 AFTER_DEVICES = f"? {PROMPTS['memory'][0]}"

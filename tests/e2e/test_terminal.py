@@ -114,6 +114,7 @@ def test_back_at_the_very_beginning_asks_again(terminal: Open, dataset: Path) ->
     screen.kill()
 
 
+@pytest.mark.broad
 def test_enter_too_many_while_it_works_answers_nothing(terminal: Open, dataset: Path) -> None:
     screen = terminal(rows=60)
     Walk(screen, root=dataset).to("dry_run")
@@ -278,6 +279,7 @@ def test_what_is_typed_takes_the_place_of_a_default_number(terminal: Open, datas
     screen.kill()
 
 
+@pytest.mark.broad
 def test_parameters_of_a_model_one_by_one(terminal: Open, dataset: Path, tmp_path: Path) -> None:
     screen = terminal()
     walk = Walk(screen, root=dataset)

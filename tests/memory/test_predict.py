@@ -225,6 +225,7 @@ def test_ddp_holds_the_gradients_twice() -> None:
     assert two.peak_bytes == 2 * two.rank_bytes
 
 
+@pytest.mark.broad
 def test_batch_line() -> None:
     run = config("FNO2d", hr_shape=(128, 128))
     line = predict_batches(run, range(1, 9))
@@ -328,6 +329,7 @@ def test_nothing_is_allocated_and_there_is_little_to_go_through(model: str) -> N
     assert found.operators < 40_000
 
 
+@pytest.mark.broad
 @pytest.mark.parametrize("model", ["EDSR", "SwinIR", "DDPM"])
 def test_a_large_batch_is_predicted_as_quickly_as_a_small_one(model: str) -> None:
     small, large = (predict(config(model, batch_size=size)) for size in (3, 300))
@@ -352,6 +354,7 @@ def test_the_second_step_of_a_training_is_predicted() -> None:
     )
 
 
+@pytest.mark.broad
 @pytest.mark.parametrize("changes", [{}, {"gradient_checkpointing": True}], ids=["plain", "again"])
 @pytest.mark.parametrize(("model", "piece_bytes"), [("SwinIR", 2**14), ("FNO2d", 2**16)])
 def test_pieces_that_are_left_out_do_not_matter(
@@ -410,6 +413,7 @@ def test_replies_tell_calls_apart() -> None:
         assert tracker.live_bytes == 3 * 24  # first, second, turned
 
 
+@pytest.mark.broad
 def test_swinir_for_a_gpu_that_is_not_here() -> None:
     """The paper's lightweight depth at the classical width, for a card of 24 GiB."""
     params = {"embed_dim": 180, "depths": [6] * 6, "num_heads": [6] * 6, "window_size": 8}
@@ -433,6 +437,7 @@ def test_a_model_that_cannot_be_built_is_named(monkeypatch: pytest.MonkeyPatch) 
     assert torch.zeros(1).item() == 0.0  # what comes after is real again
 
 
+@pytest.mark.broad
 def test_cost_follows_what_is_computed() -> None:
     """Recomputing costs time, windows and mixed precision save it on a GPU; nothing is measured.
 

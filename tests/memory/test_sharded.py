@@ -54,6 +54,7 @@ def test_alone_nothing_is_sharded() -> None:
     assert after_a_step(predict(sharded(1))) == pytest.approx(4, 0.05)
 
 
+@pytest.mark.broad
 def test_a_diffusion_model_and_accumulation() -> None:
     found = predict(sharded(2, model="DDPM", accumulation=2))
     assert found.phases["validation"].tensor_bytes > 0

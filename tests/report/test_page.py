@@ -111,12 +111,14 @@ def test_page_needs_nothing_else(build_run: BuildRun) -> None:
     assert base64.b64decode(source.split(",")[1]).startswith(b"\x89PNG")
 
 
+@pytest.mark.broad
 def test_values_are_escaped(build_run: BuildRun) -> None:
     path = write_report(build_run())
     assert "<script>" not in path.read_text()
     assert CONFIG["data"]["root"] in Page(path).text
 
 
+@pytest.mark.broad
 def test_figures_are_saved_beside(build_run: BuildRun) -> None:
     run = build_run(samples=sample_arrays(variables=("temp", "a/b c")))
     write_report(run)
@@ -132,6 +134,7 @@ def test_figures_are_saved_beside(build_run: BuildRun) -> None:
     ]
 
 
+@pytest.mark.broad
 def test_same_run_gives_the_same_page(build_run: BuildRun) -> None:
     run = build_run(samples=sample_arrays())
     first = write_report(run).read_bytes()
@@ -164,6 +167,7 @@ def test_damaged_line_inside_is_counted(build_run: BuildRun) -> None:
     assert "could not be read: 2." in Page(write_report(run)).text
 
 
+@pytest.mark.broad
 def test_repeated_epoch_of_a_resumed_run_counts_once(build_run: BuildRun) -> None:
     events = [*EVENTS, epoch_event(3, train_loss=0.0321)]
     page = Page(write_report(build_run(events=events)))
@@ -206,6 +210,7 @@ def test_damaged_file_is_named(build_run: BuildRun, name: str, text: str) -> Non
         write_report(run)
 
 
+@pytest.mark.broad
 def test_errors_are_drawn_by_month_latitude_and_scale(build_run: BuildRun) -> None:
     run = build_run()
     np.savez(run / "plots" / "breakdown.npz", **breakdown_arrays())
@@ -240,6 +245,7 @@ def test_months_are_read_from_the_names_of_steps(name: str, month: int | None) -
     assert (None if found is None else found[0]) == month
 
 
+@pytest.mark.broad
 def test_page_shows_the_dataset_as_it_was_prepared(build_run: BuildRun, tmp_path: Path) -> None:
     data = tmp_path / "data"
     data.mkdir()
@@ -272,6 +278,7 @@ def test_memory_is_measured_and_actual(build_run: BuildRun) -> None:
     assert "actual, in training 4.125 GiB +37.5 %" in page.text
 
 
+@pytest.mark.broad
 def test_failures_and_earlier_revisions_are_told(build_run: BuildRun) -> None:
     run = build_run()
     assert "None: the run went through" in Page(write_report(run)).text
@@ -296,6 +303,7 @@ def test_page_says_how_to_reproduce_the_run(build_run: BuildRun) -> None:
     assert f"srwizard answers --from {run} > answers.yaml" in page.text
 
 
+@pytest.mark.broad
 def test_an_ensemble_shows_its_members_and_spread(build_run: BuildRun) -> None:
     samples = sample_arrays()
     samples |= {"member": samples["hr"] + 0.3, "spread": np.abs(samples["hr"]) * 0.01}
@@ -326,6 +334,7 @@ def test_page_is_in_the_language_of_the_user(
     assert "译Super-resolution of temp, uo" in page.text
 
 
+@pytest.mark.broad
 def test_english_page_says_so(build_run: BuildRun) -> None:
     assert Page(write_report(build_run())).all("html")[0]["lang"] == "en"
 

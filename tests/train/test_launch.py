@@ -146,6 +146,7 @@ def test_a_second_ctrl_c_waits_for_no_step(tmp_path: Path, processes: int) -> No
     assert "stopped before its first step" in output(run_dir)
 
 
+@pytest.mark.broad
 @pytest.mark.afresh
 @pytest.mark.parametrize(("processes", "delay"), [(1, 0.2), (1, 0.8), (2, 0.5), (2, 1.5)])
 def test_ctrl_c_while_the_workers_start(tmp_path: Path, processes: int, delay: float) -> None:
@@ -179,6 +180,7 @@ def test_a_killed_launcher_leaves_nobody_behind(tmp_path: Path) -> None:
     assert weights(run_dir)  # they saved what they had
 
 
+@pytest.mark.broad
 def test_loaders_end_with_their_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root = write_dataset(tmp_path / "data")
     freeze(root, tmp_path / "run", num_workers=2)
@@ -225,6 +227,7 @@ def test_a_data_file_cut_short_in_mid_training(tmp_path: Path, processes: int) -
     assert state(run_dir) == "failed"
 
 
+@pytest.mark.broad
 @pytest.mark.parametrize(("processes", "victim"), [(1, 0), (2, 1)])
 def test_a_killed_worker(tmp_path: Path, processes: int, victim: int) -> None:
     run_dir = tmp_path / "run"

@@ -42,6 +42,7 @@ def run_dir(tmp_path: Path) -> Path:
     return tmp_path / "run"
 
 
+@pytest.mark.broad
 @pytest.mark.afresh
 def test_the_printed_command_trains(run_dir: Path) -> None:
     printed = subprocess.run(

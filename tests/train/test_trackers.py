@@ -62,6 +62,7 @@ def test_tensorboard_holds_every_figure_of_every_epoch(tmp_path: Path) -> None:
     assert found.Scalars("valid/temp/skill")
 
 
+@pytest.mark.broad
 def test_wandb_is_offline_and_told_every_event(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -117,6 +118,7 @@ def test_a_missing_package_is_said_before_anything_is_started(
     assert not (tmp_path / "run" / "status.json").exists()
 
 
+@pytest.mark.broad
 def test_neither_is_imported_unasked() -> None:
     assert find_spec("tensorboard") is not None
     code = (

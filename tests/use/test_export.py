@@ -29,6 +29,7 @@ def code_of(text: str, word: str) -> str:
     return "".join(line for line in found.splitlines(keepends=True) if line.strip())
 
 
+@pytest.mark.broad
 def test_a_bundle_is_loaded_as_the_documentation_says(
     srwizard: Command, tmp_path: Path, dataset: Path, edsr: Path
 ) -> None:

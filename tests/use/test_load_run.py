@@ -27,6 +27,7 @@ def lr(dataset: Path) -> np.ndarray:
     return np.stack([lr_fields(dataset, name) for name in ("salt", "temp")], axis=1)
 
 
+@pytest.mark.broad
 def test_importing_srwizard_imports_no_torch() -> None:
     code = "import sys, srwizard; sys.exit('torch' in sys.modules or 'load_run' not in dir())"
     code = (

@@ -96,6 +96,7 @@ def test_a_netcdf_file_gives_one_by_cf(
         assert np.nanmax(abs(out.temp.values - expected[:, 1])) < 0.02
 
 
+@pytest.mark.broad
 def test_a_zarr_store_and_two_files_give_the_same(
     srwizard: Command, tmp_path: Path, dataset: Path, edsr: Path
 ) -> None:
@@ -154,6 +155,7 @@ def bad_inputs(tmp_path: Path, dataset: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.broad
 @pytest.mark.parametrize(
     ("arguments", "code", "expected"),
     [
@@ -204,6 +206,7 @@ def test_units_of_the_input_are_compared_with_those_of_the_dataset(
         (dataset / "manifest.json").unlink()
 
 
+@pytest.mark.broad
 def test_an_output_that_is_there_is_replaced_only_when_asked(
     srwizard: Command, tmp_path: Path, dataset: Path, edsr: Path
 ) -> None:
@@ -225,6 +228,7 @@ def test_an_output_that_is_there_is_replaced_only_when_asked(
     assert xr.open_dataset(out).sizes["step"] == 3
 
 
+@pytest.mark.broad
 def test_a_directory_that_is_no_usable_run_is_refused(
     srwizard: Command, tmp_path: Path, dataset: Path, edsr: Path
 ) -> None:
