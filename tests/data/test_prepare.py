@@ -704,6 +704,7 @@ class TestInterruption:
         assert process.stdout.readline() == "middle\n"
         return process
 
+    @pytest.mark.broad
     @pytest.mark.parametrize("fmt", ["npy", "nc"])
     def test_killed_in_the_middle(self, tmp_path: Path, fmt: Literal["npy", "nc"]) -> None:
         source = saved(ocean(), tmp_path / "a.nc")
@@ -720,6 +721,7 @@ class TestInterruption:
         assert not scan(root).problems
         assert not [name for name in files_under(root) if "/." in name or name.startswith(".")]
 
+    @pytest.mark.broad
     def test_ctrl_c_leaves_nothing(self, tmp_path: Path) -> None:
         source = saved(ocean(), tmp_path / "a.nc")
         process = self.started(source, tmp_path / "root", "h5")
@@ -728,6 +730,7 @@ class TestInterruption:
         assert "KeyboardInterrupt" in errors
         assert [path.name for path in tmp_path.iterdir()] == ["a.nc"]
 
+    @pytest.mark.broad
     @pytest.mark.parametrize("bytes_free", [500, 20_000])
     def test_disk_full_leaves_nothing(self, tmp_path: Path, bytes_free: int) -> None:
         source = saved(ocean(6, (100, 100)), tmp_path / "a.nc")

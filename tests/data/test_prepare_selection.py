@@ -471,6 +471,7 @@ class TestSeveralProcesses:
             make([source], tmp_path / str(jobs), fmt=fmt, jobs=jobs, units={"temp": "degC"})
         assert files_under(tmp_path / "1") == files_under(tmp_path / "3")
 
+    @pytest.mark.broad
     def test_errors_keep_their_words(self, tmp_path: Path) -> None:
         dataset = ocean()
         dataset["temp"][4, 2, 2] = np.inf

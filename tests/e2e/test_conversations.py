@@ -12,6 +12,8 @@ from tests.e2e.conftest import Open
 from tests.e2e.terminal import CTRL_U, DOWN, ENTER, UP, Terminal
 from tests.hardware.nvml.world import Card, World, card
 
+pytestmark = pytest.mark.broad
+
 STAND_IN = Path(__file__).parent / "stand_in"
 SPACE = " "
 

@@ -22,6 +22,7 @@ def answers_file(dataset: Path, tmp_path: Path, devices: str) -> Path:
     return path
 
 
+@pytest.mark.broad
 def test_a_person_chooses_several_machines(terminal: Open, dataset: Path, tmp_path: Path) -> None:
     screen = terminal(columns=200, rows=40)
     Walk(screen, root=dataset).to("devices")

@@ -157,6 +157,7 @@ def test_inspect(place: Place) -> None:
     assert (found.scans, len(found.digests)) == (1, 0)
 
 
+@pytest.mark.broad
 def test_freezing_a_sweep(place: Place) -> None:
     place.counted(
         "--answers", "answers.yaml", "--set", "output.dir=swept", "--stop-after", "frozen"

@@ -9,6 +9,8 @@ from tests.e2e.conftest import Open, Run
 from tests.e2e.terminal import CTRL_C, ENTER
 from tests.e2e.walk import Walk
 
+pytestmark = pytest.mark.broad
+
 
 @pytest.mark.parametrize(("rows", "columns"), [(24, 80), (24, 40), (12, 60)])
 def test_every_question_can_be_read_and_answered(

@@ -31,6 +31,7 @@ def test_resume_without_a_session_says_how_to_begin(srwizard: Run) -> None:
     assert "there is no unfinished session" in refused.stderr
 
 
+@pytest.mark.broad
 def test_several_sessions_are_listed_the_latest_first(
     terminal: Open, dataset: Path, tmp_path: Path
 ) -> None:
@@ -92,6 +93,7 @@ def test_a_session_means_the_same_from_another_directory(
     resumed.kill()
 
 
+@pytest.mark.broad
 def test_a_run_directory_where_somebody_is_at_work_is_left_to_them(
     terminal: Open, dataset: Path, tmp_path: Path
 ) -> None:
@@ -157,6 +159,7 @@ def test_a_vanished_dataset_is_noticed_on_resume(
     screen.kill()
 
 
+@pytest.mark.broad
 def test_a_run_directory_taken_meanwhile_is_noticed_on_resume(
     terminal: Open, srwizard: Run, dataset: Path, answers: Path, tmp_path: Path
 ) -> None:

@@ -74,6 +74,7 @@ def expected_digest(srwizard: Run, dataset: Path, tmp_path: Path) -> str:
     return str(yaml.safe_load((tmp_path / "same" / "run.yaml").read_text())["digest"])
 
 
+@pytest.mark.broad
 @pytest.mark.parametrize("key", [ESCAPE, CTRL_B])
 def test_back_returns_with_the_earlier_answer_as_default(
     terminal: Open, dataset: Path, tmp_path: Path, key: str
@@ -133,6 +134,7 @@ def test_a_list_longer_than_the_screen_says_so(terminal: Open, dataset: Path) ->
     screen.kill()
 
 
+@pytest.mark.broad
 def test_one_process_predicts_at_a_time(terminal: Open, dataset: Path) -> None:
     screen = terminal()
     Walk(screen, root=dataset).to("model")

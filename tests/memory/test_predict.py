@@ -188,6 +188,7 @@ def test_tiles_and_steps_that_are_left_out_do_not_matter(
     assert found[0] == found[1]
 
 
+@pytest.mark.broad
 @pytest.mark.parametrize("model", ["EDSR", "SwinIR"])
 def test_checkpointing_lowers_the_peak(model: str) -> None:
     deep = {
@@ -337,6 +338,7 @@ def test_a_large_batch_is_predicted_as_quickly_as_a_small_one(model: str) -> Non
     assert large.tensor_bytes > 50 * small.tensor_bytes
 
 
+@pytest.mark.broad
 def test_the_second_step_of_a_training_is_predicted() -> None:
     """As when two are taken, the optimizer's state being made at the end of the first."""
     run = config("SwinIR", accumulation=2, clip_grad_norm=1.0)

@@ -93,6 +93,7 @@ def test_ctrl_q_does_not_quit(ask: Ask, kind: str) -> None:
     assert answer(screen, CTRL_Q + ENTER + ENTER) != "KeyboardInterrupt"
 
 
+@pytest.mark.broad
 @pytest.mark.parametrize("kind", ["one", "several", "int", "text", "directory"])
 @pytest.mark.parametrize(
     ("key", "left"), [(ESCAPE, "Back"), (CTRL_B, "Back"), (CTRL_C, "KeyboardInterrupt")]

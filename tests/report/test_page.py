@@ -271,6 +271,7 @@ def test_page_shows_the_dataset_as_it_was_prepared(build_run: BuildRun, tmp_path
     assert "RMSE [degC]" in page.text
 
 
+@pytest.mark.broad
 def test_memory_is_measured_and_actual(build_run: BuildRun) -> None:
     events = [{**epoch_event(1), "peak_memory_bytes": 33 * 2**27}, epoch_event(2)]
     page = Page(write_report(build_run(events=events)))

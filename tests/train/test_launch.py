@@ -205,6 +205,7 @@ def test_one_training_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         assert first.poll() is None
 
 
+@pytest.mark.broad
 @pytest.mark.parametrize("processes", [1, 2])
 def test_a_data_file_cut_short_in_mid_training(tmp_path: Path, processes: int) -> None:
     """With two processes only one of them meets the file; the other merely loses it."""
@@ -266,6 +267,7 @@ def test_a_loss_that_is_not_finite(tmp_path: Path) -> None:
     assert "NonFiniteLossError" in found["traceback"]
 
 
+@pytest.mark.broad
 def test_nothing_is_tried_again(tmp_path: Path) -> None:
     run_dir = tmp_path / "run"
     freeze(write_dataset(tmp_path / "data"), run_dir)
@@ -282,6 +284,7 @@ def test_nothing_is_tried_again(tmp_path: Path) -> None:
     assert not (run_dir / "failure.json").exists()
 
 
+@pytest.mark.broad
 def test_complete_is_complete(tmp_path: Path) -> None:
     """Started again after its end, a training only scores the test split anew."""
     run_dir = tmp_path / "run"

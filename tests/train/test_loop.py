@@ -137,6 +137,7 @@ def assert_same(run_dir: Path, uninterrupted: Path) -> None:
     assert names == ["best.pt", "last.pt"]
 
 
+@pytest.mark.broad
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
 def test_a_signal_saves_and_training_goes_on(
     tmp_path: Path, uninterrupted: Path, number: signal.Signals

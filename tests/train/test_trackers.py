@@ -40,6 +40,7 @@ def init(*, dir, config, **options):
 '''
 
 
+@pytest.mark.broad
 def test_tensorboard_holds_every_figure_of_every_epoch(tmp_path: Path) -> None:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 

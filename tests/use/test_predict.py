@@ -62,6 +62,7 @@ def test_a_dataset_directory_gives_what_evaluation_scores(
             assert (np.isnan(out[name].values) == land_mask((16, 24))).all()
 
 
+@pytest.mark.broad
 def test_a_netcdf_file_gives_one_by_cf(
     srwizard: Command, tmp_path: Path, dataset: Path, edsr: Path
 ) -> None:
@@ -116,6 +117,7 @@ def test_a_zarr_store_and_two_files_give_the_same(
         assert one.sizes["time"] == 3
 
 
+@pytest.mark.broad
 def test_a_diffusion_run_writes_mean_spread_and_members(
     srwizard: Command, tmp_path: Path, dataset: Path, diffusion: Path
 ) -> None:
@@ -186,6 +188,7 @@ def test_an_input_that_cannot_be_used_is_refused(
     assert left <= {"out.nc.partial", "out.nc.partial.json"}
 
 
+@pytest.mark.broad
 def test_units_of_the_input_are_compared_with_those_of_the_dataset(
     srwizard: Command, tmp_path: Path, dataset: Path, edsr: Path
 ) -> None:

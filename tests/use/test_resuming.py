@@ -80,6 +80,7 @@ def test_after_a_kill_and_after_a_ctrl_c_it_goes_on(
         xr.testing.assert_equal(one, whole)
 
 
+@pytest.mark.broad
 def test_a_request_to_stop_is_one_for_a_batch_system_too(
     tmp_path: Path, long: Path, diffusion: Path, environment: dict[str, str]
 ) -> None:

@@ -1,0 +1,63 @@
+"""A forked process looks and behaves like one that was started."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from tests.forked import PROGRAM, Popen, started
+
+FORECASTER = [sys.executable, "-m", "srwizard.memory.forecaster"]
+"""Waits for its standard input."""
+
+
+def ended(kind: Any, command: list[str], **options: Any) -> tuple[int, str, str]:
+    with kind(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options
+    ) as process:
+        said, complained = process.communicate(timeout=60)
+        return process.returncode, said, complained
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--version"], ["nothing"], ["--lang", "zh", "models"], ["train", "nowhere"]]
+)
+def test_says_the_same_and_ends_alike(tmp_path: Path, arguments: list[str]) -> None:
+    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "LANG": "C.UTF-8"}
+    options = {"env": environment, "cwd": tmp_path, "stdin": subprocess.DEVNULL}
+    command = [PROGRAM, *arguments]
+    assert ended(Popen, command, **options) == ended(started, command, **options)
+
+
+def test_is_a_child_with_a_command_line_and_a_directory(tmp_path: Path) -> None:
+    with Popen(
+        ["nice", *FORECASTER], stdin=subprocess.PIPE, cwd=tmp_path, start_new_session=True
+    ) as process:
+        found = psutil.Process(process.pid)
+        assert found.ppid() == os.getpid()
+        assert found.cmdline()[: len(FORECASTER)] == FORECASTER
+        assert found.cwd() == str(tmp_path)
+        assert os.getsid(process.pid) == process.pid
+        assert found.nice() == 10 + psutil.Process().nice()
+        assert process.poll() is None
+        process.communicate(b"[]")
+    assert process.returncode == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_dies_of_signals(number: signal.Signals) -> None:
+    with Popen(FORECASTER, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+        process.send_signal(number)
+        assert process.wait(30) == -number
+
+
+def test_its_time_is_its_parents() -> None:
+    """So that it counts as that of the test."""
+    before = os.times()
+    assert ended(Popen, [PROGRAM, "models"])[0] == 0
+    assert os.times().children_user > before.children_user
