@@ -97,7 +97,7 @@ def collect(
         directory: where the ranks wrote theirs.
         ended: how the processes ended.
         digest: of the run config; what its dry run found is told where memory ran out.
-        others: how the other machines of the run failed; see `neighbours`.
+        others: how the other machines of the run failed; see `train.heartbeats`.
     """
     lost = [_from_lost_machine(other) for other in others if other.get("lost")]
     first, *_rest = [

@@ -14,7 +14,6 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader
 
-from srwizard import models
 from srwizard.data import normalization
 from srwizard.data.baselines import learnt as learnt_file
 from srwizard.data.baselines.choice import METHODS, STANDARD
@@ -25,6 +24,7 @@ from srwizard.data.baselines.skip import shares, shrunk
 from srwizard.data.layout import Contents
 from srwizard.data.normalization import Statistics
 from srwizard.data.samples import FieldPairs, Key
+from srwizard.models import build, set_gradient_checkpointing
 from srwizard.runs.progress import Progress
 from srwizard.settings import run_config
 from srwizard.settings.run_config import RunConfig
@@ -163,7 +163,7 @@ def set_up(
     torch.manual_seed(run.training.seed)
     sharded = run.memory.shard and place.world > 1
     bare = build_network(run)
-    models.set_gradient_checkpointing(bare, run.memory.gradient_checkpointing)
+    set_gradient_checkpointing(bare, run.memory.gradient_checkpointing)
     skeleton = sharding.without_weights(bare) if sharded else None
     objective: nn.Module = Objective(bare, run.training)
     if sharded:  # each block goes to the device by itself: all of it need not fit there
@@ -222,7 +222,7 @@ def set_up(
 
 def build_network(run: RunConfig) -> nn.Module:
     """Build the network of a run, untrained, on the CPU."""
-    return models.build(
+    return build(
         run.model.name,
         in_channels=run.model.in_channels,
         out_channels=run.model.out_channels,
