@@ -149,7 +149,7 @@ class FieldPairs(Dataset[Sample]):
             window = _scaled(rows, self._scale), _scaled(columns, self._scale)
             return lr, self._fill((lr - mean) / std), self._statistics["hr"].crop(*window)[0]
         whole = self._read(self._lr, index, WHOLE)
-        normalized = self._fill(self._skip.normalized(whole, statistics))
+        normalized = self._fill(self._skip.normalized(whole, statistics.mean, statistics.std))
         base = self._skip(whole, rows, columns)
         part = (slice(None), rows, columns)
         return whole[part], np.ascontiguousarray(normalized[part]), base

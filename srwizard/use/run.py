@@ -228,7 +228,10 @@ class Run:
         """Return the network's input `[1, C + S, h, w]`, made as training makes it."""
         found = self.preprocessing.statistics["lr"]
         skip = self.preprocessing.skip
-        values = (lr - found.mean) / found.std if skip is None else skip.normalized(lr, found)
+        if skip is None:
+            values = (lr - found.mean) / found.std
+        else:
+            values = skip.normalized(lr, found.mean, found.std)
         filled = [fill(part) for fill, part in zip(self._fills, values, strict=True)]
         channels = torch.from_numpy(np.stack(filled)).to(self.device)
         if not len(self._static):

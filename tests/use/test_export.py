@@ -16,6 +16,7 @@ from srwizard.base.errors import SrwizardError, UsageError
 from srwizard.use import onnx_graph
 from srwizard.use.export import export
 from tests.small_networks import SMALL
+from tests.train.runs import freeze, trained
 from tests.use.conftest import Command
 from tests.use.records import lr_fields
 
@@ -63,6 +64,26 @@ def test_a_bundle_is_loaded_as_the_documentation_says(
     config = json.loads((bundle / "config.json").read_text())
     assert config["run_digest"] == load_run(edsr).config.digest
     assert config["variables"] == ["salt", "temp"]
+
+
+@pytest.mark.broad
+def test_a_bundle_that_starts_from_a_simple_method_is_used_as_documented(
+    tmp_path: Path, dataset: Path
+) -> None:
+    run_dir, bundle = tmp_path / "run", tmp_path / "bundle"
+    freeze(dataset, run_dir, skip="auto", epochs=2, lr=0.003)
+    trained(run_dir)
+    run = load_run(run_dir)
+    assert "baselines.npz" in {Path(line).name for line in export(run, bundle)}
+    lr = np.stack([lr_fields(dataset, name)[0] for name in run.variables])
+    np.save(tmp_path / "lr.npy", lr)
+    text = DOCS.read_text(encoding="utf-8")
+    use = code_of(text, "baselines.npz")
+    program = code_of(text, "load_file") + "import numpy as np\nlr = np.load('../lr.npy')\n" + use
+    program += "np.save('../sr.npy', sr)\n"
+    subprocess.run([sys.executable, "-c", program], cwd=bundle, check=True)
+    found = np.load(tmp_path / "sr.npy")
+    np.testing.assert_allclose(found, run.predict(lr), rtol=0, atol=1e-4)
 
 
 def test_what_is_in_the_way_stays(srwizard: Command, tmp_path: Path, edsr: Path) -> None:

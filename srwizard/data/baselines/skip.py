@@ -58,19 +58,19 @@ class Skip:
             return self.spread
         return self.spread[:, rows, columns]
 
-    def normalized(self, lr: Field, statistics: Statistics) -> Field:
+    def normalized(self, lr: Field, mean: Field, std: Field) -> Field:
         """Return what the network sees of `lr` `[C, h, w]`, the whole field, NaN in its gaps.
 
         Args:
             lr: in physical units.
-            statistics: of LR, from `shrunk`.
+            mean, std: of LR, `[C, h, w]` or `[C, 1, 1]`, from `shrunk`.
         """
-        anomaly = lr - statistics.mean
+        anomaly = lr - mean
         weight = shares(self.methods)
         level = level_of(anomaly)[:, None, None]
         low, high = (self.levels[:, end, None, None] for end in (0, 1))
         known = np.clip(level, low, high)
-        result: Field = (anomaly - (level - weight * known)) / statistics.std
+        result: Field = (anomaly - (level - weight * known)) / std
         return result
 
 
