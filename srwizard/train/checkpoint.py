@@ -126,7 +126,12 @@ def identity(run: RunConfig) -> dict[str, Any]:
     devices and the like may be changed between two parts of a training, and so may how samples are
     drawn from a diffusion model.
     """
-    model = run.model.model_dump()
+    # Checkpoints of version 0.1.0 say nothing of a skip.
+    model = run.model.model_dump(exclude={"skip"})
+    if run.model.skip is not None:
+        model["skip"] = {
+            name: [found.method, found.weight] for name, found in run.model.skip.items()
+        }
     model["params"] = {
         name: value for name, value in model["params"].items() if name not in SAMPLING
     }

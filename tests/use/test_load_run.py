@@ -1,5 +1,6 @@
 """`from srwizard import load_run`: a run in Python."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -106,3 +107,15 @@ def test_a_field_is_cut_into_tiles_only_beyond_what_a_batch_of_training_had() ->
         update={"memory": config.memory.model_copy(update={"patch_size": 48})}
     )
     assert tile_side(patches, (32, 64)) == 48
+
+
+def test_a_run_of_version_010_predicts_what_it_did(tmp_path: Path) -> None:
+    """Trained, and its prediction made, by that version: with a skip of normalized fields."""
+    golden = Path(__file__).parents[1] / "golden" / "run-0.1.0"
+    shutil.copytree(golden, tmp_path / "run")
+    run = load_run(tmp_path / "run", device="cpu")
+    assert run.config.model.skip is None and run.config.model.global_skip
+    with np.load(golden / "prediction.npz") as known:
+        found = run.predict(known["lr"])
+        # To the bit on one machine; another one's convolutions may round in another way.
+        np.testing.assert_allclose(found, known["sr"], rtol=0, atol=1e-5)
