@@ -40,9 +40,9 @@ from srwizard.train.metrics import masked_sums
 from srwizard.train.resuming import tensors_kept
 from srwizard.train.sampling import draws_samples
 from srwizard.train.scoring import score
-from srwizard.train.setup import BEST as BEST_METHOD
 from srwizard.train.setup import Batches, Training, set_learning_rate, set_up, steps_per_epoch
 from srwizard.train.sharding import own_part
+from srwizard.train.simple_methods import BEST as BEST_METHOD
 
 MOST_SAMPLES = 2
 """Of a batch that is gone through one by one: they are alike, and each lets go of the one before

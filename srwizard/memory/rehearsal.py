@@ -34,7 +34,8 @@ from srwizard.train.processes import run_and_leave
 from srwizard.train.resuming import finish_saving, save
 from srwizard.train.sampling import draws_samples
 from srwizard.train.scoring import score
-from srwizard.train.setup import Training, load_learnt, set_learning_rate, set_up, steps_per_epoch
+from srwizard.train.setup import Training, set_learning_rate, set_up, steps_per_epoch
+from srwizard.train.simple_methods import imagined_learnt, kept_learnt
 
 FEWEST_STEPS = 3
 MOST_STEPS = 6
@@ -94,7 +95,8 @@ def _rehearse(
     statistics = normalization.statistics(
         contents, run.data.variables, run.training.normalization, steps=STATISTICS_STEPS
     )
-    learnt = load_learnt(run, run_dir, contents)
+    # As with the statistics: memory is measured, and what the values are does not matter.
+    learnt = kept_learnt(run, run_dir) or imagined_learnt(run)
     training = set_up(run, contents, statistics, place, learnt=learnt)
     peaks: list[int] = []
     seconds: list[float] = []

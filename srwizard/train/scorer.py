@@ -20,7 +20,8 @@ from srwizard.train.distributed import Place, joined
 from srwizard.train.processes import run_and_leave
 from srwizard.train.resuming import load_named
 from srwizard.train.scoring import save_examples, score, score_test
-from srwizard.train.setup import load_learnt, load_statistics, set_up
+from srwizard.train.setup import load_statistics, set_up
+from srwizard.train.simple_methods import load_learnt
 
 SCORES_FILE = "scores.json"
 SAMPLES_FILE, BREAKDOWN_FILE = "samples.npz", "breakdown.npz"

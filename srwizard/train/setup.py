@@ -15,11 +15,8 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader
 
 from srwizard.data import normalization
-from srwizard.data.baselines import learnt as learnt_file
-from srwizard.data.baselines.choice import METHODS, STANDARD
 from srwizard.data.baselines.learnt import Learnt, skip_of
-from srwizard.data.baselines.methods import Baseline, bicubic
-from srwizard.data.baselines.settle import settle
+from srwizard.data.baselines.methods import Baseline
 from srwizard.data.baselines.skip import shares, shrunk
 from srwizard.data.layout import Contents
 from srwizard.data.normalization import Statistics
@@ -35,6 +32,7 @@ from srwizard.train.objective import Objective
 from srwizard.train.optimizers import build_optimizer
 from srwizard.train.order import Step
 from srwizard.train.schedule import learning_rate
+from srwizard.train.simple_methods import simple_methods
 
 STATISTICS_FILE = "normalization.npz"
 
@@ -233,28 +231,6 @@ def build_network(run: RunConfig) -> nn.Module:
     )
 
 
-BEST = "best"
-
-
-def simple_methods(
-    run: RunConfig, learnt: Mapping[str, Learnt] | None
-) -> dict[str, Sequence[Baseline]]:
-    """Return the simple methods that a network is compared with, by name, one for each channel.
-
-    "best" is there where a variable's best one is none of those that all have.
-    """
-    if learnt is None:
-        return {"bicubic": [bicubic(run.data.scale, run.data.lr_shape)] * run.model.out_channels}
-    channels = [learnt[name] for name in run.data.variables]
-    ready = [one.standard() for one in channels]
-    found: dict[str, Sequence[Baseline]] = {
-        name: [methods[name] for methods in ready] for name in METHODS
-    }
-    if any(one.choice not in STANDARD for one in channels):
-        found[BEST] = [one.chosen() for one in channels]
-    return found
-
-
 def set_learning_rate(training: Training) -> None:
     """Set the learning rate of the step that comes next."""
     settings, progress = training.run.training, training.progress
@@ -273,28 +249,6 @@ def load_statistics(run: RunConfig, run_dir: Path, contents: Contents) -> dict[s
     computed = normalization.statistics(contents, run.data.variables, run.training.normalization)
     normalization.save(run_dir / STATISTICS_FILE, computed, key)
     return computed
-
-
-def load_learnt(run: RunConfig, run_dir: Path, contents: Contents) -> dict[str, Learnt] | None:
-    """Return the simple methods of a run with a skip, learnt once for each run directory."""
-    if run.model.skip is None:
-        return None
-    key = run_config.baselines_key(run)
-    stored = learnt_file.load(run_dir / learnt_file.FILE_NAME, key)
-    if stored is not None:
-        return stored
-    found = {
-        name: settle(
-            contents,
-            name,
-            run.data.scale,
-            normalization=run.training.normalization,
-            wanted=chosen.choice,
-        ).learnt
-        for name, chosen in run.model.skip.items()
-    }
-    learnt_file.save(run_dir / learnt_file.FILE_NAME, found, key)
-    return found
 
 
 def steps_per_epoch(steps: list[Step]) -> list[tuple[Key, ...]]:

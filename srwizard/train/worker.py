@@ -28,7 +28,8 @@ from srwizard.train.processes import run_and_leave
 from srwizard.train.resuming import begin_from_weights, load_best, resume
 from srwizard.train.scoring import save_examples, score_test
 from srwizard.train.screen import Screen
-from srwizard.train.setup import Training, load_learnt, load_statistics, set_up
+from srwizard.train.setup import Training, load_statistics, set_up
+from srwizard.train.simple_methods import load_learnt
 
 EXAMPLES_FILE = Path("plots") / "samples.npz"
 BREAKDOWN_FILE = Path("plots") / "breakdown.npz"

@@ -52,11 +52,8 @@ def with_settled_skip(config: RunConfig, wanted: str, dataset: Dataset) -> RunCo
     for name in config.data.variables:
         try:
             found = dataset.settled(name, config.data.scale, config.training.normalization, choice)
-        except OSError as error:
-            path = error.filename or dataset.root
-            raise DatasetError(
-                _("{path} cannot be read: {reason}", path=path, reason=reason_of(error))
-            ) from None
+        except (OSError, ValueError) as error:
+            raise unreadable(error, dataset.root) from None
         skip[name] = RunSkip(
             method=found.learnt.choice.method,
             weight=found.learnt.choice.weight,
@@ -68,6 +65,15 @@ def with_settled_skip(config: RunConfig, wanted: str, dataset: Dataset) -> RunCo
         )
     model = config.model.model_copy(update={"skip": skip})
     return config.model_copy(update={"model": model})
+
+
+def unreadable(error: OSError | ValueError, root: Path) -> DatasetError:
+    """Return the error of a dataset of which a field cannot be read."""
+    if isinstance(error, OSError):
+        path, reason = error.filename or root, reason_of(error)
+    else:
+        path, reason = root, str(error)
+    return DatasetError(_("{path} cannot be read: {reason}", path=path, reason=reason))
 
 
 def keep_learnt(config: RunConfig, dataset: Dataset, run_dir: Path) -> None:

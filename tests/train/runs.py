@@ -21,7 +21,8 @@ from srwizard.train.dataset import verified
 from srwizard.train.distributed import Place
 from srwizard.train.loop import Callbacks, train
 from srwizard.train.resuming import resume
-from srwizard.train.setup import Training, load_learnt, load_statistics, set_up
+from srwizard.train.setup import Training, load_statistics, set_up
+from srwizard.train.simple_methods import load_learnt
 from srwizard.wizard.skip import UNSETTLED, with_settled_skip
 from tests.configs import cpu_run, data_of, frozen
 from tests.small_networks import SMALL

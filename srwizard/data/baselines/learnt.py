@@ -73,6 +73,23 @@ def skip_of(learnt: Sequence[Learnt]) -> Skip:
     )
 
 
+def imagined(shape: tuple[int, int], scale: int, choice: Choice, *, per_point: bool) -> Learnt:
+    """Return methods of the right shapes that nothing was learnt for: to measure memory with."""
+    height, width = shape
+    fine = (height * scale, width * scale)
+    kernel = bicubic_kernel(scale)
+    return Learnt(
+        np.zeros(shape, np.float32),
+        np.zeros(fine, np.float32),
+        kernel,
+        kernel,
+        kernel,
+        np.ones(fine if per_point else (1, 1), np.float32),
+        np.zeros(2, np.float32),
+        choice,
+    )
+
+
 def save(path: Path, learnt: Mapping[str, Learnt], key: str) -> None:
     """Write what was learnt; `key` tells which dataset and settings it is of.
 

@@ -50,11 +50,10 @@ def baselines_of(dataset: Dataset) -> list[VariableBaselines]:
     """
     try:
         return [_of_variable(dataset, one.name) for one in dataset.summary.variables]
-    except OSError as error:
-        path = error.filename or dataset.root
-        raise DatasetError(
-            _("{path} cannot be read: {reason}", path=path, reason=reason_of(error))
-        ) from None
+    except (OSError, ValueError) as error:
+        path = getattr(error, "filename", None) or dataset.root
+        reason = reason_of(error) if isinstance(error, OSError) else error
+        raise DatasetError(_("{path} cannot be read: {reason}", path=path, reason=reason)) from None
 
 
 def _of_variable(dataset: Dataset, name: str) -> VariableBaselines:
