@@ -15,6 +15,7 @@ from srwizard.states.frozen import run_directory
 from srwizard.wizard.conversation import Conversation
 
 ROOM_FOR_A_FRAME = 72
+ROOM_FOR_SKILL = 24
 
 
 def run(conversation: Conversation) -> str:
@@ -73,7 +74,7 @@ def scores_table(
         title: if it is not the test split.
         skill: whether to show by how much the RMSE is lower than that of the best simple method.
     """
-    narrow = columns < ROOM_FOR_A_FRAME
+    narrow = columns < ROOM_FOR_A_FRAME + (ROOM_FOR_SKILL if skill else 0)
     table = Table(
         title=title or split_title("test"),
         title_justify="left",

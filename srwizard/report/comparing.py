@@ -12,6 +12,7 @@ from srwizard.base.errors import UsageError
 from srwizard.base.i18n import translate as _
 from srwizard.report.records import settings_of
 from srwizard.runs.records import measured, test_scores
+from srwizard.runs.skill import best_method
 from srwizard.runs.status import status_of
 from srwizard.settings import run_config
 from srwizard.settings.run_config import RunConfig
@@ -168,7 +169,7 @@ def _result(run_dir: Path, name: str, settings: dict[str, Any]) -> Result:
         variable: {
             "rmse": found["model"]["rmse"],
             "psnr": found["model"]["psnr"],
-            "skill": _skill(found["model"]["rmse"], found["bicubic"]["rmse"]),
+            "skill": _skill(found["model"]["rmse"], found[best_method(found)]["rmse"]),
             "bicubic_rmse": found["bicubic"]["rmse"],
         }
         for variable, found in test_scores(run_dir).items()
@@ -176,8 +177,8 @@ def _result(run_dir: Path, name: str, settings: dict[str, Any]) -> Result:
     return Result(name, run_status, settings, scores, sum(seconds) if seconds else None)
 
 
-def _skill(rmse: float, bicubic: float) -> float:
-    return 1 - rmse / bicubic if bicubic > 0 else math.nan
+def _skill(rmse: float, best: float) -> float:
+    return 1 - rmse / best if best > 0 else math.nan
 
 
 def _notices(runs: Sequence[RunConfig]) -> Iterator[str]:

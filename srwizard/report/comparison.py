@@ -107,6 +107,6 @@ def write_page(comparison: Comparison, path: Path) -> None:
 def best_note() -> str:
     """Return what the figures mean, and how the best are marked."""
     return _(
-        "Scores of the test split. Skill is 1 - RMSE / RMSE of bicubic interpolation. The best "
+        "Scores of the test split. Skill is 1 - RMSE / RMSE of the best simple method. The best "
         "of each variable stand out."
     )
