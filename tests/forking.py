@@ -131,6 +131,11 @@ def _become(plan: dict[str, Any], streams: Sequence[int], asked: socket.socket) 
         asked.sendall(os.getpid().to_bytes(8, "big"))
         asked.close()
         code = _run(plan["module"], plan["arguments"])
+    except KeyboardInterrupt:
+        traceback.print_exc()
+        sys.stdout.flush()
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGINT)
     except BaseException:
         traceback.print_exc()
     finally:
@@ -209,9 +214,7 @@ def _run(module: str | None, arguments: list[str]) -> int:
     except SystemExit as ended:
         code = _code_of(ended)
     except KeyboardInterrupt:
-        traceback.print_exc()
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
-        os.kill(os.getpid(), signal.SIGINT)
+        raise
     except BaseException:
         traceback.print_exc()
         code = 1

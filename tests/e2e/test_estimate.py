@@ -11,6 +11,8 @@ from srwizard.settings import run_config
 from tests.e2e.conftest import Run
 from tests.train.runs import freeze
 
+pytestmark = pytest.mark.broad
+
 
 @pytest.fixture
 def run_dir(tmp_path: Path, dataset: Path) -> Path:

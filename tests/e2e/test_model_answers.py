@@ -16,6 +16,8 @@ from tests.e2e.conftest import Open, Run
 from tests.e2e.terminal import DOWN, ENTER
 from tests.e2e.walk import Walk
 
+pytestmark = pytest.mark.broad
+
 PARAMS = {"num_features": 8, "num_blocks": 1}
 
 

@@ -151,6 +151,7 @@ def test_one_process_predicts_at_a_time(terminal: Open, dataset: Path) -> None:
     screen.kill()
 
 
+@pytest.mark.broad
 def test_a_section_edited_from_the_review_comes_back_to_it(terminal: Open, dataset: Path) -> None:
     screen = terminal()
     walk = Walk(screen, root=dataset)
@@ -315,6 +316,7 @@ def test_parameters_of_a_model_one_by_one(terminal: Open, dataset: Path, tmp_pat
     screen.kill()
 
 
+@pytest.mark.broad
 def test_no_variable_is_refused_and_back_leads_to_the_variables(
     terminal: Open, tmp_path: Path
 ) -> None:

@@ -70,6 +70,7 @@ def test_page_shows_the_scores_of_the_last_test(build_run: BuildRun) -> None:
     assert "9.876" not in page.text
 
 
+@pytest.mark.broad
 def test_better_value_of_each_metric_is_bold(build_run: BuildRun) -> None:
     html = write_report(build_run()).read_text()
     assert "<b>0.1234</b>" in html
@@ -78,6 +79,7 @@ def test_better_value_of_each_metric_is_bold(build_run: BuildRun) -> None:
     assert "<b>0.05</b>" in html
 
 
+@pytest.mark.broad
 def test_page_leads_with_validation_until_there_is_a_test(build_run: BuildRun) -> None:
     page = Page(write_report(build_run(events=[epoch_event(1), epoch_event(2, valid=False)])))
     assert "Validation split at epoch 1: the test split has not been evaluated yet." in page.text
@@ -88,6 +90,7 @@ def test_page_without_any_scores(build_run: BuildRun) -> None:
     assert "No scores yet" in page.text
 
 
+@pytest.mark.broad
 def test_page_shows_memory_configuration_and_command(build_run: BuildRun) -> None:
     run = build_run()
     page = Page(write_report(run))
@@ -153,6 +156,7 @@ def test_sections_may_be_missing(build_run: BuildRun) -> None:
     assert "Verdict: tight." in page.text
 
 
+@pytest.mark.broad
 def test_half_written_last_line_is_skipped_in_silence(build_run: BuildRun) -> None:
     run = build_run()
     with (run / "metrics.jsonl").open("a") as stream:
@@ -160,6 +164,7 @@ def test_half_written_last_line_is_skipped_in_silence(build_run: BuildRun) -> No
     assert "could not be read" not in Page(write_report(run)).text
 
 
+@pytest.mark.broad
 def test_damaged_line_inside_is_counted(build_run: BuildRun) -> None:
     run = build_run()
     metrics = run / "metrics.jsonl"
@@ -175,6 +180,7 @@ def test_repeated_epoch_of_a_resumed_run_counts_once(build_run: BuildRun) -> Non
     assert "Last training loss 0.0321" in page.text
 
 
+@pytest.mark.broad
 def test_losses_that_are_no_numbers_are_drawn_as_gaps(build_run: BuildRun) -> None:
     events = [epoch_event(1, train_loss=float("nan")), epoch_event(2, train_loss=float("inf"))]
     assert "Last training loss ∞" in Page(write_report(build_run(events=events))).text
@@ -296,6 +302,7 @@ def test_failures_and_earlier_revisions_are_told(build_run: BuildRun) -> None:
     assert "strange" in Page(write_report(run)).text
 
 
+@pytest.mark.broad
 def test_page_says_how_to_reproduce_the_run(build_run: BuildRun) -> None:
     run = build_run()
     page = Page(write_report(run))

@@ -110,6 +110,7 @@ def test_what_training_begins_from_is_a_candidate(tmp_path: Path) -> None:
     assert start["valid"]["variables"]["temp"]["skill"] == pytest.approx(0, abs=1e-6)
 
 
+@pytest.mark.broad
 def test_on_a_record_that_drifts_nothing_is_worse_than_bicubic(tmp_path: Path) -> None:
     steps = {"train": 56, "valid": 12, "test": 12}
     root = pairs(tmp_path / "data", drifting(), 4, steps)

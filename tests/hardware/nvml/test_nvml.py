@@ -25,6 +25,8 @@ from tests.hardware.nvml.world import (
     uuid,
 )  # fmt: skip
 
+pytestmark = pytest.mark.broad
+
 MIB = 2**20
 NOBODY = 4194305
 """Above the largest process number of Linux."""
