@@ -26,7 +26,7 @@ SHARES = (0.25, 0.5, 0.75)
 """How much of the climatology may be trusted besides all of it and none."""
 MOST_STEPS = 1000
 """Of a longer record so many steps are read, spread over it: they tell as much."""
-MOST_STEPS_SCORED = 200
+MOST_STEPS_SCORED = 50
 PRIOR_STEPS = 8.0
 """A point's own spread counts as much as that of its variable once it was seen so often."""
 SMALLEST_SPREAD = 1e-2
