@@ -70,7 +70,7 @@ def test_processes_add_up_to_the_same(tmp_path: Path) -> None:
     found = {}
     for processes in (1, 2):
         run_dir = tmp_path / str(processes)
-        freeze(root, run_dir, processes=processes, epochs=1)
+        freeze(root, run_dir, processes=processes, epochs=1, batch_size=4 // processes)
         launch.launch(run_dir)
         with np.load(run_dir / "plots" / "breakdown.npz") as saved:
             found[processes] = dict(saved)
