@@ -1,6 +1,6 @@
 """A dataset directory, looked at once: whoever has to do with it is handed this."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +16,12 @@ if TYPE_CHECKING:
     from srwizard.data.baselines.settle import Settled
 
 
+MOST_SETTLED = 16
+_settled: "dict[tuple[Hashable, Choice | None], Settled]" = {}
+"""What was compared already, by what it depends on: a dataset that is looked at again is mostly the
+same."""
+
+
 class Dataset:
     """A dataset directory as it was found when something of it was first wanted.
 
@@ -26,7 +32,6 @@ class Dataset:
     def __init__(self, root: Path) -> None:
         self.root = root
         self._digests: dict[str, str] = {}
-        self._settled: dict[tuple[str, int, str, Choice | None], Settled] = {}
 
     @cached_property
     def contents(self) -> Contents:
@@ -48,14 +53,16 @@ class Dataset:
         """
         from srwizard.data.baselines.settle import settle
 
-        key = (variable, scale, normalization, wanted)
-        if key not in self._settled:
+        digests = self.fingerprint([variable], [], area_weights=False)
+        data = (str(self.root), variable, *sorted(digests.items()), scale, normalization)
+        if (data, wanted) not in _settled:
             found = settle(
                 self.contents, variable, scale, normalization=normalization, wanted=wanted
             )
-            self._settled[key] = found
-            self._settled[*key[:3], found.learnt.choice] = found
-        return self._settled[key]
+            if len(_settled) > MOST_SETTLED:
+                _settled.clear()
+            _settled[data, wanted] = _settled[data, found.learnt.choice] = found
+        return _settled[data, wanted]
 
     def fingerprint(
         self, variables: Sequence[str], static_variables: Sequence[str], *, area_weights: bool

@@ -29,7 +29,7 @@ def test_from_data_to_report(srwizard: Run, answers: Path, tmp_path: Path) -> No
     assert (run / "checkpoints" / "last.pt").is_file()
     assert (run / "checkpoints" / "best.pt").is_file()
     events = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
-    assert [event["event"] for event in events] == ["epoch", "epoch", "test"]
+    assert [event["event"] for event in events] == ["start", "epoch", "epoch", "test"]
     scores = events[-1]["variables"]["temp"]
     assert f"{scores['model']['rmse']:.4g}" in done.stdout
     assert f"{scores['bicubic']['rmse']:.4g}" in done.stdout

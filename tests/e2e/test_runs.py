@@ -139,7 +139,7 @@ def test_from_an_answers_file_into_the_background_and_back(
     assert "RMSE" in (run_dir / "console.log").read_text()
     (found,) = run_status(srwizard, run_dir)
     assert (found["state"], found["progress"], found["report"]) == ("completed", 1.0, True)
-    assert set(found["test"]["temp"]) == {"rmse", "bicubic_rmse", "skill"}
+    assert set(found["test"]["temp"]) == {"rmse", "bicubic_rmse", "best", "best_rmse", "skill"}
     # The session comes back to the result.
     screen = terminal("resume")
     screen.wait_for("Test split")

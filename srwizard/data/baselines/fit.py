@@ -16,6 +16,7 @@ from srwizard.data.baselines.methods import Baseline
 from srwizard.data.baselines.moments import Moments
 from srwizard.data.baselines.skip import level_of
 from srwizard.data.gaps import NearestFill
+from srwizard.data.inspect import spread
 from srwizard.data.layout import Contents
 from srwizard.data.normalization import RunningMoments, Statistics
 
@@ -23,6 +24,9 @@ LEAST_STEPS = 3
 """Of fewer there is no climatology, and no filter, worth the name."""
 SHARES = (0.25, 0.5, 0.75)
 """How much of the climatology may be trusted besides all of it and none."""
+MOST_STEPS = 1000
+"""Of a longer record so many steps are read, spread over it: they tell as much."""
+MOST_STEPS_SCORED = 50
 PRIOR_STEPS = 8.0
 """A point's own spread counts as much as that of its variable once it was seen so often."""
 SMALLEST_SPREAD = 1e-2
@@ -90,12 +94,13 @@ def fit(
     moments = Moments.of(low.shape, scale)
     lr_points, hr_points = RunningMoments(low.shape), RunningMoments(high.shape)
     fill = NearestFill()
-    for index in range(len(low.steps)):
+    chosen = spread(len(low.steps), MOST_STEPS)
+    for done, index in enumerate(chosen, start=1):
         lr, hr = low.read(index), high.read(index)
         lr_points.add(lr)
         hr_points.add(hr)
         moments.add(fill(lr), hr, np.isfinite(lr))
-        progress(index + 1, len(low.steps))
+        progress(done, len(chosen))
     return Fitted(len(low.steps), moments, lr_points, hr_points)
 
 
@@ -131,18 +136,19 @@ def missed(
     low, high = (contents.fields["train", level, variable] for level in ("lr", "hr"))
     squares, count = np.zeros(high.shape), np.zeros(high.shape)
     levels = []
-    for index in range(len(low.steps)):
+    chosen = spread(len(low.steps), MOST_STEPS_SCORED)
+    for done, index in enumerate(chosen, start=1):
         lr = low.read(index)
         found = high.read(index) - baseline(lr)
         valid = np.isfinite(found)
         squares += np.where(valid, found, 0.0).astype(np.float64) ** 2
         count += valid
         levels.append(level_of(lr[None] - statistics.mean)[0])
-        progress(index + 1, len(low.steps))
+        progress(done, len(chosen))
     span = np.array([min(levels), max(levels)], dtype=np.float32)
     overall = float(squares.sum() / max(count.sum(), 1)) or 1.0
     if not per_point:
         return np.full((1, 1), np.sqrt(overall), dtype=np.float32), span
     variance = (squares + PRIOR_STEPS * overall) / (count + PRIOR_STEPS)
-    spread = np.sqrt(np.maximum(variance, SMALLEST_SPREAD**2 * overall))
-    return spread.astype(np.float32), span
+    found = np.sqrt(np.maximum(variance, SMALLEST_SPREAD**2 * overall))
+    return found.astype(np.float32), span

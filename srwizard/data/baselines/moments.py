@@ -25,7 +25,7 @@ from srwizard.data.baselines.filters import (
 
 RIDGE = 5e-4
 """Of the mean square of a neighbour's difference to the centre, added to each."""
-MOST_CELLS = 40_000
+MOST_CELLS = 10_000
 """Coarse cells that are looked at in each step: a filter has 48 weights, and needs no more."""
 OTHERS = np.delete(np.arange(TAPS), CENTRE)
 

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from srwizard.data.baselines.choice import STANDARD, Choice
-from srwizard.data.baselines.fit import Progress
+from srwizard.data.baselines.fit import MOST_STEPS_SCORED, Progress
 from srwizard.data.baselines.methods import Baseline
+from srwizard.data.inspect import spread
 from srwizard.data.layout import Contents
 
 WORTH_A_SHARE = 0.02
@@ -28,14 +29,15 @@ def rmse(
     low, high = (contents.fields[split, level, variable] for level in ("lr", "hr"))
     squares = np.zeros(len(baselines))
     points = 0
-    for index in range(len(low.steps)):
+    chosen = spread(len(low.steps), MOST_STEPS_SCORED)
+    for done, index in enumerate(chosen, start=1):
         lr, hr = low.read(index), high.read(index)
         valid = np.isfinite(hr)
         points += int(valid.sum())
         for place, baseline in enumerate(baselines):
             missed = np.where(valid, baseline(lr) - hr, 0.0).ravel()
             squares[place] += float(np.dot(missed, missed))
-        progress(index + 1, len(low.steps))
+        progress(done, len(chosen))
     return [math.sqrt(total / points) if points else math.nan for total in squares]
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from srwizard.data.baselines.choice import STANDARD, Choice, Method
-from srwizard.data.baselines.fit import Fitted, Progress, fit, missed
+from srwizard.data.baselines.fit import MOST_STEPS, MOST_STEPS_SCORED, Fitted, Progress, fit, missed
 from srwizard.data.baselines.learnt import Learnt
 from srwizard.data.baselines.scores import best, rmse
 from srwizard.data.baselines.skip import shares, shrunk
@@ -54,7 +54,8 @@ def settle(
     train, valid = (
         len(contents.fields[split, "lr", variable].steps) for split in ("train", "valid")
     )
-    total = 2 * train + valid
+    fitting, scoring = min(train, MOST_STEPS), min(valid, MOST_STEPS_SCORED)
+    total = fitting + scoring + min(train, MOST_STEPS_SCORED)
     fitted = fit(contents, variable, scale, lambda done, _all: progress(done, total))
     choices = fitted.choices if wanted is None else STANDARD
     found = rmse(
@@ -62,7 +63,7 @@ def settle(
         "valid",
         variable,
         [fitted.baseline(choice) for choice in choices],
-        lambda done, _all: progress(train + done, total),
+        lambda done, _all: progress(fitting + done, total),
     )
     scores = dict(zip(choices, found, strict=True))
     winner = best(scores)
@@ -77,7 +78,7 @@ def settle(
         baseline,
         statistics,
         per_point=normalization == "PGN",
-        progress=lambda done, _all: progress(train + valid + done, total),
+        progress=lambda done, _all: progress(fitting + scoring + done, total),
     )
     linear, anomaly = (fitted.kernel(Choice(method, weight)) for method, weight in _FILTERS)
     learnt = Learnt(
