@@ -128,7 +128,7 @@ def test_the_peak_of_training_is_the_one_that_was_measured(large: Path, tmp_path
     assert int(done.stdout.split()[-1]) * 1024 == pytest.approx(measured, rel=0.1)
 
 
-@pytest.mark.broad
+@pytest.mark.slow
 @pytest.mark.parametrize("limit_mib", [400, 1200])
 def test_out_of_memory_is_a_verdict(large: Path, tmp_path: Path, limit_mib: int) -> None:
     """Where the kernel refuses memory: already to the libraries, or to a batch."""

@@ -415,7 +415,7 @@ def test_replies_tell_calls_apart() -> None:
         assert tracker.live_bytes == 3 * 24  # first, second, turned
 
 
-@pytest.mark.broad
+@pytest.mark.slow
 def test_swinir_for_a_gpu_that_is_not_here() -> None:
     """The paper's lightweight depth at the classical width, for a card of 24 GiB."""
     params = {"embed_dim": 180, "depths": [6] * 6, "num_heads": [6] * 6, "window_size": 8}

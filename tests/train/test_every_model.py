@@ -14,7 +14,7 @@ from tests.datasets import write_dataset
 from tests.train.runs import epochs, freeze, made_ready, same_weights, trained, weights
 
 
-@pytest.mark.broad
+@pytest.mark.slow
 @pytest.mark.parametrize("name", cards())
 def test_trains_stops_resumes_and_is_scored(name: str, tmp_path: Path) -> None:
     root = write_dataset(tmp_path / "data", variables=("salt", "temp"), steps=(6, 2, 2))
