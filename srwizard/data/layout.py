@@ -176,6 +176,13 @@ def _header_problem(header: ArrayHeader, size: int) -> str | None:
         return _("shape {found} is not [H, W]", found=list(header.shape))
     if size < header.expected_bytes:
         return _("truncated: {size} bytes of {expected}", size=size, expected=header.expected_bytes)
+    if size > header.expected_bytes:
+        # A damaged header may say that the values begin elsewhere: they would be read as others.
+        return _(
+            "damaged: {size} bytes, but {expected} by its header",
+            size=size,
+            expected=header.expected_bytes,
+        )
     return None
 
 

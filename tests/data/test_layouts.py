@@ -320,6 +320,7 @@ def test_what_must_not_be_read_is_named(tmp_path: Path, path: str) -> None:
 @example(position=10, content=b"{[]: 1}")
 @example(position=10, content=b"(((((((")
 @example(position=60, content=b"(-1, 16)")
+@example(position=8, content=b"=")
 @settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_npy_header_makes_inspection_fail(tmp_path: Path, position: int, content: bytes) -> None:
     root = tmp_path / "ocean"
