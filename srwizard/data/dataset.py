@@ -5,6 +5,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from srwizard.base.errors import DatasetError
+from srwizard.base.i18n import translate as _
+from srwizard.base.os_errors import reason_of
 from srwizard.data.fingerprint import fingerprint
 from srwizard.data.inspect import DatasetSummary, inspect
 from srwizard.data.layout import Contents, scan
@@ -79,3 +82,12 @@ class Dataset:
         """
         statics = used_files(self.contents, static_variables, area_weights=area_weights)
         return fingerprint(self.contents, variables, statics, self._digests)
+
+
+def unreadable(error: OSError | ValueError, root: Path) -> DatasetError:
+    """Return the error of a dataset of which a field cannot be read."""
+    if isinstance(error, OSError):
+        path, reason = error.filename or root, reason_of(error)
+    else:
+        path, reason = root, str(error)
+    return DatasetError(_("{path} cannot be read: {reason}", path=path, reason=reason))

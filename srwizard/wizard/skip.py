@@ -3,11 +3,8 @@
 import math
 from pathlib import Path
 
-from srwizard.base.errors import DatasetError
-from srwizard.base.i18n import translate as _
-from srwizard.base.os_errors import reason_of
 from srwizard.data.baselines.choice import STANDARD
-from srwizard.data.dataset import Dataset
+from srwizard.data.dataset import Dataset, unreadable
 from srwizard.settings import run_config
 from srwizard.settings.answers import Answers
 from srwizard.settings.run_config import RunConfig, RunMethod, RunSkip
@@ -65,15 +62,6 @@ def with_settled_skip(config: RunConfig, wanted: str, dataset: Dataset) -> RunCo
         )
     model = config.model.model_copy(update={"skip": skip})
     return config.model_copy(update={"model": model})
-
-
-def unreadable(error: OSError | ValueError, root: Path) -> DatasetError:
-    """Return the error of a dataset of which a field cannot be read."""
-    if isinstance(error, OSError):
-        path, reason = error.filename or root, reason_of(error)
-    else:
-        path, reason = root, str(error)
-    return DatasetError(_("{path} cannot be read: {reason}", path=path, reason=reason))
 
 
 def keep_learnt(config: RunConfig, dataset: Dataset, run_dir: Path) -> None:

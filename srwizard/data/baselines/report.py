@@ -5,12 +5,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from srwizard.base.errors import DatasetError
 from srwizard.base.i18n import translate as _
-from srwizard.base.os_errors import reason_of
 from srwizard.data.baselines.fit import LEAST_STEPS
 from srwizard.data.baselines.scores import rmse
-from srwizard.data.dataset import Dataset
+from srwizard.data.dataset import Dataset, unreadable
 from srwizard.data.inspect import scale_of
 
 SPLITS = ("valid", "test")
@@ -51,9 +49,7 @@ def baselines_of(dataset: Dataset) -> list[VariableBaselines]:
     try:
         return [_of_variable(dataset, one.name) for one in dataset.summary.variables]
     except (OSError, ValueError) as error:
-        path = getattr(error, "filename", None) or dataset.root
-        reason = reason_of(error) if isinstance(error, OSError) else error
-        raise DatasetError(_("{path} cannot be read: {reason}", path=path, reason=reason)) from None
+        raise unreadable(error, dataset.root) from None
 
 
 def _of_variable(dataset: Dataset, name: str) -> VariableBaselines:
