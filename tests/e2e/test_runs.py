@@ -171,7 +171,15 @@ def test_from_an_answers_file_into_the_background_and_back(
 def test_a_session_resumed_while_its_training_goes_on(
     srwizard: Run, terminal: Open, answers: Path, tmp_path: Path
 ) -> None:
-    begun = srwizard("--answers", answers, "--detach", "--set", f"training.epochs={LONG}")
+    begun = srwizard(
+        "--answers",
+        answers,
+        "--detach",
+        "--set",
+        f"training.epochs={LONG}",
+        "--set",
+        "training.patience=null",
+    )
     assert begun.returncode == 0, begun.stderr
     run_dir = tmp_path / "run"
     screen = terminal("resume")
