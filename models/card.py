@@ -54,6 +54,24 @@ def no_constraints(
 
 
 @dataclass(frozen=True)
+class Recipe:
+    """How a network is trained well, as far as that is its own and not the data's.
+
+    Attributes:
+        lr: the highest learning rate, for AdamW; `bench/recipes.py` compares it with others.
+        warmup: share of the epochs in which it rises from almost zero.
+        clip_grad_norm: the gradient's largest norm; None: not shortened.
+        why_en, why_zh: where they come from, in a line.
+    """
+
+    lr: float = 0.001
+    warmup: float = 0.0
+    clip_grad_norm: float | None = None
+    why_en: str = "what suits most networks"
+    why_zh: str = "适合大多数网络"
+
+
+@dataclass(frozen=True)
 class ModelCard:
     """What the wizard knows of a network without importing it.
 
@@ -66,6 +84,7 @@ class ModelCard:
         scales: ratios HR/LR that its up-sampler allows.
         sizes: presets "tiny", "base" and "large"; each holds the parameters that make the size,
             the others keep their defaults.
+        recipe: how it is trained where the user takes what is recommended.
     """
 
     name: str
@@ -80,6 +99,7 @@ class ModelCard:
     scales: tuple[int, ...]
     sizes: Mapping[str, Mapping[str, Any]]
     check: Check = no_constraints
+    recipe: Recipe = Recipe()
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

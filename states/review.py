@@ -8,6 +8,7 @@ from rich.text import Text
 
 from srwizard.base.i18n import translate as _
 from srwizard.base.text_width import packed
+from srwizard.memory import forecast
 from srwizard.prompts.question import Choice, Question, expand
 from srwizard.settings.answers import DevicesAnswers, model_parameters
 from srwizard.settings.option import Asked
@@ -16,6 +17,7 @@ from srwizard.wizard import other_machines
 from srwizard.wizard.chosen_dataset import chosen_dataset, chosen_variables
 from srwizard.wizard.conversation import Conversation
 from srwizard.wizard.option_questions import in_words
+from srwizard.wizard.recipe import RECOMMENDED, take_recipe
 from srwizard.wizard.resolve import resolved_training
 from srwizard.wizard.skip import wanted_skip
 from srwizard.wizard.transition_table import ASKING, EDIT, title_of
@@ -38,6 +40,9 @@ SHOWN_APART: dict[str, tuple[str, ...]] = {
 
 def run(conversation: Conversation) -> str:
     """Show the summary; return "next" when confirmed, or the section to edit."""
+    if conversation.session.answers.training.recipe == RECOMMENDED:
+        # Model, data or devices may be others by now.
+        take_recipe(conversation, forecast.fits)
     conversation.show(summary(conversation))
     for notice in _notices(conversation):
         conversation.show(Text(notice, style="yellow"))

@@ -1,33 +1,50 @@
 """training: epochs, learning rate, batch, and the rest by default unless asked for."""
 
+from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 
 from srwizard.base.i18n import translate as _
+from srwizard.memory import forecast
 from srwizard.prompts.question import Choice, Question
+from srwizard.settings.run_config import RunConfig
+from srwizard.settings.training import TrainingAnswers
 from srwizard.train import trackers
 from srwizard.wizard.conversation import Conversation
 from srwizard.wizard.option_questions import in_words, questions, titles
+from srwizard.wizard.recipe import RECOMMENDED, forget_recipe, recommended_here, take_recipe
 from srwizard.wizard.resolve import resolved_training
 
-EXTENTS = {"none": (), "common": ("common",), "all": ("common", "on_request")}
+EXTENTS = {
+    "none": (),
+    "common": ("common",),
+    "all": ("common", "on_request"),
+    RECOMMENDED: (),
+}
 """What is asked besides what is always asked, by how much of it the user wants to change."""
 
 
 def run(conversation: Conversation) -> str:
     """Ask for the epochs, then for as much of the rest as the user wants."""
-    extent = "none"
+    answers = conversation.session.answers
+    extent = default = RECOMMENDED if answers.training.recipe == RECOMMENDED else "none"
 
     def ask_extent() -> Question:
         return Question(
             key="",
             text=_("The other training parameters"),
             kind="one",
-            default="none",
+            default=default,
             help=_("Now: {parameters}", parameters=_current(conversation)),
             choices=(
                 Choice("none", _("all by default, as shown")),
                 Choice("common", _("ask for: {options}", options=titles("training", "common"))),
                 Choice("all", _("ask for every one")),
+                Choice(
+                    RECOMMENDED,
+                    _("recommended for {model} and this data", model=answers.model.name),
+                    details=partial(_recommended_lines, conversation),
+                ),
             ),
             check=note_extent,
         )
@@ -35,6 +52,7 @@ def run(conversation: Conversation) -> str:
     def note_extent(value: str) -> str | None:
         nonlocal extent
         extent = value
+        _note_recipe(conversation, wanted=value == RECOMMENDED)
         return None
 
     conversation.ask_in_turn(
@@ -53,7 +71,35 @@ def run(conversation: Conversation) -> str:
             ),
         ]
     )
+    if answers.training.recipe == RECOMMENDED:
+        take_recipe(conversation, forecast.fits)
     return "next"
+
+
+def _note_recipe(conversation: Conversation, *, wanted: bool) -> None:
+    """Leave open what the recipe is to decide, or give up what it has decided before."""
+    answers = conversation.session.answers
+    if not conversation.prompts.interactive or wanted == (answers.training.recipe == RECOMMENDED):
+        return
+    forget_recipe(conversation)
+    if not wanted:
+        answers.forget("training.recipe")
+        return
+    answers.set("training.recipe", RECOMMENDED)
+    for one in recommended_here(conversation, _presumably):
+        # The epochs were asked for just before: they count where they were changed.
+        if one.key != "training.epochs" or answers.get(one.key) == TrainingAnswers().epochs:
+            answers.forget(one.key)
+
+
+def _recommended_lines(conversation: Conversation) -> Iterator[str]:
+    for one in recommended_here(conversation, _presumably):
+        yield f"{one.title} {one.value}: {one.reason}"
+
+
+def _presumably(_run: RunConfig) -> bool:
+    """Take for granted that a run fits: it is looked at once the recipe is taken."""
+    return True
 
 
 def _current(conversation: Conversation) -> str:

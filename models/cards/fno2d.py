@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from srwizard.models.card import INTEGER_SCALES, ModelCard, Parameter
+from srwizard.models.card import INTEGER_SCALES, ModelCard, Parameter, Recipe
 from srwizard.models.cards.limits import fourier_problems
 
 
@@ -44,4 +44,5 @@ CARD = ModelCard(
         "large": {"width": 64, "modes": 24, "num_layers": 4},
     },
     check=_problems,
+    recipe=Recipe(warmup=0.05, clip_grad_norm=1.0),
 )

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from srwizard.base.i18n import translate as _
-from srwizard.models.card import INTEGER_SCALES, ModelCard, Parameter
+from srwizard.models.card import INTEGER_SCALES, ModelCard, Parameter, Recipe
 
 
 def _problems(params: Mapping[str, Any], scale: int, lr_shape: tuple[int, int] | None) -> list[str]:
@@ -75,4 +75,5 @@ CARD = ModelCard(
         "large": {"k": 4, "c": 4, "modes": 12, "num_layers": 4},
     },
     check=_problems,
+    recipe=Recipe(warmup=0.05, clip_grad_norm=1.0),
 )

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from srwizard.base.i18n import translate as _
-from srwizard.models.card import INTEGER_SCALES, ModelCard, Parameter
+from srwizard.models.card import INTEGER_SCALES, ModelCard, Parameter, Recipe
 from srwizard.models.cards.denoiser import (
     TINY,
     sampling_parameters,
@@ -101,4 +101,5 @@ CARD = ModelCard(
         },
     },
     check=_problems,
+    recipe=Recipe(warmup=0.05, clip_grad_norm=1.0),
 )

@@ -1,6 +1,6 @@
 """The card of SR3."""
 
-from srwizard.models.card import INTEGER_SCALES, ModelCard
+from srwizard.models.card import INTEGER_SCALES, ModelCard, Recipe
 from srwizard.models.cards.denoiser import (
     TINY,
     process_parameters,
@@ -37,4 +37,5 @@ CARD = ModelCard(
         "large": {"inner_channel": 128, "channel_mults": [1, 2, 4, 8, 8], "res_blocks": 2},
     },
     check=unet_problems,
+    recipe=Recipe(warmup=0.05, clip_grad_norm=1.0),
 )

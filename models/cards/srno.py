@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from srwizard.models.card import INTEGER_SCALES, ModelCard, Parameter
+from srwizard.models.card import INTEGER_SCALES, ModelCard, Parameter, Recipe
 from srwizard.models.cards.limits import head_problems
 from srwizard.models.cards.residual_trunk import ENCODER
 
@@ -47,4 +47,5 @@ CARD = ModelCard(
         "large": {"num_features": 128, "num_blocks": 32, "width": 256, "num_heads": 16},
     },
     check=_problems,
+    recipe=Recipe(warmup=0.05, clip_grad_norm=1.0),
 )

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from srwizard.base.i18n import translate as _
-from srwizard.models.card import INTEGER_SCALES, ModelCard, Parameter
+from srwizard.models.card import INTEGER_SCALES, ModelCard, Parameter, Recipe
 from srwizard.models.cards.limits import head_problems, stage_problems, window_problems
 from srwizard.models.cards.transformer import mlp_ratio, window_size
 
@@ -115,4 +115,5 @@ CARD = ModelCard(
         "large": {"embed_dim": 96, "depths": [2, 2, 18, 2], "num_heads": [3, 6, 12, 24]},
     },
     check=_problems,
+    recipe=Recipe(warmup=0.05, clip_grad_norm=1.0),
 )

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from srwizard.models.card import INTEGER_SCALES, ModelCard, Parameter
+from srwizard.models.card import INTEGER_SCALES, ModelCard, Parameter, Recipe
 from srwizard.models.cards.limits import head_problems, stage_problems, window_problems
 from srwizard.models.cards.transformer import mlp_ratio, window_size
 
@@ -89,4 +89,5 @@ CARD = ModelCard(
         },
     },
     check=_problems,
+    recipe=Recipe(warmup=0.05, clip_grad_norm=1.0),
 )

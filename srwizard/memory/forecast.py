@@ -20,6 +20,8 @@ import platformdirs
 from srwizard.base import files
 from srwizard.base.child_process import end_with_parent
 from srwizard.hardware.devices import cpu
+from srwizard.memory.available import least_capacity
+from srwizard.memory.verdict import judge
 from srwizard.settings.run_config import RunConfig
 
 FORECASTER = "srwizard.memory.forecaster"
@@ -90,6 +92,13 @@ def forecasts(runs: Sequence[RunConfig]) -> list[Forecast | None]:
             except subprocess.TimeoutExpired:
                 child.kill()
     return [known(run) for run in runs]
+
+
+def fits(run: RunConfig) -> bool:
+    """Return whether a run is predicted to fit into the memory there is; True if nobody knows."""
+    found = known(run) or forecasts([run])[0]
+    capacity = least_capacity(run)
+    return found is None or capacity is None or judge(found.peak_bytes, capacity) == "fits"
 
 
 def begin(runs: Sequence[RunConfig]) -> "subprocess.Popen[bytes] | None":

@@ -93,8 +93,11 @@ class Answers(Section):
 
     def forget(self, key: str) -> None:
         """Return `key` to its default, as if it had never been decided."""
-        section_name, name = key.split(".")
+        section_name, name, *parameter = key.split(".")
         section: Section = getattr(self, section_name)
+        if parameter:
+            getattr(section, name).pop(parameter[0], None)
+            return
         section.__dict__[name] = getattr(type(section)(), name)
         section.model_fields_set.discard(name)
         if not section.model_fields_set:

@@ -21,7 +21,22 @@ WITH_LATITUDES = Condition(
 )
 
 
+RECIPES = (
+    Value("default", title=N_("the defaults below")),
+    Value("recommended", title=N_("what suits this model and this data; see srwizard recommend")),
+)
+
+
 class TrainingAnswers(Section):
+    recipe: Annotated[
+        str,
+        Option(
+            N_("Recipe"),
+            N_("Where the values come from that are left open."),
+            asked="never",
+            choices=RECIPES,
+        ),
+    ] = "default"
     epochs: Annotated[
         int,
         Field(ge=1, le=1_000_000),

@@ -47,6 +47,8 @@ class Session:
     """Of the run configs that this session has frozen, or was about to; the latest last."""
     fingerprint: dict[str, str] | None = None
     """Of the dataset when it was chosen."""
+    recipe: dict[str, Any] = field(default_factory=dict)
+    """The answers that were taken from the recommended recipe, by key."""
     path: Path | None = None
 
     @property
@@ -88,6 +90,7 @@ class Session:
             "editing": self.editing,
             "digests": self.digests,
             "fingerprint": self.fingerprint,
+            "recipe": self.recipe,
             "history": self.history,
         }
         try:
@@ -158,6 +161,7 @@ def _from_json(stored: dict[str, Any], path: Path) -> Session:
         editing=bool(stored["editing"]),
         digests=[str(digest) for digest in stored["digests"]],
         fingerprint=None if fingerprint is None else dict(fingerprint),
+        recipe=dict(stored.get("recipe", {})),
         path=path,
     )
     session.reason = _reason_of(session, stored)

@@ -1,0 +1,115 @@
+"""Runs on real data for the benchmarks: prepared and frozen by srwizard, trained in this process.
+
+On one thread, so that the processor time of a step does not depend on what else the machine does.
+"""
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import iris_sample_data
+import torch
+
+from srwizard.runs.records import Records
+from srwizard.settings import run_config, yaml_file
+from srwizard.settings.run_config import RunConfig
+from srwizard.train.dataset import verified
+from srwizard.train.distributed import Place
+from srwizard.train.loop import Callbacks
+from srwizard.train.loop import train as training_loop
+from srwizard.train.setup import Training, load_statistics, set_up
+from srwizard.train.simple_methods import load_learnt
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A file of iris-sample-data and what is made of it."""
+
+    name: str
+    file: str
+    variable: str
+    scale: int
+    batch_size: int
+
+
+DATASETS = (
+    Dataset("OSTIA", "ostia_monthly.nc", "surface_temperature", 2, 4),
+    Dataset("HadGEM2", "E1_north_america.nc", "air_temperature", 3, 4),
+)
+DIFFUSION_PARAMETERS = {"sampling_steps": 4, "ensemble_members": 8}
+MODES = {"MWT2d": {"modes": 2}}
+"""The fields are small: theirs are the modes that the finest wavelets have."""
+
+
+def prepared(dataset: Dataset, work: Path) -> Path:
+    """Make the dataset directory, unless it is there."""
+    root = work / dataset.name / "data"
+    if not root.exists():
+        root.parent.mkdir(parents=True, exist_ok=True)
+        source = Path(iris_sample_data.path) / dataset.file
+        srwizard(
+            "prepare", str(source), "--variable", dataset.variable, "--name", "temp",
+            "--scale", str(dataset.scale), "-o", str(root),
+        )  # fmt: skip
+    return root
+
+
+def frozen(
+    run_dir: Path, root: Path, model: Mapping[str, Any], training: Mapping[str, Any]
+) -> Path:
+    """Freeze a run of these answers on the CPU, unless that is done; return its directory."""
+    if not (run_dir / "run.yaml").exists():
+        run_dir.parent.mkdir(parents=True, exist_ok=True)
+        answers = {
+            "data": {"root": str(root)},
+            "output": {"dir": str(run_dir)},
+            "model": dict(model),
+            "training": dict(training),
+            "devices": {"gpus": [], "processes": 1},
+            "memory": {
+                "use_amp": False,
+                "gradient_checkpointing": False,
+                "when_tight": "accept",
+            },
+            "confirm": True,
+        }
+        file = run_dir.parent / f"{run_dir.name}.yaml"
+        file.write_text(yaml_file.dump(answers), encoding="utf-8")
+        srwizard("--answers", str(file), "--stop-after", "frozen")
+    return run_dir
+
+
+def made_ready(run_dir: Path, run: RunConfig | None = None) -> Training:
+    """Set a frozen run up in this process, as its worker would.
+
+    Args:
+        run_dir: that of the frozen run.
+        run: what is trained, if not that run as it is.
+    """
+    kept = run_config.load(run_dir)
+    contents = verified(kept).contents
+    statistics, learnt = (
+        load_statistics(kept, run_dir, contents),
+        load_learnt(kept, run_dir, contents),
+    )
+    place = Place(0, 1, torch.device("cpu"))
+    return set_up(run or kept, contents, statistics, place, learnt=learnt)
+
+
+def trained(training: Training, run_dir: Path) -> None:
+    """Train to the end; records and checkpoints go to `run_dir`."""
+    run_dir.mkdir(parents=True, exist_ok=True)
+    training_loop(training, run_dir, Records(run_dir), Callbacks())
+
+
+def srwizard(*arguments: str) -> None:
+    """Run the command; end with what it says where it fails."""
+    command = [sys.executable, "-m", "srwizard", *arguments]
+    environment = os.environ | {"LC_ALL": "C.UTF-8", "OMP_NUM_THREADS": "1"}
+    ended = subprocess.run(command, capture_output=True, text=True, env=environment)
+    if ended.returncode:
+        raise SystemExit(f"{' '.join(command)}\n{ended.stdout[-2000:]}{ended.stderr[-2000:]}")

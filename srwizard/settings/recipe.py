@@ -1,0 +1,160 @@
+"""The values that are recommended for a model and a dataset, each with its reason. No NumPy."""
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from srwizard.base.i18n import language
+from srwizard.base.i18n import translate as _
+from srwizard.models.card import ModelCard, problems
+from srwizard.settings.options import option_named
+from srwizard.settings.training import training_defaults
+
+STEPS = 8000
+"""Optimizer steps after which the networks here have mostly converged."""
+LEAST_EPOCHS, MOST_EPOCHS = 40, 500
+LARGEST_BATCH = 16
+STEPS_PER_EPOCH = 16
+"""At least so many optimizer steps make an epoch: with few fields, batches are small."""
+LEAST_MODES = 4
+LEAST_PATIENCE = 10
+PATIENCE = 0.2
+"""Share of the validations without a better one after which training stops."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the recommendation depends on besides the model.
+
+    Attributes:
+        steps: of the training split.
+        scale: HR/LR.
+        lr_shape: `(h, w)` of LR.
+        reach: the wavenumber below which 90 % of the variance lies, see `data.spectrum`.
+    """
+
+    steps: int
+    scale: int
+    lr_shape: tuple[int, int]
+    reach: int
+
+
+@dataclass(frozen=True)
+class Recommended:
+    """A value of an option, and why."""
+
+    key: str
+    value: Any
+    reason: str
+
+    @property
+    def title(self) -> str:
+        """What the option is called; a parameter of the network goes by its name."""
+        declared = option_named(self.key)
+        return declared.title if declared is not None else self.key.rpartition(".")[2]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what `srwizard recommend --json` prints of it."""
+        return {"key": self.key, "value": self.value, "reason": self.reason}
+
+
+def recommended(
+    card: ModelCard, params: Mapping[str, Any], facts: Facts, *, largest_batch: int = LARGEST_BATCH
+) -> list[Recommended]:
+    """Return what is recommended, in the order in which people read it.
+
+    Args:
+        card: of the model.
+        params: of the network, resolved.
+        facts: on the data.
+        largest_batch: that fits into memory.
+    """
+    batch = _batch_size(facts, largest_batch)
+    epochs = _epochs(facts, int(batch.value))
+    return [
+        epochs,
+        batch,
+        *_learning(card, int(epochs.value)),
+        _patience(card, int(epochs.value)),
+        *_modes(card, params, facts),
+    ]
+
+
+def few_fields_batch(steps: int) -> int:
+    """Return the largest batch, a power of two, of which an epoch takes enough."""
+    return min(2 ** int(math.log2(max(steps // STEPS_PER_EPOCH, 1))), LARGEST_BATCH)
+
+
+def _batch_size(facts: Facts, largest: int) -> Recommended:
+    wanted = few_fields_batch(facts.steps)
+    if largest < wanted:
+        reason = _("a larger one would not fit into memory")
+    elif wanted < LARGEST_BATCH:
+        reason = _(
+            "{count} training steps: an epoch has at least {least} batches",
+            count=facts.steps,
+            least=min(STEPS_PER_EPOCH, facts.steps),
+        )
+    else:
+        reason = _("there are enough fields for it")
+    return Recommended("training.batch_size", min(largest, wanted), reason)
+
+
+def _epochs(facts: Facts, batch: int) -> Recommended:
+    per_epoch = -(-facts.steps // batch)
+    wanted = round(STEPS / per_epoch, -1)
+    epochs = int(min(max(wanted, LEAST_EPOCHS), MOST_EPOCHS))
+    return Recommended(
+        "training.epochs",
+        epochs,
+        _(
+            "{steps} optimizer steps in all; early stopping ends training before, where it may",
+            steps=epochs * per_epoch,
+        ),
+    )
+
+
+def _learning(card: ModelCard, epochs: int) -> Iterator[Recommended]:
+    own = card.recipe
+    why = own.why_zh if language() == "zh" else own.why_en
+    yield Recommended("training.lr", own.lr, f"{card.name}: {why}")
+    yield Recommended(
+        "training.scheduler", "cosine", _("the last epochs settle at a rate that falls to zero")
+    )
+    if own.warmup:
+        yield Recommended(
+            "training.warmup_epochs",
+            max(math.ceil(own.warmup * epochs), 1),
+            _("{model} is unsteady in its first steps", model=card.name),
+        )
+    if own.clip_grad_norm is not None:
+        yield Recommended(
+            "training.clip_grad_norm",
+            own.clip_grad_norm,
+            _("a single field that is out of the ordinary cannot throw {model} off",
+              model=card.name),
+        )  # fmt: skip
+
+
+def _patience(card: ModelCard, epochs: int) -> Recommended:
+    validations = epochs / training_defaults(card.name).eval_freq
+    return Recommended(
+        "training.patience",
+        max(round(PATIENCE * validations), LEAST_PATIENCE),
+        _("a fifth of all validations"),
+    )
+
+
+def _modes(card: ModelCard, params: Mapping[str, Any], facts: Facts) -> Iterator[Recommended]:
+    """Yield how many Fourier modes a network with modes should keep."""
+    if not card.fft or not isinstance(params.get("modes"), int):
+        return
+    wanted = max(facts.reach + 1, LEAST_MODES)
+    while wanted > 1 and problems(card, {**params, "modes": wanted}, facts.scale, facts.lr_shape):
+        wanted -= 1
+    yield Recommended(
+        "model.params.modes",
+        wanted,
+        _("90 % of the variance lies at wavenumbers up to {reach}", reach=facts.reach),
+    )
