@@ -55,7 +55,7 @@ def training_of(model: ModelCard, dataset: Dataset) -> dict[str, Any]:
 
 
 def measured(name: str, dataset: Dataset, lr: float, work: Path) -> float:
-    """Train a model at a learning rate; return its validation RMSE over the best simple method's."""
+    """Train a model at a learning rate; return `ratio_of` it."""
     torch.set_num_threads(1)
     run_dir = work / dataset.name / name
     kept = run_dir / f"lr-{lr:g}"

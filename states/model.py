@@ -12,7 +12,7 @@ from srwizard.base.i18n import language
 from srwizard.base.i18n import translate as _
 from srwizard.base.sizes_and_times import bytes_text
 from srwizard.hardware.devices import find_devices
-from srwizard.memory.forecast import begin, known
+from srwizard.memory.forecast import begin, fits, known
 from srwizard.models import weights_file
 from srwizard.models.catalog import (
     ModelCard,
@@ -30,6 +30,7 @@ from srwizard.settings.run_config import RunConfig
 from srwizard.wizard.chosen_dataset import chosen_dataset, chosen_variables
 from srwizard.wizard.conversation import Conversation, Maker
 from srwizard.wizard.option_questions import question, questions
+from srwizard.wizard.recipe import RECOMMENDED, take_recipe
 from srwizard.wizard.resolve import has_global_skip, resolve
 
 
@@ -79,6 +80,9 @@ def run(conversation: Conversation) -> str:
             _("Import the weights again for this network, or leave model.weights out."),
         )
     conversation.stop_background()  # what is predicted for the list is of no more use
+    if answers.training.recipe == RECOMMENDED:
+        # Parameters that are too large for the grid by default are left to it.
+        take_recipe(conversation, fits)
     while found := parameter_problems(conversation):
         message = _("model.params: {problems}", problems="; ".join(found))
         if not conversation.prompts.interactive:

@@ -13,8 +13,9 @@ from srwizard.commands.in_terminal import conversation_in_terminal
 from srwizard.commands.options import OPTIONS, PATH, console, detach_option, override_option
 
 COMMANDS = (
-    "resume", "answers", "prepare", "inspect", "baselines", "models", "recommend", "gpus", "estimate",
-    "train", "submit", "status", "logs", "stop", "evaluate", "compare", "report", "predict", "export",
+    "resume", "answers", "prepare", "inspect", "baselines", "models", "recommend", "gpus",
+    "estimate", "train", "submit", "status", "logs", "stop", "evaluate", "compare", "report",
+    "predict", "export",
 )  # fmt: skip
 """In the order of the work, in which they are listed; each is a module of its name."""
 

@@ -89,7 +89,7 @@ def few_fields_batch(steps: int) -> int:
 def _batch_size(facts: Facts, largest: int) -> Recommended:
     wanted = few_fields_batch(facts.steps)
     if largest < wanted:
-        reason = _("a larger one would not fit into memory")
+        reason = _("a larger batch would not fit in memory")
     elif wanted < LARGEST_BATCH:
         reason = _(
             "{count} training steps: an epoch has at least {least} batches",
@@ -97,7 +97,7 @@ def _batch_size(facts: Facts, largest: int) -> Recommended:
             least=min(STEPS_PER_EPOCH, facts.steps),
         )
     else:
-        reason = _("there are enough fields for it")
+        reason = _("there are enough fields for batches of this size")
     return Recommended("training.batch_size", min(largest, wanted), reason)
 
 
@@ -109,7 +109,7 @@ def _epochs(facts: Facts, batch: int) -> Recommended:
         "training.epochs",
         epochs,
         _(
-            "{steps} optimizer steps in all; early stopping ends training before, where it may",
+            "{steps} optimizer steps in all; early stopping may end training sooner",
             steps=epochs * per_epoch,
         ),
     )
@@ -126,13 +126,13 @@ def _learning(card: ModelCard, epochs: int) -> Iterator[Recommended]:
         yield Recommended(
             "training.warmup_epochs",
             max(math.ceil(own.warmup * epochs), 1),
-            _("{model} is unsteady in its first steps", model=card.name),
+            _("the first steps of {model} are unsteady at the full rate", model=card.name),
         )
     if own.clip_grad_norm is not None:
         yield Recommended(
             "training.clip_grad_norm",
             own.clip_grad_norm,
-            _("a single field that is out of the ordinary cannot throw {model} off",
+            _("one unusual field cannot throw {model} off course",
               model=card.name),
         )  # fmt: skip
 

@@ -22,8 +22,8 @@ WITH_LATITUDES = Condition(
 
 
 RECIPES = (
-    Value("default", title=N_("the defaults below")),
-    Value("recommended", title=N_("what suits this model and this data; see srwizard recommend")),
+    Value("default", title=N_("the defaults")),
+    Value("recommended", title=N_("what suits the model and the data, as srwizard recommend says")),
 )
 
 
@@ -32,7 +32,7 @@ class TrainingAnswers(Section):
         str,
         Option(
             N_("Recipe"),
-            N_("Where the values come from that are left open."),
+            N_("Where the values that you leave open come from."),
             asked="never",
             choices=RECIPES,
         ),

@@ -1,0 +1,73 @@
+"""What is recommended for a model and a dataset."""
+
+from dataclasses import replace
+
+import pytest
+
+from srwizard.models.card import Recipe
+from srwizard.models.catalog import card, cards, problems, resolve_parameters
+from srwizard.settings.answers import key_problem
+from srwizard.settings.recipe import Facts, Recommended, few_fields_batch, recommended
+
+FACTS = Facts(steps=255, scale=4, lr_shape=(170, 360), reach=20)
+
+
+def found(name: str, facts: Facts = FACTS, **changes: int) -> dict[str, Recommended]:
+    it = card(name)
+    return {one.key: one for one in recommended(it, resolve_parameters(it, {}), facts, **changes)}
+
+
+@pytest.mark.parametrize("name", cards())
+@pytest.mark.parametrize("steps", [1, 38, 255, 20_000])
+def test_all_values_can_be_answered_and_have_a_reason(name: str, steps: int) -> None:
+    for one in found(name, replace(FACTS, steps=steps)).values():
+        assert one.reason
+        assert one.title
+        if one.key.startswith("training."):
+            assert key_problem(one.key, one.value) is None
+
+
+def test_few_fields_are_trained_in_small_batches_and_many_epochs() -> None:
+    few, some, many = (
+        {key: found("EDSR", replace(FACTS, steps=steps))[f"training.{key}"].value
+         for key in ("batch_size", "epochs")}
+        for steps in (38, 255, 20_000)
+    )  # fmt: skip
+    assert few == {"batch_size": 2, "epochs": 420}
+    assert some == {"batch_size": 8, "epochs": 250}
+    assert many == {"batch_size": 16, "epochs": 40}
+    assert [few_fields_batch(steps) for steps in (0, 1, 31, 32, 256)] == [1, 1, 1, 2, 16]
+
+
+def test_a_batch_that_does_not_fit_is_made_smaller_and_says_so() -> None:
+    smaller = found("EDSR", largest_batch=2)
+    assert smaller["training.batch_size"].value == 2
+    assert "memory" in smaller["training.batch_size"].reason
+    assert smaller["training.epochs"].value < found("EDSR")["training.epochs"].value
+
+
+def test_the_modes_reach_as_far_as_the_variance() -> None:
+    modes = [
+        found("FNO2d", replace(FACTS, reach=reach))["model.params.modes"].value
+        for reach in (1, 20, 500)
+    ]
+    assert modes[:2] == [4, 21]
+    it = card("FNO2d")
+    most = resolve_parameters(it, {"modes": modes[2]})
+    assert modes[2] > 100
+    assert problems(it, most, FACTS.scale, FACTS.lr_shape) == []
+    assert "model.params.modes" not in found("EDSR")
+
+
+def test_what_is_a_networks_own_comes_from_its_card() -> None:
+    it = replace(card("EDSR"), recipe=Recipe(lr=0.003, warmup=0.1, clip_grad_norm=0.5))
+    values = {one.key: one.value for one in recommended(it, resolve_parameters(it, {}), FACTS)}
+    assert values["training.lr"] == 0.003
+    assert values["training.clip_grad_norm"] == 0.5
+    assert values["training.warmup_epochs"] == round(0.1 * values["training.epochs"])
+
+
+def test_patience_counts_validations() -> None:
+    standard, diffusion = found("EDSR"), found("DDPM")
+    assert standard["training.patience"].value == 50
+    assert diffusion["training.patience"].value == 10
