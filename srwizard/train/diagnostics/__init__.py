@@ -1,0 +1,1 @@
+"""Where, when and how sure: what is told of a test split beside its scores."""

@@ -1,0 +1,137 @@
+"""How sure a score is: 95 % intervals by a block bootstrap over time.
+
+Errors of neighbouring steps resemble each other, so that steps drawn one by one would promise too
+much. Blocks of neighbouring steps are drawn instead (Künsch 1989, doi:10.1214/aos/1176347265),
+round the end of the record to its beginning; their length follows from the autocorrelation of the
+errors (Wilks 1997, doi:10.1175/1520-0442(1997)010<0065:RHTFAF>2.0.CO;2, eq. 19). The methods are
+compared on the same blocks. Few blocks understate the spread of what is drawn; the intervals are
+widened for that, as Student's t is wider than the normal distribution.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import ndtri, stdtrit
+
+LEVEL = 0.95
+DRAWS = 2000
+SEED = 0
+FEWEST_BLOCKS = 3
+Series = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Intervals:
+    """The intervals of one variable.
+
+    Attributes:
+        steps: with a value, in order of time.
+        block: length of the blocks, in steps.
+        rmse: of each method, low and high; None where the record has too few blocks.
+        difference: RMSE of the model - RMSE of the best simple method, low and high, or None.
+        skill: 1 - RMSE of the model / that of the best simple method, low and high, or None.
+    """
+
+    steps: int
+    block: int
+    rmse: Mapping[str, tuple[float, float]] | None
+    difference: tuple[float, float] | None
+    skill: tuple[float, float] | None
+
+    @property
+    def distinguishable(self) -> bool | None:
+        """Whether model and simple method differ; None where there is too little to say so."""
+        if self.difference is None:
+            return None
+        return self.difference[0] > 0 or self.difference[1] < 0
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what scores hold of it."""
+        return {
+            "level": LEVEL,
+            "steps": self.steps,
+            "block": self.block,
+            "rmse": self.rmse,
+            "difference": self.difference,
+            "skill": self.skill,
+            "distinguishable": self.distinguishable,
+        }
+
+
+def intervals(squared: Mapping[str, Series], points: Series, best: str) -> Intervals:
+    """Return the intervals of the scores of one variable.
+
+    Args:
+        squared: of "model" and each simple method `[N]`, the sum of the squared errors of each
+            step, in order of time.
+        points: `[N]`, how many points these are over; steps without any are left out.
+        best: the simple method that the model is compared with.
+    """
+    there = points > 0
+    weights = points[there]
+    errors = {name: values[there] for name, values in squared.items()}
+    steps = len(weights)
+    if steps == 0:
+        return Intervals(0, 0, None, None, None)
+    block = block_length((errors["model"] - errors[best]) / weights)
+    block = max(block, block_length(errors["model"] / weights))
+    if steps < FEWEST_BLOCKS * block or steps < 3:
+        return Intervals(steps, block, None, None, None)
+    drawn = _drawn(steps, block)
+    total = weights[drawn].sum(axis=1)
+    rmse = {name: np.sqrt(values[drawn].sum(axis=1) / total) for name, values in errors.items()}
+    ours, theirs = rmse["model"], rmse[best]
+    wider = _widening(steps / block)
+    return Intervals(
+        steps,
+        block,
+        {name: _range(values, wider) for name, values in rmse.items()},
+        _range(ours - theirs, wider),
+        _range(1 - ours / theirs, wider) if np.all(theirs > 0) else None,
+    )
+
+
+def block_length(series: Series) -> int:
+    """Return how long blocks must be to keep the dependence of a series `[N]`; at least 1.
+
+    The solution l of l = (N - l + 1) ** (2/3 (1 - N'/N)), where N' is the number of independent
+    values that an AR(1) process with the autocorrelation of the series has.
+    """
+    count = len(series)
+    anomalies = series - series.mean()
+    variance = float(anomalies @ anomalies)
+    if count < 3 or variance <= 0:
+        return 1
+    r = min(max(float(anomalies[1:] @ anomalies[:-1]) / variance, 0.0), 0.999)
+    exponent = 2 / 3 * (1 - (1 - r) / (1 + r))
+    low, high = 1.0, float(count)
+    for _ in range(60):  # the right side falls as l grows: there is one solution
+        middle = (low + high) / 2
+        low, high = (
+            (middle, high) if middle < (count - middle + 1) ** exponent else (low, middle)
+        )
+    return math.ceil(round(low, 6))
+
+
+def _drawn(steps: int, block: int) -> npt.NDArray[np.int64]:
+    """Return `[DRAWS, N]` indices of steps, in blocks that begin anywhere."""
+    random = np.random.default_rng(SEED)
+    starts = random.integers(0, steps, (DRAWS, -(-steps // block)))
+    places = (starts[:, :, None] + np.arange(block)) % steps
+    return places.reshape(DRAWS, -1)[:, :steps]
+
+
+def _widening(blocks: float) -> float:
+    """Return how much wider than drawn an interval from so many blocks must be."""
+    quantile = (1 + LEVEL) / 2
+    t = stdtrit(blocks - 1, quantile) / ndtri(quantile)
+    return float(t) * math.sqrt(blocks / (blocks - 1))
+
+
+def _range(values: Series, wider: float) -> tuple[float, float]:
+    low, middle, high = np.quantile(values, [(1 - LEVEL) / 2, 0.5, (1 + LEVEL) / 2])
+    return float(middle + wider * (low - middle)), float(middle + wider * (high - middle))

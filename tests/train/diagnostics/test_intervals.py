@@ -1,0 +1,93 @@
+"""Intervals of scores."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from srwizard.train.diagnostics.intervals import Series, block_length, intervals
+
+RANDOM = np.random.default_rng(7)
+
+
+def autoregressive(count: int, r: float, seed: int = 0) -> Series:
+    random = np.random.default_rng(seed)
+    found = np.empty(count)
+    found[0] = random.standard_normal()
+    for place in range(1, count):
+        found[place] = r * found[place - 1] + np.sqrt(1 - r * r) * random.standard_normal()
+    return found
+
+
+def test_independent_errors_give_what_scipy_gives() -> None:
+    errors = RANDOM.gamma(4, 1, 120)
+    found = intervals({"model": errors, "bicubic": 1.3 * errors}, np.ones(120), "bicubic")
+    theirs = stats.bootstrap(
+        (errors,), lambda x, axis: np.sqrt(x.mean(axis=axis)), method="percentile",
+        n_resamples=5000, random_state=1,
+    ).confidence_interval  # fmt: skip
+    assert found.block <= 2
+    assert found.rmse is not None
+    assert found.rmse["model"] == pytest.approx((theirs.low, theirs.high), rel=0.02)
+
+
+@pytest.mark.parametrize("r", [0.0, 0.6, 0.9])
+def test_nineteen_in_twenty_intervals_hold_the_truth(r: float) -> None:
+    """The mean square of an AR(1) process of variance 1 is 1: the intervals must know how sure."""
+    held = 0
+    for seed in range(200):
+        squared = autoregressive(400, r, seed) ** 2
+        found = intervals({"model": squared, "bicubic": squared}, np.ones(400), "bicubic")
+        assert found.rmse is not None
+        low, high = found.rmse["model"]
+        held += low <= 1 <= high
+    assert held >= (0.87 if r == 0.9 else 0.92) * 200
+
+
+def test_blocks_grow_with_the_autocorrelation() -> None:
+    lengths = [block_length(autoregressive(500, r)) for r in (0.0, 0.5, 0.9, 0.98)]
+    assert lengths[0] <= 2
+    assert lengths == sorted(lengths)
+    assert 10 < lengths[2] < 60
+
+
+def test_a_difference_is_found_though_both_vary_much() -> None:
+    """The methods are compared on the same steps: what is hard for both cancels."""
+    hard = RANDOM.gamma(1, 1, 60)
+    found = intervals({"model": 0.9 * hard, "linear": hard}, np.ones(60), "linear")
+    assert found.rmse is not None
+    assert found.rmse["model"][1] > found.rmse["linear"][0]
+    assert found.distinguishable is True
+    assert found.skill is not None
+    assert found.skill[0] > 0
+    same = intervals({"model": hard, "linear": hard}, np.ones(60), "linear")
+    assert same.distinguishable is False
+
+
+def test_weights_and_steps_without_values() -> None:
+    squared = np.array([4.0, 0.0, 8.0, 2.0, 0.0, 6.0, 4.0, 4.0])
+    points = np.array([2.0, 0.0, 4.0, 1.0, 0.0, 3.0, 2.0, 2.0])
+    found = intervals({"model": squared, "bicubic": 2 * squared}, points, "bicubic")
+    assert found.steps == 6
+    assert found.rmse is not None
+    assert found.rmse["model"] == pytest.approx((2**0.5, 2**0.5))
+
+
+@pytest.mark.parametrize("steps", [0, 1, 2])
+def test_records_that_are_too_short_have_none(steps: int) -> None:
+    errors = np.arange(1.0, steps + 1)
+    found = intervals({"model": errors, "bicubic": errors}, np.ones(steps), "bicubic")
+    assert (found.rmse, found.difference, found.distinguishable) == (None, None, None)
+    assert found.as_json()["steps"] == steps
+
+
+def test_one_block_has_none() -> None:
+    slow = 5 + np.sin(np.linspace(0, 1.5, 7))
+    found = intervals({"model": slow, "bicubic": 1.1 * slow}, np.ones(7), "bicubic")
+    assert found.block > 2
+    assert found.rmse is None
+
+
+def test_the_same_scores_give_the_same_intervals() -> None:
+    errors = RANDOM.gamma(2, 1, 40)
+    first, second = (intervals({"model": errors, "b": errors + 1}, np.ones(40), "b") for _ in "12")
+    assert first == second
