@@ -16,9 +16,7 @@ if TYPE_CHECKING:
 
 @command(_("Recommend training parameters for a model and a dataset, with reasons."))
 @click.argument("root", type=PATH, metavar="ROOT")
-@click.option(
-    "--model", metavar="MODEL", help=_("Model. [default: the recommended one, SwinIR]")
-)
+@click.option("--model", metavar="MODEL", help=_("Model. [default: the recommended one, SwinIR]"))
 @click.option("--size", metavar="SIZE", help=_("Size of the model: tiny, base or large."))
 @as_json_option
 def recommend(root: Path, model: str | None, size: str | None, as_json: bool) -> None:
@@ -47,7 +45,12 @@ def recommend(root: Path, model: str | None, size: str | None, as_json: bool) ->
         print_json({"model": name} | {"recommended": [one.as_json() for one in found]})
         return
     console.print(_table(name, found))
-    print(_("To train with these values, put into the answers file: training: {recipe}", recipe="{recipe: recommended}"))
+    print(
+        _(
+            "To train with these values, put into the answers file: training: {recipe}",
+            recipe="{recipe: recommended}",
+        )
+    )
 
 
 def _table(model: str, found: "list[Recommended]") -> "Table":

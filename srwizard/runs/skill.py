@@ -18,7 +18,11 @@ UNSTEADY = 0.1
 
 def simple_methods(scores: Mapping[str, Any]) -> list[str]:
     """Return the simple methods that a variable was scored by, in the order of the record."""
-    return [name for name, found in scores.items() if isinstance(found, Mapping) and name != MODEL]
+    return [
+        name
+        for name, found in scores.items()
+        if isinstance(found, Mapping) and "mae" in found and name != MODEL
+    ]
 
 
 def best_method(scores: Mapping[str, Any]) -> str:

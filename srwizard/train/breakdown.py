@@ -1,10 +1,12 @@
 """Where and when the errors of a split are: by row of the grid, by step, by wavenumber."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -67,9 +69,15 @@ class Breakdown:
         theirs, _truth = bicubic[:, len(SUMS) :].chunk(2, dim=1)
         self.spectra = torch.stack([ours, theirs, truth])
 
-    def save(self, path: Path, variables: Sequence[str], names: Sequence[str]) -> None:
-        """Write the sums with the names of the variables and of the steps as `.npz`."""
-        arrays = {name: values.numpy() for name, values in vars(self).items()}
-        arrays |= {"variables": np.array(variables), "names": np.array(names)}
+    def save(
+        self,
+        path: Path,
+        variables: Sequence[str],
+        names: Sequence[str],
+        others: Mapping[str, npt.NDArray[np.generic]],
+    ) -> None:
+        """Write the sums, the names of variables and steps, and other arrays as `.npz`."""
+        arrays: dict[str, Any] = {name: values.numpy() for name, values in vars(self).items()}
+        arrays |= others | {"variables": np.array(variables), "names": np.array(names)}
         path.parent.mkdir(exist_ok=True)
         files.write_with(path, lambda stream: np.savez_compressed(stream, **arrays))

@@ -53,7 +53,7 @@ def _score(
     training = set_up(run, contents, statistics, place, learnt=learnt, whole_fields=True)
     progress = load_named(training, run_dir, name)
     if split == "test":
-        result = asdict(score_test(training, out_dir / BREAKDOWN_FILE))
+        result = asdict(score_test(training, out_dir / BREAKDOWN_FILE, contents))
     else:
         result = asdict(score(training, split))
     if split == "test":

@@ -1,8 +1,8 @@
 """Scoring a split: whole fields, physical units, beside the simple methods."""
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,8 @@ from srwizard.data.statics import static_files
 from srwizard.settings.run_config import RunConfig
 from srwizard.train import averaging
 from srwizard.train.breakdown import Breakdown
+from srwizard.train.diagnostics.all import diagnostics_of, told_of
+from srwizard.train.diagnostics.diagnostic import BEST, MODEL, Diagnostic, Scored, add_up
 from srwizard.train.distributed import add_over_ranks
 from srwizard.train.ensembles import SUMS as ENSEMBLE_SUMS
 from srwizard.train.ensembles import add_ensemble_scores, ensemble_sums
@@ -36,6 +38,8 @@ class Score:
     loss: float
     variables: dict[str, dict[str, Any]]
     members: int = 1
+    vectors: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Of the test split: what is told of pairs of variables that are components of a vector."""
 
     def error(self, span: Tensor) -> float:
         """Return the RMSE over the training range, averaged over the variables.
@@ -58,6 +62,7 @@ def score(
     batch_limit: int | None = None,
     sampling_steps: int | None = None,
     breakdown: Breakdown | None = None,
+    diagnostics: Sequence[Diagnostic] = (),
 ) -> Score:
     """Score a split over all ranks; every sample counts once.
 
@@ -69,9 +74,10 @@ def score(
         batch_limit: stop after so many batches of each rank (a dry run).
         sampling_steps: of a diffusion model, if not its own (a dry run).
         breakdown: filled with where and when the errors are.
+        diagnostics: filled too, only together with `breakdown`.
     """
     with training.whole() as own:
-        return _score(own, split, batch_limit, sampling_steps, breakdown)
+        return _score(own, split, batch_limit, sampling_steps, breakdown, diagnostics)
 
 
 def _score(
@@ -80,6 +86,7 @@ def _score(
     batch_limit: int | None,
     sampling_steps: int | None,
     breakdown: Breakdown | None,
+    diagnostics: Sequence[Diagnostic],
 ) -> Score:
     place = training.place
     batches = scoring_batches(
@@ -122,11 +129,20 @@ def _score(
         if count > 1:
             ensemble += _ensemble_sums(training, members, batch, truth)
         if known is None:
+            fields = {MODEL: physical}
             for name in simple:
-                found = by_simple_method(training, name, batch["lr_physical"])
-                simple[name] += _sums(training, found, truth, batch["mask"])
-                if breakdown is not None and name == "bicubic":
-                    breakdown.add(indices, physical, found, truth, batch["mask"])
+                fields[name] = by_simple_method(training, name, batch["lr_physical"])
+                simple[name] += _sums(training, fields[name], truth, batch["mask"])
+            if breakdown is not None:
+                breakdown.add(indices, physical, fields["bicubic"], truth, batch["mask"])
+                compared = _compared(training.run, fields)
+                physical_members = [to_physical(training, one, batch["base"]) for one in members]
+                at = Scored(
+                    indices, compared, truth, batch["mask"], batch["lr_physical"],
+                    torch.stack(physical_members) if count > 1 else None,
+                )  # fmt: skip
+                for diagnostic in diagnostics:
+                    diagnostic.add(at)
     loss, model = add_over_ranks(place, loss), add_over_ranks(place, model)
     ensemble = add_over_ranks(place, ensemble)
     if known is None:
@@ -135,6 +151,8 @@ def _score(
             training.baseline[split] = known
     if breakdown is not None:
         breakdown.complete(place, model, known["bicubic"])
+    for diagnostic in diagnostics:
+        add_up(place, diagnostic)
     table = scores_table(
         training.run.data.variables, model, known, best_of(training.run), training.span.cpu()
     )
@@ -214,13 +232,25 @@ def _ensemble_sums(
     return torch.stack(sums).sum(dim=0)
 
 
-def score_test(training: Training, breakdown_file: Path) -> Score:
-    """Score the test split, and write where and when its errors are for the report."""
+def _compared(run: RunConfig, fields: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the fields of the model, of each variable's best simple method, and of bicubic."""
+    best = [name if name in fields else BEST for name in best_of(run).values()]
+    chosen = torch.stack([fields[name][:, channel] for channel, name in enumerate(best)], dim=1)
+    return {MODEL: fields[MODEL], BEST: chosen, "bicubic": fields["bicubic"]}
+
+
+def score_test(training: Training, breakdown_file: Path, contents: Contents) -> Score:
+    """Score the test split, with all that is told of one, and write the arrays for the report."""
     variables, pairs = training.run.data.variables, training.splits["test"]
     breakdown = Breakdown.empty(len(variables), training.run.data.hr_shape[0], len(pairs))
-    found = score(training, "test", breakdown=breakdown)
+    diagnostics = diagnostics_of(training.run, contents, len(pairs))
+    found = score(training, "test", breakdown=breakdown, diagnostics=diagnostics)
+    for name, told in told_of(diagnostics).items():
+        place = found.variables if name in found.variables else found.vectors
+        place[name] = place.get(name, {}) | told
     if training.place.is_first:
-        breakdown.save(breakdown_file, variables, pairs.steps)
+        arrays = {name: values for one in diagnostics for name, values in one.arrays().items()}
+        breakdown.save(breakdown_file, variables, pairs.steps, arrays)
     return found
 
 

@@ -14,6 +14,7 @@ from srwizard.base import i18n
 from srwizard.base.child_process import end_with_parent
 from srwizard.base.errors import EXIT_INTERRUPTED
 from srwizard.base.i18n import translate as _
+from srwizard.data.layout import Contents
 from srwizard.runs import checkpoint_files, failures
 from srwizard.runs.last_phase import LastPhase
 from srwizard.runs.records import STOPPING, Records
@@ -133,7 +134,7 @@ def _work(
             if place.is_first and patience_exhausted(training):
                 screen.say(_stopped_early(training))
             note_phase(training, "test")
-            _evaluate(training, run_dir, records)
+            _evaluate(training, contents, run_dir, records)
             with training.whole() as own:
                 if place.is_first:
                     save_examples(own, contents, run_dir / EXAMPLES_FILE)
@@ -187,10 +188,10 @@ def _going_on(training: Training, path: Path) -> str:
     )
 
 
-def _evaluate(training: Training, run_dir: Path, records: Records) -> None:
+def _evaluate(training: Training, contents: Contents, run_dir: Path, records: Records) -> None:
     """Score the test split with the best checkpoint."""
     loaded = load_best(training, run_dir)
-    result = score_test(training, run_dir / BREAKDOWN_FILE)
+    result = score_test(training, run_dir / BREAKDOWN_FILE, contents)
     if training.place.is_first:
         _say(records, loaded.notices if loaded else ())
         records.append(
@@ -201,6 +202,7 @@ def _evaluate(training: Training, run_dir: Path, records: Records) -> None:
                 "loss": result.loss,
                 "members": result.members,
                 "variables": result.variables,
+                "vectors": result.vectors,
             }
         )
 

@@ -111,9 +111,7 @@ def block_length(series: Series) -> int:
     low, high = 1.0, float(count)
     for _ in range(60):  # the right side falls as l grows: there is one solution
         middle = (low + high) / 2
-        low, high = (
-            (middle, high) if middle < (count - middle + 1) ** exponent else (low, middle)
-        )
+        low, high = (middle, high) if middle < (count - middle + 1) ** exponent else (low, middle)
     return math.ceil(round(low, 6))
 
 

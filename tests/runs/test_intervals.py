@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from srwizard.train.diagnostics.intervals import Series, block_length, intervals
+from srwizard.runs.intervals import Series, block_length, intervals
 
 RANDOM = np.random.default_rng(7)
 

@@ -1,0 +1,132 @@
+"""Whether fronts are as sharp as they should be: horizontal gradients."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from srwizard.data.grid import Grid
+from srwizard.train.diagnostics.diagnostic import METHODS, Diagnostic, Scored
+
+PERCENTILES = (95, 99)
+"""Of the magnitude of the gradient over a field: its fronts."""
+
+
+@dataclass(frozen=True)
+class Spacing:
+    """How far apart points are, `[H, W]` each in km, or 1 each where nobody knows."""
+
+    dy: Tensor
+    dx: Tensor
+    unit: str
+
+    @classmethod
+    def of(cls, grid: Grid | None, shape: tuple[int, int]) -> "Spacing":
+        """Return that of a grid of `shape` `[H, W]`."""
+        if grid is None:
+            return cls(torch.ones(shape), torch.ones(shape), "cell")
+        dy, dx = (torch.from_numpy(part).float() for part in grid.spacing_km)
+        return cls(dy, dx, "km")
+
+
+def derivatives(values: Tensor, mask: Tensor, spacing: Spacing) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the derivatives along columns and rows by central differences, and where they are.
+
+    Args:
+        values: `[..., H, W]`.
+        mask: the same shape, True where there is a value.
+        spacing: of the grid.
+
+    Returns:
+        `d/dy` and `d/dx` `[..., H - 2, W - 2]` of the inner points, downwards and to the right, and
+        a mask that is True where the point and its four neighbours have a value.
+    """
+    dy, dx = (part[1:-1, 1:-1].to(values.device) for part in (spacing.dy, spacing.dx))
+    along_y = (values[..., 2:, 1:-1] - values[..., :-2, 1:-1]) / (2 * dy)
+    along_x = (values[..., 1:-1, 2:] - values[..., 1:-1, :-2]) / (2 * dx)
+    there = (
+        mask[..., 1:-1, 1:-1]
+        & mask[..., 2:, 1:-1]
+        & mask[..., :-2, 1:-1]
+        & mask[..., 1:-1, 2:]
+        & mask[..., 1:-1, :-2]
+    )
+    return along_y, along_x, there
+
+
+@dataclass
+class Gradients(Diagnostic):
+    """Errors of the gradient, and of the upper percentiles of its magnitude in each field.
+
+    Args:
+        variables: names of the channels.
+        spacing: of the grid.
+        squared: `[M, C]`, over points, of the vector field - truth.
+        points: `[C]`.
+        percentiles: `[M, C, P]`, squared errors, over fields.
+        levels: `[C, P]`, percentiles of the truth, over fields.
+        fields: `[C]`, how many fields have a value.
+    """
+
+    variables: Sequence[str]
+    spacing: Spacing
+    squared: Tensor = field(init=False)
+    points: Tensor = field(init=False)
+    percentiles: Tensor = field(init=False)
+    levels: Tensor = field(init=False)
+    fields: Tensor = field(init=False)
+
+    def __post_init__(self) -> None:
+        methods, channels, levels = len(METHODS), len(self.variables), len(PERCENTILES)
+        self.squared = torch.zeros(methods, channels, dtype=torch.float64)
+        self.points = torch.zeros(channels, dtype=torch.float64)
+        self.percentiles = torch.zeros(methods, channels, levels, dtype=torch.float64)
+        self.levels = torch.zeros(channels, levels, dtype=torch.float64)
+        self.fields = torch.zeros(channels, dtype=torch.float64)
+
+    def add(self, at: Scored) -> None:
+        """Add a batch."""
+        truth_y, truth_x, there = derivatives(at.truth, at.mask, self.spacing)
+        fronts = _upper_percentiles(torch.hypot(truth_y, truth_x), there)
+        counted = there.flatten(2).any(dim=2)
+        self.points += there.sum(dim=(0, 2, 3)).double().cpu()
+        self.fields += counted.sum(dim=0).double().cpu()
+        self.levels += fronts.sum(dim=0).cpu()
+        for place, name in enumerate(METHODS):
+            along_y, along_x, _there = derivatives(at.fields[name], at.mask, self.spacing)
+            error = (along_y - truth_y).double().square() + (along_x - truth_x).double().square()
+            self.squared[place] += torch.where(there, error, 0.0).sum(dim=(0, 2, 3)).cpu()
+            found = _upper_percentiles(torch.hypot(along_y, along_x), there)
+            self.percentiles[place] += (found - fronts).square().sum(dim=0).cpu()
+
+    def numbers(self) -> dict[str, dict[str, Any]]:
+        """Return RMSEs of gradient and upper percentiles, and the percentiles of the truth."""
+        names = [f"p{level}" for level in PERCENTILES]
+        found: dict[str, dict[str, Any]] = {}
+        for channel, variable in enumerate(self.variables):
+            points, fields = self.points[channel], self.fields[channel]
+            told: dict[str, Any] = {"per": self.spacing.unit}
+            mean = (self.levels[channel] / fields).tolist()
+            told["truth"] = dict(zip(names, mean, strict=True))
+            for place, method in enumerate(METHODS):
+                errors = (self.percentiles[place, channel] / fields).sqrt().tolist()
+                told[method] = {
+                    "rmse": float((self.squared[place, channel] / points).sqrt()),
+                    **dict(zip(names, errors, strict=True)),
+                }
+            found[variable] = {"gradient": told}
+        return found
+
+
+def _upper_percentiles(magnitude: Tensor, there: Tensor) -> Tensor:
+    """Return the percentiles `[B, C, P]` over the points of each field, 0 where there is none."""
+    found = torch.zeros(*magnitude.shape[:2], len(PERCENTILES), dtype=torch.float64)
+    for b, c in there.flatten(2).any(dim=2).nonzero().tolist():
+        values = magnitude[b, c][there[b, c]].double().sort().values
+        for place, level in enumerate(PERCENTILES):
+            at = level / 100 * (len(values) - 1)
+            low, high = values[int(at)], values[min(int(at) + 1, len(values) - 1)]
+            found[b, c, place] = low + (at - int(at)) * (high - low)
+    return found
