@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from srwizard.base.i18n import translate as _
+from srwizard.runs.certainty import certainty
 from srwizard.runs.records import measured, test_scores
 from srwizard.runs.skill import MODEL, best_method, method_title, no_better, simple_methods
 from srwizard.states.frozen import run_directory
@@ -23,7 +24,7 @@ def run(conversation: Conversation) -> str:
     run_dir = run_directory(conversation)
     scores = test_scores(run_dir)
     conversation.show(scores_table(scores, conversation.prompts.columns))
-    for line in ensemble_lines(scores):
+    for line in (*certainty_lines(scores), *ensemble_lines(scores)):
         conversation.show(Text(line))
     for warning in warnings(scores, run_dir):
         conversation.show(Text(warning, style="yellow"))
@@ -36,6 +37,13 @@ def warnings(variables: dict[str, dict[str, Any]], run_dir: Path) -> Iterator[st
     for name, found in variables.items():
         if not found["model"]["rmse"] < found[best_method(found)]["rmse"]:
             yield no_better(name, found, measured(run_dir).epochs)
+
+
+def certainty_lines(variables: dict[str, dict[str, Any]]) -> Iterator[str]:
+    """Say how sure the skill on the test split is."""
+    for name, found in variables.items():
+        if (line := certainty(name, found)) is not None:
+            yield line
 
 
 def ensemble_lines(variables: dict[str, dict[str, dict[str, float]]]) -> Iterator[str]:

@@ -4,12 +4,13 @@ import math
 import os
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from srwizard.base.errors import UsageError
 from srwizard.base.i18n import translate as _
+from srwizard.report.alike import alike
 from srwizard.report.records import settings_of
 from srwizard.runs.records import measured, test_scores
 from srwizard.runs.skill import best_method
@@ -49,6 +50,8 @@ class Comparison:
     results: list[Result]
     differing: list[str]
     notices: list[str]
+    alike: frozenset[tuple[str, str]] = frozenset()
+    """Runs and variables whose RMSE cannot be told from that of the best run."""
 
     @property
     def variables(self) -> list[str]:
@@ -89,6 +92,9 @@ class Comparison:
                         name: [key for key in METRICS if self.is_best(result, name, key)]
                         for name in result.scores
                     },
+                    "alike_best": [
+                        name for name in result.scores if (result.name, name) in self.alike
+                    ],
                     "seconds": result.seconds,
                     "peak_memory_bytes": result.run_status["peak_memory_bytes"],
                 }
@@ -115,7 +121,18 @@ def compare(paths: Sequence[Path]) -> Comparison:
         for run_dir, name in _named(run_dirs)
     ]
     notices = [*_notices(list(runs.values())), *_over_seeds(results, differing)]
-    return Comparison(results, differing, notices)
+    found = Comparison(results, differing, notices)
+    return replace(found, alike=frozenset(_alike(found, dict(_named(run_dirs)))))
+
+
+def _alike(comparison: Comparison, names: Mapping[Path, str]) -> Iterator[tuple[str, str]]:
+    """Yield the runs, each with a variable, that cannot be told from the best one."""
+    run_dirs = {name: run_dir for run_dir, name in names.items()}
+    for variable in comparison.variables:
+        best = [one for one in comparison.results if comparison.is_best(one, variable, "rmse")]
+        if best:
+            for name in alike(run_dirs, variable, best[0].name):
+                yield name, variable
 
 
 def _run_dirs(path: Path) -> list[Path]:

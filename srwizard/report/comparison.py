@@ -79,6 +79,8 @@ def _score(comparison: Comparison, result: Result, variable: str | None, metric:
     if value != value:
         return Cell("–")
     text = {"rmse": f"{value:.4g}", "psnr": f"{value:.2f}", "skill": f"{100 * value:+.1f} %"}
+    if metric == "rmse" and (result.name, variable) in comparison.alike:
+        return Cell(f"{text[metric]} ≈")
     return Cell(text[metric], comparison.is_best(result, variable, metric))
 
 
@@ -108,5 +110,6 @@ def best_note() -> str:
     """Return what the figures mean, and how the best are marked."""
     return _(
         "Scores of the test split. Skill is 1 - RMSE / RMSE of the best simple method. The best "
-        "of each variable stand out."
+        "of each variable stand out; ≈ marks those whose RMSE cannot be told from the best one "
+        "(95 % interval of the difference, on the same test steps)."
     )

@@ -16,6 +16,7 @@ import yaml
 from srwizard.base import files
 from srwizard.base.errors import UsageError
 from srwizard.base.i18n import translate as _
+from srwizard.runs.certainty import certainty
 from srwizard.runs.failures import FAILURE_FILE
 from srwizard.runs.records import DRY_RUN_FILE, METRICS_FILE, measured
 from srwizard.runs.skill import BICUBIC, best_method
@@ -92,13 +93,15 @@ ENSEMBLE_FIELDS = ("member", "spread")
 class VariableScores:
     """Metrics of one variable by metric name: of the model and of the simple methods.
 
-    `best` are those of the best simple method by the validation split, `best_name` says which.
+    `best` are those of the best simple method by the validation split, `best_name` says which;
+    `certainty` says how sure the skill is, where that is known.
     """
 
     model: Scores
     bicubic: Scores
     best: Scores
     best_name: str = BICUBIC
+    certainty: str | None = None
 
     @property
     def skill(self) -> float | None:
@@ -342,6 +345,7 @@ def _variables(content: Mapping[str, Any]) -> dict[str, VariableScores]:
             _scores(scores.get("bicubic")),
             _scores(scores.get(best_method(scores))),
             best_method(scores),
+            certainty(str(name), scores),
         )
         for name, scores in (content.get("variables") or {}).items()
     }

@@ -22,6 +22,11 @@ class Scored:
     source: str
     variables: Mapping[str, VariableScores]
 
+    @property
+    def certainty(self) -> list[str]:
+        """How sure the skill of each variable is, a sentence each."""
+        return [one.certainty for one in self.variables.values() if one.certainty is not None]
+
 
 @dataclass(frozen=True)
 class Card:

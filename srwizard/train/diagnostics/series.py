@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from srwizard.train.diagnostics.diagnostic import BEST, METHODS, Diagnostic, Scored
 from srwizard.runs.intervals import intervals
+from srwizard.train.diagnostics.diagnostic import BEST, METHODS, Diagnostic, Scored
 
 
 @dataclass

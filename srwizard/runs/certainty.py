@@ -1,0 +1,52 @@
+"""How sure a score is, in a sentence. No NumPy."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from srwizard.base.i18n import translate as _
+from srwizard.runs.skill import best_method, method_title
+
+
+def certainty(name: str, scores: Mapping[str, Any]) -> str | None:
+    """Say whether a model differs from the best simple method beyond chance.
+
+    Args:
+        name: of the variable.
+        scores: its metrics on the test split.
+
+    Returns:
+        A sentence, or None of scores without an interval: those of another split, or of a run of
+        version 0.1.0.
+    """
+    interval = scores.get("interval")
+    skill = scores.get("skill")
+    if not isinstance(interval, Mapping) or skill is None or skill != skill:
+        return None
+    told = {"name": name, "best": method_title(best_method(scores))}
+    if interval["skill"] is None:
+        return _(
+            "{name}: the test split has {steps} steps, too few for an interval: nobody can say "
+            "whether the difference between the model and {best} is more than chance.",
+            steps=interval["steps"],
+            **told,
+        )
+    low, high = (100 * bound for bound in interval["skill"])
+    if not interval["distinguishable"]:
+        return _(
+            "{name}: the model cannot be told from {best}: its RMSE is between {worse:.1f} % above "
+            "and {better:.1f} % below (95 % interval).",
+            worse=max(-low, 0.0),
+            better=max(high, 0.0),
+            **told,
+        )
+    if skill > 0:
+        return _(
+            "{name}: the RMSE of the model is {skill:.1f} % below that of {best} (95 % interval: "
+            "{low:.1f} to {high:.1f} %).",
+            skill=100 * skill, low=low, high=high, **told,
+        )  # fmt: skip
+    return _(
+        "{name}: the RMSE of the model is {skill:.1f} % above that of {best} (95 % interval: "
+        "{low:.1f} to {high:.1f} %).",
+        skill=-100 * skill, low=-high, high=-low, **told,
+    )  # fmt: skip

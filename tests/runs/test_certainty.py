@@ -1,0 +1,52 @@
+"""How sure a score is, in a sentence."""
+
+from typing import Any
+
+import pytest
+
+from srwizard.base import i18n
+from srwizard.runs.certainty import certainty
+
+
+def scores(skill: float, low: float | None, high: float | None) -> dict[str, Any]:
+    bounds = None if low is None else [low, high]
+    sure = None if low is None or high is None else low > 0 or high < 0
+    return {
+        "model": {"rmse": 1 - skill, "mae": 1.0},
+        "linear": {"rmse": 1.0, "mae": 1.0},
+        "best": "linear",
+        "skill": skill,
+        "interval": {"skill": bounds, "distinguishable": sure, "steps": 9},
+    }
+
+
+@pytest.mark.parametrize(
+    ("found", "words"),
+    [
+        (scores(0.05, 0.02, 0.08), "5.0 % below that of linear filter (95 % interval: 2.0 to 8.0"),
+        (scores(-0.05, -0.08, -0.02), "5.0 % above that of linear filter (95 % interval: 2.0 to 8"),
+        (scores(0.01, -0.02, 0.04), "between 2.0 % above and 4.0 % below"),
+        (scores(0.01, None, None), "9 steps, too few for an interval"),
+    ],
+)
+def test_what_is_said(found: dict[str, Any], words: str) -> None:
+    said = certainty("temp", found)
+    assert said is not None
+    assert said.startswith("temp: ")
+    assert words in said
+
+
+def test_nothing_is_said_of_scores_without_an_interval() -> None:
+    found = scores(0.1, 0.05, 0.15)
+    del found["interval"]
+    assert certainty("temp", found) is None
+
+
+def test_in_chinese() -> None:
+    i18n.set_language("zh")
+    try:
+        said = certainty("temp", scores(0.05, 0.02, 0.08))
+    finally:
+        i18n.set_language("en")
+    assert said is not None
+    assert "95 % 置信区间" in said
