@@ -241,13 +241,14 @@ def _times(run: RunConfig, ranks: list[dict[str, Any]]) -> dict[str, float]:
     launch_on_nodes = run.scoring_batch * run.devices.world_size
     batches = {split: -(-run.data.steps[split] // launch_on_nodes) for split in ("valid", "test")}
     members = int(run.model.params.get("ensemble_members", 1))
+    drawn = min(members, run_config.VALIDATION_MEMBERS)
     validations = -(-run.training.epochs // run.training.eval_freq)
     return {
         "step_seconds": step,
         "epoch_seconds": epoch,
         "validation_seconds": batch * batches["valid"],
         "run_seconds": run.training.epochs * epoch
-        + batch * (validations * batches["valid"] + members * batches["test"]),
+        + batch * (validations * batches["valid"] + members / drawn * batches["test"]),
     }
 
 

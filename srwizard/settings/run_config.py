@@ -38,6 +38,10 @@ HEADER = (
     "# change the answers instead and freeze a new revision.\n"
 )
 
+VALIDATION_MEMBERS = 2
+"""As few as the fair CRPS needs, by which the best checkpoint is chosen: the RMSE of one sample
+would be least for a model that knows nothing of the spread, the untrained one above all."""
+
 
 class CheckedData(Section):
     """The dataset as it was checked; shapes are `[H, W]`."""

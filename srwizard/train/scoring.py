@@ -42,12 +42,13 @@ class Score:
     """Of the test split: what is told of pairs of variables that are components of a vector."""
 
     def error(self, span: Tensor) -> float:
-        """Return the RMSE over the training range, averaged over the variables.
+        """Return the error that checkpoints are compared by, averaged over the variables.
 
-        A variable without a value in this split does not count; NaN if there is none with one.
+        That is the RMSE over the training range, of an ensemble the fair CRPS. A variable without a
+        value in this split does not count; NaN if there is none with one.
         """
         parts = [
-            found["model"]["rmse"] / (float(width) or 1.0)
+            found["model"].get("crps", found["model"]["rmse"]) / (float(width) or 1.0)
             for found, width in zip(self.variables.values(), span, strict=True)
         ]
         known = [part for part in parts if not math.isnan(part)]
@@ -66,7 +67,7 @@ def score(
 ) -> Score:
     """Score a split over all ranks; every sample counts once.
 
-    Of a diffusion model one sample is scored, but for the test split the mean of an ensemble.
+    Of a diffusion model the mean of an ensemble is scored: see `sampling.members_of`.
 
     Args:
         training: network, data and statistics.
@@ -127,7 +128,7 @@ def _score(
         physical = to_physical(training, sr, batch["base"])
         model += _sums(training, physical, truth, batch["mask"])
         if count > 1:
-            ensemble += _ensemble_sums(training, members, batch, truth)
+            ensemble += ensemble_sums_of(training, members, batch, truth)
         if known is None:
             fields = {MODEL: physical}
             for name in simple:
@@ -220,9 +221,10 @@ def _sums(training: Training, sr: Tensor, truth: Tensor, mask: Tensor) -> Tensor
     return masked_sums(sr, truth, mask, training.low, training.span).cpu()
 
 
-def _ensemble_sums(
+def ensemble_sums_of(
     training: Training, members: list[Tensor], batch: Mapping[str, Tensor], truth: Tensor
 ) -> Tensor:
+    """Return the sums `[C, 3]` of normalized `members`, see `ensembles.ensemble_sums`."""
     # One sample at a time: sorting all of a batch would take as much again.
     sums = []
     for i in range(len(truth)):
