@@ -3,9 +3,10 @@
 Every model (tiny) on two real datasets, trained for the same short budget with its recommended
 recipe, the learning rate apart, at each of eight rates. Printed is the RMSE on the validation
 split, of diffusion models the CRPS, as a share of the best simple method's, and how far that of the
-recommended rate lies above the least of the eight: 1.03 at most is the goal. With a directory as argument, what is there
-already is not trained again; names of models and datasets choose among them, and with --write the
-tables go to docs/recipe.md.
+recommended rate lies above the least of the eight: 1.03 at most is the goal.
+
+With a directory as argument, what is there already is not trained again; names of models and
+datasets choose among them, and with --write the tables go to docs/recipe.md.
 """
 
 import json
