@@ -30,6 +30,9 @@ from srwizard.train.order import scoring_batches
 from srwizard.train.sampling import members_of, noise_of
 from srwizard.train.setup import Training
 
+RANGE_OVER_SPREAD = 4.0
+"""About how many spreads of a variable its range is wide."""
+
 
 @dataclass(frozen=True)
 class Score:
@@ -245,7 +248,9 @@ def score_test(training: Training, breakdown_file: Path, contents: Contents) -> 
     """Score the test split, with all that is told of one, and write the arrays for the report."""
     variables, pairs = training.run.data.variables, training.splits["test"]
     breakdown = Breakdown.empty(len(variables), training.run.data.hr_shape[0], len(pairs))
-    diagnostics = diagnostics_of(training.run, contents, len(pairs))
+    members = members_of(training.bare, "test")
+    spread = training.span.cpu().numpy() / RANGE_OVER_SPREAD
+    diagnostics = diagnostics_of(training.run, contents, len(pairs), members, spread)
     found = score(training, "test", breakdown=breakdown, diagnostics=diagnostics)
     for name, told in told_of(diagnostics).items():
         place = found.variables if name in found.variables else found.vectors
