@@ -53,7 +53,13 @@ class CheckedData(Section):
 
 
 class RunData(FrozenData, CheckedData):
-    """What of the dataset is trained on."""
+    """What of the dataset is trained on.
+
+    `handedness` is 0 where samples are not turned by 90 degrees; else it says how, see
+    `srwizard.data.square_grid`.
+    """
+
+    handedness: Literal[-1, 0, 1] = 0
 
 
 class RunOutput(Section):
