@@ -1,7 +1,7 @@
 """Scoring a split: whole fields, physical units, beside the simple methods."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,10 +11,12 @@ import torch
 from torch import Tensor
 
 from srwizard.base import files
+from srwizard.data.baselines.methods import Baseline
 from srwizard.data.fields import FloatField
 from srwizard.data.layout import Contents
 from srwizard.data.samples import Key
 from srwizard.data.statics import static_files
+from srwizard.runs.skill import BICUBIC
 from srwizard.settings.run_config import RunConfig
 from srwizard.train import averaging
 from srwizard.train.breakdown import Breakdown
@@ -27,6 +29,7 @@ from srwizard.train.metrics import masked_sums, scores_table, sums_length
 from srwizard.train.order import scoring_batches
 from srwizard.train.sampling import members_of, noise_of
 from srwizard.train.setup import Training
+from srwizard.train.simple_methods import BEST
 
 
 @dataclass(frozen=True)
@@ -119,14 +122,16 @@ def _score(
         truth = to_physical(training, batch["hr"], batch["base"])
         physical = to_physical(training, sr, batch["base"])
         model += _sums(training, physical, truth, batch["mask"])
+        if breakdown is not None:
+            breakdown.add_model(indices, physical, truth, batch["mask"])
         if count > 1:
             ensemble += _ensemble_sums(training, members, batch, truth)
         if known is None:
             for name in simple:
                 found = by_simple_method(training, name, batch["lr_physical"])
                 simple[name] += _sums(training, found, truth, batch["mask"])
-                if breakdown is not None and name == "bicubic":
-                    breakdown.add(indices, physical, found, truth, batch["mask"])
+                if breakdown is not None:
+                    breakdown.add_method(name, indices, found, truth, batch["mask"])
     loss, model = add_over_ranks(place, loss), add_over_ranks(place, model)
     ensemble = add_over_ranks(place, ensemble)
     if known is None:
@@ -134,7 +139,7 @@ def _score(
         if batch_limit is None:
             training.baseline[split] = known
     if breakdown is not None:
-        breakdown.complete(place, model, known["bicubic"])
+        breakdown.complete(place, model, known)
     table = scores_table(
         training.run.data.variables, model, known, best_of(training.run), training.span.cpu()
     )
@@ -181,7 +186,10 @@ def to_physical(training: Training, values: Tensor, base: Tensor) -> Tensor:
 
 def by_simple_method(training: Training, name: str, lr: Tensor) -> Tensor:
     """Return what a simple method makes of `lr` `[B, C, h, w]` in physical units, NaN in gaps."""
-    methods = training.simple[name]
+    return _applied(training.simple[name], lr)
+
+
+def _applied(methods: Sequence[Baseline], lr: Tensor) -> Tensor:
     fields = [
         np.stack([method(channel) for method, channel in zip(methods, sample, strict=True)])
         for sample in lr.cpu().numpy()
@@ -193,9 +201,19 @@ def best_of(run: RunConfig) -> dict[str, str]:
     """Return the name of the best simple method of each variable, by the validation split."""
     skip = run.model.skip or {}
     return {
-        name: skip[name].best.choice.name if name in skip else "bicubic"
+        name: skip[name].best.choice.name if name in skip else BICUBIC
         for name in run.data.variables
     }
+
+
+def shown_methods(training: Training) -> list[list[str]]:
+    """Return the keys in `training.simple` of what stands beside the model, by variable.
+
+    That is bicubic interpolation and, unless it is the best for all of them, the best method.
+    """
+    best = [name if name in training.simple else BEST for name in best_of(training.run).values()]
+    bicubic = [BICUBIC] * len(best)
+    return [bicubic] if best == bicubic else [bicubic, best]
 
 
 def _sums(training: Training, sr: Tensor, truth: Tensor, mask: Tensor) -> Tensor:
@@ -217,16 +235,20 @@ def _ensemble_sums(
 def score_test(training: Training, breakdown_file: Path) -> Score:
     """Score the test split, and write where and when its errors are for the report."""
     variables, pairs = training.run.data.variables, training.splits["test"]
-    breakdown = Breakdown.empty(len(variables), training.run.data.hr_shape[0], len(pairs))
+    methods, height = shown_methods(training), training.run.data.hr_shape[0]
+    breakdown = Breakdown.empty(methods, height, len(pairs))
     found = score(training, "test", breakdown=breakdown)
     if training.place.is_first:
-        breakdown.save(breakdown_file, variables, pairs.steps)
+        best = list(best_of(training.run).values())
+        breakdown.save(breakdown_file, variables, pairs.steps, best)
     return found
 
 
 @torch.no_grad()
 def save_examples(training: Training, contents: Contents, path: Path, count: int = 2) -> None:
     """Write `count` test steps, spread over the split, for the report: LR, bicubic, SR, HR.
+
+    Where another simple method is better, that is there too, as `best`.
 
     One rank does this; where the weights are sharded, with a training that is `whole`.
 
@@ -236,12 +258,16 @@ def save_examples(training: Training, contents: Contents, path: Path, count: int
     pairs = training.splits["test"]
     chosen = sorted({round(place * (len(pairs) - 1) / max(count - 1, 1)) for place in range(count)})
     training.bare.eval()
+    beside = {
+        shown: [training.simple[name][channel] for channel, name in enumerate(names)]
+        for shown, names in zip((BICUBIC, BEST), shown_methods(training), strict=False)
+    }
     arrays: dict[str, list[FloatField]] = {}
     keys: list[tuple[Key, ...]] = [(Key(index),) for index in chosen]
     for index, batch in zip(chosen, training.batches("test", keys), strict=True):
         land = ~batch["mask"]
         fields = {
-            "bicubic": by_simple_method(training, "bicubic", batch["lr_physical"]),
+            **{shown: _applied(methods, batch["lr_physical"]) for shown, methods in beside.items()},
             "hr": to_physical(training, batch["hr"], batch["base"]),
             **_drawn(training, batch["lr"], batch["base"], index),
         }
@@ -254,6 +280,7 @@ def save_examples(training: Training, contents: Contents, path: Path, count: int
     stored |= _coordinates(contents)
     stored["names"] = np.array([pairs.steps[index] for index in chosen])
     stored["variables"] = np.array(training.run.data.variables)
+    stored["best_names"] = np.array(list(best_of(training.run).values()))
     path.parent.mkdir(exist_ok=True)
     files.write_with(path, lambda stream: np.savez_compressed(stream, **stored))
 
