@@ -24,6 +24,7 @@ def baselines(root: Path, as_json: bool) -> None:
     from srwizard.data.dataset import Dataset
     from srwizard.data.inspect import require_usable
     from srwizard.prompts.question import expand
+    from srwizard.runs.advice import learning_curve_text
 
     dataset = Dataset(expand(str(root)))
     require_usable(dataset.summary)
@@ -33,6 +34,8 @@ def baselines(root: Path, as_json: bool) -> None:
         return
     for one in found:
         console.print(_table(one))
+        if one.learning_curve:
+            print(learning_curve_text(one.learning_curve))
         if one.note:
             print(one.note)
 

@@ -2,7 +2,7 @@
 
 import base64
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from srwizard.report.breakdown import latitude_figure, month_figure, spectrum_fi
 from srwizard.report.maps import domain_figure, ensemble_figure, sample_figure
 from srwizard.report.plots import figure_style, loss_figure, png, rate_figure, validation_figure
 from srwizard.report.records import Breakdown, Run, Samples
+from srwizard.runs.skill import method_title
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,8 @@ def curves(run: Run) -> list[Picture]:
                     validation_figure(epochs, variable, units.get(variable, "")),
                     _("Validation of {variable}", variable=variable),
                     _(
-                        "Validation metrics of {variable} by epoch, the model beside bicubic.",
+                        "Validation metrics of {variable} by epoch, the model next to bicubic and "
+                        "the best simple method.",
                         variable=variable,
                     ),
                 )
@@ -124,10 +126,11 @@ def _maps(run: Run, samples: Samples) -> Iterator[Picture]:
                 sample_figure(samples, step, index),
                 _("{variable}, {step}", variable=variable, step=when),
                 _(
-                    "Maps of {variable} at {step}: low-resolution input, bicubic, super-resolved, "
-                    "high-resolution truth, and the errors of bicubic and of the model.",
+                    "Maps of {variable} at {step}: low-resolution input, {methods}, "
+                    "super-resolved, high-resolution truth, and the errors.",
                     variable=variable,
                     step=when,
+                    methods=_names(name for name, _field in samples.simple_methods(step, index)),
                 ),
             )
             if {"member", "spread"} <= samples.fields.keys():
@@ -159,31 +162,36 @@ def _errors(run: Run, found: Breakdown) -> Iterator[Picture]:
     for index, variable in enumerate(found.variables):
         word = f"{index + 1:02d}_{_file_word(variable)}"
         unit = units.get(variable, "")
+        methods = _names(name for _place, name in found.shown(index))
         for name, figure, title, alternative in (
             (
                 "month",
                 month_figure(found, index, unit),
                 _("RMSE of {variable} by month", variable=variable),
-                _("Bars of the RMSE of {variable} in each month, the model beside bicubic.",
-                  variable=variable),
+                _("Bars of the RMSE of {variable} in each month: {methods}.",
+                  variable=variable, methods=methods),
             ),
             (
                 "latitude",
                 latitude_figure(found, index, unit, lat),
                 _("RMSE of {variable} by latitude", variable=variable),
-                _("Curves of the RMSE of {variable} along latitude, the model beside bicubic.",
-                  variable=variable),
+                _("Curves of the RMSE of {variable} along latitude: {methods}.",
+                  variable=variable, methods=methods),
             ),
             (
                 "spectrum",
                 spectrum_figure(found, index, scale if isinstance(scale, int) else None),
                 _("Power spectrum of {variable}", variable=variable),
-                _("Radial power spectra of {variable}: truth, bicubic and model, and below the "
-                  "ratio of the latter two to the truth in decibels.", variable=variable),
+                _("Radial power spectra of {variable}: the truth, {methods}; below, their ratio to "
+                  "the truth in decibels.", variable=variable, methods=methods),
             ),
         ):  # fmt: skip
             if figure is not None:
                 yield _picture(run, f"{name}_{word}.png", figure, title, alternative)
+
+
+def _names(methods: Iterable[str]) -> str:
+    return ", ".join(method_title(name) for name in methods)
 
 
 def _picture(run: Run, name: str, figure: Figure, title: str, alternative: str) -> Picture:

@@ -45,6 +45,8 @@ def _render(run: Run) -> str:
         facts=sections.facts(run),
         scores=scores,
         cards=sections.cards(scores, units) if scores else [],
+        advice=sections.advice(run),
+        overfitting=sections.overfitting(run),
         score_rows=sections.score_rows(scores, units) if scores else [],
         training_facts=sections.training_facts(run, figures.best_epoch(run)),
         curves=figures.curves(run),
@@ -111,8 +113,9 @@ def _texts(run: Run, scores: sections.Scored | None) -> dict[str, str]:
         else "",
         "maps": _("Maps"),
         "maps_note": _(
-            "LR, bicubic, SR and HR share one colour range (1st to 99th percentile), and both "
-            "errors share another, symmetric about zero. Land is grey."
+            "All fields share one colour range (1st to 99th percentile), and all errors share "
+            "another, symmetric about zero. Land is grey. SR is the model; next to it stand the "
+            "best simple method and, where there is room, bicubic."
         ),
         "no_maps": _("There are no sample fields: plots/samples.npz is missing."),
         "memory": _("Memory"),

@@ -9,6 +9,8 @@ from srwizard.base.i18n import translate as _
 from srwizard.report.plots import METRIC_NAMES, METRIC_UNITS
 from srwizard.report.records import Epoch, Metrics, Run, VariableScores
 from srwizard.report.tables import Table, number_text, tables_of, text_of
+from srwizard.runs.advice import no_better
+from srwizard.runs.overfitting import overfitting_since, overfitting_text
 from srwizard.runs.skill import BICUBIC, method_title
 
 # Of these a smaller value is the better one.
@@ -148,6 +150,24 @@ def _card(name: str, scores: VariableScores, units: str) -> Card:
         verdict=verdict,
         better=better,
     )
+
+
+def advice(run: Run) -> list[str]:
+    """Say of each variable that is no better than the best simple method why, as far as known."""
+    test = run.metrics.test
+    if test is None:
+        return []
+    return [
+        no_better(name, scores.as_event(), run.metrics.events, run.config)
+        for name, scores in test.variables.items()
+        if scores.skill is not None and not scores.skill > 0
+    ]
+
+
+def overfitting(run: Run) -> str:
+    """Say that the training overfitted, if it did."""
+    since = overfitting_since(run.metrics.events)
+    return overfitting_text(since) if since is not None else ""
 
 
 def _baselines(scores: VariableScores, units: str) -> Iterator[str]:

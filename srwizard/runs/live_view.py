@@ -83,6 +83,8 @@ def _parts(figures: Figures) -> Iterator[str]:
         yield _("{speed:.1f} samples/s", speed=figures.samples_per_second)
     if figures.seconds_left is not None:
         yield _("{time} left", time=duration_text(figures.seconds_left))
+    if figures.overfitting_since is not None:
+        yield _("overfitting since epoch {epoch}", epoch=figures.overfitting_since)
     if figures.memory_bytes is not None:
         yield memory_text(figures.memory_bytes, figures.measured_peak_bytes)
 

@@ -11,10 +11,12 @@ import torch
 from torch import Tensor
 
 from srwizard.base import files
+from srwizard.data.baselines.methods import Baseline
 from srwizard.data.fields import FloatField
 from srwizard.data.layout import Contents
 from srwizard.data.samples import Key
 from srwizard.data.statics import static_files
+from srwizard.runs.skill import BICUBIC
 from srwizard.settings.run_config import RunConfig
 from srwizard.train import averaging
 from srwizard.train.breakdown import Breakdown
@@ -130,6 +132,8 @@ def _score(
         truth = to_physical(training, batch["hr"], batch["base"])
         physical = to_physical(training, sr, batch["base"])
         model += _sums(training, physical, truth, batch["mask"])
+        if breakdown is not None:
+            breakdown.add_model(indices, physical, truth, batch["mask"])
         if count > 1:
             ensemble += ensemble_sums_of(training, members, batch, truth)
         if known is None:
@@ -137,13 +141,13 @@ def _score(
             for name in simple:
                 fields[name] = by_simple_method(training, name, batch["lr_physical"])
                 simple[name] += _sums(training, fields[name], truth, batch["mask"])
-            if breakdown is not None:
-                breakdown.add(indices, physical, fields["bicubic"], truth, batch["mask"])
-                compared = _compared(training.run, fields)
+                if breakdown is not None:
+                    breakdown.add_method(name, indices, fields[name], truth, batch["mask"])
+            if diagnostics:
                 physical_members = [to_physical(training, one, batch["base"]) for one in members]
                 at = Scored(
-                    indices, compared, truth, batch["mask"], batch["lr_physical"],
-                    torch.stack(physical_members) if count > 1 else None,
+                    indices, _compared(training.run, fields), truth, batch["mask"],
+                    batch["lr_physical"], torch.stack(physical_members) if count > 1 else None,
                 )  # fmt: skip
                 for diagnostic in diagnostics:
                     diagnostic.add(at)
@@ -154,7 +158,7 @@ def _score(
         if batch_limit is None:
             training.baseline[split] = known
     if breakdown is not None:
-        breakdown.complete(place, model, known["bicubic"])
+        breakdown.complete(place, model, known)
     for diagnostic in diagnostics:
         add_up(place, diagnostic)
     table = scores_table(
@@ -203,7 +207,10 @@ def to_physical(training: Training, values: Tensor, base: Tensor) -> Tensor:
 
 def by_simple_method(training: Training, name: str, lr: Tensor) -> Tensor:
     """Return what a simple method makes of `lr` `[B, C, h, w]` in physical units, NaN in gaps."""
-    methods = training.simple[name]
+    return _applied(training.simple[name], lr)
+
+
+def _applied(methods: Sequence[Baseline], lr: Tensor) -> Tensor:
     fields = [
         np.stack([method(channel) for method, channel in zip(methods, sample, strict=True)])
         for sample in lr.cpu().numpy()
@@ -215,9 +222,19 @@ def best_of(run: RunConfig) -> dict[str, str]:
     """Return the name of the best simple method of each variable, by the validation split."""
     skip = run.model.skip or {}
     return {
-        name: skip[name].best.choice.name if name in skip else "bicubic"
+        name: skip[name].best.choice.name if name in skip else BICUBIC
         for name in run.data.variables
     }
+
+
+def shown_methods(training: Training) -> list[list[str]]:
+    """Return the keys in `training.simple` of what stands beside the model, by variable.
+
+    That is bicubic interpolation and, unless it is the best for all of them, the best method.
+    """
+    best = [name if name in training.simple else BEST for name in best_of(training.run).values()]
+    bicubic = [BICUBIC] * len(best)
+    return [bicubic] if best == bicubic else [bicubic, best]
 
 
 def _sums(training: Training, sr: Tensor, truth: Tensor, mask: Tensor) -> Tensor:
@@ -247,7 +264,8 @@ def _compared(run: RunConfig, fields: Mapping[str, Tensor]) -> dict[str, Tensor]
 def score_test(training: Training, breakdown_file: Path, contents: Contents) -> Score:
     """Score the test split, with all that is told of one, and write the arrays for the report."""
     variables, pairs = training.run.data.variables, training.splits["test"]
-    breakdown = Breakdown.empty(len(variables), training.run.data.hr_shape[0], len(pairs))
+    methods, height = shown_methods(training), training.run.data.hr_shape[0]
+    breakdown = Breakdown.empty(methods, height, len(pairs))
     members = members_of(training.bare, "test")
     spread = training.span.cpu().numpy() / RANGE_OVER_SPREAD
     diagnostics = diagnostics_of(training.run, contents, len(pairs), members, spread)
@@ -257,13 +275,16 @@ def score_test(training: Training, breakdown_file: Path, contents: Contents) -> 
         place[name] = place.get(name, {}) | told
     if training.place.is_first:
         arrays = {name: values for one in diagnostics for name, values in one.arrays().items()}
-        breakdown.save(breakdown_file, variables, pairs.steps, arrays)
+        best = list(best_of(training.run).values())
+        breakdown.save(breakdown_file, variables, pairs.steps, best, arrays)
     return found
 
 
 @torch.no_grad()
 def save_examples(training: Training, contents: Contents, path: Path, count: int = 2) -> None:
     """Write `count` test steps, spread over the split, for the report: LR, bicubic, SR, HR.
+
+    Where another simple method is better, that is there too, as `best`.
 
     One rank does this; where the weights are sharded, with a training that is `whole`.
 
@@ -273,12 +294,16 @@ def save_examples(training: Training, contents: Contents, path: Path, count: int
     pairs = training.splits["test"]
     chosen = sorted({round(place * (len(pairs) - 1) / max(count - 1, 1)) for place in range(count)})
     training.bare.eval()
+    beside = {
+        shown: [training.simple[name][channel] for channel, name in enumerate(names)]
+        for shown, names in zip((BICUBIC, BEST), shown_methods(training), strict=False)
+    }
     arrays: dict[str, list[FloatField]] = {}
     keys: list[tuple[Key, ...]] = [(Key(index),) for index in chosen]
     for index, batch in zip(chosen, training.batches("test", keys), strict=True):
         land = ~batch["mask"]
         fields = {
-            "bicubic": by_simple_method(training, "bicubic", batch["lr_physical"]),
+            **{shown: _applied(methods, batch["lr_physical"]) for shown, methods in beside.items()},
             "hr": to_physical(training, batch["hr"], batch["base"]),
             **_drawn(training, batch["lr"], batch["base"], index),
         }
@@ -291,6 +316,7 @@ def save_examples(training: Training, contents: Contents, path: Path, count: int
     stored |= _coordinates(contents)
     stored["names"] = np.array([pairs.steps[index] for index in chosen])
     stored["variables"] = np.array(training.run.data.variables)
+    stored["best_names"] = np.array(list(best_of(training.run).values()))
     path.parent.mkdir(exist_ok=True)
     files.write_with(path, lambda stream: np.savez_compressed(stream, **stored))
 

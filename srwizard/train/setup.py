@@ -189,6 +189,7 @@ def set_up(
                 (run.data.variables.index(east), run.data.variables.index(north))
                 for east, north in run.data.vectors or ()
             ],
+            handedness=run.data.handedness if _is_square(run, patch_size) else 0,
             static_variables=run.data.static_variables,
             area_weights=run.training.area_weights,
         )
@@ -216,6 +217,10 @@ def set_up(
         low=low,
         span=high - low,
     )
+
+
+def _is_square(run: RunConfig, patch_size: int | None) -> bool:
+    return patch_size is not None or run.data.hr_shape[0] == run.data.hr_shape[1]
 
 
 def build_network(run: RunConfig) -> nn.Module:

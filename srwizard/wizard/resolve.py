@@ -5,6 +5,7 @@ from typing import Any
 from srwizard.base.errors import UsageError
 from srwizard.base.i18n import language
 from srwizard.base.i18n import translate as _
+from srwizard.data.dataset import Dataset
 from srwizard.data.vectors import known_vectors, lonely_components
 from srwizard.hardware.devices import find_devices
 from srwizard.models import weights_file
@@ -103,11 +104,28 @@ def resolve_to_freeze(conversation: Conversation, answers: Answers) -> RunConfig
         DatasetError, UsageError: as `resolve`.
     """
     config = resolve(conversation, answers)
-    config = with_settled_skip(config, wanted_skip(answers), opened_dataset(conversation))
-    if config.training.augment is not None:
-        return config
-    training = config.training.model_copy(update={"augment": _mirroring_helps(config)})
-    return config.model_copy(update={"training": training})
+    dataset = opened_dataset(conversation)
+    return with_augmentation(with_settled_skip(config, wanted_skip(answers), dataset), dataset)
+
+
+def with_augmentation(config: RunConfig, dataset: Dataset) -> RunConfig:
+    """Return a run config that says whether, and how, training samples are turned.
+
+    Args:
+        config: from `with_settled_skip`.
+        dataset: that of the run.
+    """
+    from srwizard.data.square_grid import handedness
+
+    training = config.training
+    if training.augment is None:
+        training = training.model_copy(update={"augment": _mirroring_helps(config)})
+    data = config.data
+    if training.augment:
+        height, width = data.hr_shape
+        turns = handedness(dataset.contents, (height, width), vectors=bool(data.vectors))
+        data = data.model_copy(update={"handedness": turns})
+    return config.model_copy(update={"training": training, "data": data})
 
 
 def _mirroring_helps(config: RunConfig) -> bool:

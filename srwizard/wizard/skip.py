@@ -2,12 +2,16 @@
 
 import math
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from srwizard.data.baselines.choice import STANDARD
 from srwizard.data.dataset import Dataset, unreadable
 from srwizard.settings import run_config
 from srwizard.settings.answers import Answers
-from srwizard.settings.run_config import RunConfig, RunMethod, RunSkip
+from srwizard.settings.run_config import RunConfig, RunEvidence, RunLearning, RunMethod, RunSkip
+
+if TYPE_CHECKING:
+    from srwizard.data.baselines.evidence import Evidence
 
 NONE = "none"
 UNSETTLED = RunSkip(
@@ -59,9 +63,18 @@ def with_settled_skip(config: RunConfig, wanted: str, dataset: Dataset) -> RunCo
                 one.name: None if math.isnan(score) else score
                 for one, score in found.scores.items()
             },
+            evidence=_evidence(found.evidence),
         )
     model = config.model.model_copy(update={"skip": skip})
     return config.model_copy(update={"model": model})
+
+
+def _evidence(found: "Evidence") -> RunEvidence:
+    curve = [RunLearning(steps=steps, rmse=error) for steps, error in found.learning_curve]
+    levels = {split: list(ends) for split, ends in found.levels.items()}
+    return RunEvidence(
+        steps=found.steps, observed=found.observed, learning_curve=curve, levels=levels
+    )
 
 
 def keep_learnt(config: RunConfig, dataset: Dataset, run_dir: Path) -> None:

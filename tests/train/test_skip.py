@@ -9,14 +9,17 @@ import pytest
 import torch
 
 from srwizard import load_run
+from srwizard.data.augment import drawn, turned
 from srwizard.data.layout import scan
 from srwizard.data.samples import Key
 from srwizard.runs.records import METRICS_FILE, read_events
+from srwizard.settings import run_config
+from srwizard.train.loop import Callbacks
 from srwizard.train.resuming import load_best
 from srwizard.train.scoring import by_simple_method, score, super_resolve, to_physical
 from tests.data.test_baselines import drifting, pairs
 from tests.datasets import write_dataset
-from tests.train.runs import freeze, made_ready, trained
+from tests.train.runs import freeze, made_ready, same_weights, trained, weights
 
 METHODS = ["bicubic", "climatology", "linear", "climatology+linear", "auto"]
 
@@ -141,6 +144,61 @@ def test_mirrored_samples_are_mirrored_as_a_whole(tmp_path: Path) -> None:
                 ):
                     turns.add((rows, columns))
     assert len(turns) == 4
+
+
+def on_the_equator(root: Path) -> Path:
+    """Write u and v on a grid as fine from north to south as from west to east."""
+    write_dataset(root, variables=["u", "v"], hr_shape=(16, 16))
+    lon, lat = (0.1 * np.arange(16) for _ in range(2))
+    for name, values in (("00_lon", lon), ("01_lat", np.repeat(lat[:, None], 16, 1))):
+        np.save(root / "static_variables" / "hr" / f"{name}.npy", values)
+    return root
+
+
+@pytest.mark.parametrize("patch", [None, 8])
+def test_where_the_grid_allows_it_samples_are_turned_too(tmp_path: Path, patch: int | None) -> None:
+    root = on_the_equator(tmp_path / "data")
+    for name, augment in (("plain", False), ("turned", True)):
+        freeze(
+            root, tmp_path / name, skip="linear", augment=augment, patch_size=patch,
+            static_variables=["lat", "lon"], vectors=[["u", "v"]],
+        )  # fmt: skip
+    assert run_config.load(tmp_path / "plain").data.handedness == 0
+    assert run_config.load(tmp_path / "turned").data.handedness == 1
+    plain = made_ready(tmp_path / "plain").splits["train"]
+    pairs = made_ready(tmp_path / "turned").splits["train"]
+    exchanged = 0
+    for seed in range(12):
+        key = Key(0, 1.0, seed)
+        symmetry = drawn(seed, 0, turns=True)
+        exchanged += symmetry.exchanged
+        for name in ("lr", "hr", "mask"):
+            vectors = [] if name == "mask" else [(0, 1)]
+            expected = turned(plain[key][name].numpy(), symmetry, vectors)  # type: ignore[literal-required]
+            assert np.array_equal(pairs[key][name].numpy(), expected)  # type: ignore[literal-required]
+    assert 0 < exchanged < 12
+
+
+def test_a_training_with_turned_samples_goes_on_bit_for_bit(tmp_path: Path) -> None:
+    root = on_the_equator(tmp_path / "data")
+    for name in ("whole", "parts"):
+        freeze(root, tmp_path / name, skip="linear", augment=True, epochs=3)
+    trained(tmp_path / "whole")
+    steps = iter(range(6))
+    trained(tmp_path / "parts", Callbacks(stop_requested=lambda: next(steps, 0) == 5))
+    trained(tmp_path / "parts")
+    assert same_weights(weights(tmp_path / "whole"), weights(tmp_path / "parts"))
+
+
+def test_an_oblong_field_is_mirrored_only(tmp_path: Path) -> None:
+    root = write_dataset(tmp_path / "data", hr_shape=(16, 24))
+    step = 0.1 * np.arange(24)
+    np.save(root / "static_variables" / "hr" / "00_lon.npy", step)
+    np.save(root / "static_variables" / "hr" / "01_lat.npy", step[:16])
+    freeze(root, tmp_path / "run", skip="linear", augment=True)
+    assert run_config.load(tmp_path / "run").data.handedness == 1
+    sample = made_ready(tmp_path / "run").splits["train"][Key(0, 1.0, 1)]
+    assert sample["hr"].shape == (1, 16, 24)
 
 
 @pytest.mark.slow

@@ -9,6 +9,7 @@ near bicubic interpolation (ridge regression towards it).
 The sums let the climatology be taken off afterwards, in any share, so that one pass is enough.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,6 +31,12 @@ MOST_CELLS = 10_000
 OTHERS = np.delete(np.arange(TAPS), CENTRE)
 
 Float64 = npt.NDArray[np.float64]
+
+
+def merged(parts: Sequence["Moments"]) -> "Moments":
+    """Return the sums over the steps of all parts, which are of the same cells."""
+    sums = (sum(getattr(part, name) for part in parts) for name in ("count", "x", "y", "xx", "xy"))
+    return Moments(parts[0].scale, parts[0].cells, *sums)
 
 
 @dataclass

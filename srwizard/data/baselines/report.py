@@ -1,7 +1,7 @@
 """The simple methods of a whole dataset, scored on its validation and test splits."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,12 +22,14 @@ class VariableBaselines:
         variable: its name.
         scores: method -> split -> RMSE, in the variable's unit; NaN where it was not measured.
         best: the name of the method with the lowest RMSE on the validation split.
+        learning_curve: steps and RMSE on the validation split, from `Evidence`.
         note: what there is to say of it, or "".
     """
 
     variable: str
     scores: Mapping[str, Mapping[str, float]]
     best: str
+    learning_curve: Sequence[tuple[int, float]] = ()
     note: str = ""
     splits: tuple[str, ...] = SPLITS
 
@@ -37,7 +39,8 @@ class VariableBaselines:
             name: {split: None if math.isnan(value) else value for split, value in found.items()}
             for name, found in self.scores.items()
         }
-        return {"best": self.best, "rmse": scores}
+        curve = [{"steps": steps, "rmse": error} for steps, error in self.learning_curve]
+        return {"best": self.best, "rmse": scores, "learning_curve": curve}
 
 
 def baselines_of(dataset: Dataset) -> list[VariableBaselines]:
@@ -67,6 +70,7 @@ def _of_variable(dataset: Dataset, name: str) -> VariableBaselines:
             for choice, score in found.scores.items()
         },
         found.best.name,
+        found.evidence.learning_curve,
         _("{count} training steps are too few for a climatology or a filter: bicubic alone.",
           count=found.fitted.steps) if few else "",
     )  # fmt: skip

@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from srwizard.data.baselines.choice import STANDARD, Choice, Method
+from srwizard.data.baselines.evidence import Evidence, gathered
 from srwizard.data.baselines.fit import MOST_STEPS, MOST_STEPS_SCORED, Fitted, Progress, fit, missed
-from srwizard.data.baselines.learnt import Learnt
+from srwizard.data.baselines.learnt import Learnt, ready
 from srwizard.data.baselines.scores import best, rmse
 from srwizard.data.baselines.skip import shares, shrunk
 from srwizard.data.layout import Contents
@@ -21,12 +22,15 @@ class Settled:
         learnt: what is needed to apply them, and which was chosen.
         best: the one with the lowest RMSE on the validation split.
         scores: the RMSE on the validation split of the standard methods, and of the best.
+        fitted: what they were made of.
+        evidence: how much can be learnt of the record.
     """
 
     learnt: Learnt
     best: Choice
     scores: Mapping[Choice, float]
     fitted: Fitted
+    evidence: Evidence
 
 
 def settle(
@@ -58,14 +62,15 @@ def settle(
     total = fitting + scoring + min(train, MOST_STEPS_SCORED)
     fitted = fit(contents, variable, scale, lambda done, _all: progress(done, total))
     choices = fitted.choices if wanted is None else STANDARD
+    partial = [ready(LINEAR, part, fitted.lr_mean, fitted.hr_mean) for _n, part in fitted.partial]
     found = rmse(
         contents,
         "valid",
         variable,
-        [fitted.baseline(choice) for choice in choices],
+        [*(fitted.baseline(choice) for choice in choices), *partial],
         lambda done, _all: progress(fitting + done, total),
     )
-    scores = dict(zip(choices, found, strict=True))
+    scores = dict(zip(choices, found[: len(choices)], strict=True))
     winner = best(scores)
     choice = wanted or winner
     baseline = fitted.baseline(choice)
@@ -91,10 +96,19 @@ def settle(
         levels,
         choice,
     )
+    evidence = gathered(
+        contents,
+        variable,
+        fitted,
+        [*found[len(choices) :], scores.get(LINEAR, math.nan)],
+        (float(levels[0]), float(levels[1])),
+        statistics,
+    )
     kept = {one: score for one, score in scores.items() if one in (*STANDARD, winner, choice)}
-    return Settled(learnt, winner, {**kept, **_missing(kept)}, fitted)
+    return Settled(learnt, winner, {**kept, **_missing(kept)}, fitted, evidence)
 
 
+LINEAR = Choice("linear", 0.0)
 _FILTERS: tuple[tuple[Method, float], ...] = (("linear", 0.0), ("climatology+linear", 1.0))
 
 
