@@ -13,7 +13,15 @@ from srwizard.base.i18n import translate as _
 from srwizard.report.breakdown import latitude_figure, month_figure, spectrum_figure
 from srwizard.report.maps import domain_figure, ensemble_figure, sample_figure
 from srwizard.report.plots import figure_style, loss_figure, png, rate_figure, validation_figure
-from srwizard.report.records import Breakdown, Run, Samples
+from srwizard.report.proof_figures import (
+    Diagnostics,
+    calibration_figure,
+    coast_figure,
+    error_maps_figure,
+    error_spectrum_figure,
+    read_diagnostics,
+)
+from srwizard.report.records import Breakdown, Evaluation, Run, Samples
 from srwizard.runs.skill import method_title
 
 
@@ -186,6 +194,63 @@ def _errors(run: Run, found: Breakdown) -> Iterator[Picture]:
                   "the truth in decibels.", variable=variable, methods=methods),
             ),
         ):  # fmt: skip
+            if figure is not None:
+                yield _picture(run, f"{name}_{word}.png", figure, title, alternative)
+
+
+def proof(run: Run) -> list[Picture]:
+    """Draw errors by scale, near the coast and on maps, and how honest an ensemble is."""
+    test, found = run.metrics.test, read_diagnostics(run.directory)
+    if test is None:
+        return []
+    with figure_style():
+        return list(_proof(run, test, found))
+
+
+def _proof(run: Run, test: Evaluation, found: Diagnostics | None) -> Iterator[Picture]:
+    units, samples = run.units(), run.samples
+    lon, lat = (None, None) if samples is None else (samples.lon, samples.lat)
+    for index, (variable, told) in enumerate(test.told.items()):
+        word, unit = f"{index + 1:02d}_{_file_word(variable)}", units.get(variable, "")
+        best = test.variables[variable].best_name
+        figures: list[tuple[str, Figure | None, str, str]] = []
+        if found is not None and index < len(found.truth):
+            figures += [
+                (
+                    "error_spectrum",
+                    error_spectrum_figure(
+                        found, index, best, told.get("effective_resolution") or {}
+                    ),
+                    _("Spectra of the errors of {variable}", variable=variable),
+                    _("Radial power spectra of {variable} and of the errors.", variable=variable),
+                ),
+                (
+                    "error_maps",
+                    error_maps_figure(found, index, best, unit, lon, lat),
+                    _("Errors of {variable} at each point", variable=variable),
+                    _("Maps of mean error and RMSE of {variable} over the test split, the model "
+                      "beside the best simple method.", variable=variable),
+                ),
+            ]  # fmt: skip
+        figures.append(
+            (
+                "coast",
+                coast_figure(list(told.get("coast") or []), best, unit),
+                _("RMSE of {variable} by distance from the coast", variable=variable),
+                _("Bars of the RMSE of {variable} by distance from the coast.", variable=variable),
+            )
+        )
+        if told.get("calibration"):
+            figures.append(
+                (
+                    "calibration",
+                    calibration_figure(told["calibration"], unit),
+                    _("Calibration of {variable}", variable=variable),
+                    _("Rank histogram of {variable}, and the error of the ensemble mean against "
+                      "its spread.", variable=variable),
+                )
+            )  # fmt: skip
+        for name, figure, title, alternative in figures:
             if figure is not None:
                 yield _picture(run, f"{name}_{word}.png", figure, title, alternative)
 

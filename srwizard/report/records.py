@@ -150,6 +150,9 @@ class Evaluation:
     epoch: int | None
     variables: dict[str, VariableScores]
     members: int = 1
+    told: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """All that the record holds of each variable."""
+    vectors: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -364,6 +367,8 @@ def _evaluation(event: Mapping[str, Any]) -> Evaluation:
         epoch=None if epoch is None else int(epoch),
         variables=_variables(event),
         members=int(event.get("members") or 1),
+        told=event.get("variables") or {},
+        vectors=event.get("vectors") or {},
     )
 
 
