@@ -147,7 +147,7 @@ def _masked(evidence: Mapping[str, Any]) -> str | None:
     if observed > FEW_OBSERVED:
         return None
     return _(
-        "Masked points dominate: only {percent:.0f} % of the points in training have a value. "
+        "Masked points dominate: of the points in training only {percent:.0f} % have a value. "
         "Choose a region with less land, or patches (memory.patch_size), which are cut where "
         "there is water.",
         percent=100 * observed,
