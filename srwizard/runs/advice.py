@@ -106,11 +106,10 @@ def _too_few_fields(evidence: Mapping[str, Any]) -> str | None:
 
 def learning_curve_text(curve: Sequence[tuple[int, float]]) -> str:
     """Say how the error of the linear filter falls with the steps that it is fitted on."""
+    parts = [_("{error:.4g} with {steps}", error=error, steps=steps) for steps, error in curve]
     return _(
         "The linear filter's validation RMSE, by training steps: {figures}.",
-        figures=", ".join(
-            _("{error:.4g} with {steps}", error=error, steps=steps) for steps, error in curve
-        ),
+        figures=", ".join(parts),
     )
 
 
