@@ -68,6 +68,7 @@ def _further_questions(conversation: Conversation) -> list[Maker]:
     summary = chosen_dataset(conversation)
     return [
         lambda: _variables_question(conversation, summary),
+        lambda: _vectors_question(conversation, summary),
         lambda: _statics_question(conversation, summary),
         *questions(conversation, "data", ["always", "common", "on_request"], leave_out=ASKED_APART),
     ]
@@ -130,6 +131,41 @@ def _variables_question(conversation: Conversation, summary: "DatasetSummary") -
     )
 
 
+def _vectors_question(conversation: Conversation, summary: "DatasetSummary") -> Question | None:
+    """Ask which vector a variable belongs to that looks like a component of one."""
+    from srwizard.data.vectors import known_vectors, lonely_components, standard_names
+
+    if not conversation.prompts.interactive:
+        return None
+    names = conversation.session.answers.data.variables or [
+        variable.name for variable in summary.variables
+    ]
+    named = standard_names(summary.root)
+    known = known_vectors(names, named)
+    lonely = lonely_components(names, known, named)
+    if not lonely:
+        return None
+    (name, eastward), paired = lonely[0], {each for pair in known for each in pair}
+    others = [other for other in names if other != name and other not in paired]
+    pairs = [[name, other] if eastward else [other, name] for other in others]
+    return replace(
+        question(conversation, "data.vectors"),
+        text=_("{name} looks like a component of a vector: of which one?", name=name),
+        help=_("Where training samples are turned over, components change their sign."),
+        kind="one",
+        default=None,
+        choices=(
+            Choice(None, _("not sure: samples are not turned over")),
+            Choice(known, _("it is not part of a vector")),
+            *(
+                Choice([*known, pair], _("{east} eastward, {north} northward",
+                                         east=pair[0], north=pair[1]))
+                for pair in pairs
+            ),
+        ),
+    )  # fmt: skip
+
+
 def _statics_question(conversation: Conversation, summary: "DatasetSummary") -> Question | None:
     from srwizard.data.inspect import static_inputs_problem
 
@@ -152,6 +188,7 @@ def _forget_what_depended_on(before: str | None, conversation: Conversation) -> 
         answers.forget("data.variables")
         answers.forget("data.static_variables")
         answers.forget("data.scale")
+        answers.forget("data.vectors")
 
 
 def _settle_scale(conversation: Conversation) -> None:

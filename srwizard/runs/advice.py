@@ -106,11 +106,10 @@ def _too_few_fields(evidence: Mapping[str, Any]) -> str | None:
 
 def learning_curve_text(curve: Sequence[tuple[int, float]]) -> str:
     """Say how the error of the linear filter falls with the steps that it is fitted on."""
+    parts = [_("{error:.4g} with {steps}", error=error, steps=steps) for steps, error in curve]
     return _(
         "The linear filter's validation RMSE, by training steps: {figures}.",
-        figures=", ".join(
-            _("{error:.4g} with {steps}", error=error, steps=steps) for steps, error in curve
-        ),
+        figures=", ".join(parts),
     )
 
 
@@ -147,7 +146,7 @@ def _masked(evidence: Mapping[str, Any]) -> str | None:
     if observed > FEW_OBSERVED:
         return None
     return _(
-        "Masked points dominate: only {percent:.0f} % of the points in training have a value. "
+        "Masked points dominate: of the points in training only {percent:.0f} % have a value. "
         "Choose a region with less land, or patches (memory.patch_size), which are cut where "
         "there is water.",
         percent=100 * observed,

@@ -198,10 +198,11 @@ class TrainingAnswers(Section):
     augment: Annotated[
         bool | None,
         Option(
-            N_("Mirrored samples"),
+            N_("Turned samples"),
             N_(
                 "Training samples are turned over at random, from north to south and from west to "
-                "east: fewer fields then serve. Components of a vector change their sign."
+                "east, and by 90 degrees where the grid is as wide in both directions: useful with "
+                "few fields. Components of a vector change their sign."
             ),
             none=N_("where the network starts from no climatology"),
         ),

@@ -347,3 +347,21 @@ def test_tab_completes_directories(terminal: Open, dataset: Path, tmp_path: Path
     screen.send(ENTER)
     screen.wait_for("? Run directory runs/data")
     screen.kill()
+
+
+def test_a_component_without_its_vector_is_asked_for(terminal: Open, tmp_path: Path) -> None:
+    root = write_dataset(tmp_path / "currents", variables=["u", "w"])
+    screen = terminal()
+    screen.wait_for("? Dataset directory")
+    screen.send(str(root) + ENTER)
+    screen.wait_for("? Variables to train on")
+    screen.send(ENTER)
+    screen.wait_for("u looks like a component of a vector")
+    screen.send(DOWN * 2 + ENTER)
+    screen.wait_for("? Run directory")
+    assert "u eastward, w northward" in screen.text
+    assert only_session(tmp_path)["answers"]["data"]["vectors"] == [["u", "w"]]
+    screen.send(CTRL_B)
+    screen.wait_for("u looks like a component of a vector", count=2)
+    screen.send(CTRL_C)
+    assert screen.wait_for_end() == 130

@@ -14,6 +14,7 @@ from srwizard.data.layout import scan
 from srwizard.data.samples import Key
 from srwizard.runs.records import METRICS_FILE, read_events
 from srwizard.settings import run_config
+from srwizard.states.done import warnings
 from srwizard.train.loop import Callbacks
 from srwizard.train.resuming import load_best
 from srwizard.train.scoring import by_simple_method, score, super_resolve, to_physical
@@ -222,3 +223,26 @@ def test_the_run_config_says_how_the_method_was_found(tmp_path: Path) -> None:
     known = {name: value for name, value in found.valid_rmse.items() if value is not None}
     assert known[found.choice.name] == min(known.values())
     assert json.loads(json.dumps(found.model_dump())) == found.model_dump()
+
+
+def test_the_end_of_a_run_says_why_it_is_no_better(tmp_path: Path) -> None:
+    """From what freezing found of the record: no field is read again."""
+    steps = {"train": 56, "valid": 12, "test": 12}
+    root = pairs(tmp_path / "data", drifting(), 4, steps)
+    freeze(root, tmp_path / "run", skip="auto")
+    beaten = {"model": {"rmse": 0.2}, "linear": {"rmse": 0.1}, "best": "linear"}
+    (said,) = warnings({"temp": beaten}, tmp_path / "run")
+    assert "no better than linear filter (RMSE 0.2 against 0.1)" in said
+    assert "the record drifts" in said
+    assert not list(warnings({"temp": beaten | {"model": {"rmse": 0.09}}}, tmp_path / "run"))
+
+
+def test_a_run_config_without_evidence_is_read(tmp_path: Path) -> None:
+    run = freeze(write_dataset(tmp_path / "data"), tmp_path / "run", skip="auto")
+    values = run.model_dump()
+    assert values["model"]["skip"]["temp"].pop("evidence")["learning_curve"]
+    values["data"].pop("handedness")
+    older = run_config.RunConfig.model_validate(values)
+    assert older.model.skip is not None
+    assert older.model.skip["temp"].evidence is None
+    assert older.data.handedness == 0
