@@ -23,6 +23,7 @@ from srwizard.commands.options import (
 def evaluate(run_dir: Path, split: Any, checkpoint: Any, as_json: bool) -> None:
     from srwizard.runs import checkpoint_files
     from srwizard.runs.records import null_to_nan
+    from srwizard.runs.skill import gain_lines
     from srwizard.states.done import ensemble_lines, scores_table, split_title, warnings
     from srwizard.train.evaluation import evaluate as score
     from srwizard.train.evaluation import file_of
@@ -37,6 +38,6 @@ def evaluate(run_dir: Path, split: Any, checkpoint: Any, as_json: bool) -> None:
         return
     scores = null_to_nan(result["variables"])
     console.print(scores_table(scores, console.width, title=split_title(split), skill=True))
-    for line in (*ensemble_lines(scores), *warnings(scores, run_dir)):
+    for line in (*ensemble_lines(scores), *gain_lines(result["gain"]), *warnings(scores, run_dir)):
         print(line)
     print(_("Written to {path}", path=file_of(run_dir, split, checkpoint)))

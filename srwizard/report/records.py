@@ -131,6 +131,7 @@ class Evaluation:
     epoch: int | None
     variables: dict[str, VariableScores]
     members: int = 1
+    gain: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -332,6 +333,7 @@ def _evaluation(event: Mapping[str, Any]) -> Evaluation:
         epoch=None if epoch is None else int(epoch),
         variables=_variables(event),
         members=int(event.get("members") or 1),
+        gain={str(name): float(value) for name, value in (event.get("gain") or {}).items()},
     )
 
 

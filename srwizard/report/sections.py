@@ -9,7 +9,7 @@ from srwizard.base.i18n import translate as _
 from srwizard.report.plots import METRIC_NAMES, METRIC_UNITS
 from srwizard.report.records import Epoch, Metrics, Run, VariableScores
 from srwizard.report.tables import Table, number_text, tables_of, text_of
-from srwizard.runs.skill import BICUBIC, method_title
+from srwizard.runs.skill import BICUBIC, gain_lines, method_title
 
 # Of these a smaller value is the better one.
 ERRORS = frozenset({"rmse", "mae", "bias", "spectrum_error", "crps"})
@@ -104,7 +104,7 @@ def scored(metrics: Metrics) -> Scored | None:
                 checkpoint=test.checkpoint,
                 epoch=test.epoch,
             )
-        return Scored(source, test.variables)
+        return Scored(" ".join([source, *gain_lines(test.gain)]), test.variables)
     for epoch in reversed(metrics.epochs):
         if epoch.variables:
             source = _(

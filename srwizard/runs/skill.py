@@ -58,6 +58,19 @@ def beside(scores: Mapping[str, Any]) -> str:
     )
 
 
+def gain_lines(gain: Mapping[str, float]) -> list[str]:
+    """Say how much of what a network gives is taken, by variable, where that is not all of it."""
+    return [
+        _(
+            "{name}: the network's correction is multiplied by {gain:.2f}, because that is best on "
+            "the validation split.",
+            name=name,
+            gain=float(factor),
+        )
+        for name, factor in gain.items()
+    ]
+
+
 def no_better(name: str, scores: Mapping[str, Any], epochs: Sequence[Mapping[str, Any]]) -> str:
     """Say that a model does not beat the best simple method, and why, as far as the curves tell.
 

@@ -159,7 +159,7 @@ def _readme(run: Run, *, onnx: bool) -> str:
     if onnx:
         parts.append(
             _(
-                "model.onnx is the whole prediction, in physical units: lr [N, C, h, w], NaN in its "
+                "model.onnx is the whole prediction, in physical units: lr [N, C, h, w], NaN in "
                 "gaps, and nearest [N, C, h, w], for each point the flat index of the nearest one "
                 "with a value, give sr [N, C, H, W]."
             )
