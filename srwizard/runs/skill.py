@@ -86,6 +86,8 @@ def no_better(name: str, scores: Mapping[str, Any], epochs: Sequence[Mapping[str
         ours=scores[MODEL]["rmse"],
         theirs=scores[best_method(scores)]["rmse"],
     )
+    if scores[best_method(scores)]["rmse"] == 0:
+        return f"{said} {_('That method misses nothing: a network has nothing to learn here.')}"
     return f"{said} {_reason(name, epochs)}"
 
 
