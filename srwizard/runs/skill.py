@@ -87,8 +87,10 @@ def no_better(name: str, scores: Mapping[str, Any], epochs: Sequence[Mapping[str
         theirs=scores[best_method(scores)]["rmse"],
     )
     if scores[best_method(scores)]["rmse"] == 0:
-        return f"{said} {_('That method misses nothing: a network has nothing to learn here.')}"
-    return f"{said} {_reason(name, epochs)}"
+        reason = _("That method misses nothing: there is nothing to learn for a network here.")
+    else:
+        reason = _reason(name, epochs)
+    return f"{said} {reason}"
 
 
 def _reason(name: str, epochs: Sequence[Mapping[str, Any]]) -> str:
