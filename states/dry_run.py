@@ -16,7 +16,7 @@ from srwizard.wizard.reason import Outcome, short_of_memory
 
 
 def run(conversation: Conversation) -> Outcome:
-    """Measure; "fits" leads to the launch, or to the review with a learning rate that was proposed."""
+    """Measure; "fits" leads to the launch, or to the review with another learning rate."""
     if conversation.stop_after != "dry_run":
         conversation.require_confirmation()
     hold_run(conversation)
