@@ -65,6 +65,7 @@ class DryRun:
     reason: str | None = None
     phase: str | None = None
     step: int | None = None
+    lr_range: dict[str, Any] | None = None
     digest: str = ""
 
 
@@ -215,6 +216,7 @@ def _judged(run: RunConfig, ranks: list[dict[str, Any]]) -> DryRun:
     above = [int(figures["peak_bytes"]) - int(figures["baseline_rss_bytes"]) for figures in ranks]
     peak, capacity = _fullest(run, ranks)
     times = _times(run, ranks)
+    curves = [figures.pop("lr_range", None) for figures in ranks]  # the same of every rank
     return DryRun(
         verdict=judge(peak, capacity),
         device=_device_text(run),
@@ -226,6 +228,7 @@ def _judged(run: RunConfig, ranks: list[dict[str, Any]]) -> DryRun:
         ranks=ranks,
         hosts=list(dict.fromkeys(str(figures["host"]) for figures in ranks)),
         digest=run.digest,
+        lr_range=curves[0],
         step_seconds=times["step_seconds"],
         epoch_seconds=times["epoch_seconds"],
         validation_seconds=times["validation_seconds"],

@@ -12,7 +12,14 @@ from srwizard.base.files import write_bytes
 from srwizard.base.i18n import translate as _
 from srwizard.report.breakdown import latitude_figure, month_figure, spectrum_figure
 from srwizard.report.maps import domain_figure, ensemble_figure, sample_figure
-from srwizard.report.plots import figure_style, loss_figure, png, rate_figure, validation_figure
+from srwizard.report.plots import (
+    figure_style,
+    loss_figure,
+    lr_range_figure,
+    png,
+    rate_figure,
+    validation_figure,
+)
 from srwizard.report.proof_figures import (
     Diagnostics,
     calibration_figure,
@@ -66,6 +73,20 @@ def curves(run: Run) -> list[Picture]:
                     rates,
                     _("Learning rate"),
                     _("Learning rate at the end of each epoch."),
+                )
+            )
+        lr_range = (run.dry_run or {}).get("lr_range")
+        if lr_range and lr_range["lr"]:
+            pictures.append(
+                _picture(
+                    run,
+                    "lr_range.png",
+                    lr_range_figure(lr_range),
+                    _("Learning-rate range test"),
+                    _(
+                        "Loss of the range test by learning rate, divided by that of an output of "
+                        "zero; the proposed rate as a line."
+                    ),
                 )
             )
         units = run.units()

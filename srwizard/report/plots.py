@@ -2,7 +2,7 @@
 
 import io
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -182,6 +182,26 @@ def rate_figure(epochs: Sequence[Epoch]) -> Figure | None:
         axes.set_ylim(bottom=0)
     axes.set_ylabel("learning rate")
     _finish_curves(axes)
+    return figure
+
+
+def lr_range_figure(found: Mapping[str, Any]) -> Figure:
+    """Draw the loss of a learning-rate range test, and the rate that it proposes."""
+    figure = Figure(figsize=(7.2, 2.6), layout="constrained")
+    axes = figure.subplots()
+    axes.plot(found["lr"], found["loss"], color=QUIET, linewidth=0.6, label="each step")
+    axes.plot(found["lr"], found["smoothed"], color=MODEL, label="smoothed")
+    if found["proposed"] is not None:
+        axes.axvline(found["proposed"], color=QUIET, linestyle=":", label="proposed")
+    axes.set_xscale("log")
+    fall = found["smoothed"][0] - min(found["loss"])
+    if fall > 0:  # how far it flies up in the end tells nothing
+        axes.set_ylim(min(found["loss"]) - 0.1 * fall, found["smoothed"][0] + fall)
+    axes.set_xlabel("learning rate")
+    axes.set_ylabel("relative loss")
+    axes.grid(axis="y")
+    axes.set_axisbelow(True)
+    axes.legend(loc="upper left", frameon=True, facecolor="white", edgecolor="none")
     return figure
 
 

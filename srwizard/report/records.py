@@ -153,6 +153,7 @@ class Evaluation:
     told: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """All that the record holds of each variable."""
     vectors: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    gain: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -369,6 +370,7 @@ def _evaluation(event: Mapping[str, Any]) -> Evaluation:
         members=int(event.get("members") or 1),
         told=event.get("variables") or {},
         vectors=event.get("vectors") or {},
+        gain={str(name): float(value) for name, value in (event.get("gain") or {}).items()},
     )
 
 

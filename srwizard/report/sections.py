@@ -11,7 +11,7 @@ from srwizard.report.records import Epoch, Metrics, Run, VariableScores
 from srwizard.report.tables import Table, number_text, tables_of, text_of
 from srwizard.runs.advice import no_better
 from srwizard.runs.overfitting import overfitting_since, overfitting_text
-from srwizard.runs.skill import BICUBIC, method_title
+from srwizard.runs.skill import BICUBIC, gain_lines, method_title
 
 # Of these a smaller value is the better one.
 ERRORS = frozenset({"rmse", "mae", "bias", "spectrum_error", "crps"})
@@ -111,7 +111,7 @@ def scored(metrics: Metrics) -> Scored | None:
                 checkpoint=test.checkpoint,
                 epoch=test.epoch,
             )
-        return Scored(source, test.variables)
+        return Scored(" ".join([source, *gain_lines(test.gain)]), test.variables)
     for epoch in reversed(metrics.epochs):
         if epoch.variables:
             source = _(

@@ -44,6 +44,10 @@ def no_better(name: str, scores: Mapping[str, Any], epochs: Sequence[Event], con
         ours=scores[MODEL]["rmse"],
         theirs=scores[best_method(scores)]["rmse"],
     )
+    if scores[best_method(scores)]["rmse"] == 0:
+        return f"{said} " + _(
+            "That method misses nothing: there is nothing to learn for a network here."
+        )
     return " ".join([said, *causes(name, epochs, config)])
 
 

@@ -53,3 +53,16 @@ def beside(scores: Mapping[str, Any]) -> str:
         theirs=theirs,
         bicubic=bicubic,
     )
+
+
+def gain_lines(gain: Mapping[str, float]) -> list[str]:
+    """Say how much of what a network gives is taken, by variable, where that is not all of it."""
+    return [
+        _(
+            "{name}: the network's correction is multiplied by {gain:.2f}, because that is best on "
+            "the validation split.",
+            name=name,
+            gain=float(factor),
+        )
+        for name, factor in gain.items()
+    ]

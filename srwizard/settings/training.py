@@ -183,6 +183,16 @@ class TrainingAnswers(Section):
             diffusion=0.999,
         ),
     ] = None
+    lr_range_test: Annotated[
+        bool,
+        Option(
+            N_("Learning-rate range test"),
+            N_(
+                "The dry run also takes 100 steps with a rising learning rate, shows how the loss "
+                "answers, and proposes a learning rate; the weights are thrown away."
+            ),
+        ),
+    ] = False
     patience: Annotated[
         int | None,
         Field(ge=1),

@@ -184,7 +184,7 @@ def super_resolve(
 ) -> Tensor:
     """Return normalized SR `[B, C, H, W]` of normalized `lr` `[B, C, h, w]`, in float32.
 
-    Computed with the moving average of the weights, if there is one.
+    Computed with the moving average of the weights, if there is one, and times the gain.
 
     Args:
         training: network and run config.
@@ -195,9 +195,11 @@ def super_resolve(
     scale, patch = training.run.data.scale, training.run.memory.patch_size
     averaged = averaging.in_place_of_weights(training.averaged, training.bare)
     with averaged, training.autocast():
-        return apply_network(
-            training.bare, lr, noise, scale=scale, patch=patch, steps=sampling_steps
-        )
+        sr = apply_network(training.bare, lr, noise, scale=scale, patch=patch, steps=sampling_steps)
+    if not training.gain:
+        return sr
+    gain = [training.gain.get(name, 1.0) for name in training.run.data.variables]
+    return sr * torch.tensor(gain, device=sr.device)[:, None, None]
 
 
 def to_physical(training: Training, values: Tensor, base: Tensor) -> Tensor:

@@ -87,6 +87,8 @@ class Training:
     progress: Progress = field(default_factory=Progress)
     baseline: dict[str, dict[str, Tensor]] = field(default_factory=dict)
     """Sums of the simple methods for each split: the same in every validation."""
+    gain: dict[str, float] = field(default_factory=dict)
+    """What the network's output is multiplied with, for each variable; 1 where it is not there."""
     skeleton: nn.Module | None = None
     saving: Saving | None = None
     """The checkpoint that is being written while training goes on."""
