@@ -21,6 +21,8 @@ from srwizard.data.baselines.filters import (
     Kernel,
     bicubic_kernel,
     neighbourhoods,
+    pieces,
+    product,
 )
 
 RIDGE = 5e-4
@@ -83,8 +85,8 @@ class Moments:
         self.count[used] += 1
         self.x[used] += x
         self.y[used] += y
-        self.xx += x.T @ x
-        self.xy += x.T @ y
+        self.xx += _over_cells(x, x)
+        self.xy += _over_cells(x, y)
 
     def _rows(self, lr: Field, hr: Field) -> tuple[Float64, Float64]:
         """Return regressors `[m, 48]` and what bicubic interpolation misses `[m, scale²]`."""
@@ -96,7 +98,7 @@ class Moments:
         centre = lr.reshape(-1)[self.cells].astype(np.float64)
         blocks = hr.reshape(lr.shape[0], s, lr.shape[1], s)[row, :, column, :]
         truth = blocks.reshape(len(self.cells), s * s) - centre[:, None]
-        return patches[:, OTHERS], truth - patches @ bicubic_kernel(s).T.astype(np.float64)
+        return patches[:, OTHERS], truth - product(patches, bicubic_kernel(s).T.astype(np.float64))
 
     def kernel(self, weight: float, lr_mean: Field, hr_mean: Field) -> Kernel:
         """Return the filter `[scale², TAPS]` for anomalies from `weight` times the climatology.
@@ -112,13 +114,13 @@ class Moments:
         mean_x, mean_y = self._rows(lr_mean, hr_mean)
         mean_y = np.where(np.isfinite(mean_y), mean_y, 0.0)
         weighted = weight * mean_x
-        cross = self.x.T @ weighted
-        xx = self.xx - cross - cross.T + weighted.T @ (self.count[:, None] * weighted)
+        cross = _over_cells(self.x, weighted)
+        xx = self.xx - cross - cross.T + _over_cells(weighted, self.count[:, None] * weighted)
         xy = (
             self.xy
-            - self.x.T @ (weight * mean_y)
-            - weighted.T @ self.y
-            + weighted.T @ (self.count[:, None] * weight * mean_y)
+            - _over_cells(self.x, weight * mean_y)
+            - _over_cells(weighted, self.y)
+            + _over_cells(weighted, self.count[:, None] * weight * mean_y)
         )
         scale = float(np.trace(xx)) / len(xx)
         if not scale > 0:
@@ -128,3 +130,11 @@ class Moments:
         kernel[:, OTHERS] += found.T
         kernel[:, CENTRE] -= found.sum(axis=0)
         return kernel.astype(np.float32)
+
+
+def _over_cells(one: Float64, other: Float64) -> Float64:
+    """Return the sums over all cells `[m, j]`, `[m, k]` of the products: `[j, k]`."""
+    total = np.zeros((one.shape[1], other.shape[1]))
+    for part in pieces(len(one), total.size):
+        total += one[part].T @ other[part]
+    return total
