@@ -9,8 +9,9 @@ from rich.table import Table
 from rich.text import Text
 
 from srwizard.base.i18n import translate as _
+from srwizard.data.baselines.choice import BICUBIC, MODEL, method_title
 from srwizard.runs.records import measured, test_scores
-from srwizard.runs.skill import MODEL, best_method, method_title, no_better, simple_methods
+from srwizard.runs.skill import best_method, no_better, simple_methods
 from srwizard.states.frozen import run_directory
 from srwizard.wizard.conversation import Conversation
 
@@ -47,7 +48,7 @@ def ensemble_lines(variables: dict[str, dict[str, dict[str, float]]]) -> Iterato
                 "{bicubic:.4g}), spread {spread:.4g}",
                 name=name,
                 crps=found["model"]["crps"],
-                bicubic=found["bicubic"]["crps"],
+                bicubic=found[BICUBIC]["crps"],
                 spread=found["model"]["spread"],
             )
 

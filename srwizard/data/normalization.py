@@ -23,6 +23,7 @@ from srwizard.data.layout import LEVELS, Contents
 from srwizard.data.normalization_methods import NORMALIZATIONS
 
 Array = npt.NDArray[np.float64]
+FILE_NAME = "normalization.npz"
 NAMES = ("mean", "std", "minimum", "maximum", "observed")
 RARE_STEPS = 3
 """A point seen in fewer steps has no spread of its own to speak of."""

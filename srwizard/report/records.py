@@ -16,9 +16,10 @@ import yaml
 from srwizard.base import files
 from srwizard.base.errors import UsageError
 from srwizard.base.i18n import translate as _
+from srwizard.data.baselines.choice import BICUBIC
 from srwizard.runs.failures import FAILURE_FILE
 from srwizard.runs.records import DRY_RUN_FILE, METRICS_FILE, measured
-from srwizard.runs.skill import BICUBIC, best_method
+from srwizard.runs.skill import best_method
 from srwizard.settings import run_config
 
 # How `prepare` names steps, and other usual spellings of a date in a name. 000001 is a number.

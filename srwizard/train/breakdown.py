@@ -9,10 +9,11 @@ import torch
 from torch import Tensor
 
 from srwizard.base import files
+from srwizard.data.baselines.choice import BICUBIC, MODEL
 from srwizard.train.distributed import Place, add_over_ranks
 from srwizard.train.metrics import SUMS
 
-METHODS = ("model", "bicubic")
+METHODS = (MODEL, BICUBIC)
 
 
 @dataclass

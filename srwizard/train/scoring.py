@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from srwizard.base import files
+from srwizard.data.baselines.choice import BICUBIC
 from srwizard.data.fields import FloatField
 from srwizard.data.layout import Contents
 from srwizard.data.samples import Key
@@ -125,7 +126,7 @@ def _score(
             for name in simple:
                 found = by_simple_method(training, name, batch["lr_physical"])
                 simple[name] += _sums(training, found, truth, batch["mask"])
-                if breakdown is not None and name == "bicubic":
+                if breakdown is not None and name == BICUBIC:
                     breakdown.add(indices, physical, found, truth, batch["mask"])
     loss, model = add_over_ranks(place, loss), add_over_ranks(place, model)
     ensemble = add_over_ranks(place, ensemble)
@@ -134,7 +135,7 @@ def _score(
         if batch_limit is None:
             training.baseline[split] = known
     if breakdown is not None:
-        breakdown.complete(place, model, known["bicubic"])
+        breakdown.complete(place, model, known[BICUBIC])
     table = scores_table(
         training.run.data.variables, model, known, best_of(training.run), training.span.cpu()
     )
@@ -193,7 +194,7 @@ def best_of(run: RunConfig) -> dict[str, str]:
     """Return the name of the best simple method of each variable, by the validation split."""
     skip = run.model.skip or {}
     return {
-        name: skip[name].best.choice.name if name in skip else "bicubic"
+        name: skip[name].best.choice.name if name in skip else BICUBIC
         for name in run.data.variables
     }
 
@@ -241,7 +242,7 @@ def save_examples(training: Training, contents: Contents, path: Path, count: int
     for index, batch in zip(chosen, training.batches("test", keys), strict=True):
         land = ~batch["mask"]
         fields = {
-            "bicubic": by_simple_method(training, "bicubic", batch["lr_physical"]),
+            BICUBIC: by_simple_method(training, BICUBIC, batch["lr_physical"]),
             "hr": to_physical(training, batch["hr"], batch["base"]),
             **_drawn(training, batch["lr"], batch["base"], index),
         }

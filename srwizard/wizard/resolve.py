@@ -9,6 +9,7 @@ from srwizard.data.vectors import known_vectors, lonely_components
 from srwizard.hardware.devices import find_devices
 from srwizard.models import weights_file
 from srwizard.models.catalog import card
+from srwizard.prompts.progress import Progress
 from srwizard.prompts.question import expand
 from srwizard.settings import run_config
 from srwizard.settings.answers import (
@@ -96,14 +97,18 @@ def _on_other_machines(devices: DevicesAnswers) -> dict[str, Any]:
     }
 
 
-def resolve_to_freeze(conversation: Conversation, answers: Answers) -> RunConfig:
+def resolve_to_freeze(
+    conversation: Conversation,
+    answers: Answers,
+    progress: Progress = lambda _done, _total: None,
+) -> RunConfig:
     """Resolve the answers, and settle on the data what the network starts from.
 
     Raises:
         DatasetError, UsageError: as `resolve`.
     """
     config = resolve(conversation, answers)
-    config = with_settled_skip(config, wanted_skip(answers), opened_dataset(conversation))
+    config = with_settled_skip(config, wanted_skip(answers), opened_dataset(conversation), progress)
     if config.training.augment is not None:
         return config
     training = config.training.model_copy(update={"augment": _mirroring_helps(config)})
