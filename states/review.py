@@ -39,6 +39,8 @@ SHOWN_APART: dict[str, tuple[str, ...]] = {
 def run(conversation: Conversation) -> str:
     """Show the summary; return "next" when confirmed, or the section to edit."""
     simple_methods.begin(conversation)
+    # Before the summary is made: what comes meanwhile is rather shown twice than not at all.
+    news = simple_methods.news(conversation, _variables(conversation))
     conversation.show(summary(conversation))
     for notice in _notices(conversation):
         conversation.show(Text(notice, style="yellow"))
@@ -64,7 +66,7 @@ def run(conversation: Conversation) -> str:
                 _("Training begins at once if it fits; otherwise you choose what to change."),
             ),
             choices=choices,
-            live=simple_methods.news(conversation, _variables(conversation)),
+            live=news,
         )
     )
     if action == QUIT:

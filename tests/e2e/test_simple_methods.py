@@ -167,3 +167,27 @@ def test_what_is_at_work_on_a_dataset_ends_when_another_one_is_chosen(
     screen.wait_for("temp: RMSE")
     assert TO_BEAT not in screen.text
     screen.kill()
+
+
+@pytest.mark.parametrize(("language", "word"), [("C.UTF-8", "Steps"), ("zh_CN.UTF-8", "时间步")])
+def test_the_command_shows_the_steps_and_prints_only_its_result(
+    terminal: Open, environment: dict[str, str], tmp_path: Path, language: str, word: str
+) -> None:
+    environment["LANG"] = language
+    root = write_dataset(tmp_path / "long", steps=(300, 3, 3), hr_shape=(64, 64))
+    screen = terminal("baselines", root)
+    screen.wait_for("/356")  # 300 steps are fitted on, 50 measured on, 3 and 3 scored on
+    screen.wait_for(word)
+    assert screen.wait_for_end() == 0
+    assert "/356" not in screen.text
+
+
+def test_from_an_answers_file_it_is_worked_out_when_freezing(
+    srwizard: Run, answers: Path, tmp_path: Path
+) -> None:
+    done = srwizard("--answers", answers, "--stop-after", "frozen")
+    assert done.returncode == 0, done.stderr
+    assert "Comparing the simple methods" in done.stdout
+    assert "being worked out" not in done.stdout
+    for name in ("baselines.npz", "normalization.npz"):
+        assert (tmp_path / "run" / name).is_file()

@@ -54,12 +54,6 @@ def _cubic(distance: float) -> float:
     return CUBIC * (distance**3 - 5 * distance**2 + 8 * distance - 4)
 
 
-def neighbourhoods(field: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
-    """Return a view `[h, w, WIDTH, WIDTH]` of the neighbourhood of every point of `[h, w]`."""
-    padded = np.pad(field, REACH, mode="edge")
-    return np.lib.stride_tricks.sliding_window_view(padded, (WIDTH, WIDTH))
-
-
 def enlarge(kernel: Kernel, field: Field, constant: float = 0.0) -> Field:
     """Apply `kernel` `[scale², TAPS]` to `field` `[h, w]` without gaps: `[h scale, w scale]`.
 

@@ -16,11 +16,12 @@ import numpy.typing as npt
 
 from srwizard.data.baselines.filters import (
     CENTRE,
+    REACH,
     TAPS,
+    WIDTH,
     Field,
     Kernel,
     bicubic_kernel,
-    neighbourhoods,
     pieces,
     product,
 )
@@ -80,25 +81,28 @@ class Moments:
         Only cells count whose LR value and all of whose HR points are there.
         """
         x, y = self._rows(lr, hr)
-        used = valid.reshape(-1)[self.cells] & np.isfinite(y).all(axis=1)
-        x, y = x[used], y[used]
-        self.count[used] += 1
-        self.x[used] += x
-        self.y[used] += y
+        unused = ~(valid.reshape(-1)[self.cells] & np.isfinite(y).all(axis=1))
+        x[unused], y[unused] = 0.0, 0.0
+        self.count += ~unused
+        self.x += x
+        self.y += y
         self.xx += _over_cells(x, x)
         self.xy += _over_cells(x, y)
 
     def _rows(self, lr: Field, hr: Field) -> tuple[Float64, Float64]:
         """Return regressors `[m, 48]` and what bicubic interpolation misses `[m, scale²]`."""
         s = self.scale
-        around = neighbourhoods(lr)
         row, column = np.divmod(self.cells, lr.shape[1])
-        patches = around[row, column].reshape(len(self.cells), TAPS).astype(np.float64)
-        patches -= patches[:, CENTRE : CENTRE + 1].copy()
+        padded = np.pad(lr, REACH, mode="edge")
+        corner = row * padded.shape[1] + column
+        offsets = np.add.outer(np.arange(WIDTH) * padded.shape[1], np.arange(WIDTH)).ravel()
         centre = lr.reshape(-1)[self.cells].astype(np.float64)
+        around = padded.reshape(-1)[np.add.outer(corner, offsets[OTHERS])].astype(np.float64)
+        around -= centre[:, None]
         blocks = hr.reshape(lr.shape[0], s, lr.shape[1], s)[row, :, column, :]
         truth = blocks.reshape(len(self.cells), s * s) - centre[:, None]
-        return patches[:, OTHERS], truth - product(patches, bicubic_kernel(s).T.astype(np.float64))
+        bicubic = bicubic_kernel(s)[:, OTHERS].T.astype(np.float64)
+        return around, truth - product(around, bicubic)
 
     def kernel(self, weight: float, lr_mean: Field, hr_mean: Field) -> Kernel:
         """Return the filter `[scale², TAPS]` for anomalies from `weight` times the climatology.
