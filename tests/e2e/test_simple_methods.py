@@ -81,7 +81,8 @@ def test_where_it_is_not_ready_freezing_waits_and_shows_the_steps(
 ) -> None:
     screen = terminal()
     Walk(screen, root=dataset).to("review")
-    assert "To beat: temp: being worked out … 4 of 19 steps" in screen.text.replace("\n", "")
+    assert "To beat: temp: being worked out …" in screen.text
+    screen.wait_for("    temp: being worked out … 4 of 19 steps")
     screen.send(ENTER)
     screen.wait_for("Comparing the simple methods")
     screen.wait_for("4/19")
