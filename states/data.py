@@ -1,6 +1,7 @@
 """data: which dataset, which variables."""
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from rich.text import Text
@@ -34,6 +35,7 @@ def run(conversation: Conversation) -> str:
             _choose_root(conversation)
     _settle_scale(conversation)
     _note_fingerprint(conversation)
+    _settle_simple_methods(conversation)
     return "next"
 
 
@@ -48,10 +50,14 @@ def _choose_root(conversation: Conversation) -> None:
         conversation.ask(_root_question(conversation))
         _forget_what_depended_on(before, conversation)
         from srwizard.data.inspect import require_usable
+        from srwizard.wizard import simple_methods
         from srwizard.wizard.chosen_dataset import dataset_as_it_is_now, summary_table
 
         summary = dataset_as_it_is_now(conversation).summary
-        conversation.show(summary_table(summary))
+        settle = simple_methods.begin if summary.usable else simple_methods.stop
+        settle(conversation)
+        names = [one.name for one in summary.variables]
+        conversation.show(summary_table(summary, simple_methods.to_beat(conversation, names)))
         try:
             require_usable(summary)
             return
@@ -116,6 +122,7 @@ def _root_question(conversation: Conversation) -> Question:
 
 def _variables_question(conversation: Conversation, summary: "DatasetSummary") -> Question | None:
     from srwizard.data.inspect import selection_problem
+    from srwizard.wizard import simple_methods
 
     names = [variable.name for variable in summary.variables]
     given = conversation.session.answers.data.variables
@@ -126,7 +133,10 @@ def _variables_question(conversation: Conversation, summary: "DatasetSummary") -
         question(conversation, "data.variables"),
         kind="several",
         default=names,
-        choices=tuple(Choice(name, name) for name in names),
+        choices=tuple(
+            Choice(name, name, note=partial(simple_methods.text_of, conversation, name))
+            for name in names
+        ),
         check=lambda chosen: selection_problem(summary, names if chosen is None else chosen),
     )
 
@@ -212,3 +222,10 @@ def _note_fingerprint(conversation: Conversation) -> None:
     from srwizard.wizard.chosen_dataset import chosen_fingerprint
 
     conversation.session.fingerprint = chosen_fingerprint(conversation)
+
+
+def _settle_simple_methods(conversation: Conversation) -> None:
+    """Go on in the background with the variables that were chosen, and with no others."""
+    from srwizard.wizard import simple_methods
+
+    simple_methods.begin(conversation)

@@ -9,10 +9,11 @@ from rich.table import Table
 from rich.text import Text
 
 from srwizard.base.i18n import translate as _
+from srwizard.data.baselines.choice import BICUBIC, MODEL, method_title
 from srwizard.runs.advice import no_better
 from srwizard.runs.certainty import certainty
 from srwizard.runs.records import measured, test_scores
-from srwizard.runs.skill import MODEL, best_method, method_title, simple_methods
+from srwizard.runs.skill import best_method, simple_methods
 from srwizard.settings import run_config
 from srwizard.states.frozen import run_directory
 from srwizard.wizard.conversation import Conversation
@@ -58,7 +59,7 @@ def ensemble_lines(variables: dict[str, dict[str, dict[str, float]]]) -> Iterato
                 "{bicubic:.4g}), spread {spread:.4g}",
                 name=name,
                 crps=found["model"]["crps"],
-                bicubic=found["bicubic"]["crps"],
+                bicubic=found[BICUBIC]["crps"],
                 spread=found["model"]["spread"],
             )
 

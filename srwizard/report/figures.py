@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from srwizard.base.files import write_bytes
 from srwizard.base.i18n import translate as _
+from srwizard.data.baselines.choice import method_title
 from srwizard.report.breakdown import latitude_figure, month_figure, spectrum_figure
 from srwizard.report.maps import domain_figure, ensemble_figure, sample_figure
 from srwizard.report.plots import (
@@ -29,7 +30,6 @@ from srwizard.report.proof_figures import (
     read_diagnostics,
 )
 from srwizard.report.records import Breakdown, Evaluation, Run, Samples
-from srwizard.runs.skill import method_title
 
 
 @dataclass(frozen=True)

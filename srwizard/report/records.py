@@ -16,10 +16,11 @@ import yaml
 from srwizard.base import files
 from srwizard.base.errors import UsageError
 from srwizard.base.i18n import translate as _
+from srwizard.data.baselines.choice import BICUBIC, MODEL
 from srwizard.runs.certainty import certainty
 from srwizard.runs.failures import FAILURE_FILE
 from srwizard.runs.records import DRY_RUN_FILE, METRICS_FILE, measured
-from srwizard.runs.skill import BICUBIC, MODEL, best_method
+from srwizard.runs.skill import best_method
 from srwizard.settings import run_config
 
 # How `prepare` names steps, and other usual spellings of a date in a name. 000001 is a number.
@@ -185,7 +186,7 @@ class Samples:
 
     def simple_methods(self, step: int, variable: int) -> list[tuple[str, FloatArray]]:
         """Return name and field `[H, W]` of bicubic and, if it is another one, the best method."""
-        found = [(BICUBIC, self.fields[BICUBIC][step, variable])]
+        found: list[tuple[str, FloatArray]] = [(BICUBIC, self.fields[BICUBIC][step, variable])]
         if "best" in self.fields and self.best_names[variable] != BICUBIC:
             found.append((self.best_names[variable], self.fields["best"][step, variable]))
         return found

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from srwizard.base.i18n import translate as _
+from srwizard.data.baselines.choice import BICUBIC, method_title
 from srwizard.report.plots import METRIC_NAMES, METRIC_UNITS
 from srwizard.report.records import Epoch, Metrics, Run, VariableScores
 from srwizard.report.tables import Table, number_text, tables_of, text_of
 from srwizard.runs.advice import no_better
 from srwizard.runs.overfitting import overfitting_since, overfitting_text
-from srwizard.runs.skill import BICUBIC, gain_lines, method_title
+from srwizard.runs.skill import gain_lines
 
 # Of these a smaller value is the better one.
 ERRORS = frozenset({"rmse", "mae", "bias", "spectrum_error", "crps"})

@@ -9,8 +9,9 @@ from itertools import pairwise
 from typing import Any
 
 from srwizard.base.i18n import translate as _
+from srwizard.data.baselines.choice import MODEL, method_title
 from srwizard.runs.overfitting import Event, overfitting_since, overfitting_text
-from srwizard.runs.skill import MODEL, best_method, method_title
+from srwizard.runs.skill import best_method
 
 UNSTEADY = 0.1
 """The loss oscillates if it rises by this share of itself in every third epoch."""

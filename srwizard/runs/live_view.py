@@ -12,8 +12,9 @@ from rich.text import Text
 from srwizard.base.i18n import translate as _
 from srwizard.base.sizes_and_times import bytes_text, duration_text
 from srwizard.base.text_width import packed
+from srwizard.data.baselines.choice import BICUBIC, MODEL
 from srwizard.runs.progress import Figures
-from srwizard.runs.skill import BICUBIC, MODEL, beside
+from srwizard.runs.skill import beside
 
 FEWEST_BAR_COLUMNS = 6
 MOST_BAR_COLUMNS = 60

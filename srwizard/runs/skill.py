@@ -4,9 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from srwizard.base.i18n import translate as _
-
-MODEL = "model"
-BICUBIC = "bicubic"
+from srwizard.data.baselines.choice import BICUBIC, MODEL, method_title
 
 
 def simple_methods(scores: Mapping[str, Any]) -> list[str]:
@@ -21,23 +19,6 @@ def simple_methods(scores: Mapping[str, Any]) -> list[str]:
 def best_method(scores: Mapping[str, Any]) -> str:
     """Return the best simple method by the validation split; runs of 0.1.0 knew bicubic alone."""
     return str(scores.get("best", BICUBIC))
-
-
-def method_title(name: str) -> str:
-    """Return what a method is called, in the user's language."""
-    titles = {
-        MODEL: _("model"),
-        BICUBIC: _("bicubic"),
-        "climatology": _("climatology"),
-        "linear": _("linear filter"),
-        "climatology+linear": _("climatology + linear filter"),
-    }
-    if name in titles:
-        return titles[name]
-    # "climatology(0.5)+linear": a part of the climatology.
-    start, _open, rest = name.partition("(")
-    share, _close, end = rest.partition(")")
-    return _("{method} (weight {share})", method=titles.get(start + end, name), share=share)
 
 
 def beside(scores: Mapping[str, Any]) -> str:

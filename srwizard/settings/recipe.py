@@ -92,7 +92,7 @@ def recommended(
 
 def few_fields_batch(steps: int) -> int:
     """Return the largest batch, a power of two, of which an epoch takes enough."""
-    return min(2 ** int(math.log2(max(steps // STEPS_PER_EPOCH, 1))), LARGEST_BATCH)
+    return min(1 << int(math.log2(max(steps // STEPS_PER_EPOCH, 1))), LARGEST_BATCH)
 
 
 def _batch_size(facts: Facts, largest: int) -> Recommended:

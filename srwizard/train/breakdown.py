@@ -118,7 +118,7 @@ class Breakdown:
         arrays: dict[str, Any] = {
             name: values.numpy() for name, values in vars(self).items() if name != "methods"
         }
-        arrays |= others | {"variables": np.array(variables), "names": np.array(names)}
+        arrays |= {**others, "variables": np.array(variables), "names": np.array(names)}
         arrays["methods"] = np.array(
             [
                 ["model"] * len(best),

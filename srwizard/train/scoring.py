@@ -11,17 +11,17 @@ import torch
 from torch import Tensor
 
 from srwizard.base import files
+from srwizard.data.baselines.choice import BICUBIC, MODEL
 from srwizard.data.baselines.methods import Baseline
 from srwizard.data.fields import FloatField
 from srwizard.data.layout import Contents
 from srwizard.data.samples import Key
 from srwizard.data.statics import static_files
-from srwizard.runs.skill import BICUBIC
 from srwizard.settings.run_config import RunConfig
 from srwizard.train import averaging
 from srwizard.train.breakdown import Breakdown
 from srwizard.train.diagnostics.all import diagnostics_of, told_of
-from srwizard.train.diagnostics.diagnostic import BEST, MODEL, Diagnostic, Scored, add_up
+from srwizard.train.diagnostics.diagnostic import BEST, Diagnostic, Scored, add_up
 from srwizard.train.distributed import add_over_ranks
 from srwizard.train.ensembles import SUMS as ENSEMBLE_SUMS
 from srwizard.train.ensembles import add_ensemble_scores, ensemble_sums
@@ -235,7 +235,7 @@ def shown_methods(training: Training) -> list[list[str]]:
     That is bicubic interpolation and, unless it is the best for all of them, the best method.
     """
     best = [name if name in training.simple else BEST for name in best_of(training.run).values()]
-    bicubic = [BICUBIC] * len(best)
+    bicubic: list[str] = [BICUBIC] * len(best)
     return [bicubic] if best == bicubic else [bicubic, best]
 
 

@@ -34,8 +34,6 @@ from srwizard.train.order import Step
 from srwizard.train.schedule import learning_rate
 from srwizard.train.simple_methods import simple_methods
 
-STATISTICS_FILE = "normalization.npz"
-
 
 class Batches:
     """The batches that a loader goes through; set anew for each pass, so that workers live on."""
@@ -248,13 +246,16 @@ def set_learning_rate(training: Training) -> None:
 
 
 def load_statistics(run: RunConfig, run_dir: Path, contents: Contents) -> dict[str, Statistics]:
-    """Return the statistics of the training split, computed once for each run directory."""
+    """Return the statistics of the training split, computed once for each run directory.
+
+    Mostly the wizard has left them there, as the fit of the simple methods has found them.
+    """
     key = run_config.statistics_key(run)
-    stored = normalization.load(run_dir / STATISTICS_FILE, key)
+    stored = normalization.load(run_dir / normalization.FILE_NAME, key)
     if stored is not None:
         return stored
     computed = normalization.statistics(contents, run.data.variables, run.training.normalization)
-    normalization.save(run_dir / STATISTICS_FILE, computed, key)
+    normalization.save(run_dir / normalization.FILE_NAME, computed, key)
     return computed
 
 

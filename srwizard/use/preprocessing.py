@@ -24,7 +24,6 @@ from srwizard.data.prepare.grid import Grid
 from srwizard.data.statics import input_channels, used_files
 from srwizard.settings import run_config
 from srwizard.settings.run_config import RunConfig
-from srwizard.train.setup import STATISTICS_FILE
 from srwizard.use.grids import grid_of
 from srwizard.use.quantities import Attributes, known_attributes
 
@@ -65,7 +64,7 @@ def read_preprocessing(
         UsageError: the statistics are missing, or of another run.
         DatasetError: static fields that are input channels are gone or no longer the same.
     """
-    path = run_dir / STATISTICS_FILE
+    path = run_dir / normalization.FILE_NAME
     statistics = normalization.load(path, run_config.statistics_key(run))
     if statistics is None:
         raise _unusable(path, run_dir)

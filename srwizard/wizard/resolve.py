@@ -11,6 +11,7 @@ from srwizard.data.vectors import known_vectors, lonely_components, standard_nam
 from srwizard.hardware.devices import find_devices
 from srwizard.models import weights_file
 from srwizard.models.catalog import card
+from srwizard.prompts.progress import Progress
 from srwizard.prompts.question import expand
 from srwizard.settings import run_config
 from srwizard.settings.answers import (
@@ -100,7 +101,11 @@ def _on_other_machines(devices: DevicesAnswers) -> dict[str, Any]:
     }
 
 
-def resolve_to_freeze(conversation: Conversation, answers: Answers) -> RunConfig:
+def resolve_to_freeze(
+    conversation: Conversation,
+    answers: Answers,
+    progress: Progress = lambda _done, _total: None,
+) -> RunConfig:
     """Resolve the answers, and settle on the data what the network starts from.
 
     Raises:
@@ -109,7 +114,7 @@ def resolve_to_freeze(conversation: Conversation, answers: Answers) -> RunConfig
     config = resolve(conversation, answers)
     dataset = opened_dataset(conversation)
     unclear = _unclear_components(config, dataset) if answers.data.vectors is None else []
-    config = with_settled_skip(config, wanted_skip(answers), dataset)
+    config = with_settled_skip(config, wanted_skip(answers), dataset, progress)
     return with_augmentation(config, dataset, unclear)
 
 

@@ -9,15 +9,21 @@ import pytest
 import torch
 
 from srwizard import load_run
+from srwizard.data import normalization as data_normalization
 from srwizard.data.augment import drawn, turned
+from srwizard.data.baselines import fit, known
+from srwizard.data.dataset import Dataset
 from srwizard.data.layout import scan
 from srwizard.data.samples import Key
 from srwizard.runs.records import METRICS_FILE, read_events
 from srwizard.settings import run_config
 from srwizard.states.done import warnings
+from srwizard.train.dataset import verified
 from srwizard.train.loop import Callbacks
 from srwizard.train.resuming import load_best
 from srwizard.train.scoring import by_simple_method, score, super_resolve, to_physical
+from srwizard.train.setup import load_statistics
+from srwizard.wizard.skip import keep_learnt
 from tests.data.test_baselines import drifting, pairs
 from tests.datasets import write_dataset
 from tests.train.runs import freeze, made_ready, same_weights, trained, weights
@@ -246,3 +252,39 @@ def test_a_run_config_without_evidence_is_read(tmp_path: Path) -> None:
     assert older.model.skip is not None
     assert older.model.skip["temp"].evidence is None
     assert older.data.handedness == 0
+
+
+@pytest.mark.parametrize("normalization", ["PGN", "GN"])
+def test_training_reads_no_statistics_where_the_wizard_has_left_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, normalization: str
+) -> None:
+    root = write_dataset(tmp_path / "data", variables=["salt", "temp"])
+    run = freeze(root, tmp_path / "run", skip="auto", normalization=normalization)
+    contents = verified(run).contents
+    expected = load_statistics(run, tmp_path, contents)
+    keep_learnt(run, Dataset(root), tmp_path / "run")
+
+    def refuse(*_arguments: object, **_options: object) -> None:
+        raise AssertionError("the training split was read again")
+
+    monkeypatch.setattr(data_normalization, "statistics", refuse)
+    found = load_statistics(run, tmp_path / "run", contents)
+    for level, there in expected.items():
+        for name, array in vars(there).items():
+            np.testing.assert_array_equal(getattr(found[level], name), array)
+
+
+def test_of_a_record_of_which_the_fit_reads_only_some_steps_training_reads_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known.forget()
+    monkeypatch.setattr(fit, "MOST_STEPS", 5)
+    root = write_dataset(tmp_path / "data")
+    run = freeze(root, tmp_path / "run", skip="auto")
+    keep_learnt(run, Dataset(root), tmp_path / "run")
+    assert not (tmp_path / "run" / data_normalization.FILE_NAME).exists()
+    contents = verified(run).contents
+    found = load_statistics(run, tmp_path / "run", contents)
+    every = data_normalization.statistics(contents, ["temp"], "PGN")
+    np.testing.assert_array_equal(found["hr"].mean, every["hr"].mean)
+    known.forget()

@@ -67,6 +67,11 @@ class Fitted:
         return (*STANDARD, *parts)
 
     @property
+    def has_read_all(self) -> bool:
+        """Whether the moments are those of every step, and not of some of a long record."""
+        return self.steps <= MOST_STEPS
+
+    @property
     def lr_mean(self) -> Field:
         """The climatology of LR `[h, w]`, no gaps."""
         return NearestFill()(_mean_or_gap(self.lr))

@@ -10,8 +10,9 @@ import torch
 from scipy import ndimage
 from torch import Tensor
 
+from srwizard.data.baselines.choice import MODEL
 from srwizard.data.grid import Grid
-from srwizard.train.diagnostics.diagnostic import METHODS, MODEL, Diagnostic, Scored
+from srwizard.train.diagnostics.diagnostic import METHODS, Diagnostic, Scored
 
 Array = npt.NDArray[np.float64]
 COAST_KM = (25.0, 50.0, 100.0, 200.0, 500.0)

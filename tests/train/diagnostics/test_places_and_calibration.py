@@ -5,9 +5,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from srwizard.data.baselines.choice import MODEL
 from srwizard.data.grid import Grid
 from srwizard.train.diagnostics.calibration import Calibration
-from srwizard.train.diagnostics.diagnostic import BEST, METHODS, MODEL, Scored
+from srwizard.train.diagnostics.diagnostic import BEST, METHODS, Scored
 from srwizard.train.diagnostics.places import Places
 
 H, W = 20, 30
