@@ -12,6 +12,9 @@ from srwizard.data.statics import LATITUDE, read_static
 
 LONGITUDE = "lon"
 EARTH_RADIUS_KM = 6371.0
+FEWEST_COLUMNS = 8
+SEAM_TOLERANCE = 0.5
+"""By how much of a column's width the step across the seam may differ from the others."""
 Array = npt.NDArray[np.float64]
 
 
@@ -52,6 +55,27 @@ def grid_of(contents: Contents, shape: tuple[int, int]) -> Grid | None:
     if not (np.isfinite(lon).all() and (np.abs(lat) <= 90.001).all()):
         return None
     return Grid(np.array(lon), np.array(lat))
+
+
+def goes_round(contents: Contents, shape: tuple[int, int]) -> bool:
+    """Return whether the last column of the grid is the western neighbour of the first.
+
+    As was answered, else by the longitudes: those of each row go on from its end to its beginning.
+
+    Args:
+        contents: the dataset.
+        shape: `[H, W]` of HR.
+    """
+    if contents.periodic is not None:
+        return contents.periodic
+    grid = grid_of(contents, shape)
+    if grid is None or shape[1] < FEWEST_COLUMNS:
+        return False
+    steps = (np.diff(grid.lon, axis=1, append=grid.lon[:, :1]) + 180) % 360 - 180
+    mean = steps[:, :-1].mean(axis=1)
+    even = np.abs(steps[:, -1] - mean) < SEAM_TOLERANCE * np.abs(mean)
+    whole = np.abs(np.abs(steps.sum(axis=1)) - 360) < SEAM_TOLERANCE * np.abs(mean)
+    return bool((even & whole).all())
 
 
 def _spacing(lon: Array, lat: Array, axis: int) -> Array:

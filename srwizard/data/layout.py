@@ -48,6 +48,8 @@ class Contents:
     fields: Mapping[FieldKey, Field]
     statics: Mapping[str, tuple[Path, ...]] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
+    periodic: bool | None = None
+    """Whether the grid goes round the globe, where that was answered; see `grid.goes_round`."""
 
     def variables(self) -> tuple[str, ...]:
         """Return every variable that is present in some split and at some level."""

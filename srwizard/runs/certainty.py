@@ -36,7 +36,7 @@ def certainty(name: str, scores: Mapping[str, Any]) -> str | None:
         return _(
             "{name}: the model cannot be told from {best}: its RMSE is between {worse:.1f} % above "
             "and {better:.1f} % below (95 % interval).",
-            worse=max(-low, 0.0),
+            worse=abs(min(low, 0.0)),
             better=max(high, 0.0),
             **told,
         )

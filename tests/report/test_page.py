@@ -384,7 +384,7 @@ def test_page_is_in_the_language_of_the_user(
     monkeypatch.setattr(i18n, "_translations", Marked())
     page = Page(write_report(build_run(samples=sample_arrays())))
     assert page.all("html")[0]["lang"] == "zh-CN"
-    assert len(page.headings) == 9
+    assert len(page.headings) == 10
     assert all(heading.startswith("译") for heading in page.headings)
     assert all((image["alt"] or "").startswith("译") for image in page.all("img"))
     assert "译Super-resolution of temp, uo" in page.text

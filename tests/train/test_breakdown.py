@@ -27,9 +27,8 @@ def test_the_parts_make_up_the_whole(tmp_path: Path) -> None:
     training = made_ready(tmp_path / "run")
     found = Breakdown.empty(shown_methods(training), 16, 5)
     scores = score(training, "test", breakdown=found)
-    found.save(
-        tmp_path / "run" / "plots" / "breakdown.npz", ["temp", "uo"], list("abcde"), ["bicubic"] * 2
-    )
+    path = tmp_path / "run" / "plots" / "breakdown.npz"
+    found.save(path, ["temp", "uo"], list("abcde"), ["bicubic"] * 2, {})
     with np.load(tmp_path / "run" / "plots" / "breakdown.npz") as saved:
         arrays = dict(saved)
     assert arrays["names"].tolist() == list("abcde")
@@ -60,7 +59,7 @@ def test_the_best_simple_method_stands_beside_the_model(tmp_path: Path) -> None:
     run = frozen(run.model_copy(update={"model": model}))
     training = made_ready(tmp_path / "part")
     path = tmp_path / "breakdown.npz"
-    scores = score_test(training, path)
+    scores = score_test(training, path, scan(root))
     with np.load(path) as saved:
         found = report.Breakdown.read(dict(saved))
     names = ["model", "bicubic", "climatology(0.5)+linear"]

@@ -11,7 +11,7 @@ import pytest
 from srwizard import load_run
 from srwizard.data.baselines.filters import WIDTH
 from srwizard.data.layout import scan
-from srwizard.runs.skill import no_better
+from srwizard.runs.advice import no_better
 from srwizard.train.gain import fit_gain
 from srwizard.train.resuming import load_best
 from srwizard.train.scoring import score
@@ -60,7 +60,7 @@ def test_a_variable_that_never_changes_in_time(tmp_path: Path, normalization: st
     found = trained_on(tmp_path, fields, STEPS, normalization=normalization)
     assert found["best"] == "climatology"
     assert found["model"]["rmse"] < 1e-5
-    said = no_better("temp", found | {"climatology": {"rmse": 0.0}}, epochs(tmp_path / "run"))
+    said = no_better("temp", found | {"climatology": {"rmse": 0.0}}, epochs(tmp_path / "run"), {})
     assert said.endswith("there is nothing to learn for a network here.")
 
 

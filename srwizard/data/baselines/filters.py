@@ -54,16 +54,29 @@ def _cubic(distance: float) -> float:
     return CUBIC * (distance**3 - 5 * distance**2 + 8 * distance - 4)
 
 
-def enlarge(kernel: Kernel, field: Field, constant: float = 0.0) -> Field:
+def surrounded(field: Field, *, periodic: bool) -> Field:
+    """Return `field` `[h, w]` with `REACH` further points on each side.
+
+    They repeat the border; of a grid that goes round the globe they go on across the seam.
+    """
+    tall = np.pad(field, ((REACH, REACH), (0, 0)), mode="edge")
+    found: Field = np.pad(tall, ((0, 0), (REACH, REACH)), mode="wrap" if periodic else "edge")
+    return found
+
+
+def enlarge(
+    kernel: Kernel, field: Field, constant: float = 0.0, *, periodic: bool = False
+) -> Field:
     """Apply `kernel` `[scale², TAPS]` to `field` `[h, w]` without gaps: `[h scale, w scale]`.
 
     Args:
         kernel: the weights of a place add up to 1.
         field: see above.
+        periodic: whether the grid goes round the globe.
         constant: taken off before and added again, so that rounding is that of the variations and
             not of, say, 290 K.
     """
-    return enlarge_padded(kernel, np.pad(field, REACH, mode="edge"), constant)
+    return enlarge_padded(kernel, surrounded(field, periodic=periodic), constant)
 
 
 def enlarge_padded(kernel: Kernel, padded: Field, constant: float = 0.0) -> Field:

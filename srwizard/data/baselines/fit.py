@@ -16,6 +16,7 @@ from srwizard.data.baselines.methods import Baseline
 from srwizard.data.baselines.moments import Moments, merged
 from srwizard.data.baselines.skip import level_of
 from srwizard.data.gaps import NearestFill
+from srwizard.data.grid import goes_round
 from srwizard.data.inspect import spread
 from srwizard.data.layout import Contents
 from srwizard.data.normalization import RunningMoments, Statistics
@@ -89,7 +90,8 @@ class Fitted:
 
     def baseline(self, choice: Choice) -> Baseline:
         """Make a method ready."""
-        return ready(choice, self.kernel(choice), self.lr_mean, self.hr_mean)
+        kernel, periodic = self.kernel(choice), self.moments.periodic
+        return ready(choice, kernel, self.lr_mean, self.hr_mean, periodic=periodic)
 
 
 def fit(
@@ -101,7 +103,8 @@ def fit(
         OSError, ValueError: a file cannot be read.
     """
     low, high = (contents.fields["train", level, variable] for level in ("lr", "hr"))
-    parts = [Moments.of(low.shape, scale) for _part in range(QUARTERS)]
+    periodic = goes_round(contents, high.shape)
+    parts = [Moments.of(low.shape, scale, periodic=periodic) for _part in range(QUARTERS)]
     lr_points, hr_points = RunningMoments(low.shape), RunningMoments(high.shape)
     fill = NearestFill()
     chosen = spread(len(low.steps), MOST_STEPS)

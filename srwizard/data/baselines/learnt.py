@@ -29,6 +29,7 @@ class Learnt:
         spread: `[H, W]` or `[1, 1]`, of what that method misses.
         levels: `[2]`, the range of the mean over the field of LR, from its statistics on.
         choice: which method that is.
+        periodic: whether the grid goes round the globe.
     """
 
     lr_mean: Field
@@ -39,6 +40,7 @@ class Learnt:
     spread: Field
     levels: Field
     choice: Choice
+    periodic: bool = False
 
     def standard(self) -> dict[Method, Baseline]:
         """Return the methods as they are known, ready to be applied."""
@@ -54,14 +56,18 @@ class Learnt:
         return self.anomaly if choice.weight else self.linear
 
     def _ready(self, choice: Choice, kernel: Kernel) -> Baseline:
-        return ready(choice, kernel, self.lr_mean, self.hr_mean)
+        return ready(choice, kernel, self.lr_mean, self.hr_mean, periodic=self.periodic)
 
 
-def ready(choice: Choice, kernel: Kernel, lr_mean: Field, hr_mean: Field) -> Baseline:
+def ready(
+    choice: Choice, kernel: Kernel, lr_mean: Field, hr_mean: Field, *, periodic: bool = False
+) -> Baseline:
     """Make a method ready; where HR was never observed its climatology is the filtered LR one."""
     observed = np.isfinite(hr_mean)
-    filled = hr_mean if observed.all() else np.where(observed, hr_mean, enlarge(kernel, lr_mean))
-    return Baseline(choice, kernel, lr_mean, filled)
+    filled = hr_mean
+    if not observed.all():
+        filled = np.where(observed, hr_mean, enlarge(kernel, lr_mean, periodic=periodic))
+    return Baseline(choice, kernel, lr_mean, filled, periodic=periodic)
 
 
 def skip_of(learnt: Sequence[Learnt]) -> Skip:
@@ -104,10 +110,17 @@ def save(path: Path, learnt: Mapping[str, Learnt], key: str) -> None:
     names = np.array(list(learnt))
     methods = np.array([one.choice.method for one in learnt.values()])
     weights = np.array([one.choice.weight for one in learnt.values()])
+    periodic = np.array([one.periodic for one in learnt.values()])
     files.write_with(
         path,
         lambda stream: np.savez(
-            stream, key=np.array(key), names=names, methods=methods, weights=weights, **arrays
+            stream,
+            key=np.array(key),
+            names=names,
+            methods=methods,
+            weights=weights,
+            periodic=periodic,
+            **arrays,
         ),
     )
 
@@ -123,6 +136,8 @@ def load(path: Path, key: str) -> dict[str, Learnt] | None:
                 str(name): Learnt(
                     **{part: stored[f"{number}_{part}"] for part in ARRAYS},
                     choice=Choice(known[str(method)], float(weight)),
+                    # Of runs before grids were looked at for a seam: False.
+                    periodic="periodic" in stored and bool(stored["periodic"][number]),
                 )
                 for number, (name, method, weight) in enumerate(
                     zip(stored["names"], stored["methods"], stored["weights"], strict=True)

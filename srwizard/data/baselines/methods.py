@@ -12,7 +12,14 @@ from collections.abc import Sequence
 import numpy as np
 
 from srwizard.data.baselines.choice import STANDARD, Choice
-from srwizard.data.baselines.filters import REACH, Field, Kernel, bicubic_kernel, enlarge_padded
+from srwizard.data.baselines.filters import (
+    REACH,
+    Field,
+    Kernel,
+    bicubic_kernel,
+    enlarge_padded,
+    surrounded,
+)
 from srwizard.data.gaps import NearestFill
 
 
@@ -25,15 +32,25 @@ class Baseline:
         lr_mean: `[h, w]` in physical units, no gaps: the climatology of LR.
         hr_mean: `[H, W]` in physical units: the climatology of HR; where HR is never observed,
             the filtered one of LR.
+        periodic: whether the grid goes round the globe.
     """
 
-    def __init__(self, choice: Choice, kernel: Kernel, lr_mean: Field, hr_mean: Field) -> None:
+    def __init__(
+        self,
+        choice: Choice,
+        kernel: Kernel,
+        lr_mean: Field,
+        hr_mean: Field,
+        *,
+        periodic: bool = False,
+    ) -> None:
         self.choice = choice
         self.kernel = kernel
         self.scale = hr_mean.shape[0] // lr_mean.shape[0]
         self.lr_part = np.float32(choice.weight) * lr_mean if choice.weight else None
         self.hr_part = np.float32(choice.weight) * hr_mean if choice.weight else None
         self.constant = (1 - choice.weight) * float(lr_mean.mean(dtype=np.float64))
+        self.periodic = periodic
         self._fill = NearestFill()
 
     def __call__(self, lr: Field, rows: slice = slice(None), columns: slice = slice(None)) -> Field:
@@ -48,7 +65,7 @@ class Baseline:
             same values as the whole field has there.
         """
         anomaly = self._fill(lr if self.lr_part is None else lr - self.lr_part)
-        padded = np.pad(anomaly, REACH, mode="edge")
+        padded = surrounded(anomaly, periodic=self.periodic)
         top, bottom, _step = rows.indices(lr.shape[0])
         left, right, _step = columns.indices(lr.shape[1])
         window = padded[top : bottom + 2 * REACH, left : right + 2 * REACH]
@@ -59,7 +76,7 @@ class Baseline:
         return result
 
 
-def bicubic(scale: int, shape: Sequence[int]) -> Baseline:
+def bicubic(scale: int, shape: Sequence[int], *, periodic: bool = False) -> Baseline:
     """Return bicubic interpolation of LR fields of `shape` `[h, w]`."""
     height, width = shape
     return Baseline(
@@ -67,4 +84,5 @@ def bicubic(scale: int, shape: Sequence[int]) -> Baseline:
         bicubic_kernel(scale),
         np.zeros((height, width), np.float32),
         np.zeros((height * scale, width * scale), np.float32),
+        periodic=periodic,
     )

@@ -17,7 +17,6 @@ import numpy.typing as npt
 
 from srwizard.data.baselines.filters import (
     CENTRE,
-    REACH,
     TAPS,
     WIDTH,
     Field,
@@ -25,6 +24,7 @@ from srwizard.data.baselines.filters import (
     bicubic_kernel,
     pieces,
     product,
+    surrounded,
 )
 
 RIDGE = 5e-4
@@ -39,7 +39,7 @@ Float64 = npt.NDArray[np.float64]
 def merged(parts: Sequence["Moments"]) -> "Moments":
     """Return the sums over the steps of all parts, which are of the same cells."""
     sums = (sum(getattr(part, name) for part in parts) for name in ("count", "x", "y", "xx", "xy"))
-    return Moments(parts[0].scale, parts[0].cells, *sums)
+    return Moments(parts[0].scale, parts[0].cells, *sums, periodic=parts[0].periodic)
 
 
 @dataclass
@@ -58,9 +58,11 @@ class Moments:
     y: Float64
     xx: Float64
     xy: Float64
+    periodic: bool = False
+    """Whether the grid goes round the globe."""
 
     @classmethod
-    def of(cls, shape: tuple[int, int], scale: int) -> "Moments":
+    def of(cls, shape: tuple[int, int], scale: int, *, periodic: bool = False) -> "Moments":
         """Return empty sums for LR fields of `shape` `[h, w]`; large ones have some cells drawn."""
         size = shape[0] * shape[1]
         cells = np.arange(size)
@@ -75,6 +77,7 @@ class Moments:
             np.zeros((m, outputs)),
             np.zeros((inputs, inputs)),
             np.zeros((inputs, outputs)),
+            periodic,
         )
 
     def add(self, lr: Field, hr: Field, valid: npt.NDArray[np.bool_]) -> None:
@@ -100,7 +103,7 @@ class Moments:
         """Return regressors `[m, 48]` and what bicubic interpolation misses `[m, scale²]`."""
         s = self.scale
         row, column = np.divmod(self.cells, lr.shape[1])
-        padded = np.pad(lr, REACH, mode="edge")
+        padded = surrounded(lr, periodic=self.periodic)
         corner = row * padded.shape[1] + column
         offsets = np.add.outer(np.arange(WIDTH) * padded.shape[1], np.arange(WIDTH)).ravel()
         centre = lr.reshape(-1)[self.cells].astype(np.float64)

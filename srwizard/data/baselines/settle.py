@@ -60,7 +60,11 @@ def compare(
     total = fitting + scoring
     fitted = fit(contents, variable, scale, lambda done, _all: progress(done, total))
     choices = list(dict.fromkeys((*STANDARD, *fitted.choices)))
-    partial = [ready(LINEAR, part, fitted.lr_mean, fitted.hr_mean) for _n, part in fitted.partial]
+    means = fitted.lr_mean, fitted.hr_mean
+    partial = [
+        ready(LINEAR, part, *means, periodic=fitted.moments.periodic)
+        for _steps, part in fitted.partial
+    ]
     scores = rmse(
         contents,
         "valid",
@@ -131,6 +135,7 @@ def settle(
         spread,
         levels,
         choice,
+        fitted.moments.periodic,
     )
     evidence = gathered(
         contents,
