@@ -25,6 +25,7 @@ def evaluate(run_dir: Path, split: Any, checkpoint: Any, as_json: bool) -> None:
     from srwizard.runs.records import null_to_nan
     from srwizard.states.done import (
         certainty_lines,
+        consistency_lines,
         ensemble_lines,
         scores_table,
         split_title,
@@ -46,6 +47,7 @@ def evaluate(run_dir: Path, split: Any, checkpoint: Any, as_json: bool) -> None:
     for line in (
         *certainty_lines(scores),
         *ensemble_lines(scores),
+        *consistency_lines(scores),
         *warnings(scores, run_dir),
     ):
         print(line)

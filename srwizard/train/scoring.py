@@ -18,6 +18,7 @@ from srwizard.data.statics import static_files
 from srwizard.settings.run_config import RunConfig
 from srwizard.train import averaging
 from srwizard.train.breakdown import Breakdown
+from srwizard.train.conservation import blocks_of, conserved
 from srwizard.train.diagnostics.all import diagnostics_of, told_of
 from srwizard.train.diagnostics.diagnostic import BEST, MODEL, Diagnostic, Scored, add_up
 from srwizard.train.distributed import add_over_ranks
@@ -110,7 +111,7 @@ def _score(
         members = [
             super_resolve(
                 training,
-                batch["lr"],
+                batch,
                 noise_of(training.run.training.seed, split, indices, member),
                 sampling_steps,
             )
@@ -170,26 +171,27 @@ def scoring_batch_size(training: Training) -> int:
 
 def super_resolve(
     training: Training,
-    lr: Tensor,
+    batch: Mapping[str, Tensor],
     noise: list[torch.Generator] | None = None,
     sampling_steps: int | None = None,
 ) -> Tensor:
-    """Return normalized SR `[B, C, H, W]` of normalized `lr` `[B, C, h, w]`, in float32.
+    """Return normalized SR `[B, C, H, W]` of a batch, as predictions have it: in float32.
 
     Computed with the moving average of the weights, if there is one.
 
     Args:
         training: network and run config.
-        lr: see above.
+        batch: of samples for scoring.
         noise: of a diffusion model, one generator for each sample; None: torch's own.
         sampling_steps: of a diffusion model, if not its own.
     """
     scale, patch = training.run.data.scale, training.run.memory.patch_size
     averaged = averaging.in_place_of_weights(training.averaged, training.bare)
-    with averaged, training.autocast():
-        return apply_network(
-            training.bare, lr, noise, scale=scale, patch=patch, steps=sampling_steps
+    with averaged:
+        sr = apply_network(
+            training.bare, batch["lr"], noise, scale=scale, patch=patch, steps=sampling_steps
         )
+    return conserved(sr, blocks_of(batch))
 
 
 def to_physical(training: Training, values: Tensor, base: Tensor) -> Tensor:
@@ -243,7 +245,7 @@ def score_test(training: Training, breakdown_file: Path, contents: Contents) -> 
     """Score the test split, with all that is told of one, and write the arrays for the report."""
     variables, pairs = training.run.data.variables, training.splits["test"]
     breakdown = Breakdown.empty(len(variables), training.run.data.hr_shape[0], len(pairs))
-    diagnostics = diagnostics_of(training.run, contents, len(pairs))
+    diagnostics = diagnostics_of(training.run, contents, pairs)
     found = score(training, "test", breakdown=breakdown, diagnostics=diagnostics)
     for name, told in told_of(diagnostics).items():
         place = found.variables if name in found.variables else found.vectors
@@ -273,7 +275,7 @@ def save_examples(training: Training, contents: Contents, path: Path, count: int
         fields = {
             "bicubic": by_simple_method(training, "bicubic", batch["lr_physical"]),
             "hr": to_physical(training, batch["hr"], batch["base"]),
-            **_drawn(training, batch["lr"], batch["base"], index),
+            **_drawn(training, batch, index),
         }
         for name, values in fields.items():
             shown = values.masked_fill(land, torch.nan)[0].cpu().numpy()
@@ -288,13 +290,15 @@ def save_examples(training: Training, contents: Contents, path: Path, count: int
     files.write_with(path, lambda stream: np.savez_compressed(stream, **stored))
 
 
-def _drawn(training: Training, lr: Tensor, base: Tensor, index: int) -> dict[str, Tensor]:
+def _drawn(training: Training, batch: Mapping[str, Tensor], index: int) -> dict[str, Tensor]:
     """Return SR of one test step `[1, C, H, W]`, with a member and the spread of an ensemble."""
     seed, count = training.run.training.seed, members_of(training.bare, "test")
     members = torch.stack(
         [
             to_physical(
-                training, super_resolve(training, lr, noise_of(seed, "test", [index], member)), base
+                training,
+                super_resolve(training, batch, noise_of(seed, "test", [index], member)),
+                batch["base"],
             )
             for member in range(count)
         ]

@@ -191,6 +191,8 @@ def set_up(
             ],
             static_variables=run.data.static_variables,
             area_weights=run.training.area_weights,
+            conserve=run.conserves,
+            block_means=run.data.block_means,
         )
         for split in ("train", "valid", "test")
     }

@@ -38,6 +38,7 @@ def freeze(
     params: dict[str, Any] | None = None,
     static_variables: Sequence[str] = (),
     skip: str | None = None,
+    conserve: str = "none",
     **changes: Any,
 ) -> RunConfig:
     """Freeze a run of a small network on the dataset `root` into `run_dir`, which is made.
@@ -49,11 +50,13 @@ def freeze(
         params: of the network, where they differ from those in `SMALL`.
         static_variables: further input channels.
         skip: the simple method to start from, or "auto"; None: as runs of version 0.1.0 did.
+        conserve: whether block means are conserved: "none" or "additive".
         changes: whatever else `cpu_run` takes.
     """
     data = data_of(root, static_variables, area_weights=bool(changes.get("area_weights")))
     params = SMALL[model] | (params or {})
     run = cpu_run(data, run_dir, model, params, **changes)
+    run = run.model_copy(update={"model": run.model.model_copy(update={"conserve": conserve})})
     if skip is not None:
         unsettled = {"skip": dict.fromkeys(data.variables, UNSETTLED), "global_skip": False}
         run = run.model_copy(update={"model": run.model.model_copy(update=unsettled)})
