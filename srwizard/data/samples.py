@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from srwizard.data.augment import mirrored, mirrors
+from srwizard.data.augment import drawn, turned
 from srwizard.data.baselines.skip import Skip
 from srwizard.data.block_means import block_shares, missing_mean, point_weights
 from srwizard.data.fields import WHOLE, Field, FloatField, Window
@@ -69,8 +69,9 @@ class FieldPairs(Dataset[Sample]):
         patch_size: side of a random HR window, or None for whole fields.
         skip: what the network starts from; None: the mean of HR, and its spread, as normalized.
         for_scoring: whether samples hold what scoring needs.
-        augment: whether samples are turned over at random.
+        augment: whether samples are mirrored at random.
         vectors: the channels of eastward and northward components, for `augment`.
+        handedness: of the grid, if samples are turned by 90 degrees too; else 0.
         static_variables: LR static fields that become further input channels.
         area_weights: whether samples hold the areas of the grid points.
         conserve: whether samples hold what conserving block means needs.
@@ -90,6 +91,7 @@ class FieldPairs(Dataset[Sample]):
         for_scoring: bool = True,
         augment: bool = False,
         vectors: Sequence[tuple[int, int]] = (),
+        handedness: int = 0,
         static_variables: Sequence[str] = (),
         area_weights: bool = False,
         conserve: bool = False,
@@ -109,6 +111,7 @@ class FieldPairs(Dataset[Sample]):
         self._for_scoring = for_scoring
         self._augment = augment
         self._vectors = vectors
+        self._handedness = handedness
         self._fills = [NearestFill() for _ in variables]
         self.steps = self._hr[0].steps
 
@@ -133,15 +136,16 @@ class FieldPairs(Dataset[Sample]):
         area = self._areas[:, *window] if self._area_weights else None
         blocks = self._blocks(lr, base, window) if self._conserve else None
         if self._augment:
-            turn = mirrors(key.patch_seed, key.index)
-            normalized = mirrored(normalized, *turn, self._vectors)
-            target = mirrored(target, *turn, self._vectors)
-            mask = mirrored(mask, *turn)
-            area = None if area is None else mirrored(area, *turn)
+            symmetry = drawn(key.patch_seed, key.index, turns=bool(self._handedness))
+            directed = self._vectors, self._handedness
+            normalized = turned(normalized, symmetry, *directed)
+            target = turned(target, symmetry, *directed)
+            mask = turned(mask, symmetry)
+            area = None if area is None else turned(area, symmetry)
             if blocks is not None:
-                missing, *others = blocks
-                turned = [mirrored(part, *turn) for part in others]
-                blocks = [mirrored(missing, *turn, self._vectors), *turned]
+                # Shares and spreads go with their channels, and have no sign.
+                missing, share, spread = (turned(part, symmetry, *directed) for part in blocks)
+                blocks = [missing, np.abs(share), np.abs(spread)]
         sample = Sample(
             lr=torch.from_numpy(normalized),
             hr=torch.from_numpy(target),
