@@ -117,7 +117,7 @@ class Run:
 
         Raises:
             UsageError: an array of another shape, or `members` of a model that has none.
-            DatasetError: another grid than the run can be used on.
+            DatasetError: another grid than the run can be used on, or values that cannot be.
         """
         return self._of_each_step(lr, _mean, members)
 

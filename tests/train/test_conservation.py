@@ -7,13 +7,17 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch.utils.data import default_collate
 
 from srwizard import load_run
+from srwizard.data import normalization
 from srwizard.data.block_means import block_shares
 from srwizard.data.layout import scan
 from srwizard.data.prepare.grid import Grid, block_mean, cell_weights
+from srwizard.data.samples import FieldPairs, Key
 from srwizard.data.weighting import BY_AREA
 from srwizard.settings import run_config
+from srwizard.train import checkpoint
 from srwizard.train.conservation import blocks_for, blocks_of, conserved
 from srwizard.train.resuming import load_best
 from srwizard.train.scoring import score_test
@@ -104,8 +108,6 @@ def test_the_loss_sees_it(tmp_path: Path) -> None:
 
 
 def training_keys(count: int) -> list[Any]:
-    from srwizard.data.samples import Key
-
     return [Key(index, patch_seed=3) for index in range(count)]
 
 
@@ -153,3 +155,40 @@ def test_without_it_nothing_is_exact_and_old_checkpoints_still_fit(tmp_path: Pat
     assert largest == pytest.approx(found, rel=1e-3)
     state = torch.load(tmp_path / "run" / "checkpoints" / "best.pt", weights_only=True)
     assert "conserve" not in state["identity"]["model"]
+
+
+def test_turned_vectors_keep_the_means_of_their_components(tmp_path: Path) -> None:
+    """Rows become columns, eastward northward: HR, which has the means, is not shifted."""
+    names = ["uo", "vo"]
+    root = write_dataset(tmp_path / "data", variables=names)
+    contents = scan(root)
+    found = normalization.statistics(contents, names, "PGN")
+    pairs = FieldPairs(
+        contents, "train", names, 2, found, 8,
+        for_scoring=False, augment=True, vectors=[(0, 1)], handedness=1, conserve=True,
+    )  # fmt: skip
+    for seed in range(12):
+        batch = default_collate([pairs[Key(seed % 8, patch_seed=seed)]])
+        blocks = blocks_of(batch)
+        assert blocks is not None
+        where, hr = batch["mask"], batch["hr"]
+        torch.testing.assert_close(conserved(hr, blocks)[where], hr[where], rtol=0, atol=1e-3)
+
+
+def test_with_a_gain_predictions_are_still_what_is_scored(tmp_path: Path) -> None:
+    root = write_dataset(tmp_path / "data", variables=NAMES)
+    freeze(root, tmp_path / "run", conserve="additive", skip="auto", lr=0.01)
+    training = trained(tmp_path / "run")
+    assert load_best(training, tmp_path / "run") is not None
+    state = checkpoint.load(tmp_path / "run", "best", training.run)
+    assert state is not None
+    training.gain = {"salt": 0.25, "temp": 0.5}
+    checkpoint.save(tmp_path / "run", "best", state | {"gain": training.gain})
+    sr, lr = load_run(tmp_path / "run").predict(lr_of(root)), lr_of(root)
+    assert largest_difference(sr, lr) < EXACT
+    told = score_test(training, tmp_path / "breakdown.npz", scan(root)).variables
+    for channel, name in enumerate(NAMES):
+        high = scan(root).fields["test", "hr", name]
+        error = sr[:, channel] - np.stack([high.read(step) for step in range(3)])
+        rmse = float(np.sqrt(np.nanmean(error.astype(np.float64) ** 2)))
+        assert rmse == pytest.approx(told[name]["model"]["rmse"], rel=1e-5)
