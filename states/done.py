@@ -27,7 +27,7 @@ def run(conversation: Conversation) -> str:
     run_dir = run_directory(conversation)
     scores = test_scores(run_dir)
     conversation.show(scores_table(scores, conversation.prompts.columns))
-    for line in (*certainty_lines(scores), *ensemble_lines(scores)):
+    for line in (*certainty_lines(scores), *ensemble_lines(scores), *consistency_lines(scores)):
         conversation.show(Text(line))
     for warning in warnings(scores, run_dir):
         conversation.show(Text(warning, style="yellow"))
@@ -61,6 +61,21 @@ def ensemble_lines(variables: dict[str, dict[str, dict[str, float]]]) -> Iterato
                 crps=found["model"]["crps"],
                 bicubic=found[BICUBIC]["crps"],
                 spread=found["model"]["spread"],
+            )
+
+
+def consistency_lines(variables: dict[str, dict[str, Any]]) -> Iterator[str]:
+    """Say how far block means of SR are from LR, and of HR, which LR may not be made of."""
+    for name, found in variables.items():
+        if "consistency" in found:
+            model, truth = (found["consistency"][method] for method in (MODEL, "truth"))
+            yield _(
+                "{name}: block means of SR differ from LR by {ours:.2g} (RMS; at most "
+                "{largest:.2g}), those of HR by {theirs:.2g}",
+                name=name,
+                ours=model["rmse"],
+                largest=model["largest"],
+                theirs=truth["rmse"],
             )
 
 

@@ -20,6 +20,7 @@ from srwizard.wizard.chosen_dataset import (
     opened_dataset,
     problem_with_choice,
 )
+from srwizard.wizard.conserving import doubts_on_conserving
 from srwizard.wizard.conversation import Conversation
 from srwizard.wizard.resolve import resolve_to_freeze
 from srwizard.wizard.skip import NONE, keep_learnt, wanted_skip
@@ -62,6 +63,8 @@ def run(conversation: Conversation) -> str:
             )
         )
     )
+    for doubt in doubts_on_conserving(frozen, opened_dataset(conversation)):
+        conversation.show(Text(doubt, style="yellow"))
     return "next" if frozen.devices.launcher == "here" else "other_machines"
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from srwizard.data.dataset import Dataset
+from srwizard.data.weighting import weighting_of
 from srwizard.models.catalog import card, resolve_parameters
 from srwizard.settings.answers import TrainingAnswers
 from srwizard.settings.run_config import (
@@ -31,6 +32,7 @@ def data_of(
     summary = dataset.summary
     first = summary.variables[0]
     names = [variable.name for variable in summary.variables]
+    weighting = weighting_of(dataset.contents)
     return RunData(
         root=str(root),
         layout=summary.layout,
@@ -40,7 +42,10 @@ def data_of(
         hr_shape=list(first.hr_shape),
         lr_shape=list(first.lr_shape),
         steps=summary.steps,
-        fingerprint=dataset.fingerprint(names, static_variables, area_weights=area_weights),
+        fingerprint=dataset.fingerprint(
+            names, static_variables, area_weights=area_weights or weighting == "area"
+        ),
+        block_means=weighting,
     )
 
 

@@ -26,6 +26,7 @@ def evaluate(run_dir: Path, split: Any, checkpoint: Any, as_json: bool) -> None:
     from srwizard.runs.skill import gain_lines
     from srwizard.states.done import (
         certainty_lines,
+        consistency_lines,
         ensemble_lines,
         scores_table,
         split_title,
@@ -47,6 +48,7 @@ def evaluate(run_dir: Path, split: Any, checkpoint: Any, as_json: bool) -> None:
     for line in (
         *certainty_lines(scores),
         *ensemble_lines(scores),
+        *consistency_lines(scores),
         *gain_lines(result["gain"]),
         *warnings(scores, run_dir),
     ):

@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     help=_("Diffusion models: draw so many members, and write them beside mean and spread."),
 )
 @overwrite_option(_("Replace OUT.nc."))
+@click.option("--amp", is_flag=True, help=_("Compute in 16 bits: faster on a GPU, but rounded."))
 @click.option(
     "--device",
     metavar="DEVICE",
@@ -63,6 +64,7 @@ def predict(
     split: str | None,
     members: int | None,
     overwrite: bool,
+    amp: bool,
     device: str | None,
 ) -> None:
     from srwizard.settings import run_config
@@ -79,7 +81,7 @@ def predict(
     from srwizard.use.predict import predict as work
     from srwizard.use.run import load_run
 
-    run = load_run(run_dir, checkpoint=checkpoint, device=device)
+    run = load_run(run_dir, checkpoint=checkpoint, device=device, amp=amp)
     for note in run.notices:
         print(note, flush=True)
     with _stopped_like_by_ctrl_c(), shown(console, _("Steps")) as progress:
@@ -92,6 +94,8 @@ def predict(
             command=shlex.join(["srwizard", *sys.argv[1:]]),
             progress=progress,
         )
+    for warning in done.warnings:
+        print(warning)
     if done.begun_at:
         print(_("{steps} of the steps were there from an earlier start.", steps=done.begun_at))
     print(

@@ -13,11 +13,13 @@ from torch.utils.data import Dataset
 
 from srwizard.data.augment import drawn, turned
 from srwizard.data.baselines.skip import Skip
+from srwizard.data.block_means import block_shares, missing_mean, point_weights
 from srwizard.data.fields import WHOLE, Field, FloatField, Window
 from srwizard.data.gaps import NearestFill
 from srwizard.data.layout import Contents
 from srwizard.data.normalization import Statistics
 from srwizard.data.statics import input_channels, relative_areas
+from srwizard.data.weighting import Weighting
 
 
 class Sample(TypedDict):
@@ -25,9 +27,12 @@ class Sample(TypedDict):
 
     `lr` `[C + S, h, w]` is normalized, gaps filled with the nearest value; its last channels are
     the static fields. `hr` `[C, H, W]` is what the network is to give: (HR - base) / spread, 0 in
-    gaps; `mask` `[C, H, W]` is True where HR has a value. For scoring there are besides `base`
-    `[C, H, W]`, what the network starts from, and `lr_physical` `[C, h, w]`, NaN in gaps, both in
-    physical units; `area` `[1, H, W]` is there only if the loss is weighted by area.
+    gaps; `mask` `[C, H, W]` is True where HR has a value; for scoring, only where predictions have
+    one, too: where the training split has had values, in steps of which LR has any. For scoring
+    there are besides `base` `[C, H, W]`, what the network starts from, and `lr_physical`
+    `[C, h, w]`, NaN in gaps, both in physical units; `area` `[1, H, W]` is there only if the loss
+    is weighted by area; `missing` `[C, h, w]`, `share` and `spread` `[C, H, W]` only if block means
+    are conserved: see `train.conservation.Blocks`.
     """
 
     lr: Tensor
@@ -38,6 +43,9 @@ class Sample(TypedDict):
     base: NotRequired[Tensor]
     lr_physical: NotRequired[Tensor]
     area: NotRequired[Tensor]
+    missing: NotRequired[Tensor]
+    share: NotRequired[Tensor]
+    spread: NotRequired[Tensor]
 
 
 @dataclass(frozen=True)
@@ -66,6 +74,8 @@ class FieldPairs(Dataset[Sample]):
         handedness: of the grid, if samples are turned by 90 degrees too; else 0.
         static_variables: LR static fields that become further input channels.
         area_weights: whether samples hold the areas of the grid points.
+        conserve: whether samples hold what conserving block means needs.
+        block_means: how HR points count in the block means that LR is made of.
     """
 
     def __init__(
@@ -84,10 +94,14 @@ class FieldPairs(Dataset[Sample]):
         handedness: int = 0,
         static_variables: Sequence[str] = (),
         area_weights: bool = False,
+        conserve: bool = False,
+        block_means: Weighting = "equal",
     ) -> None:
         self._contents = contents
         self._static_variables = static_variables
         self._area_weights = area_weights
+        self._conserve = conserve
+        self._block_means = block_means
         self._hr = [contents.fields[split, "hr", name] for name in variables]
         self._lr = [contents.fields[split, "lr", name] for name in variables]
         self._scale = scale
@@ -110,6 +124,9 @@ class FieldPairs(Dataset[Sample]):
         target = self._read(self._hr, key.index, window)
         mask = np.isfinite(target)
         lr, normalized, base = self._inputs(key.index, rows, columns)
+        if self._for_scoring:
+            mask &= self._statistics["hr"].observed[:, *window] > 0
+            mask &= np.isfinite(lr).any(axis=(1, 2), keepdims=True)
         # In place: at this size it is fresh memory that takes the time, not arithmetic.
         target -= base
         target /= self._spread(window)
@@ -117,6 +134,7 @@ class FieldPairs(Dataset[Sample]):
         if self._static_variables:
             normalized = np.concatenate([normalized, self._static[:, rows, columns]])
         area = self._areas[:, *window] if self._area_weights else None
+        blocks = self._blocks(lr, base, window) if self._conserve else None
         if self._augment:
             symmetry = drawn(key.patch_seed, key.index, turns=bool(self._handedness))
             directed = self._vectors, self._handedness
@@ -124,6 +142,10 @@ class FieldPairs(Dataset[Sample]):
             target = turned(target, symmetry, *directed)
             mask = turned(mask, symmetry)
             area = None if area is None else turned(area, symmetry)
+            if blocks is not None:
+                # Shares and spreads go with their channels, and have no sign.
+                missing, share, spread = (turned(part, symmetry, *directed) for part in blocks)
+                blocks = [missing, np.abs(share), np.abs(spread)]
         sample = Sample(
             lr=torch.from_numpy(normalized),
             hr=torch.from_numpy(target),
@@ -137,6 +159,8 @@ class FieldPairs(Dataset[Sample]):
             sample["lr_physical"] = torch.from_numpy(np.ascontiguousarray(lr))
         if area is not None:
             sample["area"] = torch.from_numpy(area)
+        if blocks is not None:
+            sample["missing"], sample["share"], sample["spread"] = map(torch.from_numpy, blocks)
         return sample
 
     def _inputs(
@@ -157,6 +181,21 @@ class FieldPairs(Dataset[Sample]):
         base = self._skip(whole, rows, columns)
         part = (slice(None), rows, columns)
         return whole[part], np.ascontiguousarray(normalized[part]), base
+
+    def _blocks(self, lr: FloatField, base: FloatField, window: Window) -> list[FloatField]:
+        """Return what conserving block means needs, see `train.conservation.Blocks`."""
+        share = np.ascontiguousarray(self.shares[:, *window])
+        spread = np.array(np.broadcast_to(self._spread(window), share.shape))
+        return [missing_mean(lr, base, share), share, spread]
+
+    @functools.cached_property
+    def shares(self) -> FloatField:
+        """How much each HR point counts in the mean of its block, `[C, H, W]`.
+
+        Counted are points that the training split has values at, as they are in predictions.
+        """
+        weights = point_weights(self._contents, self._hr[0].shape, self._block_means)
+        return block_shares(self._statistics["hr"].observed > 0, self._scale, weights)
 
     def _spread(self, window: Window) -> FloatField:
         if self._skip is None:

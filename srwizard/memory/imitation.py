@@ -88,6 +88,7 @@ class FakeLoader:
         self._for_scoring = for_scoring
         self._channels, self._inputs = run.model.out_channels, run.model.in_channels
         self._area_weights = run.training.area_weights
+        self._conserve = run.conserves
         scale = run.data.scale
         height, width = (patch_size, patch_size) if patch_size else run.data.hr_shape
         self._hr, self._lr = (height, width), (height // scale, width // scale)
@@ -124,6 +125,9 @@ class FakeLoader:
             sample["lr_physical"] = self._make(lr)
         if self._area_weights:
             sample["area"] = self._make(1, *self._hr)
+        if self._conserve:
+            sample["missing"] = self._make(lr)
+            sample["share"], sample["spread"] = self._make(hr), self._make(hr)
         return sample
 
 

@@ -1,6 +1,6 @@
 """How sure a score is, in a sentence. No NumPy."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from srwizard.base.i18n import translate as _
@@ -24,7 +24,8 @@ def certainty(name: str, scores: Mapping[str, Any]) -> str | None:
     if not isinstance(interval, Mapping) or skill is None or skill != skill:
         return None
     told = {"name": name, "best": method_title(best_method(scores))}
-    if interval["skill"] is None:
+    # What is null in JSON is read as NaN.
+    if not isinstance(interval["skill"], Sequence):
         return _(
             "{name}: the test split has {steps} steps, too few for an interval: nobody can say "
             "whether the difference between the model and {best} is more than chance.",

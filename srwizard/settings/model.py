@@ -83,8 +83,26 @@ SKIPS = (
 )
 
 
+CONSERVATIONS = (
+    Value("none", N_("SR as the network gives it")),
+    Value("additive", N_("each block of SR is shifted so that its mean is the LR value")),
+)
+
+
 class FrozenModel(Section):
     """What the run config takes over as it is answered."""
+
+    conserve: Annotated[
+        str,
+        Option(
+            N_("Conservation of block means"),
+            N_(
+                "Whether block means of SR are exactly LR, in training and afterwards. For LR that "
+                "was made from HR by block means, as `srwizard prepare` does."
+            ),
+            choices=CONSERVATIONS,
+        ),
+    ] = "none"
 
 
 class ModelAnswers(FrozenModel, NetworkChoice):

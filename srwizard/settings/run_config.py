@@ -22,6 +22,7 @@ from srwizard.base.i18n import translate as _
 from srwizard.base.os_errors import reason_of
 from srwizard.base.version import __version__
 from srwizard.data.baselines.choice import Choice, Method
+from srwizard.data.weighting import Weighting
 from srwizard.settings import yaml_file
 from srwizard.settings.data import FrozenData
 from srwizard.settings.memory import FrozenMemory
@@ -44,7 +45,10 @@ would be least for a model that knows nothing of the spread, the untrained one a
 
 
 class CheckedData(Section):
-    """The dataset as it was checked; shapes are `[H, W]`."""
+    """The dataset as it was checked; shapes are `[H, W]`.
+
+    `block_means` says how HR points count in the block means that LR is made of.
+    """
 
     root: str
     layout: Literal["npy", "h5", "nc"]
@@ -54,6 +58,7 @@ class CheckedData(Section):
     lr_shape: list[int]
     steps: dict[str, int]
     fingerprint: dict[str, str]
+    block_means: Weighting = "equal"
 
 
 class RunData(FrozenData, CheckedData):
@@ -220,6 +225,16 @@ class RunConfig(Section):
     def sharded(self) -> bool:
         """Whether each process holds only its part of weights, gradients and optimizer state."""
         return self.memory.shard and self.devices.world_size > 1
+
+    @property
+    def reads_latitude(self) -> bool:
+        """Whether the latitude of HR points has a say in loss, scores or predictions."""
+        return self.training.area_weights or self.data.block_means == "area"
+
+    @property
+    def conserves(self) -> bool:
+        """Whether block means of SR are made those of LR."""
+        return self.model.conserve != "none"
 
     @property
     def scoring_batch(self) -> int:

@@ -132,8 +132,10 @@ def identity(run: RunConfig) -> dict[str, Any]:
     devices and the like may be changed between two parts of a training, and so may how samples are
     drawn from a diffusion model.
     """
-    # Checkpoints of version 0.1.0 say nothing of a skip.
-    model = run.model.model_dump(exclude={"skip"})
+    # Earlier checkpoints say nothing of a skip, or of conserving.
+    model = run.model.model_dump(exclude={"skip", "conserve"})
+    if run.conserves:
+        model["conserve"] = run.model.conserve
     if run.model.skip is not None:
         model["skip"] = {
             name: [found.method, found.weight] for name, found in run.model.skip.items()

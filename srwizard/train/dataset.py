@@ -37,7 +37,7 @@ def verified(run: RunConfig, dataset: Dataset | None = None) -> Dataset:
     if dataset is None or dataset.root != root:
         dataset = Dataset(root)
     present = dataset.fingerprint(
-        run.data.variables, run.data.static_variables, area_weights=run.training.area_weights
+        run.data.variables, run.data.static_variables, area_weights=run.reads_latitude
     )
     changed = changed_parts(run.data.fingerprint, present)
     if changed:

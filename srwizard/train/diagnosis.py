@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from srwizard.train.conservation import blocks_of
 from srwizard.train.distributed import from_all_ranks
 from srwizard.train.order import Step
 from srwizard.train.setup import Training
@@ -50,7 +51,7 @@ def _in_forward_pass(training: Training, step: Step) -> str:
                     name = training.splits["train"].steps[int(index)]
                     return f"the {key.upper()} field {name} is so"
         with _first_spoilt_layer(training.bare) as spoilt, training.autocast():
-            objective(batch["lr"], batch["hr"], batch["mask"], batch.get("area"))
+            objective(batch["lr"], batch["hr"], batch["mask"], batch.get("area"), blocks_of(batch))
         if spoilt:
             return f"the output of the layer {spoilt[0]} is the first"
     return ""

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from srwizard.train import checkpoint
 from srwizard.train.checkpoint import BEST
+from srwizard.train.conservation import blocks_of, conserved
 from srwizard.train.distributed import add_over_ranks, wait_for_all
 from srwizard.train.order import scoring_batches
 from srwizard.train.sampling import draws_samples
@@ -77,8 +78,11 @@ def _products(training: Training) -> Tensor:
     products = torch.zeros(len(run.data.variables), 2, dtype=torch.float64)
     training.bare.eval()
     for batch in training.batches("valid", [tuple(keys) for keys in batches]):
-        given = super_resolve(training, batch["lr"])
-        for correction, truth, mask in zip(given, batch["hr"], batch["mask"], strict=True):
+        given = super_resolve(training, batch)
+        # What block means shift, they would shift without the network as well.
+        without = conserved(torch.zeros_like(given), blocks_of(batch))
+        parts = given - without, batch["hr"] - without, batch["mask"]
+        for correction, truth, mask in zip(*parts, strict=True):
             d, t = (
                 torch.where(mask, part * training.spread, 0.0).double()
                 for part in (correction, truth)

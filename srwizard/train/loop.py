@@ -22,6 +22,7 @@ from srwizard.settings.answers import TrainingAnswers
 from srwizard.train import averaging
 from srwizard.train.calibration import calibrate
 from srwizard.train.checkpoint import BEST, LAST
+from srwizard.train.conservation import blocks_of
 from srwizard.train.diagnosis import origin_of_non_finite
 from srwizard.train.distributed import add_over_ranks, any_rank
 from srwizard.train.order import Step, training_steps
@@ -177,7 +178,7 @@ def optimizer_step(training: Training, step: Step, batches: Any) -> float:
         with gradients_kept_local(training, unless=last):
             with training.autocast():
                 losses = training.objective(
-                    batch["lr"], batch["hr"], batch["mask"], batch.get("area")
+                    batch["lr"], batch["hr"], batch["mask"], batch.get("area"), blocks_of(batch)
                 )
             loss = (losses * batch["weight"].to(losses)).sum()
             training.scaler.scale(loss * share).backward()

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from torch import Tensor, nn
 
 from srwizard.settings.answers import TrainingAnswers
+from srwizard.train.conservation import Blocks, conserved
 from srwizard.train.losses import sample_losses
 
 
@@ -21,7 +22,14 @@ class Objective(nn.Module):
         self.network = network
         self._kind = settings.loss
 
-    def forward(self, lr: Tensor, hr: Tensor, mask: Tensor, area: Tensor | None = None) -> Tensor:
+    def forward(
+        self,
+        lr: Tensor,
+        hr: Tensor,
+        mask: Tensor,
+        area: Tensor | None = None,
+        blocks: Blocks | None = None,
+    ) -> Tensor:
         """Return the losses `[B]`, float32.
 
         Args:
@@ -29,8 +37,10 @@ class Objective(nn.Module):
             hr: `[B, C, H, W]`, normalized; what stands under the mask does not matter.
             mask: `[B, C, H, W]`, True where HR has a value.
             area: `[B, 1, H, W]`, relative areas of the grid points; None: all the same.
+            blocks: whose means are conserved; None: they are not. The loss of a diffusion model is
+                that of noise, which has none.
         """
         own: Callable[..., Tensor] | None = getattr(self.network, "training_loss", None)
         if own is not None:
             return own(lr, hr, mask) if area is None else own(lr, hr, mask, area)
-        return sample_losses(self.network(lr), hr, mask, self._kind, area)
+        return sample_losses(conserved(self.network(lr), blocks), hr, mask, self._kind, area)

@@ -20,6 +20,7 @@ from srwizard.data.statics import static_files
 from srwizard.settings.run_config import RunConfig
 from srwizard.train import averaging
 from srwizard.train.breakdown import Breakdown
+from srwizard.train.conservation import blocks_of, conserved
 from srwizard.train.diagnostics.all import diagnostics_of, told_of
 from srwizard.train.diagnostics.diagnostic import BEST, Diagnostic, Scored, add_up
 from srwizard.train.distributed import add_over_ranks
@@ -116,7 +117,7 @@ def _score(
         members = [
             super_resolve(
                 training,
-                batch["lr"],
+                batch,
                 noise_of(training.run.training.seed, split, indices, member),
                 sampling_steps,
             )
@@ -178,28 +179,30 @@ def scoring_batch_size(training: Training) -> int:
 
 def super_resolve(
     training: Training,
-    lr: Tensor,
+    batch: Mapping[str, Tensor],
     noise: list[torch.Generator] | None = None,
     sampling_steps: int | None = None,
 ) -> Tensor:
-    """Return normalized SR `[B, C, H, W]` of normalized `lr` `[B, C, h, w]`, in float32.
+    """Return normalized SR `[B, C, H, W]` of a batch, as predictions have it: in float32.
 
     Computed with the moving average of the weights, if there is one, and times the gain.
 
     Args:
         training: network and run config.
-        lr: see above.
+        batch: of samples for scoring.
         noise: of a diffusion model, one generator for each sample; None: torch's own.
         sampling_steps: of a diffusion model, if not its own.
     """
     scale, patch = training.run.data.scale, training.run.memory.patch_size
     averaged = averaging.in_place_of_weights(training.averaged, training.bare)
-    with averaged, training.autocast():
-        sr = apply_network(training.bare, lr, noise, scale=scale, patch=patch, steps=sampling_steps)
-    if not training.gain:
-        return sr
-    gain = [training.gain.get(name, 1.0) for name in training.run.data.variables]
-    return sr * torch.tensor(gain, device=sr.device)[:, None, None]
+    with averaged:
+        sr = apply_network(
+            training.bare, batch["lr"], noise, scale=scale, patch=patch, steps=sampling_steps
+        )
+    if training.gain:
+        gain = [training.gain.get(name, 1.0) for name in training.run.data.variables]
+        sr = sr * torch.tensor(gain, device=sr.device)[:, None, None]
+    return conserved(sr, blocks_of(batch))
 
 
 def to_physical(training: Training, values: Tensor, base: Tensor) -> Tensor:
@@ -270,7 +273,7 @@ def score_test(training: Training, breakdown_file: Path, contents: Contents) -> 
     breakdown = Breakdown.empty(methods, height, len(pairs))
     members = members_of(training.bare, "test")
     spread = training.span.cpu().numpy() / RANGE_OVER_SPREAD
-    diagnostics = diagnostics_of(training.run, contents, len(pairs), members, spread)
+    diagnostics = diagnostics_of(training.run, contents, pairs, members, spread)
     found = score(training, "test", breakdown=breakdown, diagnostics=diagnostics)
     for name, told in told_of(diagnostics).items():
         place = found.variables if name in found.variables else found.vectors
@@ -307,7 +310,7 @@ def save_examples(training: Training, contents: Contents, path: Path, count: int
         fields = {
             **{shown: _applied(methods, batch["lr_physical"]) for shown, methods in beside.items()},
             "hr": to_physical(training, batch["hr"], batch["base"]),
-            **_drawn(training, batch["lr"], batch["base"], index),
+            **_drawn(training, batch, index),
         }
         for name, values in fields.items():
             shown = values.masked_fill(land, torch.nan)[0].cpu().numpy()
@@ -323,13 +326,15 @@ def save_examples(training: Training, contents: Contents, path: Path, count: int
     files.write_with(path, lambda stream: np.savez_compressed(stream, **stored))
 
 
-def _drawn(training: Training, lr: Tensor, base: Tensor, index: int) -> dict[str, Tensor]:
+def _drawn(training: Training, batch: Mapping[str, Tensor], index: int) -> dict[str, Tensor]:
     """Return SR of one test step `[1, C, H, W]`, with a member and the spread of an ensemble."""
     seed, count = training.run.training.seed, members_of(training.bare, "test")
     members = torch.stack(
         [
             to_physical(
-                training, super_resolve(training, lr, noise_of(seed, "test", [index], member)), base
+                training,
+                super_resolve(training, batch, noise_of(seed, "test", [index], member)),
+                batch["base"],
             )
             for member in range(count)
         ]

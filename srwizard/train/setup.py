@@ -192,6 +192,8 @@ def set_up(
             handedness=run.data.handedness if _is_square(run, patch_size) else 0,
             static_variables=run.data.static_variables,
             area_weights=run.training.area_weights,
+            conserve=run.conserves,
+            block_means=run.data.block_means,
         )
         for split in ("train", "valid", "test")
     }

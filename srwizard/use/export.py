@@ -48,6 +48,12 @@ def export(run: Run, target: Path, *, onnx: bool = False, overwrite: bool = Fals
             a package is missing.
     """
     _check_target(target, overwrite=overwrite)
+    if onnx and run.config.conserves:
+        raise UsageError(
+            _("a run that conserves block means (model.conserve) cannot be written as ONNX: they "
+              "are made so outside of the network"),
+            _("Leave --onnx out; the bundle in safetensors conserves them."),
+        )  # fmt: skip
     if onnx:
         check_model(run.config.model.name)
     try:
@@ -120,6 +126,7 @@ def _config(run: Run) -> dict[str, Any]:
         "normalization": config.training.normalization,
         "lr_shape": config.data.lr_shape,
         "hr_shape": config.data.hr_shape,
+        "conserve": config.model.conserve,
         "patch_size": config.memory.patch_size,
         "run_digest": config.digest,
         "checkpoint": {
@@ -134,6 +141,8 @@ def _config(run: Run) -> dict[str, Any]:
 def _arrays(run: Run) -> dict[str, Any]:
     """Return what is in statistics.npz: see the documentation of the bundle."""
     found: dict[str, Any] = {"static": run.preprocessing.static}
+    if run.config.conserves:
+        found["block_shares"] = run.preprocessing.block_shares
     for level, statistics in run.preprocessing.statistics.items():
         found[f"{level}_mean"] = statistics.mean
         found[f"{level}_std"] = statistics.std
@@ -155,6 +164,11 @@ def _readme(run: Run, *, onnx: bool) -> str:
         "are lr_mean, lr_std, hr_mean, hr_std, the static input channels (S), and hr_observed, 0 "
         "on land. Points of LR without a value are filled with the nearest one before."
     )
+    if run.config.conserves:
+        use += " " + _(
+            "The output is then shifted block by block, so that block means are those of LR: see "
+            "srwizard.train.conservation, and block_shares in statistics.npz."
+        )
     parts = [f"# {title}", loading, f"```python\n{LOADING}```", use]
     if onnx:
         parts.append(

@@ -29,6 +29,7 @@ from srwizard.base.i18n import translate as _
 from srwizard.base.os_errors import reason_of
 from srwizard.base.sizes_and_times import bytes_text
 from srwizard.data.fields import FloatField
+from srwizard.data.gaps import BoolField
 from srwizard.data.hdf5_writing import hdf5_stream
 from srwizard.data.prepare.cf import Moment
 from srwizard.data.prepare.grid import Grid
@@ -40,15 +41,25 @@ TIME_UNITS = "seconds since 1970-01-01 00:00:00"
 FILL_VALUE = np.float32(9.969209968386869e36)
 """NetCDF's own for float, which every program knows."""
 LITTLE_ENDIAN = np.dtype("<f4")
+FLAGS = np.dtype("i1")
 
 
 @dataclass(frozen=True)
 class Layer:
-    """One variable of the file: `[time, y, x]`, or `[time, member, y, x]` with its members."""
+    """One variable of the file: `[time, y, x]`, or `[time, member, y, x]` with its members.
+
+    Flags are bytes, 0 or 1, without missing values.
+    """
 
     name: str
-    attributes: Mapping[str, str]
+    attributes: Mapping[str, Any]
     members: int | None = None
+    flags: bool = False
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """How its values are stored."""
+        return FLAGS if self.flags else LITTLE_ENDIAN
 
 
 @dataclass(frozen=True)
@@ -73,7 +84,12 @@ class Description:
 
 
 def layers_of(
-    variable: str, known: Mapping[str, str], *, ensemble: bool, members: int | None
+    variable: str,
+    known: Mapping[str, str],
+    *,
+    ensemble: bool,
+    members: int | None,
+    flagged: bool = False,
 ) -> list[Layer]:
     """Return what is written of one variable of a run.
 
@@ -82,11 +98,14 @@ def layers_of(
         known: its units, long_name, standard_name, as far as they are known.
         ensemble: whether the field is the mean of several, and their spread is written, too.
         members: how many of them are written beside; None: none.
+        flagged: whether points are flagged that LR had no value for.
     """
     long_name = known.get("long_name", variable)
     what = dict(known) | {"long_name": long_name}
     if ensemble:
         what["long_name"] = f"{long_name}, mean of the ensemble"
+    if flagged:
+        what["ancillary_variables"] = f"{variable}_filled"
     layers = [Layer(variable, what)]
     if ensemble:
         spread = {"long_name": f"{long_name}, standard deviation of the ensemble"}
@@ -96,7 +115,17 @@ def layers_of(
     if members is not None:
         member = dict(known) | {"long_name": f"{long_name}, members of the ensemble"}
         layers.append(Layer(f"{variable}_members", member, members))
+    if flagged:
+        layers.append(Layer(f"{variable}_filled", _flag_attributes(long_name), flags=True))
     return layers
+
+
+def _flag_attributes(long_name: str) -> dict[str, Any]:
+    return {
+        "long_name": f"{long_name}, whether the low-resolution input had no value there",
+        "flag_values": np.array([0, 1], FLAGS),
+        "flag_meanings": "known_in_input filled_from_surroundings",
+    }
 
 
 class Partial:
@@ -148,15 +177,18 @@ class Partial:
             self._discard()
             raise error if isinstance(error, UsageError) else self._unwritable(error) from error
 
-    def write(self, name: str, step: int, values: FloatField) -> None:
-        """Write a step of a variable, NaN being where it has no value.
+    def write(self, name: str, step: int, values: FloatField | BoolField) -> None:
+        """Write a step of a variable, NaN being where it has no value, or of flags.
 
         Raises:
             UsageError: it cannot be written.
         """
         begin, size = self._places[name]
-        filled = np.where(np.isnan(values), FILL_VALUE, values).astype(LITTLE_ENDIAN)
-        content = memoryview(filled.tobytes())
+        if values.dtype == np.bool_:
+            stored = values.astype(FLAGS)
+        else:
+            stored = np.where(np.isnan(values), FILL_VALUE, values).astype(LITTLE_ENDIAN)
+        content = memoryview(stored.tobytes())
         assert self._stream is not None and len(content) == size
         position = begin + step * size
         try:
@@ -231,13 +263,9 @@ class Partial:
 
     def _lay_out(self, description: Description) -> None:
         self._note.unlink(missing_ok=True)
-        wanted = (
-            LITTLE_ENDIAN.itemsize
-            * len(description.names)
-            * sum(
-                (layer.members or 1) * int(np.prod(description.grid.shape))
-                for layer in description.layers
-            )
+        points = len(description.names) * int(np.prod(description.grid.shape))
+        wanted = points * sum(
+            layer.dtype.itemsize * (layer.members or 1) for layer in description.layers
         )
         free = shutil.disk_usage(self._target.parent).free
         if wanted > free:
@@ -326,8 +354,8 @@ def _write_frame(file: h5netcdf.File, description: Description) -> None:
         variable = file.create_variable(
             layer.name,
             (time, *middle, *horizontal),
-            LITTLE_ENDIAN,
-            fillvalue=FILL_VALUE,
+            layer.dtype,
+            fillvalue=None if layer.flags else FILL_VALUE,
             dcpl=early,
             fill_time="never",
         )

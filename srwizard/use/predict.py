@@ -14,11 +14,14 @@ import numpy.typing as npt
 from srwizard.base.errors import DatasetError, InterruptedByUserError, UsageError
 from srwizard.base.i18n import translate as _
 from srwizard.base.version import __version__
+from srwizard.data.block_means import expanded
 from srwizard.data.fields import FloatField
 from srwizard.data.prepare.grid import Grid
+from srwizard.use.alarms import Alarms
 from srwizard.use.grids import refined
 from srwizard.use.inputs import Input
 from srwizard.use.output import Description, Partial, layers_of
+from srwizard.use.plausible import check_values
 from srwizard.use.quantities import Attributes, same_units
 from srwizard.use.run import Run
 from srwizard.use.targets import check_target
@@ -42,6 +45,7 @@ class Prediction:
         begun_at: how many of them an earlier, interrupted command had written.
         shape: `[H, W]` of the fields.
         members: how many were drawn of each step.
+        warnings: what was conspicuous in the steps of this call.
     """
 
     path: Path
@@ -49,6 +53,7 @@ class Prediction:
     begun_at: int
     shape: tuple[int, int]
     members: int
+    warnings: tuple[str, ...]
 
 
 def predict(
@@ -79,7 +84,8 @@ def predict(
 
     Raises:
         UsageError: the target is in the way or cannot be written.
-        DatasetError: the input is on another grid, in other units, or cannot be read.
+        DatasetError: the input is on another grid, in other units, cannot be read, or holds values
+            that cannot be.
         DoesNotFitError: memory is short.
         InterruptedByUserError: interrupted; the complete steps are kept.
     """
@@ -95,16 +101,19 @@ def predict(
             _("Use the Python interface (load_run) for this run."),
         )  # fmt: skip
     description = _description(run, found, attributes, at_home, members, count, command)
+    alarms = Alarms.of(run)
     partial = Partial(target, _identity(run, found, members, count, attributes))
     with closing(partial):
         partial.open(description, anew=overwrite)
         begun_at = partial.done
         try:
-            _fill(run, found, partial, members, count, at_home, progress)
+            _fill(run, found, partial, members, count, at_home, progress, alarms)
         except KeyboardInterrupt:
             raise _interrupted(partial, len(found.names)) from None
         partial.finish()
-    return Prediction(target, len(found.names), begun_at, description.grid.shape, count)
+    return Prediction(
+        target, len(found.names), begun_at, description.grid.shape, count, alarms.lines()
+    )
 
 
 def check_units(run: Run, found: Input) -> None:
@@ -125,37 +134,6 @@ def check_units(run: Run, found: Input) -> None:
             )  # fmt: skip
 
 
-def check_values(run: Run, found: Input, values: FloatField, step: int) -> None:
-    """Refuse a step that is so far from the training that it must be in other units.
-
-    Args:
-        run: the run.
-        found: the input.
-        values: `[C, h, w]`.
-        step: its number.
-
-    Raises:
-        DatasetError: of a variable, every value is further from the range of the training than
-            that is wide.
-    """
-    known = run.preprocessing.statistics["hr"]
-    for name, field, low, high in zip(
-        run.variables, values, known.minimum, known.maximum, strict=True
-    ):
-        valid = field[np.isfinite(field)]
-        span = float(high - low)
-        if not len(valid) or not span > 0:
-            continue
-        if float(valid.min()) > high + span or float(valid.max()) < low - span:
-            raise DatasetError(
-                _("{name} runs from {lowest:.4g} to {highest:.4g} in {where}, step {step}, but "
-                  "from {low:.4g} to {high:.4g} in the training",
-                  name=name, lowest=valid.min(), highest=valid.max(), where=found.where,
-                  step=found.names[step], low=low, high=high),
-                _("Is it in other units, kelvin for degrees Celsius? Convert it first."),
-            )  # fmt: skip
-
-
 def _fill(
     run: Run,
     found: Input,
@@ -164,6 +142,7 @@ def _fill(
     count: int,
     at_home: bool,
     progress: Progress,
+    alarms: Alarms,
 ) -> None:
     """Compute and write the steps that are not there yet."""
     total = len(found.names)
@@ -171,10 +150,17 @@ def _fill(
     noted = time.monotonic()
     with closing(found.fields(partial.done)) as fields:
         for step, lr in enumerate(fields, start=partial.done):
-            check_values(run, found, lr, step)
-            drawn = run.members_of_step(lr, step, count, at_home=at_home)
-            for name, values in _layers(run, drawn, members):
-                partial.write(name, step, values)
+            name = found.names[step]
+            alarms.note_outside(name, _checked(run, lr, found.where, name))
+            every = np.stack([*run.members_of_step(lr, step, count, at_home=at_home)])
+            mean = every.mean(axis=0)
+            alarms.note_means(run, name, lr, mean, at_home)
+            for layer, values in _layers(run, every, mean, members):
+                partial.write(layer, step, values)
+            if at_home:
+                filled = np.isfinite(mean) & (expanded(~np.isfinite(lr), run.scale) > 0)
+                for variable, flags in zip(run.variables, filled, strict=True):
+                    partial.write(f"{variable}_filled", step, flags)
             partial.done = step + 1
             progress(partial.done, total)
             if time.monotonic() - noted > NOTE_SECONDS:
@@ -182,12 +168,15 @@ def _fill(
                 noted = time.monotonic()
 
 
+def _checked(run: Run, lr: FloatField, where: str, step: str) -> list[str]:
+    return check_values(run.variables, run.preprocessing.statistics["hr"], lr, where, step)
+
+
 def _layers(
-    run: Run, drawn: Iterable[FloatField], members: int | None
+    run: Run, every: FloatField, mean: FloatField, members: int | None
 ) -> Iterable[tuple[str, FloatField]]:
     """Yield the variables of the file at one step: mean, spread, members."""
-    every = np.stack([*drawn])
-    mean, spread = every.mean(axis=0), _spread(every)
+    spread = _spread(every)
     for channel, name in enumerate(run.variables):
         yield name, mean[channel]
         if len(every) > 1:
@@ -235,7 +224,9 @@ def _description(
         layers=[
             layer
             for name in run.variables
-            for layer in layers_of(name, attributes[name], ensemble=count > 1, members=written)
+            for layer in layers_of(
+                name, attributes[name], ensemble=count > 1, members=written, flagged=at_home
+            )
         ],
         grid=_hr_grid(run, found.grid, at_home),
         names=found.names,
@@ -286,5 +277,6 @@ def _identity(
         "steps": [len(found.names), found.names[0], found.names[-1]],
         "grid": list(found.grid.shape),
         "members": [count, members is not None],
+        "amp": run.amp,
         "attributes": {name: dict(known) for name, known in attributes.items()},
     }

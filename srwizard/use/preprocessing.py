@@ -1,7 +1,8 @@
 """What turns fields into the input of a run's network and back: statistics, static fields, grids.
 
 Everything is read once, from the run directory and from the dataset that the run was trained on;
-of the latter a run needs nothing but the static fields that are its input channels.
+of the latter a run needs nothing but the static fields that are its input channels, and the
+latitude where block means that are conserved are weighted by it.
 """
 
 from collections.abc import Mapping
@@ -16,6 +17,7 @@ from srwizard.data import normalization
 from srwizard.data.baselines import learnt
 from srwizard.data.baselines.learnt import Learnt
 from srwizard.data.baselines.skip import Skip, shares, shrunk
+from srwizard.data.block_means import block_shares, point_weights
 from srwizard.data.fields import FloatField
 from srwizard.data.fingerprint import changed_parts, fingerprint
 from srwizard.data.layout import Contents, find_statics
@@ -39,6 +41,7 @@ class Preprocessing:
         static: input channels `[S, h, w]`, S being 0 where there are none.
         grids: "hr" and "lr"; coordinates as far as the dataset has them.
         attributes: variable -> units, long_name, standard_name, as far as they are known.
+        block_shares: `[C, H, W]`, how much each HR point counts in the mean of its block.
     """
 
     statistics: Mapping[str, Statistics]
@@ -47,6 +50,7 @@ class Preprocessing:
     static: FloatField
     grids: Mapping[str, Grid]
     attributes: Mapping[str, Attributes]
+    block_shares: FloatField
 
 
 def read_preprocessing(
@@ -87,6 +91,7 @@ def read_preprocessing(
         static=_static_channels(contents, run, lr),
         grids={"hr": grid_of(contents, "hr", hr), "lr": grid_of(contents, "lr", lr)},
         attributes=known_attributes(run.data),
+        block_shares=_block_shares(contents, run, statistics["hr"], hr),
     )
 
 
@@ -108,9 +113,22 @@ def _unusable(path: Path, run_dir: Path) -> UsageError:
     )  # fmt: skip
 
 
+def _block_shares(
+    contents: Contents, run: RunConfig, hr: Statistics, shape: tuple[int, int]
+) -> FloatField:
+    try:
+        weights = point_weights(contents, shape, run.data.block_means)
+    except DatasetError:
+        if run.conserves:
+            raise
+        weights = None  # only a warning depends on them, and hardly
+    return block_shares(hr.observed > 0, run.data.scale, weights)
+
+
 def _static_channels(contents: Contents, run: RunConfig, shape: tuple[int, int]) -> FloatField:
     names = run.data.static_variables
-    files = used_files(contents, names, area_weights=False)
+    by_area = run.conserves and run.data.block_means == "area"
+    files = used_files(contents, names, area_weights=by_area)
     # Of a dataset in one file for each split the other digests are not wanted here.
     present = fingerprint(Contents(contents.root, "npy", {}), [], files)
     frozen = {part: run.data.fingerprint[part] for part in present if part in run.data.fingerprint}

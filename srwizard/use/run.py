@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from srwizard.base.choices import method_named
 from srwizard.base.errors import DoesNotFitError, UsageError
 from srwizard.base.i18n import translate as _
+from srwizard.data.block_means import block_shares, expanded
 from srwizard.data.fields import FloatField
 from srwizard.data.gaps import NearestFill
 from srwizard.data.normalization_methods import NORMALIZATIONS
@@ -21,11 +22,13 @@ from srwizard.data.prepare.grid import Grid
 from srwizard.runs.records import Records, measured
 from srwizard.settings import run_config
 from srwizard.settings.run_config import RunConfig
+from srwizard.train.conservation import Blocks, blocks_for, conserved
 from srwizard.train.inference import apply_network
 from srwizard.train.sampling import draws_samples, members_of, noise_of
 from srwizard.train.setup import amp_dtype
 from srwizard.train.tiling import OVERLAP
 from srwizard.use.grids import difference, refusal
+from srwizard.use.plausible import check_values
 from srwizard.use.preprocessing import Preprocessing, read_preprocessing
 from srwizard.use.weights import Checkpoint, Name, load_network
 
@@ -41,6 +44,7 @@ class Run:
         checkpoint: which weights are used.
         network: `[B, C + S, h, w] -> [B, C, H, W]`, normalized; S are static fields.
         device: where it computes.
+        amp: whether the network computes in 16 bits.
         notices: what one should know: another checkpoint is used, the run is not complete.
     """
 
@@ -53,12 +57,15 @@ class Run:
         preprocessing: Preprocessing,
         device: torch.device,
         notices: tuple[str, ...] = (),
+        *,
+        amp: bool = False,
     ) -> None:
         self.directory = directory
         self.config = config
         self.network = network.to(device)
         self.checkpoint = checkpoint
         self.device = device
+        self.amp = amp
         self.notices = notices
         self.preprocessing = preprocessing
         self._fills = [NearestFill() for _name in config.data.variables]
@@ -110,7 +117,7 @@ class Run:
 
         Raises:
             UsageError: an array of another shape, or `members` of a model that has none.
-            DatasetError: another grid than the run can be used on.
+            DatasetError: another grid than the run can be used on, or values that cannot be.
         """
         return self._of_each_step(lr, _mean, members)
 
@@ -176,10 +183,11 @@ class Run:
         normalized = self._normalized(lr)
         patch = tile_side(self.config, (lr.shape[1], lr.shape[2]))
         base, spread = self._base(lr)
+        blocks = self._blocks(lr, base, spread, at_home=at_home)
         for member in range(count):
             noise = noise_of(self.config.training.seed, "test", [index], member)
-            drawn = self._applied(normalized, noise, patch)
-            values: FloatField = drawn.cpu().numpy()[0] * spread + base
+            drawn = conserved(self._applied(normalized, noise, patch).cpu(), blocks)
+            values: FloatField = drawn.numpy()[0] * spread + base
             values[land] = np.nan
             yield values
 
@@ -218,6 +226,9 @@ class Run:
             )  # fmt: skip
         grid = Grid((steps.shape[2], steps.shape[3]), None, None)
         at_home = self.check_grid(grid, _("the array"))
+        for index, step in enumerate(steps):
+            known = self.preprocessing.statistics["hr"]
+            check_values(self.variables, known, step, _("the array"), str(index))
         results = [
             of_members(np.stack([*self.members_of_step(step, index, count, at_home=at_home)]))
             for index, step in enumerate(steps)
@@ -246,14 +257,31 @@ class Run:
             return hr.mean, hr.std
         return skip(lr), skip.spread
 
+    def block_shares(self, lr: FloatField, *, at_home: bool) -> FloatField:
+        """Return how much each HR point counts in the mean of its block, `[C, H, W]`.
+
+        On another grid than that of the training every point of a block counts alike.
+
+        Args:
+            lr: `[C, h, w]`.
+            at_home: whether it is on the grid of the training.
+        """
+        if at_home:
+            return self.preprocessing.block_shares
+        return block_shares(expanded(np.isfinite(lr), self.scale) > 0, self.scale)
+
+    def _blocks(
+        self, lr: FloatField, base: FloatField, spread: FloatField, *, at_home: bool
+    ) -> Blocks | None:
+        """Return what conserving block means needs; None where the run does not."""
+        if not self.config.conserves:
+            return None
+        share = self.block_shares(lr, at_home=at_home)
+        return blocks_for(lr, base, spread, share)
+
     @torch.inference_mode()
     def _applied(self, lr: Tensor, noise: list[torch.Generator], patch: int | None) -> Tensor:
-        # On a CPU, bfloat16 saves neither time nor memory worth its rounding, unless the run was
-        # trained, and scored, with it there.
-        rounded = self.config.memory.use_amp and (
-            self.device.type == "cuda" or not self.config.devices.on_gpus
-        )
-        autocast = torch.autocast(self.device.type, dtype=amp_dtype(self.device), enabled=rounded)
+        autocast = torch.autocast(self.device.type, dtype=amp_dtype(self.device), enabled=self.amp)
         try:
             with autocast:
                 return apply_network(self.network, lr, noise, scale=self.scale, patch=patch)
@@ -286,6 +314,7 @@ def load_run(
     *,
     checkpoint: Name | None = None,
     device: str | None = None,
+    amp: bool = False,
 ) -> Run:
     """Load a trained run.
 
@@ -296,6 +325,8 @@ def load_run(
         run_dir: the run directory.
         checkpoint: "best" or "last"; None: the best, or the last where there is no best yet.
         device: "cpu", "cuda" or "cuda:N"; None: the first GPU that torch can use, else the CPU.
+        amp: compute in bfloat16 (float16 on a GPU without): faster on GPUs, but rounded, and no
+            longer what `srwizard evaluate` scores.
 
     Raises:
         UsageError: it is no run directory, of another version, was edited, or has no checkpoint;
@@ -314,7 +345,7 @@ def load_run(
               epochs=config.training.epochs)
         )  # fmt: skip
     preprocessing = read_preprocessing(directory, config, found.gain)
-    return Run(directory, config, network, found, preprocessing, place, tuple(notices))
+    return Run(directory, config, network, found, preprocessing, place, tuple(notices), amp=amp)
 
 
 def chosen_device(name: str | None) -> torch.device:

@@ -8,6 +8,7 @@ from srwizard.base.i18n import language
 from srwizard.base.i18n import translate as _
 from srwizard.data.dataset import Dataset
 from srwizard.data.vectors import known_vectors, lonely_components, standard_names
+from srwizard.data.weighting import weighting_of
 from srwizard.hardware.devices import find_devices
 from srwizard.models import weights_file
 from srwizard.models.catalog import card
@@ -181,6 +182,7 @@ def resolve(conversation: Conversation, answers: Answers) -> RunConfig:
     """
     dataset = opened_dataset(conversation)
     summary = dataset.summary
+    weighting = weighting_of(dataset.contents)
     variables = chosen_variables(conversation, summary)
     names = [variable.name for variable in variables]
     gpus = {gpu.index: gpu for gpu in find_devices().gpus} if answers.devices.gpus else {}
@@ -211,8 +213,11 @@ def resolve(conversation: Conversation, answers: Answers) -> RunConfig:
             lr_shape=list(variables[0].lr_shape),
             steps=summary.steps,
             fingerprint=dataset.fingerprint(
-                names, answers.data.static_variables, area_weights=training.area_weights
+                names,
+                answers.data.static_variables,
+                area_weights=training.area_weights or weighting == "area",
             ),
+            block_means=weighting,
         ),
         output=run_config.RunOutput(dir=str(expand(answers.output.dir or ""))),
         model=run_config.RunModel(

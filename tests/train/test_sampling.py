@@ -121,7 +121,7 @@ def test_ensemble_of_the_test_split(root: Path, tmp_path: Path) -> None:
     batch = next(iter(training.batches("test", [tuple(map(Key, range(3)))])))
     drawn = torch.stack(
         [
-            super_resolve(training, batch["lr"], noise_of(42, "test", [0, 1, 2], member))
+            super_resolve(training, batch, noise_of(42, "test", [0, 1, 2], member))
             * training.spread
             for member in range(3)
         ]
@@ -182,9 +182,9 @@ def test_tiles_make_no_seams(root: Path, tmp_path: Path, name: str) -> None:
     tiles.bare.eval()
     lr = torch.randn(1, 1, 8, 12)
     with torch.no_grad():
-        one = super_resolve(tiles, lr, noise_of(1, "test", [0], 0))
-        other = super_resolve(whole, lr, noise_of(1, "test", [0], 0))
-        unlike = super_resolve(whole, lr, noise_of(1, "test", [1], 0))
+        one = super_resolve(tiles, {"lr": lr}, noise_of(1, "test", [0], 0))
+        other = super_resolve(whole, {"lr": lr}, noise_of(1, "test", [0], 0))
+        unlike = super_resolve(whole, {"lr": lr}, noise_of(1, "test", [1], 0))
     assert one.shape == (1, 1, 16, 24)
     # The same noise: nearer to each other than to another sample, though group normalization
     # sees less of the field.

@@ -97,7 +97,7 @@ def test_a_prediction_is_what_scoring_scores(tmp_path: Path) -> None:
     (batch,) = training.batches("test", [(Key(1),)])
     training.bare.eval()
     with torch.no_grad():
-        expected = to_physical(training, super_resolve(training, batch["lr"]), batch["base"])[0]
+        expected = to_physical(training, super_resolve(training, batch), batch["base"])[0]
     lr = scan(root).fields["test", "lr", "temp"].read(1)[None]
     found = load_run(tmp_path / "run").predict(lr)
     sea = np.isfinite(found)

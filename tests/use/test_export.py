@@ -90,6 +90,25 @@ def test_a_bundle_that_starts_from_a_simple_method_is_used_as_documented(
     np.testing.assert_allclose(found, run.predict(lr), rtol=0, atol=1e-4)
 
 
+def test_a_bundle_that_conserves_is_used_as_documented(tmp_path: Path, dataset: Path) -> None:
+    run_dir, bundle = tmp_path / "run", tmp_path / "bundle"
+    freeze(dataset, run_dir, skip="auto", conserve="additive", use_amp=True, epochs=2, lr=0.003)
+    trained(run_dir)
+    run = load_run(run_dir)
+    with pytest.raises(UsageError, match=r"conserves block means \(model\.conserve\) cannot"):
+        export(run, bundle, onnx=True)
+    export(run, bundle)
+    lr = np.stack([lr_fields(dataset, name)[0] for name in run.variables])
+    np.save(tmp_path / "lr.npy", lr)
+    text = DOCS.read_text(encoding="utf-8")
+    program = code_of(text, "load_file") + "import numpy as np\nlr = np.load('../lr.npy')\n"
+    program += code_of(text, "baselines.npz") + code_of(text, "block_shares")
+    program += "np.save('../sr.npy', sr)\n"
+    subprocess.run([sys.executable, "-c", program], cwd=bundle, check=True)
+    found = np.load(tmp_path / "sr.npy")
+    np.testing.assert_allclose(found, run.predict(lr), rtol=0, atol=1e-5)
+
+
 def test_what_is_in_the_way_stays(srwizard: Command, tmp_path: Path, edsr: Path) -> None:
     run, target = load_run(edsr), tmp_path / "bundle"
     export(run, target)

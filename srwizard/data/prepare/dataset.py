@@ -42,6 +42,7 @@ from srwizard.data.prepare.write import (
     SplitSteps,
     write_statics,
 )
+from srwizard.data.weighting import BY_AREA
 
 Progress = Callable[[str, int, int], None]
 """(stage, done, total); the stages are open (files), then train, valid and test (fields)."""
@@ -144,7 +145,7 @@ def prepare(
             sources=tuple(str(source.resolve()) for source in sources),
             format=fmt,
             scale=scale,
-            method="block mean, weighted by cos(latitude)" if area_weights else "block mean",
+            method=BY_AREA if area_weights else "block mean",
             hr_shape=hr_grid.shape,
             lr_shape=content.grids["lr"].shape,
             crop=Crop.between(region.shape, hr_grid.shape),

@@ -9,9 +9,11 @@ import numpy.typing as npt
 from srwizard.base.errors import DatasetError
 from srwizard.data.grid import grid_of
 from srwizard.data.layout import Contents
+from srwizard.data.samples import FieldPairs
 from srwizard.data.statics import read_static, static_files
 from srwizard.settings.run_config import RunConfig
 from srwizard.train.diagnostics.calibration import Calibration
+from srwizard.train.diagnostics.consistency import Consistency
 from srwizard.train.diagnostics.diagnostic import Diagnostic
 from srwizard.train.diagnostics.geostrophy import Geostrophy
 from srwizard.train.diagnostics.gradients import Gradients, Spacing
@@ -30,7 +32,7 @@ COAST_LR_CELLS = 2
 def diagnostics_of(
     run: RunConfig,
     contents: Contents,
-    steps: int,
+    pairs: FieldPairs,
     members: int,
     spread: npt.NDArray[np.floating[Any]],
 ) -> list[Diagnostic]:
@@ -39,25 +41,26 @@ def diagnostics_of(
     Args:
         run: the run config.
         contents: its dataset.
-        steps: of the test split.
+        pairs: the test split.
         members: of the ensemble that is scored.
         spread: `[C]`, of each variable in the training split.
     """
     names, (height, width) = run.data.variables, run.data.hr_shape
     shape = height, width
     grid = grid_of(contents, shape)
-    pairs = [(names.index(east), names.index(north)) for east, north in run.data.vectors or ()]
+    vectors = [(names.index(east), names.index(north)) for east, north in run.data.vectors or ()]
     found: list[Diagnostic] = [
-        Series.of(names, steps),
+        Series.of(names, len(pairs)),
         Scales.of(names, shape, None if grid is None else grid.mean_spacing_km),
         Gradients(names, Spacing.of(grid, shape)),
+        Consistency(names, pairs.shares, len(pairs)),
         Calibration(names, spread, members),
         Places(
             names, shape, grid, _depth(contents, shape), COAST_LR_CELLS * run.data.scale, members
         ),
     ]
-    if pairs:
-        found.append(Vectors.of(names, pairs, grid, shape))
+    if vectors:
+        found.append(Vectors.of(names, vectors, grid, shape))
     if grid is not None:
         found.append(Geostrophy.of(names, grid))
     return found
