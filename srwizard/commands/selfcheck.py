@@ -1,0 +1,138 @@
+"""`srwizard selfcheck`: train where the best possible answer is known."""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from srwizard.base.errors import InterruptedByUserError, TrainingFailedError, UsageError
+from srwizard.base.i18n import translate as _
+from srwizard.commands.options import as_json_option, command, console, out_option, print_json
+from srwizard.commands.stopping import stopped_like_by_ctrl_c
+
+if TYPE_CHECKING:
+    from srwizard.models.card import ModelCard
+    from srwizard.selfcheck.check import Outcome
+    from srwizard.selfcheck.optimum import Optimum
+
+DEFAULT = "EDSR"
+
+
+@command(_("Check that training works: fields whose best possible RMSE is known exactly."))
+@click.option("--model", metavar="MODEL", help=_("Model to check. [default: EDSR]"))
+@click.option("--long", "every", is_flag=True, help=_("Check every model; this takes hours."))
+@click.option(
+    "--device",
+    metavar="DEVICE",
+    help=_("cpu, cuda or cuda:N. [default: a GPU if available]"),
+)
+@out_option(
+    "DIR",
+    _("Keep data, runs and predictions there; an interrupted check goes on from them. "
+      "[default: a temporary directory]"),
+)  # fmt: skip
+@as_json_option
+def selfcheck(
+    model: str | None, every: bool, device: str | None, out: Path | None, as_json: bool
+) -> None:
+    if every and model is not None:
+        raise UsageError(_("give either --model or --long"), _("--long checks every model."))
+    from srwizard.models.catalog import card, cards
+    from srwizard.selfcheck.check import FIELDS, Place
+    from srwizard.selfcheck.device import device_named
+    from srwizard.selfcheck.optimum import optimum_of
+
+    chosen = list(cards().values()) if every else [card(model or DEFAULT)]
+    on = device_named(device)
+    console.stderr = as_json  # what is shown before the figures is not for programs
+    for line in _times(chosen):
+        console.print(line, highlight=False)
+    with _directory(out) as directory, stopped_like_by_ctrl_c():
+        optimum = optimum_of(FIELDS)
+        outcomes, failed = _checked(chosen, optimum, Place(directory, on, to_stderr=as_json))
+    if as_json:
+        print_json(_content(optimum, on.name, outcomes, failed))
+    wrong = [one.model for one in outcomes if not one.passed] + list(failed)
+    if wrong:
+        raise TrainingFailedError(
+            _("self-check not passed: {models}", models=", ".join(wrong)),
+            _("Keep what was trained with -o DIR, and look at the reports there."),
+        )
+
+
+def _checked(
+    chosen: "list[ModelCard]", optimum: "Optimum", place: Any
+) -> "tuple[list[Outcome], dict[str, str]]":
+    """Check one model after the other; return what came of them, and why some failed."""
+    from srwizard.selfcheck.check import check
+    from srwizard.selfcheck.commands import CommandFailedError
+    from srwizard.selfcheck.recipes import recipe_of
+    from srwizard.selfcheck.table import table, verdict_lines
+
+    outcomes, failed = [], {}
+    for one in chosen:
+        try:
+            outcome = check(one, recipe_of(one), optimum, place)
+        except CommandFailedError as error:
+            if len(chosen) == 1:
+                raise
+            failed[one.name] = error.message
+            console.print(f"{one.name}: {error.message}", highlight=False, markup=False)
+            continue
+        outcomes.append(outcome)
+        console.print(table(optimum, outcome))
+        for line in verdict_lines(outcome):
+            console.print(line, highlight=False, markup=False, soft_wrap=True)
+    return outcomes, failed
+
+
+def _content(
+    optimum: "Optimum", device: str, outcomes: "list[Outcome]", failed: dict[str, str]
+) -> dict[str, Any]:
+    """Return what --json prints; docs/selfcheck.md describes it."""
+    return {
+        "bound": optimum.rmse,
+        "device": device,
+        "models": [one.as_json() for one in outcomes],
+        "failed": failed,
+        "passed": not failed and all(one.passed for one in outcomes),
+    }
+
+
+def _times(chosen: "list[ModelCard]") -> Iterator[str]:
+    """Say what the check takes, before it begins."""
+    from srwizard.base.sizes_and_times import duration_text
+    from srwizard.selfcheck.recipes import recipe_of
+
+    known = {one.name: recipe_of(one).minutes for one in chosen}
+    unknown = [name for name, minutes in known.items() if minutes is None]
+    measured = sum(minutes for minutes in known.values() if minutes is not None)
+    names = ", ".join(name for name in known if name not in unknown)
+    if names:
+        yield _("{models}: about {time} on two CPU cores", models=names,
+                time=duration_text(60 * measured))  # fmt: skip
+    if unknown:
+        yield _(
+            "{models}: not measured yet; the dry run will tell the time", models=", ".join(unknown)
+        )
+
+
+@contextmanager
+def _directory(out: Path | None) -> Iterator[Path]:
+    """Yield the directory to work in; a temporary one is removed at the end."""
+    try:
+        if out is not None:
+            yield out.expanduser().absolute()
+            return
+        with tempfile.TemporaryDirectory(prefix="srwizard-selfcheck-") as temporary:
+            yield Path(temporary)
+    except (InterruptedByUserError, KeyboardInterrupt):
+        message = _("the self-check was interrupted")
+        if out is not None:
+            raise InterruptedByUserError(
+                message, _("The same command goes on from what is in {path}.", path=out)
+            ) from None
+        raise InterruptedByUserError(message, _("Nothing was kept; -o DIR keeps it.")) from None
