@@ -58,8 +58,10 @@ def selfcheck(
     wrong = [one.model for one in outcomes if not one.passed] + list(failed)
     if wrong:
         raise TrainingFailedError(
-            _("self-check not passed: {models}", models=", ".join(wrong)),
-            _("Keep what was trained with -o DIR, and look at the reports there."),
+            _("the self-check failed for: {models}", models=", ".join(wrong)),
+            _("Run it again with -o DIR to keep the runs, and read their reports.")
+            if out is None
+            else _("The reports of the runs are in {path}.", path=out),
         )
 
 
@@ -115,9 +117,7 @@ def _times(chosen: "list[ModelCard]") -> Iterator[str]:
         yield _("{models}: about {time} on two CPU cores", models=names,
                 time=duration_text(60 * measured))  # fmt: skip
     if unknown:
-        yield _(
-            "{models}: not measured yet; the dry run will tell the time", models=", ".join(unknown)
-        )
+        yield _("{models}: time not known; the dry run will tell it", models=", ".join(unknown))
 
 
 @contextmanager
@@ -133,6 +133,8 @@ def _directory(out: Path | None) -> Iterator[Path]:
         message = _("the self-check was interrupted")
         if out is not None:
             raise InterruptedByUserError(
-                message, _("The same command goes on from what is in {path}.", path=out)
+                message, _("Run the same command again to continue from {path}.", path=out)
             ) from None
-        raise InterruptedByUserError(message, _("Nothing was kept; -o DIR keeps it.")) from None
+        raise InterruptedByUserError(
+            message, _("Nothing was kept. With -o DIR, the same command can continue later.")
+        ) from None

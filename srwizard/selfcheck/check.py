@@ -18,7 +18,7 @@ from srwizard.selfcheck.device import Device
 from srwizard.selfcheck.fields import GaussianFields
 from srwizard.selfcheck.optimum import Optimum
 from srwizard.selfcheck.recipes import Recipe
-from srwizard.selfcheck.verdict import Check, checks, rmse_of_the_best
+from srwizard.selfcheck.verdict import Judged, judge
 from srwizard.settings import run_config, yaml_file
 
 FIELDS = GaussianFields()
@@ -46,20 +46,16 @@ class Outcome:
 
     Args:
         model: its name.
-        rmse: of what it predicts for the test split; of an ensemble, of its mean.
-        best: RMSE of the conditional mean on the same fields.
+        judged: how its prediction of the test split compares with the best possible one.
         simple: method -> its RMSE on the same fields.
-        checks: what was checked.
         epochs: how many were trained.
         seconds: of this self-check: training, prediction and all.
         run_dir: the run.
     """
 
     model: str
-    rmse: float
-    best: float
+    judged: Judged
     simple: dict[str, float]
-    checks: list[Check]
     epochs: int
     seconds: float
     run_dir: Path
@@ -67,16 +63,16 @@ class Outcome:
     @property
     def passed(self) -> bool:
         """Whether the model keeps to all its limits."""
-        return all(check.passed for check in self.checks)
+        return all(check.passed for check in self.judged.checks)
 
     def as_json(self) -> dict[str, Any]:
         """Return what `srwizard selfcheck --json` prints of it."""
         return {
             "model": self.model,
-            "rmse": self.rmse,
-            "best_possible_here": self.best,
+            "rmse": self.judged.rmse,
+            "best_possible": self.judged.best,
             "simple": self.simple,
-            "checks": [check.as_json() for check in self.checks],
+            "checks": [check.as_json() for check in self.judged.checks],
             "passed": self.passed,
             "epochs": self.epochs,
             "seconds": round(self.seconds, 1),
@@ -100,15 +96,11 @@ def check(model: ModelCard, recipe: Recipe, optimum: Optimum, place: Place) -> O
     write_dataset(root, optimum.fields, recipe.steps)
     _train(model, recipe, root, run_dir, place)
     predicted = _predict(recipe, root, run_dir, place)
-    contents = Dataset(root).contents
-    rmse, found = checks(optimum, contents, predicted, recipe.limits)
     scores = test_scores(run_dir)[VARIABLE]
     return Outcome(
         model.name,
-        rmse,
-        rmse_of_the_best(optimum, contents),
+        judge(optimum, Dataset(root).contents, predicted, recipe.limits),
         {name: scores[name]["rmse"] for name in simple_methods(scores)},
-        found,
         len(measured(run_dir).epochs),
         time.monotonic() - started,
         run_dir,

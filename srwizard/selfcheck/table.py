@@ -15,31 +15,32 @@ from srwizard.selfcheck.verdict import Check
 
 
 def table(optimum: Optimum, outcome: Outcome) -> Table:
-    """Return the RMSE of the bound, the simple methods and a model, and each as a ratio."""
+    """Return the RMSE of the optimum, the simple methods and a model, and each as a ratio."""
     found = Table(
-        title=_("{model} on fields whose best possible RMSE is known", model=outcome.model),
+        title=_(
+            "{model}: bound {bound:.4f} (RMSE, exact)", model=outcome.model, bound=optimum.rmse
+        ),
         title_justify="left",
         box=box.SIMPLE_HEAD,
     )
     found.add_column(_("Method"))
     found.add_column("RMSE", justify="right")
-    found.add_column(_("Ratio to the bound"), justify="right")
+    found.add_column(_("Ratio"), justify="right")
     rows = {
-        _("bound (exact)"): optimum.rmse,
-        _("conditional mean, on these fields"): outcome.best,
+        _("best possible, on these fields"): outcome.judged.best,
         **{method_title(name): rmse for name, rmse in outcome.simple.items()},
-        outcome.model: outcome.rmse,
+        outcome.model: outcome.judged.rmse,
     }
     for title, rmse in rows.items():
         style = "bold" if title == outcome.model else ""
-        figures = (title, f"{rmse:.4f}", f"{rmse / optimum.rmse:.3f}")
+        figures = (title, f"{rmse:.4f}", f"{rmse / outcome.judged.best:.3f}")
         found.add_row(*(Text(part, style=style) for part in figures))
     return found
 
 
 def verdict_lines(outcome: Outcome) -> Iterator[str]:
     """Say of every check whether it is within its limits, and how long all took."""
-    for check in outcome.checks:
+    for check in outcome.judged.checks:
         values = {"what": _title(check), "ratio": f"{check.value:.3f}", "limits": _limits(check)}
         if check.passed:
             yield _("{what}: {ratio} ({limits}): within the limit", **values)
@@ -55,7 +56,7 @@ def verdict_lines(outcome: Outcome) -> Iterator[str]:
 
 def _title(check: Check) -> str:
     return {
-        "rmse": _("RMSE / bound"),
+        "rmse": _("RMSE / best possible on these fields"),
         "spread": _("spread / conditional standard deviation"),
         "power": _("power of the members / exact power, at the worst wavenumber"),
     }[check.name]

@@ -12,7 +12,6 @@ import numpy.typing as npt
 from srwizard.data.fields import FloatField
 from srwizard.data.layout import Contents
 from srwizard.selfcheck.dataset import VARIABLE
-from srwizard.selfcheck.fields import Floats
 from srwizard.selfcheck.optimum import Optimum, power
 from srwizard.selfcheck.recipes import Limits
 
@@ -50,10 +49,24 @@ class Check:
         }
 
 
-def checks(
-    optimum: Optimum, contents: Contents, predicted: Path, limits: Limits
-) -> tuple[float, list[Check]]:
-    """Return the RMSE of a prediction of the test split, and what is checked of it.
+@dataclass(frozen=True)
+class Judged:
+    """What a prediction of the test split came to.
+
+    Args:
+        rmse: its RMSE; of an ensemble, that of the mean.
+        best: RMSE of the conditional mean on the same fields: the bound, but for the chance of
+            which fields were drawn.
+        checks: the figures that have limits.
+    """
+
+    rmse: float
+    best: float
+    checks: list[Check]
+
+
+def judge(optimum: Optimum, contents: Contents, predicted: Path, limits: Limits) -> Judged:
+    """Hold a prediction of the test split against what is best possible.
 
     Args:
         optimum: the conditional distribution of HR given LR.
@@ -68,11 +81,11 @@ def checks(
     with h5py.File(predicted) as file:
         mean: FloatField = file[VARIABLE][()]
         members: FloatField | None = file[f"{VARIABLE}_members"][()] if limits.spread else None
-    rmse = float(np.sqrt(np.square(mean - hr, dtype=np.float64).mean()))
-    return rmse, [
-        Check("rmse", rmse / optimum.rmse, None, limits.rmse),
-        *(() if members is None else _of_members(optimum, lr, members, limits)),
-    ]
+    rmse, best = _rmse(mean - hr), _rmse(optimum.mean(lr) - hr)
+    # On the same fields, so that it does not depend on which were drawn.
+    of_mean = Check("rmse", rmse / best, None, limits.rmse)
+    others = () if members is None else _of_members(optimum, lr, members, limits)
+    return Judged(rmse, best, [of_mean, *others])
 
 
 def _of_members(
@@ -98,8 +111,5 @@ def _test_split(contents: Contents, level: str) -> npt.NDArray[np.float32]:
     return np.stack([field.read(index) for index in range(len(field.steps))])
 
 
-def rmse_of_the_best(optimum: Optimum, contents: Contents) -> float:
-    """Return the RMSE of the conditional mean on the test split: the bound, but for chance."""
-    hr, lr = (_test_split(contents, level) for level in ("hr", "lr"))
-    error: Floats = optimum.mean(lr) - hr
-    return float(np.sqrt(np.square(error).mean()))
+def _rmse(error: npt.NDArray[np.floating]) -> float:
+    return float(np.sqrt(np.square(error, dtype=np.float64).mean()))
