@@ -7,15 +7,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from rich.console import Console
 
 from srwizard.base.errors import InterruptedByUserError, TrainingFailedError, UsageError
 from srwizard.base.i18n import translate as _
-from srwizard.commands.options import as_json_option, command, console, out_option, print_json
+from srwizard.commands.options import as_json_option, command, out_option, print_json
 from srwizard.commands.stopping import stopped_like_by_ctrl_c
 
 if TYPE_CHECKING:
     from srwizard.models.card import ModelCard
-    from srwizard.selfcheck.check import Outcome
+    from srwizard.selfcheck.check import Outcome, Place
     from srwizard.selfcheck.optimum import Optimum
 
 DEFAULT = "EDSR"
@@ -47,12 +48,14 @@ def selfcheck(
 
     chosen = list(cards().values()) if every else [card(model or DEFAULT)]
     on = device_named(device)
-    console.stderr = as_json  # what is shown before the figures is not for programs
+    screen = Console(stderr=as_json)
     for line in _times(chosen):
-        console.print(line, highlight=False)
+        screen.print(line, highlight=False)
     with _directory(out) as directory, stopped_like_by_ctrl_c():
         optimum = optimum_of(FIELDS)
-        outcomes, failed = _checked(chosen, optimum, Place(directory, on, to_stderr=as_json))
+        outcomes, failed = _checked(
+            chosen, optimum, Place(directory, on, to_stderr=as_json), screen
+        )
     if as_json:
         print_json(_content(optimum, on.name, outcomes, failed))
     wrong = [one.model for one in outcomes if not one.passed] + list(failed)
@@ -66,7 +69,7 @@ def selfcheck(
 
 
 def _checked(
-    chosen: "list[ModelCard]", optimum: "Optimum", place: Any
+    chosen: "list[ModelCard]", optimum: "Optimum", place: "Place", screen: Console
 ) -> "tuple[list[Outcome], dict[str, str]]":
     """Check one model after the other; return what came of them, and why some failed."""
     from srwizard.selfcheck.check import check
@@ -82,12 +85,12 @@ def _checked(
             if len(chosen) == 1:
                 raise
             failed[one.name] = error.message
-            console.print(f"{one.name}: {error.message}", highlight=False, markup=False)
+            screen.print(f"{one.name}: {error.message}", highlight=False, markup=False)
             continue
         outcomes.append(outcome)
-        console.print(table(optimum, outcome))
+        screen.print(table(optimum, outcome))
         for line in verdict_lines(outcome):
-            console.print(line, highlight=False, markup=False, soft_wrap=True)
+            screen.print(line, highlight=False, markup=False, soft_wrap=True)
     return outcomes, failed
 
 
