@@ -48,8 +48,9 @@ class GaussianFields:
         wavenumber = np.hypot(along[:, None], along)
         # A ring of the plane holds about k modes: per mode one power more.
         shape = np.maximum(wavenumber, 1) ** (-self.slope - 1)
-        power = np.where(wavenumber >= self.longest, shape, 0.0)
-        return power / power.sum()
+        power: Floats = np.where(wavenumber >= self.longest, shape, 0.0)
+        power /= power.sum()
+        return power
 
     def draw(self, generator: np.random.Generator) -> Floats:
         """Return one HR field `[H, W]`."""
@@ -61,7 +62,8 @@ class GaussianFields:
         """Return the block means `[..., h, w]` of fields `[..., H, W]`."""
         low, scale = self.low_size, self.scale
         blocks = hr.reshape(*hr.shape[:-2], low, scale, low, scale)
-        return blocks.mean(axis=(-3, -1), dtype=np.float64)
+        means: Floats = blocks.mean(axis=(-3, -1), dtype=np.float64)
+        return means
 
     def pair(self, seed: tuple[int, ...]) -> tuple[FloatField, FloatField]:
         """Return one HR field `[H, W]` and its LR field `[h, w]`; the same for the same seed."""

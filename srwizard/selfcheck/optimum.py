@@ -37,7 +37,8 @@ class Optimum:
     def variance(self) -> Floats:
         """The conditional variance of each point, `[H, W]`."""
         explained = (self.gain * self.cross).sum(axis=1)
-        return (self.covariance[0, 0] - explained).reshape(self.fields.size, self.fields.size)
+        left: Floats = self.covariance[0, 0] - explained
+        return left.reshape(self.fields.size, self.fields.size)
 
     @property
     def rmse(self) -> float:
@@ -65,7 +66,9 @@ class Optimum:
         window = np.hanning(size + 2)[1:-1]
         posterior = window[:, None] * window * (prior - self.gain[line] @ self.cross[line].T)
         waves = np.fft.rfft(np.eye(size), axis=0)
-        return np.einsum("kx,xy,ky->k", waves, posterior, waves.conj(), optimize=True).real
+        return np.asarray(
+            np.einsum("kx,xy,ky->k", waves, posterior, waves.conj(), optimize=True).real
+        )
 
 
 def optimum_of(fields: GaussianFields) -> Optimum:
@@ -82,7 +85,7 @@ def optimum_of(fields: GaussianFields) -> Optimum:
     cross = _pairs(to_block, point[:, None] - corner).reshape(size**2, low**2)
     blocks = _pairs(of_blocks, corner[:, None] - corner).reshape(low**2, low**2)
     gain = np.linalg.solve(blocks + RIDGE * np.eye(low**2), cross.T).T
-    return Optimum(fields, gain, cross, covariance)
+    return Optimum(fields, gain.astype(np.float64), cross, covariance)
 
 
 def power(fields: npt.NDArray[np.floating]) -> Floats:

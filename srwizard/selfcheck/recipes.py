@@ -97,7 +97,7 @@ def recipe_of(model: ModelCard) -> Recipe:
             DIFFUSION_STEPS,
             Limits(rmse=1.05, spread=0.05, power=0.10),
             DIFFUSION_TRAINING,
-            DIFFUSION_PARAMETERS | params,
+            {**DIFFUSION_PARAMETERS, **params},
             size,
             MEMBERS,
             minutes,

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,26 @@ def test_a_run_that_was_begun_is_gone_on_with(optimum: Optimum, tmp_path: Path) 
     assert outcome.epochs == 1
     assert (run_dir / "run.yaml").read_bytes() == frozen
     assert (run_dir / "dry_run.json").is_file()
+
+
+@pytest.mark.slow
+def test_members_of_a_diffusion_model_are_drawn_and_checked(tmp_path: Path) -> None:
+    """Trained so shortly it cannot pass; what is wrong with it is told in figures."""
+    recipe = dataclasses.replace(
+        recipe_of(card("DDPM")),
+        steps={"train": 16, "valid": 2, "test": 2},
+        params={"inner_channel": 8, "norm_groups": 4, "channel_mults": [1], "res_blocks": 1,
+                "sampling_steps": 2, "ensemble_members": 2},
+        training={"epochs": 1, "batch_size": 8, "eval_freq": 1},
+        members=4,
+    )  # fmt: skip
+    fields = GaussianFields(size=16, scale=2, longest=1)
+    outcome = check(card("DDPM"), recipe, optimum_of(fields), Place(tmp_path, Device("cpu")))
+    found = {one.name: one for one in outcome.judged.checks}
+    assert set(found) == {"rmse", "spread", "power"}
+    assert all(math.isfinite(one.value) for one in found.values())
+    assert found["spread"].value > 0
+    assert not outcome.passed
 
 
 def test_what_a_command_complains_of_is_told_with_its_code(
