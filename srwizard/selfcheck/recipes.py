@@ -63,7 +63,7 @@ class Recipe:
         params: of the network, where they differ from its size `size`.
         size: of the network.
         members: drawn of each field of the test split; None: the model has one answer.
-        minutes: what it takes on two CPU cores, about; None: it was not measured.
+        minutes: what it takes on two idle CPU cores, about; None: it is not known.
     """
 
     steps: Mapping[str, int]
@@ -79,12 +79,19 @@ STANDARD_STEPS: Mapping[str, int] = {"train": 800, "valid": 64, "test": 128}
 DIFFUSION_STEPS: Mapping[str, int] = {"train": 800, "valid": 16, "test": 32}
 """To draw a field takes as long as many steps of training."""
 
-MINUTES: Mapping[str, float] = {"EDSR": 2}
-"""What a self-check takes on two idle cores, as measured: docs/selfcheck.md."""
+MINUTES: Mapping[str, float] = {
+    "EDSR": 2, "UNet2d": 3, "FNO2d": 3, "RCAN": 4, "SRNO": 5, "HiNOTE": 5, "MWT2d": 5,
+    "Galerkin_Transformer": 5, "Swin_Transformer": 5, "SwinIR": 8,
+    "DDPM": 180, "SR3": 180, "ResShift": 180,
+}  # fmt: skip
+"""What a self-check takes on two idle CPU cores; docs/selfcheck.md says which of them were measured
+and which are estimated from the time of a step."""
 PARAMETERS: Mapping[str, Mapping[str, Any]] = {
-    "EDSR": {"num_features": 32, "num_blocks": 4},
+    "EDSR": {"num_features": 32, "num_blocks": 4},  # a smaller network than the tiny one does
+    "ResShift": {"sampling_steps": 15},  # all that it has
+    "MWT2d": {"modes": 4},  # as many as the finest wavelets have on this grid
 }
-"""Where a smaller network than the tiny one does."""
+"""Where the parameters are not those of the size."""
 
 
 def recipe_of(model: ModelCard) -> Recipe:

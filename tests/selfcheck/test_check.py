@@ -103,7 +103,9 @@ def test_what_a_command_complains_of_is_told_with_its_code(
 def test_every_model_has_a_recipe_that_can_be_frozen(name: str) -> None:
     recipe = recipe_of(card(name))
     said = answers(card(name), recipe, Path("data"), Path("run"), Device("cpu"))
-    model_parameters(parse_answers(Document("", said)).model)
+    params = model_parameters(parse_answers(Document("", said)).model)
+    assert not card(name).check(params, GaussianFields().scale, (GaussianFields().low_size,) * 2)
+    assert recipe.minutes is not None
     is_diffusion = card(name).family == "diffusion"
     assert (recipe.members is not None) == is_diffusion == (recipe.limits.spread is not None)
     assert recipe.limits.rmse <= (1.05 if is_diffusion else MOST.get(name, 1.02))
