@@ -2,7 +2,7 @@
 
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ from rich.console import Console
 
 from srwizard.base.errors import InterruptedByUserError, TrainingFailedError, UsageError
 from srwizard.base.i18n import translate as _
+from srwizard.base.os_errors import reason_of
 from srwizard.commands.options import as_json_option, command, out_option, print_json
 from srwizard.commands.stopping import stopped_like_by_ctrl_c
 
@@ -62,9 +63,7 @@ def selfcheck(
     if wrong:
         raise TrainingFailedError(
             _("the self-check failed for: {models}", models=", ".join(wrong)),
-            _("Run it again with -o DIR to keep the runs, and read their reports.")
-            if out is None
-            else _("The reports of the runs are in {path}.", path=out),
+            _where_the_reports_are(out),
         )
 
 
@@ -126,18 +125,37 @@ def _times(chosen: "list[ModelCard]") -> Iterator[str]:
 @contextmanager
 def _directory(out: Path | None) -> Iterator[Path]:
     """Yield the directory to work in; a temporary one is removed at the end."""
+    from srwizard.selfcheck.commands import CommandFailedError
+
     try:
-        if out is not None:
-            yield out.expanduser().absolute()
-            return
-        with tempfile.TemporaryDirectory(prefix="srwizard-selfcheck-") as temporary:
-            yield Path(temporary)
+        with nullcontext(out) if out is not None else _temporary() as directory:
+            yield directory.expanduser().absolute()
     except (InterruptedByUserError, KeyboardInterrupt):
-        message = _("the self-check was interrupted")
-        if out is not None:
-            raise InterruptedByUserError(
-                message, _("Run the same command again to continue from {path}.", path=out)
-            ) from None
         raise InterruptedByUserError(
-            message, _("Nothing was kept. With -o DIR, the same command can continue later.")
+            _("the self-check was interrupted"),
+            _("Nothing was kept. With -o DIR, the same command can continue later.")
+            if out is None
+            else _("Run the same command again to continue from {path}.", path=out),
         ) from None
+    except CommandFailedError as error:
+        error.hint = _where_the_reports_are(out)
+        raise
+
+
+@contextmanager
+def _temporary() -> Iterator[Path]:
+    try:
+        made = tempfile.TemporaryDirectory(prefix="srwizard-selfcheck-")
+    except OSError as error:
+        raise UsageError(
+            _("no temporary directory can be made: {reason}", reason=reason_of(error)),
+            _("Make room there, or choose a directory: -o DIR"),
+        ) from None
+    with made as path:
+        yield Path(path)
+
+
+def _where_the_reports_are(out: Path | None) -> str:
+    if out is None:
+        return _("Run it again with -o DIR to keep the runs, and read their reports.")
+    return _("The runs and their reports are in {path}.", path=out)

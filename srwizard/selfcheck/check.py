@@ -1,6 +1,7 @@
 """One model trained, applied and judged as a user would do it, by the program's own commands."""
 
 import shlex
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from srwizard.runs.records import measured, test_scores
 from srwizard.runs.skill import simple_methods
 from srwizard.runs.status import status_of
 from srwizard.selfcheck.commands import srwizard
-from srwizard.selfcheck.dataset import VARIABLE, write_dataset
+from srwizard.selfcheck.dataset import VARIABLE, unwritable, write_dataset
 from srwizard.selfcheck.device import Device
 from srwizard.selfcheck.fields import GaussianFields
 from srwizard.selfcheck.optimum import Optimum
@@ -127,7 +128,10 @@ def _train(model: ModelCard, recipe: Recipe, root: Path, run_dir: Path, place: P
     if not (run_dir / run_config.FILE_NAME).exists():
         file = place.directory / f"{run_dir.name}.yaml"
         said = yaml_file.dump(answers(model, recipe, root, run_dir, place.device))
-        files.write_text(file, said)
+        try:
+            files.write_text(file, said)
+        except OSError as error:
+            raise unwritable(file, error) from None
         _run(place, "--answers", str(file))
     elif (status_of(run_dir) or {}).get("state") != "completed":
         _run(place, "train", str(run_dir), "--dry-run-first")
@@ -147,9 +151,8 @@ def _predict(recipe: Recipe, root: Path, run_dir: Path, place: Place) -> Path:
 def _run(place: Place, *arguments: str) -> None:
     # Sessions of a self-check are of no use to anybody else.
     state = {"XDG_STATE_HOME": str(place.directory / "state")}
-    print_to = shlex.join(["srwizard", *arguments])
-    if not place.to_stderr:
-        print(f"$ {print_to}", flush=True)
+    typed = shlex.join(["srwizard", *arguments])
+    print(f"$ {typed}", file=sys.stderr if place.to_stderr else sys.stdout, flush=True)
     srwizard(
         *arguments,
         environment=place.device.environment | state,

@@ -51,11 +51,15 @@ def write_dataset(root: Path, fields: GaussianFields, steps: Mapping[str, int]) 
         finally:
             shutil.rmtree(unfinished, ignore_errors=True)
     except OSError as error:
-        raise UsageError(
-            _("the dataset of the self-check cannot be written to {path}: {reason}",
-              path=root, reason=reason_of(error)),
-            _("Make room or permission there, or choose another directory: -o DIR"),
-        ) from None  # fmt: skip
+        raise unwritable(root, error) from None
+
+
+def unwritable(path: Path, error: OSError) -> UsageError:
+    """Return the error of a part of the self-check that cannot be written."""
+    return UsageError(
+        _("the self-check cannot write {path}: {reason}", path=path, reason=reason_of(error)),
+        _("Make room or permission there, or choose another directory: -o DIR"),
+    )
 
 
 def _write_split(root: Path, split: str, fields: GaussianFields, count: int) -> None:

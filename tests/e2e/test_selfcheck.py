@@ -30,6 +30,14 @@ def test_mistakes_on_the_command_line(srwizard: Run, tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "mine").iterdir()] == ["data-standard"]
 
 
+def test_nowhere_to_write(srwizard: Run, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    done = srwizard("selfcheck", "--device", "cpu", "-o", "file")
+    assert done.returncode == 2
+    assert "cannot write" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_in_chinese(srwizard: Run) -> None:
     shown = srwizard("--lang", "zh", "selfcheck", "--help")
     assert shown.returncode == 0

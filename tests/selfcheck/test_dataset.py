@@ -55,7 +55,7 @@ def test_without_space_nothing_half_written_is_left(tmp_path: Path) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (200, hard))
     try:
-        with pytest.raises(UsageError, match="cannot be written"):
+        with pytest.raises(UsageError, match="cannot write"):
             write_dataset(tmp_path / "out" / "data", FIELDS, STEPS)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
