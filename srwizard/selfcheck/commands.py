@@ -72,10 +72,12 @@ def srwizard(
 
 def _wait(child: "subprocess.Popen[bytes]") -> tuple[int, bool]:
     """Return how a command ended, and whether it was asked to stop."""
+    # A shell starts what it runs in the background deaf to Ctrl-C, and so are our children then.
+    deaf = signal.getsignal(signal.SIGINT) == signal.SIG_IGN
     interrupted = False
     while True:
         try:
             return child.wait(), interrupted
         except KeyboardInterrupt:
-            child.send_signal(signal.SIGINT)
+            child.send_signal(signal.SIGTERM if deaf else signal.SIGINT)
             interrupted = True

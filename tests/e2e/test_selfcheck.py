@@ -45,22 +45,25 @@ def test_in_chinese(srwizard: Run) -> None:
 
 
 @pytest.mark.slow
-def test_ctrl_c_ends_it_and_leaves_nothing_in_the_temporary_directory(
-    environment: dict[str, str], tmp_path: Path
+@pytest.mark.parametrize("deaf", [False, True], ids=["ctrl-c", "sigterm-in-the-background"])
+def test_a_request_to_stop_ends_it_and_leaves_nothing_in_the_temporary_directory(
+    environment: dict[str, str], tmp_path: Path, deaf: bool
 ) -> None:
+    """A shell starts what it runs in the background with SIGINT ignored."""
     scratch = tmp_path / "scratch"
     scratch.mkdir()
+    start = ["sh", "-c", "trap '' INT; exec \"$@\"", "sh"] if deaf else []
     child = subprocess.Popen(
-        [PROGRAM, "selfcheck", "--device", "cpu"],
+        [*start, PROGRAM, "selfcheck", "--device", "cpu"],
         env=environment | {"TMPDIR": str(scratch)},
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     assert child.stdout is not None
     assert any(line.startswith("Training in") for line in child.stdout)
     time.sleep(1)
-    child.send_signal(signal.SIGINT)
+    child.send_signal(signal.SIGTERM if deaf else signal.SIGINT)
     _out, said = child.communicate(timeout=120)
     assert child.returncode == 130, said
     assert "interrupted" in said
     assert "Traceback" not in said
-    assert list(scratch.iterdir()) == []
+    assert not list(scratch.glob("srwizard-*"))
