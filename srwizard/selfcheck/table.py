@@ -25,7 +25,7 @@ def table(optimum: Optimum, outcome: Outcome) -> Table:
     )
     found.add_column(_("Method"))
     found.add_column("RMSE", justify="right")
-    found.add_column(_("Ratio"), justify="right")
+    found.add_column(_("Ratio to the best"), justify="right")
     rows = {
         _("best possible, on these fields"): outcome.judged.best,
         **{method_title(name): rmse for name, rmse in outcome.simple.items()},
