@@ -6,7 +6,7 @@ PYTEST_WORKERS ?= 2
 DEMO ?= demo
 LOCALE := srwizard/locale
 
-.PHONY: setup demo test test-fast check bench bench-zoo locale docs site clean
+.PHONY: setup demo test test-fast check bench bench-recipes bench-zoo locale docs site clean
 
 setup: $(STAMP)
 
@@ -45,6 +45,10 @@ bench: $(STAMP)
 # Trains every model on two datasets, for the table in docs/zoo.md: a quarter of an hour on two cores.
 bench-zoo: $(STAMP)
 	$(BIN)/python -m bench.zoo --write
+
+# Every model at eight learning rates on two datasets, for docs/recipe.md: an hour on two cores.
+bench-recipes: $(STAMP)
+	$(BIN)/python -m bench.recipes --write
 
 docs: $(STAMP)
 	$(BIN)/python -m srwizard.wizard.diagram > docs/states.md

@@ -1,4 +1,4 @@
-"""Run every benchmark but the zoo, or those named: `python -m bench [memory ...]`."""
+"""Run every benchmark but the long ones, or those named: `python -m bench [memory ...]`."""
 
 import pkgutil
 import sys
@@ -6,8 +6,8 @@ from importlib import import_module
 
 import bench
 
-LONG = ("zoo",)
-"""Run by `make bench-zoo`."""
+LONG = ("recipes", "zoo")
+"""Run by `make bench-recipes` and `make bench-zoo`."""
 PARTS = ("reference_forms",)
 """What benchmarks are made of."""
 

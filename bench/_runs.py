@@ -6,7 +6,7 @@ On one thread, so that the processor time of a step does not depend on what else
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -113,3 +113,12 @@ def srwizard(*arguments: str) -> None:
     ended = subprocess.run(command, capture_output=True, text=True, env=environment)
     if ended.returncode:
         raise SystemExit(f"{' '.join(command)}\n{ended.stdout[-2000:]}{ended.stderr[-2000:]}")
+
+
+def write_between(document: Path, lines: Sequence[str]) -> None:
+    """Put lines in the place of what stands between the marks `<!-- NAME: begin -->` and `end`."""
+    begin, end = f"<!-- {document.stem}: begin -->", f"<!-- {document.stem}: end -->"
+    before, _begin, rest = document.read_text(encoding="utf-8").partition(begin)
+    after = rest.partition(end)[2]
+    body = "\n".join(lines).rstrip()
+    document.write_text(f"{before}{begin}\n{body}\n{end}{after}", encoding="utf-8")

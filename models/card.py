@@ -67,8 +67,8 @@ class Recipe:
     lr: float = 0.001
     warmup: float = 0.0
     clip_grad_norm: float | None = None
-    why_en: str = "what suits most networks"
-    why_zh: str = "适合大多数网络"
+    why_en: str = "best of eight rates on two datasets, or close to it"
+    why_zh: str = "在两个数据集、八个学习率的比较中最佳或接近最佳"
 
 
 @dataclass(frozen=True)

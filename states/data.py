@@ -1,6 +1,7 @@
 """data: which dataset, which variables."""
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from rich.text import Text
@@ -34,6 +35,7 @@ def run(conversation: Conversation) -> str:
             _choose_root(conversation)
     _settle_scale(conversation)
     _note_fingerprint(conversation)
+    _settle_simple_methods(conversation)
     return "next"
 
 
@@ -48,10 +50,14 @@ def _choose_root(conversation: Conversation) -> None:
         conversation.ask(_root_question(conversation))
         _forget_what_depended_on(before, conversation)
         from srwizard.data.inspect import require_usable
+        from srwizard.wizard import simple_methods
         from srwizard.wizard.chosen_dataset import dataset_as_it_is_now, summary_table
 
         summary = dataset_as_it_is_now(conversation).summary
-        conversation.show(summary_table(summary))
+        settle = simple_methods.begin if summary.usable else simple_methods.stop
+        settle(conversation)
+        names = [one.name for one in summary.variables]
+        conversation.show(summary_table(summary, simple_methods.to_beat(conversation, names)))
         try:
             require_usable(summary)
             return
@@ -68,6 +74,7 @@ def _further_questions(conversation: Conversation) -> list[Maker]:
     summary = chosen_dataset(conversation)
     return [
         lambda: _variables_question(conversation, summary),
+        lambda: _vectors_question(conversation, summary),
         lambda: _statics_question(conversation, summary),
         *questions(conversation, "data", ["always", "common", "on_request"], leave_out=ASKED_APART),
     ]
@@ -115,6 +122,7 @@ def _root_question(conversation: Conversation) -> Question:
 
 def _variables_question(conversation: Conversation, summary: "DatasetSummary") -> Question | None:
     from srwizard.data.inspect import selection_problem
+    from srwizard.wizard import simple_methods
 
     names = [variable.name for variable in summary.variables]
     given = conversation.session.answers.data.variables
@@ -125,9 +133,47 @@ def _variables_question(conversation: Conversation, summary: "DatasetSummary") -
         question(conversation, "data.variables"),
         kind="several",
         default=names,
-        choices=tuple(Choice(name, name) for name in names),
+        choices=tuple(
+            Choice(name, name, note=partial(simple_methods.text_of, conversation, name))
+            for name in names
+        ),
         check=lambda chosen: selection_problem(summary, names if chosen is None else chosen),
     )
+
+
+def _vectors_question(conversation: Conversation, summary: "DatasetSummary") -> Question | None:
+    """Ask which vector a variable belongs to that looks like a component of one."""
+    from srwizard.data.vectors import known_vectors, lonely_components, standard_names
+
+    if not conversation.prompts.interactive:
+        return None
+    names = conversation.session.answers.data.variables or [
+        variable.name for variable in summary.variables
+    ]
+    named = standard_names(summary.root)
+    known = known_vectors(names, named)
+    lonely = lonely_components(names, known, named)
+    if not lonely:
+        return None
+    (name, eastward), paired = lonely[0], {each for pair in known for each in pair}
+    others = [other for other in names if other != name and other not in paired]
+    pairs = [[name, other] if eastward else [other, name] for other in others]
+    return replace(
+        question(conversation, "data.vectors"),
+        text=_("{name} looks like a component of a vector: of which one?", name=name),
+        help=_("Where training samples are turned over, components change their sign."),
+        kind="one",
+        default=None,
+        choices=(
+            Choice(None, _("not sure: samples are not turned over")),
+            Choice(known, _("it is not part of a vector")),
+            *(
+                Choice([*known, pair], _("{east} eastward, {north} northward",
+                                         east=pair[0], north=pair[1]))
+                for pair in pairs
+            ),
+        ),
+    )  # fmt: skip
 
 
 def _statics_question(conversation: Conversation, summary: "DatasetSummary") -> Question | None:
@@ -152,6 +198,7 @@ def _forget_what_depended_on(before: str | None, conversation: Conversation) -> 
         answers.forget("data.variables")
         answers.forget("data.static_variables")
         answers.forget("data.scale")
+        answers.forget("data.vectors")
 
 
 def _settle_scale(conversation: Conversation) -> None:
@@ -175,3 +222,10 @@ def _note_fingerprint(conversation: Conversation) -> None:
     from srwizard.wizard.chosen_dataset import chosen_fingerprint
 
     conversation.session.fingerprint = chosen_fingerprint(conversation)
+
+
+def _settle_simple_methods(conversation: Conversation) -> None:
+    """Go on in the background with the variables that were chosen, and with no others."""
+    from srwizard.wizard import simple_methods
+
+    simple_methods.begin(conversation)

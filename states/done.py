@@ -9,9 +9,12 @@ from rich.table import Table
 from rich.text import Text
 
 from srwizard.base.i18n import translate as _
+from srwizard.data.baselines.choice import BICUBIC, MODEL, method_title
+from srwizard.runs.advice import no_better
 from srwizard.runs.certainty import certainty
 from srwizard.runs.records import measured, test_scores
-from srwizard.runs.skill import MODEL, best_method, method_title, no_better, simple_methods
+from srwizard.runs.skill import best_method, simple_methods
+from srwizard.settings import run_config
 from srwizard.states.frozen import run_directory
 from srwizard.wizard.conversation import Conversation
 
@@ -36,7 +39,8 @@ def warnings(variables: dict[str, dict[str, Any]], run_dir: Path) -> Iterator[st
     """Say for which variables the model is no better than the best simple method, and why."""
     for name, found in variables.items():
         if not found["model"]["rmse"] < found[best_method(found)]["rmse"]:
-            yield no_better(name, found, measured(run_dir).epochs)
+            config = run_config.load(run_dir).model_dump()
+            yield no_better(name, found, measured(run_dir).epochs, config)
 
 
 def certainty_lines(variables: dict[str, dict[str, Any]]) -> Iterator[str]:
@@ -55,7 +59,7 @@ def ensemble_lines(variables: dict[str, dict[str, dict[str, float]]]) -> Iterato
                 "{bicubic:.4g}), spread {spread:.4g}",
                 name=name,
                 crps=found["model"]["crps"],
-                bicubic=found["bicubic"]["crps"],
+                bicubic=found[BICUBIC]["crps"],
                 spread=found["model"]["spread"],
             )
 

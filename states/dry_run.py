@@ -7,6 +7,7 @@ from srwizard.base.i18n import translate as _
 from srwizard.memory.dry_run_table import dry_run_table
 from srwizard.memory.forecast import note_step_seconds
 from srwizard.memory.measure import dry_run
+from srwizard.prompts.question import Choice, Question
 from srwizard.settings import run_config
 from srwizard.states.frozen import hold_run, run_directory
 from srwizard.wizard.chosen_dataset import dataset_as_it_is_now
@@ -15,7 +16,7 @@ from srwizard.wizard.reason import Outcome, short_of_memory
 
 
 def run(conversation: Conversation) -> Outcome:
-    """Measure; "fits" leads to the launch, anything else to adjust."""
+    """Measure; "fits" leads to the launch, or to the review with another learning rate."""
     if conversation.stop_after != "dry_run":
         conversation.require_confirmation()
     hold_run(conversation)
@@ -30,5 +31,28 @@ def run(conversation: Conversation) -> Outcome:
         note_step_seconds(run_config.load(run_dir), result.step_seconds)
     conversation.show(dry_run_table(result))
     if result.verdict == "fits":
-        return Outcome("fits")
+        proposed = (result.lr_range or {}).get("proposed")
+        return Outcome("changed" if proposed and _taken(conversation, proposed) else "fits")
     return Outcome("short", short_of_memory(asdict(result)))
+
+
+def _taken(conversation: Conversation, proposed: float) -> bool:
+    """Ask whether to train with the learning rate proposed; only a person can take it."""
+    answers = conversation.session.answers
+    if not conversation.prompts.interactive or proposed == answers.training.lr:
+        return False
+    question = Question(
+        "",
+        _("Learning rate"),
+        "one",
+        False,
+        choices=(
+            Choice(False, _("Train with {lr:g}, as answered", lr=answers.training.lr)),
+            Choice(True, _("Take {lr:g}, and look at the summary again", lr=proposed)),
+        ),
+    )
+    taken: bool = conversation.ask(question)
+    if taken:
+        answers.set("training.lr", proposed)
+        answers.set("training.lr_range_test", False)
+    return taken

@@ -14,6 +14,7 @@ from srwizard.prompts.question import expand
 from srwizard.settings import run_config
 from srwizard.settings.run_config import RunConfig
 from srwizard.states.output import problem_with
+from srwizard.wizard import simple_methods
 from srwizard.wizard.chosen_dataset import (
     dataset_as_it_is_now,
     opened_dataset,
@@ -21,7 +22,7 @@ from srwizard.wizard.chosen_dataset import (
 )
 from srwizard.wizard.conversation import Conversation
 from srwizard.wizard.resolve import resolve_to_freeze
-from srwizard.wizard.skip import keep_learnt
+from srwizard.wizard.skip import NONE, keep_learnt, wanted_skip
 
 
 def run(conversation: Conversation) -> str:
@@ -29,8 +30,7 @@ def run(conversation: Conversation) -> str:
     session = conversation.session
     run_dir = run_directory(conversation)
     _require_dataset(conversation)
-    with conversation.prompts.busy(_("Comparing the simple methods on the validation split …")):
-        config = run_config.seal(resolve_to_freeze(conversation, session.answers))
+    config = run_config.seal(_resolved(conversation))
     _make(run_dir)
     try:
         hold_run(conversation)
@@ -63,6 +63,18 @@ def run(conversation: Conversation) -> str:
         )
     )
     return "next" if frozen.devices.launcher == "here" else "other_machines"
+
+
+def _resolved(conversation: Conversation) -> RunConfig:
+    """Return the run config, once it is settled what the network starts from."""
+    answers = conversation.session.answers
+    if wanted_skip(answers) == NONE:
+        simple_methods.stop(conversation)  # the dry run that comes next is not to be disturbed
+        return resolve_to_freeze(conversation, answers)
+    text = _("Comparing the simple methods on the validation split …")
+    with conversation.prompts.progress(text) as progress:
+        simple_methods.wait(conversation, progress)
+        return resolve_to_freeze(conversation, answers, progress)
 
 
 def run_directory(conversation: Conversation) -> Path:

@@ -25,6 +25,7 @@ from srwizard.models.catalog import (
 )
 from srwizard.models.table import family_title, model_title
 from srwizard.prompts.question import Choice, Question
+from srwizard.settings.answers import Answers
 from srwizard.settings.model import SIZES, model_parameters
 from srwizard.settings.run_config import RunConfig
 from srwizard.wizard.chosen_dataset import chosen_dataset, chosen_variables
@@ -32,6 +33,7 @@ from srwizard.wizard.conversation import Conversation, Maker
 from srwizard.wizard.option_questions import question, questions
 from srwizard.wizard.recipe import RECOMMENDED, take_recipe
 from srwizard.wizard.resolve import has_global_skip, resolve
+from srwizard.wizard.skip import NONE, wanted_skip
 
 
 def run(conversation: Conversation) -> str:
@@ -79,6 +81,8 @@ def run(conversation: Conversation) -> str:
             _("model.weights: {problems}", problems="; ".join(wrong)),
             _("Import the weights again for this network, or leave model.weights out."),
         )
+    for line in weights_notices(answers):
+        conversation.show(Text(line))
     conversation.stop_background()  # what is predicted for the list is of no more use
     if answers.training.recipe == RECOMMENDED:
         # Parameters that are too large for the grid by default are left to it.
@@ -290,3 +294,19 @@ def weights_problems(conversation: Conversation) -> list[str]:
         for key, (theirs, ours) in wanted.items()
         if theirs != ours
     ]
+
+
+def weights_notices(answers: Answers) -> Iterator[str]:
+    """Say so where weights are to begin from a skip that they may never have seen.
+
+    Not refused: those of a run that had this skip are right with it.
+    """
+    skip = wanted_skip(answers)
+    if answers.model.weights is not None and skip != NONE and not has_global_skip(answers):
+        yield _(
+            "model.skip: {skip} adds what the weights in {path} give to what that method gives. "
+            "This is right only if they were trained so; for weights from elsewhere use "
+            "model.skip: none.",
+            skip=skip,
+            path=weights_file.expanded(answers.model.weights),
+        )

@@ -13,7 +13,7 @@ from srwizard.prompts.question import Choice, Question, expand
 from srwizard.settings.answers import DevicesAnswers, model_parameters
 from srwizard.settings.option import Asked
 from srwizard.states import memory, model, output
-from srwizard.wizard import other_machines
+from srwizard.wizard import other_machines, simple_methods
 from srwizard.wizard.chosen_dataset import chosen_dataset, chosen_variables
 from srwizard.wizard.conversation import Conversation
 from srwizard.wizard.option_questions import in_words
@@ -43,6 +43,9 @@ def run(conversation: Conversation) -> str:
     if conversation.session.answers.training.recipe == RECOMMENDED:
         # Model, data or devices may be others by now.
         take_recipe(conversation, forecast.fits)
+    simple_methods.begin(conversation)
+    # Before the summary is made: what comes meanwhile is rather shown twice than not at all.
+    news = simple_methods.news(conversation, _variables(conversation))
     conversation.show(summary(conversation))
     for notice in _notices(conversation):
         conversation.show(Text(notice, style="yellow"))
@@ -68,6 +71,7 @@ def run(conversation: Conversation) -> str:
                 _("Training begins at once if it fits; otherwise you choose what to change."),
             ),
             choices=choices,
+            live=news,
         )
     )
     if action == QUIT:
@@ -123,6 +127,8 @@ def _lines(conversation: Conversation, columns: int) -> Iterator[str]:
         (_("Scale"), f"{answers.data.scale}x"),
         (_("Steps"), _steps_text(conversation)),
     )
+    for line in simple_methods.to_beat(conversation, _variables(conversation)):
+        yield _pair(_("To beat"), line)
     yield from joined(*_declared(conversation, "data"), *_declared(conversation, "output"))
     yield from joined((_("Model"), answers.model.name), *_declared(conversation, "model"))
     yield from listed(_("Model parameters"), model_parameters(answers.model).items())

@@ -44,5 +44,5 @@ CARD = ModelCard(
         "large": {"width": 64, "modes": 24, "num_layers": 4},
     },
     check=_problems,
-    recipe=Recipe(warmup=0.05, clip_grad_norm=1.0),
+    recipe=Recipe(lr=0.004, warmup=0.05, clip_grad_norm=1.0),
 )

@@ -75,5 +75,5 @@ CARD = ModelCard(
         "large": {"k": 4, "c": 4, "modes": 12, "num_layers": 4},
     },
     check=_problems,
-    recipe=Recipe(warmup=0.05, clip_grad_norm=1.0),
+    recipe=Recipe(lr=0.004, warmup=0.05, clip_grad_norm=1.0),
 )

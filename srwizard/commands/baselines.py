@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from rich.console import Console
 
 from srwizard.base.i18n import translate as _
 from srwizard.commands.options import PATH, as_json_option, command, console
@@ -23,16 +24,21 @@ def baselines(root: Path, as_json: bool) -> None:
     from srwizard.data.baselines.report import baselines_of
     from srwizard.data.dataset import Dataset
     from srwizard.data.inspect import require_usable
+    from srwizard.prompts.progress import shown
     from srwizard.prompts.question import expand
+    from srwizard.runs.advice import learning_curve_text
 
     dataset = Dataset(expand(str(root)))
     require_usable(dataset.summary)
-    found = baselines_of(dataset)
+    with shown(Console(stderr=True), _("Steps"), transient=True) as progress:
+        found = baselines_of(dataset, progress)
     if as_json:
         print(json.dumps({one.variable: one.as_json() for one in found}, indent=2))
         return
     for one in found:
         console.print(_table(one))
+        if one.learning_curve:
+            print(learning_curve_text(one.learning_curve))
         if one.note:
             print(one.note)
 
@@ -42,7 +48,7 @@ def _table(found: "VariableBaselines") -> "Table":
     from rich.table import Table
     from rich.text import Text
 
-    from srwizard.runs.skill import method_title
+    from srwizard.data.baselines.choice import method_title
 
     table = Table(
         title=_("{variable}: RMSE of the simple methods", variable=found.variable),

@@ -23,6 +23,7 @@ from srwizard.commands.options import (
 def evaluate(run_dir: Path, split: Any, checkpoint: Any, as_json: bool) -> None:
     from srwizard.runs import checkpoint_files
     from srwizard.runs.records import null_to_nan
+    from srwizard.runs.skill import gain_lines
     from srwizard.states.done import (
         certainty_lines,
         ensemble_lines,
@@ -46,6 +47,7 @@ def evaluate(run_dir: Path, split: Any, checkpoint: Any, as_json: bool) -> None:
     for line in (
         *certainty_lines(scores),
         *ensemble_lines(scores),
+        *gain_lines(result["gain"]),
         *warnings(scores, run_dir),
     ):
         print(line)

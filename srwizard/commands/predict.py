@@ -2,8 +2,6 @@
 
 import shlex
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,9 +21,9 @@ from srwizard.commands.options import (
     split_option,
 )
 from srwizard.commands.stopping import stopped_like_by_ctrl_c
+from srwizard.prompts.progress import shown
 
 if TYPE_CHECKING:
-    from srwizard.use.predict import Progress
     from srwizard.use.weights import Name
 
 
@@ -81,7 +79,7 @@ def predict(
     run = load_run(run_dir, checkpoint=checkpoint, device=device)
     for note in run.notices:
         print(note, flush=True)
-    with stopped_like_by_ctrl_c(), _progress() as progress:
+    with stopped_like_by_ctrl_c(), shown(console, _("Steps")) as progress:
         done = work(
             run,
             found,
@@ -98,23 +96,3 @@ def predict(
           path=done.path, steps=done.steps, shape=list(done.shape),
           name=run.checkpoint.name, epoch=run.checkpoint.epoch)
     )  # fmt: skip
-
-
-@contextmanager
-def _progress() -> "Iterator[Progress]":
-    """Show the steps on a terminal; elsewhere nothing moves."""
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
-
-    bar = Progress(
-        TextColumn(_("Steps")), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
-        console=console, disable=not console.is_terminal,
-    )  # fmt: skip
-    with bar:
-        task = bar.add_task("", total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -1,6 +1,6 @@
 """A dataset directory, looked at once: whoever has to do with it is handed this."""
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from srwizard.base.errors import DatasetError
 from srwizard.base.i18n import translate as _
 from srwizard.base.os_errors import reason_of
+from srwizard.data.baselines.known import Identity, is_any_known, note, settled_of
 from srwizard.data.fingerprint import fingerprint
 from srwizard.data.inspect import DatasetSummary, inspect
 from srwizard.data.layout import Contents, scan
@@ -16,13 +17,8 @@ from srwizard.data.statics import used_files
 # What reads values takes NumPy and SciPy: imported once they are wanted.
 if TYPE_CHECKING:
     from srwizard.data.baselines.choice import Choice
+    from srwizard.data.baselines.fit import Progress
     from srwizard.data.baselines.settle import Settled
-
-
-MOST_SETTLED = 16
-_settled: "dict[tuple[Hashable, Choice | None], Settled]" = {}
-"""What was compared already, by what it depends on: a dataset that is looked at again is mostly the
-same."""
 
 
 class Dataset:
@@ -47,25 +43,56 @@ class Dataset:
         return inspect(self.contents)
 
     def settled(
-        self, variable: str, scale: int, normalization: str, wanted: "Choice | None"
+        self,
+        variable: str,
+        scale: int,
+        normalization: str,
+        wanted: "Choice | None",
+        progress: "Progress" = lambda _done, _total: None,
     ) -> "Settled":
         """Return the simple methods of a variable, compared: see `baselines.settle`.
 
+        Of what was settled before, for the same data, nothing is worked out again.
+
         Raises:
+            DatasetError: the variable is not there any more.
             OSError, ValueError: a file cannot be read.
         """
         from srwizard.data.baselines.settle import settle
 
-        digests = self.fingerprint([variable], [], area_weights=False)
-        data = (str(self.root), variable, *sorted(digests.items()), scale, normalization)
-        if (data, wanted) not in _settled:
+        identity = self.identity(variable, scale)
+        known = settled_of(identity)
+        if (normalization, wanted) not in known:
             found = settle(
-                self.contents, variable, scale, normalization=normalization, wanted=wanted
+                self.contents,
+                variable,
+                scale,
+                normalization=normalization,
+                wanted=wanted,
+                compared=next((one.compared for one in known.values()), None),
+                progress=progress,
             )
-            if len(_settled) > MOST_SETTLED:
-                _settled.clear()
-            _settled[data, wanted] = _settled[data, found.learnt.choice] = found
-        return _settled[data, wanted]
+            note(identity, normalization, wanted, found)
+        return settled_of(identity)[normalization, wanted]
+
+    def settled_before(self, variable: str, scale: int) -> "Settled | None":
+        """Return the simple methods of a variable as they were compared already, for any settings.
+
+        Raises:
+            DatasetError: the variable is not there any more, or cannot be read.
+        """
+        if not is_any_known(str(self.root), variable):
+            return None
+        return next(iter(settled_of(self.identity(variable, scale)).values()), None)
+
+    def identity(self, variable: str, scale: int) -> Identity:
+        """Return what the simple methods of a variable depend on.
+
+        Raises:
+            DatasetError: a part is not there, or cannot be read.
+        """
+        digests = self.fingerprint([variable], [], area_weights=False)
+        return Identity(str(self.root), variable, scale, tuple(sorted(digests.items())))
 
     def fingerprint(
         self, variables: Sequence[str], static_variables: Sequence[str], *, area_weights: bool

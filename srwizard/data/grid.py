@@ -64,7 +64,8 @@ def _spacing(lon: Array, lat: Array, axis: int) -> Array:
     first, last = (np.take(steps, [place], axis) for place in (0, -1))
     before, after = np.concatenate([first, steps], axis), np.concatenate([steps, last], axis)
     smallest = 1e-6 * max(float(steps.max()), 1e-6)
-    return np.maximum((before + after) / 2, smallest)
+    spacing: Array = np.maximum((before + after) / 2, smallest)
+    return spacing
 
 
 def _distance_km(lon1: Array, lat1: Array, lon2: Array, lat2: Array) -> Array:

@@ -23,6 +23,7 @@ from srwizard.data.layout import LEVELS, Contents
 from srwizard.data.normalization_methods import NORMALIZATIONS
 
 Array = npt.NDArray[np.float64]
+FILE_NAME = "normalization.npz"
 NAMES = ("mean", "std", "minimum", "maximum", "observed")
 RARE_STEPS = 3
 """A point seen in fewer steps has no spread of its own to speak of."""
@@ -159,9 +160,8 @@ class RunningMoments:
         delta = np.where(valid, values - self.mean, 0.0)
         self.mean += delta / np.maximum(self.count, 1)
         self.squares += delta * np.where(valid, values - self.mean, 0.0)
-        if valid.any():
-            self.lowest = min(self.lowest, float(values[valid].min()))
-            self.highest = max(self.highest, float(values[valid].max()))
+        self.lowest = float(values.min(initial=self.lowest, where=valid))
+        self.highest = float(values.max(initial=self.highest, where=valid))
 
     def result(self) -> Moments:
         """Return what the steps gone by give."""

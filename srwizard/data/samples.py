@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from srwizard.data.augment import mirrored, mirrors
+from srwizard.data.augment import drawn, turned
 from srwizard.data.baselines.skip import Skip
 from srwizard.data.fields import WHOLE, Field, FloatField, Window
 from srwizard.data.gaps import NearestFill
@@ -61,8 +61,9 @@ class FieldPairs(Dataset[Sample]):
         patch_size: side of a random HR window, or None for whole fields.
         skip: what the network starts from; None: the mean of HR, and its spread, as normalized.
         for_scoring: whether samples hold what scoring needs.
-        augment: whether samples are turned over at random.
+        augment: whether samples are mirrored at random.
         vectors: the channels of eastward and northward components, for `augment`.
+        handedness: of the grid, if samples are turned by 90 degrees too; else 0.
         static_variables: LR static fields that become further input channels.
         area_weights: whether samples hold the areas of the grid points.
     """
@@ -80,6 +81,7 @@ class FieldPairs(Dataset[Sample]):
         for_scoring: bool = True,
         augment: bool = False,
         vectors: Sequence[tuple[int, int]] = (),
+        handedness: int = 0,
         static_variables: Sequence[str] = (),
         area_weights: bool = False,
     ) -> None:
@@ -95,6 +97,7 @@ class FieldPairs(Dataset[Sample]):
         self._for_scoring = for_scoring
         self._augment = augment
         self._vectors = vectors
+        self._handedness = handedness
         self._fills = [NearestFill() for _ in variables]
         self.steps = self._hr[0].steps
 
@@ -115,11 +118,12 @@ class FieldPairs(Dataset[Sample]):
             normalized = np.concatenate([normalized, self._static[:, rows, columns]])
         area = self._areas[:, *window] if self._area_weights else None
         if self._augment:
-            turn = mirrors(key.patch_seed, key.index)
-            normalized = mirrored(normalized, *turn, self._vectors)
-            target = mirrored(target, *turn, self._vectors)
-            mask = mirrored(mask, *turn)
-            area = None if area is None else mirrored(area, *turn)
+            symmetry = drawn(key.patch_seed, key.index, turns=bool(self._handedness))
+            directed = self._vectors, self._handedness
+            normalized = turned(normalized, symmetry, *directed)
+            target = turned(target, symmetry, *directed)
+            mask = turned(mask, symmetry)
+            area = None if area is None else turned(area, symmetry)
         sample = Sample(
             lr=torch.from_numpy(normalized),
             hr=torch.from_numpy(target),

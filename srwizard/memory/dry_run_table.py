@@ -1,5 +1,7 @@
 """The figures of a dry run as a table. Imports no torch."""
 
+from typing import Any
+
 from rich.table import Table
 from rich.text import Text
 
@@ -41,7 +43,20 @@ def dry_run_table(result: DryRun) -> Table:
                 validation=duration_text(result.validation_seconds or 0),
             ),
         )
+    if result.lr_range is not None:
+        table.add_row(_("Learning rate"), Text(_lr_text(result.lr_range)))
     return table
+
+
+def _lr_text(found: dict[str, Any]) -> str:
+    if found["proposed"] is None:
+        return _("the range test proposes none: the loss did not fall at any")
+    lowest = found["lr"][found["smoothed"].index(min(found["smoothed"]))]
+    return _(
+        "{lr:g} proposed by the range test (the loss was lowest at {lowest:.2g})",
+        lr=found["proposed"],
+        lowest=lowest,
+    )
 
 
 def _peak_text(result: DryRun) -> str:

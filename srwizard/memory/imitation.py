@@ -8,7 +8,7 @@ CPU tensors stand in for its memory.
 import contextlib
 import dataclasses
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -52,6 +52,7 @@ SAMPLING_STEPS = 2
 
 
 CUT = pieces.cut
+ENSEMBLE_SUMS, SUPER_RESOLVE = scoring.ensemble_sums_of, scoring.super_resolve
 """How a block is really cut."""
 
 
@@ -289,9 +290,7 @@ class Imitation:
         with self.training.whole() as training, self._alike_once():
             bare = training.bare
             if draws_samples(bare):
-                # It calls its denoiser in each of its steps, for inputs of the same size.
-                denoiser = LargestInputs(bare.get_submodule("denoiser"))
-                with mock.patch.object(bare, "denoiser", denoiser), alike_once(bare):
+                with mock.patch.object(scoring, "super_resolve", _member_by_member):
                     score(training, "valid", batch_limit=1, sampling_steps=SAMPLING_STEPS)
             else:
                 network = LargestInputs(bare)
@@ -317,6 +316,11 @@ class Imitation:
             some = slice(MOST_SAMPLES)
             return masked_sums(sr[some], hr[some], mask[some], *rest)
 
+        def some_ensemble_sums(
+            training: Training, members: list[Tensor], batch: Mapping[str, Tensor], truth: Tensor
+        ) -> Tensor:
+            return ENSEMBLE_SUMS(training, members, batch, truth[:MOST_SAMPLES])
+
         # Fake tensors of a GPU are on the CPU, by name.
         of_device = {"cpu": pieces.PIECE_BYTES_ELSEWHERE} if self.run.devices.on_gpus else {}
         with (
@@ -324,6 +328,7 @@ class Imitation:
             # Of real tensors, what is left out would hold anything.
             mock.patch.object(pieces, "cut", some_pieces if self._fake else CUT),
             mock.patch.object(scoring, "masked_sums", some_sums),
+            mock.patch.object(scoring, "ensemble_sums_of", some_ensemble_sums),
         ):
             yield
 
@@ -348,6 +353,17 @@ class Imitation:
 
 ADAM: Callable[..., None] = adam
 """What really computes a step of Adam and AdamW."""
+
+
+def _member_by_member(training: Training, *arguments: Any, **named: Any) -> Tensor:
+    """Draw a member: the denoiser is called in each step, for inputs of the same size.
+
+    Each anew: the second stands beside the first one's field.
+    """
+    bare = training.bare
+    denoiser = LargestInputs(bare.get_submodule("denoiser"))
+    with mock.patch.object(bare, "denoiser", denoiser), alike_once(bare):
+        return SUPER_RESOLVE(training, *arguments, **named)
 
 
 def _adam_of_the_largest(*parts: list[Tensor], foreach: bool | None, **settings: Any) -> None:

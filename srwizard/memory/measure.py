@@ -65,6 +65,7 @@ class DryRun:
     reason: str | None = None
     phase: str | None = None
     step: int | None = None
+    lr_range: dict[str, Any] | None = None
     digest: str = ""
 
 
@@ -215,6 +216,7 @@ def _judged(run: RunConfig, ranks: list[dict[str, Any]]) -> DryRun:
     above = [int(figures["peak_bytes"]) - int(figures["baseline_rss_bytes"]) for figures in ranks]
     peak, capacity = _fullest(run, ranks)
     times = _times(run, ranks)
+    curves = [figures.pop("lr_range", None) for figures in ranks]  # the same of every rank
     return DryRun(
         verdict=judge(peak, capacity),
         device=_device_text(run),
@@ -226,6 +228,7 @@ def _judged(run: RunConfig, ranks: list[dict[str, Any]]) -> DryRun:
         ranks=ranks,
         hosts=list(dict.fromkeys(str(figures["host"]) for figures in ranks)),
         digest=run.digest,
+        lr_range=curves[0],
         step_seconds=times["step_seconds"],
         epoch_seconds=times["epoch_seconds"],
         validation_seconds=times["validation_seconds"],
@@ -241,13 +244,14 @@ def _times(run: RunConfig, ranks: list[dict[str, Any]]) -> dict[str, float]:
     launch_on_nodes = run.scoring_batch * run.devices.world_size
     batches = {split: -(-run.data.steps[split] // launch_on_nodes) for split in ("valid", "test")}
     members = int(run.model.params.get("ensemble_members", 1))
+    drawn = min(members, run_config.VALIDATION_MEMBERS)
     validations = -(-run.training.epochs // run.training.eval_freq)
     return {
         "step_seconds": step,
         "epoch_seconds": epoch,
         "validation_seconds": batch * batches["valid"],
         "run_seconds": run.training.epochs * epoch
-        + batch * (validations * batches["valid"] + members * batches["test"]),
+        + batch * (validations * batches["valid"] + members / drawn * batches["test"]),
     }
 
 

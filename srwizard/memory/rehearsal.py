@@ -28,14 +28,21 @@ from srwizard.train.checkpoint import LAST
 from srwizard.train.dataset import contents_for
 from srwizard.train.distributed import Place, any_rank, joined
 from srwizard.train.loop import epoch_steps, optimizer_step
+from srwizard.train.lr_range import lr_range_test
 from srwizard.train.order import Step
 from srwizard.train.preflight import call_the_roll
 from srwizard.train.processes import run_and_leave
-from srwizard.train.resuming import finish_saving, save
+from srwizard.train.resuming import begin_from_weights, finish_saving, save
 from srwizard.train.sampling import draws_samples
 from srwizard.train.scoring import score
-from srwizard.train.setup import Training, set_learning_rate, set_up, steps_per_epoch
-from srwizard.train.simple_methods import imagined_learnt, kept_learnt
+from srwizard.train.setup import (
+    Training,
+    load_statistics,
+    set_learning_rate,
+    set_up,
+    steps_per_epoch,
+)
+from srwizard.train.simple_methods import imagined_learnt, kept_learnt, load_learnt
 
 FEWEST_STEPS = 3
 MOST_STEPS = 6
@@ -60,6 +67,9 @@ def main(arguments: list[str]) -> int:
         try:
             call_the_roll(place, run, run_dir, "dry run")
             figures = _rehearse(run, run_dir, out_dir, place, where)
+            if run.training.lr_range_test:
+                where.note("learning-rate range test", None, None)
+                figures["lr_range"] = _lr_range(run, run_dir, place)
         except Exception as error:
             failures.record(out_dir, error, place.rank, where.now)
             raise
@@ -139,6 +149,16 @@ def _rehearse(
         "steps": len(peaks),
         **_gpu_figures(place),
     }
+
+
+def _lr_range(run: RunConfig, run_dir: Path, place: Place) -> dict[str, Any]:
+    """Take the learning-rate range test, on the data as training will have it."""
+    contents = contents_for(run)
+    statistics = load_statistics(run, run_dir, contents)
+    learnt = load_learnt(run, run_dir, contents)
+    training = set_up(run, contents, statistics, place, learnt=learnt)
+    begin_from_weights(training)
+    return lr_range_test(training)
 
 
 def _steps(training: Training) -> list[Step]:

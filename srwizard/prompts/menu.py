@@ -3,7 +3,7 @@
 On questionary's control; what `questionary.select` does wrong is named where it is put right.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -209,6 +209,7 @@ def choose(
     help_lines: Callable[[], Sequence[str]],
     *,
     several: bool = False,
+    live: Callable[[], Iterable[str]] | None = None,
 ) -> list[Any]:
     """Ask for one of the choices, or for several, and return their values.
 
@@ -218,6 +219,7 @@ def choose(
         chosen: values that are highlighted or marked from the start.
         help_lines: gives what is shown when the user types a question mark.
         several: whether any number can be marked.
+        live: gives lines that stand below, anew as time goes by.
 
     Raises:
         Back, KeyboardInterrupt: as `asking.run`.
@@ -242,11 +244,12 @@ def choose(
         [
             text_window(question_line),
             ConditionalContainer(listing, ~is_done),
+            *([] if live is None else [text_below(lambda: list(live()))]),
             text_below(lambda: [menu.get_pointed_at().description or ""], at_most=MOST_DETAILS),
         ],
         _keys(menu),
         help_lines,
-        refresh_seconds=NOTES_SECONDS if any(choice.note for choice in choices) else None,
+        refresh_seconds=NOTES_SECONDS if live or any(one.note for one in choices) else None,
     )
     return [choices[place].value for place in menu.result()]
 

@@ -17,6 +17,7 @@ from rich.text import Text
 from srwizard.base.errors import NeedsPersonError, UsageError
 from srwizard.base.i18n import translate as _
 from srwizard.base.text_width import wrapped
+from srwizard.prompts.progress import Progress, shown
 from srwizard.settings.yaml_file import Document
 
 
@@ -57,6 +58,7 @@ class Question:
         help: one line that says what the answer does.
         details: more lines, shown on `?`.
         choices: for "one" and "several".
+        live: gives lines to stand below a list, anew as time goes by.
         check: returns what is wrong with a value, or None.
         optional: an empty text means None.
         person_only: an answers file must answer it; no default is taken in its place.
@@ -70,6 +72,7 @@ class Question:
     help: str = ""
     details: tuple[str, ...] = ()
     choices: tuple[Choice, ...] = ()
+    live: Callable[[], Iterable[str]] | None = None
     check: Callable[[Any], str | None] = lambda _value: None
     optional: bool = False
     person_only: bool = False
@@ -107,6 +110,10 @@ class Prompts(Protocol):
 
     def busy(self, text: str) -> AbstractContextManager[object]:
         """Show that something is going on while the block runs."""
+        ...
+
+    def progress(self, text: str) -> AbstractContextManager[Progress]:
+        """Show how far something is while the block runs, as it is told."""
         ...
 
 
@@ -180,6 +187,10 @@ class AnswersFilePrompts:
     def busy(self, text: str) -> AbstractContextManager[object]:
         self._console.print(text, style="dim", highlight=False, markup=False)
         return nullcontext()
+
+    def progress(self, text: str) -> AbstractContextManager[Progress]:
+        self.busy(text)
+        return shown(self._console, "", transient=True)
 
 
 def print_whole(console: Console, content: RenderableType) -> None:

@@ -13,6 +13,7 @@ from rich.text import Text
 from srwizard.base.i18n import translate as _
 from srwizard.base.text_width import wrapped
 from srwizard.prompts import line, menu
+from srwizard.prompts.progress import Progress, shown
 from srwizard.prompts.question import Choice, Question, as_typed, parse, print_whole
 
 LOCAL_MODES = 3
@@ -44,6 +45,11 @@ class TerminalPrompts:
             progress.add_task(escape(text), total=None)
             yield
 
+    @contextmanager
+    def progress(self, text: str) -> Iterator[Progress]:
+        with _deaf(), shown(self._console, text, transient=True) as progress:
+            yield progress
+
     def ask(self, question: Question, default: Any, given: bool) -> Any:
         if question.help:
             self._say(question.help, "dim")
@@ -66,7 +72,7 @@ class TerminalPrompts:
         if question.kind in ("one", "yes_no"):
             # Not `questionary.confirm`, which knows neither arrows nor Chinese, and has no list.
             choices = question.choices or (Choice(True, _("yes")), Choice(False, _("no")))
-            return menu.choose(question.text, choices, [default], help_lines)[0]
+            return menu.choose(question.text, choices, [default], help_lines, live=question.live)[0]
         return parse(
             question,
             line.read(

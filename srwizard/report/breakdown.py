@@ -5,8 +5,11 @@ import math
 import numpy as np
 from matplotlib.figure import Figure
 
-from srwizard.report.plots import BICUBIC_LOOK, MODEL_LOOK, QUIET, TRUTH_LOOK, with_units
+from srwizard.report.plots import QUIET, TRUTH_LOOK, look_of, with_units
 from srwizard.report.records import LATITUDE_BINS, Breakdown, FloatArray
+
+HATCHES = (None, "///", "...")
+"""Of the bars of each method: they are told apart without colours, too."""
 
 
 def month_figure(found: Breakdown, variable: int, units: str) -> Figure | None:
@@ -15,24 +18,23 @@ def month_figure(found: Breakdown, variable: int, units: str) -> Figure | None:
     if months is None:
         return None
     present = sorted({*months.tolist()})
-    values = np.array(
-        [
-            [
-                _rms(
-                    found.steps[method, variable, months == month].sum(),
-                    found.step_points[variable, months == month].sum(),
-                )
-                for month in present
-            ]
-            for method in (0, 1)
-        ]
-    )
     figure = Figure(figsize=(7.2, 2.8), layout="constrained")
     axes = figure.subplots()
-    for shift, look, row in ((-0.2, MODEL_LOOK, values[0]), (0.2, BICUBIC_LOOK, values[1])):
+    shown = found.shown(variable)
+    width = 0.8 / len(shown)
+    for place, (method, name) in enumerate(shown):
+        look = look_of(name)
+        values = [
+            _rms(
+                found.steps[method, variable, months == month].sum(),
+                found.step_points[variable, months == month].sum(),
+            )
+            for month in present
+        ]
         axes.bar(
-            np.array(present) + shift, row, 0.36, color=look["color"], label=look["label"],
-            hatch="///" if look is BICUBIC_LOOK else None, edgecolor="white", linewidth=0.3,
+            np.array(present) + (place - (len(shown) - 1) / 2) * width, values, 0.9 * width,
+            color=look["color"], label=look["label"], hatch=HATCHES[place], edgecolor="white",
+            linewidth=0.3,
         )  # fmt: skip
     counts = [int((months == month).sum()) for month in present]
     axes.set_xticks(
@@ -42,7 +44,7 @@ def month_figure(found: Breakdown, variable: int, units: str) -> Figure | None:
     axes.set_ylabel(with_units("RMSE", units))
     axes.grid(axis="y")
     axes.set_axisbelow(True)
-    figure.legend(loc="outside upper right", ncols=2)
+    figure.legend(loc="outside upper right", ncols=3)
     return figure
 
 
@@ -64,27 +66,30 @@ def latitude_figure(
     middle = (edges[:-1] + edges[1:]) / 2
     figure = Figure(figsize=(7.2, 2.8), layout="constrained")
     axes = figure.subplots()
-    for method, look in ((0, MODEL_LOOK), (1, BICUBIC_LOOK)):
+    for method, name in found.shown(variable):
         squared = np.bincount(which, rows[method], len(edges) - 1)
         values = np.array([_rms(*pair) for pair in zip(squared, total, strict=True)])
-        axes.plot(middle[total > 0], values[total > 0], **look)
+        axes.plot(middle[total > 0], values[total > 0], **look_of(name))
     axes.set_xlabel(label)
     axes.set_ylabel(with_units("RMSE", units))
     axes.set_ylim(bottom=0)
     axes.grid(axis="y")
-    figure.legend(loc="outside upper right", ncols=2)
+    figure.legend(loc="outside upper right", ncols=3)
     return figure
 
 
 def spectrum_figure(found: Breakdown, variable: int, scale: int | None) -> Figure | None:
     """Draw the radial power spectra and, below, their ratio to that of the truth in dB."""
-    model, bicubic, truth = found.spectra[:, variable]
+    truth = found.spectra[-1, variable]
     if len(truth) < 2 or not (truth > 0).any():
         return None
     waves = np.arange(1, len(truth) + 1)
     figure = Figure(figsize=(7.2, 4.2), layout="constrained")
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(2, 1))
-    for power, look in ((truth, TRUTH_LOOK), (bicubic, BICUBIC_LOOK), (model, MODEL_LOOK)):
+    methods = [
+        (found.spectra[method, variable], look_of(name)) for method, name in found.shown(variable)
+    ]
+    for power, look in ((truth, TRUTH_LOOK), *reversed(methods)):
         there = power > 0
         upper.loglog(waves[there], power[there], **look)
         if look is not TRUTH_LOOK:
@@ -104,7 +109,7 @@ def spectrum_figure(found: Breakdown, variable: int, scale: int | None) -> Figur
     lower.set_xlabel("wavenumber (waves along the shorter side)")
     for axes in (upper, lower):
         axes.grid(axis="y")
-    figure.legend(*upper.get_legend_handles_labels(), loc="outside upper right", ncols=3)
+    figure.legend(*upper.get_legend_handles_labels(), loc="outside upper right", ncols=4)
     return figure
 
 

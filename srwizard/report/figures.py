@@ -2,7 +2,7 @@
 
 import base64
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,10 +10,26 @@ from matplotlib.figure import Figure
 
 from srwizard.base.files import write_bytes
 from srwizard.base.i18n import translate as _
+from srwizard.data.baselines.choice import method_title
 from srwizard.report.breakdown import latitude_figure, month_figure, spectrum_figure
 from srwizard.report.maps import domain_figure, ensemble_figure, sample_figure
-from srwizard.report.plots import figure_style, loss_figure, png, rate_figure, validation_figure
-from srwizard.report.records import Breakdown, Run, Samples
+from srwizard.report.plots import (
+    figure_style,
+    loss_figure,
+    lr_range_figure,
+    png,
+    rate_figure,
+    validation_figure,
+)
+from srwizard.report.proof_figures import (
+    Diagnostics,
+    calibration_figure,
+    coast_figure,
+    error_maps_figure,
+    error_spectrum_figure,
+    read_diagnostics,
+)
+from srwizard.report.records import Breakdown, Evaluation, Run, Samples
 
 
 @dataclass(frozen=True)
@@ -59,6 +75,20 @@ def curves(run: Run) -> list[Picture]:
                     _("Learning rate at the end of each epoch."),
                 )
             )
+        lr_range = (run.dry_run or {}).get("lr_range")
+        if lr_range and lr_range["lr"]:
+            pictures.append(
+                _picture(
+                    run,
+                    "lr_range.png",
+                    lr_range_figure(lr_range),
+                    _("Learning-rate range test"),
+                    _(
+                        "Loss of the range test by learning rate, divided by that of an output of "
+                        "zero; the proposed rate as a line."
+                    ),
+                )
+            )
         units = run.units()
         variables = dict.fromkeys(
             name for epoch in epochs for name, scores in epoch.variables.items() if scores.model
@@ -71,7 +101,8 @@ def curves(run: Run) -> list[Picture]:
                     validation_figure(epochs, variable, units.get(variable, "")),
                     _("Validation of {variable}", variable=variable),
                     _(
-                        "Validation metrics of {variable} by epoch, the model beside bicubic.",
+                        "Validation metrics of {variable} by epoch, the model next to bicubic and "
+                        "the best simple method.",
                         variable=variable,
                     ),
                 )
@@ -124,10 +155,11 @@ def _maps(run: Run, samples: Samples) -> Iterator[Picture]:
                 sample_figure(samples, step, index),
                 _("{variable}, {step}", variable=variable, step=when),
                 _(
-                    "Maps of {variable} at {step}: low-resolution input, bicubic, super-resolved, "
-                    "high-resolution truth, and the errors of bicubic and of the model.",
+                    "Maps of {variable} at {step}: low-resolution input, {methods}, "
+                    "super-resolved, high-resolution truth, and the errors.",
                     variable=variable,
                     step=when,
+                    methods=_names(name for name, _field in samples.simple_methods(step, index)),
                 ),
             )
             if {"member", "spread"} <= samples.fields.keys():
@@ -159,31 +191,93 @@ def _errors(run: Run, found: Breakdown) -> Iterator[Picture]:
     for index, variable in enumerate(found.variables):
         word = f"{index + 1:02d}_{_file_word(variable)}"
         unit = units.get(variable, "")
+        methods = _names(name for _place, name in found.shown(index))
         for name, figure, title, alternative in (
             (
                 "month",
                 month_figure(found, index, unit),
                 _("RMSE of {variable} by month", variable=variable),
-                _("Bars of the RMSE of {variable} in each month, the model beside bicubic.",
-                  variable=variable),
+                _("Bars of the RMSE of {variable} in each month: {methods}.",
+                  variable=variable, methods=methods),
             ),
             (
                 "latitude",
                 latitude_figure(found, index, unit, lat),
                 _("RMSE of {variable} by latitude", variable=variable),
-                _("Curves of the RMSE of {variable} along latitude, the model beside bicubic.",
-                  variable=variable),
+                _("Curves of the RMSE of {variable} along latitude: {methods}.",
+                  variable=variable, methods=methods),
             ),
             (
                 "spectrum",
                 spectrum_figure(found, index, scale if isinstance(scale, int) else None),
                 _("Power spectrum of {variable}", variable=variable),
-                _("Radial power spectra of {variable}: truth, bicubic and model, and below the "
-                  "ratio of the latter two to the truth in decibels.", variable=variable),
+                _("Radial power spectra of {variable}: the truth, {methods}; below, their ratio to "
+                  "the truth in decibels.", variable=variable, methods=methods),
             ),
         ):  # fmt: skip
             if figure is not None:
                 yield _picture(run, f"{name}_{word}.png", figure, title, alternative)
+
+
+def proof(run: Run) -> list[Picture]:
+    """Draw errors by scale, near the coast and on maps, and how honest an ensemble is."""
+    test, found = run.metrics.test, read_diagnostics(run.directory)
+    if test is None:
+        return []
+    with figure_style():
+        return list(_proof(run, test, found))
+
+
+def _proof(run: Run, test: Evaluation, found: Diagnostics | None) -> Iterator[Picture]:
+    units, samples = run.units(), run.samples
+    lon, lat = (None, None) if samples is None else (samples.lon, samples.lat)
+    for index, (variable, told) in enumerate(test.told.items()):
+        word, unit = f"{index + 1:02d}_{_file_word(variable)}", units.get(variable, "")
+        best = test.variables[variable].best_name
+        figures: list[tuple[str, Figure | None, str, str]] = []
+        if found is not None and index < len(found.truth):
+            figures += [
+                (
+                    "error_spectrum",
+                    error_spectrum_figure(
+                        found, index, best, told.get("effective_resolution") or {}
+                    ),
+                    _("Spectra of the errors of {variable}", variable=variable),
+                    _("Radial power spectra of {variable} and of the errors.", variable=variable),
+                ),
+                (
+                    "error_maps",
+                    error_maps_figure(found, index, best, unit, lon, lat),
+                    _("Errors of {variable} at each point", variable=variable),
+                    _("Maps of mean error and RMSE of {variable} over the test split, the model "
+                      "beside the best simple method.", variable=variable),
+                ),
+            ]  # fmt: skip
+        figures.append(
+            (
+                "coast",
+                coast_figure(list(told.get("coast") or []), best, unit),
+                _("RMSE of {variable} by distance from the coast", variable=variable),
+                _("Bars of the RMSE of {variable} by distance from the coast.", variable=variable),
+            )
+        )
+        if told.get("calibration"):
+            figures.append(
+                (
+                    "calibration",
+                    calibration_figure(told["calibration"], unit),
+                    _("Calibration of {variable}", variable=variable),
+                    _("Rank histogram of {variable}, and the error of the ensemble mean against "
+                      "its spread.", variable=variable),
+                )
+            )  # fmt: skip
+        for name, figure, title, alternative in figures:
+            if figure is not None:
+                yield _picture(run, f"{name}_{word}.png", figure, title, alternative)
+
+
+def _names(methods: Iterable[str]) -> str:
+    return ", ".join(method_title(name) for name in methods)
 
 
 def _picture(run: Run, name: str, figure: Figure, title: str, alternative: str) -> Picture:

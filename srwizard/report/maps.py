@@ -1,4 +1,4 @@
-"""Maps of one sample: input, bicubic, super-resolved, truth, and both errors."""
+"""Maps of one sample: input, simple methods, super-resolved, truth, and the errors."""
 
 from dataclasses import dataclass
 
@@ -25,8 +25,9 @@ BAR, BAR_GAP, BAR_LABELS = 0.11, 0.12, 0.5
 class Layout:
     """Where the panels stand, and beside or under which of them the two colour bars run.
 
-    Six panels come in the order LR, bicubic, SR, HR, bicubic error, SR error; four in the order
-    ensemble mean, member, error, spread.
+    Six panels come in the order LR, simple method, SR, HR, error of the method, SR error; eight
+    have another method after the first, and its error; four come in the order ensemble mean,
+    member, error, spread.
     """
 
     rows: int
@@ -45,13 +46,28 @@ WIDE = Layout(3, 2, 3.9, ((0, 0), (1, 0), (1, 1), (0, 1), (2, 0), (2, 1)), False
 SQUARE = Layout(2, 3, 2.7, ((0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2)), True, (0, 0), (1, 2))
 TALL = Layout(1, 6, 1.35, ((0, 0), (0, 1), (0, 2), (0, 3), (0, 4), (0, 5)), True, (0, 3), (4, 5))
 
+# With two methods, each error stands beside or under its field.
+WIDE_OF_EIGHT = Layout(
+    4, 2, 3.9, ((0, 0), (1, 0), (2, 0), (3, 0), (0, 1), (1, 1), (2, 1), (3, 1)), False,
+    (0, 1), (2, 3),
+)  # fmt: skip
+SQUARE_OF_EIGHT = Layout(
+    2, 4, 2.05, ((0, 0), (0, 1), (0, 2), (0, 3), (1, 0), (1, 1), (1, 2), (1, 3)), True,
+    (0, 0), (1, 3),
+)  # fmt: skip
+
 QUARTET = Layout(2, 2, 3.9, ((0, 0), (0, 1), (1, 0), (1, 1)), False, (0, 0), (1, 1))
 BAND_OF_FOUR = Layout(4, 1, 7.6, ((0, 0), (1, 0), (2, 0), (3, 0)), False, (0, 1), (2, 3))
 TALL_OF_FOUR = Layout(1, 4, 2.0, ((0, 0), (0, 1), (0, 2), (0, 3)), True, (0, 1), (2, 3))
 
 
-def layout_for(aspect: float) -> Layout:
-    """Choose rows or columns by the height of a panel over its width."""
+def layout_for(aspect: float, methods: int = 1) -> Layout:
+    """Choose rows or columns by the height of a panel over its width.
+
+    Where there is no room for two simple methods, the layout is that for one.
+    """
+    if methods > 1 and 0.3 <= aspect < 1.8:
+        return WIDE_OF_EIGHT if aspect < 0.7 else SQUARE_OF_EIGHT
     if aspect < 0.3:
         return BAND
     if aspect < 0.7:
@@ -108,41 +124,55 @@ class _Sheet:
 
 
 def sample_figure(samples: Samples, step: int, variable: int) -> Figure:
-    """Draw the six maps of a variable at a step."""
-    lr, bicubic, sr, hr = (
-        samples.fields[name][step, variable] for name in ("lr", "bicubic", "sr", "hr")
-    )
+    """Draw the maps of a variable at a step: beside bicubic and the best simple method.
+
+    Where there is room for one of the two, it is the best.
+    """
+    lr, sr, hr = (samples.fields[name][step, variable] for name in ("lr", "sr", "hr"))
+    methods = samples.simple_methods(step, variable)
     name, units = samples.variables[variable], samples.units[variable]
     grid = grid_of((hr.shape[0], hr.shape[1]), samples.lon, samples.lat)
-    layout = layout_for(grid.aspect)
+    layout = layout_for(grid.aspect, len(methods))
+    paired = len(layout.cells) == 8
+    if not paired:
+        methods = methods[-1:]
     sheet = _Sheet(layout, layout.panel_width * grid.aspect)
     figure = Figure(figsize=sheet.size)
     _headline(figure, samples, step, variable, grid)
 
     colours, errors = colours_of(name, hr), error_colours()
-    limits = colours.limits(lr, bicubic, sr, hr)
-    error_limits = errors.limits(bicubic - hr, sr - hr)
+    made = [*methods, ("SR", sr)]
+    fields = (lr, *(values for _name, values in made), hr)
+    missed = [values - hr for _name, values in made]
+    limits, error_limits = colours.limits(*fields), errors.limits(*missed)
     short = layout.panel_width < 2
-    panels = (
-        (f"LR {lr.shape[0]}×{lr.shape[1]}", lr, colours.colormap, limits),
-        ("bicubic", bicubic, colours.colormap, limits),
-        ("SR", sr, colours.colormap, limits),
-        (f"HR {hr.shape[0]}×{hr.shape[1]}", hr, colours.colormap, limits),
-        (_error_title("bicubic", bicubic - hr, short), bicubic - hr, errors.colormap, error_limits),
-        (_error_title("SR", sr - hr, short), sr - hr, errors.colormap, error_limits),
+    titles = (
+        f"LR {lr.shape[0]}×{lr.shape[1]}",
+        *(title for title, _values in made),
+        f"HR {hr.shape[0]}×{hr.shape[1]}",
     )
+    error_titles = [
+        _error_title("" if paired else title, values, short)
+        for (title, _field), values in zip(made, missed, strict=True)
+    ]
+    panels = (
+        *((title, values, colours.colormap, limits)
+          for title, values in zip(titles, fields, strict=True)),
+        *((title, values, errors.colormap, error_limits)
+          for title, values in zip(error_titles, missed, strict=True)),
+    )  # fmt: skip
     for cell, (title, values, colormap, bounds) in zip(layout.cells, panels, strict=True):
         axes = figure.add_axes(sheet.panel(cell), facecolor=OUTSIDE)
         axes.set_title(title)
         grid.draw(axes, values, colormap, bounds)
         _label_outer(axes, cell, layout, grid, sheet.panel_height)
     bars = (
-        (layout.field_span, figure_text(name, "value"), figure.axes[0], (lr, bicubic, sr, hr)),
-        (layout.error_span, "error", figure.axes[4], (bicubic - hr, sr - hr)),
+        (layout.field_span, figure_text(name, "value"), figure.axes[0], fields),
+        (layout.error_span, "error", figure.axes[len(fields)], tuple(missed)),
     )
-    for span, title, mapped, fields in bars:
+    for span, title, mapped, drawn in bars:
         bar = figure.add_axes(sheet.bar(span))
-        _colour_bar(figure, bar, mapped, fields, with_units(title, units), below=layout.bars_below)
+        _colour_bar(figure, bar, mapped, drawn, with_units(title, units), below=layout.bars_below)
     return figure
 
 
@@ -228,10 +258,12 @@ def _headline(figure: Figure, samples: Samples, step: int, variable: int, grid: 
 
 
 def _error_title(method: str, error: FloatArray, short: bool) -> str:
+    """Return the title of an error; it stands beside its field where no method is named."""
+    what = f"{'best' if short and len(method) > 10 else method} − HR" if method else "error"
     values = error[np.isfinite(error)]
     if not values.size or short:
-        return f"{method} − HR"
-    return f"{method} − HR   RMSE {np.sqrt(np.mean(values**2)):.3g}"
+        return what
+    return f"{what}   RMSE {np.sqrt(np.mean(values**2)):.3g}"
 
 
 def _label_outer(axes: Axes, cell: Cell, layout: Layout, grid: Grid, height: float) -> None:

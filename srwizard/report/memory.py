@@ -29,7 +29,8 @@ def memory(run: Run) -> Memory | None:
     sentence, ratio = _sentence(dry_run) if dry_run else ("", None)
     head = (_("Peak"), _("Bytes"), _("Beside the measured one"))
     tables = [Table(_("Predicted, measured, actual"), head, compared)] if compared else []
-    return Memory(sentence, ratio, [*tables, *tables_of(dry_run, _("Dry run"))])
+    shown = {key: value for key, value in dry_run.items() if key != "lr_range"}  # that is a figure
+    return Memory(sentence, ratio, [*tables, *tables_of(shown, _("Dry run"))])
 
 
 def _compared(run: Run, dry_run: Mapping[str, Any]) -> list[tuple[str, ...]]:

@@ -10,6 +10,7 @@ from srwizard.base.i18n import language
 from srwizard.base.i18n import translate as _
 from srwizard.report import dataset, figures, history, sections
 from srwizard.report.memory import memory
+from srwizard.report.proof import proof_tables
 from srwizard.report.records import Run, read_run
 
 # What browsers and screen readers call the languages.
@@ -45,6 +46,8 @@ def _render(run: Run) -> str:
         facts=sections.facts(run),
         scores=scores,
         cards=sections.cards(scores, units) if scores else [],
+        advice=sections.advice(run),
+        overfitting=sections.overfitting(run),
         score_rows=sections.score_rows(scores, units) if scores else [],
         training_facts=sections.training_facts(run, figures.best_epoch(run)),
         curves=figures.curves(run),
@@ -54,6 +57,8 @@ def _render(run: Run) -> str:
         domain=figures.domain(run),
         maps=figures.maps(run),
         errors=figures.errors(run),
+        proof_tables=proof_tables(run),
+        proof=figures.proof(run),
         memory=memory(run),
         failure=history.failure_lines(run),
         revisions=history.revision_tables(run),
@@ -97,6 +102,13 @@ def _texts(run: Run, scores: sections.Scored | None) -> dict[str, str]:
             "Over the test split. The spectra are summed over rings of equal wavenumber; gaps are "
             "filled with the mean, and a Hann window is laid over the field."
         ),
+        "proof": _("How sure, at which scales, and where"),
+        "proof_note": _(
+            "Over the test split, beside the best simple method. Intervals: a block bootstrap over "
+            "time. Effective resolution: the wavelength at which the spectrum of the error reaches "
+            "half of that of HR; shorter waves are not resolved."
+        ),
+        "no_proof": _("Not measured yet: srwizard evaluate does it for a trained run."),
         "no_errors": _("They are written when training ends: plots/breakdown.npz is missing."),
         "history": _("Failures and revisions"),
         "no_history": _("None: the run went through as it was first frozen."),
@@ -111,8 +123,9 @@ def _texts(run: Run, scores: sections.Scored | None) -> dict[str, str]:
         else "",
         "maps": _("Maps"),
         "maps_note": _(
-            "LR, bicubic, SR and HR share one colour range (1st to 99th percentile), and both "
-            "errors share another, symmetric about zero. Land is grey."
+            "All fields share one colour range (1st to 99th percentile), and all errors share "
+            "another, symmetric about zero. Land is grey. SR is the model; next to it stand the "
+            "best simple method and, where there is room, bicubic."
         ),
         "no_maps": _("There are no sample fields: plots/samples.npz is missing."),
         "memory": _("Memory"),

@@ -2,7 +2,7 @@
 
 import io
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -24,6 +24,7 @@ LINE_COLOURS = (MODEL, VALID, BICUBIC, TRUTH)
 """Of lines that stand in one figure; those who see no red or no green can tell them apart too."""
 MODEL_LOOK: dict[str, Any] = {"color": MODEL, "label": "model"}
 BICUBIC_LOOK: dict[str, Any] = {"color": BICUBIC, "label": "bicubic", "linestyle": "--"}
+BEST_LOOK: dict[str, Any] = {"color": VALID, "linestyle": "-."}
 TRUTH_LOOK: dict[str, Any] = {"color": TRUTH, "label": "HR", "linewidth": 1.0}
 DPI = 140
 # Beyond this many points the markers would hide the line.
@@ -74,6 +75,12 @@ METRIC_NAMES = {
     "crps": "CRPS",
 }
 METRIC_UNITS = {"psnr": "dB", "ssim": "", "correlation": "", "spectrum_error": "dB"}
+
+
+def look_of(method: str) -> dict[str, Any]:
+    """Return how the model or a simple method is drawn, with its name as label."""
+    known = {look["label"]: look for look in (MODEL_LOOK, BICUBIC_LOOK)}
+    return known.get(method, BEST_LOOK | {"label": method})
 
 
 @contextmanager
@@ -137,7 +144,7 @@ def loss_figure(epochs: Sequence[Epoch], best_epoch: int | None) -> Figure:
 
 
 def validation_figure(epochs: Sequence[Epoch], variable: str, units: str) -> Figure:
-    """Draw every validation metric of a variable, the bicubic baseline beside the model."""
+    """Draw every validation metric of a variable, beside bicubic and the best simple method."""
     measured = [(e.number, e.variables[variable]) for e in epochs if variable in e.variables]
     metrics = list(dict.fromkeys(name for _, scores in measured for name in scores.model))
     rows = math.ceil(len(metrics) / 2)
@@ -150,10 +157,14 @@ def validation_figure(epochs: Sequence[Epoch], variable: str, units: str) -> Fig
         bicubic = [(number, scores.bicubic.get(metric, math.nan)) for number, scores in measured]
         _curve(axes, model, **MODEL_LOOK)
         _curve(axes, bicubic, **BICUBIC_LOOK, marker="")
+        name = measured[-1][1].best_name
+        if name != BICUBIC_LOOK["label"]:
+            best = [(number, scores.best.get(metric, math.nan)) for number, scores in measured]
+            _curve(axes, best, **look_of(name), marker="")
         axes.set_title(metric_label(metric, units))
         _finish_curves(axes)
     handles, labels = grid.flat[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper right", ncols=2)
+    figure.legend(handles, labels, loc="outside upper right", ncols=3)
     return figure
 
 
@@ -171,6 +182,26 @@ def rate_figure(epochs: Sequence[Epoch]) -> Figure | None:
         axes.set_ylim(bottom=0)
     axes.set_ylabel("learning rate")
     _finish_curves(axes)
+    return figure
+
+
+def lr_range_figure(found: Mapping[str, Any]) -> Figure:
+    """Draw the loss of a learning-rate range test, and the rate that it proposes."""
+    figure = Figure(figsize=(7.2, 2.6), layout="constrained")
+    axes = figure.subplots()
+    axes.plot(found["lr"], found["loss"], color=QUIET, linewidth=0.6, label="each step")
+    axes.plot(found["lr"], found["smoothed"], color=MODEL, label="smoothed")
+    if found["proposed"] is not None:
+        axes.axvline(found["proposed"], color=QUIET, linestyle=":", label="proposed")
+    axes.set_xscale("log")
+    fall = found["smoothed"][0] - min(found["loss"])
+    if fall > 0:  # how far it flies up in the end tells nothing
+        axes.set_ylim(min(found["loss"]) - 0.1 * fall, found["smoothed"][0] + fall)
+    axes.set_xlabel("learning rate")
+    axes.set_ylabel("relative loss")
+    axes.grid(axis="y")
+    axes.set_axisbelow(True)
+    axes.legend(loc="upper left", frameon=True, facecolor="white", edgecolor="none")
     return figure
 
 

@@ -16,10 +16,11 @@ import yaml
 from srwizard.base import files
 from srwizard.base.errors import UsageError
 from srwizard.base.i18n import translate as _
+from srwizard.data.baselines.choice import BICUBIC, MODEL
 from srwizard.runs.certainty import certainty
 from srwizard.runs.failures import FAILURE_FILE
 from srwizard.runs.records import DRY_RUN_FILE, METRICS_FILE, measured
-from srwizard.runs.skill import BICUBIC, best_method
+from srwizard.runs.skill import best_method
 from srwizard.settings import run_config
 
 # How `prepare` names steps, and other usual spellings of a date in a name. 000001 is a number.
@@ -39,13 +40,16 @@ class Breakdown:
     Args:
         variables: names of the channels.
         names: of the steps.
-        rows: `[2, C, H]`, of the model and of bicubic; `row_points` `[C, H]`.
-        steps: `[2, C, N]`; `step_points` `[C, N]`.
-        spectra: `[3, C, K]`, of the model, bicubic and the truth.
+        methods: `[M, C]`, names: the model, bicubic and, in newer runs where that is another one,
+            the best simple method.
+        rows: `[M, C, H]`; `row_points` `[C, H]`.
+        steps: `[M, C, N]`; `step_points` `[C, N]`.
+        spectra: `[M + 1, C, K]`, the last that of the truth.
     """
 
     variables: list[str]
     names: list[str]
+    methods: list[list[str]]
     rows: FloatArray
     row_points: FloatArray
     steps: FloatArray
@@ -62,20 +66,29 @@ class Breakdown:
         found = cls(
             [str(name) for name in arrays["variables"]],
             [str(name) for name in arrays["names"]],
+            [[str(name) for name in row] for row in arrays["methods"]]
+            if "methods" in arrays
+            else [[MODEL] * len(arrays["variables"]), [BICUBIC] * len(arrays["variables"])],
             *(
                 np.asarray(arrays[name], np.float64)
                 for name in ("rows", "row_points", "steps", "step_points", "spectra")
             ),
         )
-        channels, count = len(found.variables), len(found.names)
+        channels, count, methods = len(found.variables), len(found.names), len(found.methods)
         if (
-            found.rows.shape[:2] != (2, channels)
-            or found.steps.shape != (2, channels, count)
+            {len(row) for row in found.methods} != {channels}
+            or found.rows.shape[:2] != (methods, channels)
+            or found.steps.shape != (methods, channels, count)
             or found.step_points.shape != (channels, count)
-            or found.spectra.shape[:2] != (3, channels)
+            or found.spectra.shape[:2] != (methods + 1, channels)
         ):
             raise ValueError("shapes")
         return found
+
+    def shown(self, variable: int) -> list[tuple[int, str]]:
+        """Return place and name of the methods of a variable, each once."""
+        names = [row[variable] for row in self.methods]
+        return [(place, name) for place, name in enumerate(names) if name not in names[:place]]
 
     def months(self) -> npt.NDArray[np.int_] | None:
         """Return the month of each step, 1 to 12; None where their names hold no date."""
@@ -86,7 +99,7 @@ class Breakdown:
 
 
 FIELDS = ("lr", "bicubic", "sr", "hr")
-ENSEMBLE_FIELDS = ("member", "spread")
+OPTIONAL_FIELDS = ("best", "member", "spread")
 
 
 @dataclass(frozen=True)
@@ -111,6 +124,10 @@ class VariableScores:
             return None
         return 1 - model / best
 
+    def as_event(self) -> dict[str, Any]:
+        """Return them as metrics.jsonl holds them."""
+        return {MODEL: self.model, self.best_name: self.best, "best": self.best_name}
+
 
 @dataclass(frozen=True)
 class Epoch:
@@ -134,6 +151,10 @@ class Evaluation:
     epoch: int | None
     variables: dict[str, VariableScores]
     members: int = 1
+    told: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """All that the record holds of each variable."""
+    vectors: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    gain: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -143,13 +164,16 @@ class Metrics:
     epochs: list[Epoch] = field(default_factory=list)
     test: Evaluation | None = None
     unreadable_lines: int = 0
+    events: list[dict[str, Any]] = field(default_factory=list)
+    """Those of the epochs, as they were written."""
 
 
 @dataclass(frozen=True)
 class Samples:
     """Fields to draw, `[step, variable, row, column]` in physical units, NaN on land.
 
-    Of a diffusion model there are `member` and `spread` too.
+    `best` is there in newer runs in which another simple method than bicubic is the best for a
+    variable, `best_names` says which. Of a diffusion model there are `member` and `spread` too.
     """
 
     names: list[str]
@@ -158,6 +182,14 @@ class Samples:
     fields: Mapping[str, FloatArray]
     lon: FloatArray | None
     lat: FloatArray | None
+    best_names: list[str] = field(default_factory=list)
+
+    def simple_methods(self, step: int, variable: int) -> list[tuple[str, FloatArray]]:
+        """Return name and field `[H, W]` of bicubic and, if it is another one, the best method."""
+        found: list[tuple[str, FloatArray]] = [(BICUBIC, self.fields[BICUBIC][step, variable])]
+        if "best" in self.fields and self.best_names[variable] != BICUBIC:
+            found.append((self.best_names[variable], self.fields["best"][step, variable]))
+        return found
 
 
 @dataclass(frozen=True)
@@ -300,18 +332,20 @@ def _read_metrics(path: Path) -> Metrics:
     found = measured(path.parent)
     unreadable = found.unreadable_lines
     epochs: list[Epoch] = []
+    events: list[dict[str, Any]] = []
     test: Evaluation | None = None
     for event in [*found.epochs, *([found.test] if found.test is not None else [])]:
         try:
             if event["event"] == "epoch":
                 epochs.append(_epoch(event))
+                events.append(event)
             else:
                 test = _evaluation(event)
         except (ValueError, KeyError, TypeError, AttributeError):
             unreadable += 1
     if not epochs and test is None:
         raise UsageError(_("{path} holds no finished epoch yet.", path=path), hint)
-    return Metrics(epochs, test, unreadable)
+    return Metrics(epochs, test, unreadable, events)
 
 
 def _epoch(event: Mapping[str, Any]) -> Epoch:
@@ -335,6 +369,9 @@ def _evaluation(event: Mapping[str, Any]) -> Evaluation:
         epoch=None if epoch is None else int(epoch),
         variables=_variables(event),
         members=int(event.get("members") or 1),
+        told=event.get("variables") or {},
+        vectors=event.get("vectors") or {},
+        gain={str(name): float(value) for name, value in (event.get("gain") or {}).items()},
     )
 
 
@@ -398,7 +435,7 @@ def _samples(arrays: Mapping[str, npt.NDArray[Any]]) -> Samples:
         raise ValueError(
             _("{units} units for {variables} variables", units=len(units), variables=len(variables))
         )
-    names_present = [*FIELDS, *(name for name in ENSEMBLE_FIELDS if name in arrays)]
+    names_present = [*FIELDS, *(name for name in OPTIONAL_FIELDS if name in arrays)]
     fields = {name: np.asarray(arrays[name], dtype=np.float64) for name in names_present}
     shape = fields["hr"].shape
     for name, values in fields.items():
@@ -409,4 +446,9 @@ def _samples(arrays: Mapping[str, npt.NDArray[Any]]) -> Samples:
     rows, columns = fields["lr"].shape[2:]
     if 0 in (rows, columns) or shape[2] % rows or shape[3] % columns:
         raise ValueError(_("the size of hr is no multiple of the size of lr"))
-    return Samples(names, variables, units, fields, arrays.get("lon"), arrays.get("lat"))
+    best = [str(name) for name in arrays["best_names"]] if "best" in fields else []
+    if best and len(best) != len(variables):
+        raise ValueError(
+            _("{units} units for {variables} variables", units=len(best), variables=len(variables))
+        )
+    return Samples(names, variables, units, fields, arrays.get("lon"), arrays.get("lat"), best)

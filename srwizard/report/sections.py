@@ -6,10 +6,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from srwizard.base.i18n import translate as _
+from srwizard.data.baselines.choice import BICUBIC, method_title
 from srwizard.report.plots import METRIC_NAMES, METRIC_UNITS
 from srwizard.report.records import Epoch, Metrics, Run, VariableScores
 from srwizard.report.tables import Table, number_text, tables_of, text_of
-from srwizard.runs.skill import BICUBIC, method_title
+from srwizard.runs.advice import no_better
+from srwizard.runs.overfitting import overfitting_since, overfitting_text
+from srwizard.runs.skill import gain_lines
 
 # Of these a smaller value is the better one.
 ERRORS = frozenset({"rmse", "mae", "bias", "spectrum_error", "crps"})
@@ -109,7 +112,7 @@ def scored(metrics: Metrics) -> Scored | None:
                 checkpoint=test.checkpoint,
                 epoch=test.epoch,
             )
-        return Scored(source, test.variables)
+        return Scored(" ".join([source, *gain_lines(test.gain)]), test.variables)
     for epoch in reversed(metrics.epochs):
         if epoch.variables:
             source = _(
@@ -148,6 +151,24 @@ def _card(name: str, scores: VariableScores, units: str) -> Card:
         verdict=verdict,
         better=better,
     )
+
+
+def advice(run: Run) -> list[str]:
+    """Say of each variable that is no better than the best simple method why, as far as known."""
+    test = run.metrics.test
+    if test is None:
+        return []
+    return [
+        no_better(name, scores.as_event(), run.metrics.events, run.config)
+        for name, scores in test.variables.items()
+        if scores.skill is not None and not scores.skill > 0
+    ]
+
+
+def overfitting(run: Run) -> str:
+    """Say that the training overfitted, if it did."""
+    since = overfitting_since(run.metrics.events)
+    return overfitting_text(since) if since is not None else ""
 
 
 def _baselines(scores: VariableScores, units: str) -> Iterator[str]:

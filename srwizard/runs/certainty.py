@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from srwizard.base.i18n import translate as _
-from srwizard.runs.skill import best_method, method_title
+from srwizard.data.baselines.choice import method_title
+from srwizard.runs.skill import best_method
 
 
 def certainty(name: str, scores: Mapping[str, Any]) -> str | None:

@@ -193,6 +193,7 @@ def phase_text(name: str) -> str:
         "training step": _("training step"),
         "validation": _("validation"),
         "checkpoint": _("writing a checkpoint"),
+        "learning-rate range test": _("learning-rate range test"),
         "test": _("scoring the test split"),
     }
     return titles.get(name, name)

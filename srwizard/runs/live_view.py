@@ -12,8 +12,9 @@ from rich.text import Text
 from srwizard.base.i18n import translate as _
 from srwizard.base.sizes_and_times import bytes_text, duration_text
 from srwizard.base.text_width import packed
+from srwizard.data.baselines.choice import BICUBIC, MODEL
 from srwizard.runs.progress import Figures
-from srwizard.runs.skill import BICUBIC, MODEL, beside
+from srwizard.runs.skill import beside
 
 FEWEST_BAR_COLUMNS = 6
 MOST_BAR_COLUMNS = 60
@@ -83,6 +84,8 @@ def _parts(figures: Figures) -> Iterator[str]:
         yield _("{speed:.1f} samples/s", speed=figures.samples_per_second)
     if figures.seconds_left is not None:
         yield _("{time} left", time=duration_text(figures.seconds_left))
+    if figures.overfitting_since is not None:
+        yield _("overfitting since epoch {epoch}", epoch=figures.overfitting_since)
     if figures.memory_bytes is not None:
         yield memory_text(figures.memory_bytes, figures.measured_peak_bytes)
 

@@ -44,6 +44,7 @@ class Figures:
         loss: of the last step.
         samples_per_second: in this epoch, without validations.
         validation: the scores of the last one, from `briefly`, with its epoch.
+        overfitting_since: the epoch from which on training overfits, if it does.
         memory_bytes: in use now; on a CPU by all processes, on GPUs by the first.
         peak_memory_bytes: the most that was in use.
         measured_peak_bytes: what the dry run had found.
@@ -59,6 +60,7 @@ class Figures:
     loss: float | None = None
     samples_per_second: float | None = None
     validation: dict[str, Any] | None = None
+    overfitting_since: int | None = None
     memory_bytes: int | None = None
     peak_memory_bytes: int | None = None
     measured_peak_bytes: int | None = None
@@ -103,6 +105,7 @@ class Figures:
         self.epoch, self.samples_in_epoch = event["epoch"], self.samples
         self.loss = event["train_loss"]
         self.samples_per_second = event["samples_per_second"]
+        self.overfitting_since = event.get("overfitting_since")
         if event["valid"] is not None:
             scores = briefly(event["valid"]["variables"])
             self.validation = {"epoch": event["epoch"], "variables": scores}
@@ -121,6 +124,7 @@ class Figures:
             "samples_per_second": self.samples_per_second,
             "seconds_left": self.seconds_left,
             "validation": self.validation,
+            "overfitting_since": self.overfitting_since,
             "memory_bytes": self.memory_bytes,
             "peak_memory_bytes": self.peak_memory_bytes,
             "measured_peak_bytes": self.measured_peak_bytes,

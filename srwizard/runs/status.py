@@ -20,6 +20,7 @@ from srwizard.runs import checkpoint_files
 from srwizard.runs.failure_kinds.machines import JOB_ENDED
 from srwizard.runs.failure_kinds.memory import DOES_NOT_FIT
 from srwizard.runs.live_view import memory_text, phase_text, score_parts
+from srwizard.runs.overfitting import overfitting_text
 from srwizard.runs.process_identity import locate
 from srwizard.runs.records import LOG_FILE, STOPPING, Records
 from srwizard.settings import run_config
@@ -39,8 +40,8 @@ SILENT_SECONDS = 60.0
 """A training gives a sign of life every two seconds: on another machine, no more can be known."""
 FIGURES = (
     "phase", "epoch", "epochs", "step", "step_in_epoch", "steps_in_epoch", "progress", "loss",
-    "samples_per_second", "seconds_left", "validation", "memory_bytes", "peak_memory_bytes",
-    "measured_peak_bytes", "test", "failure",
+    "samples_per_second", "seconds_left", "validation", "overfitting_since", "memory_bytes",
+    "peak_memory_bytes", "measured_peak_bytes", "test", "failure",
 )  # fmt: skip
 
 
@@ -274,6 +275,8 @@ def advice(run_status: dict[str, Any]) -> Iterator[str]:
     """Yield what the user should know or do next."""
     run_dir = run_status["run_dir"]
     failure = run_status["failure"]
+    if run_status["overfitting_since"] is not None:
+        yield overfitting_text(run_status["overfitting_since"])
     match run_status["state"]:
         case "frozen" if run_status["launcher"] == "slurm":
             yield _("Submit it with: srwizard submit {run_dir}", run_dir=shlex.quote(str(run_dir)))

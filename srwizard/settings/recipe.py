@@ -11,15 +11,16 @@ from srwizard.models.card import ModelCard, problems
 from srwizard.settings.options import option_named
 from srwizard.settings.training import training_defaults
 
-STEPS = 8000
-"""Optimizer steps after which the networks here have mostly converged."""
-LEAST_EPOCHS, MOST_EPOCHS = 40, 500
+STEPS, VALUES = 400, 300_000
+"""With so many HR values to train on, networks were best after about so many optimizer steps, and
+overfitted then; from more values they learn for longer, by about the cube root of their number."""
+LEAST_EPOCHS, MOST_EPOCHS = 10, 500
 LARGEST_BATCH = 16
 STEPS_PER_EPOCH = 16
 """At least so many optimizer steps make an epoch: with few fields, batches are small."""
 LEAST_MODES = 4
-LEAST_PATIENCE = 10
-PATIENCE = 0.2
+LEAST_PATIENCE = 5
+PATIENCE = 0.25
 """Share of the validations without a better one after which training stops."""
 
 
@@ -31,6 +32,7 @@ class Facts:
         steps: of the training split.
         scale: HR/LR.
         lr_shape: `(h, w)` of LR.
+        land_share: share of HR points without a value.
         reach: the wavenumber below which 90 % of the variance lies, see `data.spectrum`.
     """
 
@@ -38,6 +40,13 @@ class Facts:
     scale: int
     lr_shape: tuple[int, int]
     reach: int
+    land_share: float = 0.0
+
+    @property
+    def values(self) -> float:
+        """HR values of a variable that there are to train on."""
+        height, width = self.lr_shape
+        return self.steps * height * width * self.scale**2 * (1 - self.land_share)
 
 
 @dataclass(frozen=True)
@@ -83,7 +92,7 @@ def recommended(
 
 def few_fields_batch(steps: int) -> int:
     """Return the largest batch, a power of two, of which an epoch takes enough."""
-    return min(2 ** int(math.log2(max(steps // STEPS_PER_EPOCH, 1))), LARGEST_BATCH)
+    return min(1 << int(math.log2(max(steps // STEPS_PER_EPOCH, 1))), LARGEST_BATCH)
 
 
 def _batch_size(facts: Facts, largest: int) -> Recommended:
@@ -103,14 +112,15 @@ def _batch_size(facts: Facts, largest: int) -> Recommended:
 
 def _epochs(facts: Facts, batch: int) -> Recommended:
     per_epoch = -(-facts.steps // batch)
-    wanted = round(STEPS / per_epoch, -1)
-    epochs = int(min(max(wanted, LEAST_EPOCHS), MOST_EPOCHS))
+    wanted = round(STEPS * (facts.values / VALUES) ** (1 / 3) / per_epoch)
+    epochs = min(max(wanted, LEAST_EPOCHS), MOST_EPOCHS)
     return Recommended(
         "training.epochs",
         epochs,
         _(
-            "{steps} optimizer steps in all; early stopping may end training sooner",
+            "{steps} optimizer steps suit {count:.2g} values; with more, networks overfit",
             steps=epochs * per_epoch,
+            count=facts.values,
         ),
     )
 
@@ -119,6 +129,10 @@ def _learning(card: ModelCard, epochs: int) -> Iterator[Recommended]:
     own = card.recipe
     why = own.why_zh if language() == "zh" else own.why_en
     yield Recommended("training.lr", own.lr, f"{card.name}: {why}")
+    if card.family == "standard":
+        yield Recommended(
+            "training.loss", "L2", _("the RMSE, by which models are compared, is least for it")
+        )
     yield Recommended(
         "training.scheduler", "cosine", _("the last epochs settle at a rate that falls to zero")
     )
@@ -142,7 +156,7 @@ def _patience(card: ModelCard, epochs: int) -> Recommended:
     return Recommended(
         "training.patience",
         max(round(PATIENCE * validations), LEAST_PATIENCE),
-        _("a fifth of all validations"),
+        _("a quarter of all validations"),
     )
 
 

@@ -38,6 +38,10 @@ HEADER = (
     "# change the answers instead and freeze a new revision.\n"
 )
 
+VALIDATION_MEMBERS = 2
+"""As few as the fair CRPS needs, by which the best checkpoint is chosen: the RMSE of one sample
+would be least for a model that knows nothing of the spread, the untrained one above all."""
+
 
 class CheckedData(Section):
     """The dataset as it was checked; shapes are `[H, W]`."""
@@ -53,7 +57,13 @@ class CheckedData(Section):
 
 
 class RunData(FrozenData, CheckedData):
-    """What of the dataset is trained on."""
+    """What of the dataset is trained on.
+
+    `handedness` is 0 where samples are not turned by 90 degrees; else it says how, see
+    `srwizard.data.square_grid`.
+    """
+
+    handedness: Literal[-1, 0, 1] = 0
 
 
 class RunOutput(Section):
@@ -79,15 +89,35 @@ class RunMethod(Section):
         return Choice(self.method, self.weight)
 
 
+class RunLearning(Section):
+    """The RMSE of a fit on so many steps."""
+
+    steps: int
+    rmse: float
+
+
+class RunEvidence(Section):
+    """What the record says of how much can be learnt: see `srwizard.data.baselines.evidence`.
+
+    `levels` are lowest and highest, in the variable's unit.
+    """
+
+    steps: int
+    observed: float
+    learning_curve: list[RunLearning]
+    levels: dict[str, list[float]]
+
+
 class RunSkip(RunMethod):
     """The method that the network starts from for one variable, and how it was found.
 
     `best` is the method with the lowest RMSE on the validation split, `valid_rmse` the RMSE there
-    of each; None where it could not be measured.
+    of each; None where it could not be measured. `evidence` is not there in older runs.
     """
 
     best: RunMethod
     valid_rmse: dict[str, float | None]
+    evidence: RunEvidence | None = None
 
 
 class ResolvedModel(Section):

@@ -183,6 +183,16 @@ class TrainingAnswers(Section):
             diffusion=0.999,
         ),
     ] = None
+    lr_range_test: Annotated[
+        bool,
+        Option(
+            N_("Learning-rate range test"),
+            N_(
+                "The dry run also takes 100 steps with a rising learning rate, shows how the loss "
+                "answers, and proposes a learning rate; the weights are thrown away."
+            ),
+        ),
+    ] = False
     patience: Annotated[
         int | None,
         Field(ge=1),
@@ -198,10 +208,11 @@ class TrainingAnswers(Section):
     augment: Annotated[
         bool | None,
         Option(
-            N_("Mirrored samples"),
+            N_("Turned samples"),
             N_(
                 "Training samples are turned over at random, from north to south and from west to "
-                "east: fewer fields then serve. Components of a vector change their sign."
+                "east, and by 90 degrees where the grid is as wide in both directions: useful with "
+                "few fields. Components of a vector change their sign."
             ),
             none=N_("where the network starts from no climatology"),
         ),

@@ -31,7 +31,7 @@ def evaluate(run_dir: Path, split: Split, name: Name) -> dict[str, Any]:
 
     Returns:
         What was written: `run_dir`, `digest`, `split`, `checkpoint`, `epoch`, `step`, `time`,
-        `loss`, `members` and `variables`: for each `model`, `bicubic` and `skill`.
+        `loss`, `members`, `gain` and `variables`: for each `model`, `bicubic` and `skill`.
 
     Raises:
         UsageError: no run directory, of another version, at work, or without that checkpoint.

@@ -15,8 +15,9 @@ import torch
 from torch.nn.parallel import DistributedDataParallel
 
 from srwizard.runs.failures import NonFiniteLossError
+from srwizard.runs.overfitting import overfitting_since
 from srwizard.runs.progress import Progress
-from srwizard.runs.records import Records
+from srwizard.runs.records import Records, measured
 from srwizard.settings.answers import TrainingAnswers
 from srwizard.train import averaging
 from srwizard.train.calibration import calibrate
@@ -67,6 +68,7 @@ def train(training: Training, run_dir: Path, records: Records, callbacks: Callba
 
 def _train(training: Training, run_dir: Path, records: Records, callbacks: Callbacks) -> bool:
     run, place, progress = training.run, training.place, training.progress
+    history = measured(run_dir).epochs if place.is_first else []
     if progress.steps == 0:
         calibrate(training)
         if run.model.skip is not None:
@@ -116,6 +118,8 @@ def _train(training: Training, run_dir: Path, records: Records, callbacks: Callb
         # First the record, then the checkpoint: on resume, records behind it are dropped.
         callbacks.on_phase(training, "checkpoint")
         if place.is_first:
+            history.append(event)
+            event["overfitting_since"] = overfitting_since(history)
             records.append(event)
         if better:
             save(training, run_dir, BEST)

@@ -180,7 +180,10 @@ def begin_from_weights(training: Training) -> None:
 
 def load_best(training: Training, run_dir: Path) -> Loaded | None:
     """Load the weights of the best validation, or of the last epoch if they are not there."""
-    return _first_sound(training, run_dir, (BEST, LAST), with_optimizer=False)
+    loaded = _first_sound(training, run_dir, (BEST, LAST), with_optimizer=False)
+    if loaded is not None:
+        training.gain = checkpoint.gain_of(loaded.state)
+    return loaded
 
 
 def load_named(training: Training, run_dir: Path, name: str) -> Progress:
@@ -192,6 +195,7 @@ def load_named(training: Training, run_dir: Path, name: str) -> Progress:
     loaded = _load(training, run_dir, name, with_optimizer=False)
     if loaded is None:
         raise CheckpointError(_("{path} is not there", path=checkpoint_files.single(run_dir, name)))
+    training.gain = checkpoint.gain_of(loaded.state)
     return Progress(**loaded.state["progress"])
 
 

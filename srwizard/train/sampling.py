@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from srwizard.data.layout import SPLITS
+from srwizard.settings.run_config import VALIDATION_MEMBERS
 from srwizard.train.tiling import MARGIN, OVERLAP, super_resolve_tiled
 
 
@@ -18,10 +19,11 @@ def draws_samples(network: nn.Module) -> bool:
 
 
 def members_of(network: nn.Module, split: str) -> int:
-    """Return how many samples are drawn of each field: an ensemble for the test split."""
-    if split != "test" or not draws_samples(network):
+    """Return how many samples are drawn of each field, whose mean is scored."""
+    if split == "train" or not draws_samples(network):
         return 1
-    return int(getattr(network, "ensemble_members", 1))
+    members = int(getattr(network, "ensemble_members", 1))
+    return members if split == "test" else min(members, VALIDATION_MEMBERS)
 
 
 def noise_of(seed: int, split: str, indices: Sequence[int], member: int) -> list[torch.Generator]:

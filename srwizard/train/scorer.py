@@ -62,7 +62,7 @@ def _score(
                 save_examples(own, contents, out_dir / SAMPLES_FILE)
     if not place.is_first:
         return
-    result |= {"epoch": epoch_of(progress), "step": progress.steps}
+    result |= {"epoch": epoch_of(progress), "step": progress.steps, "gain": training.gain}
     files.write_json(out_dir / SCORES_FILE, finite_or_null(result))
 
 

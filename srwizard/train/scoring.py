@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 
 from srwizard.base import files
+from srwizard.data.baselines.choice import BICUBIC, MODEL
+from srwizard.data.baselines.methods import Baseline
 from srwizard.data.fields import FloatField
 from srwizard.data.layout import Contents
 from srwizard.data.samples import Key
@@ -19,7 +21,7 @@ from srwizard.settings.run_config import RunConfig
 from srwizard.train import averaging
 from srwizard.train.breakdown import Breakdown
 from srwizard.train.diagnostics.all import diagnostics_of, told_of
-from srwizard.train.diagnostics.diagnostic import BEST, MODEL, Diagnostic, Scored, add_up
+from srwizard.train.diagnostics.diagnostic import BEST, Diagnostic, Scored, add_up
 from srwizard.train.distributed import add_over_ranks
 from srwizard.train.ensembles import SUMS as ENSEMBLE_SUMS
 from srwizard.train.ensembles import add_ensemble_scores, ensemble_sums
@@ -29,6 +31,9 @@ from srwizard.train.metrics import masked_sums, scores_table, sums_length
 from srwizard.train.order import scoring_batches
 from srwizard.train.sampling import members_of, noise_of
 from srwizard.train.setup import Training
+
+RANGE_OVER_SPREAD = 4.0
+"""About how many spreads of a variable its range is wide."""
 
 
 @dataclass(frozen=True)
@@ -42,12 +47,13 @@ class Score:
     """Of the test split: what is told of pairs of variables that are components of a vector."""
 
     def error(self, span: Tensor) -> float:
-        """Return the RMSE over the training range, averaged over the variables.
+        """Return the error that checkpoints are compared by, averaged over the variables.
 
-        A variable without a value in this split does not count; NaN if there is none with one.
+        That is the RMSE over the training range, of an ensemble the fair CRPS. A variable without a
+        value in this split does not count; NaN if there is none with one.
         """
         parts = [
-            found["model"]["rmse"] / (float(width) or 1.0)
+            found["model"].get("crps", found["model"]["rmse"]) / (float(width) or 1.0)
             for found, width in zip(self.variables.values(), span, strict=True)
         ]
         known = [part for part in parts if not math.isnan(part)]
@@ -66,7 +72,7 @@ def score(
 ) -> Score:
     """Score a split over all ranks; every sample counts once.
 
-    Of a diffusion model one sample is scored, but for the test split the mean of an ensemble.
+    Of a diffusion model the mean of an ensemble is scored: see `sampling.members_of`.
 
     Args:
         training: network, data and statistics.
@@ -126,20 +132,22 @@ def _score(
         truth = to_physical(training, batch["hr"], batch["base"])
         physical = to_physical(training, sr, batch["base"])
         model += _sums(training, physical, truth, batch["mask"])
+        if breakdown is not None:
+            breakdown.add_model(indices, physical, truth, batch["mask"])
         if count > 1:
-            ensemble += _ensemble_sums(training, members, batch, truth)
+            ensemble += ensemble_sums_of(training, members, batch, truth)
         if known is None:
             fields = {MODEL: physical}
             for name in simple:
                 fields[name] = by_simple_method(training, name, batch["lr_physical"])
                 simple[name] += _sums(training, fields[name], truth, batch["mask"])
-            if breakdown is not None:
-                breakdown.add(indices, physical, fields["bicubic"], truth, batch["mask"])
-                compared = _compared(training.run, fields)
+                if breakdown is not None:
+                    breakdown.add_method(name, indices, fields[name], truth, batch["mask"])
+            if diagnostics:
                 physical_members = [to_physical(training, one, batch["base"]) for one in members]
                 at = Scored(
-                    indices, compared, truth, batch["mask"], batch["lr_physical"],
-                    torch.stack(physical_members) if count > 1 else None,
+                    indices, _compared(training.run, fields), truth, batch["mask"],
+                    batch["lr_physical"], torch.stack(physical_members) if count > 1 else None,
                 )  # fmt: skip
                 for diagnostic in diagnostics:
                     diagnostic.add(at)
@@ -150,7 +158,7 @@ def _score(
         if batch_limit is None:
             training.baseline[split] = known
     if breakdown is not None:
-        breakdown.complete(place, model, known["bicubic"])
+        breakdown.complete(place, model, known)
     for diagnostic in diagnostics:
         add_up(place, diagnostic)
     table = scores_table(
@@ -176,7 +184,7 @@ def super_resolve(
 ) -> Tensor:
     """Return normalized SR `[B, C, H, W]` of normalized `lr` `[B, C, h, w]`, in float32.
 
-    Computed with the moving average of the weights, if there is one.
+    Computed with the moving average of the weights, if there is one, and times the gain.
 
     Args:
         training: network and run config.
@@ -187,9 +195,11 @@ def super_resolve(
     scale, patch = training.run.data.scale, training.run.memory.patch_size
     averaged = averaging.in_place_of_weights(training.averaged, training.bare)
     with averaged, training.autocast():
-        return apply_network(
-            training.bare, lr, noise, scale=scale, patch=patch, steps=sampling_steps
-        )
+        sr = apply_network(training.bare, lr, noise, scale=scale, patch=patch, steps=sampling_steps)
+    if not training.gain:
+        return sr
+    gain = [training.gain.get(name, 1.0) for name in training.run.data.variables]
+    return sr * torch.tensor(gain, device=sr.device)[:, None, None]
 
 
 def to_physical(training: Training, values: Tensor, base: Tensor) -> Tensor:
@@ -199,7 +209,10 @@ def to_physical(training: Training, values: Tensor, base: Tensor) -> Tensor:
 
 def by_simple_method(training: Training, name: str, lr: Tensor) -> Tensor:
     """Return what a simple method makes of `lr` `[B, C, h, w]` in physical units, NaN in gaps."""
-    methods = training.simple[name]
+    return _applied(training.simple[name], lr)
+
+
+def _applied(methods: Sequence[Baseline], lr: Tensor) -> Tensor:
     fields = [
         np.stack([method(channel) for method, channel in zip(methods, sample, strict=True)])
         for sample in lr.cpu().numpy()
@@ -211,18 +224,29 @@ def best_of(run: RunConfig) -> dict[str, str]:
     """Return the name of the best simple method of each variable, by the validation split."""
     skip = run.model.skip or {}
     return {
-        name: skip[name].best.choice.name if name in skip else "bicubic"
+        name: skip[name].best.choice.name if name in skip else BICUBIC
         for name in run.data.variables
     }
+
+
+def shown_methods(training: Training) -> list[list[str]]:
+    """Return the keys in `training.simple` of what stands beside the model, by variable.
+
+    That is bicubic interpolation and, unless it is the best for all of them, the best method.
+    """
+    best = [name if name in training.simple else BEST for name in best_of(training.run).values()]
+    bicubic: list[str] = [BICUBIC] * len(best)
+    return [bicubic] if best == bicubic else [bicubic, best]
 
 
 def _sums(training: Training, sr: Tensor, truth: Tensor, mask: Tensor) -> Tensor:
     return masked_sums(sr, truth, mask, training.low, training.span).cpu()
 
 
-def _ensemble_sums(
+def ensemble_sums_of(
     training: Training, members: list[Tensor], batch: Mapping[str, Tensor], truth: Tensor
 ) -> Tensor:
+    """Return the sums `[C, 3]` of normalized `members`, see `ensembles.ensemble_sums`."""
     # One sample at a time: sorting all of a batch would take as much again.
     sums = []
     for i in range(len(truth)):
@@ -242,21 +266,27 @@ def _compared(run: RunConfig, fields: Mapping[str, Tensor]) -> dict[str, Tensor]
 def score_test(training: Training, breakdown_file: Path, contents: Contents) -> Score:
     """Score the test split, with all that is told of one, and write the arrays for the report."""
     variables, pairs = training.run.data.variables, training.splits["test"]
-    breakdown = Breakdown.empty(len(variables), training.run.data.hr_shape[0], len(pairs))
-    diagnostics = diagnostics_of(training.run, contents, len(pairs))
+    methods, height = shown_methods(training), training.run.data.hr_shape[0]
+    breakdown = Breakdown.empty(methods, height, len(pairs))
+    members = members_of(training.bare, "test")
+    spread = training.span.cpu().numpy() / RANGE_OVER_SPREAD
+    diagnostics = diagnostics_of(training.run, contents, len(pairs), members, spread)
     found = score(training, "test", breakdown=breakdown, diagnostics=diagnostics)
     for name, told in told_of(diagnostics).items():
         place = found.variables if name in found.variables else found.vectors
         place[name] = place.get(name, {}) | told
     if training.place.is_first:
         arrays = {name: values for one in diagnostics for name, values in one.arrays().items()}
-        breakdown.save(breakdown_file, variables, pairs.steps, arrays)
+        best = list(best_of(training.run).values())
+        breakdown.save(breakdown_file, variables, pairs.steps, best, arrays)
     return found
 
 
 @torch.no_grad()
 def save_examples(training: Training, contents: Contents, path: Path, count: int = 2) -> None:
     """Write `count` test steps, spread over the split, for the report: LR, bicubic, SR, HR.
+
+    Where another simple method is better, that is there too, as `best`.
 
     One rank does this; where the weights are sharded, with a training that is `whole`.
 
@@ -266,12 +296,16 @@ def save_examples(training: Training, contents: Contents, path: Path, count: int
     pairs = training.splits["test"]
     chosen = sorted({round(place * (len(pairs) - 1) / max(count - 1, 1)) for place in range(count)})
     training.bare.eval()
+    beside = {
+        shown: [training.simple[name][channel] for channel, name in enumerate(names)]
+        for shown, names in zip((BICUBIC, BEST), shown_methods(training), strict=False)
+    }
     arrays: dict[str, list[FloatField]] = {}
     keys: list[tuple[Key, ...]] = [(Key(index),) for index in chosen]
     for index, batch in zip(chosen, training.batches("test", keys), strict=True):
         land = ~batch["mask"]
         fields = {
-            "bicubic": by_simple_method(training, "bicubic", batch["lr_physical"]),
+            **{shown: _applied(methods, batch["lr_physical"]) for shown, methods in beside.items()},
             "hr": to_physical(training, batch["hr"], batch["base"]),
             **_drawn(training, batch["lr"], batch["base"], index),
         }
@@ -284,6 +318,7 @@ def save_examples(training: Training, contents: Contents, path: Path, count: int
     stored |= _coordinates(contents)
     stored["names"] = np.array([pairs.steps[index] for index in chosen])
     stored["variables"] = np.array(training.run.data.variables)
+    stored["best_names"] = np.array(list(best_of(training.run).values()))
     path.parent.mkdir(exist_ok=True)
     files.write_with(path, lambda stream: np.savez_compressed(stream, **stored))
 

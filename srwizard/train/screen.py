@@ -14,8 +14,9 @@ from rich.live import Live
 from srwizard.base.i18n import translate as _
 from srwizard.base.text_width import wrapped
 from srwizard.runs.live_view import View
+from srwizard.runs.overfitting import no_longer_text, overfitting_text
 from srwizard.runs.progress import Figures
-from srwizard.runs.records import Records
+from srwizard.runs.records import Records, measured
 from srwizard.runs.skill import beside
 from srwizard.train.setup import Training
 from srwizard.train.usage import measured_peak, memory_in_use
@@ -48,6 +49,7 @@ class Screen:
             epoch=progress.epoch,
             samples_in_epoch=progress.samples_in_epoch,
             step=progress.steps,
+            overfitting_since=_said_before(run_dir),
             measured_peak_bytes=self._measured.peak_bytes,
         )
         console = Console()
@@ -93,8 +95,14 @@ class Screen:
         """Note one epoch: a line on the screen and in the log."""
         if not self._enabled:
             return
+        before = self._figures.overfitting_since
         self._figures.note_epoch(event)
         self.say(epoch_line(event, self._training.run.training.epochs))
+        since = self._figures.overfitting_since
+        if since is not None and before is None:
+            self.say(overfitting_text(since))
+        elif since is None and before is not None:
+            self.say(no_longer_text(event["epoch"]))
 
     def say(self, line: str) -> None:
         """Show a line, above the bars where there are some, and write it to the log."""
@@ -119,6 +127,12 @@ class Screen:
             figures.memory_bytes = now
             figures.peak_memory_bytes = max(peak, figures.peak_memory_bytes or 0)
         self._records.set_status("running", **figures.for_status())
+
+
+def _said_before(run_dir: Path) -> int | None:
+    """Return what an earlier part of the training has last found: it is not said again."""
+    epochs = measured(run_dir).epochs
+    return epochs[-1].get("overfitting_since") if epochs else None
 
 
 def epoch_line(event: dict[str, Any], epochs: int) -> str:

@@ -34,8 +34,6 @@ from srwizard.train.order import Step
 from srwizard.train.schedule import learning_rate
 from srwizard.train.simple_methods import simple_methods
 
-STATISTICS_FILE = "normalization.npz"
-
 
 class Batches:
     """The batches that a loader goes through; set anew for each pass, so that workers live on."""
@@ -87,6 +85,8 @@ class Training:
     progress: Progress = field(default_factory=Progress)
     baseline: dict[str, dict[str, Tensor]] = field(default_factory=dict)
     """Sums of the simple methods for each split: the same in every validation."""
+    gain: dict[str, float] = field(default_factory=dict)
+    """What the network's output is multiplied with, for each variable; 1 where it is not there."""
     skeleton: nn.Module | None = None
     saving: Saving | None = None
     """The checkpoint that is being written while training goes on."""
@@ -189,6 +189,7 @@ def set_up(
                 (run.data.variables.index(east), run.data.variables.index(north))
                 for east, north in run.data.vectors or ()
             ],
+            handedness=run.data.handedness if _is_square(run, patch_size) else 0,
             static_variables=run.data.static_variables,
             area_weights=run.training.area_weights,
         )
@@ -218,6 +219,10 @@ def set_up(
     )
 
 
+def _is_square(run: RunConfig, patch_size: int | None) -> bool:
+    return patch_size is not None or run.data.hr_shape[0] == run.data.hr_shape[1]
+
+
 def build_network(run: RunConfig) -> nn.Module:
     """Build the network of a run, untrained, on the CPU."""
     return build(
@@ -241,13 +246,16 @@ def set_learning_rate(training: Training) -> None:
 
 
 def load_statistics(run: RunConfig, run_dir: Path, contents: Contents) -> dict[str, Statistics]:
-    """Return the statistics of the training split, computed once for each run directory."""
+    """Return the statistics of the training split, computed once for each run directory.
+
+    Mostly the wizard has left them there, as the fit of the simple methods has found them.
+    """
     key = run_config.statistics_key(run)
-    stored = normalization.load(run_dir / STATISTICS_FILE, key)
+    stored = normalization.load(run_dir / normalization.FILE_NAME, key)
     if stored is not None:
         return stored
     computed = normalization.statistics(contents, run.data.variables, run.training.normalization)
-    normalization.save(run_dir / STATISTICS_FILE, computed, key)
+    normalization.save(run_dir / normalization.FILE_NAME, computed, key)
     return computed
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from srwizard.base.choices import method_named
 from srwizard.data.baselines import learnt as learnt_file
-from srwizard.data.baselines.choice import METHODS, STANDARD
+from srwizard.data.baselines.choice import BICUBIC, METHODS, STANDARD
 from srwizard.data.baselines.learnt import Learnt
 from srwizard.data.baselines.methods import Baseline, bicubic
 from srwizard.data.baselines.settle import settle
@@ -25,7 +25,7 @@ def simple_methods(
     "best" is there where a variable's best one is none of those that all have.
     """
     if learnt is None:
-        return {"bicubic": [bicubic(run.data.scale, run.data.lr_shape)] * run.model.out_channels}
+        return {BICUBIC: [bicubic(run.data.scale, run.data.lr_shape)] * run.model.out_channels}
     channels = [learnt[name] for name in run.data.variables]
     ready = [one.standard() for one in channels]
     found: dict[str, Sequence[Baseline]] = {

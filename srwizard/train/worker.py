@@ -18,15 +18,18 @@ from srwizard.data.layout import Contents
 from srwizard.runs import checkpoint_files, failures
 from srwizard.runs.last_phase import LastPhase
 from srwizard.runs.records import STOPPING, Records
+from srwizard.runs.skill import gain_lines
 from srwizard.settings import run_config
 from srwizard.settings.run_config import RunConfig
 from srwizard.train import trackers
+from srwizard.train.checkpoint import BEST
 from srwizard.train.dataset import contents_for
 from srwizard.train.distributed import Place, joined, wait_for_all
+from srwizard.train.gain import fit_gain
 from srwizard.train.loop import Callbacks, patience_exhausted, train
 from srwizard.train.preflight import call_the_roll
 from srwizard.train.processes import run_and_leave
-from srwizard.train.resuming import begin_from_weights, load_best, resume
+from srwizard.train.resuming import Loaded, begin_from_weights, load_best, resume
 from srwizard.train.scoring import save_examples, score_test
 from srwizard.train.screen import Screen
 from srwizard.train.setup import Training, load_statistics, set_up
@@ -133,8 +136,15 @@ def _work(
         if complete:
             if place.is_first and patience_exhausted(training):
                 screen.say(_stopped_early(training))
+            note_phase(training, "validation")
+            loaded = load_best(training, run_dir)
+            if loaded is not None and loaded.name == BEST:
+                fit_gain(training, run_dir)
+            if place.is_first:
+                for line in [*(loaded.notices if loaded else ()), *gain_lines(training.gain)]:
+                    screen.say(line)
             note_phase(training, "test")
-            _evaluate(training, contents, run_dir, records)
+            _evaluate(training, contents, run_dir, records, loaded)
             with training.whole() as own:
                 if place.is_first:
                     save_examples(own, contents, run_dir / EXAMPLES_FILE)
@@ -188,12 +198,12 @@ def _going_on(training: Training, path: Path) -> str:
     )
 
 
-def _evaluate(training: Training, contents: Contents, run_dir: Path, records: Records) -> None:
-    """Score the test split with the best checkpoint."""
-    loaded = load_best(training, run_dir)
+def _evaluate(
+    training: Training, contents: Contents, run_dir: Path, records: Records, loaded: Loaded | None
+) -> None:
+    """Score the test split with the checkpoint that was loaded."""
     result = score_test(training, run_dir / BREAKDOWN_FILE, contents)
     if training.place.is_first:
-        _say(records, loaded.notices if loaded else ())
         records.append(
             {
                 "event": "test",
@@ -201,6 +211,7 @@ def _evaluate(training: Training, contents: Contents, run_dir: Path, records: Re
                 "epoch": training.progress.best_epoch,
                 "loss": result.loss,
                 "members": result.members,
+                "gain": training.gain,
                 "variables": result.variables,
                 "vectors": result.vectors,
             }

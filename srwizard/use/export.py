@@ -12,6 +12,7 @@ from srwizard.base.i18n import translate as _
 from srwizard.base.os_errors import reason_of
 from srwizard.data.baselines import learnt
 from srwizard.use.onnx_graph import check_model, missing_package, write_onnx
+from srwizard.use.predictor import Predictor
 from srwizard.use.run import Run
 
 WEIGHTS, CONFIG, STATISTICS, README, ONNX = (
@@ -36,7 +37,7 @@ def export(run: Run, target: Path, *, onnx: bool = False, overwrite: bool = Fals
     Args:
         run: the run, on the CPU.
         target: the directory to make.
-        onnx: also write the network as ONNX; see `onnx_graph.CONVOLUTIONAL`.
+        onnx: also write the prediction as ONNX; see `onnx_graph.CONVOLUTIONAL`.
         overwrite: replace a bundle that is there.
 
     Returns:
@@ -64,9 +65,9 @@ def export(run: Run, target: Path, *, onnx: bool = False, overwrite: bool = Fals
             files.write_with(stage / STATISTICS, lambda stream: np.savez(stream, **_arrays(run)))
             if run.preprocessing.learnt is not None:
                 learnt.save(stage / learnt.FILE_NAME, run.preprocessing.learnt, BUNDLE_KEY)
-            files.write_text(stage / README, _readme(run))
+            files.write_text(stage / README, _readme(run, onnx=onnx))
             if onnx:
-                write_onnx(run.network, run.config.model.in_channels, stage / ONNX)
+                write_onnx(Predictor(run.network, run.preprocessing), stage / ONNX)
             written = sorted(path.name for path in stage.iterdir())
             if target.exists():
                 target.rename(Path(made) / "replaced")
@@ -144,7 +145,7 @@ def _arrays(run: Run) -> dict[str, Any]:
     return found
 
 
-def _readme(run: Run) -> str:
+def _readme(run: Run, *, onnx: bool) -> str:
     title = _("{model}, {scale}x super-resolution of {names}",
               model=run.config.model.name, scale=run.scale,
               names=", ".join(run.variables))  # fmt: skip
@@ -154,4 +155,13 @@ def _readme(run: Run) -> str:
         "are lr_mean, lr_std, hr_mean, hr_std, the static input channels (S), and hr_observed, 0 "
         "on land. Points of LR without a value are filled with the nearest one before."
     )
-    return f"# {title}\n\n{loading}\n\n```python\n{LOADING}```\n\n{use}\n"
+    parts = [f"# {title}", loading, f"```python\n{LOADING}```", use]
+    if onnx:
+        parts.append(
+            _(
+                "model.onnx is the whole prediction, in physical units: lr [N, C, h, w], NaN in "
+                "gaps, and nearest [N, C, h, w], for each point the flat index of the nearest one "
+                "with a value, give sr [N, C, H, W]."
+            )
+        )
+    return "\n\n".join(parts) + "\n"

@@ -5,8 +5,10 @@ of the latter a run needs nothing but the static fields that are its input chann
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+import numpy as np
 
 from srwizard.base.errors import DatasetError, UsageError
 from srwizard.base.i18n import translate as _
@@ -22,7 +24,6 @@ from srwizard.data.prepare.grid import Grid
 from srwizard.data.statics import input_channels, used_files
 from srwizard.settings import run_config
 from srwizard.settings.run_config import RunConfig
-from srwizard.train.setup import STATISTICS_FILE
 from srwizard.use.grids import grid_of
 from srwizard.use.quantities import Attributes, known_attributes
 
@@ -48,18 +49,31 @@ class Preprocessing:
     attributes: Mapping[str, Attributes]
 
 
-def read_preprocessing(run_dir: Path, run: RunConfig) -> Preprocessing:
+def read_preprocessing(
+    run_dir: Path, run: RunConfig, gain: Mapping[str, float] | None = None
+) -> Preprocessing:
     """Read them for a run.
+
+    Args:
+        run_dir: the run directory.
+        run: its config.
+        gain: of the checkpoint that is used; the spread of what the skip misses is multiplied with
+            it, so that whoever uses the skip needs to know nothing of it.
 
     Raises:
         UsageError: the statistics are missing, or of another run.
         DatasetError: static fields that are input channels are gone or no longer the same.
     """
-    path = run_dir / STATISTICS_FILE
+    path = run_dir / normalization.FILE_NAME
     statistics = normalization.load(path, run_config.statistics_key(run))
     if statistics is None:
         raise _unusable(path, run_dir)
     found = _read_learnt(run_dir, run)
+    if found is not None and gain:
+        found = {
+            name: replace(one, spread=one.spread * np.float32(gain.get(name, 1.0)))
+            for name, one in found.items()
+        }
     skip = None if found is None else learnt.skip_of([found[name] for name in run.data.variables])
     if skip is not None:
         statistics = statistics | {"lr": shrunk(statistics["lr"], shares(skip.methods))}

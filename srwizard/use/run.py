@@ -313,7 +313,7 @@ def load_run(
               "used.", state=state, name=found.name, epoch=found.epoch,
               epochs=config.training.epochs)
         )  # fmt: skip
-    preprocessing = read_preprocessing(directory, config)
+    preprocessing = read_preprocessing(directory, config, found.gain)
     return Run(directory, config, network, found, preprocessing, place, tuple(notices))
 
 

@@ -1,7 +1,8 @@
 """The weights of a run: from which checkpoint, and loaded into its network."""
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -27,11 +28,13 @@ class Checkpoint:
         name: "best" or "last".
         epoch: complete epochs of training behind them.
         digest: SHA-256 of the file that they are from.
+        gain: what the network's output is multiplied with, by variable; 1 where it is not there.
     """
 
     name: Name
     epoch: int
     digest: str
+    gain: Mapping[str, float] = field(default_factory=dict)
 
 
 def load_network(
@@ -62,9 +65,10 @@ def load_network(
         progress = state["progress"]
         # "best" is written before its epoch is counted as done, "last" behind it.
         epoch = int(progress["best_epoch"] if name == BEST else progress["epoch"] - 1)
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        found = Checkpoint(name, epoch, _digest(run_dir, name), checkpoint.gain_of(state))
+    except (AttributeError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise _unusable(checkpoint_files.where(run_dir, name), name) from error
-    return network.eval(), Checkpoint(name, epoch, _digest(run_dir, name)), notices
+    return network.eval(), found, notices
 
 
 def _chosen(

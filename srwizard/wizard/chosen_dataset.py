@@ -1,5 +1,7 @@
 """The dataset that was chosen: inspected once, known by its fingerprint, shown as a table."""
 
+from collections.abc import Sequence
+
 from rich.table import Table
 from rich.text import Text
 
@@ -71,8 +73,13 @@ def chosen_fingerprint(conversation: Conversation) -> dict[str, str]:
     return opened_dataset(conversation).fingerprint(names, chosen, area_weights=False)
 
 
-def summary_table(summary: DatasetSummary) -> Table:
-    """Return the dataset as a table: steps, variables, shapes, scale, land, range, problems."""
+def summary_table(summary: DatasetSummary, to_beat: Sequence[str] = ()) -> Table:
+    """Return the dataset as a table: steps, variables, shapes, scale, land, range, problems.
+
+    Args:
+        summary: the dataset.
+        to_beat: what there is to say of the simple methods.
+    """
     table = Table(title=_("Dataset"), show_header=False, title_justify="left")
     table.add_column(style="bold")
     table.add_column(overflow="fold")
@@ -85,6 +92,8 @@ def summary_table(summary: DatasetSummary) -> Table:
         table.add_row(_("Variable"), Text(_variable_text(variable)))
     if summary.statics:
         table.add_row(_("Static fields"), Text(", ".join(summary.statics)))
+    for line in to_beat:
+        table.add_row(_("To beat"), Text(line))
     fatal = [problem for problem in summary.problems if problem.fatal]
     others = [problem for problem in summary.problems if not problem.fatal]
     for line in describe_problems(fatal):

@@ -17,6 +17,7 @@ from srwizard.wizard.session import Session
 
 # What reads data takes numpy, whose import would keep the very first question waiting.
 if TYPE_CHECKING:
+    from srwizard.data.baselines.beside import Beside
     from srwizard.data.dataset import Dataset
 
 Maker = Callable[[], Question | None]
@@ -38,6 +39,8 @@ class Conversation:
     """The dataset that was answered, once it was looked at; see `chosen_dataset`."""
     has_asked: bool = False
     """Whether a person was asked anything since the dataset was looked at."""
+    simple_methods: "Beside | None" = None
+    """What is settled of the simple methods while questions are asked; see `simple_methods`."""
     _background: "subprocess.Popen[bytes] | None" = None
     _held: dict[Path, ExitStack] = field(default_factory=dict)
 
@@ -57,8 +60,10 @@ class Conversation:
         self._held.pop(path, ExitStack()).close()
 
     def end(self) -> None:
-        """Release everything that is held."""
+        """End what works beside the questions, and release everything that is held."""
         self.stop_background()
+        if self.simple_methods is not None:
+            self.simple_methods.stop()
         for path in reversed(list(self._held)):
             self.release(path)
 

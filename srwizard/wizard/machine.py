@@ -155,4 +155,8 @@ def resume(conversation: Conversation) -> None:
             session.editing = session.editing or len(behind) == len(ASKING)
             session.enter(name, "stale")
             break
+    if session.state in ASKING and session.state != START:
+        from srwizard.wizard import simple_methods  # takes NumPy
+
+        simple_methods.begin(conversation)
     run(conversation)

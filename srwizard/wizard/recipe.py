@@ -30,6 +30,7 @@ def recommended_here(conversation: Conversation, fits: Fits) -> list[Recommended
         scale=answers.data.scale or 1,
         lr_shape=variables[0].lr_shape,
         reach=max(reach(dataset.contents, one.name) for one in variables),
+        land_share=variables[0].land_share,
     )
     largest = _largest_batch(conversation, few_fields_batch(facts.steps), fits)
     chosen = card(answers.model.name or "")

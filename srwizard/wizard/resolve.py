@@ -1,14 +1,17 @@
 """From answers to a run config: every value resolved, nothing left implicit."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from srwizard.base.errors import UsageError
 from srwizard.base.i18n import language
 from srwizard.base.i18n import translate as _
-from srwizard.data.vectors import known_vectors, lonely_components
+from srwizard.data.dataset import Dataset
+from srwizard.data.vectors import known_vectors, lonely_components, standard_names
 from srwizard.hardware.devices import find_devices
 from srwizard.models import weights_file
 from srwizard.models.catalog import card
+from srwizard.prompts.progress import Progress
 from srwizard.prompts.question import expand
 from srwizard.settings import run_config
 from srwizard.settings.answers import (
@@ -56,14 +59,16 @@ def _weights(answers: Answers) -> run_config.RunWeights | None:
     return run_config.RunWeights(path=str(path), sha256=weights_file.sha256(path))
 
 
-def _vectors(answered: list[list[str]] | None, names: list[str]) -> list[list[str]]:
+def _vectors(
+    answered: list[list[str]] | None, names: list[str], dataset: Dataset
+) -> list[list[str]]:
     """Return the pairs of vector components, as answered or as their names say.
 
     Raises:
         UsageError: an answer is no pair of the variables.
     """
     if answered is None:
-        return known_vectors(names)
+        return known_vectors(names, standard_names(dataset.root))
     for pair in answered:
         if len(pair) != 2 or not set(pair) <= set(names) or pair[0] == pair[1]:
             raise UsageError(
@@ -96,30 +101,71 @@ def _on_other_machines(devices: DevicesAnswers) -> dict[str, Any]:
     }
 
 
-def resolve_to_freeze(conversation: Conversation, answers: Answers) -> RunConfig:
+def resolve_to_freeze(
+    conversation: Conversation,
+    answers: Answers,
+    progress: Progress = lambda _done, _total: None,
+) -> RunConfig:
     """Resolve the answers, and settle on the data what the network starts from.
 
     Raises:
         DatasetError, UsageError: as `resolve`.
     """
     config = resolve(conversation, answers)
-    config = with_settled_skip(config, wanted_skip(answers), opened_dataset(conversation))
-    if config.training.augment is not None:
-        return config
-    training = config.training.model_copy(update={"augment": _mirroring_helps(config)})
-    return config.model_copy(update={"training": training})
+    dataset = opened_dataset(conversation)
+    unclear = _unclear_components(config, dataset) if answers.data.vectors is None else []
+    config = with_settled_skip(config, wanted_skip(answers), dataset, progress)
+    return with_augmentation(config, dataset, unclear)
 
 
-def _mirroring_helps(config: RunConfig) -> bool:
-    """Return whether samples are mirrored where the answers leave it open.
+def _unclear_components(config: RunConfig, dataset: Dataset) -> list[str]:
+    """Return the variables of which it is not known which vector they are components of."""
+    names, vectors = config.data.variables, config.data.vectors or []
+    lonely = lonely_components(names, vectors, standard_names(dataset.root))
+    return [name for name, _eastward in lonely]
+
+
+def with_augmentation(
+    config: RunConfig, dataset: Dataset, unclear: Sequence[str] = ()
+) -> RunConfig:
+    """Return a run config that says whether, and how, training samples are turned.
+
+    Args:
+        config: from `with_settled_skip`.
+        dataset: that of the run.
+        unclear: variables that may be components of a vector.
+
+    Raises:
+        UsageError: samples are to be turned, but it is unclear which variables are vectors.
+    """
+    from srwizard.data.square_grid import handedness
+
+    training = config.training
+    if training.augment and unclear:
+        raise UsageError(
+            _("training.augment: {names} may be a component of a vector, which changes its sign",
+              names=", ".join(unclear)),
+            _("Give data.vectors as [[eastward, northward]], or [] if there is no vector."),
+        )  # fmt: skip
+    if training.augment is None:
+        helps = not unclear and _turning_helps(config)
+        training = training.model_copy(update={"augment": helps})
+    data = config.data
+    if training.augment:
+        height, width = data.hr_shape
+        turns = handedness(dataset.contents, (height, width), vectors=bool(data.vectors))
+        data = data.model_copy(update={"handedness": turns})
+    return config.model_copy(update={"training": training, "data": data})
+
+
+def _turning_helps(config: RunConfig) -> bool:
+    """Return whether samples are turned where the answers leave it open.
 
     A network that is shown where on the map it is, and starts from its climatology, learns what
-    belongs to the place; there it was no better with mirrored samples.
+    belongs to the place; there it was worse with turned samples: docs/simple-methods.md.
     """
     skip = config.model.skip
-    if skip is None or any(found.weight for found in skip.values()):
-        return False
-    return not lonely_components(config.data.variables, config.data.vectors or [])
+    return skip is not None and not any(found.weight for found in skip.values())
 
 
 def resolve(conversation: Conversation, answers: Answers) -> RunConfig:
@@ -159,7 +205,7 @@ def resolve(conversation: Conversation, answers: Answers) -> RunConfig:
             layout=summary.layout,
             variables=names,
             **_as_answered(FrozenData, answers.data)
-            | {"vectors": _vectors(answers.data.vectors, names)},
+            | {"vectors": _vectors(answers.data.vectors, names, dataset)},
             scale=answers.data.scale or 1,
             hr_shape=list(variables[0].hr_shape),
             lr_shape=list(variables[0].lr_shape),

@@ -2,12 +2,17 @@
 
 import math
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from srwizard.data.baselines.choice import STANDARD
 from srwizard.data.dataset import Dataset, unreadable
+from srwizard.prompts.progress import Progress
 from srwizard.settings import run_config
 from srwizard.settings.answers import Answers
-from srwizard.settings.run_config import RunConfig, RunMethod, RunSkip
+from srwizard.settings.run_config import RunConfig, RunEvidence, RunLearning, RunMethod, RunSkip
+
+if TYPE_CHECKING:
+    from srwizard.data.baselines.evidence import Evidence
 
 NONE = "none"
 UNSETTLED = RunSkip(
@@ -31,13 +36,19 @@ def wanted_skip(answers: Answers) -> str:
     return answers.model.skip
 
 
-def with_settled_skip(config: RunConfig, wanted: str, dataset: Dataset) -> RunConfig:
+def with_settled_skip(
+    config: RunConfig,
+    wanted: str,
+    dataset: Dataset,
+    progress: Progress = lambda _done, _total: None,
+) -> RunConfig:
     """Return a run config with the method that each variable starts from, and its figures.
 
     Args:
         config: from `resolve`, not sealed.
         wanted: from `wanted_skip`.
         dataset: that of the run.
+        progress: told how far it is, where something has to be worked out.
 
     Raises:
         DatasetError: a field cannot be read.
@@ -46,9 +57,16 @@ def with_settled_skip(config: RunConfig, wanted: str, dataset: Dataset) -> RunCo
         return config
     choice = next((one for one in STANDARD if one.method == wanted), None)
     skip = {}
-    for name in config.data.variables:
+    names = config.data.variables
+    for place, name in enumerate(names):
+
+        def step_read(done: int, total: int, before: int = place) -> None:
+            progress(before * total + done, len(names) * total)
+
         try:
-            found = dataset.settled(name, config.data.scale, config.training.normalization, choice)
+            found = dataset.settled(
+                name, config.data.scale, config.training.normalization, choice, step_read
+            )
         except (OSError, ValueError) as error:
             raise unreadable(error, dataset.root) from None
         skip[name] = RunSkip(
@@ -59,25 +77,43 @@ def with_settled_skip(config: RunConfig, wanted: str, dataset: Dataset) -> RunCo
                 one.name: None if math.isnan(score) else score
                 for one, score in found.scores.items()
             },
+            evidence=_evidence(found.evidence),
         )
     model = config.model.model_copy(update={"skip": skip})
     return config.model_copy(update={"model": model})
 
 
+def _evidence(found: "Evidence") -> RunEvidence:
+    curve = [RunLearning(steps=steps, rmse=error) for steps, error in found.learning_curve]
+    levels = {split: list(ends) for split, ends in found.levels.items()}
+    return RunEvidence(
+        steps=found.steps, observed=found.observed, learning_curve=curve, levels=levels
+    )
+
+
 def keep_learnt(config: RunConfig, dataset: Dataset, run_dir: Path) -> None:
     """Write what the methods of a frozen run are beside its run config, for training to read.
+
+    With it go the statistics for normalization, where the fit has read every step: training then
+    has no need to go through the training split for them.
 
     Raises:
         OSError: it cannot be written.
     """
     if config.model.skip is None:
         return
+    from srwizard.data import normalization
     from srwizard.data.baselines import learnt
+    from srwizard.data.baselines.settle import statistics_of
 
-    found = {
-        name: dataset.settled(
-            name, config.data.scale, config.training.normalization, chosen.choice
-        ).learnt
-        for name, chosen in config.model.skip.items()
+    method = config.training.normalization
+    settled = {
+        name: dataset.settled(name, config.data.scale, method, config.model.skip[name].choice)
+        for name in config.data.variables
     }
+    found = {name: one.learnt for name, one in settled.items()}
     learnt.save(run_dir / learnt.FILE_NAME, found, run_config.baselines_key(config))
+    statistics = statistics_of(list(settled.values()), method)
+    if statistics is not None:
+        key = run_config.statistics_key(config)
+        normalization.save(run_dir / normalization.FILE_NAME, statistics, key)

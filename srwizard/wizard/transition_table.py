@@ -73,7 +73,7 @@ STATES = (
     ),
     State(
         "dry_run", N_("dry run"), None,
-        {"fits": "launch", "short": "adjust"},
+        {"fits": "launch", "short": "adjust", "changed": "review", "back": "review"},
     ),
     # Memory is short, or training failed: change the answers, or accept the risk.
     State(

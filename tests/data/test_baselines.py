@@ -18,8 +18,10 @@ from srwizard.data.baselines.choice import METHODS, STANDARD, Choice
 from srwizard.data.baselines.filters import TAPS, bicubic_kernel, enlarge
 from srwizard.data.baselines.fit import SHARES, fit
 from srwizard.data.baselines.learnt import Learnt
+from srwizard.data.baselines.moments import Moments
 from srwizard.data.baselines.scores import best, rmse
 from srwizard.data.baselines.settle import Settled, settle, statistics_of
+from srwizard.data.gaps import NearestFill
 from srwizard.data.layout import scan
 from srwizard.data.normalization import statistics
 from tests.datasets import block_mean, write_dataset
@@ -232,3 +234,61 @@ def test_learnt_methods_are_those_that_were_fitted(tmp_path: Path) -> None:
         np.testing.assert_array_equal(
             found.standard()[choice.method](lr), fitted.baseline(choice)(lr)
         )
+
+
+def filtered(steps: int, width: int, noise: float) -> Floats:
+    """Return fields of noise, smoothed, of which few steps tell little."""
+    smooth = random.normal(size=(steps, width, width)).astype(np.float32)
+    for _time in range(2):
+        smooth = (smooth + np.roll(smooth, 1, 1) + np.roll(smooth, 1, 2)) / 3
+    return np.asarray(smooth + noise * random.normal(size=smooth.shape), np.float32)
+
+
+def test_the_learning_curve_tells_few_fields_from_many(tmp_path: Path) -> None:
+    few = pairs(tmp_path / "few", filtered(28, 8, 0.5), 2, {"train": 8, "valid": 10, "test": 10})
+    many = pairs(tmp_path / "many", filtered(84, 32, 0), 2, {"train": 64, "valid": 10, "test": 10})
+    (_quarter, half, whole), (_q, half_of_many, whole_of_many) = (
+        settled(root).evidence.learning_curve for root in (few, many)
+    )
+    assert [half[0], whole[0]] == [4, 8]
+    assert whole[1] < 0.98 * half[1]
+    assert whole_of_many[1] > 0.98 * half_of_many[1]
+    found = settled(few)
+    assert whole[1] == found.scores[Choice("linear", 0.0)]
+
+
+def test_a_part_of_the_pass_is_the_fit_of_that_part(tmp_path: Path) -> None:
+    contents = scan(write_dataset(tmp_path / "data", steps=(13, 3, 3)))
+    found = fit(contents, "temp", 2)
+    assert [steps for steps, _kernel in found.partial] == [4, 7]
+    low, high = (contents.fields["train", level, "temp"] for level in ("lr", "hr"))
+    moments, fill = Moments.of(low.shape, 2), NearestFill()
+    for index in range(0, 13, 2):
+        lr = low.read(index)
+        moments.add(fill(lr), high.read(index), np.isfinite(lr))
+    expected = moments.kernel(0.0, found.lr_mean, found.hr_mean)
+    np.testing.assert_allclose(found.partial[1][1], expected, rtol=0, atol=1e-5)
+
+
+def test_the_evidence_of_a_record_that_drifts(tmp_path: Path) -> None:
+    steps = {"train": 56, "valid": 12, "test": 12}
+    found = settled(pairs(tmp_path / "data", drifting(), 4, steps), 4).evidence
+    assert found.levels["valid"][1] > found.levels["train"][1]
+    assert found.levels["test"][0] > found.levels["valid"][0]
+    assert found.steps == 56
+    assert 0.9 < found.observed < 1
+
+
+def test_too_few_steps_have_no_learning_curve(tmp_path: Path) -> None:
+    root = write_dataset(tmp_path / "data", steps=(7, 2, 2))
+    assert settled(root).evidence.learning_curve == []
+    (scores,) = json.loads(command("baselines", root, "--json").stdout).values()
+    assert scores["learning_curve"] == []
+
+
+def test_the_command_prints_the_learning_curve(tmp_path: Path) -> None:
+    root = write_dataset(tmp_path / "data")
+    (scores,) = json.loads(command("baselines", root, "--json").stdout).values()
+    assert [point["steps"] for point in scores["learning_curve"]] == [2, 4, 8]
+    assert scores["learning_curve"][-1]["rmse"] == scores["rmse"]["linear"]["valid"]
+    assert "with 2, " in command("baselines", root).stdout

@@ -330,3 +330,28 @@ def test_paths_with_spaces_and_chinese_characters(
     assert yaml.safe_load((tmp_path / "运行 一" / "run.yaml").read_text())["data"]["root"] == str(
         moved
     )
+
+
+def test_samples_are_turned_only_where_vectors_are_known(
+    srwizard: Run, answers: Path, tmp_path: Path
+) -> None:
+    shutil.rmtree(tmp_path / "data")
+    write_dataset(tmp_path / "data", variables=("u", "w"))
+    frozen = ("--answers", answers, "--stop-after", "frozen")
+    refused = srwizard(*frozen, "--set", "training.augment=true")
+    assert refused.returncode == 2
+    assert "data.vectors" in refused.stderr and "Traceback" not in refused.stderr
+    for number, (change, augment) in enumerate(
+        [
+            ("training.batch_size=2", False),
+            ("data.vectors=[]", True),
+            ("data.vectors=[[u,w]]", True),
+        ]
+    ):
+        run_dir = tmp_path / f"run{number}"
+        done = srwizard(
+            *frozen, "--set", change, "--set", f"output.dir={run_dir}", "--set", "model.skip=linear"
+        )
+        assert done.returncode == 0, done.stderr
+        found = yaml.safe_load((run_dir / "run.yaml").read_text())
+        assert found["training"]["augment"] is augment

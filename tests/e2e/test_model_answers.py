@@ -105,6 +105,23 @@ def test_published_weights_are_where_training_begins(
     assert yaml.safe_load(again.stdout)["model"]["weights"] == str(target)
 
 
+def test_a_skip_that_weights_were_not_trained_with_is_named(
+    srwizard: Run, answers: Path, published: Path, tmp_path: Path
+) -> None:
+    target = tmp_path / "ready.safetensors"
+    assert srwizard("models", "--import-weights", published, *IMPORT, "-o", target).returncode == 0
+    frozen = (
+        "--answers", answers, "--stop-after", "frozen", "--set", f"model.weights={target}",
+    )  # fmt: skip
+    told = "model.skip: bicubic adds what the weights"
+    plain = srwizard(*frozen)
+    assert plain.returncode == 0, plain.stderr
+    assert "model.skip" not in plain.stdout
+    done = srwizard(*frozen, "--set", "model.skip=bicubic", "--set", f"output.dir={tmp_path / 'b'}")
+    assert done.returncode == 0, done.stderr
+    assert told in " ".join(done.stdout.split())
+
+
 def test_weights_that_changed_after_freezing(
     srwizard: Run, answers: Path, published: Path, tmp_path: Path
 ) -> None:

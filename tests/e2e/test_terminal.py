@@ -9,9 +9,10 @@ import psutil
 import pytest
 import yaml
 
+from srwizard.memory.forecast import FORECASTER
 from tests.datasets import write_dataset
 from tests.e2e.conftest import Open, Run
-from tests.e2e.terminal import CTRL_A, CTRL_B, CTRL_C, CTRL_U, DOWN, ENTER, ESCAPE
+from tests.e2e.terminal import CTRL_A, CTRL_B, CTRL_C, CTRL_U, DOWN, ENTER, ESCAPE, Terminal
 from tests.e2e.walk import STATES, Walk
 
 
@@ -142,13 +143,23 @@ def test_one_process_predicts_at_a_time(terminal: Open, dataset: Path) -> None:
     screen.wait_for("? Run directory", count=2)
     screen.send(ENTER)
     screen.wait_for("? Model", count=2)
-    assert len(psutil.Process(screen.pid).children()) <= 1
+    assert len(forecasters(screen)) <= 1
     screen.send(DOWN + ENTER)
     screen.wait_for("? Parameters of")
     screen.send(ENTER)
     screen.wait_for("? Epochs")
-    assert not psutil.Process(screen.pid).children()
+    assert not forecasters(screen)
     screen.kill()
+
+
+def forecasters(screen: Terminal) -> list[psutil.Process]:
+    """Return the processes of a wizard that predict."""
+    children = psutil.Process(screen.pid).children()
+    return [
+        one
+        for one in children
+        if one.status() != psutil.STATUS_ZOMBIE and FORECASTER in one.cmdline()
+    ]
 
 
 @pytest.mark.broad
@@ -347,3 +358,21 @@ def test_tab_completes_directories(terminal: Open, dataset: Path, tmp_path: Path
     screen.send(ENTER)
     screen.wait_for("? Run directory runs/data")
     screen.kill()
+
+
+def test_a_component_without_its_vector_is_asked_for(terminal: Open, tmp_path: Path) -> None:
+    root = write_dataset(tmp_path / "currents", variables=["u", "w"])
+    screen = terminal()
+    screen.wait_for("? Dataset directory")
+    screen.send(str(root) + ENTER)
+    screen.wait_for("? Variables to train on")
+    screen.send(ENTER)
+    screen.wait_for("u looks like a component of a vector")
+    screen.send(DOWN * 2 + ENTER)
+    screen.wait_for("? Run directory")
+    assert "u eastward, w northward" in screen.text
+    assert only_session(tmp_path)["answers"]["data"]["vectors"] == [["u", "w"]]
+    screen.send(CTRL_B)
+    screen.wait_for("u looks like a component of a vector", count=2)
+    screen.send(CTRL_C)
+    assert screen.wait_for_end() == 130

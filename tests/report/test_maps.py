@@ -1,6 +1,7 @@
 """Maps lie the right way up, in the right shape and colours."""
 
 import io
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -155,6 +156,41 @@ def test_fields_share_limits_and_errors_are_symmetric() -> None:
     assert limits[4] == limits[5]
     assert limits[4][0] == -limits[4][1]
     assert limits[4][1] == pytest.approx(0.2, rel=1e-4)
+
+
+def with_best(shape: tuple[int, int], name: str = "climatology+linear") -> Samples:
+    samples = samples_of(shape)
+    fields = {**samples.fields, "best": samples.fields["hr"] + 0.15}
+    return replace(samples, fields=fields, best_names=[name])
+
+
+@pytest.mark.parametrize("shape", [(32, 32), (16, 32)])
+def test_the_best_simple_method_stands_beside_bicubic(shape: tuple[int, int]) -> None:
+    figure, _ = draw(with_best(shape))
+    titles = [axes.get_title(loc="left") for axes in figure.axes]
+    assert titles[1:4] == ["bicubic", "climatology+linear", "SR"]
+    errors = [float(title.split("RMSE ")[1]) for title in titles[5:8]]
+    assert errors == pytest.approx([0.2, 0.15, 0.1], rel=0.01)
+    boxes = [axes.get_position() for axes in figure.axes]
+    for index, box in enumerate(boxes):
+        assert box.x0 > 0 and box.y0 > 0 and box.x1 < 1 and box.y1 < 1
+        assert not any(box.overlaps(other) for other in boxes[index + 1 :])
+    limits = [axes.images[0].get_clim() for axes in figure.axes[:8]]
+    assert len(set(limits[:5])) == len(set(limits[5:])) == 1
+
+
+@pytest.mark.parametrize("shape", [(16, 128), (96, 16)])
+def test_where_there_is_room_for_one_it_is_the_best(shape: tuple[int, int]) -> None:
+    figure, _ = draw(with_best(shape))
+    titles = [axes.get_title(loc="left") for axes in figure.axes[:6]]
+    assert "climatology+linear" in titles and "bicubic" not in titles
+
+
+def test_bicubic_that_is_the_best_stands_there_once() -> None:
+    figure, _ = draw(with_best((32, 32), "bicubic"))
+    titles = [axes.get_title(loc="left") for axes in figure.axes]
+    assert titles.count("bicubic") == 1
+    assert len(figure.axes) == 8  # six maps, two bars
 
 
 def test_field_of_land_only_is_drawn() -> None:

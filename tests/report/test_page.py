@@ -12,12 +12,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-from made_up_run import CONFIG, EVENTS, TEST_EVENT, breakdown_arrays, epoch_event, sample_arrays
+from made_up_run import (
+    CONFIG,
+    EVENTS,
+    TEST_EVENT,
+    breakdown_arrays,
+    epoch_event,
+    sample_arrays,
+    scores,
+)
 
 from srwizard.base import i18n
 from srwizard.base.errors import UsageError
+from srwizard.report.breakdown import month_figure
 from srwizard.report.page import write_report
 from srwizard.report.records import Breakdown
+from tests.runs.curves import epochs_of
 
 BuildRun = Callable[..., Path]
 
@@ -320,6 +330,44 @@ def test_an_ensemble_shows_its_members_and_spread(build_run: BuildRun) -> None:
     assert "the mean of 8 members" in page.text
     assert (run / "plots" / "ensemble_01_02_uo.png").is_file()
     assert any("spread" in (image["alt"] or "") for image in page.all("img"))
+
+
+def beaten(name: str = "linear") -> dict[str, object]:
+    """Return scores of a model that the best simple method beats, though bicubic does not."""
+    found = scores(0.2, 0.3)
+    return {**found, name: {**found["bicubic"], "rmse": 0.15}, "best": name, "skill": -1 / 3}
+
+
+def test_page_says_why_the_model_is_no_better(build_run: BuildRun) -> None:
+    run = build_run(events=[epoch_event(1), {**TEST_EVENT, "variables": {"temp": beaten()}}])
+    page = Page(write_report(run))
+    assert "temp: the model is no better than linear filter (RMSE 0.2 against 0.15)." in page.text
+    assert "too few to tell why" in page.text
+
+
+def test_page_says_that_it_overfitted(build_run: BuildRun) -> None:
+    events = epochs_of([1 / n for n in range(1, 21)], [0.5 + 0.02 * n for n in range(20)])
+    page = Page(write_report(build_run(events=events)))
+    assert "Overfitting: validation was best at epoch 1" in page.text
+
+
+@pytest.mark.broad
+def test_errors_stand_beside_the_best_simple_method(build_run: BuildRun) -> None:
+    arrays = breakdown_arrays()
+    methods = [["model"] * 2, ["bicubic"] * 2, ["linear", "bicubic"]]
+    for name in ("rows", "steps"):
+        arrays[name] = np.concatenate([arrays[name], arrays[name][1:]])
+    arrays["spectra"] = np.insert(arrays["spectra"], 2, arrays["spectra"][1] / 2, axis=0)
+    run = build_run()
+    np.savez(run / "plots" / "breakdown.npz", **arrays, methods=np.array(methods))
+    alternatives = {image["alt"] or "" for image in Page(write_report(run)).all("img")}
+    assert "Bars of the RMSE of temp in each month: model, bicubic, linear filter." in alternatives
+    assert "Bars of the RMSE of uo in each month: model, bicubic." in alternatives
+    found = Breakdown.read(arrays | {"methods": np.array(methods)})
+    figure = month_figure(found, 0, "")
+    assert figure is not None
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.texts] == ["model", "bicubic", "linear"]
 
 
 class Marked(gettext.NullTranslations):

@@ -11,12 +11,14 @@ from pydantic import ValidationError
 
 from srwizard.base import i18n
 from srwizard.base.choices import Method
+from srwizard.data.baselines.choice import METHODS
 from srwizard.data.normalization import Moments
 from srwizard.data.normalization_methods import NORMALIZATIONS
 from srwizard.settings import reference
 from srwizard.settings.answers import Answers, TrainingAnswers, key_problem, known_keys
 from srwizard.settings.answers_file import json_schema, template_text
 from srwizard.settings.methods import LOSSES, OPTIMIZERS, SCHEDULES
+from srwizard.settings.model import SKIPS
 from srwizard.settings.option import Circumstances
 from srwizard.settings.options import Declared, all_options, option_named
 from srwizard.train.losses import sample_losses
@@ -171,3 +173,7 @@ def test_the_registries_bring_in_neither_torch_nor_numpy() -> None:
         "sys.exit('torch' in sys.modules or 'numpy' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_what_a_network_can_start_from_are_the_simple_methods() -> None:
+    assert [value.name for value in SKIPS] == ["auto", *METHODS, "none"]

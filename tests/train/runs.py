@@ -23,6 +23,7 @@ from srwizard.train.loop import Callbacks, train
 from srwizard.train.resuming import resume
 from srwizard.train.setup import Training, load_statistics, set_up
 from srwizard.train.simple_methods import load_learnt
+from srwizard.wizard.resolve import with_augmentation
 from srwizard.wizard.skip import UNSETTLED, with_settled_skip
 from tests.configs import cpu_run, data_of, frozen
 from tests.small_networks import SMALL
@@ -37,6 +38,7 @@ def freeze(
     model: str = "EDSR",
     params: dict[str, Any] | None = None,
     static_variables: Sequence[str] = (),
+    vectors: list[list[str]] | None = None,
     skip: str | None = None,
     **changes: Any,
 ) -> RunConfig:
@@ -48,16 +50,20 @@ def freeze(
         model: name of a card.
         params: of the network, where they differ from those in `SMALL`.
         static_variables: further input channels.
+        vectors: pairs of components.
         skip: the simple method to start from, or "auto"; None: as runs of version 0.1.0 did.
         changes: whatever else `cpu_run` takes.
     """
     data = data_of(root, static_variables, area_weights=bool(changes.get("area_weights")))
+    data = data.model_copy(update={"vectors": vectors})
     params = SMALL[model] | (params or {})
     run = cpu_run(data, run_dir, model, params, **changes)
     if skip is not None:
         unsettled = {"skip": dict.fromkeys(data.variables, UNSETTLED), "global_skip": False}
         run = run.model_copy(update={"model": run.model.model_copy(update=unsettled)})
         run = with_settled_skip(run, skip, Dataset(root))
+    if run.training.augment:
+        run = with_augmentation(run, Dataset(root))
     return frozen(run)
 
 

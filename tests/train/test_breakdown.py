@@ -6,10 +6,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from srwizard.data.baselines import settle
+from srwizard.data.baselines.choice import Choice
+from srwizard.data.layout import scan
+from srwizard.report import records as report
 from srwizard.runs.records import read_events
+from srwizard.settings.run_config import RunMethod
 from srwizard.train.breakdown import Breakdown
 from srwizard.train.distributed import Place
-from srwizard.train.scoring import score
+from srwizard.train.scoring import save_examples, score, score_test, shown_methods
+from srwizard.train.simple_methods import load_learnt
+from tests.configs import frozen
 from tests.datasets import write_dataset
 from tests.train.runs import freeze, made_ready
 
@@ -18,9 +25,11 @@ def test_the_parts_make_up_the_whole(tmp_path: Path) -> None:
     root = write_dataset(tmp_path / "data", variables=("temp", "uo"), steps=(4, 2, 5))
     freeze(root, tmp_path / "run")
     training = made_ready(tmp_path / "run")
-    found = Breakdown.empty(2, 16, 5)
+    found = Breakdown.empty(shown_methods(training), 16, 5)
     scores = score(training, "test", breakdown=found)
-    found.save(tmp_path / "run" / "plots" / "breakdown.npz", ["temp", "uo"], list("abcde"))
+    found.save(
+        tmp_path / "run" / "plots" / "breakdown.npz", ["temp", "uo"], list("abcde"), ["bicubic"] * 2
+    )
     with np.load(tmp_path / "run" / "plots" / "breakdown.npz") as saved:
         arrays = dict(saved)
     assert arrays["names"].tolist() == list("abcde")
@@ -36,6 +45,44 @@ def test_the_parts_make_up_the_whole(tmp_path: Path) -> None:
     assert again.variables == scores.variables
 
 
+def test_the_best_simple_method_stands_beside_the_model(tmp_path: Path) -> None:
+    """Of each variable its own: of one a part of the climatology, of the other bicubic."""
+    root = write_dataset(tmp_path / "data", variables=("temp", "uo"), steps=(8, 2, 5))
+    part = Choice("climatology+linear", 0.5)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(settle, "best", lambda scores: part)
+        run = freeze(root, tmp_path / "part", skip="auto")
+    assert run.model.skip is not None
+    plain = RunMethod(method="bicubic", weight=0.0)
+    kept = run.model.skip["uo"].model_copy(update={**plain.model_dump(), "best": plain})
+    chosen = run.model.skip | {"uo": kept}
+    model = run.model.model_copy(update={"skip": chosen})
+    run = frozen(run.model_copy(update={"model": model}))
+    training = made_ready(tmp_path / "part")
+    path = tmp_path / "breakdown.npz"
+    scores = score_test(training, path)
+    with np.load(path) as saved:
+        found = report.Breakdown.read(dict(saved))
+    names = ["model", "bicubic", "climatology(0.5)+linear"]
+    assert found.shown(0) == list(enumerate(names))
+    assert found.shown(1) == list(enumerate(names[:2]))
+    for channel, name in enumerate(("temp", "uo")):
+        for place, key in found.shown(channel):
+            total, points = found.rows[place, channel].sum(), found.row_points[channel].sum()
+            rmse = scores.variables[name][key]["rmse"]
+            assert np.sqrt(total / points) == pytest.approx(rmse, rel=1e-6)
+    save_examples(training, scan(root), tmp_path / "samples.npz")
+    with np.load(tmp_path / "samples.npz") as saved:
+        fields = dict(saved)
+    assert fields["best_names"].tolist() == [names[2], "bicubic"]
+    np.testing.assert_array_equal(fields["best"][:, 1], fields["bicubic"][:, 1])
+    learnt = load_learnt(run, tmp_path / "part", scan(root))
+    assert learnt is not None
+    expected = learnt["temp"].chosen()(fields["lr"][0, 0])
+    sea = np.isfinite(fields["hr"][0, 0])
+    np.testing.assert_allclose(fields["best"][0, 0][sea], expected[sea], atol=1e-5)
+
+
 def test_a_row_and_a_step_are_where_they_are() -> None:
     import torch
 
@@ -43,8 +90,10 @@ def test_a_row_and_a_step_are_where_they_are() -> None:
     sr, mask = truth.clone(), torch.ones_like(truth, dtype=torch.bool)
     sr[1, 0, 2] = 3.0
     mask[1, 0, 2, :2] = False
-    found = Breakdown.empty(1, 4, 5)
-    found.add([3, 1], sr, truth + 1, truth, mask)
+    found = Breakdown.empty([["bicubic"]], 4, 5)
+    found.add_model([3, 1], sr, truth, mask)
+    found.add_method("linear", [3, 1], truth + 2, truth, mask)
+    found.add_method("bicubic", [3, 1], truth + 1, truth, mask)
     assert found.rows[0, 0].tolist() == [0, 0, 36, 0]
     assert found.row_points[0].tolist() == [12, 12, 10, 12]
     assert found.steps[0, 0].tolist() == [0, 36, 0, 0, 0]

@@ -17,7 +17,7 @@ from srwizard.train.ensembles import ensemble_sums
 from srwizard.train.launch import launch
 from srwizard.train.resuming import load_best
 from srwizard.train.sampling import members_of, noise_of
-from srwizard.train.scoring import score, super_resolve
+from srwizard.train.scoring import Score, score, super_resolve
 from tests.datasets import write_dataset
 from tests.train.runs import (
     epochs,
@@ -110,10 +110,12 @@ def test_noise_differs_by_sample_member_split_and_seed() -> None:
 def test_ensemble_of_the_test_split(root: Path, tmp_path: Path) -> None:
     freeze(root, tmp_path / "run", model="DDPM", epochs=1)
     training = trained(tmp_path / "run")
-    assert (members_of(training.bare, "valid"), members_of(training.bare, "test")) == (1, 3)
+    assert (members_of(training.bare, "valid"), members_of(training.bare, "test")) == (2, 3)
     valid, test = score(training, "valid"), score(training, "test")
-    assert (valid.members, test.members) == (1, 3)
-    assert "spread" not in valid.variables["temp"]["model"]
+    assert (valid.members, test.members) == (2, 3)
+    # Checkpoints are compared by the fair CRPS.
+    span = training.span.cpu()
+    assert valid.error(span) == pytest.approx(valid.variables["temp"]["model"]["crps"] / span[0])
     found = test.variables["temp"]
     # By hand, from the same members.
     batch = next(iter(training.batches("test", [tuple(map(Key, range(3)))])))
@@ -133,6 +135,13 @@ def test_ensemble_of_the_test_split(root: Path, tmp_path: Path) -> None:
     assert found["model"]["spread"] == pytest.approx(math.sqrt(variance), rel=1e-4)
     assert 0 < found["model"]["crps"] < found["model"]["mae"] + found["model"]["spread"]
     assert found["bicubic"]["crps"] == found["bicubic"]["mae"]
+
+
+def test_a_model_that_knows_its_spread_is_better_than_a_sharper_guess() -> None:
+    """The RMSE of one sample would choose the untrained network, which draws no spread."""
+    scores = {"rmse": 0.8, "crps": 0.5}, {"rmse": 0.7, "crps": 0.6}
+    honest, sharp = (Score(1.0, {"t": {"model": one}}, members=2) for one in scores)
+    assert honest.error(torch.ones(1)) < sharp.error(torch.ones(1))
 
 
 def test_fair_crps_against_its_definition() -> None:

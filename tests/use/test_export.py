@@ -5,17 +5,21 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import onnxruntime
 import pytest
 import torch
+from scipy.ndimage import distance_transform_edt
 
-from srwizard import load_run, models
+from srwizard import load_run
 from srwizard.base.errors import SrwizardError, UsageError
+from srwizard.data.fields import FloatField
 from srwizard.use import onnx_graph
 from srwizard.use.export import export
-from tests.small_networks import SMALL
+from srwizard.use.predictor import Predictor
 from tests.train.runs import freeze, trained
 from tests.use.conftest import Command
 from tests.use.records import lr_fields
@@ -108,23 +112,74 @@ def test_a_model_without_a_graph_of_any_size_is_refused(
     assert not (tmp_path / "bundle").exists()
 
 
+ONNX_RUNS: dict[str, dict[str, Any]] = {
+    "climatology": {"skip": "climatology+linear", "static_variables": ("lon", "lat")},
+    "a method for each variable": {"skip": "auto", "model": "RCAN"},
+    "on any grid": {"skip": "linear", "normalization": "GN", "model": "UNet2d"},
+    "no skip": {},
+}
+
+
+def nearest(field: FloatField) -> npt.NDArray[np.int64]:
+    rows, columns = distance_transform_edt(
+        np.isnan(field), return_distances=False, return_indices=True
+    )
+    found: npt.NDArray[np.int64] = rows.astype(np.int64) * field.shape[1] + columns
+    return found
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("name", onnx_graph.CONVOLUTIONAL)
-def test_onnx_computes_what_torch_does(tmp_path: Path, name: str) -> None:
-    torch.manual_seed(0)
-    network = models.build(name, in_channels=3, out_channels=2, scale=2, params=SMALL[name]).eval()
-    for part in network.parameters():  # else the output layer is zero, and the rest does not count
-        torch.nn.init.normal_(part, std=0.1)
-    onnx_graph.write_onnx(network, 3, tmp_path / "model.onnx")
-    session = onnxruntime.InferenceSession(str(tmp_path / "model.onnx"))
-    assert session.get_inputs()[0].shape == ["batch", 3, "h", "w"]
+@pytest.mark.parametrize("case", ONNX_RUNS)
+def test_onnx_predicts_what_the_run_predicts(tmp_path: Path, dataset: Path, case: str) -> None:
+    run, bundle = a_run_that_says_something(dataset, tmp_path / "run", ONNX_RUNS[case])
+    export(run, bundle, onnx=True)
+    lr = np.stack([lr_fields(dataset, name)[0] for name in run.variables])
+    np.save(tmp_path / "lr.npy", lr)
+    use = code_of(DOCS.read_text(encoding="utf-8"), "model.onnx")
+    program = f"import numpy as np\nlr = np.load('../lr.npy')\n{use}np.save('../sr.npy', sr[0])\n"
+    subprocess.run([sys.executable, "-c", program], cwd=bundle, check=True)
+    np.testing.assert_allclose(np.load(tmp_path / "sr.npy"), run.predict(lr), rtol=0, atol=1e-4)
+
+
+@pytest.mark.slow
+def test_onnx_takes_gaps_and_batches_and_any_grid(tmp_path: Path, dataset: Path) -> None:
+    run, bundle = a_run_that_says_something(dataset, tmp_path / "run", ONNX_RUNS["on any grid"])
+    export(run, bundle, onnx=True)
+    session = onnxruntime.InferenceSession(str(bundle / "model.onnx"))
+    assert [one.shape for one in session.get_inputs()] == [["batch", 2, "h", "w"]] * 2
     assert session.get_outputs()[0].shape == ["batch", 2, "H", "W"]
-    for shape in ((1, 3, 8, 12), (2, 3, 5, 5), (1, 3, 21, 3), (4, 3, 1, 6)):
-        lr = torch.randn(shape)
-        with torch.no_grad():
-            expected = network(lr).numpy()
-        found = session.run(None, {"lr": lr.numpy()})[0]
-        assert np.allclose(found, expected, atol=1e-4 * abs(expected).max()), shape
-    other = models.build(name, in_channels=3, out_channels=2, scale=2, params=SMALL[name]).eval()
+    rng = np.random.default_rng(0)
+    for shape in ((2, 2, 21, 9), (3, 2, 5, 6)):
+        lr = rng.normal(15, 3, shape).astype(np.float32)
+        lr[0, 0, 1:3, 2] = np.nan
+        lr[1, 1] = np.nan  # there is nothing to fill it with
+        gaps = np.stack([[nearest(part) for part in step] for step in lr])
+        (found,) = session.run(None, {"lr": lr, "nearest": gaps})
+        expected = run.predict(lr)
+        gap = np.isnan(expected)
+        np.testing.assert_allclose(found[~gap], expected[~gap], rtol=0, atol=1e-4)
+        assert np.isnan(found[1, 1]).all()
+
+
+def a_run_that_says_something(root: Path, run_dir: Path, changes: dict[str, Any]) -> Any:
+    """Return a run whose network corrects much, and where its bundle goes."""
+    freeze(root, run_dir, epochs=1, **changes)
+    trained(run_dir)
+    run = load_run(run_dir)
+    torch.manual_seed(0)
+    for part in run.network.parameters():  # else the output layer is near zero
+        torch.nn.init.normal_(part, std=0.1)
+    return run, run_dir.parent / "bundle"
+
+
+@pytest.mark.slow
+def test_a_graph_that_computes_something_else_is_not_handed_over(
+    tmp_path: Path, dataset: Path
+) -> None:
+    run, _bundle = a_run_that_says_something(dataset, tmp_path / "run", {"skip": "linear"})
+    predictor = Predictor(run.network, run.preprocessing)
+    onnx_graph.write_onnx(predictor, tmp_path / "model.onnx")
+    for part in run.network.parameters():
+        torch.nn.init.normal_(part, std=0.1)
     with pytest.raises(SrwizardError, match="computes something else"):
-        onnx_graph._compare(other, 3, tmp_path / "model.onnx")
+        onnx_graph._compare(predictor, tmp_path / "model.onnx")

@@ -6,6 +6,8 @@ least-squares one. At the borders the outermost LR value is repeated.
 """
 
 import functools
+from collections.abc import Iterator
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -19,10 +21,15 @@ CUBIC = -0.75
 """The coefficient of Keys (1981, equation 4) that PyTorch's bicubic interpolation has."""
 BLOCK_VALUES = 2**18
 """So many values of neighbourhoods are made at a time: they stay in the cache."""
+PRODUCT_SIZE = 2**18
+"""No matrix product has more multiplications: from there on OpenBLAS begins threads, which cost
+more than they gain on such narrow matrices (many times more where others use the cores) and make
+the last bits depend on their number."""
 
 Field = npt.NDArray[np.float32]
 Kernel = npt.NDArray[np.float32]
 """`[scale², TAPS]`: the weights of each place in the coarse cell, row by row."""
+F = TypeVar("F", bound=np.floating)
 
 
 @functools.cache
@@ -47,12 +54,6 @@ def _cubic(distance: float) -> float:
     return CUBIC * (distance**3 - 5 * distance**2 + 8 * distance - 4)
 
 
-def neighbourhoods(field: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
-    """Return a view `[h, w, WIDTH, WIDTH]` of the neighbourhood of every point of `[h, w]`."""
-    padded = np.pad(field, REACH, mode="edge")
-    return np.lib.stride_tricks.sliding_window_view(padded, (WIDTH, WIDTH))
-
-
 def enlarge(kernel: Kernel, field: Field, constant: float = 0.0) -> Field:
     """Apply `kernel` `[scale², TAPS]` to `field` `[h, w]` without gaps: `[h scale, w scale]`.
 
@@ -75,7 +76,27 @@ def enlarge_padded(kernel: Kernel, padded: Field, constant: float = 0.0) -> Fiel
     rows = max(1, BLOCK_VALUES // (width * TAPS))
     for top in range(0, height, rows):
         block = views[top : top + rows].reshape(-1, TAPS)
-        fine = (block @ kernel.T).reshape(-1, width, scale, scale)
+        fine = product(block, kernel.T).reshape(-1, width, scale, scale)
         result[top : top + rows] = fine.transpose(0, 2, 1, 3)
     result += offset
     return result.reshape(height * scale, width * scale)
+
+
+def product(tall: npt.NDArray[F], small: npt.NDArray[F]) -> npt.NDArray[F]:
+    """Return `tall @ small`, `[m, k]` and `[k, n]`, the same for any number of threads."""
+    found = np.empty((len(tall), small.shape[1]), tall.dtype)
+    for part in pieces(len(tall), small.size):
+        np.matmul(tall[part], small, out=found[part])
+    return found
+
+
+def pieces(length: int, values: int) -> Iterator[slice]:
+    """Yield parts of `length` rows, each of which gives a product of `PRODUCT_SIZE` at most.
+
+    Args:
+        length: of the long side.
+        values: multiplications for each row.
+    """
+    rows = max(1, PRODUCT_SIZE // values)
+    for first in range(0, length, rows):
+        yield slice(first, first + rows)

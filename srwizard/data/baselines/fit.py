@@ -4,8 +4,8 @@ The same pass takes the statistics that normalization needs. Memory does not gro
 of the record.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from srwizard.data.baselines.choice import STANDARD, Choice
 from srwizard.data.baselines.filters import Field, Kernel, bicubic_kernel
 from srwizard.data.baselines.learnt import ready
 from srwizard.data.baselines.methods import Baseline
-from srwizard.data.baselines.moments import Moments
+from srwizard.data.baselines.moments import Moments, merged
 from srwizard.data.baselines.skip import level_of
 from srwizard.data.gaps import NearestFill
 from srwizard.data.inspect import spread
@@ -27,6 +27,9 @@ SHARES = (0.25, 0.5, 0.75)
 MOST_STEPS = 1000
 """Of a longer record so many steps are read, spread over it: they tell as much."""
 MOST_STEPS_SCORED = 50
+QUARTERS = 4
+FEWEST_OF_A_QUARTER = 2
+"""A quarter of fewer steps says nothing about how much more of them would help."""
 PRIOR_STEPS = 8.0
 """A point's own spread counts as much as that of its variable once it was seen so often."""
 SMALLEST_SPREAD = 1e-2
@@ -44,12 +47,14 @@ class Fitted:
         steps: of the training split.
         moments: for the linear filter.
         lr, hr: mean and spread of each point.
+        partial: the linear filters of a quarter and of half of the steps, and how many these are.
     """
 
     steps: int
     moments: Moments
     lr: RunningMoments
     hr: RunningMoments
+    partial: Sequence[tuple[int, Kernel]] = ()
 
     @property
     def choices(self) -> tuple[Choice, ...]:
@@ -60,6 +65,11 @@ class Fitted:
             Choice(choice.method, share) for share in SHARES for choice in STANDARD if choice.weight
         ]
         return (*STANDARD, *parts)
+
+    @property
+    def has_read_all(self) -> bool:
+        """Whether the moments are those of every step, and not of some of a long record."""
+        return self.steps <= MOST_STEPS
 
     @property
     def lr_mean(self) -> Field:
@@ -91,7 +101,7 @@ def fit(
         OSError, ValueError: a file cannot be read.
     """
     low, high = (contents.fields["train", level, variable] for level in ("lr", "hr"))
-    moments = Moments.of(low.shape, scale)
+    parts = [Moments.of(low.shape, scale) for _part in range(QUARTERS)]
     lr_points, hr_points = RunningMoments(low.shape), RunningMoments(high.shape)
     fill = NearestFill()
     chosen = spread(len(low.steps), MOST_STEPS)
@@ -99,9 +109,17 @@ def fit(
         lr, hr = low.read(index), high.read(index)
         lr_points.add(lr)
         hr_points.add(hr)
-        moments.add(fill(lr), hr, np.isfinite(lr))
+        parts[(done - 1) % QUARTERS].add(fill(lr), hr, np.isfinite(lr))
         progress(done, len(chosen))
-    return Fitted(len(low.steps), moments, lr_points, hr_points)
+    found = Fitted(len(low.steps), merged(parts), lr_points, hr_points)
+    if len(chosen) < QUARTERS * FEWEST_OF_A_QUARTER:
+        return found
+    partial = []
+    for taken in ((0,), (0, 2)):  # every fourth step, every other one
+        some = merged([parts[place] for place in taken])
+        steps = sum(len(chosen[place::QUARTERS]) for place in taken)
+        partial.append((steps, some.kernel(0.0, found.lr_mean, found.hr_mean)))
+    return replace(found, partial=partial)
 
 
 def _mean_or_gap(points: RunningMoments) -> Field:

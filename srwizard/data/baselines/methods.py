@@ -31,9 +31,9 @@ class Baseline:
         self.choice = choice
         self.kernel = kernel
         self.scale = hr_mean.shape[0] // lr_mean.shape[0]
-        self._lr_part = np.float32(choice.weight) * lr_mean if choice.weight else None
-        self._hr_part = np.float32(choice.weight) * hr_mean if choice.weight else None
-        self._constant = (1 - choice.weight) * float(lr_mean.mean(dtype=np.float64))
+        self.lr_part = np.float32(choice.weight) * lr_mean if choice.weight else None
+        self.hr_part = np.float32(choice.weight) * hr_mean if choice.weight else None
+        self.constant = (1 - choice.weight) * float(lr_mean.mean(dtype=np.float64))
         self._fill = NearestFill()
 
     def __call__(self, lr: Field, rows: slice = slice(None), columns: slice = slice(None)) -> Field:
@@ -47,15 +47,15 @@ class Baseline:
             `[H, W]` of the window, float32, in physical units, without gaps. A window has the
             same values as the whole field has there.
         """
-        anomaly = self._fill(lr if self._lr_part is None else lr - self._lr_part)
+        anomaly = self._fill(lr if self.lr_part is None else lr - self.lr_part)
         padded = np.pad(anomaly, REACH, mode="edge")
         top, bottom, _step = rows.indices(lr.shape[0])
         left, right, _step = columns.indices(lr.shape[1])
         window = padded[top : bottom + 2 * REACH, left : right + 2 * REACH]
-        result = enlarge_padded(self.kernel, window, self._constant)
-        if self._hr_part is not None:
+        result = enlarge_padded(self.kernel, window, self.constant)
+        if self.hr_part is not None:
             s = self.scale
-            result += self._hr_part[top * s : bottom * s, left * s : right * s]
+            result += self.hr_part[top * s : bottom * s, left * s : right * s]
         return result
 
 

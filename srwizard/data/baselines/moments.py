@@ -9,6 +9,7 @@ near bicubic interpolation (ridge regression towards it).
 The sums let the climatology be taken off afterwards, in any share, so that one pass is enough.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,11 +17,14 @@ import numpy.typing as npt
 
 from srwizard.data.baselines.filters import (
     CENTRE,
+    REACH,
     TAPS,
+    WIDTH,
     Field,
     Kernel,
     bicubic_kernel,
-    neighbourhoods,
+    pieces,
+    product,
 )
 
 RIDGE = 5e-4
@@ -30,6 +34,12 @@ MOST_CELLS = 10_000
 OTHERS = np.delete(np.arange(TAPS), CENTRE)
 
 Float64 = npt.NDArray[np.float64]
+
+
+def merged(parts: Sequence["Moments"]) -> "Moments":
+    """Return the sums over the steps of all parts, which are of the same cells."""
+    sums = (sum(getattr(part, name) for part in parts) for name in ("count", "x", "y", "xx", "xy"))
+    return Moments(parts[0].scale, parts[0].cells, *sums)
 
 
 @dataclass
@@ -78,25 +88,28 @@ class Moments:
         Only cells count whose LR value and all of whose HR points are there.
         """
         x, y = self._rows(lr, hr)
-        used = valid.reshape(-1)[self.cells] & np.isfinite(y).all(axis=1)
-        x, y = x[used], y[used]
-        self.count[used] += 1
-        self.x[used] += x
-        self.y[used] += y
-        self.xx += x.T @ x
-        self.xy += x.T @ y
+        unused = ~(valid.reshape(-1)[self.cells] & np.isfinite(y).all(axis=1))
+        x[unused], y[unused] = 0.0, 0.0
+        self.count += ~unused
+        self.x += x
+        self.y += y
+        self.xx += _over_cells(x, x)
+        self.xy += _over_cells(x, y)
 
     def _rows(self, lr: Field, hr: Field) -> tuple[Float64, Float64]:
         """Return regressors `[m, 48]` and what bicubic interpolation misses `[m, scale²]`."""
         s = self.scale
-        around = neighbourhoods(lr)
         row, column = np.divmod(self.cells, lr.shape[1])
-        patches = around[row, column].reshape(len(self.cells), TAPS).astype(np.float64)
-        patches -= patches[:, CENTRE : CENTRE + 1].copy()
+        padded = np.pad(lr, REACH, mode="edge")
+        corner = row * padded.shape[1] + column
+        offsets = np.add.outer(np.arange(WIDTH) * padded.shape[1], np.arange(WIDTH)).ravel()
         centre = lr.reshape(-1)[self.cells].astype(np.float64)
+        around = padded.reshape(-1)[np.add.outer(corner, offsets[OTHERS])].astype(np.float64)
+        around -= centre[:, None]
         blocks = hr.reshape(lr.shape[0], s, lr.shape[1], s)[row, :, column, :]
         truth = blocks.reshape(len(self.cells), s * s) - centre[:, None]
-        return patches[:, OTHERS], truth - patches @ bicubic_kernel(s).T.astype(np.float64)
+        bicubic = bicubic_kernel(s)[:, OTHERS].T.astype(np.float64)
+        return around, truth - product(around, bicubic)
 
     def kernel(self, weight: float, lr_mean: Field, hr_mean: Field) -> Kernel:
         """Return the filter `[scale², TAPS]` for anomalies from `weight` times the climatology.
@@ -112,13 +125,13 @@ class Moments:
         mean_x, mean_y = self._rows(lr_mean, hr_mean)
         mean_y = np.where(np.isfinite(mean_y), mean_y, 0.0)
         weighted = weight * mean_x
-        cross = self.x.T @ weighted
-        xx = self.xx - cross - cross.T + weighted.T @ (self.count[:, None] * weighted)
+        cross = _over_cells(self.x, weighted)
+        xx = self.xx - cross - cross.T + _over_cells(weighted, self.count[:, None] * weighted)
         xy = (
             self.xy
-            - self.x.T @ (weight * mean_y)
-            - weighted.T @ self.y
-            + weighted.T @ (self.count[:, None] * weight * mean_y)
+            - _over_cells(self.x, weight * mean_y)
+            - _over_cells(weighted, self.y)
+            + _over_cells(weighted, self.count[:, None] * weight * mean_y)
         )
         scale = float(np.trace(xx)) / len(xx)
         if not scale > 0:
@@ -128,3 +141,11 @@ class Moments:
         kernel[:, OTHERS] += found.T
         kernel[:, CENTRE] -= found.sum(axis=0)
         return kernel.astype(np.float32)
+
+
+def _over_cells(one: Float64, other: Float64) -> Float64:
+    """Return the sums over all cells `[m, j]`, `[m, k]` of the products: `[j, k]`."""
+    total = np.zeros((one.shape[1], other.shape[1]))
+    for part in pieces(len(one), total.size):
+        total += one[part].T @ other[part]
+    return total

@@ -35,8 +35,8 @@ def rmse(
         valid = np.isfinite(hr)
         points += int(valid.sum())
         for place, baseline in enumerate(baselines):
-            missed = np.where(valid, baseline(lr) - hr, 0.0).ravel()
-            squares[place] += float(np.dot(missed, missed))
+            missed = np.where(valid, baseline(lr) - hr, 0.0)
+            squares[place] += float(np.square(missed).sum(dtype=np.float64))
         progress(done, len(chosen))
     return [math.sqrt(total / points) if points else math.nan for total in squares]
 

@@ -3,24 +3,45 @@
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
+from srwizard.base.errors import DatasetError
 from srwizard.data.grid import grid_of
 from srwizard.data.layout import Contents
+from srwizard.data.statics import read_static, static_files
 from srwizard.settings.run_config import RunConfig
+from srwizard.train.diagnostics.calibration import Calibration
 from srwizard.train.diagnostics.diagnostic import Diagnostic
 from srwizard.train.diagnostics.geostrophy import Geostrophy
 from srwizard.train.diagnostics.gradients import Gradients, Spacing
+from srwizard.train.diagnostics.places import Places
 from srwizard.train.diagnostics.scales import Scales
 from srwizard.train.diagnostics.series import Series
 from srwizard.train.diagnostics.vectors import Vectors
 
+DEPTHS = ("depth", "deptho", "bathymetry", "bathy", "topo", "elevation")
+"""Names of static fields that tell how deep the sea is, the last two upwards."""
+UPWARDS = ("topo", "elevation")
+COAST_LR_CELLS = 2
+"""So many LR cells from land are the coast."""
 
-def diagnostics_of(run: RunConfig, contents: Contents, steps: int) -> list[Diagnostic]:
+
+def diagnostics_of(
+    run: RunConfig,
+    contents: Contents,
+    steps: int,
+    members: int,
+    spread: npt.NDArray[np.floating[Any]],
+) -> list[Diagnostic]:
     """Return the diagnostics of a run, empty.
 
     Args:
         run: the run config.
         contents: its dataset.
         steps: of the test split.
+        members: of the ensemble that is scored.
+        spread: `[C]`, of each variable in the training split.
     """
     names, (height, width) = run.data.variables, run.data.hr_shape
     shape = height, width
@@ -30,12 +51,29 @@ def diagnostics_of(run: RunConfig, contents: Contents, steps: int) -> list[Diagn
         Series.of(names, steps),
         Scales.of(names, shape, None if grid is None else grid.mean_spacing_km),
         Gradients(names, Spacing.of(grid, shape)),
+        Calibration(names, spread, members),
+        Places(
+            names, shape, grid, _depth(contents, shape), COAST_LR_CELLS * run.data.scale, members
+        ),
     ]
     if pairs:
         found.append(Vectors.of(names, pairs, grid, shape))
     if grid is not None:
         found.append(Geostrophy.of(names, grid))
     return found
+
+
+def _depth(contents: Contents, shape: tuple[int, int]) -> npt.NDArray[np.float64] | None:
+    """Return the depth of the sea floor in metres, where a static field tells it."""
+    known = {name.lower(): name for name in static_files(contents, "hr")}
+    for name in DEPTHS:
+        if name in known:
+            try:
+                found = read_static(contents, "hr", known[name], shape)
+            except DatasetError:
+                return None
+            return -found if name in UPWARDS else np.abs(found)
+    return None
 
 
 def told_of(diagnostics: Sequence[Diagnostic]) -> dict[str, dict[str, Any]]:

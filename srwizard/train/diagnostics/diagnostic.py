@@ -8,10 +8,11 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
+from srwizard.data.baselines.choice import BICUBIC, MODEL
 from srwizard.train.distributed import Place, add_over_ranks
 
-MODEL, BEST = "model", "best"
-METHODS = (MODEL, BEST, "bicubic")
+BEST = "best"
+METHODS = (MODEL, BEST, BICUBIC)
 """What is compared: the network, each variable's best simple method, bicubic interpolation."""
 
 

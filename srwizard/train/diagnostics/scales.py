@@ -46,8 +46,8 @@ class Scales(Diagnostic):
     ) -> "Scales":
         """Return one for fields of `shape` `[H, W]`."""
         truth = torch.zeros(len(variables), wavenumbers(shape), dtype=torch.float64)
-        sums = [truth.repeat(len(METHODS), 1, 1) for _ in range(2)]
-        return cls(variables, min(shape), cell_km, *sums, truth)
+        fields, errors = (truth.repeat(len(METHODS), 1, 1) for _ in range(2))
+        return cls(variables, min(shape), cell_km, fields, errors, truth)
 
     def add(self, at: Scored) -> None:
         """Add a batch."""

@@ -8,8 +8,9 @@ import torch
 from scipy import signal
 from torch import Tensor
 
+from srwizard.data.baselines.choice import MODEL
 from srwizard.data.grid import EARTH_RADIUS_KM, Grid
-from srwizard.train.diagnostics.diagnostic import BEST, METHODS, MODEL, Diagnostic, Scored
+from srwizard.train.diagnostics.diagnostic import BEST, METHODS, Diagnostic, Scored
 from srwizard.train.diagnostics.geostrophy import Geostrophy
 from srwizard.train.diagnostics.gradients import Gradients, Spacing
 from srwizard.train.diagnostics.scales import Scales, resolved_wavenumber

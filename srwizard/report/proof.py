@@ -1,0 +1,142 @@
+"""Tables of what is told of a test split beside its scores: how sure, which scales, where."""
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from srwizard.base.i18n import translate as _
+from srwizard.report.records import Run
+from srwizard.report.tables import Table, number_text
+
+METHODS = ("model", "best", "bicubic")
+Row = tuple[str, ...]
+
+
+def proof_tables(run: Run) -> list[Table]:
+    """Return a table for each variable, and for each pair that is a vector; [] of older runs."""
+    test = run.metrics.test
+    if test is None:
+        return []
+    units = run.units()
+    found = []
+    for name, told in test.told.items():
+        rows = [
+            *_intervals(told, units.get(name, "")),
+            *_scales(told),
+            *_gradients(told, units.get(name, "")),
+            *_simple(told, "geostrophic_speed", _("Geostrophic speed, RMSE [m/s]")),
+            *_simple(told, "consistency", _("|Block mean − LR|, RMS")),
+            *_regions(told),
+            *_calibration(told),
+        ]
+        if rows:
+            found.append(Table(name, _head(), rows))
+    for pair, told in test.vectors.items():
+        rows = list(_vector(told, units.get(pair.partition(",")[0], "")))
+        if rows:
+            found.append(Table(pair.replace(",", ", "), _head(), rows))
+    return found
+
+
+def _head() -> Row:
+    return ("", _("Model"), _("Best simple method"), _("Bicubic"))
+
+
+def _row(title: str, values: Mapping[str, Any]) -> Row:
+    return (title, *(_text(values.get(method)) for method in METHODS))
+
+
+def _text(value: Any) -> str:
+    known = isinstance(value, int | float) and math.isfinite(value)
+    return number_text(float(value), 3) if known else "–"
+
+
+def _with_unit(title: str, unit: str) -> str:
+    return f"{title} [{unit}]" if unit else title
+
+
+def _intervals(told: Mapping[str, Any], unit: str) -> Iterator[Row]:
+    interval = told.get("interval")
+    if not interval:
+        return
+    if interval["rmse"] is None:
+        none = _(
+            "none: {steps} steps in blocks of {block}",
+            steps=interval["steps"],
+            block=interval["block"],
+        )
+        yield (_("95 % interval of the RMSE"), none, "–", "–")
+        return
+    title = _with_unit(
+        _("95 % interval of the RMSE, blocks of {block} steps", block=interval["block"]), unit
+    )
+    bounds = (interval["rmse"].get(method) for method in METHODS)
+    yield (title, *(" – ".join(_text(one) for one in pair) if pair else "–" for pair in bounds))
+
+
+def _scales(told: Mapping[str, Any]) -> Iterator[Row]:
+    found = told.get("effective_resolution")
+    if not found:
+        return
+    in_km = any(one["km"] is not None for one in found.values())
+    unit = "km" if in_km else _("HR cells")
+    title = _with_unit(_("Effective resolution: wavelength"), unit)
+    yield _row(title, {name: one["km" if in_km else "cells"] for name, one in found.items()})
+
+
+def _gradients(told: Mapping[str, Any], unit: str) -> Iterator[Row]:
+    found = told.get("gradient")
+    if not found:
+        return
+    per = found["per"] if found["per"] == "km" else _("cell")
+    unit = f"{unit}/{per}" if unit else f"1/{per}"
+    named = {name: found.get(name, {}) for name in METHODS}
+    for key, title in (
+        ("rmse", _("Gradient, RMSE")),
+        ("p95", _("Fronts: 95th percentile of the gradient, RMSE")),
+        ("p99", _("Fronts: 99th percentile of the gradient, RMSE")),
+    ):
+        values = {name: one.get(key) for name, one in named.items()}
+        yield _row(_with_unit(title, unit), values)
+
+
+def _simple(told: Mapping[str, Any], key: str, title: str) -> Iterator[Row]:
+    found = told.get(key)
+    if found:
+        yield _row(title, {name: found.get(name, {}).get("rmse") for name in METHODS})
+
+
+def _regions(told: Mapping[str, Any]) -> Iterator[Row]:
+    titles = {
+        "coast": _("RMSE near the coast"),
+        "shelf": _("RMSE on the shelf (< 200 m)"),
+        "open_sea": _("RMSE in the open sea"),
+    }
+    for region, found in (told.get("regions") or {}).items():
+        if region in titles:
+            values = {name: found.get(name, {}).get("rmse") for name in METHODS}
+            yield _row(titles[region], values)
+
+
+def _calibration(told: Mapping[str, Any]) -> Iterator[Row]:
+    found = told.get("calibration")
+    if found:
+        title = _("Spread over error of {members} members (1: honest)", members=found["members"])
+        yield _row(title, {"model": found["ratio"]})
+
+
+def _vector(told: Mapping[str, Any], unit: str) -> Iterator[Row]:
+    found = told.get("vector")
+    if not found:
+        return
+    per = f"{unit or '1'}/{'m' if found['per'] == 'm' else _('cell')}"
+    for key, title, its_unit in (
+        ("speed_rmse", _("Speed, RMSE"), unit),
+        ("direction_rmse", _("Direction, RMSE weighted by speed"), "°"),
+        ("kinetic_energy_rmse", _("Kinetic energy, RMSE"), f"({unit})²" if unit else ""),
+        ("kinetic_energy_bias", _("Kinetic energy, bias as a share"), ""),
+        ("vorticity_rmse", _("Vorticity, RMSE"), per),
+        ("divergence_rmse", _("Divergence, RMSE"), per),
+    ):
+        values = {name: found.get(name, {}).get(key) for name in METHODS}
+        yield _row(_with_unit(title, its_unit), values)

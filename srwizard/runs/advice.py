@@ -1,0 +1,164 @@
+"""Why a model does not beat the best simple method, as its curves and its record show. No torch.
+
+Each cause is a function that returns what to say, with its figures and what to change; or None
+where nothing speaks for it. Nobody is told to train longer where the error does not fall.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
+from typing import Any
+
+from srwizard.base.i18n import translate as _
+from srwizard.data.baselines.choice import MODEL, method_title
+from srwizard.runs.overfitting import Event, overfitting_since, overfitting_text
+from srwizard.runs.skill import best_method
+
+UNSTEADY = 0.1
+"""The loss oscillates if it rises by this share of itself in every third epoch."""
+STILL_FALLING = 0.995
+"""Training had not converged if the last quarter still brought the error down by this factor."""
+MORE_FIELDS_HELP = 0.98
+"""Fields are too few if twice as many bring the error of the linear filter down by this factor."""
+OUTSIDE = 0.1
+"""Levels lie outside those of training from this share of their range on."""
+FEW_STEPS = 10
+"""Of fewer steps the statistics of a single grid point are uncertain."""
+FEW_OBSERVED = 0.3
+"""Masked points dominate where no more than this share has a value."""
+
+Config = Mapping[str, Any]
+
+
+def no_better(name: str, scores: Mapping[str, Any], epochs: Sequence[Event], config: Config) -> str:
+    """Say that a model does not beat the best simple method, and why, as far as is known.
+
+    Args:
+        name: of the variable.
+        scores: its metrics on the test split.
+        epochs: the events of the epochs, for the curves.
+        config: the run config, for what was found of the record before.
+    """
+    said = _(
+        "{name}: the model is no better than {best} (RMSE {ours:.4g} against {theirs:.4g}).",
+        name=name,
+        best=method_title(best_method(scores)),
+        ours=scores[MODEL]["rmse"],
+        theirs=scores[best_method(scores)]["rmse"],
+    )
+    if scores[best_method(scores)]["rmse"] == 0:
+        return f"{said} " + _(
+            "That method misses nothing: there is nothing to learn for a network here."
+        )
+    return " ".join([said, *causes(name, epochs, config)])
+
+
+def causes(name: str, epochs: Sequence[Event], config: Config) -> Iterator[str]:
+    """Yield what speaks for a cause, each with what to change; or that nothing does."""
+    skip = ((config.get("model") or {}).get("skip") or {}).get(name) or {}
+    evidence = skip.get("evidence") or {}
+    found = [
+        _of_the_curves(name, epochs),
+        _too_few_fields(evidence),
+        _normalization(evidence, config, per_point=bool(skip.get("weight"))),
+        _masked(evidence),
+    ]
+    yield from (text for text in found if text is not None)
+    if found[1:] == [None] * 3 and found[0] is None:
+        yield _(
+            "Neither the curves nor the record show why: the fields hold little more than that "
+            "method finds. Static fields or further variables as inputs may tell more."
+        )
+
+
+def _of_the_curves(name: str, epochs: Sequence[Event]) -> str | None:
+    """Tell a learning rate that is too high, overfitting, and too few epochs apart."""
+    losses = [float(event["train_loss"]) for event in epochs]
+    errors = [error for event in epochs if (error := _rmse(event, name)) is not None]
+    if _oscillates(losses):
+        return _("The training loss goes up and down from epoch to epoch: lower training.lr, or "
+                 "set training.clip_grad_norm.")  # fmt: skip
+    since = overfitting_since(epochs)
+    if since is not None:
+        return overfitting_text(since)
+    if len(errors) < 2:
+        return _("One validation is too few to tell why from the curves.")
+    quarter = max(1, len(errors) // 4)
+    before, after = min(errors[:-quarter]), min(errors[-quarter:])
+    if after < STILL_FALLING * before:
+        return _(
+            "Not yet converged: in the last {count} validations the error still fell by "
+            "{percent:.1f} %. Raise training.epochs, or training.lr.",
+            count=quarter,
+            percent=100 * (1 - after / before),
+        )
+    return None
+
+
+def _oscillates(losses: Sequence[float]) -> bool:
+    rises = [later > (1 + UNSTEADY) * earlier for earlier, later in pairwise(losses)]
+    return len(rises) >= 3 and sum(rises) >= len(rises) / 3
+
+
+def _too_few_fields(evidence: Mapping[str, Any]) -> str | None:
+    curve = [(point["steps"], point["rmse"]) for point in evidence.get("learning_curve") or ()]
+    if len(curve) < 2 or not curve[-1][1] < MORE_FIELDS_HELP * curve[-2][1]:
+        return None
+    return _(
+        "Too few fields: {curve} A longer record helps; training.augment makes more of this one.",
+        curve=learning_curve_text(curve),
+    )
+
+
+def learning_curve_text(curve: Sequence[tuple[int, float]]) -> str:
+    """Say how the error of the linear filter falls with the steps that it is fitted on."""
+    parts = [_("{error:.4g} with {steps}", error=error, steps=steps) for steps, error in curve]
+    return _(
+        "The linear filter's validation RMSE, by training steps: {figures}.",
+        figures=", ".join(parts),
+    )
+
+
+def _normalization(evidence: Mapping[str, Any], config: Config, *, per_point: bool) -> str | None:
+    levels = evidence.get("levels") or {}
+    if "train" in levels:
+        low, high = levels["train"]
+        for split in ("valid", "test"):
+            lowest, highest = levels.get(split, (low, high))
+            if max(low - lowest, highest - high) > OUTSIDE * (high - low):
+                return _(
+                    "Normalization: the record drifts. The mean of a field lies {lowest:+.3g} to "
+                    "{highest:+.3g} from the training mean in the {split}, but {low:+.3g} to "
+                    "{high:+.3g} in training. Train on steps that cover these levels, or take "
+                    "the trend off the fields.",
+                    lowest=lowest, highest=highest, low=low, high=high, split=_split(split),
+                )  # fmt: skip
+    method = (config.get("training") or {}).get("normalization")
+    if method == "PGN" and per_point and evidence.get("steps", FEW_STEPS) < FEW_STEPS:
+        return _(
+            "Normalization: the statistics of each grid point come from only {steps} steps. Set "
+            "training.normalization to GN.",
+            steps=evidence["steps"],
+        )
+    return None
+
+
+def _split(split: str) -> str:
+    return {"valid": _("validation split"), "test": _("test split")}[split]
+
+
+def _masked(evidence: Mapping[str, Any]) -> str | None:
+    observed = evidence.get("observed", 1.0)
+    if observed > FEW_OBSERVED:
+        return None
+    return _(
+        "Masked points dominate: of the points in training only {percent:.0f} % have a value. "
+        "Choose a region with less land, or patches (memory.patch_size), which are cut where "
+        "there is water.",
+        percent=100 * observed,
+    )
+
+
+def _rmse(event: Event, name: str) -> float | None:
+    scores = (event.get("valid") or {}).get("variables", {}).get(name, {})
+    found = scores.get(MODEL, {}).get("rmse")
+    return None if found is None else float(found)

@@ -1,0 +1,50 @@
+"""Which variables are the components of a vector: by standard name, or by name."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from srwizard.data.vectors import known_vectors, lonely_components, standard_names
+
+
+@pytest.mark.parametrize(
+    ("variables", "named", "vectors", "lonely"),
+    [
+        (["uo", "thetao", "vo"], {}, [["uo", "vo"]], []),
+        (["V10", "U10"], {}, [["U10", "V10"]], []),
+        (["uo", "thetao"], {}, [], [("uo", True)]),
+        (["vo"], {}, [], [("vo", False)]),
+        (["sst", "ssh"], {}, [], []),
+        (
+            ["vx", "vy"],
+            {"vx": "sea_water_x_velocity", "vy": "sea_water_y_velocity"},
+            [["vx", "vy"]],
+            [],
+        ),
+        (
+            ["b", "a"],
+            {"a": "surface_geostrophic_eastward_sea_water_velocity",
+             "b": "surface_geostrophic_northward_sea_water_velocity"},
+            [["a", "b"]],
+            [],
+        ),
+        (["a", "sst"], {"a": "northward_wind"}, [], [("a", False)]),
+    ],
+)  # fmt: skip
+def test_components_are_known_by_standard_name_or_name(
+    variables: list[str],
+    named: dict[str, str],
+    vectors: list[list[str]],
+    lonely: list[tuple[str, bool]],
+) -> None:
+    found = known_vectors(variables, named)
+    assert found == vectors
+    assert lonely_components(variables, found, named) == lonely
+
+
+def test_standard_names_are_those_that_prepare_wrote(tmp_path: Path) -> None:
+    assert standard_names(tmp_path) == {}
+    manifest = {"variables": {"a": {"attributes": {"standard_name": "eastward_wind"}}, "b": {}}}
+    (tmp_path / "manifest.json").write_text(json.dumps(manifest))
+    assert standard_names(tmp_path) == {"a": "eastward_wind"}

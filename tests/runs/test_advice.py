@@ -1,0 +1,85 @@
+"""Where a model does not beat the best simple method, what shows why is named, and nothing else."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from srwizard.runs.advice import causes, no_better
+from tests.runs.curves import Events, epochs_of, scores
+
+FLAT = [0.8] * 30
+FALLING = np.geomspace(1, 0.3, 30).tolist()
+CAUSES = (
+    "Overfitting", "Not yet converged", "lower training.lr", "Too few fields", "Normalization",
+    "Masked points",
+)  # fmt: skip
+
+
+def config(*, weight: float = 0.0, normalization: str = "PGN", **evidence: Any) -> dict[str, Any]:
+    sound = {
+        "steps": 60,
+        "observed": 0.8,
+        "learning_curve": [
+            {"steps": 15, "rmse": 0.83}, {"steps": 30, "rmse": 0.801}, {"steps": 60, "rmse": 0.8}
+        ],
+        "levels": {"train": [-1.0, 1.0], "valid": [-0.5, 1.1], "test": [-1.0, 0.4]},
+    }  # fmt: skip
+    skip = {"temp": {"method": "linear", "weight": weight, "evidence": sound | evidence}}
+    return {"model": {"skip": skip}, "training": {"normalization": normalization}}
+
+
+def named(epochs: Events, run: dict[str, Any]) -> list[str]:
+    said = " ".join(causes("temp", epochs, run))
+    return [cause for cause in CAUSES if cause in said]
+
+
+PLATEAU = epochs_of(FALLING, FLAT)
+
+
+@pytest.mark.parametrize(
+    ("cause", "epochs", "run"),
+    [
+        ("Overfitting", epochs_of(FALLING, np.geomspace(0.8, 1.2, 30)), config()),
+        ("Not yet converged", epochs_of(FALLING, np.geomspace(0.95, 0.85, 30)), config()),
+        ("lower training.lr", epochs_of([1.0, 0.7] * 15, FLAT), config()),
+        (
+            "Too few fields",
+            PLATEAU,
+            config(learning_curve=[{"steps": 30, "rmse": 0.9}, {"steps": 60, "rmse": 0.8}]),
+        ),
+        ("Normalization", PLATEAU, config(levels={"train": [-1, 1], "valid": [0.9, 1.5]})),
+        (
+            "Normalization",
+            PLATEAU,
+            config(levels={"train": [-1, 1], "valid": [0, 1], "test": [-2, 0]}),
+        ),
+        ("Normalization", PLATEAU, config(steps=4, weight=1.0)),
+        ("Masked points", PLATEAU, config(observed=0.12)),
+    ],
+)
+def test_the_one_that_shows_is_named(cause: str, epochs: Events, run: dict[str, Any]) -> None:
+    assert named(epochs, run) == [cause]
+
+
+def test_several_are_named_where_several_show() -> None:
+    epochs = epochs_of(FALLING, np.geomspace(0.8, 1.2, 30))
+    assert named(epochs, config(observed=0.1)) == ["Overfitting", "Masked points"]
+
+
+@pytest.mark.parametrize("run", [config(), config(steps=4, normalization="GN", weight=1.0), {}])
+def test_where_none_shows_that_is_said(run: dict[str, Any]) -> None:
+    assert named(PLATEAU, run) == []
+    assert "Neither the curves nor the record show why" in " ".join(causes("temp", PLATEAU, run))
+
+
+@pytest.mark.parametrize("epochs", [PLATEAU, PLATEAU[:1], [], epochs_of([1.0], [None])])
+def test_nobody_is_told_to_train_longer_by_reflex(epochs: Events) -> None:
+    for run in ({}, config(), {"model": {"skip": None}}, {"model": {"skip": {"temp": {}}}}):
+        assert "training.epochs" not in " ".join(causes("temp", epochs, run))
+
+
+def test_the_figures_are_told() -> None:
+    said = no_better("temp", scores(1.1)["temp"], PLATEAU, config(observed=0.12))
+    assert "RMSE 1.1 against 1" in said
+    assert "12 %" in said
