@@ -8,7 +8,7 @@ from rich.text import Text
 
 from srwizard.base.i18n import translate as _
 from srwizard.base.sizes_and_times import duration_text
-from srwizard.runs.skill import method_title
+from srwizard.data.baselines.choice import method_title
 from srwizard.selfcheck.check import Outcome
 from srwizard.selfcheck.optimum import Optimum
 from srwizard.selfcheck.verdict import Check
