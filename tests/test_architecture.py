@@ -4,6 +4,7 @@ import ast
 import re
 import subprocess
 import sys
+import tomllib
 from collections import defaultdict
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -14,7 +15,7 @@ ROOT = Path(__file__).parent.parent
 SOURCES = {"srwizard": ROOT / "srwizard", "srwizard.models": ROOT / "models",
            "srwizard.states": ROOT / "states"}  # fmt: skip
 WITHOUT_TORCH = ("base", "hardware", "settings", "prompts", "wizard", "states", "runs", "slurm",
-                 "commands", "report")  # fmt: skip
+                 "commands", "report", "selfcheck")  # fmt: skip
 
 
 def modules() -> dict[str, Path]:
@@ -80,6 +81,15 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
         TopologicalSorter(graph).prepare()
     except CycleError as circle:
         pytest.fail(" -> ".join(circle.args[1]))
+
+
+def test_every_package_is_in_the_wheel() -> None:
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    packages = {
+        name if path.name == "__init__.py" else name.rpartition(".")[0]
+        for name, path in MODULES.items()
+    }
+    assert set(settings["tool"]["setuptools"]["packages"]) == packages
 
 
 def test_nothing_lies_loose_at_the_root_of_the_package() -> None:

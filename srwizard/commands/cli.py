@@ -15,7 +15,7 @@ from srwizard.commands.options import OPTIONS, PATH, console, detach_option, ove
 COMMANDS = (
     "resume", "answers", "prepare", "inspect", "baselines", "models", "recommend", "gpus",
     "estimate", "train", "submit", "status", "logs", "stop", "evaluate", "compare", "report",
-    "predict", "export",
+    "predict", "export", "selfcheck",
 )  # fmt: skip
 """In the order of the work, in which they are listed; each is a module of its name."""
 

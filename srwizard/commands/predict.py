@@ -1,12 +1,8 @@
 """`srwizard predict`: super-resolve fields with a trained run."""
 
 import shlex
-import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING
 
 import click
@@ -24,6 +20,7 @@ from srwizard.commands.options import (
     run_directory,
     split_option,
 )
+from srwizard.commands.stopping import stopped_like_by_ctrl_c
 from srwizard.prompts.progress import shown
 
 if TYPE_CHECKING:
@@ -84,7 +81,7 @@ def predict(
     run = load_run(run_dir, checkpoint=checkpoint, device=device, amp=amp)
     for note in run.notices:
         print(note, flush=True)
-    with _stopped_like_by_ctrl_c(), shown(console, _("Steps")) as progress:
+    with stopped_like_by_ctrl_c(), shown(console, _("Steps")) as progress:
         done = work(
             run,
             found,
@@ -103,23 +100,3 @@ def predict(
           path=done.path, steps=done.steps, shape=list(done.shape),
           name=run.checkpoint.name, epoch=run.checkpoint.epoch)
     )  # fmt: skip
-
-
-@contextmanager
-def _stopped_like_by_ctrl_c() -> Iterator[None]:
-    """Let a batch system's SIGTERM and a closed terminal do what Ctrl-C does."""
-
-    def interrupt(_number: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    numbers = [
-        number
-        for number in (signal.SIGTERM, signal.SIGHUP)
-        if signal.getsignal(number) != signal.SIG_IGN
-    ]
-    earlier = {number: signal.signal(number, interrupt) for number in numbers}
-    try:
-        yield
-    finally:
-        for number, handler in earlier.items():
-            signal.signal(number, handler)

@@ -54,7 +54,10 @@ def test_scores(run_dir: Path) -> dict[str, Any]:
 def null_to_nan(node: Any) -> Any:
     """Return scores as they were before they were written: NaN where nothing could be measured."""
     if isinstance(node, dict):
-        return {key: null_to_nan(value) for key, value in node.items()}
+        # In an interval, null says that there are too few steps for one.
+        return {
+            key: value if key == "interval" else null_to_nan(value) for key, value in node.items()
+        }
     return math.nan if node is None else node
 
 

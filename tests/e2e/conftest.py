@@ -32,7 +32,7 @@ def environment(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> dic
 
     What was predicted for one test is known in the next one, as it is for a user.
     """
-    # Forked processes compute as this one does; those that are really started must, too, to the bit.
+    # Forked processes compute as this one does; those really started must, too, to the bit.
     kept = {
         name: value
         for name, value in os.environ.items()

@@ -1,5 +1,6 @@
 """How sure a score is, in a sentence."""
 
+import json
 from typing import Any
 
 import pytest
@@ -52,3 +53,9 @@ def test_in_chinese() -> None:
         i18n.set_language("en")
     assert said is not None
     assert "95 % 置信区间" in said
+
+
+def test_scores_that_were_written_and_read_again_say_the_same() -> None:
+    few = scores(0.01, None, None)
+    read = null_to_nan(json.loads(json.dumps(few)))
+    assert certainty("temp", read) == certainty("temp", few)

@@ -1,5 +1,6 @@
 """Writing the fields of a dataset: one writer for each format."""
 
+import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -69,7 +70,14 @@ def write_statics(
         for number, (name, values) in enumerate(known.items()):
             directory = root / "static_variables" / level
             directory.mkdir(parents=True, exist_ok=True)
-            np.save(directory / f"{number:02d}_{name}.npy", values, allow_pickle=False)
+            _save(directory / f"{number:02d}_{name}.npy", values)
+
+
+def _save(path: Path, values: npt.NDArray[Any]) -> None:
+    """Write a `.npy` file; a full disk is an error, which `np.save` to a file can miss."""
+    content = io.BytesIO()
+    np.save(content, values, allow_pickle=False)
+    path.write_bytes(content.getbuffer())
 
 
 def coordinates(grid: Grid) -> dict[str, npt.NDArray[Any]]:
@@ -90,8 +98,7 @@ def npy_split(root: Path, content: Content, steps: SplitSteps) -> Iterator[Write
         directory.mkdir(parents=True)
 
     def write(level: str, variable: str, position: int, field: FloatField) -> None:
-        file = directories[level, variable] / f"{steps.names[position]}.npy"
-        np.save(file, field, allow_pickle=False)
+        _save(directories[level, variable] / f"{steps.names[position]}.npy", field)
 
     yield write
 

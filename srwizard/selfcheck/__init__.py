@@ -1,0 +1,1 @@
+"""The self-check: networks trained on fields whose best possible super-resolution is known."""
