@@ -1,6 +1,7 @@
 """A dataset directory, looked at once: whoever has to do with it is handed this."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,14 +29,15 @@ class Dataset:
     what has become of the directory since, make another one.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, periodic: bool | None = None) -> None:
         self.root = root
+        self.periodic = periodic
         self._digests: dict[str, str] = {}
 
     @cached_property
     def contents(self) -> Contents:
         """What the directory holds; problems are listed there, not raised."""
-        return scan(self.root)
+        return replace(scan(self.root), periodic=self.periodic)
 
     @cached_property
     def summary(self) -> DatasetSummary:
@@ -92,7 +94,9 @@ class Dataset:
             DatasetError: a part is not there, or cannot be read.
         """
         digests = self.fingerprint([variable], [], area_weights=False)
-        return Identity(str(self.root), variable, scale, tuple(sorted(digests.items())))
+        return Identity(
+            str(self.root), variable, scale, self.periodic, tuple(sorted(digests.items()))
+        )
 
     def fingerprint(
         self, variables: Sequence[str], static_variables: Sequence[str], *, area_weights: bool

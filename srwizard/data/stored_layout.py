@@ -16,6 +16,7 @@ def as_json(contents: Contents) -> dict[str, Any]:
             {"key": key, "steps": found.steps, "shape": found.shape}
             for key, found in contents.fields.items()
         ],
+        "periodic": contents.periodic,
         "statics": {level: list(map(str, paths)) for level, paths in contents.statics.items()},
     }
 
@@ -38,4 +39,4 @@ def from_json(stored: dict[str, Any]) -> Contents:
             else HDF5Field(root / f"{split}.{layout}", f"{level}/{variable}", steps, shape)
         )
     statics = {level: tuple(map(Path, paths)) for level, paths in stored["statics"].items()}
-    return Contents(root, layout, fields, statics)
+    return Contents(root, layout, fields, statics, periodic=stored["periodic"])

@@ -64,3 +64,13 @@ class FrozenData(Section):
 
 class DataAnswers(FrozenData, DatasetChoice):
     """All of them; those of the last class come first."""
+
+    periodic: Annotated[
+        bool | None,
+        Option(
+            N_("Round the globe"),
+            N_("Whether the last column is the western neighbour of the first."),
+            asked="never",
+            none=N_("as the longitudes say"),
+        ),
+    ] = None

@@ -69,6 +69,8 @@ class RunData(FrozenData, CheckedData):
     """
 
     handedness: Literal[-1, 0, 1] = 0
+    periodic: bool = False
+    """Whether the grid goes round the globe."""
 
 
 class RunOutput(Section):
@@ -405,7 +407,7 @@ def statistics_key(config: RunConfig) -> str:
 
 def baselines_key(config: RunConfig) -> str:
     """Return what the simple methods depend on, as a digest."""
-    parts = {
+    parts: dict[str, Any] = {
         "fingerprint": config.data.fingerprint,
         "variables": config.data.variables,
         "normalization": config.training.normalization,
@@ -413,4 +415,6 @@ def baselines_key(config: RunConfig) -> str:
             name: [found.method, found.weight] for name, found in (config.model.skip or {}).items()
         },
     }
+    if config.data.periodic:
+        parts["periodic"] = True
     return hashlib.sha256(_canonical(parts)).hexdigest()

@@ -9,6 +9,7 @@ import json
 import os
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from srwizard.base.errors import DatasetError
@@ -35,7 +36,7 @@ def verified(run: RunConfig, dataset: Dataset | None = None) -> Dataset:
     """
     root = Path(run.data.root)
     if dataset is None or dataset.root != root:
-        dataset = Dataset(root)
+        dataset = Dataset(root, periodic=run.data.periodic)
     present = dataset.fingerprint(
         run.data.variables, run.data.static_variables, area_weights=run.reads_latitude
     )
@@ -79,7 +80,8 @@ def contents_for(run: RunConfig) -> Contents:
         DatasetError: as `verified`.
     """
     handed = _handed(run)
-    return handed if handed is not None else verified(run).contents
+    found = handed if handed is not None else verified(run).contents
+    return replace(found, periodic=run.data.periodic)
 
 
 def _handed(run: RunConfig) -> Contents | None:

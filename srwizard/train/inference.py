@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from srwizard.train.sampling import draw, draws_samples
+from srwizard.train.seam import across, within
 from srwizard.train.tiling import super_resolve_tiled
 
 
@@ -15,6 +16,7 @@ def apply_network(
     scale: int,
     patch: int | None,
     steps: int | None = None,
+    seam: int = 0,
 ) -> Tensor:
     """Return normalized SR `[B, C, H, W]` of normalized `lr` `[B, C, h, w]`, in float32.
 
@@ -25,9 +27,13 @@ def apply_network(
         scale: HR/LR.
         patch: side of the tiles in HR points; None: the whole field at once.
         steps: of a diffusion model, calls of the network, if not its own.
+        seam: LR columns by which a field that goes round the globe is widened; see `seam`.
     """
+    wide = across(lr, seam)
     if draws_samples(network):
-        return draw(network, lr, noise, scale=scale, patch=patch, steps=steps)
-    if patch is None:
-        return network(lr).float()  # type: ignore[no-any-return]
-    return super_resolve_tiled(network, lr, scale, patch // scale)
+        sr = draw(network, wide, noise, scale=scale, patch=patch, steps=steps)
+    elif patch is None:
+        sr = network(wide).float()
+    else:
+        sr = super_resolve_tiled(network, wide, scale, patch // scale)
+    return within(sr, seam * scale)

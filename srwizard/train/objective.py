@@ -3,10 +3,12 @@
 from collections.abc import Callable
 
 from torch import Tensor, nn
+from torch.nn import functional
 
 from srwizard.settings.answers import TrainingAnswers
 from srwizard.train.conservation import Blocks, conserved
 from srwizard.train.losses import sample_losses
+from srwizard.train.seam import across, within
 
 
 class Objective(nn.Module):
@@ -15,12 +17,14 @@ class Objective(nn.Module):
     Args:
         network: maps LR to SR, or has a `training_loss(lr, hr, mask, area)` of its own.
         settings: which loss.
+        seam: LR columns by which fields that go round the globe are widened; see `seam`.
     """
 
-    def __init__(self, network: nn.Module, settings: TrainingAnswers) -> None:
+    def __init__(self, network: nn.Module, settings: TrainingAnswers, seam: int = 0) -> None:
         super().__init__()
         self.network = network
         self._kind = settings.loss
+        self._seam = seam
 
     def forward(
         self,
@@ -41,6 +45,10 @@ class Objective(nn.Module):
                 that of noise, which has none.
         """
         own: Callable[..., Tensor] | None = getattr(self.network, "training_loss", None)
+        seam, fine = self._seam, self._seam * (hr.shape[-1] // lr.shape[-1])
         if own is not None:
-            return own(lr, hr, mask) if area is None else own(lr, hr, mask, area)
-        return sample_losses(conserved(self.network(lr), blocks), hr, mask, self._kind, area)
+            # What is seen twice counts once.
+            parts = [across(lr, seam), across(hr, fine), functional.pad(mask, (fine, fine))]
+            return own(*parts, *([] if area is None else [across(area, fine)]))
+        sr = within(self.network(across(lr, seam)), fine)
+        return sample_losses(conserved(sr, blocks), hr, mask, self._kind, area)

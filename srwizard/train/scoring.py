@@ -31,6 +31,7 @@ from srwizard.train.losses import sample_losses
 from srwizard.train.metrics import masked_sums, scores_table, sums_length
 from srwizard.train.order import scoring_batches
 from srwizard.train.sampling import members_of, noise_of
+from srwizard.train.seam import seam_of
 from srwizard.train.setup import Training
 
 RANGE_OVER_SPREAD = 4.0
@@ -197,7 +198,13 @@ def super_resolve(
     averaged = averaging.in_place_of_weights(training.averaged, training.bare)
     with averaged:
         sr = apply_network(
-            training.bare, batch["lr"], noise, scale=scale, patch=patch, steps=sampling_steps
+            training.bare,
+            batch["lr"],
+            noise,
+            scale=scale,
+            patch=patch,
+            steps=sampling_steps,
+            seam=seam_of(training.run),
         )
     if training.gain:
         gain = [training.gain.get(name, 1.0) for name in training.run.data.variables]

@@ -32,6 +32,7 @@ from srwizard.train.objective import Objective
 from srwizard.train.optimizers import build_optimizer
 from srwizard.train.order import Step
 from srwizard.train.schedule import learning_rate
+from srwizard.train.seam import seam_of
 from srwizard.train.simple_methods import simple_methods
 
 
@@ -105,7 +106,7 @@ class Training:
         weights = (self.averaged if averaged else None) or own
         self.skeleton.train(self.bare.training)
         with sharding.filled(self.skeleton, weights) as network:
-            objective = Objective(network, self.run.training)
+            objective = Objective(network, self.run.training, training_seam(self.run))
             yield dataclasses.replace(
                 self, objective=objective, bare=network, averaged=None, skeleton=None
             )
@@ -163,7 +164,7 @@ def set_up(
     bare = build_network(run)
     set_gradient_checkpointing(bare, run.memory.gradient_checkpointing)
     skeleton = sharding.without_weights(bare) if sharded else None
-    objective: nn.Module = Objective(bare, run.training)
+    objective: nn.Module = Objective(bare, run.training, training_seam(run))
     if sharded:  # each block goes to the device by itself: all of it need not fit there
         objective = sharding.shard(objective, place)
     else:
@@ -223,6 +224,11 @@ def set_up(
 
 def _is_square(run: RunConfig, patch_size: int | None) -> bool:
     return patch_size is not None or run.data.hr_shape[0] == run.data.hr_shape[1]
+
+
+def training_seam(run: RunConfig) -> int:
+    """Return by how many LR columns training samples are widened: only whole fields go round."""
+    return seam_of(run) if run.memory.patch_size is None else 0
 
 
 def build_network(run: RunConfig) -> nn.Module:

@@ -25,7 +25,8 @@ def simple_methods(
     "best" is there where a variable's best one is none of those that all have.
     """
     if learnt is None:
-        return {BICUBIC: [bicubic(run.data.scale, run.data.lr_shape)] * run.model.out_channels}
+        plain = bicubic(run.data.scale, run.data.lr_shape, periodic=run.data.periodic)
+        return {BICUBIC: [plain] * run.model.out_channels}
     channels = [learnt[name] for name in run.data.variables]
     ready = [one.standard() for one in channels]
     found: dict[str, Sequence[Baseline]] = {

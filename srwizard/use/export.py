@@ -11,6 +11,7 @@ from srwizard.base.errors import UsageError
 from srwizard.base.i18n import translate as _
 from srwizard.base.os_errors import reason_of
 from srwizard.data.baselines import learnt
+from srwizard.train.seam import seam_of
 from srwizard.use.onnx_graph import check_model, missing_package, write_onnx
 from srwizard.use.predictor import Predictor
 from srwizard.use.run import Run
@@ -73,7 +74,7 @@ def export(run: Run, target: Path, *, onnx: bool = False, overwrite: bool = Fals
                 learnt.save(stage / learnt.FILE_NAME, run.preprocessing.learnt, BUNDLE_KEY)
             files.write_text(stage / README, _readme(run, onnx=onnx))
             if onnx:
-                write_onnx(Predictor(run.network, run.preprocessing), stage / ONNX)
+                write_onnx(predictor_of(run), stage / ONNX)
             written = sorted(path.name for path in stage.iterdir())
             if target.exists():
                 target.rename(Path(made) / "replaced")
@@ -154,6 +155,11 @@ def _arrays(run: Run) -> dict[str, Any]:
     return found
 
 
+def predictor_of(run: Run) -> Predictor:
+    """Return the whole prediction of a run as one module."""
+    return Predictor(run.network, run.preprocessing, seam=seam_of(run.config), scale=run.scale)
+
+
 def _readme(run: Run, *, onnx: bool) -> str:
     title = _("{model}, {scale}x super-resolution of {names}",
               model=run.config.model.name, scale=run.scale,
@@ -168,6 +174,14 @@ def _readme(run: Run, *, onnx: bool) -> str:
         use += " " + _(
             "The output is then shifted block by block, so that block means are those of LR: see "
             "srwizard.train.conservation, and block_shares in statistics.npz."
+        )
+    if seam := seam_of(run.config):
+        use += " " + _(
+            "The grid goes round the globe: widen the input by its last and first {seam} columns "
+            "before (srwizard.train.seam.across), and cut the output back by {fine} columns on "
+            "each side (within).",
+            seam=seam,
+            fine=seam * run.scale,
         )
     parts = [f"# {title}", loading, f"```python\n{LOADING}```", use]
     if onnx:

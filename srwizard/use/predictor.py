@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from srwizard.data.baselines.filters import REACH, WIDTH, Field
 from srwizard.data.baselines.methods import Baseline
 from srwizard.data.baselines.skip import Skip, shares
+from srwizard.train.seam import across, within
 from srwizard.use.preprocessing import Preprocessing
 
 
@@ -27,10 +28,15 @@ class Predictor(nn.Module):
     Args:
         network: `[B, C + S, h, w] -> [B, C, H, W]`, normalized.
         found: statistics, skip and static fields of its run.
+        seam: LR columns by which a field that goes round the globe is widened for the network.
+        scale: HR/LR.
     """
 
-    def __init__(self, network: nn.Module, found: Preprocessing) -> None:
+    def __init__(
+        self, network: nn.Module, found: Preprocessing, *, seam: int = 0, scale: int = 1
+    ) -> None:
         super().__init__()
+        self.seam, self.scale = seam, scale
         skip, statistics = found.skip, found.statistics
         self.network = network
         self.skip = None if skip is None else _Filters(skip.methods)
@@ -52,7 +58,8 @@ class Predictor(nn.Module):
             static = self.static[None].expand(lr.shape[0], -1, -1, -1)
             seen = torch.cat([seen, static], dim=1)
         base = self.base if self.skip is None else self.skip(lr, nearest)
-        sr = base + self.network(seen) * self.spread
+        output = within(self.network(across(seen, self.seam)), self.seam * self.scale)
+        sr = base + output * self.spread
         return torch.where(count > 0, sr, torch.nan)
 
     @property
@@ -85,7 +92,7 @@ class _Filters(nn.Module):
 
     def __init__(self, methods: Sequence[Baseline]) -> None:
         super().__init__()
-        self.scale = methods[0].scale
+        self.scale, self.periodic = methods[0].scale, methods[0].periodic
         kernels = np.concatenate([method.kernel for method in methods])
         self.kernel = _kept(kernels.reshape(-1, 1, WIDTH, WIDTH))
         constants = [[[np.float32(method.constant)]] for method in methods]
@@ -95,7 +102,9 @@ class _Filters(nn.Module):
 
     def forward(self, lr: Tensor, nearest: Tensor) -> Tensor:
         anomaly = filled(lr if self.lr_part is None else lr - self.lr_part, nearest)
-        padded = F.pad(anomaly - self.constant, [REACH] * 4, mode="replicate")
+        tall = F.pad(anomaly - self.constant, [0, 0, REACH, REACH], mode="replicate")
+        mode = "circular" if self.periodic else "replicate"
+        padded = F.pad(tall, [REACH, REACH, 0, 0], mode=mode)
         places = F.conv2d(padded, self.kernel, groups=len(self.constant))
         result = F.pixel_shuffle(places, self.scale) + self.constant
         return result if self.hr_part is None else result + self.hr_part

@@ -25,6 +25,7 @@ from srwizard.settings.run_config import RunConfig
 from srwizard.train.conservation import Blocks, blocks_for, conserved
 from srwizard.train.inference import apply_network
 from srwizard.train.sampling import draws_samples, members_of, noise_of
+from srwizard.train.seam import seam_of
 from srwizard.train.setup import amp_dtype
 from srwizard.train.tiling import OVERLAP
 from srwizard.use.grids import difference, refusal
@@ -279,12 +280,19 @@ class Run:
         share = self.block_shares(lr, at_home=at_home)
         return blocks_for(lr, base, spread, share)
 
+    def _seam(self, lr: Tensor) -> int:
+        """Return by how many columns a field is widened: only those of the training's grid."""
+        at_home = list(lr.shape[-2:]) == list(self.config.data.lr_shape)
+        return seam_of(self.config) if at_home else 0
+
     @torch.inference_mode()
     def _applied(self, lr: Tensor, noise: list[torch.Generator], patch: int | None) -> Tensor:
         autocast = torch.autocast(self.device.type, dtype=amp_dtype(self.device), enabled=self.amp)
         try:
             with autocast:
-                return apply_network(self.network, lr, noise, scale=self.scale, patch=patch)
+                return apply_network(
+                    self.network, lr, noise, scale=self.scale, patch=patch, seam=self._seam(lr)
+                )
         except (torch.OutOfMemoryError, RuntimeError, MemoryError) as error:
             if not _is_out_of_memory(error):
                 raise

@@ -29,8 +29,10 @@ def opened_dataset(conversation: Conversation) -> Dataset:
     answered = conversation.session.answers.data.root
     assert answered is not None
     root = expand(answered)
-    if conversation.dataset is None or conversation.dataset.root != root:
-        conversation.dataset = Dataset(root)
+    periodic = conversation.session.answers.data.periodic
+    present = conversation.dataset
+    if present is None or (present.root, present.periodic) != (root, periodic):
+        conversation.dataset = Dataset(root, periodic=periodic)
         conversation.has_asked = False
     return conversation.dataset
 

@@ -7,6 +7,7 @@ from srwizard.base.errors import UsageError
 from srwizard.base.i18n import language
 from srwizard.base.i18n import translate as _
 from srwizard.data.dataset import Dataset
+from srwizard.data.grid import goes_round
 from srwizard.data.vectors import known_vectors, lonely_components, standard_names
 from srwizard.data.weighting import weighting_of
 from srwizard.hardware.devices import find_devices
@@ -211,6 +212,7 @@ def resolve(conversation: Conversation, answers: Answers) -> RunConfig:
             scale=answers.data.scale or 1,
             hr_shape=list(variables[0].hr_shape),
             lr_shape=list(variables[0].lr_shape),
+            periodic=goes_round(dataset.contents, variables[0].hr_shape),
             steps=summary.steps,
             fingerprint=dataset.fingerprint(
                 names,

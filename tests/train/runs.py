@@ -41,6 +41,7 @@ def freeze(
     vectors: list[list[str]] | None = None,
     skip: str | None = None,
     conserve: str = "none",
+    periodic: bool = False,
     **changes: Any,
 ) -> RunConfig:
     """Freeze a run of a small network on the dataset `root` into `run_dir`, which is made.
@@ -54,19 +55,20 @@ def freeze(
         vectors: pairs of components.
         skip: the simple method to start from, or "auto"; None: as runs of version 0.1.0 did.
         conserve: whether block means are conserved: "none" or "additive".
+        periodic: whether the grid goes round the globe.
         changes: whatever else `cpu_run` takes.
     """
     data = data_of(root, static_variables, area_weights=bool(changes.get("area_weights")))
-    data = data.model_copy(update={"vectors": vectors})
+    data = data.model_copy(update={"vectors": vectors, "periodic": periodic})
     params = SMALL[model] | (params or {})
     run = cpu_run(data, run_dir, model, params, **changes)
     run = run.model_copy(update={"model": run.model.model_copy(update={"conserve": conserve})})
     if skip is not None:
         unsettled = {"skip": dict.fromkeys(data.variables, UNSETTLED), "global_skip": False}
         run = run.model_copy(update={"model": run.model.model_copy(update=unsettled)})
-        run = with_settled_skip(run, skip, Dataset(root))
+        run = with_settled_skip(run, skip, Dataset(root, periodic=periodic))
     if run.training.augment:
-        run = with_augmentation(run, Dataset(root))
+        run = with_augmentation(run, Dataset(root, periodic=periodic))
     return frozen(run)
 
 

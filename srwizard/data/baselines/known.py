@@ -20,6 +20,7 @@ class Identity:
     root: str
     variable: str
     scale: int
+    periodic: bool | None
     digests: tuple[tuple[str, str], ...]
 
 

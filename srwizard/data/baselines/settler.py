@@ -25,8 +25,9 @@ def main() -> None:
     """Settle one variable after the other; one that cannot be read is no reason to stop."""
     i18n.set_language(i18n.language_from_environment())
     asked = json.load(sys.stdin)
-    dataset = Dataset(Path(asked["root"]))
-    dataset.contents = stored_layout.from_json(asked["contents"])
+    contents = stored_layout.from_json(asked["contents"])
+    dataset = Dataset(Path(asked["root"]), periodic=contents.periodic)
+    dataset.contents = contents
     with os.fdopen(int(sys.argv[1]), "wb") as results:
         for place, variable in enumerate(asked["scales"]):
             try:

@@ -1,0 +1,127 @@
+"""Grids that go round the globe: nothing happens at the seam."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from srwizard.data.baselines.filters import bicubic_kernel, enlarge
+from srwizard.data.grid import goes_round
+from srwizard.data.layout import scan
+from srwizard.data.samples import Key
+from srwizard.settings import run_config
+from srwizard.train.inference import apply_network
+from srwizard.train.scoring import score, super_resolve
+from srwizard.train.seam import COLUMNS, across, within
+from tests.datasets import write_dataset
+from tests.train.runs import freeze, made_ready, trained
+
+SHAPE = (16, 64)
+
+
+def global_dataset(root: Path, *, first: float = 0.0, lat: bool = True) -> Path:
+    write_dataset(root, hr_shape=SHAPE, land=False)
+    shutil.rmtree(root / "static_variables")
+    statics = root / "static_variables" / "hr"
+    statics.mkdir(parents=True)
+    step = 360 / SHAPE[1]
+    np.save(statics / "00_lon.npy", (first + step * np.arange(SHAPE[1])) % 360)
+    if lat:
+        np.save(statics / "01_lat.npy", np.linspace(-60, 60, SHAPE[0]))
+    return root
+
+
+def rolled(root: Path, target: Path, columns: int, scale: int = 2) -> Path:
+    """Write the same dataset with its seam elsewhere."""
+    for path in root.rglob("*.npy"):
+        values = np.load(path)
+        by = columns * scale if "hr" in path.parts else columns
+        there = target / path.relative_to(root)
+        there.parent.mkdir(parents=True, exist_ok=True)
+        static = values.ndim == 1 and "lat" in path.name
+        np.save(there, values if static else np.roll(values, by, axis=-1))
+    return target
+
+
+@pytest.mark.parametrize(
+    ("lon", "expected"),
+    [
+        (np.arange(64) * 5.625, True),
+        (np.arange(64) * 5.625 - 180, True),
+        ((np.arange(64) * 5.625 + 200) % 360, True),
+        (359 - np.arange(64) * 5.625, True),
+        (np.linspace(100, 160, 64), False),
+        (np.arange(64) * 5.0, False),
+        (np.linspace(0, 360, 64), False),  # the first column is there twice
+    ],
+)
+def test_longitudes_tell_whether_a_grid_goes_round(
+    tmp_path: Path, lon: "np.ndarray[tuple[int], np.dtype[np.float64]]", expected: bool
+) -> None:
+    root = global_dataset(tmp_path)
+    np.save(root / "static_variables" / "hr" / "00_lon.npy", lon)
+    assert goes_round(scan(root), SHAPE) is expected
+
+
+def test_without_coordinates_it_does_not(tmp_path: Path) -> None:
+    assert not goes_round(scan(global_dataset(tmp_path, lat=False)), SHAPE)
+
+
+def test_across_and_back() -> None:
+    field = torch.arange(24.0).reshape(1, 1, 2, 12)
+    wide = across(field, 3)
+    assert wide[0, 0, 0].tolist() == [9, 10, 11, *range(12), 0, 1, 2]
+    assert torch.equal(within(wide, 3), field)
+    assert across(field, 0) is field
+
+
+def test_filters_see_across_the_seam() -> None:
+    field = np.random.default_rng(0).normal(size=(6, 20)).astype(np.float32)
+    whole = enlarge(bicubic_kernel(3), field, periodic=True)
+    turned = enlarge(bicubic_kernel(3), np.roll(field, 7, axis=1), periodic=True)
+    np.testing.assert_allclose(turned, np.roll(whole, 21, axis=1), atol=1e-5)
+
+
+@pytest.mark.parametrize("patch", [None, 16])
+def test_a_network_gives_the_same_wherever_the_seam_is(patch: int | None) -> None:
+    """As far as it sees no further than the field is widened: of tiles their own overlap."""
+    torch.manual_seed(0)
+    network = torch.nn.Sequential(
+        torch.nn.Conv2d(1, 8, 3, padding=1), torch.nn.ReLU(), torch.nn.Conv2d(8, 4, 3, padding=1),
+        torch.nn.PixelShuffle(2),
+    )  # fmt: skip
+    lr = torch.randn(1, 1, 16, 32)
+    with torch.no_grad():
+        whole, turned = (
+            apply_network(network, field, scale=2, patch=patch, seam=COLUMNS)
+            for field in (lr, lr.roll(5, dims=-1))
+        )
+        without = apply_network(network, lr, scale=2, patch=patch)
+    assert torch.allclose(whole.roll(10, dims=-1), turned, atol=1e-5)
+    assert not torch.allclose(whole[..., :2], without[..., :2], atol=1e-3)
+    assert torch.allclose(whole[..., 8:-8], without[..., 8:-8], atol=1e-5)
+
+
+@pytest.mark.parametrize("model", ["EDSR", "DDPM"])
+def test_a_run_on_a_global_grid(tmp_path: Path, model: str) -> None:
+    root = global_dataset(tmp_path / "data")
+    params = {"num_blocks": 1} if model == "EDSR" else {}
+    freeze(root, tmp_path / "run", skip="auto", model=model, params=params, periodic=True)
+    assert run_config.load(tmp_path / "run").data.periodic
+    training = trained(tmp_path / "run")
+    if model != "EDSR":
+        return
+    other = rolled(root, tmp_path / "rolled", 9)
+    freeze(other, tmp_path / "other", skip="auto", model=model, params=params, periodic=True)
+    again = made_ready(tmp_path / "other")
+    again.bare.load_state_dict(training.bare.state_dict())
+    first, second = (
+        super_resolve(one, next(iter(one.batches("test", [(Key(0),)])))).detach()
+        for one in (training, again)
+    )
+    assert torch.allclose(first.roll(18, dims=-1), second, atol=1e-4)
+    scores = [score(one, "valid").variables["temp"] for one in (training, again)]
+    for method in ("model", "bicubic", "linear"):
+        assert scores[0][method]["rmse"] == pytest.approx(scores[1][method]["rmse"], rel=1e-4)
