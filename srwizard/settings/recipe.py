@@ -33,6 +33,7 @@ class Facts:
         scale: HR/LR.
         lr_shape: `(h, w)` of LR.
         land_share: share of HR points without a value.
+        block_means: whether LR is the block means of HR.
         reach: the wavenumber below which 90 % of the variance lies, see `data.spectrum`.
     """
 
@@ -41,6 +42,7 @@ class Facts:
     lr_shape: tuple[int, int]
     reach: int
     land_share: float = 0.0
+    block_means: bool = False
 
     @property
     def values(self) -> float:
@@ -87,6 +89,7 @@ def recommended(
         *_learning(card, int(epochs.value)),
         _patience(card, int(epochs.value)),
         *_modes(card, params, facts),
+        *_conserve(card, facts),
     ]
 
 
@@ -158,6 +161,15 @@ def _patience(card: ModelCard, epochs: int) -> Recommended:
         max(round(PATIENCE * validations), LEAST_PATIENCE),
         _("a quarter of all validations"),
     )
+
+
+def _conserve(card: ModelCard, facts: Facts) -> Iterator[Recommended]:
+    if facts.block_means and card.family == "standard":
+        yield Recommended(
+            "model.conserve",
+            "additive",
+            _("LR is the block means of HR: they need not be learnt, and are exact then"),
+        )
 
 
 def _modes(card: ModelCard, params: Mapping[str, Any], facts: Facts) -> Iterator[Recommended]:

@@ -1,5 +1,7 @@
 """Whether conserving block means is right for a dataset: measured on it before a run is frozen."""
 
+from collections.abc import Sequence
+
 from srwizard.base.i18n import translate as _
 from srwizard.data.dataset import Dataset, unreadable
 from srwizard.settings.run_config import RunConfig
@@ -7,6 +9,23 @@ from srwizard.settings.run_config import RunConfig
 SMALL = 0.01
 """LR may be so far from block means of HR, as a share of how much HR varies in a block: rounding
 and packing are."""
+
+
+def is_block_means(dataset: Dataset, names: Sequence[str], scale: int) -> bool:
+    """Return whether LR is the block means of HR, for each of some variables.
+
+    Raises:
+        DatasetError: a field cannot be read.
+    """
+    from srwizard.data.block_means import departure
+    from srwizard.data.weighting import weighting_of
+
+    weighting = weighting_of(dataset.contents)
+    try:
+        found = departure(dataset.contents, names, scale, weighting)
+    except (OSError, ValueError) as error:
+        raise unreadable(error, dataset.root) from None
+    return all(off <= SMALL * within for off, within in found.values())
 
 
 def doubts_on_conserving(config: RunConfig, dataset: Dataset) -> list[str]:

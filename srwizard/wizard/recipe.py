@@ -7,6 +7,7 @@ from srwizard.settings.answers import Answers, model_parameters
 from srwizard.settings.recipe import Facts, Recommended, few_fields_batch, recommended
 from srwizard.settings.run_config import RunConfig
 from srwizard.wizard.chosen_dataset import chosen_variables, opened_dataset
+from srwizard.wizard.conserving import is_block_means
 from srwizard.wizard.conversation import Conversation
 from srwizard.wizard.resolve import resolve
 
@@ -25,12 +26,14 @@ def recommended_here(conversation: Conversation, fits: Fits) -> list[Recommended
 
     answers, dataset = conversation.session.answers, opened_dataset(conversation)
     variables = chosen_variables(conversation, dataset.summary)
+    scale = answers.data.scale or 1
     facts = Facts(
         steps=dataset.summary.steps["train"],
-        scale=answers.data.scale or 1,
+        scale=scale,
         lr_shape=variables[0].lr_shape,
         reach=max(reach(dataset.contents, one.name) for one in variables),
         land_share=variables[0].land_share,
+        block_means=is_block_means(dataset, [one.name for one in variables], scale),
     )
     largest = _largest_batch(conversation, few_fields_batch(facts.steps), fits)
     chosen = card(answers.model.name or "")

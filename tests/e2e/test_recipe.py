@@ -35,6 +35,7 @@ def test_an_answers_file_takes_what_the_command_prints(
     run = frozen(tmp_path / "run")
     assert run["training"].pop("lr") == 0.0123  # what is decided stays
     assert run["model"]["params"]["modes"] == values.pop("model.params.modes")
+    assert run["model"]["conserve"] == values.pop("model.conserve") == "additive"
     del values["training.lr"]
     assert {f"training.{key}": value for key, value in run["training"].items()} | values == {
         f"training.{key}": value for key, value in run["training"].items()

@@ -67,6 +67,13 @@ def test_what_is_a_networks_own_comes_from_its_card() -> None:
     assert values["training.warmup_epochs"] == round(0.1 * values["training.epochs"])
 
 
+def test_block_means_are_conserved_where_lr_is_made_of_them() -> None:
+    made = replace(FACTS, block_means=True)
+    assert found("EDSR", made)["model.conserve"].value == "additive"
+    assert "model.conserve" not in found("EDSR")
+    assert "model.conserve" not in found("DDPM", made)
+
+
 def test_patience_counts_validations() -> None:
     standard, diffusion = found("EDSR"), found("DDPM")
     assert standard["training.patience"].value == round(standard["training.epochs"].value / 4)
