@@ -13,6 +13,7 @@ from typing import Any
 
 import iris_sample_data
 import torch
+import xarray as xr
 
 from srwizard.runs.records import Records
 from srwizard.settings import run_config, yaml_file
@@ -27,19 +28,50 @@ from srwizard.train.simple_methods import load_learnt
 
 @dataclass(frozen=True)
 class Dataset:
-    """A file of iris-sample-data and what is made of it."""
+    """A record and what is made of it.
+
+    Attributes:
+        source: the file.
+        variables: in the file, by their names in the dataset.
+        options: of `srwizard prepare`, besides.
+    """
 
     name: str
-    file: str
-    variable: str
+    title: str
+    source: Path
+    variables: Mapping[str, str]
     scale: int
-    batch_size: int
+    options: Sequence[str] = ()
 
 
+SAMPLES = Path(iris_sample_data.path)
+FERRET = Path("/usr/share/ferret-vis/data")
 DATASETS = (
-    Dataset("OSTIA", "ostia_monthly.nc", "surface_temperature", 2, 4),
-    Dataset("HadGEM2", "E1_north_america.nc", "air_temperature", 3, 4),
+    Dataset(
+        "OSTIA",
+        "OSTIA: monthly sea-surface temperature of the tropics, scale 2",
+        SAMPLES / "ostia_monthly.nc",
+        {"temp": "surface_temperature"},
+        2,
+    ),
+    Dataset(
+        "HadGEM2",
+        "HadGEM2: annual air temperature over North America, scale 3",
+        SAMPLES / "E1_north_america.nc",
+        {"temp": "air_temperature"},
+        3,
+    ),
+    Dataset(
+        "winds",
+        "Navy winds: monthly, global, scale 3",
+        FERRET / "monthly_navy_winds.cdf",
+        {"u": "UWND", "v": "VWND"},
+        3,
+        ("--lat", "-88:90"),
+    ),
 )
+"""The winds are there where Debian's package ferret-datasets is installed."""
+TWO = DATASETS[:2]
 DIFFUSION_PARAMETERS = {"sampling_steps": 4, "ensemble_members": 8}
 MODES = {"MWT2d": {"modes": 2}}
 """The fields are small: theirs are the modes that the finest wavelets have."""
@@ -50,12 +82,26 @@ def prepared(dataset: Dataset, work: Path) -> Path:
     root = work / dataset.name / "data"
     if not root.exists():
         root.parent.mkdir(parents=True, exist_ok=True)
-        source = Path(iris_sample_data.path) / dataset.file
+        names = [
+            part
+            for name, there in dataset.variables.items()
+            for part in ("--variable", there, "--name", name)
+        ]
         srwizard(
-            "prepare", str(source), "--variable", dataset.variable, "--name", "temp",
-            "--scale", str(dataset.scale), "-o", str(root),
+            "prepare", str(_netcdf4(dataset, root.parent)), *names, "--scale", str(dataset.scale),
+            *dataset.options, "-o", str(root),
         )  # fmt: skip
     return root
+
+
+def _netcdf4(dataset: Dataset, work: Path) -> Path:
+    """Return the source as NetCDF-4: older formats are converted first, as users do with nccopy."""
+    if dataset.source.suffix == ".nc":
+        return dataset.source
+    found = xr.open_dataset(dataset.source, engine="scipy", decode_times=False)
+    target = work / "source.nc"
+    found.to_netcdf(target, engine="h5netcdf")
+    return target
 
 
 def frozen(

@@ -21,9 +21,9 @@ from typing import Any
 import torch
 
 from bench._runs import (
-    DATASETS,
     DIFFUSION_PARAMETERS,
     MODES,
+    TWO,
     Dataset,
     frozen,
     made_ready,
@@ -37,16 +37,16 @@ from srwizard.settings import run_config
 from srwizard.settings.run_config import RunConfig
 
 RATES = (1e-4, 2.5e-4, 5e-4, 1e-3, 2e-3, 4e-3, 8e-3, 1.6e-2)
-EPOCHS = 6
+EPOCHS, BATCH = 6, 4
 DOCUMENT = Path(__file__).parent.parent / "docs" / "recipe.md"
 
 
-def training_of(model: ModelCard, dataset: Dataset) -> dict[str, Any]:
+def training_of(model: ModelCard) -> dict[str, Any]:
     """Return the training section: the recipe of a model, and a budget that all share."""
     own = model.recipe
     return {
         "epochs": EPOCHS,
-        "batch_size": dataset.batch_size,
+        "batch_size": BATCH,
         "scheduler": "cosine",
         "warmup_epochs": math.ceil(own.warmup * EPOCHS),
         "clip_grad_norm": own.clip_grad_norm,
@@ -93,7 +93,7 @@ def begin(model: ModelCard, dataset: Dataset, work: Path) -> None:
     params = DIFFUSION_PARAMETERS if diffusion else MODES.get(model.name, {})
     chosen = {"name": model.name, "size": "tiny", "params": params}
     root = prepared(dataset, work)
-    frozen(work / dataset.name / model.name, root, chosen, training_of(model, dataset))
+    frozen(work / dataset.name / model.name, root, chosen, training_of(model))
 
 
 def rows(dataset: Dataset, models: Sequence[ModelCard], work: Path) -> Iterator[str]:
@@ -117,9 +117,9 @@ def rows(dataset: Dataset, models: Sequence[ModelCard], work: Path) -> Iterator[
 
 def main(arguments: Sequence[str] = ()) -> None:
     """Print the tables."""
-    named = {item for item in arguments if item in {*cards(), *(one.name for one in DATASETS)}}
+    named = {item for item in arguments if item in {*cards(), *(one.name for one in TWO)}}
     models = [one for one in cards().values() if one.name in named] or list(cards().values())
-    datasets = [one for one in DATASETS if one.name in named] or list(DATASETS)
+    datasets = [one for one in TWO if one.name in named] or list(TWO)
     places = [item for item in arguments if item not in named and item != "--write"]
     lines = []
     with tempfile.TemporaryDirectory() as temporary:
