@@ -111,7 +111,9 @@ def in_words(
         option = declared.option
         of_interest = option.reviewed or option.asked in ("always", "common")
         changed = values[declared.name] != declared.default()
-        return (of_interest or changed) and declared.applies(at)
+        # Of nothing chosen there is nothing to say.
+        nothing = values[declared.name] == [] and not changed
+        return (of_interest or changed) and not nothing and declared.applies(at)
 
     return [
         (declared, declared.value_text(values[declared.name]))
