@@ -27,8 +27,8 @@ def certainty(name: str, scores: Mapping[str, Any]) -> str | None:
     # What is null in JSON is read as NaN.
     if not isinstance(interval["skill"], Sequence):
         return _(
-            "{name}: the test split has {steps} steps, too few for a 95 % interval; whether the model "
-            "differs from {best} by more than chance is not known.",
+            "{name}: the test split has {steps} steps, too few for a 95 % interval; whether the "
+            "model differs from {best} by more than chance is not known.",
             steps=interval["steps"],
             **told,
         )
