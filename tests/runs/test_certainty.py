@@ -29,7 +29,7 @@ def scores(skill: float, low: float | None, high: float | None) -> dict[str, Any
         (scores(-0.05, -0.08, -0.02), "5.0 % above that of linear filter (95 % interval: 2.0 to 8"),
         (scores(0.01, -0.02, 0.04), "between 2.0 % above and 4.0 % below"),
         (scores(0.01, None, None), "9 steps, too few for a 95 % interval"),
-        (null_to_nan(scores(0.01, None, None)), "9 steps, too few for an interval"),
+        (null_to_nan(scores(0.01, None, None)), "9 steps, too few for a 95 % interval"),
     ],
 )
 def test_what_is_said(found: dict[str, Any], words: str) -> None:
