@@ -12,6 +12,8 @@ from typing import Any, Literal
 
 import psutil
 
+LOCK_FILE = ".lock"
+"""Held by the process that trains in a run directory."""
 Location = Literal["here", "gone", "elsewhere", "unknown"]
 
 
@@ -30,12 +32,18 @@ def identity_of(pid: int) -> dict[str, Any]:
     }
 
 
-def locate(identity: Mapping[str, Any]) -> Location:
+def locate(identity: Mapping[str, Any], run_dir: Path | None = None) -> Location:
     """Tell whether a process is still there.
 
+    Args:
+        identity: from `identity_of`.
+        run_dir: the run directory that it must be at work in: a copy of one, or a file from
+            somebody else, may name any process.
+
     Returns:
-        "here"; "gone", also where another process has its number now; "elsewhere", on another
-        machine, of which nothing can be said; or "unknown", where the identity is not complete.
+        "here"; "gone", also where another process has its number now, or is at work elsewhere;
+        "elsewhere", on another machine, of which nothing can be said; or "unknown", where the
+        identity is not complete.
     """
     pid, start, host = (identity.get(key) for key in ("pid", "process_start", "host"))
     if not isinstance(pid, int) or pid <= 0 or start is None or host is None:
@@ -44,7 +52,29 @@ def locate(identity: Mapping[str, Any]) -> Location:
         return "elsewhere"
     if identity.get("boot_id") != boot_id():
         return "gone"
-    return "here" if start_of(pid) == start else "gone"
+    if start_of(pid) != start or (run_dir is not None and not _is_at_work_in(pid, run_dir)):
+        return "gone"
+    return "here"
+
+
+def _is_at_work_in(pid: int, run_dir: Path) -> bool:
+    """Return whether a process has the lock file of a run directory open.
+
+    True where that cannot be known: the process is another user's, or the system does not tell.
+    """
+    try:
+        opened = list(Path(f"/proc/{pid}/fd").iterdir())
+    except OSError:
+        return True
+    try:
+        lock = (run_dir / LOCK_FILE).stat()
+    except OSError:
+        return False
+    for link in opened:
+        with contextlib.suppress(OSError):
+            if os.path.samestat(link.stat(), lock):
+                return True
+    return False
 
 
 def start_of(pid: int) -> int | None:

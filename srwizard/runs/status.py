@@ -56,10 +56,10 @@ def status_of(run_dir: Path) -> dict[str, Any] | None:
     if not (run_dir / run_config.FILE_NAME).is_file():
         return None
     status = Records(run_dir).status()
-    state, alive = _state(status)
+    state, alive = _state(run_dir, status)
     if state == INTERRUPTED:  # or it has said so, and ended, between the two looks
         status = Records(run_dir).status()
-        state, alive = _state(status)
+        state, alive = _state(run_dir, status)
     job = following.job_of(run_dir)
     if job is not None:
         state, alive, status = _with_job(run_dir, job, state, alive, status)
@@ -101,13 +101,13 @@ def status_in(run_dir: Path) -> dict[str, Any]:
     return run_status
 
 
-def _state(status: dict[str, Any]) -> tuple[str, bool | None]:
+def _state(run_dir: Path, status: dict[str, Any]) -> tuple[str, bool | None]:
     said = status.get("state")
     if said in ENDED:
         return str(said), False
     if said not in AT_WORK:
         return FROZEN, False
-    match locate(status):
+    match locate(status, run_dir):
         case "here":
             return str(said), True
         case "elsewhere":

@@ -58,7 +58,7 @@ def request_stop(run_dir: Path) -> Literal["asked", "taken out"]:
               run_dir=run_dir, host=status["host"]),
             _("Stop it there: srwizard stop {run_dir}", run_dir=shlex.quote(str(run_dir))),
         )  # fmt: skip
-    with _held(status) as send:
+    with _held(run_dir, status) as send:
         if owner_of(status["pid"]) != os.getuid():
             raise UsageError(
                 _("process {pid}, which trains {run_dir}, is another user's",
@@ -91,7 +91,7 @@ def _stop_job(run_dir: Path, job: Job) -> Literal["asked", "taken out"]:
 
 
 @contextlib.contextmanager
-def _held(status: dict[str, Any]) -> Iterator[Callable[[int], None]]:
+def _held(run_dir: Path, status: dict[str, Any]) -> Iterator[Callable[[int], None]]:
     """Give a function that sends a signal to the process of a status, and to no other.
 
     Raises:
@@ -107,7 +107,7 @@ def _held(status: dict[str, Any]) -> Iterator[Callable[[int], None]]:
         descriptor = None  # a system without them
     try:
         # Looked at once more: from here on the descriptor stands for this very process.
-        if locate(status) != "here":
+        if locate(status, run_dir) != "here":
             raise gone
         try:
             if descriptor is None:
@@ -153,7 +153,7 @@ def _wait_for_the_last_of_it(run_dir: Path) -> None:
     until = time.monotonic() + ENDING_SECONDS
     while (
         status.get("state") == "stopped"
-        and (locate(status) == "here" or _job_at_work(run_dir))
+        and (locate(status, run_dir) == "here" or _job_at_work(run_dir))
         and time.monotonic() < until
     ):
         time.sleep(LOOK_SECONDS)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -32,6 +33,20 @@ def sleeper() -> Iterator["subprocess.Popen[bytes]"]:
 def run_dir(tmp_path: Path) -> Path:
     (tmp_path / "run.yaml").write_text("model: {name: EDSR}\n")
     return tmp_path
+
+
+def at_work_in(run_dir: Path, **options: Any) -> "subprocess.Popen[bytes]":
+    """Start a process that has the lock file of a run directory open."""
+    with (run_dir / ".lock").open("w") as lock:
+        return subprocess.Popen(["/bin/sleep", "600"], pass_fds=[lock.fileno()], **options)
+
+
+@pytest.fixture
+def trainer(run_dir: Path) -> Iterator["subprocess.Popen[bytes]"]:
+    process = at_work_in(run_dir)
+    yield process
+    process.kill()
+    process.wait()
 
 
 def say(run_dir: Path, **status: Any) -> None:
@@ -86,7 +101,7 @@ def test_another_users_process_is_never_stopped(
     run_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if os.getuid() == 0:
-        process = subprocess.Popen(["/bin/sleep", "600"], user=65534)
+        process = at_work_in(run_dir, user=65534)
         pid = process.pid
     else:
         process, pid = None, 1
@@ -107,22 +122,50 @@ def test_another_users_process_is_never_stopped(
             process.wait()
 
 
-def test_ours_is_asked_to_stop(run_dir: Path, sleeper: "subprocess.Popen[bytes]") -> None:
-    say(run_dir, **identity_of(sleeper.pid))
+def test_ours_is_asked_to_stop(run_dir: Path, trainer: "subprocess.Popen[bytes]") -> None:
+    say(run_dir, **identity_of(trainer.pid))
     request_stop(run_dir)
-    assert sleeper.wait(30) == -signal.SIGTERM
+    assert trainer.wait(30) == -signal.SIGTERM
+
+
+def test_the_process_of_a_copy_or_of_anything_else_is_never_stopped(
+    run_dir: Path, tmp_path_factory: pytest.TempPathFactory,
+    trainer: "subprocess.Popen[bytes]", sleeper: "subprocess.Popen[bytes]",
+) -> None:  # fmt: skip
+    """A run directory that was copied while it trained, and a status that names any process."""
+    say(run_dir, **identity_of(trainer.pid))
+    copy = tmp_path_factory.mktemp("copies") / "copy"
+    shutil.copytree(run_dir, copy)
+    for directory, process in ((copy, trainer), (run_dir, sleeper)):
+        say(directory, **identity_of(process.pid))
+        found = status_of(directory)
+        assert found is not None
+        assert found["state"] == "interrupted"
+        with pytest.raises(UsageError, match="its process is gone"):
+            request_stop(directory)
+        assert process.poll() is None
+
+
+def test_a_run_directory_that_was_moved_meanwhile_is_still_known(
+    run_dir: Path, tmp_path_factory: pytest.TempPathFactory, trainer: "subprocess.Popen[bytes]"
+) -> None:
+    say(run_dir, **identity_of(trainer.pid))
+    moved = tmp_path_factory.mktemp("elsewhere") / "run"
+    run_dir.rename(moved)
+    assert locate(identity_of(trainer.pid), moved) == "here"
+    moved.rename(run_dir)
 
 
 def test_without_descriptors_of_processes_too(
-    run_dir: Path, sleeper: "subprocess.Popen[bytes]", monkeypatch: pytest.MonkeyPatch
+    run_dir: Path, trainer: "subprocess.Popen[bytes]", monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(_pid: int) -> int:
         raise OSError("not on this system")
 
     monkeypatch.setattr(os, "pidfd_open", refuse)
-    say(run_dir, **identity_of(sleeper.pid))
+    say(run_dir, **identity_of(trainer.pid))
     request_stop(run_dir)
-    assert sleeper.wait(30) == -signal.SIGTERM
+    assert trainer.wait(30) == -signal.SIGTERM
 
 
 def test_another_machine_that_has_gone_silent(run_dir: Path) -> None:
