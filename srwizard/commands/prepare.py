@@ -16,6 +16,7 @@ from srwizard.commands.options import (
     overwrite_option,
     scale_option,
 )
+from srwizard.data.lr_methods import METHODS
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -93,6 +94,13 @@ if TYPE_CHECKING:
     "--area-weights", is_flag=True, help=_("Weight the block mean by the cosine of latitude.")
 )
 @click.option(
+    "--lr-method",
+    type=click.Choice([method.name for method in METHODS]),
+    default=METHODS[0].name,
+    show_default=True,
+    help=_("How LR is made of HR; only mean conserves the mean of each LR cell exactly."),
+)
+@click.option(
     "--jobs",
     type=WholeNumber(),
     default=1,
@@ -117,6 +125,7 @@ def prepare(
     statics: tuple[str, ...],
     fmt: "Layout",
     area_weights: bool,
+    lr_method: str,
     jobs: int,
     overwrite: bool,
 ) -> None:
@@ -136,6 +145,7 @@ def prepare(
         out=out,
         fmt=fmt,
         area_weights=area_weights,
+        lr_method=lr_method,
         selection=preparing.Selection(
             None if lon is None else preparing.parse_longitudes(lon),
             None if lat is None else preparing.parse_latitudes(lat),

@@ -1,6 +1,7 @@
 """One line that is typed in a terminal: a text, a number, or the path of a directory."""
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import questionary
@@ -11,6 +12,7 @@ from prompt_toolkit.key_binding import KeyBindings
 from prompt_toolkit.keys import Keys
 from prompt_toolkit.lexers import DynamicLexer, SimpleLexer
 
+from srwizard.data.raw_files import SUFFIXES
 from srwizard.prompts.asking import run, text_below
 
 
@@ -31,7 +33,7 @@ def read(
         problem_with: says what is wrong with a line, or returns None.
         help_lines: gives what is shown when the user types a question mark.
         number: whether it is one: the first character that is typed replaces the default.
-        directory: whether Tab completes directories.
+        directory: whether Tab completes directories, and the names of raw files.
 
     Raises:
         Back, KeyboardInterrupt: as `asking.run`.
@@ -42,7 +44,7 @@ def read(
     }
     if directory:
         question = questionary.path(
-            text, default, only_directories=True, complete_while_typing=False, **checks
+            text, default, file_filter=_is_offered, complete_while_typing=False, **checks
         )
     else:
         default_style, answer_style = SimpleLexer("class:untouched"), SimpleLexer("class:answer")
@@ -69,6 +71,12 @@ def read(
         asks_for_help=Condition(lambda: number or buffer.text in ("", default)),
     )
     return buffer.text
+
+
+def _is_offered(name: str) -> bool:
+    """Return whether Tab completes a path: to a directory, or to what may be a raw file."""
+    path = Path(name)
+    return path.suffix.lower() in SUFFIXES or path.is_dir()
 
 
 def _untouched(buffer: Buffer) -> Condition:
