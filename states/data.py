@@ -9,6 +9,7 @@ from rich.text import Text
 
 from srwizard.base.errors import DatasetError, SrwizardError, UsageError
 from srwizard.base.i18n import translate as _
+from srwizard.data.raw_files import SUFFIXES, find_sources, names_raw_files, words
 from srwizard.prompts.question import Back, Choice, Question, expand
 from srwizard.settings.answers import Preparation
 from srwizard.wizard.conversation import Conversation, Maker
@@ -27,7 +28,7 @@ ASKED_APART = ("root", "variables", "static_variables", "prepare")
 
 def run(conversation: Conversation) -> str:
     """Ask for a dataset or raw files until usable ones are given, show them, choose variables."""
-    if not conversation.prompts.interactive and raw_files_of(conversation.session.answers):
+    if not conversation.prompts.interactive and _is_to_be_made(conversation):
         return "next"
     if not (conversation.backwards and _has_more_to_ask(conversation)):
         conversation.backwards = False
@@ -41,6 +42,24 @@ def run(conversation: Conversation) -> str:
         settle(conversation)
         break
     return "next"
+
+
+def _is_to_be_made(conversation: Conversation) -> bool:
+    """Return whether an answers file has the dataset made of raw files.
+
+    Raises:
+        UsageError: it does not say of which.
+    """
+    answers = conversation.session.answers
+    if answers.data.prepare is not None and not raw_files_of(answers):
+        raise UsageError(
+            _("data.prepare names no sources"),
+            _(
+                "For example: {example}; or leave data.prepare out.",
+                example="data: {prepare: {sources: [sst.nc]}}",
+            ),
+        )
+    return answers.data.prepare is not None
 
 
 def settle(conversation: Conversation) -> None:
@@ -79,8 +98,6 @@ def _what_is_new(error: SrwizardError) -> str:
 
 def _ask_root(conversation: Conversation) -> None:
     """Ask for the directory or raw files, and note which of them it is."""
-    from srwizard.data.raw_files import find_sources, names_raw_files, words
-
     asked, answers = _root_question(conversation), conversation.session.answers
     if not conversation.prompts.interactive:
         conversation.ask(asked)
@@ -174,8 +191,6 @@ def stale(conversation: Conversation) -> str | None:
 def _root_question(conversation: Conversation) -> Question:
     def check(text: str) -> str | None:
         # What is wrong inside the directory is shown after the answer, with room for it.
-        from srwizard.data.raw_files import find_sources, names_raw_files, words
-
         if not text:
             return _("please name the dataset directory")
         if not conversation.prompts.interactive:
@@ -196,6 +211,7 @@ def _root_question(conversation: Conversation) -> Question:
         check=check,
         person_only=True,
         is_path=True,
+        suffixes=SUFFIXES,
     )
 
 

@@ -39,7 +39,6 @@ STATES_BEHIND = ASKING[ASKING.index("prepare") + 1 :]
 def run(conversation: Conversation) -> str:
     """Ask what to take of the raw files and where to put the dataset, and make it there."""
     if not raw_files_of(conversation.session.answers):
-        _refuse_nothing_named(conversation)
         return "next"
     try:
         contents = _looked_into(conversation)
@@ -76,14 +75,6 @@ def stale(conversation: Conversation) -> str | None:
     if not raw_files_of(answers) or is_prepared(answers):
         return None
     return _("no dataset has been made of the raw files yet")
-
-
-def _refuse_nothing_named(conversation: Conversation) -> None:
-    if conversation.session.answers.data.prepare is not None:
-        raise UsageError(
-            _("data.prepare names no sources"),
-            _("For example: data: {prepare: {sources: [sst.nc]}}; or leave data.prepare out."),
-        )
 
 
 def _looked_into(conversation: Conversation) -> "Contents":

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from srwizard.data.prepare import Manifest
 
 
-@command(_("Make a dataset directory from NetCDF files or Zarr stores."))
+@command(_("Make a dataset directory from NetCDF files or Zarr stores, or directories of them."))
 @click.argument("sources", nargs=-1, required=True, type=PATH, metavar="SOURCE…")
 @click.option(
     "--variable",
@@ -130,6 +130,7 @@ def prepare(
     overwrite: bool,
 ) -> None:
     from srwizard.data import prepare as preparing
+    from srwizard.data.raw_files import find_sources
 
     names = name or variable
     if len(names) != len(variable):
@@ -138,7 +139,7 @@ def prepare(
             _("Give one --name for each --variable, or none."),
         )
     manifest = preparing.prepare(
-        sources,
+        find_sources([str(source) for source in sources]),
         variables=dict(zip(variable, names, strict=True)),
         scale=scale,
         split=preparing.parse_split(split),

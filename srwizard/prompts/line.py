@@ -1,6 +1,6 @@
 """One line that is typed in a terminal: a text, a number, or the path of a directory."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,6 @@ from prompt_toolkit.key_binding import KeyBindings
 from prompt_toolkit.keys import Keys
 from prompt_toolkit.lexers import DynamicLexer, SimpleLexer
 
-from srwizard.data.raw_files import SUFFIXES
 from srwizard.prompts.asking import run, text_below
 
 
@@ -24,6 +23,7 @@ def read(
     *,
     number: bool = False,
     directory: bool = False,
+    suffixes: Collection[str] = (),
 ) -> str:
     """Ask for one line until there is nothing wrong with it, and return it.
 
@@ -33,7 +33,8 @@ def read(
         problem_with: says what is wrong with a line, or returns None.
         help_lines: gives what is shown when the user types a question mark.
         number: whether it is one: the first character that is typed replaces the default.
-        directory: whether Tab completes directories, and the names of raw files.
+        directory: whether Tab completes directories.
+        suffixes: of the files whose names Tab completes besides these, such as ".nc".
 
     Raises:
         Back, KeyboardInterrupt: as `asking.run`.
@@ -42,9 +43,13 @@ def read(
         "validate": lambda typed: problem_with(typed) or True,
         "validate_while_typing": False,
     }
+
+    def is_offered(name: str) -> bool:
+        return Path(name).suffix.lower() in suffixes or Path(name).is_dir()
+
     if directory:
         question = questionary.path(
-            text, default, file_filter=_is_offered, complete_while_typing=False, **checks
+            text, default, file_filter=is_offered, complete_while_typing=False, **checks
         )
     else:
         default_style, answer_style = SimpleLexer("class:untouched"), SimpleLexer("class:answer")
@@ -71,12 +76,6 @@ def read(
         asks_for_help=Condition(lambda: number or buffer.text in ("", default)),
     )
     return buffer.text
-
-
-def _is_offered(name: str) -> bool:
-    """Return whether Tab completes a path: to a directory, or to what may be a raw file."""
-    path = Path(name)
-    return path.suffix.lower() in SUFFIXES or path.is_dir()
 
 
 def _untouched(buffer: Buffer) -> Condition:

@@ -140,7 +140,8 @@ def look(
     found: dict[str, _Found] = {}
     for number, path in enumerate(opened):
         with open_source(path) as dataset:
-            for name in field_names(dataset):
+            fields = set(field_names(dataset))
+            for name in (str(key) for key in dataset.data_vars if key in fields):
                 one = found.setdefault(name, _Found(dataset[name]))
                 one.sources.append(number)
                 _take(one, dataset, name, path)
@@ -253,5 +254,8 @@ def _suspicions(sample: FloatField) -> Iterator[str]:
     distinct, counts = np.unique(values, return_counts=True)
     common, share = distinct[counts.argmax()], counts.max() / values.size
     if len(distinct) > 2 and share > REPEATED_SHARE:
-        yield _("{share:.0f} % of the values are exactly {value:g}: perhaps land that is not "
-                "marked as missing", share=100 * share, value=common)  # fmt: skip
+        yield _(
+            "a share of {share:.2f} is exactly {value:g}: perhaps land that is not marked",
+            share=share,
+            value=common,
+        )
