@@ -1,16 +1,20 @@
-"""data: which dataset, which variables."""
+"""data: which dataset or raw files, which variables."""
 
+import shlex
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from srwizard.base.errors import DatasetError, UsageError
+from srwizard.base.errors import DatasetError, SrwizardError, UsageError
 from srwizard.base.i18n import translate as _
+from srwizard.data.raw_files import SUFFIXES, find_sources, names_raw_files, words
 from srwizard.prompts.question import Back, Choice, Question, expand
+from srwizard.settings.answers import Preparation
 from srwizard.wizard.conversation import Conversation, Maker
 from srwizard.wizard.option_questions import question, questions
+from srwizard.wizard.preparing import contents_of, is_prepared, raw_files_of
 
 # What reads data takes numpy, whose import would keep the very first question waiting: the
 # functions below import it once there is something to read.
@@ -18,57 +22,132 @@ if TYPE_CHECKING:
     from srwizard.data.inspect import DatasetSummary
 
 COORDINATES = {"lon", "lat"}
-ASKED_APART = ("root", "variables", "static_variables")
+ASKED_APART = ("root", "variables", "static_variables", "prepare")
 """Options whose questions depend on what the dataset holds."""
 
 
 def run(conversation: Conversation) -> str:
-    """Ask for the dataset until a usable one is given, show it, choose the variables."""
+    """Ask for a dataset or raw files until usable ones are given, show them, choose variables."""
+    if not conversation.prompts.interactive and _is_to_be_made(conversation):
+        return "next"
     if not (conversation.backwards and _has_more_to_ask(conversation)):
         conversation.backwards = False
         _choose_root(conversation)
-    while True:
+    while not raw_files_of(conversation.session.answers):
         try:
-            conversation.ask_in_turn(_further_questions(conversation))
-            break
+            conversation.ask_in_turn(further_questions(conversation))
         except Back:
             _choose_root(conversation)
-    _settle_scale(conversation)
-    _note_fingerprint(conversation)
-    _settle_simple_methods(conversation)
+            continue
+        settle(conversation)
+        break
     return "next"
 
 
-def _choose_root(conversation: Conversation) -> None:
-    """Ask for the directory until what is in it can be used.
+def _is_to_be_made(conversation: Conversation) -> bool:
+    """Return whether an answers file has the dataset made of raw files.
 
     Raises:
-        DatasetError: that of an answers file cannot.
+        UsageError: it does not say of which.
+    """
+    answers = conversation.session.answers
+    if answers.data.prepare is not None and not raw_files_of(answers):
+        raise UsageError(
+            _("data.prepare names no sources"),
+            _(
+                "For example: {example}; or leave data.prepare out.",
+                example="data: {prepare: {sources: [sst.nc]}}",
+            ),
+        )
+    return answers.data.prepare is not None
+
+
+def settle(conversation: Conversation) -> None:
+    """Note what follows from the dataset and the variables that were chosen."""
+    _settle_scale(conversation)
+    _note_fingerprint(conversation)
+    _settle_simple_methods(conversation)
+
+
+def _choose_root(conversation: Conversation) -> None:
+    """Ask for the directory, or raw files, until what is in it can be used.
+
+    Raises:
+        DatasetError, UsageError: that of an answers file cannot.
     """
     while True:
         before = conversation.session.answers.data.root
-        conversation.ask(_root_question(conversation))
-        _forget_what_depended_on(before, conversation)
-        from srwizard.data.inspect import require_usable
-        from srwizard.wizard import simple_methods
-        from srwizard.wizard.chosen_dataset import dataset_as_it_is_now, summary_table
-
-        summary = dataset_as_it_is_now(conversation).summary
-        settle = simple_methods.begin if summary.usable else simple_methods.stop
-        settle(conversation)
-        names = [one.name for one in summary.variables]
-        conversation.show(summary_table(summary, simple_methods.to_beat(conversation, names)))
+        _ask_root(conversation)
         try:
-            require_usable(summary)
+            if raw_files_of(conversation.session.answers):
+                _show_raw_files(conversation)
+            else:
+                forget_what_depended_on(before, conversation)
+                show_dataset(conversation)
             return
-        except DatasetError as error:
+        except (DatasetError, UsageError) as error:
             if not conversation.prompts.interactive:
                 raise
-            # The table has named the problems already.
-            conversation.show(Text(error.hint, style="red"))
+            conversation.show(Text(_what_is_new(error), style="red"))
 
 
-def _further_questions(conversation: Conversation) -> list[Maker]:
+def _what_is_new(error: SrwizardError) -> str:
+    """Return what has not been said yet: the table names the problems of a dataset."""
+    return error.hint if isinstance(error, DatasetError) else f"{error.message}\n{error.hint}"
+
+
+def _ask_root(conversation: Conversation) -> None:
+    """Ask for the directory or raw files, and note which of them it is."""
+    asked, answers = _root_question(conversation), conversation.session.answers
+    if not conversation.prompts.interactive:
+        conversation.ask(asked)
+        return
+    raw = raw_files_of(answers)
+    earlier = shlex.join(raw) if len(raw) > 1 else (raw or [answers.data.root])[0]
+    typed: str = conversation.put(asked, earlier, earlier is not None)
+    named = words(typed)
+    if not names_raw_files(typed):
+        answers.forget("data.prepare")
+        answers.set("data.root", str(expand(named[0])))
+    elif named != raw:
+        sources = [str(path) for path in find_sources(named)] if len(named) > 1 else named
+        answers.set("data.prepare", Preparation(sources=[str(expand(each)) for each in sources]))
+    conversation.session.save()
+
+
+def _show_raw_files(conversation: Conversation) -> None:
+    """Look into the raw files that were named, and show what is in them.
+
+    Raises:
+        DatasetError, UsageError: they cannot be used.
+    """
+    from srwizard.wizard import simple_methods
+    from srwizard.wizard.contents_table import contents_table
+
+    simple_methods.stop(conversation)
+    conversation.show(contents_table(contents_of(conversation)))
+
+
+def show_dataset(conversation: Conversation) -> None:
+    """Look at the dataset that was answered, and show it.
+
+    Raises:
+        DatasetError: it cannot be used; the table has named the problems already.
+    """
+    from srwizard.data.inspect import require_usable
+    from srwizard.wizard import simple_methods
+    from srwizard.wizard.chosen_dataset import dataset_as_it_is_now, summary_table
+
+    summary = dataset_as_it_is_now(conversation).summary
+    begin_or_stop = simple_methods.begin if summary.usable else simple_methods.stop
+    begin_or_stop(conversation)
+    names = [one.name for one in summary.variables]
+    conversation.show(summary_table(summary, simple_methods.to_beat(conversation, names)))
+    require_usable(summary)
+
+
+def further_questions(conversation: Conversation) -> list[Maker]:
+    """Return makers of the questions on the dataset; the first asks for its variables."""
     from srwizard.wizard.chosen_dataset import chosen_dataset
 
     summary = chosen_dataset(conversation)
@@ -81,7 +160,9 @@ def _further_questions(conversation: Conversation) -> list[Maker]:
 
 
 def _has_more_to_ask(conversation: Conversation) -> bool:
-    return any(make() is not None for make in _further_questions(conversation))
+    if raw_files_of(conversation.session.answers):
+        return False
+    return any(make() is not None for make in further_questions(conversation))
 
 
 def stale(conversation: Conversation) -> str | None:
@@ -93,6 +174,11 @@ def stale(conversation: Conversation) -> str | None:
         problem_with_choice,
     )
 
+    answers = conversation.session.answers
+    if raw_files_of(answers) and not is_prepared(answers):
+        return None
+    if answers.data.root is None:
+        return _("{key} is not answered", key="data.root")
     problem = problem_with_choice(conversation)
     before = conversation.session.fingerprint
     if problem is not None or before is None:
@@ -107,16 +193,25 @@ def _root_question(conversation: Conversation) -> Question:
         # What is wrong inside the directory is shown after the answer, with room for it.
         if not text:
             return _("please name the dataset directory")
-        if conversation.prompts.interactive and not expand(text).is_dir():
-            return _("there is no directory {path}", path=text)
+        if not conversation.prompts.interactive:
+            return None
+        if not names_raw_files(text):
+            path = words(text)[0]
+            return None if expand(path).is_dir() else _("there is no directory {path}", path=path)
+        try:
+            find_sources(words(text))
+        except UsageError as error:
+            return error.message
         return None
 
     return replace(
         question(conversation, "data.root"),
+        text=_("Dataset directory or raw files"),
         kind="directory",
         check=check,
         person_only=True,
         is_path=True,
+        suffixes=SUFFIXES,
     )
 
 
@@ -191,7 +286,7 @@ def _statics_question(conversation: Conversation, summary: "DatasetSummary") -> 
     )
 
 
-def _forget_what_depended_on(before: str | None, conversation: Conversation) -> None:
+def forget_what_depended_on(before: str | None, conversation: Conversation) -> None:
     """Another dataset has other variables and another scale."""
     answers = conversation.session.answers
     if before is not None and expand(before) != expand(answers.data.root or ""):

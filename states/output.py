@@ -67,10 +67,10 @@ def problem_with(text: str, session: Session) -> str | None:
         return _("{path} cannot be used: {reason}", path=path, reason=reason_of(error))
     if not existing.is_dir():
         return _("{path} is a file", path=existing)
-    return _cannot_be_written(existing)
+    return cannot_be_written(existing)
 
 
-def _cannot_be_written(directory: Path) -> str | None:
+def cannot_be_written(directory: Path) -> str | None:
     """Say why nothing can be made in a directory, or None where it can.
 
     Permissions do not tell: a file system can be read-only, or not a real one, as /proc.

@@ -12,11 +12,12 @@ from srwizard.memory import forecast
 from srwizard.prompts.question import Choice, Question, expand
 from srwizard.settings.answers import DevicesAnswers, model_parameters
 from srwizard.settings.option import Asked
-from srwizard.states import memory, model, output
+from srwizard.states import memory, model, output, prepare
 from srwizard.wizard import other_machines, simple_methods
 from srwizard.wizard.chosen_dataset import chosen_dataset, chosen_variables
 from srwizard.wizard.conversation import Conversation
 from srwizard.wizard.option_questions import in_words
+from srwizard.wizard.preparing import raw_files_of
 from srwizard.wizard.recipe import RECOMMENDED, take_recipe
 from srwizard.wizard.resolve import resolved_training
 from srwizard.wizard.skip import wanted_skip
@@ -25,7 +26,7 @@ from srwizard.wizard.transition_table import ASKING, EDIT, title_of
 QUIT = "quit"
 INDENT = 2
 SHOWN_APART: dict[str, tuple[str, ...]] = {
-    "data": ("root", "variables", "scale"),
+    "data": ("root", "variables", "scale", "prepare"),
     "output": ("dir",),
     "model": ("name", "size", "params", "weights"),
     "training": ("grad_accumulation",),
@@ -56,7 +57,11 @@ def run(conversation: Conversation) -> str:
         return f"{EDIT}{section}"
     choices = (
         Choice("next", _("Yes: freeze this, measure its memory, and train if it fits")),
-        *(Choice(f"{EDIT}{name}", _("Edit: {section}", section=title_of(name))) for name in ASKING),
+        *(
+            Choice(f"{EDIT}{name}", _("Edit: {section}", section=title_of(name)))
+            for name in ASKING
+            if name != "prepare" or raw_files_of(conversation.session.answers)
+        ),
         Choice(QUIT, _("Save and quit")),
     )
     action: str = conversation.ask(
@@ -84,6 +89,7 @@ def run(conversation: Conversation) -> str:
 def _stale_section(conversation: Conversation) -> tuple[str, str] | None:
     """Find a section that an edit elsewhere has made impossible."""
     for section, stale in (
+        ("prepare", prepare.stale),
         ("model", model.stale),
         ("memory", memory.stale),
         ("output", output.stale),
@@ -121,6 +127,8 @@ def _lines(conversation: Conversation, columns: int) -> Iterator[str]:
         yield from (f"{' ' * (cell_len(title) + 2)}{line}" for line in rest)
 
     yield _pair(_("Data directory"), expand(answers.data.root or ""))
+    if raw_files_of(answers):
+        yield _pair(_("Made of raw files"), ", ".join(raw_files_of(answers)))
     yield _pair(_("Run directory"), expand(answers.output.dir or ""))
     yield from joined(
         (_("Variables"), ", ".join(_variables(conversation))),

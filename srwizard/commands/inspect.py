@@ -1,7 +1,10 @@
-"""`srwizard inspect`: show what is in a dataset directory."""
+"""`srwizard inspect`: show what is in a dataset directory, or in raw files."""
 
+import shlex
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -9,12 +12,20 @@ from srwizard.base.errors import EXIT_DATASET
 from srwizard.base.i18n import translate as _
 from srwizard.commands.options import PATH, as_json_option, command, console, print_json
 
+if TYPE_CHECKING:
+    from srwizard.data.prepare.look import Contents
 
-@command(_("Show what is in a dataset directory."))
-@click.argument("root", type=PATH, metavar="ROOT")
+
+@command(_("Show what is in a dataset directory, or in NetCDF files and Zarr stores."))
+@click.argument("roots", nargs=-1, required=True, type=PATH, metavar="ROOT|FILE…")
 @as_json_option
-def inspect(root: Path, as_json: bool) -> None:
-    show_dataset(root, as_json=as_json)
+def inspect(roots: tuple[Path, ...], as_json: bool) -> None:
+    from srwizard.data.raw_files import names_raw_files
+
+    if len(roots) == 1 and not names_raw_files(shlex.quote(str(roots[0]))):
+        show_dataset(roots[0], as_json=as_json)
+        return
+    _show_raw_files([str(root) for root in roots], as_json=as_json)
 
 
 def show_dataset(root: Path, *, as_json: bool = False) -> None:
@@ -30,3 +41,38 @@ def show_dataset(root: Path, *, as_json: bool = False) -> None:
         console.print(summary_table(summary))
     if not summary.usable:
         raise click.exceptions.Exit(EXIT_DATASET)
+
+
+def _show_raw_files(named: Sequence[str], *, as_json: bool) -> None:
+    """Print what is in raw files, and how a dataset is made of them.
+
+    Raises:
+        UsageError, DatasetError: they cannot be read, or hold no field.
+    """
+    from srwizard.data.prepare.look import look
+    from srwizard.data.raw_files import find_sources
+    from srwizard.prompts.progress import shown
+    from srwizard.wizard.contents_table import contents_table
+
+    with shown(console, _("Looking into the files …"), transient=True) as progress:
+        contents = look(find_sources(named), progress)
+    if as_json:
+        print_json(asdict(contents))
+        return
+    console.print(contents_table(contents))
+    print(_("Make a dataset of it: {command}", command=_prepare_command(named, contents)))
+
+
+def _prepare_command(named: Sequence[str], contents: "Contents") -> str:
+    from srwizard.wizard.preparing import usual_output, usual_scale, usual_variables
+
+    names = usual_variables(contents)
+    first = contents.named(names[0])
+    assert first is not None and first.shape is not None
+    scale = usual_scale(first.shape)
+    words = ["srwizard", "prepare", *named]
+    for name in names:
+        words += ["--variable", name]
+    if first.depths:
+        words += ["--depth", f"{min(first.depths):g}"]
+    return shlex.join([*words, "--scale", str(scale), "-o", usual_output(contents, scale)])

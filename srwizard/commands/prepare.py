@@ -16,6 +16,7 @@ from srwizard.commands.options import (
     overwrite_option,
     scale_option,
 )
+from srwizard.data.lr_methods import METHODS
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from srwizard.data.prepare import Manifest
 
 
-@command(_("Make a dataset directory from NetCDF files or Zarr stores."))
+@command(_("Make a dataset directory from NetCDF files or Zarr stores, or directories of them."))
 @click.argument("sources", nargs=-1, required=True, type=PATH, metavar="SOURCE…")
 @click.option(
     "--variable",
@@ -93,6 +94,13 @@ if TYPE_CHECKING:
     "--area-weights", is_flag=True, help=_("Weight the block mean by the cosine of latitude.")
 )
 @click.option(
+    "--lr-method",
+    type=click.Choice([method.name for method in METHODS]),
+    default=METHODS[0].name,
+    show_default=True,
+    help=_("How LR is made of HR; only mean conserves the mean of each LR cell exactly."),
+)
+@click.option(
     "--jobs",
     type=WholeNumber(),
     default=1,
@@ -117,10 +125,12 @@ def prepare(
     statics: tuple[str, ...],
     fmt: "Layout",
     area_weights: bool,
+    lr_method: str,
     jobs: int,
     overwrite: bool,
 ) -> None:
     from srwizard.data import prepare as preparing
+    from srwizard.data.raw_files import find_sources
 
     names = name or variable
     if len(names) != len(variable):
@@ -129,13 +139,14 @@ def prepare(
             _("Give one --name for each --variable, or none."),
         )
     manifest = preparing.prepare(
-        sources,
+        find_sources([str(source) for source in sources]),
         variables=dict(zip(variable, names, strict=True)),
         scale=scale,
         split=preparing.parse_split(split),
         out=out,
         fmt=fmt,
         area_weights=area_weights,
+        lr_method=lr_method,
         selection=preparing.Selection(
             None if lon is None else preparing.parse_longitudes(lon),
             None if lat is None else preparing.parse_latitudes(lat),

@@ -1,6 +1,7 @@
 """One line that is typed in a terminal: a text, a number, or the path of a directory."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from pathlib import Path
 from typing import Any
 
 import questionary
@@ -22,6 +23,7 @@ def read(
     *,
     number: bool = False,
     directory: bool = False,
+    suffixes: Collection[str] = (),
 ) -> str:
     """Ask for one line until there is nothing wrong with it, and return it.
 
@@ -32,6 +34,7 @@ def read(
         help_lines: gives what is shown when the user types a question mark.
         number: whether it is one: the first character that is typed replaces the default.
         directory: whether Tab completes directories.
+        suffixes: of the files whose names Tab completes besides these, such as ".nc".
 
     Raises:
         Back, KeyboardInterrupt: as `asking.run`.
@@ -40,9 +43,13 @@ def read(
         "validate": lambda typed: problem_with(typed) or True,
         "validate_while_typing": False,
     }
+
+    def is_offered(name: str) -> bool:
+        return Path(name).suffix.lower() in suffixes or Path(name).is_dir()
+
     if directory:
         question = questionary.path(
-            text, default, only_directories=True, complete_while_typing=False, **checks
+            text, default, file_filter=is_offered, complete_while_typing=False, **checks
         )
     else:
         default_style, answer_style = SimpleLexer("class:untouched"), SimpleLexer("class:answer")

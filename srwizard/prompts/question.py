@@ -62,6 +62,7 @@ class Question:
         check: returns what is wrong with a value, or None.
         optional: an empty text means None.
         person_only: an answers file must answer it; no default is taken in its place.
+        suffixes: of files that can be named in the place of a directory, such as ".nc".
         is_path: the answer is kept absolute, so that it means the same from any directory.
     """
 
@@ -77,6 +78,7 @@ class Question:
     optional: bool = False
     person_only: bool = False
     is_path: bool = False
+    suffixes: frozenset[str] = frozenset()
 
 
 class Prompts(Protocol):

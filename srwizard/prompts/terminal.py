@@ -82,6 +82,7 @@ class TerminalPrompts:
                 help_lines,
                 number=question.kind in ("int", "float", "ints"),
                 directory=question.kind == "directory",
+                suffixes=question.suffixes,
             ),
         )
 

@@ -6,7 +6,7 @@ simply not set (`model_fields_set`), so that a saved session knows decisions fro
 
 import sys
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 from pydantic import Field, ValidationError
 
@@ -22,9 +22,11 @@ from srwizard.settings.mistakes import explanation
 from srwizard.settings.model import SIZES, ModelAnswers, model_parameters
 from srwizard.settings.option import Option, Section
 from srwizard.settings.output import OutputAnswers
+from srwizard.settings.preparation import Preparation
 from srwizard.settings.training import TrainingAnswers, training_defaults
 
 __all__ = [
+    "PREPARE",
     "SECTIONS",
     "Answers",
     "DataAnswers",
@@ -32,6 +34,7 @@ __all__ = [
     "MemoryAnswers",
     "ModelAnswers",
     "OutputAnswers",
+    "Preparation",
     "Section",
     "TrainingAnswers",
     "key_problem",
@@ -62,6 +65,8 @@ class Answers(Section):
         """Tell whether `key` ("training.epochs", "model.params.width") was decided."""
         node: Any = self
         for part in key.split("."):
+            if node is None:
+                return False
             if part not in (node if isinstance(node, dict) else node.model_fields_set):
                 return False
             node = node[part] if isinstance(node, dict) else getattr(node, part)
@@ -84,6 +89,8 @@ class Answers(Section):
         node: Any = self
         for part in sections:
             child = getattr(node, part)
+            if child is None and not isinstance(node, dict):  # a section that can be left out
+                child = _section_at(node, part)
             setattr(node, part, child)  # marks the section as decided
             node = getattr(node, part)
         if isinstance(node, dict):
@@ -96,7 +103,12 @@ class Answers(Section):
         section_name, name, *parameter = key.split(".")
         section: Section = getattr(self, section_name)
         if parameter:
-            getattr(section, name).pop(parameter[0], None)
+            inner = getattr(section, name)
+            if isinstance(inner, Section):
+                inner.__dict__[parameter[0]] = getattr(type(inner)(), parameter[0])
+                inner.model_fields_set.discard(parameter[0])
+            elif inner is not None:
+                inner.pop(parameter[0], None)
             return
         section.__dict__[name] = getattr(type(section)(), name)
         section.model_fields_set.discard(name)
@@ -104,7 +116,21 @@ class Answers(Section):
             self.model_fields_set.discard(section_name)
 
 
+PREPARE = "data.prepare"
+"""The section within a section."""
 SECTIONS = tuple(name for name in Answers.model_fields if name != "confirm")
+
+
+def _section_at(node: Section, name: str) -> Section:
+    """Return a fresh section in the place of one that is left out."""
+    annotation: Any = type(node).model_fields[name].annotation
+    kind: type[Section] = next(one for one in get_args(annotation) if one is not type(None))
+    return kind()
+
+
+def nested_keys() -> tuple[str, ...]:
+    """Return the keys of the sections within sections: "data.prepare.scale"."""
+    return tuple(f"{PREPARE}.{name}" for name in Preparation.model_fields)
 
 
 def known_keys() -> tuple[str, ...]:
@@ -122,7 +148,7 @@ def key_problem(key: str, value: Any) -> str | None:
     try:
         Answers().set(key, value)
     except ValidationError as error:
-        return explanation(error.errors()[0], known_keys())
+        return explanation(error.errors()[0], (*known_keys(), *nested_keys()))
     return None
 
 
@@ -141,7 +167,8 @@ def parse_answers(document: yaml_file.Document) -> Answers:
     try:
         answers = Answers.model_validate(given)
     except ValidationError as error:
-        mistakes += [(found["loc"], explanation(found, known_keys())) for found in error.errors()]
+        known = (*known_keys(), *nested_keys())
+        mistakes += [(found["loc"], explanation(found, known)) for found in error.errors()]
     if not mistakes:
         return answers
     placed = [

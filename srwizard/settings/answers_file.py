@@ -8,7 +8,7 @@ from srwizard.base.i18n import translate as _
 from srwizard.data.baselines.choice import STANDARD
 from srwizard.models.catalog import ModelCard, card
 from srwizard.settings import run_config
-from srwizard.settings.answers import SECTIONS, Answers
+from srwizard.settings.answers import PREPARE, SECTIONS, Answers, Preparation
 from srwizard.settings.options import (
     Declared,
     all_options,
@@ -99,9 +99,11 @@ def limits_and_default(key: str, default: Any) -> str | None:
 def json_schema() -> dict[str, Any]:
     """Return the JSON Schema of the answers file, for editors, in the user's language."""
     schema = Answers.model_json_schema()
-    for declared in all_options():
+    for declared in [*all_options(), *options(PREPARE)]:
         part = schema
-        if declared.section:
+        if declared.section == PREPARE:
+            part = schema["$defs"][Preparation.__name__]
+        elif declared.section:
             reference = schema["properties"][declared.section]["$ref"]
             part = schema["$defs"][reference.rpartition("/")[2]]
         part["properties"][declared.name] |= {

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from srwizard.base.i18n import N_
 from srwizard.settings.option import Option, Section, Text
+from srwizard.settings.preparation import Preparation
 
 
 class DatasetChoice(Section):
@@ -15,7 +16,10 @@ class DatasetChoice(Section):
         Text | None,
         Option(
             N_("Dataset directory"),
-            N_("The directory with train/, valid/ and test/ (or train.h5, train.nc, …)."),
+            N_(
+                "The directory with train/, valid/ and test/ (or train.h5, train.nc, …); or raw "
+                "files to make one of: NetCDF files, a pattern, Zarr stores, or their directory."
+            ),
             asked="always",
         ),
     ] = None
@@ -36,6 +40,15 @@ class DatasetChoice(Section):
             N_("The ratio of the HR grid to the LR grid; the data must agree."),
             asked="never",
             none=N_("taken from the data"),
+        ),
+    ] = None
+    prepare: Annotated[
+        Preparation | None,
+        Option(
+            N_("Made of raw files"),
+            N_("What the dataset is made of, and how, where it is not there already; see below."),
+            asked="never",
+            none=N_("the dataset directory is there"),
         ),
     ] = None
 

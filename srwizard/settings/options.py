@@ -10,7 +10,7 @@ from pydantic.fields import FieldInfo
 
 from srwizard.base.choices import Method
 from srwizard.base.i18n import translate as _
-from srwizard.settings.answers import SECTIONS, Answers
+from srwizard.settings.answers import PREPARE, SECTIONS, Answers
 from srwizard.settings.option import Circumstances, Option
 from srwizard.settings.training import training_defaults
 
@@ -159,8 +159,10 @@ def _bare(annotation: Any) -> Any:
 
 
 def options(section: str) -> list[Declared]:
-    """Return the options of a section, in the order in which they are asked for and listed."""
-    declaring: Any = Answers.model_fields[section].annotation
+    """Return the options of a section ("data", "data.prepare"), in the order they are listed."""
+    declaring: Any = Answers
+    for part in section.split("."):
+        declaring = _without_none(declaring.model_fields[part].annotation)
     return [Declared(section, name, field) for name, field in declaring.model_fields.items()]
 
 
@@ -178,7 +180,8 @@ def options_outside() -> list[Declared]:
 
 def option_named(key: str) -> Declared | None:
     """Return the option of a key ("training.epochs"), or None where there is none."""
-    return next((declared for declared in all_options() if declared.key == key), None)
+    known = [*all_options(), *options(PREPARE)]
+    return next((declared for declared in known if declared.key == key), None)
 
 
 def flow(value: Any) -> str:

@@ -10,7 +10,7 @@ from srwizard.base import i18n
 from srwizard.base.i18n import translate as _
 from srwizard.models.card import Parameter
 from srwizard.models.catalog import cards
-from srwizard.settings.answers import SECTIONS
+from srwizard.settings.answers import PREPARE, SECTIONS
 from srwizard.settings.options import Declared, flow, options, options_outside
 
 
@@ -27,7 +27,7 @@ def _lines() -> Iterator[str]:
         "prints a file to fill in, `--schema` a JSON Schema for editors, `--from RUN_DIR` the "
         "answers of an earlier run."
     )
-    for section in SECTIONS:
+    for section in (*SECTIONS[:1], PREPARE, *SECTIONS[1:]):
         yield f"\n## `{section}`\n"
         yield from _options_table(options(section))
         yield from _choices(options(section))

@@ -19,7 +19,8 @@ from srwizard.data.layout import Contents, recognise, scan
 from srwizard.data.prepare.cf import Moment
 from srwizard.data.prepare.grid import Grid
 from srwizard.data.prepare.record import Survey, survey_sources
-from srwizard.data.prepare.source import StepReader, is_zarr
+from srwizard.data.prepare.source import StepReader
+from srwizard.data.raw_files import is_zarr
 from srwizard.use.grids import grid_of
 from srwizard.use.quantities import Attributes, attributes_in, manifest_of
 

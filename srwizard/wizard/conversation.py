@@ -19,6 +19,7 @@ from srwizard.wizard.session import Session
 if TYPE_CHECKING:
     from srwizard.data.baselines.beside import Beside
     from srwizard.data.dataset import Dataset
+    from srwizard.data.prepare.look import Contents
 
 Maker = Callable[[], Question | None]
 """Makes a question from the answers so far, or None where there is nothing to ask."""
@@ -37,6 +38,8 @@ class Conversation:
     """Whether the state was entered by going back: it begins at its last question then."""
     dataset: "Dataset | None" = None
     """The dataset that was answered, once it was looked at; see `chosen_dataset`."""
+    raw_files: "Contents | None" = None
+    """What is in the raw files that were named, once they were looked into; see `preparing`."""
     has_asked: bool = False
     """Whether a person was asked anything since the dataset was looked at."""
     simple_methods: "Beside | None" = None
@@ -89,14 +92,18 @@ class Conversation:
         answers = self.session.answers
         given = bool(question.key) and answers.has(question.key)
         default = answers.get(question.key) if given else question.default
-        self.has_asked = self.has_asked or self.prompts.interactive
-        value = self.prompts.ask(question, default, given)
+        value = self.put(question, default, given)
         if question.is_path:
             value = str(expand(value))
         if question.key:
             answers.set(question.key, value)
             self.session.save()
         return value
+
+    def put(self, question: Question, default: Any, given: bool) -> Any:
+        """Put a question whose answer the caller remembers."""
+        self.has_asked = self.has_asked or self.prompts.interactive
+        return self.prompts.ask(question, default, given)
 
     def ask_in_turn(self, makers: Sequence[Maker], *, begin: int = 0) -> None:
         """Put questions one after the other; back returns to the one before.

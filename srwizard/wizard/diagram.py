@@ -10,7 +10,8 @@ from srwizard.wizard.transition_table import NAMES
 HEADER = """# The states of the wizard
 
 Drawn by the machine itself from the table in `srwizard/wizard/transition_table.py` (`make docs`).
-`is_editing` is true while a state is edited from the review.
+`is_editing` is true while a state is edited from the review, `has_raw_files` where raw files were
+named in the place of a dataset directory.
 
 ```mermaid
 """
@@ -22,6 +23,9 @@ class _Drawn:
     state: str
 
     def is_editing(self) -> bool:
+        return False
+
+    def has_raw_files(self) -> bool:
         return False
 
 

@@ -17,6 +17,7 @@ from transitions import Machine
 from srwizard.base.i18n import translate as _
 from srwizard.prompts.question import Back
 from srwizard.wizard.conversation import Conversation
+from srwizard.wizard.preparing import raw_files_of
 from srwizard.wizard.reason import Outcome
 from srwizard.wizard.session import Session
 from srwizard.wizard.transition_table import (
@@ -37,15 +38,31 @@ STOPS_BEFORE = {"frozen": ("dry_run", "launch"), "dry_run": ("launch",)}
 def transitions() -> list[dict[str, Any]]:
     """Return the transition table as `transitions` takes it; of two that apply the first counts."""
     return [
+        # Edited from the review too, raw files lead on to what makes a dataset of them.
+        *_with_raw_files("next"),
         # A state edited from the review comes back to it.
         {"trigger": "next", "source": list(ASKING), "dest": REVIEW, "conditions": "is_editing"},
         {"trigger": "back", "source": list(ASKING), "dest": REVIEW, "conditions": "is_editing"},
+        *_with_raw_files("back"),
         *(
             {"trigger": trigger, "source": state.name, "dest": dest}
             for state in STATES
             for trigger, dest in state.transitions.items()
         ),
         *({"trigger": f"{EDIT}{name}", "source": REVIEW, "dest": name} for name in ASKING),
+    ]
+
+
+def _with_raw_files(trigger: str) -> list[dict[str, Any]]:
+    return [
+        {
+            "trigger": trigger,
+            "source": state.name,
+            "dest": state.with_raw_files[trigger],
+            "conditions": "has_raw_files",
+        }
+        for state in STATES
+        if trigger in state.with_raw_files
     ]
 
 
@@ -65,6 +82,10 @@ class WizardModel:
     def is_editing(self) -> bool:
         """Return whether the state was entered from the review."""
         return self.session.editing
+
+    def has_raw_files(self) -> bool:
+        """Return whether the dataset is made of raw files that were named."""
+        return raw_files_of(self.session.answers) != []
 
 
 def build_machine(model: Any, initial: str = START, machine: type[Machine] = Machine) -> Machine:
@@ -155,7 +176,7 @@ def resume(conversation: Conversation) -> None:
             session.editing = session.editing or len(behind) == len(ASKING)
             session.enter(name, "stale")
             break
-    if session.state in ASKING and session.state != START:
+    if session.state in ASKING and session.answers.data.root is not None:
         from srwizard.wizard import simple_methods  # takes NumPy
 
         simple_methods.begin(conversation)

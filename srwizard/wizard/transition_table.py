@@ -6,7 +6,7 @@ docs/states.md. docs/adding-a-state.md adds one.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from srwizard.base.i18n import N_
 from srwizard.base.i18n import translate as _
@@ -22,6 +22,7 @@ class State:
         section: the section of the answers that it asks for; None where it asks for none. A state
             that asks can be edited from the review, and leads back to it then.
         transitions: where each trigger leads.
+        with_raw_files: where some of them lead instead while raw files are named.
         required: the answer without which nothing behind the state can go on.
     """
 
@@ -30,6 +31,7 @@ class State:
     section: str | None
     transitions: Mapping[str, str]
     required: str | None = None
+    with_raw_files: Mapping[str, str] = field(default_factory=dict)
 
 
 STATES = (
@@ -37,12 +39,20 @@ STATES = (
     State(
         "data", N_("data"), "data",
         {"next": "output"},
+        with_raw_files={"next": "prepare"},
+    ),
+    # A dataset is made of what was named, if it is not there already. All else can be left at its
+    # default from there.
+    State(
+        "prepare", N_("preparing the dataset"), "data",
+        {"next": "output", "back": "data", "defaults": "review"},
         required="data.root",
     ),
     State(
         "output", N_("output"), "output",
         {"next": "model", "back": "data"},
         required="output.dir",
+        with_raw_files={"back": "prepare"},
     ),
     State(
         "model", N_("model"), "model",

@@ -139,7 +139,7 @@ def test_a_changed_dataset_is_noticed_on_resume(terminal: Open, dataset: Path) -
     np.save(step, np.load(step) + np.float32(1))
     screen = terminal("resume", columns=160)
     screen.wait_for("has changed")
-    screen.wait_for(f"? Dataset directory {dataset}")
+    screen.wait_for(f"? Dataset directory or raw files {dataset}")
     screen.kill()
 
 

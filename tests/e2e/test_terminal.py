@@ -96,10 +96,10 @@ def test_back_returns_with_the_earlier_answer_as_default(
     # Kept whole, so that the session means the same from any directory.
     screen.wait_for(f"? Run directory {tmp_path}/runs/data")
     screen.send(key)
-    screen.wait_for(f"? Dataset directory {dataset}", count=2)
+    screen.wait_for(f"? Dataset directory or raw files {dataset}", count=2)
     screen.send(key)  # there is nothing before it
     screen.wait_for("? Dataset directory", count=3)
-    screen.wait_for(f"? Dataset directory {dataset}", count=2)
+    screen.wait_for(f"? Dataset directory or raw files {dataset}", count=2)
     screen.send(ENTER)
     screen.wait_for("? Run directory", count=3)
     screen.wait_for(f"? Run directory {tmp_path}/runs/data")
@@ -345,7 +345,7 @@ def test_no_variable_is_refused_and_back_leads_to_the_variables(
     screen.wait_for("● temp")
     assert "○ salt" in screen.visible
     screen.send(ESCAPE)
-    screen.wait_for("? Dataset directory /")  # kept whole
+    screen.wait_for("? Dataset directory or raw files /")  # kept whole
     screen.kill()
 
 
@@ -354,7 +354,7 @@ def test_tab_completes_directories(terminal: Open, dataset: Path, tmp_path: Path
     screen = terminal()
     screen.wait_for("? Dataset directory")
     screen.send("da\t")
-    screen.wait_for("? Dataset directory data/")
+    screen.wait_for("? Dataset directory or raw files data/")
     screen.send(ENTER)
     screen.wait_for("? Run directory runs/data")
     screen.kill()

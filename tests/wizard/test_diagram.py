@@ -39,12 +39,40 @@ def test_every_section_of_the_answers_is_asked_for() -> None:
     assert set(REQUIRED.values()) <= set(known_keys())
 
 
+def test_raw_files_lead_to_the_state_that_makes_a_dataset_of_them() -> None:
+    class Model:
+        def __init__(self, *, raw_files: bool, editing: bool = False) -> None:
+            self.raw_files, self.editing = raw_files, editing
+
+        def is_editing(self) -> bool:
+            return self.editing
+
+        def has_raw_files(self) -> bool:
+            return self.raw_files
+
+    for state, trigger, model, following in (
+        ("data", "next", Model(raw_files=False), "output"),
+        ("data", "next", Model(raw_files=True), "prepare"),
+        ("data", "next", Model(raw_files=True, editing=True), "prepare"),
+        ("output", "back", Model(raw_files=False), "data"),
+        ("output", "back", Model(raw_files=True), "prepare"),
+        ("output", "back", Model(raw_files=True, editing=True), "review"),
+        ("prepare", "defaults", Model(raw_files=True), "review"),
+    ):
+        build_machine(model, state)
+        getattr(model, trigger)()
+        assert model.state == following, (state, trigger)  # type: ignore[attr-defined]
+
+
 def test_a_state_goes_on_to_the_next_one_or_back_to_the_review_it_was_edited_from() -> None:
     class Model:
         editing = False
 
         def is_editing(self) -> bool:
             return self.editing
+
+        def has_raw_files(self) -> bool:
+            return not self.editing
 
     order = [*ASKING, "review"]
     for name, following in itertools.pairwise(order):

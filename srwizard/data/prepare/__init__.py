@@ -2,6 +2,7 @@
 
 from srwizard.data.prepare.dataset import Progress, prepare
 from srwizard.data.prepare.manifest import Manifest
+from srwizard.data.prepare.request import Request, is_made_of
 from srwizard.data.prepare.selection import (
     Selection,
     parse_depths,
@@ -16,8 +17,10 @@ from srwizard.data.prepare.units import parse_units
 __all__ = [
     "Manifest",
     "Progress",
+    "Request",
     "Selection",
     "Split",
+    "is_made_of",
     "parse_depths",
     "parse_latitudes",
     "parse_longitudes",

@@ -137,10 +137,21 @@ def _nearest_level(
               variable=field.name, dimensions=_sizes(field)),
             _("Leave --depth out."),
         )  # fmt: skip
+    depths = level_depths(dataset, str(field.name), dimension)
+    index = int(np.nanargmin(np.abs(np.array(depths) - depth)))
+    return dimension, index, depths[index]
+
+
+def level_depths(dataset: xr.Dataset, variable: str, dimension: str) -> list[float]:
+    """Return the depths of the levels of `variable`, downward, in the coordinate's unit.
+
+    Raises:
+        DatasetError: the dimension has no coordinate of numbers.
+    """
     if dimension not in dataset.variables or dataset[dimension].dtype.kind not in "iuf":
         raise DatasetError(
             _("The dimension {dimension} of {variable} has no depths.",
-              dimension=dimension, variable=field.name),
+              dimension=dimension, variable=variable),
             _("Add a coordinate of that name, or select one index first, e.g. with ncks -d "
               "{dimension},0.", dimension=dimension),
         )  # fmt: skip
@@ -148,8 +159,7 @@ def _nearest_level(
     # Heights count upward: what lies 100 m deep is at -100.
     upward = str(dataset[dimension].attrs.get("positive", "")).lower() == "up"
     depths = -values if upward or bool((values <= 0).all()) else values
-    index = int(np.nanargmin(np.abs(depths - depth)))
-    return dimension, index, float(depths[index])
+    return [float(depth) for depth in depths]
 
 
 def find_time(dataset: xr.Dataset, variable: str) -> TimeAxis:

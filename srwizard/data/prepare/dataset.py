@@ -1,8 +1,8 @@
 """Make a dataset directory of low/high-resolution pairs from NetCDF files and Zarr stores.
 
 The high-resolution fields are the sources, cut to the region and cropped to a multiple of the
-scale; the low-resolution fields are their block means. A few windows of steps are in memory at a
-time, whatever the length of the record.
+scale; the low-resolution fields are made of them, as block means unless another method is asked
+for. A few windows of steps are in memory at a time, whatever the length of the record.
 """
 
 import contextlib
@@ -17,6 +17,7 @@ from srwizard.base.files import write_json
 from srwizard.base.i18n import translate as _
 from srwizard.base.version import __version__
 from srwizard.data.layout import Layout
+from srwizard.data.lr_methods import METHODS
 from srwizard.data.prepare.grid import cell_weights, divisible_shape
 from srwizard.data.prepare.leakage import leakage_notes
 from srwizard.data.prepare.manifest import (
@@ -29,6 +30,7 @@ from srwizard.data.prepare.manifest import (
 )
 from srwizard.data.prepare.pairs import Pairs, Recipe, as_tasks, made_pairs
 from srwizard.data.prepare.record import Survey, survey_sources
+from srwizard.data.prepare.request import Request
 from srwizard.data.prepare.selection import Selection, window_of
 from srwizard.data.prepare.source import windows
 from srwizard.data.prepare.splits import Split, check_split, divide, named, prepared_splits
@@ -57,6 +59,7 @@ def prepare(
     out: Path,
     fmt: Layout = "npy",
     area_weights: bool = False,
+    lr_method: str = "mean",
     selection: Selection | None = None,
     depths: Sequence[float] = (),
     units: Mapping[str, str] | None = None,
@@ -76,6 +79,7 @@ def prepare(
         out: the dataset directory to make.
         fmt: `npy` (one file per step), `h5` or `nc` (one file per split).
         area_weights: weigh HR cells by the cosine of their latitude.
+        lr_method: how LR is made of HR, a name of `lr_methods.METHODS`.
         selection: the region and the steps to take; None: all.
         depths: levels to take, the nearest to each; with several, `temp` becomes `temp_0m`, ...
         units: variable in the dataset -> the units its values are converted to.
@@ -96,10 +100,17 @@ def prepare(
     sources = [Path(source) for source in sources]
     chosen = selection or Selection()
     _check_arguments(sources, variables, scale, split, fmt)
+    _check_method(lr_method, area_weights)
     _check_counts(gap, jobs)
     every_source = [*sources, *(static.path for static in statics)]
     check_target(out, overwrite=overwrite, sources=every_source)
     report = progress or _report_nothing
+    # Before anything is read: what changes meanwhile is told from what was read.
+    request = Request(
+        sources=tuple(sources), variables=dict(variables), scale=scale, split=split, fmt=fmt,
+        area_weights=area_weights, lr_method=lr_method, selection=chosen, depths=tuple(depths),
+        units=dict(units or {}), statics=tuple(statics), gap=gap,
+    ).to_json()  # fmt: skip
     survey = survey_sources(
         sources,
         list(variables),
@@ -116,7 +127,7 @@ def prepare(
     region, notes = window_of(survey.grid, chosen)
     window = region.cropped(divisible_shape(region.shape, scale))
     hr_grid = survey.grid.windowed(window)
-    recipe = Recipe(window, scale, cell_weights(hr_grid) if area_weights else None)
+    recipe = Recipe(window, scale, cell_weights(hr_grid) if area_weights else None, lr_method)
     content = Content(
         grids={"hr": hr_grid, "lr": hr_grid.coarsened(scale)},
         attributes={
@@ -145,7 +156,7 @@ def prepare(
             sources=tuple(str(source.resolve()) for source in sources),
             format=fmt,
             scale=scale,
-            method=BY_AREA if area_weights else "block mean",
+            method=_method_text(lr_method, area_weights),
             hr_shape=hr_grid.shape,
             lr_shape=content.grids["lr"].shape,
             crop=Crop.between(region.shape, hr_grid.shape),
@@ -168,6 +179,7 @@ def prepare(
                 *notes,
                 *notes_on(region.shape, hr_grid.shape, tallies),
                 *leakage_notes(likeness, gap),
+                *_conservation_notes(lr_method),
             ),
             region=Region(
                 chosen.longitude,
@@ -178,6 +190,7 @@ def prepare(
             gap=gap,
             likeness=likeness,
             statics=tuple(static.name for static in statics),
+            request=request,
         )
         write_json(stage / MANIFEST_NAME, manifest.to_json())
     return manifest
@@ -268,6 +281,35 @@ def _check_arguments(
         )
     check_split(split)
     _check_names(variables)
+
+
+def _check_method(lr_method: str, area_weights: bool) -> None:
+    names = [method.name for method in METHODS]
+    if lr_method not in names:
+        raise UsageError(
+            _("The method {method} is not known.", method=lr_method),
+            _("Choose one of: {methods}.", methods=", ".join(names)),
+        )
+    if area_weights and lr_method != "mean":
+        raise UsageError(
+            _("Area weights belong to the block mean, not to {method}.", method=lr_method),
+            _("Leave area weights out, or use the method mean."),
+        )
+
+
+def _method_text(lr_method: str, area_weights: bool) -> str:
+    if lr_method != "mean":
+        return lr_method
+    return BY_AREA if area_weights else "block mean"
+
+
+def _conservation_notes(lr_method: str) -> list[str]:
+    if lr_method == "mean":
+        return []
+    return [
+        _("LR was made by {method}, which does not conserve the mean of HR over an LR cell; only "
+          "the method mean does so exactly.", method=lr_method)
+    ]  # fmt: skip
 
 
 def _check_counts(gap: int, jobs: int) -> None:

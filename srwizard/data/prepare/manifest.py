@@ -144,6 +144,7 @@ class Manifest:
     gap: int
     likeness: tuple[Likeness, ...]
     statics: tuple[str, ...]
+    request: Mapping[str, Any]
 
     def to_json(self) -> dict[str, Any]:
         """Return what manifest.json holds: dicts, lists, strings and finite numbers or null."""

@@ -12,9 +12,11 @@ import numpy as np
 import numpy.typing as npt
 
 from srwizard.base import i18n
+from srwizard.base.choices import method_named
 from srwizard.base.errors import UsageError
 from srwizard.base.i18n import translate as _
 from srwizard.data.fields import FloatField
+from srwizard.data.lr_methods import METHODS
 from srwizard.data.prepare.grid import Window, block_mean
 from srwizard.data.prepare.source import Step, StepReader
 from srwizard.data.prepare.statistics import FieldStatistics
@@ -31,12 +33,22 @@ class Recipe:
     Args:
         window: the rows and columns that are taken; both are multiples of the scale.
         scale: HR cells of an LR cell along each direction.
-        weights: of the HR cells `[H, W]`; None weighs every cell alike.
+        weights: of the HR cells `[H, W]`, for block means; None weighs every cell alike.
+        method: how LR is made of HR, a name of `lr_methods.METHODS`.
     """
 
     window: Window
     scale: int
     weights: npt.NDArray[np.float64] | None
+    method: str = METHODS[0].name
+
+    def low_resolution(self, field: FloatField) -> FloatField:
+        """Return LR `[h, w]` of HR `[H, W]`."""
+        if self.weights is not None:
+            return block_mean(field, self.scale, self.weights).astype(np.float32)
+        coarsen = method_named(METHODS, self.method).function()
+        found: FloatField = coarsen(field, self.scale).astype(np.float32)
+        return found
 
 
 @dataclass(frozen=True)
@@ -111,9 +123,7 @@ def _make(recipe: Recipe, reader: StepReader, task: Task) -> Pairs:
     hr = np.ascontiguousarray(reader.read(task.steps))
     if task.conversion is not None:
         hr = task.conversion(hr)
-    lr = np.stack(
-        [block_mean(field, recipe.scale, recipe.weights).astype(np.float32) for field in hr]
-    )
+    lr = np.stack([recipe.low_resolution(field) for field in hr])
     return Pairs(hr, lr, tuple(FieldStatistics.of(field) for field in hr))
 
 

@@ -164,6 +164,15 @@ def window_of(grid: Grid, selection: Selection) -> tuple[Window, list[str]]:
     return Window(taken, parts), []
 
 
+def reaches_around(grid: Grid) -> bool:
+    """Say whether the last column of a grid is followed by its first one, around the globe."""
+    longitude = grid.longitude
+    if longitude is None or grid.shape[1] < 3:
+        return False
+    row = longitude if longitude.ndim == 1 else longitude[grid.shape[0] // 2]
+    return _closes(np.asarray(row, np.float64))
+
+
 def _bounds(text: str) -> tuple[float, float] | None:
     match = _RANGE.fullmatch(text.replace(" ", ""))
     return None if match is None else (float(match[1]), float(match[2]))
@@ -234,7 +243,7 @@ def _closes(longitude: FloatArray) -> bool:
     steps = (np.diff(longitude) + 180.0) % 360.0 - 180.0
     seam = (longitude[0] - longitude[-1] + 180.0) % 360.0 - 180.0
     typical = float(np.median(steps)) if steps.size else 0.0
-    return typical != 0 and 0 < seam / typical <= SEAM_STEPS
+    return bool(typical != 0 and 0 < seam / typical <= SEAM_STEPS)
 
 
 def _box(grid: Grid, selection: Selection) -> tuple[Window, list[str]]:

@@ -18,13 +18,13 @@ from srwizard.base.os_errors import reason_of
 from srwizard.data.fields import FloatField
 from srwizard.data.prepare.cf import Axes, Moment, find_axes, find_coordinate
 from srwizard.data.prepare.grid import FloatArray, Grid, Window
+from srwizard.data.raw_files import is_zarr
 
 WINDOW_BYTES = 64 * 2**20
 """Most bytes of one variable that are decoded at a time."""
 
 _HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 _NETCDF3_SIGNATURES = (b"CDF\x01", b"CDF\x02")
-_ZARR_FILES = (".zgroup", ".zmetadata", "zarr.json")
 
 
 @dataclass(frozen=True)
@@ -55,11 +55,6 @@ class Step:
     source: SourceField
     index: int
     moment: Moment | None
-
-
-def is_zarr(path: Path) -> bool:
-    """Tell whether a directory is a Zarr store, of format 2 or 3."""
-    return path.is_dir() and any((path / name).is_file() for name in _ZARR_FILES)
 
 
 def open_source(path: Path) -> xr.Dataset:

@@ -1,0 +1,21 @@
+"""How an LR field can be made of an HR field: what there is to choose, without the code."""
+
+from srwizard.base.choices import Method
+from srwizard.base.i18n import N_
+
+_CODE = "srwizard.data.prepare.coarsening:"
+METHODS = (
+    Method("mean", N_("mean over the HR cells of each LR cell; conserves it exactly"),
+           code=_CODE + "block_mean"),
+    Method("nearest", N_("the HR cell nearest to the centre of the LR cell"),
+           code=_CODE + "nearest"),
+    Method("bilinear", N_("triangle kernel, one LR cell to each side"), code=_CODE + "bilinear"),
+    Method("bicubic", N_("cubic kernel (Keys, a = -0.5), two LR cells to each side"),
+           code=_CODE + "bicubic"),
+    Method("lanczos", N_("Lanczos kernel, three LR cells to each side"), code=_CODE + "lanczos"),
+    Method("gaussian", N_("Gaussian kernel, standard deviation of half an LR cell"),
+           code=_CODE + "gaussian"),
+)  # fmt: skip
+"""In the order in which they are offered; the first is the default."""
+
+NAMES = tuple(method.name for method in METHODS)

@@ -1,0 +1,261 @@
+"""What raw files hold, told before anything is made of them.
+
+Quick: of many files some are opened, of each variable a few steps are read.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import cftime
+import numpy as np
+import xarray as xr
+
+from srwizard.base.errors import DatasetError, SrwizardError
+from srwizard.base.i18n import translate as _
+from srwizard.data.fields import FloatField
+from srwizard.data.prepare.cf import Moment, find_level, level_depths
+from srwizard.data.prepare.grid import Grid, Window
+from srwizard.data.prepare.manifest import LARGEST_PLAUSIBLE_VALUE
+from srwizard.data.prepare.selection import reaches_around
+from srwizard.data.prepare.source import (
+    SourceField,
+    Step,
+    StepReader,
+    field_names,
+    open_source,
+    survey_field,
+)
+
+MOST_OPENED = 24
+"""Of more sources, so many are opened, spread over all of them."""
+STEPS_READ = 3
+MOST_CELLS_READ = 4_000_000
+REPEATED_SHARE = 0.05
+"""A value that fills more of a field than this is hardly measured."""
+
+
+@dataclass(frozen=True)
+class SourceVariable:
+    """One variable over all sources that were opened.
+
+    Args:
+        name: in the sources.
+        units, long_name: as the sources say; empty where they do not.
+        dimensions: name -> size, in the source that was opened first.
+        shape: `(H, W)`; None where it is no field on a grid.
+        steps: time steps in the sources that were opened.
+        first, last: times of the first and the last of these; empty without a time.
+        step_hours: the most common time between two steps; None where it is not known.
+        depths: of the vertical levels, where there are several.
+        is_global: whether the grid reaches around the globe.
+        land_share: share of the points that have no value in any step that was read; None where
+            nothing could be read.
+        low, high: the least and the greatest value that was read.
+        suspicions: what looks like an undeclared mask.
+        is_mask: whether it is itself a mask or a class rather than a field.
+        problem: why it cannot be prepared; empty where it can.
+        sources: places of the sources that have it.
+    """
+
+    name: str
+    units: str
+    long_name: str
+    dimensions: dict[str, int]
+    shape: tuple[int, int] | None = None
+    steps: int = 0
+    first: str = ""
+    last: str = ""
+    step_hours: float | None = None
+    depths: tuple[float, ...] = ()
+    is_global: bool = False
+    land_share: float | None = None
+    low: float | None = None
+    high: float | None = None
+    suspicions: tuple[str, ...] = ()
+    is_mask: bool = False
+    problem: str = ""
+    sources: tuple[int, ...] = ()
+
+    @property
+    def usable(self) -> bool:
+        """Whether a dataset can be made of it."""
+        return not self.problem
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What was found.
+
+    Args:
+        paths: all sources.
+        opened: those that were looked into.
+        variables: those that can be fields on a grid.
+    """
+
+    paths: tuple[Path, ...]
+    opened: tuple[Path, ...]
+    variables: tuple[SourceVariable, ...]
+
+    @property
+    def usable(self) -> list[SourceVariable]:
+        """Those that can be prepared, the likeliest first: fields, with the most steps."""
+        found = [one for one in self.variables if one.usable]
+        return sorted(found, key=lambda one: (one.is_mask, -one.steps, -len(one.sources)))
+
+    def named(self, name: str) -> SourceVariable | None:
+        """Return a variable that can be prepared, or None."""
+        return next((one for one in self.variables if one.usable and one.name == name), None)
+
+
+@dataclass
+class _Found:
+    """One variable while the sources are gone through."""
+
+    first: xr.DataArray
+    fields: list[SourceField] = field(default_factory=list)
+    grid: Grid | None = None
+    depths: tuple[float, ...] = ()
+    problem: str = ""
+    sources: list[int] = field(default_factory=list)
+
+
+def look(
+    paths: Sequence[Path], progress: Callable[[int, int], None] = lambda _done, _total: None
+) -> Contents:
+    """Look into raw files.
+
+    Args:
+        paths: NetCDF files and Zarr stores.
+        progress: told (sources done, sources in all).
+
+    Raises:
+        UsageError: a source cannot be read.
+        DatasetError: none of them holds a field on a grid.
+    """
+    places = np.unique(np.linspace(0, len(paths) - 1, min(len(paths), MOST_OPENED)).astype(int))
+    opened = [paths[place] for place in places]
+    found: dict[str, _Found] = {}
+    for number, path in enumerate(opened):
+        with open_source(path) as dataset:
+            fields = set(field_names(dataset))
+            for name in (str(key) for key in dataset.data_vars if key in fields):
+                one = found.setdefault(name, _Found(dataset[name]))
+                one.sources.append(number)
+                _take(one, dataset, name, path)
+        progress(number + 1, len(opened))
+    variables = tuple(_variable(name, one) for name, one in found.items())
+    if not any(one.usable for one in variables):
+        reasons = {one.problem for one in variables}
+        raise DatasetError(
+            _("{path} holds no field on a grid of latitude and longitude.", path=opened[0])
+            if len(opened) == 1
+            else _("None of the {count} files holds a field on a grid.", count=len(opened)),
+            "\n".join(sorted(reasons))
+            or _("Give files with a variable of time, latitude and longitude."),
+        )
+    return Contents(tuple(paths), tuple(opened), variables)
+
+
+def _take(one: _Found, dataset: xr.Dataset, name: str, path: Path) -> None:
+    level = find_level(dataset, dataset[name])
+    deep = level is not None and dataset.sizes[level] > 1
+    try:
+        if deep and level is not None:
+            one.depths = one.depths or tuple(level_depths(dataset, name, level))
+        each, grid = survey_field(dataset, name, path, min(one.depths) if deep else None)
+    except SrwizardError as error:
+        one.problem = one.problem or error.message
+        return
+    one.fields.append(each)
+    one.grid = one.grid or grid
+
+
+def _variable(name: str, found: _Found) -> SourceVariable:
+    array, fields, grid = found.first, found.fields, found.grid
+    attributes = array.attrs
+    known: dict[str, Any] = {
+        "name": name,
+        "units": str(attributes.get("units", "")),
+        "long_name": str(attributes.get("long_name", attributes.get("standard_name", ""))),
+        "dimensions": {str(dimension): size for dimension, size in array.sizes.items()},
+        "is_mask": _is_mask(array),
+        "sources": tuple(found.sources),
+    }
+    if grid is None or not fields:
+        return SourceVariable(**known, problem=found.problem)
+    moments = sorted(moment for one in fields for moment in one.axes.time.moments or ())
+    return SourceVariable(
+        **known,
+        shape=grid.shape,
+        steps=sum(one.steps for one in fields),
+        first=moments[0].extended() if moments else "",
+        last=moments[-1].extended() if moments else "",
+        step_hours=_usual_step(moments, fields[0].axes.time.calendar),
+        depths=found.depths,
+        is_global=reaches_around(grid),
+        **_read(fields, grid),
+    )
+
+
+def _is_mask(array: xr.DataArray) -> bool:
+    attributes, name = array.attrs, str(array.name).lower()
+    return (
+        "flag_values" in attributes
+        or "flag_masks" in attributes
+        or "mask" in str(attributes.get("standard_name", ""))
+        or "mask" in name
+        or name in ("lsm", "landsea")
+    )
+
+
+def _usual_step(moments: Sequence[Moment], calendar: str) -> float | None:
+    """Return the most common time between two steps in hours."""
+    times = [cftime.datetime(*moment, calendar=calendar) for moment in moments]
+    gaps = [(later - earlier).total_seconds() / 3600 for earlier, later in pairwise(times)]
+    return max(gaps, key=gaps.count) if gaps else None
+
+
+def _read(fields: Sequence[SourceField], grid: Grid) -> dict[str, Any]:
+    """Read a few steps, and say what their values look like."""
+    steps = [Step(one, index, None) for one in fields for index in range(one.steps)]
+    if not steps:
+        return {}
+    rows = max(1, min(grid.shape[0], MOST_CELLS_READ // max(1, grid.shape[1])))
+    window = Window(slice(0, rows), (slice(0, grid.shape[1]),))
+    places = np.unique(np.linspace(0, len(steps) - 1, min(len(steps), STEPS_READ)).astype(int))
+    try:
+        with StepReader(window) as reader:
+            sample = np.concatenate([reader.read([steps[place]]) for place in places])
+    except DatasetError as error:
+        return {"suspicions": (error.message,)}
+    valid = np.isfinite(sample)
+    values = sample[valid]
+    return {
+        "land_share": float(1 - valid.any(axis=0).mean()),
+        "low": float(values.min()) if values.size else None,
+        "high": float(values.max()) if values.size else None,
+        "suspicions": tuple(_suspicions(sample)),
+    }
+
+
+def _suspicions(sample: FloatField) -> Iterator[str]:
+    """Say what of the steps `[N, H, W]` looks like a mask that the sources do not declare."""
+    values = sample[np.isfinite(sample)]
+    if not values.size:
+        yield _("no value in the steps that were read")
+        return
+    farthest = values[np.argmax(np.abs(values))]
+    if abs(farthest) > LARGEST_PLAUSIBLE_VALUE:
+        yield _("the value {value:g} looks like an undeclared fill value", value=farthest)
+        return
+    distinct, counts = np.unique(values, return_counts=True)
+    common, share = distinct[counts.argmax()], counts.max() / values.size
+    if len(distinct) > 2 and share > REPEATED_SHARE:
+        yield _(
+            "a share of {share:.2f} is exactly {value:g}: perhaps land that is not marked",
+            share=share,
+            value=common,
+        )

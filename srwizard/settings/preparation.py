@@ -1,0 +1,142 @@
+"""The options on how a dataset is made of raw files: `data.prepare`."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from srwizard.base.i18n import N_
+from srwizard.data.lr_methods import METHODS
+from srwizard.settings.option import Option, Section, Text
+
+
+class Preparation(Section):
+    """As the options of `srwizard prepare`; those that are left out have the same defaults."""
+
+    sources: Annotated[
+        list[Text],
+        Option(
+            N_("Raw files"),
+            N_("NetCDF files, Zarr stores, directories of them, or patterns such as sst_*.nc."),
+            asked="never",
+        ),
+    ] = Field(default_factory=list)
+    variables: Annotated[
+        list[Text] | None,
+        Option(
+            N_("Variables to prepare"),
+            N_("Their names in the files; all need the same times and grid."),
+            asked="always",
+            none=N_("the variable with the most time steps"),
+        ),
+    ] = None
+    names: Annotated[
+        list[Text] | None,
+        Option(
+            N_("Names in the dataset"),
+            N_("One for each variable."),
+            asked="never",
+            none=N_("as in the files"),
+        ),
+    ] = None
+    depth: Annotated[
+        list[Annotated[float, Field(ge=0)]] | None,
+        Option(
+            N_("Depths"),
+            N_("The nearest level to each is taken; several depths become several variables."),
+            asked="always",
+            none=N_("the level nearest to the surface, where there are several"),
+        ),
+    ] = None
+    scale: Annotated[
+        int | None,
+        Field(ge=2),
+        Option(
+            N_("Scale of the dataset"),
+            N_("HR cells of an LR cell along each direction."),
+            asked="always",
+            none=N_("4, or less on a small grid"),
+        ),
+    ] = None
+    output: Annotated[
+        Text | None,
+        Option(
+            N_("Where to put the dataset"),
+            N_("A new directory; a dataset made of the same files in the same way is taken as is."),
+            asked="always",
+            none=N_("in the working directory, named by the first file and the scale"),
+        ),
+    ] = None
+    lr_method: Annotated[
+        Text,
+        Option(
+            N_("How LR is made of HR"),
+            N_("Only the block mean conserves the mean over each LR cell exactly."),
+            asked="never",
+            choices=METHODS,
+        ),
+    ] = "mean"
+    area_weights: Annotated[
+        bool,
+        Option(
+            N_("Area weights"),
+            N_("Weight the block mean by the cosine of latitude."),
+            asked="never",
+        ),
+    ] = False
+    split: Annotated[
+        Text,
+        Option(N_("Split"), N_("Shares of train/valid/test, in order of time."), asked="never"),
+    ] = "0.7/0.15/0.15"
+    gap: Annotated[
+        int,
+        Field(ge=0),
+        Option(N_("Gap"), N_("Steps left out between two splits."), asked="never"),
+    ] = 0
+    lon: Annotated[
+        Text | None,
+        Option(
+            N_("Longitudes"),
+            N_("Region, from west to east; 170:-170 crosses the date line."),
+            asked="never",
+            none=N_("all"),
+        ),
+    ] = None
+    lat: Annotated[
+        Text | None,
+        Option(
+            N_("Latitudes"),
+            N_("Region, from south to north."),
+            asked="never",
+            none=N_("all"),
+        ),
+    ] = None
+    time: Annotated[
+        Text | None,
+        Option(
+            N_("Times"),
+            N_("Range of times, e.g. 2000-01:2010-12, both included."),
+            asked="never",
+            none=N_("all"),
+        ),
+    ] = None
+    units: Annotated[
+        list[Text],
+        Option(
+            N_("Units"),
+            N_("Convert variables, each as NAME=UNITS, e.g. temp=degC."),
+            asked="never",
+        ),
+    ] = Field(default_factory=list)
+    static: Annotated[
+        list[Text],
+        Option(
+            N_("Further static fields"),
+            N_("Each as FILE:VARIABLE, e.g. bathymetry.nc:deptho."),
+            asked="never",
+        ),
+    ] = Field(default_factory=list)
+    jobs: Annotated[
+        int,
+        Field(ge=1),
+        Option(N_("Processes"), N_("Processes that read the files."), asked="never"),
+    ] = 1

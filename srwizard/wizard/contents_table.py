@@ -1,0 +1,77 @@
+"""What is in raw files, as a table: in the wizard, and by `srwizard inspect FILE`."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from rich.table import Table
+from rich.text import Text
+
+from srwizard.base.i18n import translate as _
+
+if TYPE_CHECKING:
+    from srwizard.data.prepare.look import Contents, SourceVariable
+
+HOURS_A_DAY = 24
+
+
+def contents_table(contents: "Contents") -> Table:
+    """Return the table."""
+    table = Table.grid(padding=(0, 2))
+    table.title, table.title_justify = _("Raw files"), "left"
+    table.title_style = "bold"
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for title, text in _rows(contents):
+        table.add_row(title, Text(text))
+    return table
+
+
+def _rows(contents: "Contents") -> Iterator[tuple[str, str]]:
+    files = str(contents.paths[0])
+    if len(contents.paths) > 1:
+        files = _("{count}, from {first} to {last}", count=len(contents.paths),
+                  first=contents.paths[0], last=contents.paths[-1].name)  # fmt: skip
+    yield _("Files"), files
+    if len(contents.opened) < len(contents.paths):
+        yield "", _("{count} of them were opened; times and steps are those of these",
+                    count=len(contents.opened))  # fmt: skip
+    for one in contents.variables:
+        if one.usable:
+            for place, line in enumerate(_lines(one)):
+                yield ("" if place else one.name), line
+    for one in contents.variables:
+        if not one.usable:
+            yield _("Not usable"), f"{one.name}: {one.problem}"
+
+
+def _lines(one: "SourceVariable") -> Iterator[str]:
+    name = ", ".join(
+        part for part in (one.long_name, f"[{one.units}]" if one.units else "") if part
+    )
+    sizes = ", ".join(f"{dimension} {size}" for dimension, size in one.dimensions.items())
+    yield " · ".join(part for part in (name, sizes) if part)
+    facts = [_times_text(one)]
+    if one.depths:
+        facts.append(_("{count} levels from {low:g} to {high:g}", count=len(one.depths),
+                       low=min(one.depths), high=max(one.depths)))  # fmt: skip
+    facts.append(_("global") if one.is_global else _("not global"))
+    if one.is_mask:
+        facts.append(_("a mask, it seems"))
+    yield " · ".join(facts)
+    if one.low is not None and one.high is not None and one.land_share is not None:
+        yield _("a sample: values {low:.4g} to {high:.4g}, {land:.1f} % without a value",
+                low=one.low, high=one.high, land=100 * one.land_share)  # fmt: skip
+    for suspicion in one.suspicions:
+        yield _("look at this: {what}", what=suspicion)
+
+
+def _times_text(one: "SourceVariable") -> str:
+    if not one.first:
+        return _("{steps} steps without a time", steps=one.steps)
+    text = _("{steps} steps from {first} to {last}", steps=one.steps,
+             first=one.first[:10], last=one.last[:10])  # fmt: skip
+    if one.step_hours is None:
+        return text
+    if one.step_hours < HOURS_A_DAY:
+        return text + " " + _("every {hours:g} h", hours=one.step_hours)
+    return text + " " + _("every {days:g} days", days=one.step_hours / HOURS_A_DAY)

@@ -1,0 +1,252 @@
+"""prepare: a dataset is made of raw files."""
+
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+
+from srwizard.base.errors import DatasetError, UsageError
+from srwizard.base.i18n import translate as _
+from srwizard.prompts.question import Back, Choice, Question, expand
+from srwizard.settings.answers import Preparation
+from srwizard.states import data
+from srwizard.states.output import cannot_be_written
+from srwizard.wizard.conversation import Conversation
+from srwizard.wizard.defaults import take_defaults
+from srwizard.wizard.option_questions import question
+from srwizard.wizard.preparing import (
+    contents_of,
+    is_prepared,
+    make,
+    raw_files_of,
+    request_of,
+    scale_problem,
+    usual_output,
+    usual_scale,
+    usual_variables,
+    variables_problem,
+)
+from srwizard.wizard.transition_table import ASKING
+
+if TYPE_CHECKING:
+    from srwizard.data.prepare.look import Contents
+
+STATES_BEHIND = ASKING[ASKING.index("prepare") + 1 :]
+
+
+def run(conversation: Conversation) -> str:
+    """Ask what to take of the raw files and where to put the dataset, and make it there."""
+    if not raw_files_of(conversation.session.answers):
+        return "next"
+    try:
+        contents = _looked_into(conversation)
+    except (UsageError, DatasetError) as error:
+        if not conversation.prompts.interactive:
+            raise
+        conversation.show(Text(f"{error.message}\n{error.hint}", style="red"))
+        return "back"
+    while True:
+        conversation.ask_in_turn(
+            [
+                lambda: _variables_question(conversation, contents),
+                lambda: _depth_question(conversation, contents),
+                lambda: _scale_question(conversation, contents),
+                lambda: _output_question(conversation, contents),
+            ]
+        )
+        try:
+            _make(conversation, contents)
+            conversation.ask_in_turn(data.further_questions(conversation)[1:])
+            data.settle(conversation)
+            return _way_on(conversation)
+        except Back:
+            conversation.backwards = True  # to the last of the questions above
+        except (UsageError, DatasetError) as error:
+            if not conversation.prompts.interactive:
+                raise
+            conversation.show(Text(f"{error.message}\n{error.hint}", style="red"))
+
+
+def stale(conversation: Conversation) -> str | None:
+    """Say that the dataset was not made of the raw files that are named now, or None."""
+    answers = conversation.session.answers
+    if not raw_files_of(answers) or is_prepared(answers):
+        return None
+    return _("no dataset has been made of the raw files yet")
+
+
+def _looked_into(conversation: Conversation) -> "Contents":
+    """Return what is in the raw files; shown where the state before has not just done so."""
+    from srwizard.wizard.contents_table import contents_table
+
+    known = conversation.raw_files
+    contents = contents_of(conversation)
+    if contents is not known:
+        conversation.show(contents_table(contents))
+    return contents
+
+
+def _given(conversation: Conversation) -> Preparation:
+    given = conversation.session.answers.data.prepare
+    assert given is not None
+    return given
+
+
+def _variables_question(conversation: Conversation, contents: "Contents") -> Question | None:
+    usual, usable = usual_variables(contents), contents.usable
+    given = _given(conversation)
+    if given.variables is None:  # also where an answers file says null
+        conversation.session.answers.forget("data.prepare.variables")
+    if len(usable) == 1 and given.variables in (None, usual):
+        conversation.session.answers.set("data.prepare.variables", usual)
+        return None
+
+    def check(chosen: list[str]) -> str | None:
+        names = given.names
+        if names is not None and len(names) != len(chosen):
+            return _("{count} variables but {names} names", count=len(chosen), names=len(names))
+        return variables_problem(contents, chosen)
+
+    return replace(
+        question(conversation, "data.prepare.variables"),
+        kind="several",
+        default=usual,
+        choices=tuple(
+            Choice(one.name, one.name, note=partial(str, f"{one.long_name} {one.units}".strip()))
+            for one in usable
+        ),
+        check=check,
+    )
+
+
+def _depth_question(conversation: Conversation, contents: "Contents") -> Question | None:
+    given = _given(conversation)
+    chosen = [contents.named(name) for name in given.variables or ()]
+    levels = next((one.depths for one in chosen if one is not None and one.depths), ())
+    if not levels:
+        return None
+    if given.depth is None:
+        conversation.session.answers.forget("data.prepare.depth")
+    return replace(
+        question(conversation, "data.prepare.depth"),
+        kind="several",
+        default=[min(levels)],
+        choices=tuple(Choice(level, f"{level:g}") for level in levels),
+        check=lambda depths: None if depths else _("choose at least one depth"),
+    )
+
+
+def _scale_question(conversation: Conversation, contents: "Contents") -> Question:
+    given = _given(conversation)
+    first = contents.named((given.variables or [""])[0])
+    assert first is not None
+    shape = first.shape
+    assert shape is not None
+    if given.scale is None:
+        conversation.session.answers.forget("data.prepare.scale")
+    asked = question(conversation, "data.prepare.scale")
+    return replace(
+        asked,
+        default=usual_scale(shape),
+        optional=False,
+        check=lambda scale: asked.check(scale) or scale_problem(shape, scale),
+    )
+
+
+def _output_question(conversation: Conversation, contents: "Contents") -> Question:
+    answers, given = conversation.session.answers, _given(conversation)
+    if given.output is None:
+        answers.forget("data.prepare.output")
+    root = None if conversation.prompts.interactive else answers.data.root
+    if root is not None and given.output is not None and expand(root) != expand(given.output):
+        raise UsageError(
+            _("data.root is {root}, but data.prepare.output is {output}",
+              root=root, output=given.output),
+            _("Leave data.root out: it is where the dataset is put."),
+        )  # fmt: skip
+    problem = partial(_output_problem, conversation, contents)
+    return replace(
+        question(conversation, "data.prepare.output"),
+        default=root or _proposed(usual_output(contents, given.scale or 2), problem),
+        optional=False,
+        check=problem,
+        is_path=True,
+    )
+
+
+def _proposed(name: str, problem: "partial[str | None]") -> str:
+    """Return the first of NAME, NAME-2, … where a dataset can be put, or lies already."""
+    candidates = [name, *(f"{name}-{number}" for number in range(2, 10))]
+    return next((each for each in candidates if problem(each) is None), name)
+
+
+def _output_problem(conversation: Conversation, contents: "Contents", text: str) -> str | None:
+    """Say why the dataset cannot be put into a directory, or None where it can."""
+    from srwizard.data import prepare as preparing
+    from srwizard.data.prepare.target import check_target
+
+    if not text:
+        return _("please name a directory")
+    path = expand(text)
+    try:
+        if preparing.is_made_of(path, request_of(_given(conversation), contents)):
+            return None
+        check_target(path, overwrite=False, sources=contents.paths)
+    except (UsageError, DatasetError) as error:
+        return error.message
+    existing = next(parent for parent in (path, *path.parents) if parent.exists())
+    return (
+        _("{path} is a file", path=existing) if existing.is_file() else cannot_be_written(existing)
+    )
+
+
+def _make(conversation: Conversation, contents: "Contents") -> None:
+    """Make the dataset, and take it for the one to train on.
+
+    Raises:
+        UsageError, DatasetError: it could not be made, or cannot be used.
+    """
+    answers, given = conversation.session.answers, _given(conversation)
+    out = Path(given.output or "")
+    notes = make(request_of(given, contents), out, given.jobs, conversation.prompts)
+    for note in notes:
+        conversation.show(Text(note))
+    from srwizard.wizard.chosen_dataset import chosen_dataset
+
+    before = answers.data.root
+    answers.set("data.root", str(out))
+    data.forget_what_depended_on(before, conversation)
+    conversation.dataset = None
+    conversation.session.save()
+    data.show_dataset(conversation)
+    if answers.data.variables is None:
+        names = [one.name for one in chosen_dataset(conversation).variables]
+        answers.set("data.variables", names)
+
+
+def _way_on(conversation: Conversation) -> str:
+    """Return the trigger: on to the next question or, all else by default, to the summary.
+
+    Raises:
+        Back: the user went back.
+    """
+    if not conversation.prompts.interactive or conversation.session.editing:
+        return "next"
+    way: str = conversation.ask(
+        Question(
+            key="",
+            text=_("How to go on"),
+            kind="one",
+            default="defaults",
+            choices=(
+                Choice("defaults", _("to the summary: everything else by default")),
+                Choice("next", _("one question after the other")),
+            ),
+        )
+    )
+    if way == "defaults" and not take_defaults(conversation, STATES_BEHIND):
+        conversation.show(Text(_("Not everything can be left at its default here.")))
+        return "next"
+    return way
