@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING
 from srwizard.base.errors import DatasetError
 from srwizard.base.i18n import translate as _
 from srwizard.base.os_errors import reason_of
-from srwizard.data.baselines.known import Identity, is_any_known, note, settled_of
+from srwizard.data.baselines.known import (
+    Identity,
+    is_any_known,
+    note,
+    note_outliers,
+    outliers_of,
+    settled_of,
+)
 from srwizard.data.fingerprint import fingerprint
 from srwizard.data.inspect import DatasetSummary, inspect
 from srwizard.data.layout import Contents, scan
@@ -19,6 +26,7 @@ if TYPE_CHECKING:
     from srwizard.data.baselines.choice import Choice
     from srwizard.data.baselines.fit import Progress
     from srwizard.data.baselines.settle import Settled
+    from srwizard.data.outliers import Outliers, Points, Rule
 
 
 class Dataset:
@@ -26,21 +34,63 @@ class Dataset:
 
     It is scanned, inspected and read for its fingerprint once, however often it is asked. To see
     what has become of the directory since, make another one.
+
+    Args:
+        root: the directory.
+        outliers: what to do about values that cannot be, see `srwizard.data.outliers`.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, outliers: "Rule" = "refuse") -> None:
         self.root = root
+        self.outliers = outliers
         self._digests: dict[str, str] = {}
 
     @cached_property
     def contents(self) -> Contents:
         """What the directory holds; problems are listed there, not raised."""
-        return scan(self.root)
+        found = scan(self.root)
+        if self.outliers == "refuse":
+            return found
+        from srwizard.data.outliers import masked
+
+        return masked(found, {})
 
     @cached_property
     def summary(self) -> DatasetSummary:
         """What the user is shown of it."""
         return inspect(self.contents)
+
+    def mask(self, points: "Points") -> None:
+        """Leave out these values too, from now on, if outliers are masked."""
+        from srwizard.data.outliers import masked
+
+        if self.outliers == "mask":
+            self.contents = masked(self.contents, points)
+
+    def looked_at(
+        self,
+        variable: str,
+        scale: int,
+        progress: "Progress" = lambda _done, _total: None,
+    ) -> "Outliers":
+        """Look at every value of a variable, once; outliers are masked from then on, if wanted.
+
+        Raises:
+            DatasetError: there are values that cannot be; names file, step and point.
+            OSError, ValueError: a file cannot be read.
+        """
+        from srwizard.data.outliers import look
+
+        identity = self.identity(variable, scale)
+        found = outliers_of(identity)
+        if found is None:
+            found = look(self.contents, variable, progress)
+            note_outliers(identity, found)
+        if self.outliers == "refuse":
+            found.refuse(self.root)
+        found.refuse_too_many(self.root)
+        self.mask(found.points)
+        return found
 
     def settled(
         self,
@@ -54,13 +104,19 @@ class Dataset:
 
         Of what was settled before, for the same data, nothing is worked out again.
 
+        Every value is looked at before.
+
         Raises:
-            DatasetError: the variable is not there any more.
+            DatasetError: the variable is not there any more, or holds values that cannot be.
             OSError, ValueError: a file cannot be read.
         """
-        from srwizard.data.baselines.settle import settle
+        from srwizard.data.baselines.settle import settle, steps_read
+        from srwizard.data.outliers import steps_of
 
         identity = self.identity(variable, scale)
+        looking = steps_of(self.contents, variable) if outliers_of(identity) is None else 0
+        total = looking + steps_read(self.contents, variable)
+        self.looked_at(variable, scale, lambda done, _all: progress(done, total))
         known = settled_of(identity)
         if (normalization, wanted) not in known:
             found = settle(
@@ -70,7 +126,7 @@ class Dataset:
                 normalization=normalization,
                 wanted=wanted,
                 compared=next((one.compared for one in known.values()), None),
-                progress=progress,
+                progress=lambda done, all_: progress(looking + done, looking + all_),
             )
             note(identity, normalization, wanted, found)
         return settled_of(identity)[normalization, wanted]
@@ -92,7 +148,9 @@ class Dataset:
             DatasetError: a part is not there, or cannot be read.
         """
         digests = self.fingerprint([variable], [], area_weights=False)
-        return Identity(str(self.root), variable, scale, tuple(sorted(digests.items())))
+        return Identity(
+            str(self.root), variable, scale, tuple(sorted(digests.items())), self.outliers
+        )
 
     def fingerprint(
         self, variables: Sequence[str], static_variables: Sequence[str], *, area_weights: bool

@@ -5,6 +5,7 @@ from typing import Any
 
 from srwizard.data.fields import Field, HDF5Field, NpyField
 from srwizard.data.layout import Contents, FieldKey
+from srwizard.data.outliers import masked, points_of
 
 
 def as_json(contents: Contents) -> dict[str, Any]:
@@ -17,6 +18,7 @@ def as_json(contents: Contents) -> dict[str, Any]:
             for key, found in contents.fields.items()
         ],
         "statics": {level: list(map(str, paths)) for level, paths in contents.statics.items()},
+        "masked": points_of(contents),
     }
 
 
@@ -38,4 +40,6 @@ def from_json(stored: dict[str, Any]) -> Contents:
             else HDF5Field(root / f"{split}.{layout}", f"{level}/{variable}", steps, shape)
         )
     statics = {level: tuple(map(Path, paths)) for level, paths in stored["statics"].items()}
-    return Contents(root, layout, fields, statics)
+    contents = Contents(root, layout, fields, statics)
+    points = stored["masked"]
+    return contents if points is None else masked(contents, points)

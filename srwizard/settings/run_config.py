@@ -60,10 +60,12 @@ class RunData(FrozenData, CheckedData):
     """What of the dataset is trained on.
 
     `handedness` is 0 where samples are not turned by 90 degrees; else it says how, see
-    `srwizard.data.square_grid`.
+    `srwizard.data.square_grid`. `masked` are the outliers that only their neighbours tell, by part
+    and step: row and column of each; see `srwizard.data.outliers`.
     """
 
     handedness: Literal[-1, 0, 1] = 0
+    masked: dict[str, dict[str, list[list[int]]]] = Field(default_factory=dict)
 
 
 class RunOutput(Section):
@@ -384,8 +386,15 @@ def statistics_key(config: RunConfig) -> str:
         "fingerprint": config.data.fingerprint,
         "variables": config.data.variables,
         "normalization": config.training.normalization,
+        **_outliers(config),
     }
     return hashlib.sha256(_canonical(parts)).hexdigest()
+
+
+def _outliers(config: RunConfig) -> dict[str, Any]:
+    """Return what is left out of the data; nothing where nothing is, as in older runs."""
+    data = config.data
+    return {"outliers": data.masked} if data.outliers == "mask" else {}
 
 
 def baselines_key(config: RunConfig) -> str:
@@ -397,5 +406,6 @@ def baselines_key(config: RunConfig) -> str:
         "skip": {
             name: [found.method, found.weight] for name, found in (config.model.skip or {}).items()
         },
+        **_outliers(config),
     }
     return hashlib.sha256(_canonical(parts)).hexdigest()

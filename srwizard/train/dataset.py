@@ -34,8 +34,9 @@ def verified(run: RunConfig, dataset: Dataset | None = None) -> Dataset:
         DatasetError: it is gone, unusable, or no longer the same; says which part changed.
     """
     root = Path(run.data.root)
-    if dataset is None or dataset.root != root:
-        dataset = Dataset(root)
+    if dataset is None or (dataset.root, dataset.outliers) != (root, run.data.outliers):
+        dataset = Dataset(root, run.data.outliers)
+    dataset.mask(run.data.masked)
     present = dataset.fingerprint(
         run.data.variables, run.data.static_variables, area_weights=run.training.area_weights
     )
