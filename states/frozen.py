@@ -85,7 +85,7 @@ def _show_what_is_masked(config: RunConfig, conversation: Conversation) -> None:
     for name, outliers in found.items():
         if outliers.count:
             lines = [
-                _("{count} values of {name} cannot be and are masked (data.outliers):",
+                _("Masked in {name} as values that cannot be (data.outliers): {count}",
                   count=outliers.count, name=name),
                 *(f"  {one}" for one in outliers.first),
             ]  # fmt: skip

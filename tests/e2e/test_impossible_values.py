@@ -28,8 +28,8 @@ def test_it_is_refused_with_file_step_and_point(
     assert refused.returncode == 3, refused.stdout + refused.stderr
     said = " ".join(refused.stderr.split())
     assert file.name in said
-    if np.isfinite(value):  # of infinite values, inspection's sample may find one before
-        assert f"step step_0003 holds {value:g} at row 5, column 20" in said
+    assert f"{value:g} at row 5, column 20" in said
+    assert "step step_0003" in said
     assert "Traceback" not in said
     assert not (answers.parent / "run").exists()
 
@@ -42,7 +42,7 @@ def test_masked_it_is_told_frozen_and_has_no_influence(
     put(dataset, 5000)
     done = srwizard("--answers", answers, "--set", "data.outliers=mask", *more)
     assert done.returncode == 0, done.stderr
-    assert "1 values of temp cannot be and are masked" in done.stdout
+    assert "Masked in temp as values that cannot be (data.outliers): 1" in done.stdout
     run = run_config.load(answers.parent / "run")
     assert run.data.outliers == "mask"
     assert run.data.masked == {"train/hr/temp": {"step_0003": [[5, 20]]}}
