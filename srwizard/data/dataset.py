@@ -1,6 +1,6 @@
 """A dataset directory, looked at once: whoever has to do with it is handed this."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +16,7 @@ from srwizard.data.baselines.known import (
     outliers_of,
     settled_of,
 )
-from srwizard.data.fingerprint import fingerprint
+from srwizard.data.fingerprint import content_digests, fingerprint, parts_changed, stamps
 from srwizard.data.inspect import DatasetSummary, inspect
 from srwizard.data.layout import Contents, scan
 from srwizard.data.statics import used_files
@@ -44,6 +44,7 @@ class Dataset:
         self.root = root
         self.outliers = outliers
         self._digests: dict[str, str] = {}
+        self._stamps: dict[str, str] = {}
 
     @cached_property
     def contents(self) -> Contents:
@@ -147,7 +148,7 @@ class Dataset:
         Raises:
             DatasetError: a part is not there, or cannot be read.
         """
-        digests = self.fingerprint([variable], [], area_weights=False)
+        digests = stamps(self.contents, [variable], (), self._stamps)
         return Identity(
             str(self.root), variable, scale, tuple(sorted(digests.items())), self.outliers
         )
@@ -167,6 +168,44 @@ class Dataset:
         """
         statics = used_files(self.contents, static_variables, area_weights=area_weights)
         return fingerprint(self.contents, variables, statics, self._digests)
+
+    def content(
+        self,
+        variables: Sequence[str],
+        static_variables: Sequence[str],
+        *,
+        area_weights: bool,
+        progress: "Progress" = lambda _done, _total: None,
+    ) -> tuple[dict[str, str], dict[str, str]]:
+        """Return digests of all that a run reads of it, and the stamps of its files.
+
+        Args:
+            variables, static_variables, area_weights: as for `fingerprint`.
+            progress: told how many files of how many are read.
+
+        Raises:
+            DatasetError: a part is not there, or cannot be read.
+        """
+        statics = used_files(self.contents, static_variables, area_weights=area_weights)
+        stamped = stamps(self.contents, variables, statics, self._stamps)
+        return content_digests(self.contents, variables, statics, stamped, progress), stamped
+
+    def changed(
+        self,
+        frozen: Mapping[str, str],
+        stamped: Mapping[str, str],
+        variables: Sequence[str],
+        static_variables: Sequence[str],
+        *,
+        area_weights: bool,
+    ) -> list[str]:
+        """Return the parts that are not as they were frozen; see `fingerprint.parts_changed`.
+
+        Raises:
+            DatasetError: a part is not there, or cannot be read.
+        """
+        statics = used_files(self.contents, static_variables, area_weights=area_weights)
+        return parts_changed(self.contents, variables, statics, frozen, stamped, self._stamps)
 
 
 def unreadable(error: OSError | ValueError, root: Path) -> DatasetError:

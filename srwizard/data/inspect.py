@@ -308,8 +308,8 @@ def _infinite(found: Field, index: int, values: FloatField) -> str:
     height = found.shape[0]
     stride = 1 if len(values) == height else height // SAMPLED_ROWS
     return _(
-        "step {step} holds infinite values: {value:g} at row {row}, column {column} (counted from 0); "
-        "data.outliers: mask leaves such values out",
+        "step {step} holds infinite values: {value:g} at row {row}, column {column} "
+        "(counted from 0); data.outliers: mask leaves such values out",
         step=found.steps[index],
         value=float(values[row, column]),
         row=row * stride,

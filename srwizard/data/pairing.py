@@ -270,7 +270,7 @@ def _rms(values: npt.NDArray[np.float64]) -> float:
 
 
 def _other_mask(lr: Series, filled: Series) -> str | None:
-    """Compare masks where there is no doubt: a cell away from coasts, which products draw freely."""
+    """Compare masks where there is no doubt: a cell away from coasts, which products differ in."""
     there = np.isfinite(lr).any((1, 2)) & filled.any((1, 2))  # others are told as empty
     lr, filled = lr[there], filled[there]
     sea, land = _inside(filled == 1), _inside(filled == 0)

@@ -31,8 +31,9 @@ from srwizard.settings.training import TrainingAnswers
 
 SCHEMA_VERSION = 1
 FILE_NAME = "run.yaml"
-UNSEALED = ("created", "revision", "output", "language", "digest", "field_digests")
-"""What may differ between two runs that are the same: when, where, and in which language."""
+UNSEALED = ("created", "revision", "output", "language", "digest", "field_digests", "stamps")
+"""What may differ between two runs that are the same: when, where, in which language, and which
+copy of the dataset was read."""
 HEADER = (
     "# Frozen by srwizard. Training refuses this file once it is edited:\n"
     "# change the answers instead and freeze a new revision.\n"
@@ -202,6 +203,8 @@ class RunConfig(Section):
     devices: RunDevices
     memory: RunMemory
     software: dict[str, str]
+    stamps: dict[str, str] = Field(default_factory=dict)
+    """Of the files of each part of the dataset: see `srwizard.data.fingerprint`."""
     digest: str = ""
     field_digests: dict[str, str] = Field(default_factory=dict)
 

@@ -15,7 +15,6 @@ from srwizard.base.errors import DatasetError
 from srwizard.base.i18n import translate as _
 from srwizard.data import stored_layout
 from srwizard.data.dataset import Dataset
-from srwizard.data.fingerprint import changed_parts
 from srwizard.data.layout import Contents
 from srwizard.settings.run_config import RunConfig
 
@@ -37,10 +36,13 @@ def verified(run: RunConfig, dataset: Dataset | None = None) -> Dataset:
     if dataset is None or (dataset.root, dataset.outliers) != (root, run.data.outliers):
         dataset = Dataset(root, run.data.outliers)
     dataset.mask(run.data.masked)
-    present = dataset.fingerprint(
-        run.data.variables, run.data.static_variables, area_weights=run.training.area_weights
+    changed = dataset.changed(
+        run.data.fingerprint,
+        run.stamps,
+        run.data.variables,
+        run.data.static_variables,
+        area_weights=run.training.area_weights,
     )
-    changed = changed_parts(run.data.fingerprint, present)
     if changed:
         raise DatasetError(
             _("the dataset {root} is no longer the one that was checked:", root=root)

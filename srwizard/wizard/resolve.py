@@ -116,7 +116,26 @@ def resolve_to_freeze(
     unclear = _unclear_components(config, dataset) if answers.data.vectors is None else []
     config = with_settled_skip(config, wanted_skip(answers), dataset, progress)
     config = with_outliers(config, dataset, progress)
+    config = with_content(config, dataset, progress)
     return with_augmentation(config, dataset, unclear)
+
+
+def with_content(
+    config: RunConfig, dataset: Dataset, progress: Progress = lambda _done, _total: None
+) -> RunConfig:
+    """Return a run config that knows every byte of its dataset.
+
+    Raises:
+        DatasetError: the dataset cannot be read any more.
+    """
+    digests, stamps = dataset.content(
+        config.data.variables,
+        config.data.static_variables,
+        area_weights=config.training.area_weights,
+        progress=progress,
+    )
+    data = config.data.model_copy(update={"fingerprint": digests})
+    return config.model_copy(update={"data": data, "stamps": stamps})
 
 
 def with_outliers(

@@ -1,4 +1,4 @@
-"""Pairs that do not belong together are named for what they are; an LR product of its own is not."""
+"""Pairs that do not belong together are named for what they are; other LR products are not."""
 
 from collections.abc import Callable
 from pathlib import Path
