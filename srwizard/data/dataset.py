@@ -205,7 +205,8 @@ class Dataset:
             DatasetError: a part is not there, or cannot be read.
         """
         statics = used_files(self.contents, static_variables, area_weights=area_weights)
-        return parts_changed(self.contents, variables, statics, frozen, stamped, self._stamps)
+        known = self._stamps, self._digests
+        return parts_changed(self.contents, variables, statics, frozen, stamped, *known)
 
 
 def unreadable(error: OSError | ValueError, root: Path) -> DatasetError:

@@ -120,6 +120,7 @@ def parts_changed(
     frozen: Mapping[str, str],
     stamped: Mapping[str, str],
     known: MutableMapping[str, str] | None = None,
+    fingerprints: Mapping[str, str] | None = None,
 ) -> list[str]:
     """Return the parts of a dataset that are not as they were frozen.
 
@@ -128,6 +129,7 @@ def parts_changed(
         frozen: the digests of a run: of the content, or fingerprints in older runs.
         stamped: its stamps; none in older runs.
         known: stamps that were taken of these contents before.
+        fingerprints: likewise.
 
     Raises:
         DatasetError: as `fingerprint`.
@@ -138,9 +140,12 @@ def parts_changed(
     for part in frozen.keys() & present.keys():
         if stamped.get(part) == present[part]:
             continue
+        now = (fingerprints or {}).get(part)
         with _readable(contents.root):
-            whole = frozen[part].startswith(WHOLE_CONTENT)
-            now = _content(parts[part]) if whole else _digest(parts[part])
+            if frozen[part].startswith(WHOLE_CONTENT):
+                now = _content(parts[part])
+            elif now is None:
+                now = _digest(parts[part])
         if now != frozen[part]:
             changed.add(part)
     return sorted(changed)
