@@ -278,14 +278,14 @@ def _other_mask(lr: Series, filled: Series) -> str | None:
     more = np.isfinite(lr)[land].mean() if land.any() and np.isnan(lr).any() else 0.0
     if lacks > OTHER_MASK:
         return _(
-            "LR has another mask than HR: it has no value at {share:.1f} % of the points where HR "
-            "has one; they are filled with the nearest value",
+            "LR has another mask than HR: it lacks points where HR has values ({share:.1f} %); "
+            "they are filled with the nearest value",
             share=100 * lacks,
         )
     if more > OTHER_MASK:
         return _(
-            "LR has another mask than HR: it has values at {share:.1f} % of the points where HR "
-            "has none",
+            "LR has another mask than HR: it has values at points where HR has none "
+            "({share:.1f} %)",
             share=100 * more,
         )
     return None
