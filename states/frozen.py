@@ -32,6 +32,7 @@ def run(conversation: Conversation) -> str:
     run_dir = run_directory(conversation)
     _require_dataset(conversation)
     config = run_config.seal(_resolved(conversation))
+    _show_what_is_masked(config, conversation)
     _make(run_dir)
     try:
         hold_run(conversation)
@@ -73,11 +74,25 @@ def _resolved(conversation: Conversation) -> RunConfig:
     answers = conversation.session.answers
     if wanted_skip(answers) == NONE:
         simple_methods.stop(conversation)  # the dry run that comes next is not to be disturbed
-        return resolve_to_freeze(conversation, answers)
-    text = _("Comparing the simple methods on the validation split …")
+        with conversation.prompts.progress(_("Looking at every value …")) as progress:
+            return resolve_to_freeze(conversation, answers, progress)
+    text = _("Looking at every value, and comparing the simple methods …")
     with conversation.prompts.progress(text) as progress:
         simple_methods.wait(conversation, progress)
         return resolve_to_freeze(conversation, answers, progress)
+
+
+def _show_what_is_masked(config: RunConfig, conversation: Conversation) -> None:
+    dataset = opened_dataset(conversation)
+    found = {name: dataset.looked_at(name, config.data.scale) for name in config.data.variables}
+    for name, outliers in found.items():
+        if outliers.count:
+            lines = [
+                _("Masked in {name} as values that cannot be (data.outliers): {count}",
+                  count=outliers.count, name=name),
+                *(f"  {one}" for one in outliers.first),
+            ]  # fmt: skip
+            conversation.show(Text("\n".join(lines), style="yellow"))
 
 
 def run_directory(conversation: Conversation) -> Path:

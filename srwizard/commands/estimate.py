@@ -65,7 +65,7 @@ def estimate(
         assert run_dir is not None
         is_file = run_dir.name == run_config.FILE_NAME
         run = run_config.load(run_dir.parent if is_file else run_dir)
-        dataset = Dataset(Path(run.data.root))
+        dataset = Dataset(Path(run.data.root), run.data.outliers)
     found = predict(run, dataset, gpu=gpu, batch_sizes=sizes, fit_batch=fit is not None)
     if as_json:
         print_json(found)

@@ -93,7 +93,7 @@ def _lead(run: "RunConfig", run_dir: Path, nodes: "Nodes | None", *, dry_run_fir
     from srwizard.states.done import ensemble_lines, scores_table, warnings
     from srwizard.train import launch
 
-    dataset = Dataset(Path(run.data.root))
+    dataset = Dataset(Path(run.data.root), run.data.outliers)
     if dry_run_first and not measure_first.is_measured(run, run_dir, nodes):
         measure_first.measure(run, run_dir, nodes, dataset, console)
     print(_("Training in {run_dir} …", run_dir=run_dir), flush=True)
@@ -113,7 +113,7 @@ def _follow(run: "RunConfig", run_dir: Path, nodes: "Nodes", *, dry_run_first: b
     from srwizard.data.dataset import Dataset
     from srwizard.train import launch
 
-    dataset = Dataset(Path(run.data.root))
+    dataset = Dataset(Path(run.data.root), run.data.outliers)
     if dry_run_first and not measure_first.is_measured(run, run_dir, nodes):
         measure_first.take_part(run_dir, nodes, dataset)
     launch.join(run_dir, nodes, dataset)

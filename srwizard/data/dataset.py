@@ -1,6 +1,6 @@
 """A dataset directory, looked at once: whoever has to do with it is handed this."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -9,8 +9,15 @@ from typing import TYPE_CHECKING
 from srwizard.base.errors import DatasetError
 from srwizard.base.i18n import translate as _
 from srwizard.base.os_errors import reason_of
-from srwizard.data.baselines.known import Identity, is_any_known, note, settled_of
-from srwizard.data.fingerprint import fingerprint
+from srwizard.data.baselines.known import (
+    Identity,
+    is_any_known,
+    note,
+    note_outliers,
+    outliers_of,
+    settled_of,
+)
+from srwizard.data.fingerprint import content_digests, fingerprint, parts_changed, stamps
 from srwizard.data.inspect import DatasetSummary, inspect
 from srwizard.data.layout import Contents, scan
 from srwizard.data.statics import used_files
@@ -20,6 +27,7 @@ if TYPE_CHECKING:
     from srwizard.data.baselines.choice import Choice
     from srwizard.data.baselines.fit import Progress
     from srwizard.data.baselines.settle import Settled
+    from srwizard.data.outliers import Outliers, Points, Rule
 
 
 class Dataset:
@@ -27,22 +35,67 @@ class Dataset:
 
     It is scanned, inspected and read for its fingerprint once, however often it is asked. To see
     what has become of the directory since, make another one.
+
+    Args:
+        root: the directory.
+        outliers: what to do about values that cannot be, see `srwizard.data.outliers`.
     """
 
-    def __init__(self, root: Path, *, periodic: bool | None = None) -> None:
+    def __init__(
+        self, root: Path, outliers: "Rule" = "refuse", *, periodic: bool | None = None
+    ) -> None:
         self.root = root
+        self.outliers = outliers
         self.periodic = periodic
         self._digests: dict[str, str] = {}
+        self._stamps: dict[str, str] = {}
 
     @cached_property
     def contents(self) -> Contents:
         """What the directory holds; problems are listed there, not raised."""
-        return replace(scan(self.root), periodic=self.periodic)
+        found = replace(scan(self.root), periodic=self.periodic)
+        if self.outliers == "refuse":
+            return found
+        from srwizard.data.outliers import masked
+
+        return masked(found, {})
 
     @cached_property
     def summary(self) -> DatasetSummary:
         """What the user is shown of it."""
         return inspect(self.contents)
+
+    def mask(self, points: "Points") -> None:
+        """Leave out these values too, from now on, if outliers are masked."""
+        from srwizard.data.outliers import masked
+
+        if self.outliers == "mask":
+            self.contents = masked(self.contents, points)
+
+    def looked_at(
+        self,
+        variable: str,
+        scale: int,
+        progress: "Progress" = lambda _done, _total: None,
+    ) -> "Outliers":
+        """Look at every value of a variable, once; outliers are masked from then on, if wanted.
+
+        Raises:
+            DatasetError: there are values that cannot be; names file, step and point.
+            OSError, ValueError: a file cannot be read.
+        """
+        from srwizard.data.outliers import look
+
+        identity = self.identity(variable, scale)
+        found = outliers_of(identity)
+        if found is None:
+            found = look(self.contents, variable, progress)
+            note_outliers(identity, found)
+        if self.outliers == "refuse":
+            found.refuse(self.root)
+        found.refuse_too_many(self.root)
+        self.mask(found.points)
+        return found
 
     def settled(
         self,
@@ -56,13 +109,19 @@ class Dataset:
 
         Of what was settled before, for the same data, nothing is worked out again.
 
+        Every value is looked at before.
+
         Raises:
-            DatasetError: the variable is not there any more.
+            DatasetError: the variable is not there any more, or holds values that cannot be.
             OSError, ValueError: a file cannot be read.
         """
-        from srwizard.data.baselines.settle import settle
+        from srwizard.data.baselines.settle import settle, steps_read
+        from srwizard.data.outliers import steps_of
 
         identity = self.identity(variable, scale)
+        looking = steps_of(self.contents, variable) if outliers_of(identity) is None else 0
+        total = looking + steps_read(self.contents, variable)
+        self.looked_at(variable, scale, lambda done, _all: progress(done, total))
         known = settled_of(identity)
         if (normalization, wanted) not in known:
             found = settle(
@@ -72,7 +131,7 @@ class Dataset:
                 normalization=normalization,
                 wanted=wanted,
                 compared=next((one.compared for one in known.values()), None),
-                progress=progress,
+                progress=lambda done, all_: progress(looking + done, looking + all_),
             )
             note(identity, normalization, wanted, found)
         return settled_of(identity)[normalization, wanted]
@@ -93,9 +152,14 @@ class Dataset:
         Raises:
             DatasetError: a part is not there, or cannot be read.
         """
-        digests = self.fingerprint([variable], [], area_weights=False)
+        digests = stamps(self.contents, [variable], (), self._stamps)
         return Identity(
-            str(self.root), variable, scale, self.periodic, tuple(sorted(digests.items()))
+            str(self.root),
+            variable,
+            scale,
+            self.periodic,
+            tuple(sorted(digests.items())),
+            self.outliers,
         )
 
     def fingerprint(
@@ -113,6 +177,45 @@ class Dataset:
         """
         statics = used_files(self.contents, static_variables, area_weights=area_weights)
         return fingerprint(self.contents, variables, statics, self._digests)
+
+    def content(
+        self,
+        variables: Sequence[str],
+        static_variables: Sequence[str],
+        *,
+        area_weights: bool,
+        progress: "Progress" = lambda _done, _total: None,
+    ) -> tuple[dict[str, str], dict[str, str]]:
+        """Return digests of all that a run reads of it, and the stamps of its files.
+
+        Args:
+            variables, static_variables, area_weights: as for `fingerprint`.
+            progress: told how many files of how many are read.
+
+        Raises:
+            DatasetError: a part is not there, or cannot be read.
+        """
+        statics = used_files(self.contents, static_variables, area_weights=area_weights)
+        stamped = stamps(self.contents, variables, statics, self._stamps)
+        return content_digests(self.contents, variables, statics, stamped, progress), stamped
+
+    def changed(
+        self,
+        frozen: Mapping[str, str],
+        stamped: Mapping[str, str],
+        variables: Sequence[str],
+        static_variables: Sequence[str],
+        *,
+        area_weights: bool,
+    ) -> list[str]:
+        """Return the parts that are not as they were frozen; see `fingerprint.parts_changed`.
+
+        Raises:
+            DatasetError: a part is not there, or cannot be read.
+        """
+        statics = used_files(self.contents, static_variables, area_weights=area_weights)
+        known = self._stamps, self._digests
+        return parts_changed(self.contents, variables, statics, frozen, stamped, *known)
 
 
 def unreadable(error: OSError | ValueError, root: Path) -> DatasetError:

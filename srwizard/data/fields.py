@@ -57,6 +57,8 @@ class NpyField:
             with mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
                 if len(mapped) < header.expected_bytes:
                     raise ValueError(f"{self.path(index)} is truncated")
+                if header.shape != self.shape:
+                    raise ValueError(_other_shape(self.path(index), header.shape, self.shape))
                 stored = np.ndarray(
                     header.shape, header.dtype, mapped, header.offset, order=header.order
                 )
@@ -93,11 +95,18 @@ class HDF5Field:
 
             self._opened["file"] = h5py.File(self.file, "r")
             self._opened["dataset"] = self._opened["file"][self.dataset]
+            found = self._opened["dataset"].shape[1:]
+            if found != self.shape:
+                raise ValueError(_other_shape(self.file, found, self.shape))
         return self._opened["dataset"]
 
     def __getstate__(self) -> dict[str, Any]:
         # An open HDF5 handle must not cross into a worker process.
         return {**self.__dict__, "_opened": {}}
+
+
+def _other_shape(path: Path, found: tuple[int, ...], expected: tuple[int, ...]) -> str:
+    return f"{path} has shape {list(found)} instead of {list(expected)}"
 
 
 def decode_cf(raw: npt.NDArray[Any], attributes: dict[str, Any]) -> FloatField:

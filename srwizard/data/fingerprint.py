@@ -1,26 +1,41 @@
-"""A fingerprint of a dataset: cheap to take, and changed by anything that would change a run.
+"""How a part of a dataset is told from a changed one, in three ways.
 
-For each file: its name, its size, and blocks of its content (the header, the end, and places
-spread between them). Hashing all of a record of hundreds of gigabytes would take longer than
-training on it; times of modification are left out because copying a dataset changes them.
+A *fingerprint* is cheap: of each file its name, its size, and blocks of its content (the header,
+the end, and places spread between them). It tells one dataset from another while questions are
+asked, and runs of version 0.1.0 hold nothing else.
+
+A *content* digest is of every byte, taken once when a run is frozen, where every value is looked
+at too. A *stamp* is of size, times and inode of each file. Whoever uses a frozen dataset compares
+stamps; only where they differ, as in a copy, the content is read and compared.
+
+Files that an HDF5 file links to, or is a virtual view of, belong to it.
 
 This is the only place that knows how a part of a dataset is told from a changed one.
 """
 
+import contextlib
 import hashlib
 import os
-from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from srwizard.base.errors import DatasetError
 from srwizard.base.i18n import translate as _
 from srwizard.base.os_errors import reason_of
 from srwizard.data.fields import Field
+from srwizard.data.hdf5_links import with_linked_files
 from srwizard.data.layout import LEVELS, SPLITS, Contents
 
 BLOCK_BYTES = 1024
 NPY_BLOCKS = 4
 HDF5_BLOCKS = 64
+WHOLE_CONTENT = "all:"
+"""What digests of every byte begin with."""
+
+Progress = Callable[[int, int], None]
+_contents_read: dict[tuple[str, str, str], str] = {}
+"""By directory, part and stamp."""
 
 
 def fingerprint(
@@ -45,17 +60,113 @@ def fingerprint(
     parts = _parts(contents, variables, statics)
     for part, files in parts.items():
         if part not in known:
-            try:
+            with _readable(contents.root):
                 known[part] = _digest(files)
-            except OSError as error:
-                raise DatasetError(
-                    _(
-                        "{path} cannot be read: {reason}",
-                        path=error.filename or contents.root,
-                        reason=reason_of(error),
-                    )
-                ) from None
     return {part: known[part] for part in parts}
+
+
+def stamps(
+    contents: Contents,
+    variables: Sequence[str],
+    statics: Sequence[Path] = (),
+    known: MutableMapping[str, str] | None = None,
+) -> dict[str, str]:
+    """Return a digest of sizes, times and inodes of the files of each part; as `fingerprint`."""
+    known = {} if known is None else known
+    parts = _parts(contents, variables, statics)
+    for part, files in parts.items():
+        if part not in known:
+            with _readable(contents.root):
+                known[part] = _stamp(files)
+    return {part: known[part] for part in parts}
+
+
+def content_digests(
+    contents: Contents,
+    variables: Sequence[str],
+    statics: Sequence[Path],
+    stamped: Mapping[str, str],
+    progress: Progress = lambda _done, _total: None,
+) -> dict[str, str]:
+    """Return a digest of all bytes of each part.
+
+    Args:
+        contents, variables, statics: as for `fingerprint`.
+        stamped: from `stamps`, taken before; what this process has read with the same stamp is
+            not read again.
+        progress: called with files read and files in all.
+
+    Raises:
+        DatasetError: as `fingerprint`.
+    """
+    parts = {part: list(files) for part, files in _parts(contents, variables, statics).items()}
+    done, total = 0, sum(map(len, parts.values()))
+    found = {}
+    for part, files in parts.items():
+        key = str(contents.root), part, stamped[part]
+        if key not in _contents_read:
+            with _readable(contents.root):
+                _contents_read[key] = _content(files, partial(_further, progress, done, total))
+        found[part] = _contents_read[key]
+        done += len(files)
+        progress(done, total)
+    return found
+
+
+def parts_changed(
+    contents: Contents,
+    variables: Sequence[str],
+    statics: Sequence[Path],
+    frozen: Mapping[str, str],
+    stamped: Mapping[str, str],
+    known: MutableMapping[str, str] | None = None,
+    fingerprints: Mapping[str, str] | None = None,
+) -> list[str]:
+    """Return the parts of a dataset that are not as they were frozen.
+
+    Args:
+        contents, variables, statics: as for `fingerprint`.
+        frozen: the digests of a run: of the content, or fingerprints in older runs.
+        stamped: its stamps; none in older runs.
+        known: stamps that were taken of these contents before.
+        fingerprints: likewise.
+
+    Raises:
+        DatasetError: as `fingerprint`.
+    """
+    present = stamps(contents, variables, statics, known)
+    changed = set(frozen.keys() ^ present.keys())
+    parts = _parts(contents, variables, statics)
+    for part in frozen.keys() & present.keys():
+        if stamped.get(part) == present[part]:
+            continue
+        now = (fingerprints or {}).get(part)
+        with _readable(contents.root):
+            if frozen[part].startswith(WHOLE_CONTENT):
+                now = _content(parts[part])
+            elif now is None:
+                now = _digest(parts[part])
+        if now != frozen[part]:
+            changed.add(part)
+    return sorted(changed)
+
+
+def _further(progress: Progress, begun: int, total: int, done: int) -> None:
+    progress(begun + done, total)
+
+
+@contextlib.contextmanager
+def _readable(root: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise DatasetError(
+            _(
+                "{path} cannot be read: {reason}",
+                path=error.filename or root,
+                reason=reason_of(error),
+            )
+        ) from None
 
 
 def changed_parts(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
@@ -105,3 +216,24 @@ def _digest(files: Iterable[Path]) -> str:
                 stream.seek(max(0, size - BLOCK_BYTES) * place // (blocks - 1))
                 total.update(stream.read(BLOCK_BYTES))
     return total.hexdigest()[:32]
+
+
+def _stamp(files: Iterable[Path]) -> str:
+    total = hashlib.sha256()
+    for file in files:
+        for one in with_linked_files(file):
+            found = one.stat()
+            times = found.st_mtime_ns, found.st_ctime_ns
+            total.update(os.fsencode(f"{file.name}:{found.st_size}:{times}:{found.st_ino};"))
+    return total.hexdigest()[:32]
+
+
+def _content(files: Iterable[Path], read: Callable[[int], None] = lambda _done: None) -> str:
+    total = hashlib.sha256()
+    for done, file in enumerate(files, start=1):
+        for one in with_linked_files(file):
+            with one.open("rb") as stream:
+                digest = hashlib.file_digest(stream, "sha256").hexdigest()
+            total.update(os.fsencode(f"{file.name}:{digest};"))
+        read(done)
+    return WHOLE_CONTENT + total.hexdigest()[:32]

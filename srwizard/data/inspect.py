@@ -19,6 +19,7 @@ from srwizard.base.i18n import translate as _
 from srwizard.base.os_errors import reason_of
 from srwizard.data.fields import WHOLE, Field, FloatField
 from srwizard.data.layout import SPLITS, Contents, Layout, Problem
+from srwizard.data.pairing import pairing_problems
 from srwizard.data.statics import usable_as_inputs
 
 SAMPLED_STEPS = 512
@@ -27,6 +28,8 @@ SAMPLED_ROWS = 16
 # What archives write where there is no value, if not NaN.
 FILL_VALUES = (-9999.0, -99999.0, -32768.0, -32767.0, -999.0, 9999.0, 99999.0)
 LARGEST_PLAUSIBLE = 1e15
+PAIRED_STEPS = 4
+"""LR is compared with HR in so many steps of the training split."""
 LAND_STEPS = 5
 """A point that has no value in any of so many steps, spread over the training split, is land."""
 
@@ -96,7 +99,10 @@ def inspect(contents: Contents) -> DatasetSummary:
         if hr is None or lr is None:
             continue
         problems.extend(_shape_problems(contents, name))
+        before = len(problems)
         lowest, highest = _scan_values(contents, name, problems)
+        if len(problems) == before:  # what is no value says nothing of how the others belong
+            problems.extend(_pairing_problems(contents, name))
         summaries.append(
             VariableSummary(
                 name,
@@ -217,9 +223,16 @@ def _calendar(contents: Contents, name: str) -> str:
 def _shape_problems(contents: Contents, name: str) -> Iterator[Problem]:
     hr, lr = contents.fields["train", "hr", name], contents.fields["train", "lr", name]
     if scale_of(hr.shape, lr.shape) is None:
+        turned = scale_of(hr.shape, lr.shape[::-1]) is not None
         yield Problem(
             lr.path(0),
             _(
+                "LR {lr} is transposed, compared with HR {hr}: rows and columns are exchanged",
+                hr=list(hr.shape),
+                lr=list(lr.shape),
+            )
+            if turned
+            else _(
                 "HR {hr} over LR {lr} is not the same integer of at least 2 in both directions",
                 hr=list(hr.shape),
                 lr=list(lr.shape),
@@ -261,12 +274,7 @@ def _scan_values(contents: Contents, name: str, problems: list[Problem]) -> tupl
             values = _sampled_rows(found, index, problems)
             finite = values[np.isfinite(values)]
             if np.isinf(values).any():
-                problems.append(
-                    Problem(
-                        found.path(index),
-                        _("step {step} holds infinite values", step=found.steps[index]),
-                    )
-                )
+                problems.append(Problem(found.path(index), _infinite(found, index, values)))
             if finite.size == 0:
                 continue
             fill = _likely_fill(finite)
@@ -292,6 +300,21 @@ def _scan_values(contents: Contents, name: str, problems: list[Problem]) -> tupl
             )
         )
     return (lowest, highest) if lowest <= highest else (float("nan"), float("nan"))
+
+
+def _infinite(found: Field, index: int, values: FloatField) -> str:
+    """Name the first infinite value of a step, of which all rows or some of them were read."""
+    row, column = np.argwhere(np.isinf(values))[0].tolist()
+    height = found.shape[0]
+    stride = 1 if len(values) == height else height // SAMPLED_ROWS
+    return _(
+        "step {step} holds infinite values: {value:g} at row {row}, column {column} "
+        "(counted from 0); data.outliers: mask leaves such values out",
+        step=found.steps[index],
+        value=float(values[row, column]),
+        row=row * stride,
+        column=column,
+    )
 
 
 def _likely_fill(finite: FloatField) -> float | None:
@@ -321,6 +344,18 @@ def _sampled_rows(found: Field, index: int, problems: list[Problem]) -> FloatFie
             )
         )
     return values
+
+
+def _pairing_problems(contents: Contents, name: str) -> Sequence[Problem]:
+    hr, lr = contents.fields["train", "hr", name], contents.fields["train", "lr", name]
+    scale = scale_of(hr.shape, lr.shape)
+    if scale is None or hr.steps != lr.steps:
+        return ()  # which has been said already
+    chosen = spread(len(hr.steps), PAIRED_STEPS)
+    try:
+        return tuple(pairing_problems(contents, name, scale, chosen))
+    except (OSError, ValueError):
+        return ()  # noted by the value scan
 
 
 def _land_share(hr: Field) -> float:

@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from srwizard.base.errors import DatasetError
+from srwizard.base.i18n import translate as _
 from srwizard.data.augment import drawn, turned
 from srwizard.data.baselines.skip import Skip
 from srwizard.data.block_means import block_shares, missing_mean, point_weights
@@ -112,7 +114,7 @@ class FieldPairs(Dataset[Sample]):
         self._augment = augment
         self._vectors = vectors
         self._handedness = handedness
-        self._fills = [NearestFill() for _ in variables]
+        self._fills = [NearestFill() for _name in variables]
         self.steps = self._hr[0].steps
 
     def __len__(self) -> int:
@@ -214,8 +216,8 @@ class FieldPairs(Dataset[Sample]):
 
     def _read(self, fields: Sequence[Field], index: int, window: Window) -> FloatField:
         if len(fields) == 1:  # what stack() would copy once more
-            return fields[0].read(index, window)[None]
-        return np.stack([found.read(index, window) for found in fields])
+            return _sound(fields[0], index, window)[None]
+        return np.stack([_sound(found, index, window) for found in fields])
 
     def _fill(self, channels: FloatField) -> FloatField:
         filled = [fill(channel) for fill, channel in zip(self._fills, channels, strict=True)]
@@ -240,6 +242,23 @@ class FieldPairs(Dataset[Sample]):
         sums = np.pad(water, ((1, 0), (1, 0))).cumsum(0, dtype=np.int64).cumsum(1)
         inside = sums[side:, side:] - sums[:-side, side:] - sums[side:, :-side]
         return np.argwhere(inside + sums[:-side, :-side] > 0)
+
+
+def _sound(field: Field, index: int, window: Window) -> FloatField:
+    """Return a window of a step, as it was when every value was looked at.
+
+    Raises:
+        DatasetError: the file has changed since: it holds infinite values now.
+    """
+    values = field.read(index, window)
+    # Both pass over NaN.
+    lowest, highest = np.fmin.reduce(values, axis=None), np.fmax.reduce(values, axis=None)
+    if np.isinf(lowest) or np.isinf(highest):
+        raise DatasetError(
+            _("{path} holds infinite values now, which it did not when the run was frozen",
+              path=field.path(index))
+        )  # fmt: skip
+    return values
 
 
 def _scaled(part: slice, factor: int) -> slice:

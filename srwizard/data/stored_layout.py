@@ -5,6 +5,7 @@ from typing import Any
 
 from srwizard.data.fields import Field, HDF5Field, NpyField
 from srwizard.data.layout import Contents, FieldKey
+from srwizard.data.outliers import masked, points_of
 
 
 def as_json(contents: Contents) -> dict[str, Any]:
@@ -18,6 +19,7 @@ def as_json(contents: Contents) -> dict[str, Any]:
         ],
         "periodic": contents.periodic,
         "statics": {level: list(map(str, paths)) for level, paths in contents.statics.items()},
+        "masked": points_of(contents),
     }
 
 
@@ -39,4 +41,6 @@ def from_json(stored: dict[str, Any]) -> Contents:
             else HDF5Field(root / f"{split}.{layout}", f"{level}/{variable}", steps, shape)
         )
     statics = {level: tuple(map(Path, paths)) for level, paths in stored["statics"].items()}
-    return Contents(root, layout, fields, statics, periodic=stored["periodic"])
+    contents = Contents(root, layout, fields, statics, periodic=stored["periodic"])
+    points = stored["masked"]
+    return contents if points is None else masked(contents, points)

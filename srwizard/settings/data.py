@@ -1,12 +1,18 @@
 """The options on the dataset."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
+from srwizard.base.choices import Value
 from srwizard.base.i18n import N_
 from srwizard.settings.option import Option, Section, Text
 from srwizard.settings.preparation import Preparation
+
+OUTLIERS = (
+    Value("refuse", N_("nothing is trained until the files are mended")),
+    Value("mask", N_("they count as points without a value, everywhere")),
+)
 
 
 class DatasetChoice(Section):
@@ -73,6 +79,18 @@ class FrozenData(Section):
             none=N_("known by their names"),
         ),
     ] = None
+    outliers: Annotated[
+        Literal["refuse", "mask"],
+        Option(
+            N_("Values that cannot be"),
+            N_(
+                "Infinite values, those beyond 1e15, and those more than 50 spreads away from "
+                "their neighbours both in space and in time."
+            ),
+            asked="never",
+            choices=OUTLIERS,
+        ),
+    ] = "refuse"
 
 
 class DataAnswers(FrozenData, DatasetChoice):

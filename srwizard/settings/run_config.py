@@ -32,8 +32,9 @@ from srwizard.settings.training import TrainingAnswers
 
 SCHEMA_VERSION = 1
 FILE_NAME = "run.yaml"
-UNSEALED = ("created", "revision", "output", "language", "digest", "field_digests")
-"""What may differ between two runs that are the same: when, where, and in which language."""
+UNSEALED = ("created", "revision", "output", "language", "digest", "field_digests", "stamps")
+"""What may differ between two runs that are the same: when, where, in which language, and which
+copy of the dataset was read."""
 HEADER = (
     "# Frozen by srwizard. Training refuses this file once it is edited:\n"
     "# change the answers instead and freeze a new revision.\n"
@@ -65,12 +66,14 @@ class RunData(FrozenData, CheckedData):
     """What of the dataset is trained on.
 
     `handedness` is 0 where samples are not turned by 90 degrees; else it says how, see
-    `srwizard.data.square_grid`.
+    `srwizard.data.square_grid`. `masked` are the outliers that only their neighbours tell, by part
+    and step: row and column of each; see `srwizard.data.outliers`.
     """
 
     handedness: Literal[-1, 0, 1] = 0
     periodic: bool = False
     """Whether the grid goes round the globe."""
+    masked: dict[str, dict[str, list[list[int]]]] = Field(default_factory=dict)
 
 
 class RunOutput(Section):
@@ -215,6 +218,8 @@ class RunConfig(Section):
     devices: RunDevices
     memory: RunMemory
     software: dict[str, str]
+    stamps: dict[str, str] = Field(default_factory=dict)
+    """Of the files of each part of the dataset: see `srwizard.data.fingerprint`."""
     digest: str = ""
     field_digests: dict[str, str] = Field(default_factory=dict)
 
@@ -409,8 +414,15 @@ def statistics_key(config: RunConfig) -> str:
         "fingerprint": config.data.fingerprint,
         "variables": config.data.variables,
         "normalization": config.training.normalization,
+        **_outliers(config),
     }
     return hashlib.sha256(_canonical(parts)).hexdigest()
+
+
+def _outliers(config: RunConfig) -> dict[str, Any]:
+    """Return what is left out of the data; nothing where nothing is, as in older runs."""
+    data = config.data
+    return {"outliers": data.masked} if data.outliers == "mask" else {}
 
 
 def baselines_key(config: RunConfig) -> str:
@@ -422,6 +434,7 @@ def baselines_key(config: RunConfig) -> str:
         "skip": {
             name: [found.method, found.weight] for name, found in (config.model.skip or {}).items()
         },
+        **_outliers(config),
     }
     if config.data.periodic:
         parts["periodic"] = True

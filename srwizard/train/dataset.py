@@ -16,7 +16,6 @@ from srwizard.base.errors import DatasetError
 from srwizard.base.i18n import translate as _
 from srwizard.data import stored_layout
 from srwizard.data.dataset import Dataset
-from srwizard.data.fingerprint import changed_parts
 from srwizard.data.layout import Contents
 from srwizard.settings.run_config import RunConfig
 
@@ -35,12 +34,16 @@ def verified(run: RunConfig, dataset: Dataset | None = None) -> Dataset:
         DatasetError: it is gone, unusable, or no longer the same; says which part changed.
     """
     root = Path(run.data.root)
-    if dataset is None or dataset.root != root:
-        dataset = Dataset(root, periodic=run.data.periodic)
-    present = dataset.fingerprint(
-        run.data.variables, run.data.static_variables, area_weights=run.reads_latitude
+    if dataset is None or (dataset.root, dataset.outliers) != (root, run.data.outliers):
+        dataset = Dataset(root, run.data.outliers, periodic=run.data.periodic)
+    dataset.mask(run.data.masked)
+    changed = dataset.changed(
+        run.data.fingerprint,
+        run.stamps,
+        run.data.variables,
+        run.data.static_variables,
+        area_weights=run.reads_latitude,
     )
-    changed = changed_parts(run.data.fingerprint, present)
     if changed:
         raise DatasetError(
             _("the dataset {root} is no longer the one that was checked:", root=root)

@@ -19,7 +19,7 @@ from srwizard.data.baselines.learnt import Learnt
 from srwizard.data.baselines.skip import Skip, shares, shrunk
 from srwizard.data.block_means import block_shares, point_weights
 from srwizard.data.fields import FloatField
-from srwizard.data.fingerprint import changed_parts, fingerprint
+from srwizard.data.fingerprint import parts_changed, stamps
 from srwizard.data.layout import Contents, find_statics
 from srwizard.data.normalization import Statistics
 from srwizard.data.prepare.grid import Grid
@@ -130,9 +130,10 @@ def _static_channels(contents: Contents, run: RunConfig, shape: tuple[int, int])
     by_area = run.conserves and run.data.block_means == "area"
     files = used_files(contents, names, area_weights=by_area)
     # Of a dataset in one file for each split the other digests are not wanted here.
-    present = fingerprint(Contents(contents.root, "npy", {}), [], files)
+    alone = Contents(contents.root, "npy", {})
+    present = stamps(alone, [], files)
     frozen = {part: run.data.fingerprint[part] for part in present if part in run.data.fingerprint}
-    changed = changed_parts(frozen, present)
+    changed = parts_changed(alone, [], files, frozen, run.stamps)
     if changed:
         raise DatasetError(
             _("the dataset {root} is no longer the one that was checked:", root=contents.root)

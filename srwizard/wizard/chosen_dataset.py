@@ -26,14 +26,14 @@ def chosen_dataset(conversation: Conversation) -> DatasetSummary:
 
 def opened_dataset(conversation: Conversation) -> Dataset:
     """Return the dataset that was answered, as it was found when it was looked at last."""
-    answered = conversation.session.answers.data.root
-    assert answered is not None
-    root = expand(answered)
-    periodic = conversation.session.answers.data.periodic
-    present = conversation.dataset
-    if present is None or (present.root, present.periodic) != (root, periodic):
-        conversation.dataset = Dataset(root, periodic=periodic)
+    answered = conversation.session.answers.data
+    assert answered.root is not None
+    root, present = expand(answered.root), conversation.dataset
+    asked = (root, answered.outliers, answered.periodic)
+    if present is None or (present.root, present.outliers, present.periodic) != asked:
+        conversation.dataset = Dataset(root, answered.outliers, periodic=answered.periodic)
         conversation.has_asked = False
+    assert conversation.dataset is not None
     return conversation.dataset
 
 
@@ -111,7 +111,7 @@ def _variable_text(variable: VariableSummary) -> str:
     scale = scale_of(variable.hr_shape, variable.lr_shape)
     return _(
         "{name}: HR {hr}, LR {lr}, scale {scale}x, land {land:.1f} %, "
-        "values {low:.4g} to {high:.4g}",
+        "values {low:.4g} to {high:.4g} in a sample",
         name=variable.name,
         hr=list(variable.hr_shape),
         lr=list(variable.lr_shape),

@@ -6,7 +6,7 @@ from typing import Any
 from srwizard.base.errors import UsageError
 from srwizard.base.i18n import language
 from srwizard.base.i18n import translate as _
-from srwizard.data.dataset import Dataset
+from srwizard.data.dataset import Dataset, unreadable
 from srwizard.data.grid import goes_round
 from srwizard.data.vectors import known_vectors, lonely_components, standard_names
 from srwizard.data.weighting import weighting_of
@@ -117,7 +117,44 @@ def resolve_to_freeze(
     dataset = opened_dataset(conversation)
     unclear = _unclear_components(config, dataset) if answers.data.vectors is None else []
     config = with_settled_skip(config, wanted_skip(answers), dataset, progress)
+    config = with_outliers(config, dataset, progress)
+    config = with_content(config, dataset, progress)
     return with_augmentation(config, dataset, unclear)
+
+
+def with_content(
+    config: RunConfig, dataset: Dataset, progress: Progress = lambda _done, _total: None
+) -> RunConfig:
+    """Return a run config that knows every byte of its dataset.
+
+    Raises:
+        DatasetError: the dataset cannot be read any more.
+    """
+    digests, stamps = dataset.content(
+        config.data.variables,
+        config.data.static_variables,
+        area_weights=config.reads_latitude,
+        progress=progress,
+    )
+    data = config.data.model_copy(update={"fingerprint": digests})
+    return config.model_copy(update={"data": data, "stamps": stamps})
+
+
+def with_outliers(
+    config: RunConfig, dataset: Dataset, progress: Progress = lambda _done, _total: None
+) -> RunConfig:
+    """Return a run config that says which values are masked, once every value was looked at.
+
+    Raises:
+        DatasetError: there are values that cannot be, and they are not to be masked.
+    """
+    found: dict[str, dict[str, list[list[int]]]] = {}
+    for name in config.data.variables:
+        try:
+            found |= dataset.looked_at(name, config.data.scale, progress).points
+        except (OSError, ValueError) as error:
+            raise unreadable(error, dataset.root) from None
+    return config.model_copy(update={"data": config.data.model_copy(update={"masked": found})})
 
 
 def _unclear_components(config: RunConfig, dataset: Dataset) -> list[str]:

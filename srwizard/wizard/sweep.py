@@ -44,7 +44,7 @@ def freeze_all(run_dir: Path, sweeps: Sequence[str]) -> list[Path]:
     keys = [axis[0][0] for axis in axes]
     if len(set(keys)) < len(keys):
         raise UsageError(_("--sweep: each key may be given once"))
-    dataset = Dataset(Path(run.data.root), periodic=run.data.periodic)
+    dataset = Dataset(Path(run.data.root), run.data.outliers, periodic=run.data.periodic)
     found: dict[Path, Conversation] = {}
     for changes in itertools.product(*axes):
         target = run_dir / DIRECTORY / _name_of(changes)

@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 
 from srwizard.base.errors import DatasetError
+from srwizard.data.dataset import Dataset
 from srwizard.data.fingerprint import BLOCK_BYTES, NPY_BLOCKS, fingerprint
 from srwizard.data.layout import LEVELS, SPLITS, scan
+from srwizard.settings.run_config import RunConfig
 from srwizard.train.dataset import verified
 from tests.configs import data_of, made_up_config
 from tests.datasets import write_dataset
@@ -116,6 +118,120 @@ def test_file_names_need_not_be_utf_8(tmp_path: Path) -> None:
         file = root / "train" / level / "temp" / STEP
         file.rename(file.with_name(os.fsdecode(b"m\xe4rz.npy")))
     assert of(root).keys() == of(write_dataset(tmp_path / "plain")).keys()
+
+
+# Frozen, with all its content
+
+
+def frozen(root: Path) -> RunConfig:
+    """Return a run config that knows every byte of a dataset, as freezing makes it."""
+    digests, stamped = Dataset(root).content(["temp"], [], area_weights=False)
+    data = data_of(root).model_copy(update={"fingerprint": digests})
+    return made_up_config(data=data).model_copy(update={"stamps": stamped})
+
+
+def in_the_middle(path: Path) -> None:
+    """Change a byte that the fingerprint does not sample, and put the times back."""
+    size, before = path.stat().st_size, path.stat()
+    place = (size - BLOCK_BYTES) // (NPY_BLOCKS - 1) // 2 + BLOCK_BYTES
+    with path.open("r+b") as stream:
+        stream.seek(place)
+        byte = stream.read(1)[0] ^ 1
+        stream.seek(place)
+        stream.write(bytes([byte]))
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def test_a_change_of_a_single_byte_is_refused_though_size_and_time_are_as_before(
+    tmp_path: Path,
+) -> None:
+    root = write_dataset(tmp_path / "ocean", steps=(2, 1, 1), hr_shape=(128, 256))
+    run, before = frozen(root), of(root)
+    in_the_middle(root / "train/hr/temp/step_0001.npy")
+    assert of(root) == before, "the fingerprint alone tells it: the test shows nothing"
+    with pytest.raises(DatasetError, match=r"fingerprint\.train/hr/temp has changed"):
+        verified(run)
+
+
+@pytest.mark.parametrize("layout", ["npy", "h5", "nc"])
+def test_what_was_only_copied_or_touched_is_accepted(tmp_path: Path, layout: Any) -> None:
+    root = write_dataset(tmp_path / "ocean", layout=layout)
+    run = frozen(root)
+    copied = shutil.copytree(root, tmp_path / "copy")
+    shutil.rmtree(root)
+    shutil.move(copied, root)
+    for path in root.rglob("*"):
+        os.utime(path, (0, 0))
+    assert verified(run).contents.root == root
+
+
+def test_nothing_is_read_where_the_files_are_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = write_dataset(tmp_path / "ocean")
+    run = frozen(root)
+
+    def refuse(*_arguments: object) -> str:
+        raise AssertionError("read")
+
+    monkeypatch.setattr("srwizard.data.fingerprint._content", refuse)
+    monkeypatch.setattr("srwizard.data.fingerprint._digest", refuse)
+    verified(run)
+    (root / "train/hr/temp" / STEP).touch()
+    with pytest.raises(AssertionError, match="read"):
+        verified(run)
+
+
+@pytest.mark.parametrize("how", ["external link", "linked group", "virtual", "virtual of virtual"])
+def test_files_that_are_linked_to_belong_to_the_dataset(tmp_path: Path, how: str) -> None:
+    root = write_dataset(tmp_path / "ocean", layout="h5")
+    (tmp_path / "store").mkdir()
+    stored = tmp_path / "store" / "values.h5"
+    (root / "train.h5").rename(stored)
+    behind = stored
+    if how == "virtual of virtual":
+        behind = tmp_path / "store" / "view.h5"
+        view(behind, "values.h5", stored)
+    with h5py.File(root / "train.h5", "w") as opened:
+        for level in LEVELS:
+            if how == "linked group":
+                opened[level] = h5py.ExternalLink("../store/values.h5", level)
+            elif how == "external link":
+                opened[f"{level}/temp"] = h5py.ExternalLink("../store/values.h5", f"{level}/temp")
+    if how.startswith("virtual"):
+        view(root / "train.h5", f"../store/{behind.name}", stored)
+    run = frozen(root)
+    stored.touch()
+    verified(run)
+    with h5py.File(stored, "a") as opened:
+        opened["hr/temp"][2, 12, 4] += 1
+    with pytest.raises(DatasetError, match=r"fingerprint\.train has changed"):
+        verified(run)
+    if how.startswith("virtual"):
+        stored.unlink()
+        with pytest.raises(DatasetError, match=r"values\.h5"):
+            verified(run)
+
+
+def view(file: Path, name: str, like: Path) -> None:
+    """Write a file whose fields are virtual views of those in another one."""
+    with h5py.File(like) as values, h5py.File(file, "w") as opened:
+        for level in LEVELS:
+            shape, dtype = values[f"{level}/temp"].shape, values[f"{level}/temp"].dtype
+            layout = h5py.VirtualLayout(shape, dtype)
+            layout[:] = h5py.VirtualSource(name, f"{level}/temp", shape)
+            opened.create_virtual_dataset(f"{level}/temp", layout)
+
+
+def test_runs_of_version_010_hold_no_more_than_fingerprints(tmp_path: Path) -> None:
+    root = write_dataset(tmp_path / "ocean")
+    run = made_up_config(data=data_of(root))
+    assert not run.stamps
+    verified(run)
+    file = root / "test/hr/temp/step_0012.npy"
+    np.save(file, np.load(file) + 1)
+    with pytest.raises(DatasetError, match=r"test/hr/temp has changed"):
+        verified(run)
 
 
 # When a run begins

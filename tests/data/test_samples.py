@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from torch.utils.data import DataLoader
 
+from srwizard.base.errors import DatasetError
 from srwizard.data.gaps import NearestFill
 from srwizard.data.layout import LEVELS, scan
 from srwizard.data.normalization import statistics
@@ -106,13 +107,24 @@ def test_normalized_train_has_mean_zero_and_spread_one() -> None:
 def test_each_sample_has_the_mask_of_its_own_step() -> None:
     hr = sea()
     hr[1, 10:, 10:] = np.nan  # a cloud
-    hr[2, :, :3] = np.inf
+    hr[2, :, :3] = np.nan
     pairs = pairs_of(hr)
     for index in (0, 1, 2, 1, 0):  # in whatever order
         sample = pairs[Key(index)]
         np.testing.assert_array_equal(sample["mask"][0], np.isfinite(hr[index]))
         assert (sample["hr"][~sample["mask"]] == 0).all()
         assert all(torch.isfinite(sample[name]).all() for name in ("lr", "hr", "base"))
+
+
+@pytest.mark.parametrize("patch_size", [None, 8])
+def test_infinite_values_that_appear_later_end_the_run_and_name_the_file(
+    patch_size: int | None,
+) -> None:
+    hr = sea()
+    hr[2] = np.inf
+    pairs = pairs_of(hr, patch_size=patch_size)
+    with pytest.raises(DatasetError, match="0002 holds infinite values now"):
+        pairs[Key(2)]
 
 
 def test_a_step_without_any_value_is_masked_throughout() -> None:

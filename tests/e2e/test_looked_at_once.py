@@ -55,25 +55,34 @@ class Place:
 
     def noted(self) -> "Counted":
         lines = [line.split(" ", 1) for line in self.notes.read_text().splitlines()]
-        digests = Counter(of for what, of in lines if what == "digest")
+        of_parts = {
+            kind: Counter(of for what, of in lines if what == kind)
+            for kind in ("digest", "content", "stamp")
+        }
         return Counted(
             Counter(of for what, of in lines if what == "process"),
             sum(what == "scan" for what, _of in lines),
-            digests,
+            *of_parts.values(),
         )
 
 
 @dataclass
 class Counted:
-    """What the processes of a command did: which there were, scans, digests by part."""
+    """What the processes of a command did: which there were, scans, and by part what was read."""
 
     processes: "Counter[str]"
     scans: int
     digests: "Counter[str]"
+    contents: "Counter[str]"
+    stamps: "Counter[str]"
 
     @property
     def looked_once(self) -> bool:
-        return self.scans == 1 and len(self.digests) == PARTS and set(self.digests.values()) == {1}
+        """Whether each part was looked at, and in any one way no more than once."""
+        ways = self.digests, self.contents, self.stamps
+        parts = set().union(*ways)
+        once = all(count == 1 for way in ways for count in way.values())
+        return self.scans == 1 and len(parts) == PARTS and once
 
 
 @pytest.fixture(scope="module")
@@ -149,12 +158,14 @@ def test_predict(trained: Place) -> None:
     """Its input is scanned; of what the run was trained on, it reads the static field alone."""
     found = trained.counted("predict", trained.run_dir, trained.root, "-o", "out.nc")
     assert found.scans == 1
-    assert [Path(path).name for path in found.digests.elements()] == ["02_depth.npy"]
+    assert {Path(path).name for path in found.stamps} == {"02_depth.npy"}
+    assert not found.digests
+    assert not found.contents
 
 
 def test_inspect(place: Place) -> None:
     found = place.counted("inspect", place.root)
-    assert (found.scans, len(found.digests)) == (1, 0)
+    assert (found.scans, len(found.digests), len(found.stamps)) == (1, 0, 0)
 
 
 @pytest.mark.broad

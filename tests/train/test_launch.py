@@ -2,11 +2,14 @@
 
 import json
 import os
+import shutil
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import psutil
 import pytest
 import torch
@@ -226,6 +229,35 @@ def test_a_data_file_cut_short_in_mid_training(tmp_path: Path, processes: int) -
     assert "onnection closed" not in output(run_dir)
     assert not list(run_dir.glob("failure.rank*"))
     assert state(run_dir) == "failed"
+
+
+@pytest.mark.broad
+@pytest.mark.parametrize(
+    ("change", "kind"),
+    [
+        (lambda file: np.save(file, np.zeros((8, 8), dtype=np.float32)), "shape_mismatch"),
+        (lambda file: np.save(file, np.full((16, 24), np.inf, np.float32)), "data_unreadable"),
+        (lambda file: file.unlink(), "data_unreadable"),
+    ],
+)
+def test_a_data_file_filled_in_during_training(
+    tmp_path: Path, change: Callable[[Path], None], kind: str
+) -> None:
+    root = write_dataset(tmp_path / "data")
+    run_dir = tmp_path / "run"
+    freeze(root, run_dir, epochs=LONG)
+    file = root / "train" / "hr" / "temp" / "step_0003.npy"
+    with running(train_command(run_dir), run_dir) as command:
+        wait_for_epoch(run_dir, 1, command)
+        new = tmp_path / "new.npy"
+        shutil.copy(file, new)
+        change(new)
+        # In one go: while it is being written a file is truncated, which is another test.
+        new.replace(file) if new.exists() else file.unlink()
+        assert command.wait(SOON_SECONDS) == EXIT_TRAINING, output(run_dir)
+    found = failure(run_dir)
+    assert found["kind"] == kind
+    assert file.name in found["error"]
 
 
 @pytest.mark.broad

@@ -18,7 +18,7 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from srwizard.base.child_process import end_with_parent
 from srwizard.data import stored_layout
-from srwizard.data.baselines.known import note
+from srwizard.data.baselines.known import note, note_outliers
 from srwizard.data.dataset import Dataset
 
 if TYPE_CHECKING:
@@ -77,9 +77,10 @@ class Beside:
             # The child writes where the file stands: it must not be moved here.
             with mmap.mmap(self._process.results.fileno(), 0, access=mmap.ACCESS_READ) as results:
                 # Of our own child, from a file that nobody else can open.
-                identity, settled = pickle.loads(results[said["begin"] : said["end"]])
+                identity, outliers, settled = pickle.loads(results[said["begin"] : said["end"]])
             self.found[said["variable"]] = settled
             note(identity, self.normalization, None, settled)
+            note_outliers(identity, outliers)
 
     def stop(self) -> None:
         """End the process, however far it is; what it has said before counts."""
@@ -124,6 +125,7 @@ def begin(dataset: Dataset, scales: Mapping[str, int], normalization: str) -> Be
 def _start(beside: Beside) -> _Process:
     asked = {
         "root": str(beside.dataset.root),
+        "outliers": beside.dataset.outliers,
         "contents": stored_layout.as_json(beside.dataset.contents),
         "scales": {name: one for name, one in beside.scales.items() if name in beside.pending},
         "normalization": beside.normalization,

@@ -76,6 +76,12 @@ def compare(
     return Compared(fitted, dict(zip(choices, scores[:count], strict=True)), scores[count:])
 
 
+def steps_read(contents: Contents, variable: str) -> int:
+    """Return how many steps `settle` reads, where the methods were not compared before."""
+    scored = sum(_scoring(contents, variable, split) for split in ("valid", "train"))
+    return _fitting(contents, variable) + scored
+
+
 def settle(
     contents: Contents,
     variable: str,

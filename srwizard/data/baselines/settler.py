@@ -19,6 +19,7 @@ from srwizard.data import stored_layout
 from srwizard.data.baselines import known
 from srwizard.data.baselines.settle import Settled
 from srwizard.data.dataset import Dataset, unreadable
+from srwizard.data.outliers import Outliers
 
 
 def main() -> None:
@@ -26,7 +27,7 @@ def main() -> None:
     i18n.set_language(i18n.language_from_environment())
     asked = json.load(sys.stdin)
     contents = stored_layout.from_json(asked["contents"])
-    dataset = Dataset(Path(asked["root"]), periodic=contents.periodic)
+    dataset = Dataset(Path(asked["root"]), asked["outliers"], periodic=contents.periodic)
     dataset.contents = contents
     with os.fdopen(int(sys.argv[1]), "wb") as results:
         for place, variable in enumerate(asked["scales"]):
@@ -47,7 +48,7 @@ def main() -> None:
 
 def _settled(
     dataset: Dataset, variable: str, place: int, asked: Mapping[str, Any]
-) -> tuple[known.Identity, Settled]:
+) -> tuple[known.Identity, Outliers, Settled]:
     scale, count = asked["scales"][variable], len(asked["scales"])
 
     def progress(done: int, total: int) -> None:
@@ -55,7 +56,8 @@ def _settled(
 
     # Before anything else is read: what changes from here on is told by it.
     identity = dataset.identity(variable, scale)
-    return identity, dataset.settled(variable, scale, asked["normalization"], None, progress)
+    settled = dataset.settled(variable, scale, asked["normalization"], None, progress)
+    return identity, dataset.looked_at(variable, scale), settled
 
 
 def _say(**what: Any) -> None:

@@ -40,7 +40,10 @@ KINDS = (
     Kind(
         "data_unreadable",
         N_("A data file vanished, or cannot be read any more."),
-        causes=(N_("the dataset was moved or changed while training ran"),),
+        causes=(
+            N_("the dataset was moved or changed while training ran"),
+            N_("files were still being written, or filled in, when training began"),
+        ),
         advice=(
             INSPECT,
             Advice(N_("bring the files back, then go on: srwizard train RUN_DIR")),

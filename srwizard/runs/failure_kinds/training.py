@@ -67,7 +67,8 @@ KINDS = (
         ),
         pattern=r"shapes cannot be multiplied|[Ss]izes? of tensor|must match the size of tensor|"
         r"[Ee]xpected input.* to have \d+ channels|shape '.*' is invalid for input of size|"
-        r"size mismatch for |Given groups=|could not broadcast|stack expects each tensor to be",
+        r"size mismatch for |Given groups=|could not broadcast|has shape \[.*\] instead of|"
+        r"stack expects each tensor to be",
     ),
     Kind(
         "weights_used_elsewhere",

@@ -1,12 +1,13 @@
 """Notes in every process of a command what it looks at: met with this directory on PYTHONPATH.
 
 A line in LOOKED_AT for each process ("process MODULE"), for each time that the directory
-LISTED is listed ("scan PATH"), and for each part whose content is digested ("digest PATH").
+LISTED is listed ("scan PATH"), and for each part that is fingerprinted ("digest PATH"), read to the
+last byte ("content PATH"), or whose files are looked up ("stamp PATH").
 """
 
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -30,14 +31,17 @@ def count_digests() -> None:
     """Note each part that is digested, by its first file."""
     from srwizard.data import fingerprint
 
-    original = fingerprint._digest
+    def counted(what: str, original: Callable[..., str]) -> Callable[..., str]:
+        def digest(files: Iterable[Path], *more: Any) -> str:
+            found = list(files)
+            note(what, found[0])
+            return original(found, *more)
 
-    def digest(files: Iterable[Path]) -> str:
-        found = list(files)
-        note("digest", found[0])
-        return original(found)
+        return digest
 
-    fingerprint._digest = digest
+    fingerprint._digest = counted("digest", fingerprint._digest)
+    fingerprint._content = counted("content", fingerprint._content)
+    fingerprint._stamp = counted("stamp", fingerprint._stamp)
 
 
 words = sys.orig_argv
