@@ -103,7 +103,7 @@ def _ask_root(conversation: Conversation) -> None:
         conversation.ask(asked)
         return
     raw = raw_files_of(answers)
-    earlier = shlex.join(raw) if len(raw) > 1 else (raw or [answers.data.root])[0]
+    earlier = shlex.join(raw) if len(raw) > 1 else raw[0] if raw else answers.data.root
     typed: str = conversation.put(asked, earlier, earlier is not None)
     named = words(typed)
     if not names_raw_files(typed):

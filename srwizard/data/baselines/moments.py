@@ -10,7 +10,7 @@ The sums let the climatology be taken off afterwards, in any share, so that one 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -38,8 +38,10 @@ Float64 = npt.NDArray[np.float64]
 
 def merged(parts: Sequence["Moments"]) -> "Moments":
     """Return the sums over the steps of all parts, which are of the same cells."""
-    sums = (sum(getattr(part, name) for part in parts) for name in ("count", "x", "y", "xx", "xy"))
-    return Moments(parts[0].scale, parts[0].cells, *sums, periodic=parts[0].periodic)
+    sums = {
+        name: sum(getattr(part, name) for part in parts) for name in ("count", "x", "y", "xx", "xy")
+    }
+    return replace(parts[0], **sums)
 
 
 @dataclass
