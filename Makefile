@@ -66,6 +66,9 @@ locale: $(STAMP)
 		$(BIN)/pybabel -q init -i $(LOCALE)/srwizard.pot -d $(LOCALE) -D srwizard -l zh_CN
 	$(BIN)/pybabel -q update --no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date \
 		--width 100 -i $(LOCALE)/srwizard.pot -d $(LOCALE) -D srwizard -l zh_CN
+	# "95 % interval" is no format of the old kind, whatever Babel guesses: texts have braces.
+	sed -i -e 's/^\(#,.*\), python-format/\1/' -e '/^#, python-format$$/d' $(LOCALE)/srwizard.pot \
+		$(LOCALE)/zh_CN/LC_MESSAGES/srwizard.po
 	$(BIN)/pybabel -q compile -d $(LOCALE) -D srwizard
 
 clean:
