@@ -260,7 +260,7 @@ def _surroundings(
 ) -> npt.NDArray[np.float64]:
     """Return the median of the neighbours of some points `[k]`; `usual` where they have none."""
     padded = np.pad(values, WINDOW, constant_values=np.nan)
-    offsets = np.arange(2 * WINDOW + 1)
+    offsets = range(2 * WINDOW + 1)
     windows = np.stack(
         [
             padded[rows + down, columns + right]
