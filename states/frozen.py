@@ -76,7 +76,7 @@ def _resolved(conversation: Conversation) -> RunConfig:
         simple_methods.stop(conversation)  # the dry run that comes next is not to be disturbed
         with conversation.prompts.progress(_("Looking at every value …")) as progress:
             return resolve_to_freeze(conversation, answers, progress)
-    text = _("Looking at every value, and comparing the simple methods …")
+    text = _("Comparing the simple methods on the validation split …")
     with conversation.prompts.progress(text) as progress:
         simple_methods.wait(conversation, progress)
         return resolve_to_freeze(conversation, answers, progress)

@@ -82,10 +82,10 @@ def test_where_it_is_not_ready_freezing_waits_and_shows_the_steps(
     screen = terminal()
     Walk(screen, root=dataset).to("review")
     assert "To beat: temp: being worked out …" in screen.text
-    screen.wait_for("    temp: being worked out … 4 of 19 steps")
+    screen.wait_for("    temp: being worked out … 4 of 47 steps")
     screen.send(ENTER)
     screen.wait_for("Comparing the simple methods")
-    screen.wait_for("4/19")
+    screen.wait_for("4/47")
     assert "Frozen" not in screen.text
     gate.touch()
     screen.wait_for("Frozen:")
@@ -177,10 +177,11 @@ def test_the_command_shows_the_steps_and_prints_only_its_result(
     environment["LANG"] = language
     root = write_dataset(tmp_path / "long", steps=(300, 3, 3), hr_shape=(64, 64))
     screen = terminal("baselines", root)
-    screen.wait_for("/356")  # 300 steps are fitted on, 50 measured on, 3 and 3 scored on
+    # 306 steps of HR and LR are looked at, 300 fitted on, 50 measured on, 3 and 3 scored on.
+    screen.wait_for("/968")
     screen.wait_for(word)
     assert screen.wait_for_end() == 0
-    assert "/356" not in screen.text
+    assert "/968" not in screen.text
 
 
 def test_from_an_answers_file_it_is_worked_out_when_freezing(
