@@ -103,7 +103,7 @@ def _ask_root(conversation: Conversation) -> None:
         conversation.ask(asked)
         return
     raw = raw_files_of(answers)
-    earlier = shlex.join(raw) if len(raw) > 1 else (raw or [answers.data.root])[0]
+    earlier = answers.data.root if not raw else raw[0] if len(raw) == 1 else shlex.join(raw)
     typed: str = conversation.put(asked, earlier, earlier is not None)
     named = words(typed)
     if not names_raw_files(typed):
@@ -125,6 +125,7 @@ def _show_raw_files(conversation: Conversation) -> None:
     from srwizard.wizard.contents_table import contents_table
 
     simple_methods.stop(conversation)
+    conversation.raw_files = None  # they may be others by now under the same names
     conversation.show(contents_table(contents_of(conversation)))
 
 

@@ -221,8 +221,8 @@ def _make(conversation: Conversation, contents: "Contents") -> None:
     conversation.dataset = None
     conversation.session.save()
     data.show_dataset(conversation)
-    if answers.data.variables is None:
-        names = [one.name for one in chosen_dataset(conversation).variables]
+    names = [one.name for one in chosen_dataset(conversation).variables]
+    if answers.data.variables is None or not set(answers.data.variables) <= set(names):
         answers.set("data.variables", names)
 
 

@@ -251,3 +251,34 @@ def test_inspect_shows_raw_files_and_names_prepare(
     (tmp_path / "year" / "01").mkdir(parents=True)
     shutil.copy(raw, tmp_path / "year" / "01" / "a.nc")
     assert "year/01/a.nc" in "".join(srwizard("inspect", tmp_path / "year").stdout.split())
+
+
+@pytest.mark.slow
+def test_other_raw_files_from_the_review_lead_back_to_it(
+    terminal: Open, raw: Path, tmp_path: Path
+) -> None:
+    other = write_raw(tmp_path / "other.nc", steps=30)
+    screen = terminal(rows=60, columns=140)
+    name_raw(screen, raw.name)
+    to_output(screen)
+    screen.send(ENTER)
+    screen.wait_for("? How to go on")
+    screen.send(ENTER)
+    screen.wait_for("? Go ahead?")
+    screen.send("Edit: data" + ENTER)
+    screen.wait_for("? Dataset directory or raw files", count=2)
+    screen.send(CTRL_U + other.name + ENTER)
+    screen.wait_for("? Variables to prepare", count=2)
+    # Half way: the review does not go on with the dataset of the files before.
+    screen.send(ESCAPE)
+    screen.wait_for("no dataset has been made of the raw files yet")
+    screen.wait_for("? Variables to prepare", count=3)
+    screen.send(ENTER)
+    screen.wait_for("? Scale of the dataset", count=2)
+    screen.send(ENTER)
+    screen.wait_for("? Where to put the dataset other-x2")
+    screen.send(ENTER)
+    screen.wait_for("? Go ahead?", count=3)
+    assert f"Data directory: {tmp_path}/other-x2" in screen.visible
+    assert "21 / 5 / 4" in screen.visible
+    screen.kill()

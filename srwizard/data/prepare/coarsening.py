@@ -110,5 +110,5 @@ def _over_gaps(field: FloatArray, scale: int, apply: Callable[[Floats], Floats])
     rows, columns = (side // scale for side in field.shape)
     valid = ~np.isnan(field)
     any_valid = valid.reshape(rows, scale, columns, scale).any(axis=(1, 3))
-    filled = NearestFill()(np.asarray(field, np.float64))  # type: ignore[arg-type]
+    filled = NearestFill()(np.asarray(field, np.float64))
     return np.where(any_valid, apply(np.asarray(filled, np.float64)), np.nan)
