@@ -61,6 +61,7 @@ def request_of(given: Preparation, contents: "Contents") -> "Request":
         UsageError: a region, a range of times or another text cannot be read.
     """
     from srwizard.data import prepare as preparing
+    from srwizard.data.raw_files import find_sources
 
     variables = given.variables or []
     return preparing.Request(
@@ -79,6 +80,14 @@ def request_of(given: Preparation, contents: "Contents") -> "Request":
         units=preparing.parse_units(tuple(given.units)),
         statics=tuple(preparing.parse_static(text) for text in given.static),
         gap=given.gap,
+        lr_source=preparing.LrSource(
+            tuple(find_sources(given.lr_source)),
+            tuple(given.lr_variables),
+            given.lr_regrid,
+            given.lr_tolerance,
+        )
+        if given.lr_source
+        else None,
     )
 
 
