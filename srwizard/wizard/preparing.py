@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from srwizard.data.prepare.look import Contents, SourceVariable
     from srwizard.wizard.conversation import Conversation
 
-LEAST_LR_CELLS = 4
-"""Along each direction: of fewer, no network learns anything."""
 USUAL_SCALES = (4, 3, 2)
 USUAL_LR_CELLS = 16
 """The largest usual scale is proposed that leaves so many."""
@@ -164,6 +162,8 @@ def usual_variables(contents: "Contents") -> list[str]:
 
 def scale_problem(shape: tuple[int, int], scale: int) -> str | None:
     """Say why a grid cannot be made coarser by `scale`, or None where it can."""
+    from srwizard.data.prepare import LEAST_LR_CELLS
+
     rows, columns = (side // scale for side in shape)
     if min(rows, columns) >= LEAST_LR_CELLS:
         return None

@@ -183,6 +183,28 @@ def test_the_dataset_of_an_answers_file_is_made_once(
     assert json.loads(manifest.read_text())["splits"]["train"]["steps"] == 17
 
 
+def test_an_answers_file_takes_lr_from_a_product_of_its_own(
+    srwizard: Run, raw: Path, tmp_path: Path
+) -> None:
+    coarse = write_raw(tmp_path / "coarse.nc", steps=20, shape=(8, 12))
+    answers = answers_in(tmp_path, raw)
+    changes = [f"data.prepare.lr_source=[{coarse}]", "data.prepare.lr_regrid=bilinear"]
+    options = [word for change in changes for word in ("--set", change)]
+    done = srwizard("--answers", answers, *options, "--stop-after", "frozen")
+    assert done.returncode == 0, done.stderr
+    made = json.loads((tmp_path / "made" / "manifest.json").read_text())["lr_product"]
+    assert (made["matched"], made["hr_without_partner"], made["regridding"]) == (20, 4, "bilinear")
+
+
+def test_raw_data_in_the_place_of_a_dataset_is_pointed_to_prepare(
+    srwizard: Run, raw: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "answers.yaml").write_text(f"data: {{root: {raw}}}\n")
+    refused = srwizard("--answers", tmp_path / "answers.yaml")
+    assert refused.returncode == 3
+    assert f"data: {{prepare: {{sources: [{raw}]}}}}" in refused.stderr
+
+
 @pytest.mark.parametrize(
     ("change", "code", "words"),
     [

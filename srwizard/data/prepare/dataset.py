@@ -54,6 +54,8 @@ from srwizard.data.prepare.write import (
     write_statics,
 )
 
+LEAST_LR_CELLS = 4
+"""Along each direction: of fewer, no network learns anything."""
 Progress = Callable[[str, int, int], None]
 """(stage, done, total); the stages are open (files), then train, valid and test (fields)."""
 
@@ -213,6 +215,7 @@ def prepare(
                 *notes,
                 *notes_on(region.shape, hr_grid.shape, tallies),
                 *leakage_notes(likeness, gap),
+                *_small_notes(lr_grid.shape),
                 *_conservation_notes(lr_method),
                 *(() if product is None else notes_on_product(product)),
             ),
@@ -389,6 +392,15 @@ def _method_text(lr_method: str, area_weights: bool, product: LrProduct | None) 
     if lr_method != "mean":
         return lr_method
     return "block mean, weighted by cos(latitude)" if area_weights else "block mean"
+
+
+def _small_notes(shape: tuple[int, int]) -> list[str]:
+    if min(shape) >= LEAST_LR_CELLS:
+        return []
+    return [
+        _("LR fields have {rows} x {columns} cells only: too few to learn from; choose a smaller "
+          "scale or a larger region.", rows=shape[0], columns=shape[1])
+    ]  # fmt: skip
 
 
 def _conservation_notes(lr_method: str) -> list[str]:
