@@ -101,9 +101,10 @@ def _ask_root(conversation: Conversation) -> None:
     asked, answers = _root_question(conversation), conversation.session.answers
     if not conversation.prompts.interactive:
         conversation.ask(asked)
+        _refuse_raw_files(answers.data.root or "")
         return
     raw = raw_files_of(answers)
-    earlier = shlex.join(raw) if len(raw) > 1 else raw[0] if raw else answers.data.root
+    earlier = answers.data.root if not raw else raw[0] if len(raw) == 1 else shlex.join(raw)
     typed: str = conversation.put(asked, earlier, earlier is not None)
     named = words(typed)
     if not names_raw_files(typed):
@@ -113,6 +114,19 @@ def _ask_root(conversation: Conversation) -> None:
         sources = [str(path) for path in find_sources(named)] if len(named) > 1 else named
         answers.set("data.prepare", Preparation(sources=[str(expand(each)) for each in sources]))
     conversation.session.save()
+
+
+def _refuse_raw_files(root: str) -> None:
+    """Refuse raw files in the place of the dataset directory of an answers file.
+
+    What is made of them is for whoever wrote it to decide.
+    """
+    if names_raw_files(shlex.quote(root)):
+        raise DatasetError(
+            _("data.root: {path} is not a dataset directory but raw data", path=root),
+            _("Have a dataset made of it: {example}",
+              example=f"data: {{prepare: {{sources: [{root}]}}}}"),
+        )  # fmt: skip
 
 
 def _show_raw_files(conversation: Conversation) -> None:
@@ -125,6 +139,7 @@ def _show_raw_files(conversation: Conversation) -> None:
     from srwizard.wizard.contents_table import contents_table
 
     simple_methods.stop(conversation)
+    conversation.raw_files = None  # they may be others by now under the same names
     conversation.show(contents_table(contents_of(conversation)))
 
 

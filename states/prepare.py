@@ -10,7 +10,8 @@ from rich.text import Text
 from srwizard.base.errors import DatasetError, UsageError
 from srwizard.base.i18n import translate as _
 from srwizard.prompts.question import Back, Choice, Question, expand
-from srwizard.settings.answers import Preparation
+from srwizard.settings.answers import PREPARE, Preparation
+from srwizard.settings.options import option_named
 from srwizard.states import data
 from srwizard.states.output import cannot_be_written
 from srwizard.wizard.conversation import Conversation
@@ -94,6 +95,15 @@ def _given(conversation: Conversation) -> Preparation:
     return given
 
 
+def _asked(conversation: Conversation, name: str) -> Question:
+    """Return the question of an option; the default stands there, and an empty line is not one."""
+    declared = option_named(f"{PREPARE}.{name}")
+    assert declared is not None
+    return replace(
+        question(conversation, declared.key), optional=False, help=_(declared.option.help)
+    )
+
+
 def _variables_question(conversation: Conversation, contents: "Contents") -> Question | None:
     usual, usable = usual_variables(contents), contents.usable
     given = _given(conversation)
@@ -110,7 +120,7 @@ def _variables_question(conversation: Conversation, contents: "Contents") -> Que
         return variables_problem(contents, chosen)
 
     return replace(
-        question(conversation, "data.prepare.variables"),
+        _asked(conversation, "variables"),
         kind="several",
         default=usual,
         choices=tuple(
@@ -130,7 +140,7 @@ def _depth_question(conversation: Conversation, contents: "Contents") -> Questio
     if given.depth is None:
         conversation.session.answers.forget("data.prepare.depth")
     return replace(
-        question(conversation, "data.prepare.depth"),
+        _asked(conversation, "depth"),
         kind="several",
         default=[min(levels)],
         choices=tuple(Choice(level, f"{level:g}") for level in levels),
@@ -146,11 +156,10 @@ def _scale_question(conversation: Conversation, contents: "Contents") -> Questio
     assert shape is not None
     if given.scale is None:
         conversation.session.answers.forget("data.prepare.scale")
-    asked = question(conversation, "data.prepare.scale")
+    asked = _asked(conversation, "scale")
     return replace(
         asked,
         default=usual_scale(shape),
-        optional=False,
         check=lambda scale: asked.check(scale) or scale_problem(shape, scale),
     )
 
@@ -168,9 +177,8 @@ def _output_question(conversation: Conversation, contents: "Contents") -> Questi
         )  # fmt: skip
     problem = partial(_output_problem, conversation, contents)
     return replace(
-        question(conversation, "data.prepare.output"),
+        _asked(conversation, "output"),
         default=root or _proposed(usual_output(contents, given.scale or 2), problem),
-        optional=False,
         check=problem,
         is_path=True,
     )
@@ -221,8 +229,8 @@ def _make(conversation: Conversation, contents: "Contents") -> None:
     conversation.dataset = None
     conversation.session.save()
     data.show_dataset(conversation)
-    if answers.data.variables is None:
-        names = [one.name for one in chosen_dataset(conversation).variables]
+    names = [one.name for one in chosen_dataset(conversation).variables]
+    if answers.data.variables is None or not set(answers.data.variables) <= set(names):
         answers.set("data.variables", names)
 
 

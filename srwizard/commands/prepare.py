@@ -9,6 +9,7 @@ from srwizard.base.errors import UsageError
 from srwizard.base.i18n import translate as _
 from srwizard.commands.options import (
     PATH,
+    Number,
     WholeNumber,
     command,
     console,
@@ -16,7 +17,7 @@ from srwizard.commands.options import (
     overwrite_option,
     scale_option,
 )
-from srwizard.data.lr_methods import METHODS
+from srwizard.data.lr_methods import METHODS, REGRIDDING
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -101,6 +102,33 @@ if TYPE_CHECKING:
     help=_("How LR is made of HR; only mean conserves the mean of each LR cell exactly."),
 )
 @click.option(
+    "--lr-source",
+    "lr_sources",
+    multiple=True,
+    type=PATH,
+    metavar="SOURCE",
+    help=_("Take LR from this product, matched by time; repeatable."),
+)
+@click.option(
+    "--lr-variable",
+    multiple=True,
+    metavar="NAME",
+    help=_("Its name in the LR product; as often as --variable."),
+)
+@click.option(
+    "--lr-regrid",
+    type=click.Choice([value.name for value in REGRIDDING]),
+    default=REGRIDDING[0].name,
+    show_default=True,
+    help=_("How the LR product is brought onto the grid of HR/scale."),
+)
+@click.option(
+    "--lr-tolerance",
+    type=Number(),
+    metavar="HOURS",
+    help=_("How far apart in time LR and HR may be. [default: half of HR's step]"),
+)
+@click.option(
     "--jobs",
     type=WholeNumber(),
     default=1,
@@ -126,6 +154,10 @@ def prepare(
     fmt: "Layout",
     area_weights: bool,
     lr_method: str,
+    lr_sources: tuple[Path, ...],
+    lr_variable: tuple[str, ...],
+    lr_regrid: str,
+    lr_tolerance: float | None,
     jobs: int,
     overwrite: bool,
 ) -> None:
@@ -147,6 +179,14 @@ def prepare(
         fmt=fmt,
         area_weights=area_weights,
         lr_method=lr_method,
+        lr_source=preparing.LrSource(
+            tuple(find_sources([str(source) for source in lr_sources])),
+            lr_variable,
+            lr_regrid,
+            lr_tolerance,
+        )
+        if lr_sources
+        else None,
         selection=preparing.Selection(
             None if lon is None else preparing.parse_longitudes(lon),
             None if lat is None else preparing.parse_latitudes(lat),

@@ -1,6 +1,6 @@
-"""How an LR field can be made of an HR field: what there is to choose, without the code."""
+"""How LR can be made: what there is to choose, without the code."""
 
-from srwizard.base.choices import Method
+from srwizard.base.choices import Method, Value
 from srwizard.base.i18n import N_
 
 _CODE = "srwizard.data.prepare.coarsening:"
@@ -16,6 +16,11 @@ METHODS = (
     Method("gaussian", N_("Gaussian kernel, standard deviation of half an LR cell"),
            code=_CODE + "gaussian"),
 )  # fmt: skip
-"""In the order in which they are offered; the first is the default."""
+"""How LR is made of HR; the first is the default."""
 
-NAMES = tuple(method.name for method in METHODS)
+REGRIDDING = (
+    Value("conservative", N_("mean weighted by the area of overlap")),
+    Value("bilinear", N_("linear in latitude and longitude")),
+    Value("nearest", N_("the nearest cell")),
+)
+"""How LR of its own comes onto the grid of HR / scale; the first is the default."""

@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from srwizard.base.i18n import N_
-from srwizard.data.lr_methods import METHODS
+from srwizard.data.lr_methods import METHODS, REGRIDDING
 from srwizard.settings.option import Option, Section, Text
 
 
@@ -75,6 +75,41 @@ class Preparation(Section):
             choices=METHODS,
         ),
     ] = "mean"
+    lr_source: Annotated[
+        list[Text],
+        Option(
+            N_("LR product"),
+            N_("Take LR from these files, matched by time, instead of making it of HR."),
+            asked="never",
+        ),
+    ] = Field(default_factory=list)
+    lr_variables: Annotated[
+        list[Text],
+        Option(
+            N_("Names in the LR product"),
+            N_("One for each variable, where they are others than in HR."),
+            asked="never",
+        ),
+    ] = Field(default_factory=list)
+    lr_regrid: Annotated[
+        Text,
+        Option(
+            N_("Regridding of the LR product"),
+            N_("How the LR product is brought onto the grid of HR/scale."),
+            asked="never",
+            choices=REGRIDDING,
+        ),
+    ] = "conservative"
+    lr_tolerance: Annotated[
+        float | None,
+        Field(ge=0),
+        Option(
+            N_("Tolerance in time (hours)"),
+            N_("How far apart in time a step of the LR product and one of HR may be."),
+            asked="never",
+            none=N_("half of HR's step"),
+        ),
+    ] = None
     area_weights: Annotated[
         bool,
         Option(

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from srwizard.data.prepare.look import Contents, SourceVariable
     from srwizard.wizard.conversation import Conversation
 
-LEAST_LR_CELLS = 4
-"""Along each direction: of fewer, no network learns anything."""
 USUAL_SCALES = (4, 3, 2)
 USUAL_LR_CELLS = 16
 """The largest usual scale is proposed that leaves so many."""
@@ -61,6 +59,7 @@ def request_of(given: Preparation, contents: "Contents") -> "Request":
         UsageError: a region, a range of times or another text cannot be read.
     """
     from srwizard.data import prepare as preparing
+    from srwizard.data.raw_files import find_sources
 
     variables = given.variables or []
     return preparing.Request(
@@ -79,6 +78,14 @@ def request_of(given: Preparation, contents: "Contents") -> "Request":
         units=preparing.parse_units(tuple(given.units)),
         statics=tuple(preparing.parse_static(text) for text in given.static),
         gap=given.gap,
+        lr_source=preparing.LrSource(
+            tuple(find_sources(given.lr_source)),
+            tuple(given.lr_variables),
+            given.lr_regrid,
+            given.lr_tolerance,
+        )
+        if given.lr_source
+        else None,
     )
 
 
@@ -155,6 +162,8 @@ def usual_variables(contents: "Contents") -> list[str]:
 
 def scale_problem(shape: tuple[int, int], scale: int) -> str | None:
     """Say why a grid cannot be made coarser by `scale`, or None where it can."""
+    from srwizard.data.prepare import LEAST_LR_CELLS
+
     rows, columns = (side // scale for side in shape)
     if min(rows, columns) >= LEAST_LR_CELLS:
         return None

@@ -183,6 +183,28 @@ def test_the_dataset_of_an_answers_file_is_made_once(
     assert json.loads(manifest.read_text())["splits"]["train"]["steps"] == 17
 
 
+def test_an_answers_file_takes_lr_from_a_product_of_its_own(
+    srwizard: Run, raw: Path, tmp_path: Path
+) -> None:
+    coarse = write_raw(tmp_path / "coarse.nc", steps=20, shape=(8, 12))
+    answers = answers_in(tmp_path, raw)
+    changes = [f"data.prepare.lr_source=[{coarse}]", "data.prepare.lr_regrid=bilinear"]
+    options = [word for change in changes for word in ("--set", change)]
+    done = srwizard("--answers", answers, *options, "--stop-after", "frozen")
+    assert done.returncode == 0, done.stderr
+    made = json.loads((tmp_path / "made" / "manifest.json").read_text())["lr_product"]
+    assert (made["matched"], made["hr_without_partner"], made["regridding"]) == (20, 4, "bilinear")
+
+
+def test_raw_data_in_the_place_of_a_dataset_is_pointed_to_prepare(
+    srwizard: Run, raw: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "answers.yaml").write_text(f"data: {{root: {raw}}}\n")
+    refused = srwizard("--answers", tmp_path / "answers.yaml")
+    assert refused.returncode == 3
+    assert f"data: {{prepare: {{sources: [{raw}]}}}}" in refused.stderr
+
+
 @pytest.mark.parametrize(
     ("change", "code", "words"),
     [
@@ -251,3 +273,34 @@ def test_inspect_shows_raw_files_and_names_prepare(
     (tmp_path / "year" / "01").mkdir(parents=True)
     shutil.copy(raw, tmp_path / "year" / "01" / "a.nc")
     assert "year/01/a.nc" in "".join(srwizard("inspect", tmp_path / "year").stdout.split())
+
+
+@pytest.mark.slow
+def test_other_raw_files_from_the_review_lead_back_to_it(
+    terminal: Open, raw: Path, tmp_path: Path
+) -> None:
+    other = write_raw(tmp_path / "other.nc", steps=30)
+    screen = terminal(rows=60, columns=140)
+    name_raw(screen, raw.name)
+    to_output(screen)
+    screen.send(ENTER)
+    screen.wait_for("? How to go on")
+    screen.send(ENTER)
+    screen.wait_for("? Go ahead?")
+    screen.send("Edit: data" + ENTER)
+    screen.wait_for("? Dataset directory or raw files", count=2)
+    screen.send(CTRL_U + other.name + ENTER)
+    screen.wait_for("? Variables to prepare", count=2)
+    # Half way: the review does not go on with the dataset of the files before.
+    screen.send(ESCAPE)
+    screen.wait_for("no dataset has been made of the raw files yet")
+    screen.wait_for("? Variables to prepare", count=3)
+    screen.send(ENTER)
+    screen.wait_for("? Scale of the dataset", count=2)
+    screen.send(ENTER)
+    screen.wait_for("? Where to put the dataset other-x2")
+    screen.send(ENTER)
+    screen.wait_for("? Go ahead?", count=2)
+    assert f"Data directory: {tmp_path}/other-x2" in screen.visible
+    assert "21 / 5 / 4" in screen.visible
+    screen.kill()

@@ -1,6 +1,7 @@
 """Make a dataset directory of low/high-resolution pairs from NetCDF files and Zarr stores."""
 
-from srwizard.data.prepare.dataset import Progress, prepare
+from srwizard.data.prepare.dataset import LEAST_LR_CELLS, Progress, prepare
+from srwizard.data.prepare.lr_product import LrSource
 from srwizard.data.prepare.manifest import Manifest
 from srwizard.data.prepare.request import Request, is_made_of
 from srwizard.data.prepare.selection import (
@@ -15,6 +16,8 @@ from srwizard.data.prepare.static_fields import parse_static
 from srwizard.data.prepare.units import parse_units
 
 __all__ = [
+    "LEAST_LR_CELLS",
+    "LrSource",
     "Manifest",
     "Progress",
     "Request",

@@ -8,7 +8,7 @@ for. A few windows of steps are in memory at a time, whatever the length of the 
 import contextlib
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import get_args
 
@@ -20,6 +20,14 @@ from srwizard.data.layout import Layout
 from srwizard.data.lr_methods import METHODS
 from srwizard.data.prepare.grid import cell_weights, divisible_shape
 from srwizard.data.prepare.leakage import leakage_notes
+from srwizard.data.prepare.lr_product import (
+    AgreementTally,
+    LrProduct,
+    LrSource,
+    Matched,
+    match,
+    notes_on_product,
+)
 from srwizard.data.prepare.manifest import (
     Crop,
     FieldTally,
@@ -30,6 +38,7 @@ from srwizard.data.prepare.manifest import (
 )
 from srwizard.data.prepare.pairs import Pairs, Recipe, as_tasks, made_pairs
 from srwizard.data.prepare.record import Survey, survey_sources
+from srwizard.data.prepare.regrid import regrid
 from srwizard.data.prepare.request import Request
 from srwizard.data.prepare.selection import Selection, window_of
 from srwizard.data.prepare.source import windows
@@ -46,6 +55,8 @@ from srwizard.data.prepare.write import (
 )
 from srwizard.data.weighting import BY_AREA
 
+LEAST_LR_CELLS = 4
+"""Along each direction: of fewer, no network learns anything."""
 Progress = Callable[[str, int, int], None]
 """(stage, done, total); the stages are open (files), then train, valid and test (fields)."""
 
@@ -65,6 +76,7 @@ def prepare(
     units: Mapping[str, str] | None = None,
     statics: Sequence[StaticSource] = (),
     gap: int = 0,
+    lr_source: LrSource | None = None,
     jobs: int = 1,
     overwrite: bool = False,
     progress: Progress | None = None,
@@ -85,6 +97,7 @@ def prepare(
         units: variable in the dataset -> the units its values are converted to.
         statics: further static fields.
         gap: steps that are left out between two splits.
+        lr_source: take LR from this product, matched by time, instead of making it of HR.
         jobs: processes that read; the dataset does not depend on their number.
         overwrite: replace a dataset that is there, once the new one is complete.
         progress: told (stage, done, total); see `Progress`.
@@ -102,7 +115,9 @@ def prepare(
     _check_arguments(sources, variables, scale, split, fmt)
     _check_method(lr_method, area_weights)
     _check_counts(gap, jobs)
-    every_source = [*sources, *(static.path for static in statics)]
+    _check_lr_source(lr_source, variables, lr_method)
+    lr_paths = () if lr_source is None else lr_source.paths
+    every_source = [*sources, *lr_paths, *(static.path for static in statics)]
     check_target(out, overwrite=overwrite, sources=every_source)
     report = progress or _report_nothing
     # Before anything is read: what changes meanwhile is told from what was read.
@@ -110,6 +125,7 @@ def prepare(
         sources=tuple(sources), variables=dict(variables), scale=scale, split=split, fmt=fmt,
         area_weights=area_weights, lr_method=lr_method, selection=chosen, depths=tuple(depths),
         units=dict(units or {}), statics=tuple(statics), gap=gap,
+        lr_source=lr_source,
     ).to_json()  # fmt: skip
     survey = survey_sources(
         sources,
@@ -118,6 +134,10 @@ def prepare(
         depths=depths,
         time=chosen.time,
     )
+    matched = None
+    if lr_source is not None:
+        matched = _matched(lr_source, survey, variables, depths, report)
+        survey = matched.hr
     names = {
         key: variables[record.variable] + record.suffix for key, record in survey.records.items()
     }
@@ -127,9 +147,16 @@ def prepare(
     region, notes = window_of(survey.grid, chosen)
     window = region.cropped(divisible_shape(region.shape, scale))
     hr_grid = survey.grid.windowed(window)
-    recipe = Recipe(window, scale, cell_weights(hr_grid) if area_weights else None, lr_method)
+    lr_grid = hr_grid.coarsened(scale)
+    recipe = Recipe(
+        window,
+        scale,
+        cell_weights(hr_grid) if area_weights else None,
+        lr_method,
+        None if matched is None else regrid(matched.grid, lr_grid, matched.product.regridding),
+    )
     content = Content(
-        grids={"hr": hr_grid, "lr": hr_grid.coarsened(scale)},
+        grids={"hr": hr_grid, "lr": lr_grid},
         attributes={
             name: _attributes(survey.records[key].attributes, conversions.get(name))
             for key, name in names.items()
@@ -140,23 +167,33 @@ def prepare(
     with staged_directory(out, overwrite=overwrite, sources=every_source) as stage:
         write_statics(stage, content.grids, fields)
         tallies = {name: FieldTally(name, hr_grid.shape) for name in names.values()}
-        writer = _PairWriter(stage, fmt, content, tallies)
+        agreements = {name: AgreementTally() for name in (names.values() if matched else ())}
+        writer = _PairWriter(stage, fmt, content, tallies, agreements)
         tasks = (
             task
             for part in parts.values()
             for key, name in names.items()
-            for task in as_tasks(windows(survey.records[key].steps[part]), conversions.get(name))
+            for task in as_tasks(
+                windows(survey.records[key].steps[part]),
+                conversions.get(name),
+                () if matched is None else matched.lr[key].steps[part],
+                _lr_conversion(matched, key, name, content),
+            )
         )
         with contextlib.closing(made_pairs(recipe, tasks, jobs)) as pairs:
             for split_name, part in parts.items():
                 writer.write(named(split_name, part, survey), pairs, report)
         likeness = tuple(found for tally in tallies.values() for found in tally.likeness)
+        product = None
+        if matched is not None:
+            found = {name: tally.agreement() for name, tally in agreements.items()}
+            product = replace(matched.product, agreement=found)
         manifest = Manifest(
             srwizard_version=__version__,
             sources=tuple(str(source.resolve()) for source in sources),
             format=fmt,
             scale=scale,
-            method=_method_text(lr_method, area_weights),
+            method=_method_text(lr_method, area_weights, product),
             hr_shape=hr_grid.shape,
             lr_shape=content.grids["lr"].shape,
             crop=Crop.between(region.shape, hr_grid.shape),
@@ -179,7 +216,9 @@ def prepare(
                 *notes,
                 *notes_on(region.shape, hr_grid.shape, tallies),
                 *leakage_notes(likeness, gap),
+                *_small_notes(lr_grid.shape),
                 *_conservation_notes(lr_method),
+                *(() if product is None else notes_on_product(product)),
             ),
             region=Region(
                 chosen.longitude,
@@ -191,6 +230,7 @@ def prepare(
             likeness=likeness,
             statics=tuple(static.name for static in statics),
             request=request,
+            lr_product=product,
         )
         write_json(stage / MANIFEST_NAME, manifest.to_json())
     return manifest
@@ -204,6 +244,7 @@ class _PairWriter:
     fmt: Layout
     content: Content
     tallies: Mapping[str, FieldTally]
+    agreements: Mapping[str, AgreementTally]
 
     def write(self, steps: SplitSteps, pairs: Iterator[Pairs], report: Progress) -> None:
         """Write one split of every variable from the pairs that come next."""
@@ -213,12 +254,14 @@ class _PairWriter:
                 position = 0
                 while position < len(steps.names):
                     found = next(pairs)
-                    for hr, lr, statistics in zip(
-                        found.hr, found.lr, found.statistics, strict=True
+                    for hr, lr, statistics, mean in zip(
+                        found.hr, found.lr, found.statistics, found.means, strict=True
                     ):
                         write("hr", name, position, hr)
                         write("lr", name, position, lr)
                         tally.add(steps.split, hr, statistics)
+                        if name in self.agreements:
+                            self.agreements[name].add(lr, mean)
                         position += 1
                         done += 1
                         report(steps.split, done, total)
@@ -297,10 +340,68 @@ def _check_method(lr_method: str, area_weights: bool) -> None:
         )
 
 
-def _method_text(lr_method: str, area_weights: bool) -> str:
+def _check_lr_source(
+    lr_source: LrSource | None, variables: Mapping[str, str], lr_method: str
+) -> None:
+    if lr_source is None:
+        return
+    if lr_method != "mean":
+        raise UsageError(
+            _("LR comes from a product of its own: {method} is not applied.", method=lr_method),
+            _("Leave --lr-method or --lr-source out."),
+        )
+    if lr_source.variables and len(lr_source.variables) != len(variables):
+        raise UsageError(
+            _("{count} variables but {names} of LR", count=len(variables),
+              names=len(lr_source.variables)),
+            _("Give one --lr-variable for each --variable, or none."),
+        )  # fmt: skip
+
+
+def _matched(
+    lr_source: LrSource,
+    hr: Survey,
+    variables: Mapping[str, str],
+    depths: Sequence[float],
+    report: Progress,
+) -> Matched:
+    lr = survey_sources(
+        lr_source.paths,
+        lr_source.variables or list(variables),
+        lambda done, total: report("open", done, total),
+        depths=depths,
+    )
+    return match(hr, lr, lr_source.tolerance_hours, lr_source.regridding)
+
+
+def _lr_conversion(
+    matched: Matched | None, key: str, name: str, content: Content
+) -> Conversion | None:
+    """Return how LR of its own comes to the units of HR, as far as both say theirs."""
+    if matched is None:
+        return None
+    source = matched.lr[key].attributes.get("units")
+    target = content.attributes[name].get("units")
+    if source is None or target is None or source == target:
+        return None
+    return conversion(name, source, target)
+
+
+def _method_text(lr_method: str, area_weights: bool, product: LrProduct | None) -> str:
+    if product is not None:
+        return f"product of its own, {product.regridding}"
     if lr_method != "mean":
         return lr_method
     return BY_AREA if area_weights else "block mean"
+
+
+def _small_notes(shape: tuple[int, int]) -> list[str]:
+    if min(shape) >= LEAST_LR_CELLS:
+        return []
+    return [
+        _("LR fields have {rows} x {columns} cells only: too few to learn from; choose a smaller "
+          "scale or a larger region.", rows=shape[0], columns=shape[1])
+    ]  # fmt: skip
 
 
 def _conservation_notes(lr_method: str) -> list[str]:

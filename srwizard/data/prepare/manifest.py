@@ -12,6 +12,7 @@ from srwizard.base.i18n import translate as _
 from srwizard.data.fields import FloatField
 from srwizard.data.layout import Layout
 from srwizard.data.prepare.leakage import Likeness, SplitLikeness
+from srwizard.data.prepare.lr_product import LrProduct
 from srwizard.data.prepare.statistics import FieldStatistics, SplitStatistics
 
 LARGEST_PLAUSIBLE_VALUE = 1e15
@@ -145,6 +146,7 @@ class Manifest:
     likeness: tuple[Likeness, ...]
     statics: tuple[str, ...]
     request: Mapping[str, Any]
+    lr_product: LrProduct | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return what manifest.json holds: dicts, lists, strings and finite numbers or null."""

@@ -18,7 +18,8 @@ from srwizard.base.i18n import translate as _
 from srwizard.data.fields import FloatField
 from srwizard.data.lr_methods import METHODS
 from srwizard.data.prepare.grid import Window, block_mean
-from srwizard.data.prepare.source import Step, StepReader
+from srwizard.data.prepare.regrid import Regrid
+from srwizard.data.prepare.source import SourceField, Step, StepReader
 from srwizard.data.prepare.statistics import FieldStatistics
 from srwizard.data.prepare.units import Conversion
 
@@ -35,12 +36,14 @@ class Recipe:
         scale: HR cells of an LR cell along each direction.
         weights: of the HR cells `[H, W]`, for block means; None weighs every cell alike.
         method: how LR is made of HR, a name of `lr_methods.METHODS`.
+        regrid: brings LR of its own onto the grid of HR / scale; None where LR is made of HR.
     """
 
     window: Window
     scale: int
     weights: npt.NDArray[np.float64] | None
     method: str = METHODS[0].name
+    regrid: Regrid | None = None
 
     def low_resolution(self, field: FloatField) -> FloatField:
         """Return LR `[h, w]` of HR `[H, W]`."""
@@ -53,19 +56,32 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Task:
-    """Consecutive steps of one source, and what is done to their values."""
+    """Consecutive steps of one source, and what is done to their values.
+
+    Args:
+        steps: of HR.
+        conversion: of their values.
+        partners: the steps of LR of its own that belong to them.
+        lr_conversion: of the values of these.
+    """
 
     steps: tuple[Step, ...]
     conversion: Conversion | None
+    partners: tuple[Step, ...] = ()
+    lr_conversion: Conversion | None = None
 
 
 @dataclass(frozen=True)
 class Pairs:
-    """HR `[N, H, W]`, LR `[N, h, w]` and the statistics of each HR field."""
+    """HR `[N, H, W]`, LR `[N, h, w]` and the statistics of each HR field.
+
+    `means` are HR's block means where LR is of its own; else LR.
+    """
 
     hr: FloatField
     lr: FloatField
     statistics: tuple[FieldStatistics, ...]
+    means: FloatField
 
 
 def made_pairs(recipe: Recipe, tasks: Iterable[Task], jobs: int) -> Generator[Pairs, None, None]:
@@ -81,9 +97,9 @@ def made_pairs(recipe: Recipe, tasks: Iterable[Task], jobs: int) -> Generator[Pa
         UsageError: a process was killed.
     """
     if jobs == 1:
-        with StepReader(recipe.window) as reader:
+        with StepReader(recipe.window) as reader, StepReader() as lr_reader:
             for task in tasks:
-                yield _make(recipe, reader, task)
+                yield _make(recipe, reader, lr_reader, task)
         return
     # Not forked: the HDF5 library does not bear it.
     pool = ProcessPoolExecutor(
@@ -113,22 +129,37 @@ def _in_order(pool: ProcessPoolExecutor, tasks: Iterator[Task], most: int) -> It
 
 def _without_times(task: Task) -> Task:
     """Leave out the times of the whole record, which no process needs to be sent."""
-    source = task.steps[0].source
-    axes = replace(source.axes, time=replace(source.axes.time, moments=None))
-    light = replace(source, axes=axes)
-    return replace(task, steps=tuple(replace(step, source=light) for step in task.steps))
+    light: dict[int, SourceField] = {}
+
+    def lightened(step: Step) -> Step:
+        source = step.source
+        if id(source) not in light:
+            time = replace(source.axes.time, moments=None)
+            light[id(source)] = replace(source, axes=replace(source.axes, time=time))
+        return replace(step, source=light[id(source)])
+
+    return replace(
+        task,
+        steps=tuple(map(lightened, task.steps)),
+        partners=tuple(map(lightened, task.partners)),
+    )
 
 
-def _make(recipe: Recipe, reader: StepReader, task: Task) -> Pairs:
+def _make(recipe: Recipe, reader: StepReader, lr_reader: StepReader, task: Task) -> Pairs:
     hr = np.ascontiguousarray(reader.read(task.steps))
     if task.conversion is not None:
         hr = task.conversion(hr)
     lr = np.stack([recipe.low_resolution(field) for field in hr])
-    return Pairs(hr, lr, tuple(FieldStatistics.of(field) for field in hr))
+    means = lr
+    if recipe.regrid is not None:
+        lr = np.stack([recipe.regrid(field) for field in lr_reader.fields(task.partners)])
+        if task.lr_conversion is not None:
+            lr = task.lr_conversion(lr)
+    return Pairs(hr, lr, tuple(FieldStatistics.of(field) for field in hr), means)
 
 
 # Of one process of the pool, from its beginning to its end.
-_equipment: list[tuple[Recipe, StepReader]] = []
+_equipment: list[tuple[Recipe, StepReader, StepReader]] = []
 
 
 def _begin(recipe: Recipe, language: str) -> None:
@@ -140,15 +171,23 @@ def _begin(recipe: Recipe, language: str) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     end_with_parent()
     i18n.set_language(language)
-    _equipment[:] = [(recipe, StepReader(recipe.window))]
+    _equipment[:] = [(recipe, StepReader(recipe.window), StepReader())]
 
 
 def _work(task: Task) -> Pairs:
-    recipe, reader = _equipment[0]
-    return _make(recipe, reader, task)
+    recipe, reader, lr_reader = _equipment[0]
+    return _make(recipe, reader, lr_reader, task)
 
 
-def as_tasks(windows: Iterable[Sequence[Step]], conversion: Conversion | None) -> Iterator[Task]:
-    """Return a task for each window of steps."""
+def as_tasks(
+    windows: Iterable[Sequence[Step]],
+    conversion: Conversion | None,
+    partners: Sequence[Step] = (),
+    lr_conversion: Conversion | None = None,
+) -> Iterator[Task]:
+    """Return a task for each window of steps, with the partners of all of them in their order."""
+    done = 0
     for steps in windows:
-        yield Task(tuple(steps), conversion)
+        end = done + len(steps)
+        yield Task(tuple(steps), conversion, tuple(partners[done:end]), lr_conversion)
+        done = end

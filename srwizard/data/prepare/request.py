@@ -10,6 +10,7 @@ from srwizard.base.errors import UsageError
 from srwizard.base.i18n import translate as _
 from srwizard.base.os_errors import reason_of
 from srwizard.data.layout import Layout
+from srwizard.data.prepare.lr_product import LrSource
 from srwizard.data.prepare.selection import Selection
 from srwizard.data.prepare.static_fields import StaticSource
 from srwizard.data.prepare.target import MANIFEST_NAME
@@ -31,6 +32,7 @@ class Request:
     units: Mapping[str, str] = field(default_factory=dict)
     statics: tuple[StaticSource, ...] = ()
     gap: int = 0
+    lr_source: LrSource | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return it with the size and the time (ns) of every source, which a change shows in.
@@ -42,6 +44,10 @@ class Request:
         content["sources"] = [[str(path.resolve()), *_size_and_time(path)] for path in self.sources]
         for static, given in zip(content["statics"], self.statics, strict=True):
             static["path"] = [str(given.path.resolve()), *_size_and_time(given.path)]
+        if self.lr_source is not None:
+            content["lr_source"]["paths"] = [
+                [str(path.resolve()), *_size_and_time(path)] for path in self.lr_source.paths
+            ]
         written: dict[str, Any] = json.loads(json.dumps(content))
         return written
 

@@ -1,0 +1,140 @@
+"""From one grid of longitudes and latitudes to another, gaps left out of every mean."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from srwizard.base.errors import DatasetError
+from srwizard.base.i18n import translate as _
+from srwizard.data.fields import FloatField
+from srwizard.data.prepare.grid import FloatArray, Grid
+
+LEAST_SHARE = 0.5
+"""A cell has a value where at least so much of its weight has one."""
+
+Weights = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Regrid:
+    """Weights along rows `[h, H]` and columns `[w, W]`; a row of zeros lies outside the source."""
+
+    rows: Weights
+    columns: Weights
+
+    def __call__(self, field: FloatField) -> FloatField:
+        """Return `[h, w]` of `[H, W]`, NaN where too little of a cell has a value."""
+        valid = np.isfinite(field)
+        total = self.rows @ np.where(valid, field, 0.0) @ self.columns.T
+        weight = self.rows @ valid.astype(np.float64) @ self.columns.T
+        found = np.full(total.shape, np.nan, np.float32)
+        np.divide(total, weight, out=found, where=weight >= LEAST_SHARE, casting="same_kind")
+        return found
+
+
+def regrid(source: Grid, target: Grid, method: str) -> Regrid:
+    """Return how fields come from one grid to another.
+
+    Args:
+        source, target: with 1-D latitudes and longitudes.
+        method: a name of `lr_methods.REGRIDDING`.
+
+    Raises:
+        DatasetError: a grid is curvilinear or has no coordinates; the two do not overlap.
+    """
+    for grid in (source, target):
+        if any(axis is None or axis.ndim != 1 for axis in (grid.latitude, grid.longitude)):
+            raise DatasetError(
+                _("LR of its own needs latitudes and longitudes of one dimension on both grids."),
+                _("Bring the LR product onto such a grid first, e.g. with cdo remapbil."),
+            )
+    assert source.latitude is not None and source.longitude is not None
+    assert target.latitude is not None and target.longitude is not None
+    weights: Callable[[FloatArray, FloatArray, bool], Weights] = {
+        "conservative": _overlaps, "bilinear": _linear, "nearest": _nearest,
+    }[method]  # fmt: skip
+    found = Regrid(
+        weights(source.latitude, target.latitude, False),
+        weights(np.unwrap(source.longitude, period=360), target.longitude, True),
+    )
+    if not (found.rows.any() and found.columns.any()):
+        raise DatasetError(
+            _("The LR product and HR do not overlap: latitudes {lr_south:g} to {lr_north:g} and "
+              "{hr_south:g} to {hr_north:g}, longitudes {lr_west:g} to {lr_east:g} and "
+              "{hr_west:g} to {hr_east:g}.",
+              **_bounds("lr", source), **_bounds("hr", target)),
+            _("Give products of the same region."),
+        )  # fmt: skip
+    return found
+
+
+def _bounds(level: str, grid: Grid) -> dict[str, float]:
+    assert grid.latitude is not None and grid.longitude is not None
+    return {
+        f"{level}_south": float(grid.latitude.min()),
+        f"{level}_north": float(grid.latitude.max()),
+        f"{level}_west": float(grid.longitude.min()),
+        f"{level}_east": float(grid.longitude.max()),
+    }
+
+
+def _nearest(source: FloatArray, target: FloatArray, periodic: bool) -> Weights:
+    low, high = _edges(source)
+    offsets = _offsets(source, target, periodic)
+    nearest = np.abs(offsets).argmin(axis=1)
+    within = np.abs(offsets[np.arange(len(target)), nearest]) <= (high - low)[nearest] / 2 + 1e-9
+    weights = np.zeros(offsets.shape)
+    weights[np.arange(len(target))[within], nearest[within]] = 1.0
+    return weights
+
+
+def _linear(source: FloatArray, target: FloatArray, periodic: bool) -> Weights:
+    offsets = _offsets(source, target, periodic)  # source minus target
+    weights = np.zeros(offsets.shape)
+    below = np.where(offsets <= 1e-9, offsets, -np.inf)
+    above = np.where(offsets >= -1e-9, offsets, np.inf)
+    for place, (left, right) in enumerate(
+        zip(below.argmax(axis=1), above.argmin(axis=1), strict=True)
+    ):
+        start, stop = below[place, left], above[place, right]
+        if not np.isfinite(start - stop) or stop - start > 2 * np.median(np.abs(np.diff(source))):
+            continue  # outside, or the gap of a grid that does not reach around the globe
+        share = -start / (stop - start) if stop - start > 1e-9 else 0.0
+        weights[place, left] += 1 - share
+        weights[place, right] += share
+    outside = ~weights.any(axis=1)
+    # Half a cell beyond the outermost centres still belongs to these.
+    weights[outside] = _nearest(source, target, periodic)[outside]
+    return weights
+
+
+def _overlaps(source: FloatArray, target: FloatArray, periodic: bool) -> Weights:
+    low, high = _edges(source)
+    start, stop = _edges(target)
+    if not periodic:  # the area between two latitudes goes with their sines
+        low, high, start, stop = (
+            np.sin(np.deg2rad(np.clip(each, -90, 90))) for each in (low, high, start, stop)
+        )
+    total = np.zeros((len(target), len(source)))
+    for shift in (-720.0, -360.0, 0.0, 360.0, 720.0) if periodic else (0.0,):
+        common = np.minimum(stop[:, None], high + shift) - np.maximum(start[:, None], low + shift)
+        total += np.maximum(common, 0.0)
+    shares: Weights = total / (stop - start)[:, None]
+    return shares
+
+
+def _offsets(source: FloatArray, target: FloatArray, periodic: bool) -> Weights:
+    """Return `[target, source]` source minus target, the short way around the globe."""
+    found: Weights = np.asarray(source[None, :] - target[:, None], np.float64)
+    return (found + 180.0) % 360.0 - 180.0 if periodic else found
+
+
+def _edges(centres: FloatArray) -> tuple[Weights, Weights]:
+    """Return the lower and the upper edge of each cell, half way to its neighbours."""
+    values = np.asarray(centres, np.float64)
+    middles = (values[1:] + values[:-1]) / 2
+    first, last = 2 * values[0] - middles[0], 2 * values[-1] - middles[-1]
+    edges = np.concatenate([[first], middles, [last]])
+    return np.minimum(edges[:-1], edges[1:]), np.maximum(edges[:-1], edges[1:])
