@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import get_args
+from typing import Literal, get_args
 
 from srwizard.base.errors import DatasetError, UsageError
 from srwizard.base.files import write_json
@@ -25,14 +25,24 @@ from srwizard.data.prepare.manifest import (
     Manifest,
     PreparedVariable,
     Region,
+    dropped_note,
     notes_on,
 )
+from srwizard.data.prepare.masking import Masking
 from srwizard.data.prepare.pairs import Pairs, Recipe, as_tasks, made_pairs
 from srwizard.data.prepare.record import Survey, survey_sources
 from srwizard.data.prepare.selection import Selection, window_of
 from srwizard.data.prepare.source import windows
-from srwizard.data.prepare.splits import Split, check_split, divide, named, prepared_splits
+from srwizard.data.prepare.splits import (
+    Split,
+    check_split,
+    divide,
+    named,
+    prepared_splits,
+    step_name,
+)
 from srwizard.data.prepare.static_fields import StaticSource, static_fields
+from srwizard.data.prepare.statistics import FieldStatistics
 from srwizard.data.prepare.target import MANIFEST_NAME, check_target, staged_directory
 from srwizard.data.prepare.units import Conversion, conversion
 from srwizard.data.prepare.write import (
@@ -43,6 +53,7 @@ from srwizard.data.prepare.write import (
     write_statics,
 )
 
+EmptySteps = Literal["drop", "keep"]
 Progress = Callable[[str, int, int], None]
 """(stage, done, total); the stages are open (files), then train, valid and test (fields)."""
 
@@ -63,6 +74,8 @@ def prepare(
     gap: int = 0,
     jobs: int = 1,
     overwrite: bool = False,
+    masking: Masking | None = None,
+    empty_steps: EmptySteps = "drop",
     progress: Progress | None = None,
 ) -> Manifest:
     """Make the dataset directory `out`; it appears whole or not at all.
@@ -82,6 +95,8 @@ def prepare(
         gap: steps that are left out between two splits.
         jobs: processes that read; the dataset does not depend on their number.
         overwrite: replace a dataset that is there, once the new one is complete.
+        masking: what is missing besides what the sources declare; None: nothing.
+        empty_steps: drop or keep steps in which a variable has no value at all.
         progress: told (stage, done, total); see `Progress`.
 
     Returns:
@@ -105,6 +120,7 @@ def prepare(
         lambda done, total: report("open", done, total),
         depths=depths,
         time=chosen.time,
+        masking=masking,
     )
     names = {
         key: variables[record.variable] + record.suffix for key, record in survey.records.items()
@@ -128,7 +144,8 @@ def prepare(
     with staged_directory(out, overwrite=overwrite, sources=every_source) as stage:
         write_statics(stage, content.grids, fields)
         tallies = {name: FieldTally(name, hr_grid.shape) for name in names.values()}
-        writer = _PairWriter(stage, fmt, content, tallies)
+        writer = _PairWriter(stage, fmt, content, tallies, empty_steps)
+        kept: dict[str, list[int]] = {}
         tasks = (
             task
             for part in parts.values()
@@ -137,7 +154,8 @@ def prepare(
         )
         with contextlib.closing(made_pairs(recipe, tasks, jobs)) as pairs:
             for split_name, part in parts.items():
-                writer.write(named(split_name, part, survey), pairs, report)
+                kept[split_name] = writer.write(named(split_name, part, survey), pairs, report)
+        dropped = _dropped(survey, parts, kept)
         likeness = tuple(found for tally in tallies.values() for found in tally.likeness)
         manifest = Manifest(
             srwizard_version=__version__,
@@ -150,7 +168,7 @@ def prepare(
             crop=Crop.between(region.shape, hr_grid.shape),
             calendar=survey.calendar,
             fractions=split,
-            splits=prepared_splits(parts, survey, tallies),
+            splits=prepared_splits(parts, survey, tallies, kept),
             variables={
                 name: PreparedVariable(
                     survey.records[key].variable,
@@ -165,7 +183,8 @@ def prepare(
             notes=(
                 *survey.notes,
                 *notes,
-                *notes_on(region.shape, hr_grid.shape, tallies),
+                *notes_on(region.shape, hr_grid.shape, tallies, conversions),
+                *dropped_note(dropped),
                 *leakage_notes(likeness, gap),
             ),
             region=Region(
@@ -177,6 +196,7 @@ def prepare(
             gap=gap,
             likeness=likeness,
             statics=tuple(static.name for static in statics),
+            dropped_steps=dropped,
         )
         write_json(stage / MANIFEST_NAME, manifest.to_json())
     return manifest
@@ -190,25 +210,59 @@ class _PairWriter:
     fmt: Layout
     content: Content
     tallies: Mapping[str, FieldTally]
+    empty_steps: EmptySteps
 
-    def write(self, steps: SplitSteps, pairs: Iterator[Pairs], report: Progress) -> None:
-        """Write one split of every variable from the pairs that come next."""
+    def write(self, steps: SplitSteps, pairs: Iterator[Pairs], report: Progress) -> list[int]:
+        """Write one split of every variable from the pairs that come next.
+
+        Returns:
+            The steps of the split that are kept.
+        """
         total, done = len(self.tallies) * len(steps.names), 0
-        with SPLIT_WRITERS[self.fmt](self.root, self.content, steps) as write:
+        every: dict[str, list[FieldStatistics]] = {}
+        with SPLIT_WRITERS[self.fmt](self.root, self.content, steps) as files:
             for name, tally in self.tallies.items():
                 position = 0
+                every[name] = []
                 while position < len(steps.names):
                     found = next(pairs)
+                    tally.far += found.far
+                    tally.outside += found.outside
                     for hr, lr, statistics in zip(
                         found.hr, found.lr, found.statistics, strict=True
                     ):
-                        write("hr", name, position, hr)
-                        write("lr", name, position, lr)
-                        tally.add(steps.split, hr, statistics)
+                        files.write("hr", name, position, hr)
+                        files.write("lr", name, position, lr)
+                        every[name].append(statistics)
+                        if statistics.count:
+                            tally.add(steps.split, hr)
                         position += 1
                         done += 1
                         report(steps.split, done, total)
+            kept = [
+                position
+                for position in range(len(steps.names))
+                if self.empty_steps == "keep"
+                or all(each[position].count for each in every.values())
+            ]
+            for name, tally in self.tallies.items():
+                tally.finish(steps.split, [every[name][position] for position in kept])
                 _check_values(steps.split, name, tally)
+            if len(kept) < len(steps.names):
+                files.drop(set(range(len(steps.names))) - {*kept})
+        return kept
+
+
+def _dropped(
+    survey: Survey, parts: Mapping[str, slice], kept: Mapping[str, Sequence[int]]
+) -> tuple[str, ...]:
+    """Return the names of the steps that were left out for having no value."""
+    return tuple(
+        step_name(place, survey.steps[place].moment)
+        for split, part in parts.items()
+        for place in range(part.start, part.stop)
+        if place - part.start not in {*kept[split]}
+    )
 
 
 def _conversions(
@@ -302,5 +356,8 @@ def _check_values(split: str, variable: str, tally: FieldTally) -> None:
         raise DatasetError(
             _("{variable} has no value in any step of {split}: all is missing.",
               variable=variable, split=split),
-            _("Look at the sources, e.g. with ncview; is it the right variable?"),
+            _("The sources declare a valid range, and all values lie outside of it: mend "
+              "valid_min and valid_max, e.g. with ncatted.")
+            if tally.outside
+            else _("Look at the sources, e.g. with ncview; is it the right variable?"),
         )  # fmt: skip

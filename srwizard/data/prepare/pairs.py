@@ -1,7 +1,7 @@
 """From the steps of a source to HR fields and their block means, in one process or several."""
 
 import multiprocessing
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -18,6 +18,7 @@ from srwizard.data.fields import FloatField
 from srwizard.data.prepare.grid import Window, block_mean
 from srwizard.data.prepare.source import Step, StepReader
 from srwizard.data.prepare.statistics import FieldStatistics
+from srwizard.data.prepare.undeclared import far_values
 from srwizard.data.prepare.units import Conversion
 
 WAITING_PER_JOB = 2
@@ -49,11 +50,19 @@ class Task:
 
 @dataclass(frozen=True)
 class Pairs:
-    """HR `[N, H, W]`, LR `[N, h, w]` and the statistics of each HR field."""
+    """HR `[N, H, W]`, LR `[N, h, w]`, the statistics of each HR field, and what was doubtful.
+
+    Args:
+        hr, lr, statistics: of each step.
+        far: value in the sources that stands far outside all others -> cells that have it.
+        outside: how many values lay outside of the valid range that the sources declare.
+    """
 
     hr: FloatField
     lr: FloatField
     statistics: tuple[FieldStatistics, ...]
+    far: Counter[float]
+    outside: int
 
 
 def made_pairs(recipe: Recipe, tasks: Iterable[Task], jobs: int) -> Generator[Pairs, None, None]:
@@ -108,13 +117,16 @@ def _without_times(task: Task) -> Task:
 
 
 def _make(recipe: Recipe, reader: StepReader, task: Task) -> Pairs:
+    before = reader.outside
     hr = np.ascontiguousarray(reader.read(task.steps))
+    far: Counter[float] = sum((far_values(field) for field in hr), Counter())
     if task.conversion is not None:
         hr = task.conversion(hr)
     lr = np.stack(
         [block_mean(field, recipe.scale, recipe.weights).astype(np.float32) for field in hr]
     )
-    return Pairs(hr, lr, tuple(FieldStatistics.of(field) for field in hr))
+    statistics = tuple(FieldStatistics.of(field) for field in hr)
+    return Pairs(hr, lr, statistics, far, reader.outside - before)
 
 
 # Of one process of the pool, from its beginning to its end.

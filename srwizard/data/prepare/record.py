@@ -10,6 +10,7 @@ from srwizard.base.errors import DatasetError, UsageError
 from srwizard.base.i18n import translate as _
 from srwizard.data.prepare.cf import Moment, find_level
 from srwizard.data.prepare.grid import Grid
+from srwizard.data.prepare.masking import Masking
 from srwizard.data.prepare.selection import TimeRange
 from srwizard.data.prepare.source import (
     SourceField,
@@ -17,6 +18,7 @@ from srwizard.data.prepare.source import (
     field_names,
     open_source,
     survey_field,
+    survey_mask,
 )
 
 _SAME_DATES = {"standard", "gregorian", "proleptic_gregorian"}
@@ -90,6 +92,7 @@ def survey_sources(
     *,
     depths: Sequence[float] = (),
     time: TimeRange | None = None,
+    masking: Masking | None = None,
 ) -> Survey:
     """Open every source once, read its coordinates and put the steps in order.
 
@@ -99,12 +102,14 @@ def survey_sources(
         opened: told (sources done, sources in all).
         depths: levels to take; with several, records are called `temp_0m`, `temp_100m`, ...
         time: steps to take.
+        masking: what is missing besides what the sources declare; None: nothing.
 
     Raises:
         UsageError: a source is missing or of another kind; a variable is in no source.
         DatasetError: grids, times, units or calendars do not go together; times occur twice;
             a variable has another dimension; there is no step.
     """
+    masking = masking or Masking()
     fields: dict[Wanted, list[SourceField]] = {}
     wanted: dict[str, list[Wanted]] = {}
     known: set[str] = set()
@@ -120,7 +125,10 @@ def survey_sources(
                     deep = find_level(dataset, dataset[variable]) is not None
                     wanted[variable] = _levels(variable, depths if deep else ())
                 for each in wanted[variable]:
-                    field, its_grid = survey_field(dataset, variable, path, each.depth)
+                    field, its_grid = survey_field(
+                        dataset, variable, path, each.depth, masking.missing
+                    )
+                    field = survey_mask(field, its_grid, dataset, masking, each.depth)
                     fields.setdefault(each, []).append(field)
                     grid = grid or (its_grid, field)
                     _check_grid(grid, its_grid, field)

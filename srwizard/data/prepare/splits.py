@@ -1,12 +1,13 @@
 """Cutting a record, in order of time, into train, valid and test."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
 from srwizard.base.errors import DatasetError, UsageError
 from srwizard.base.i18n import translate as _
 from srwizard.data.layout import SPLITS
+from srwizard.data.prepare.cf import Moment
 from srwizard.data.prepare.manifest import FieldTally, PreparedSplit
 from srwizard.data.prepare.record import Survey
 from srwizard.data.prepare.statistics import SplitStatistics
@@ -93,20 +94,27 @@ def named(split: str, part: slice, survey: Survey) -> SplitSteps:
     return SplitSteps(split, names, [step.moment for step in steps])
 
 
+def step_name(place: int, moment: Moment | None) -> str:
+    """Return how a step is told to the user: its time, or its place in the record."""
+    return f"{place:06d}" if moment is None else moment.extended()
+
+
 def prepared_splits(
-    parts: Mapping[str, slice], survey: Survey, tallies: Mapping[str, FieldTally]
+    parts: Mapping[str, slice],
+    survey: Survey,
+    tallies: Mapping[str, FieldTally],
+    kept: Mapping[str, Sequence[int]],
 ) -> dict[str, PreparedSplit]:
-    """Return what the manifest states of each split."""
+    """Return what the manifest states of each split, of which the steps `kept` are there."""
     prepared = {}
     for split, part in parts.items():
-        steps = survey.steps[part]
         first, last = (
-            f"{index:06d}" if step.moment is None else step.moment.extended()
-            for index, step in ((part.start, steps[0]), (part.stop - 1, steps[-1]))
+            step_name(part.start + place, survey.steps[part.start + place].moment)
+            for place in (kept[split][0], kept[split][-1])
         )
         found = {variable: tally.statistics[split] for variable, tally in tallies.items()}
         prepared[split] = PreparedSplit(
-            len(steps),
+            len(kept[split]),
             first,
             last,
             {variable: (part.low, part.high) for variable, part in found.items()},

@@ -1,5 +1,6 @@
 """Converting values to other units: those that ocean fields come in."""
 
+import math
 import re
 from dataclasses import dataclass
 
@@ -55,6 +56,12 @@ class Conversion:
             np.float32
         )
         return converted
+
+    def source_value(self, value: float) -> float:
+        """Return what `value`, read from a field in the target units, was in the source."""
+        # Rounded to what float32 leaves of it: 273.15 K were 0 degC, not 6e-6.
+        decimals = -math.ceil(math.log10(max(abs(value), 1e-30) * 2.0**-22 / abs(self.factor)))
+        return round((value - self.offset) / self.factor, decimals) + 0.0  # never -0
 
 
 def parse_units(texts: tuple[str, ...]) -> dict[str, str]:
