@@ -23,9 +23,9 @@ from srwizard.data.prepare import (
     parse_times,
     parse_units,
 )
-from srwizard.data.prepare.cf import Moment
 from srwizard.data.prepare.grid import Grid
 from srwizard.data.prepare.selection import window_of
+from srwizard.data.prepare.times import Moment
 from srwizard.data.prepare.units import conversion
 from tests.data.test_prepare import (
     NEMO,

@@ -127,7 +127,7 @@ def prepare(
     }
     _check_names(names)
     conversions = _conversions(survey, names, units or {})
-    parts = divide(len(survey.steps), split, gap)
+    parts = divide(len(survey.steps), split, gap, climatology=survey.climatology)
     region, notes = window_of(survey.grid, chosen)
     window = region.cropped(divisible_shape(region.shape, scale))
     hr_grid = survey.grid.windowed(window)
@@ -167,6 +167,7 @@ def prepare(
             lr_shape=content.grids["lr"].shape,
             crop=Crop.between(region.shape, hr_grid.shape),
             calendar=survey.calendar,
+            climatology=survey.climatology,
             fractions=split,
             splits=prepared_splits(parts, survey, tallies, kept),
             variables={

@@ -153,6 +153,7 @@ class Manifest:
     lr_shape: tuple[int, int]
     crop: Crop
     calendar: str
+    climatology: bool
     fractions: tuple[float, float, float]
     splits: Mapping[str, PreparedSplit]
     variables: Mapping[str, PreparedVariable]

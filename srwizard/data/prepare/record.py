@@ -8,7 +8,7 @@ from pathlib import Path
 
 from srwizard.base.errors import DatasetError, UsageError
 from srwizard.base.i18n import translate as _
-from srwizard.data.prepare.cf import Moment, find_level
+from srwizard.data.prepare.cf import find_level
 from srwizard.data.prepare.grid import Grid
 from srwizard.data.prepare.masking import Masking
 from srwizard.data.prepare.selection import TimeRange
@@ -20,6 +20,7 @@ from srwizard.data.prepare.source import (
     survey_field,
     survey_mask,
 )
+from srwizard.data.prepare.times import Moment
 
 _SAME_DATES = {"standard", "gregorian", "proleptic_gregorian"}
 
@@ -68,11 +69,13 @@ class Survey:
         grid: the grid of the sources, not cropped.
         records: source variable, with its suffix -> its record.
         notes: what the user should know about the reading.
+        climatology: whether the steps are those of a mean year.
     """
 
     grid: Grid
     records: Mapping[str, Record]
     notes: tuple[str, ...]
+    climatology: bool = False
 
     @property
     def steps(self) -> tuple[Step, ...]:
@@ -171,10 +174,12 @@ def _assemble(
     grid: Grid, fields: Mapping[Wanted, Sequence[SourceField]], time: TimeRange | None
 ) -> Survey:
     every_field = [field for series in fields.values() for field in series]
-    timed = all(field.axes.time.moments is not None for field in every_field)
+    timed = any(field.axes.time.moments is not None for field in every_field)
     if time is not None and not timed:
+        problem = every_field[0].axes.time.problem
         raise DatasetError(
-            _("No range of times can be chosen: the sources have no usable time coordinate."),
+            _("No range of times can be chosen: the sources have no usable time coordinate.")
+            + (f" {problem}." if problem else ""),
             _("Leave --time out, or add a time with units such as days since 2000-01-01."),
         )
     records = {
@@ -183,11 +188,7 @@ def _assemble(
     }
     _check_same_times(records)
     notes = _level_notes(fields)
-    if not timed:
-        notes.append(
-            _("No usable time coordinate was found: steps are named by their index, in the order "
-              "of the sources.")
-        )  # fmt: skip
+    notes += _time_notes(every_field, timed)
     squeezed = sorted({name for field in every_field for name in field.axes.squeezed})
     if squeezed:
         notes.append(_("Dimensions of length 1 were dropped: {names}.", names=", ".join(squeezed)))
@@ -196,7 +197,40 @@ def _assemble(
             _("The sources have no longitude and latitude in degrees for this grid: "
               "static_variables is not complete.")
         )  # fmt: skip
-    return Survey(grid, records, tuple(notes))
+    return Survey(grid, records, tuple(notes), every_field[0].axes.time.climatology)
+
+
+def _time_notes(fields: Sequence[SourceField], timed: bool) -> list[str]:
+    """Say which times are missing, or mean something else than dates, and why."""
+    if not timed:
+        problem = fields[0].axes.time.problem
+        return [
+            _("No usable time coordinate was found: steps are named by their index, in the order "
+              "of the sources.") + (f" {fields[0].path.name}: {problem}." if problem else "")
+        ]  # fmt: skip
+    # Several variables of one file have the same times.
+    of_files = {field.path: field for field in fields}
+    notes = []
+    for path, field in of_files.items():
+        axis = field.axes.time
+        if axis.moments is None:
+            notes.append(
+                _("{path} was left out: the other sources have times, and its own cannot be used "
+                  "({reason}).", path=path, reason=axis.problem or _("no time coordinate"))
+            )  # fmt: skip
+            continue
+        missing = [str(index) for index, moment in enumerate(axis.moments) if moment is None]
+        if missing:
+            notes.append(
+                _("{path}: the time of step {steps} is missing (counted from 0); what has no time "
+                  "was left out.", path=path, steps=", ".join(missing))
+            )  # fmt: skip
+    if fields[0].axes.time.climatology:
+        notes.append(
+            _("The times are those of a climatology, a mean year: the splits are different parts "
+              "of the year, not different years.")
+        )  # fmt: skip
+    return notes
 
 
 def _level_notes(fields: Mapping[Wanted, Sequence[SourceField]]) -> list[str]:
@@ -228,6 +262,8 @@ def _record(
         for field in series
         for index in range(field.steps)
     )
+    if timed:
+        steps = tuple(step for step in steps if step.moment is not None)
     if not steps:
         raise DatasetError(
             _("{variable} has no time step in {path}.", variable=first.variable, path=first.path),
@@ -249,7 +285,7 @@ def _record(
     for earlier, later in pairwise(ordered):
         if _moment(earlier) == _moment(later):
             raise _duplicate_time(earlier, later)
-    calendar = first.axes.time.calendar
+    calendar = next(field.axes.time.calendar for field in series if field.axes.time.moments)
     return Record(first.variable, tuple(ordered), first.attributes, calendar, depth, wanted.suffix)
 
 
@@ -269,12 +305,14 @@ def _check_consistent(series: Sequence[SourceField]) -> None:
                   first_units=first.attributes.get("units"), first=first.path),
                 _("Convert the files to the same units first."),
             )  # fmt: skip
-        calendars = {field.axes.time.calendar, first.axes.time.calendar}
-        if len(calendars) > 1 and not calendars <= _SAME_DATES and "" not in calendars:
+    timed = [field for field in series if field.axes.time.moments is not None]
+    for field in timed[1:]:
+        calendars = {field.axes.time.calendar, timed[0].axes.time.calendar}
+        if len(calendars) > 1 and not calendars <= _SAME_DATES:
             raise DatasetError(
                 _("The times in {path} are in calendar {calendar}, those in {first} in {other}.",
                   path=field.path, calendar=field.axes.time.calendar,
-                  first=first.path, other=first.axes.time.calendar),
+                  first=timed[0].path, other=timed[0].axes.time.calendar),
                 _("Give files of one record only."),
             )  # fmt: skip
 

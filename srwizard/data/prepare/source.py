@@ -17,7 +17,7 @@ from srwizard.base.errors import DatasetError, UsageError
 from srwizard.base.i18n import translate as _
 from srwizard.base.os_errors import reason_of
 from srwizard.data.fields import FloatField
-from srwizard.data.prepare.cf import Axes, Moment, find_axes, find_coordinate, find_level
+from srwizard.data.prepare.cf import Axes, find_axes, find_coordinate, find_level
 from srwizard.data.prepare.grid import FloatArray, Grid, Window
 from srwizard.data.prepare.masking import (
     Masking,
@@ -26,6 +26,7 @@ from srwizard.data.prepare.masking import (
     valid_range,
     without,
 )
+from srwizard.data.prepare.times import Moment
 
 WINDOW_BYTES = 64 * 2**20
 """Most bytes of one variable that are decoded at a time."""

@@ -7,10 +7,10 @@ from fractions import Fraction
 from srwizard.base.errors import DatasetError, UsageError
 from srwizard.base.i18n import translate as _
 from srwizard.data.layout import SPLITS
-from srwizard.data.prepare.cf import Moment
 from srwizard.data.prepare.manifest import FieldTally, PreparedSplit
 from srwizard.data.prepare.record import Survey
 from srwizard.data.prepare.statistics import SplitStatistics
+from srwizard.data.prepare.times import Moment
 from srwizard.data.prepare.write import SplitSteps
 
 Split = tuple[float, float, float]
@@ -49,8 +49,10 @@ def check_split(split: Split) -> None:
         )  # fmt: skip
 
 
-def divide(steps: int, split: Split, gap: int) -> dict[str, slice]:
+def divide(steps: int, split: Split, gap: int, *, climatology: bool = False) -> dict[str, slice]:
     """Cut the steps, in order of time, into train, valid and test, `gap` steps left out between.
+
+    Of a climatology each part has one step at least.
 
     Raises:
         DatasetError: a part would have no step.
@@ -63,6 +65,10 @@ def divide(steps: int, split: Split, gap: int) -> dict[str, slice]:
         *(math.floor(sum(shares[:n]) * kept + Fraction(1, 2)) for n in (1, 2)),
         kept,
     ]
+    if climatology and kept >= len(SPLITS):
+        # Twelve months, or four seasons, are all there is: none of the parts goes without.
+        bounds[1] = min(max(bounds[1], 1), kept - 2)
+        bounds[2] = min(max(bounds[2], bounds[1] + 1), kept - 1)
     parts = {
         name: slice(start + number * gap, stop + number * gap)
         for number, (name, start, stop) in enumerate(zip(SPLITS, bounds, bounds[1:], strict=False))

@@ -15,8 +15,8 @@ import numpy.typing as npt
 from srwizard.data.fields import FloatField
 from srwizard.data.hdf5_writing import hdf5_stream
 from srwizard.data.layout import LEVELS, Layout
-from srwizard.data.prepare.cf import Moment
 from srwizard.data.prepare.grid import Grid
+from srwizard.data.prepare.times import Moment
 
 TIME_UNITS = "seconds since 1970-01-01 00:00:00"
 COORDINATE_ATTRIBUTES = {
