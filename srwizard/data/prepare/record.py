@@ -21,6 +21,7 @@ from srwizard.data.prepare.source import (
     survey_mask,
 )
 from srwizard.data.prepare.times import Moment
+from srwizard.data.prepare.units import same_units
 
 _SAME_DATES = {"standard", "gregorian", "proleptic_gregorian"}
 
@@ -298,7 +299,7 @@ def _check_consistent(series: Sequence[SourceField]) -> None:
     """Refuse files whose values or times cannot be put into one record."""
     first = series[0]
     for field in series[1:]:
-        if field.attributes.get("units") != first.attributes.get("units"):
+        if not same_units(field.attributes.get("units"), first.attributes.get("units")):
             raise DatasetError(
                 _("{variable} has units {units} in {path} but {first_units} in {first}.",
                   variable=first.variable, units=field.attributes.get("units"), path=field.path,

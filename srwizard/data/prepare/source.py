@@ -1,6 +1,8 @@
 """One NetCDF or Zarr source: what a variable is in it, and reading its steps by window."""
 
+import errno
 import importlib.util
+import re
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -106,6 +108,16 @@ def _netcdf_engine(path: Path) -> Literal["h5netcdf", "scipy"]:
             _("Source {path} cannot be read: {reason}.", path=path, reason=reason_of(error)),
             _("Give the paths of NetCDF files or Zarr stores."),
         ) from error
+    if not signature:
+        raise UsageError(
+            _("Source {path} is empty (0 bytes).", path=path),
+            _("Fetch or write it again, or leave it out."),
+        )
+    if path.name.startswith("._"):
+        raise UsageError(
+            _("Source {path} is a companion file that macOS writes; it holds no data.", path=path),
+            _("Leave it out: name the files without ._ before them."),
+        )
     if signature[:4] == b"CDF\x05":
         raise UsageError(
             _("Source {path} is a NetCDF file of the CDF-5 kind, which cannot be read.", path=path),
@@ -130,12 +142,28 @@ def _open(path: Path, engine: Literal["h5netcdf", "scipy", "zarr"]) -> xr.Datase
                 path, engine=engine, decode_times=False, decode_timedelta=False, cache=False
             )
     except Exception as error:  # the engines raise nearly anything for damaged files
+        if _is_locked(error):
+            raise UsageError(
+                _("Source {path} is locked: another program is writing it.", path=path),
+                _("Wait until it has ended; on a drive that does not support locks, set "
+                  "HDF5_USE_FILE_LOCKING=FALSE."),
+            ) from error  # fmt: skip
         kind, look = ("Zarr", "ls -a") if engine == "zarr" else ("NetCDF", "ncdump -h")
         raise UsageError(
             _("Source {path} cannot be read as {kind}: {reason}.",
               path=path, kind=kind, reason=error),
             _("It may be damaged or cut short; look at it with {command}.", command=look),
         ) from error  # fmt: skip
+
+
+def _is_locked(error: Exception) -> bool:
+    return getattr(error, "errno", None) in (errno.EAGAIN, errno.EACCES) or bool(
+        re.search(r"unable to lock file|resource temporarily unavailable", str(error), re.I)
+    )
+
+
+def _needs_filter(error: Exception) -> bool:
+    return bool(re.search(r"required filter|filter.*not (available|registered)", str(error), re.I))
 
 
 class StepReader(AbstractContextManager["StepReader"]):
@@ -224,6 +252,14 @@ class StepReader(AbstractContextManager["StepReader"]):
             selected = self._opened(source.path)[source.variable].isel(place)
             values = selected.transpose(*order).values
         except (OSError, RuntimeError, ValueError, EOFError) as error:
+            if _needs_filter(error):
+                raise DatasetError(
+                    _("{variable} in {path} is compressed with a filter that HDF5 has not "
+                      "installed: {reason}.",
+                      variable=source.variable, path=source.path, reason=error),
+                    _("Compress it in another way, where the filter is there: nccopy -F none "
+                      "{name} new.nc", name=source.path.name),
+                ) from error  # fmt: skip
             raise DatasetError(
                 _("{variable} cannot be read from {path}: {reason}.",
                   variable=source.variable, path=source.path, reason=error),

@@ -118,20 +118,19 @@ def undeclared_notes(
     notes = []
     if repeated:
         named = sorted(repeated, key=lambda value: -repeated[value])[:MOST_NAMED]
+        times = [_("{value:g} ({count} times)", value=each, count=repeated[each]) for each in named]
+        options = " ".join(f"--missing-value {each:g}" for each in named)
         notes.append(
             _("{variable}: far outside all other values: {values}. Perhaps fill values that the "
               "sources do not declare; if they are: {options}",
-              variable=variable,
-              values=", ".join(_("{value:g} ({count} times)", value=value, count=repeated[value])
-                               for value in named),
-              options=" ".join(f"--missing-value {value:g}" for value in named))
+              variable=variable, values=", ".join(times), options=options)
         )  # fmt: skip
     if standing is not None and not any(np.isclose(standing[0], value) for value in repeated):
         value, share = standing
         notes.append(
-            _("{variable}: {share:.1f} % of the points are {value:g} in every step, which is "
+            _("{variable}: {share:.1%} of the points are {value:g} in every step, which is "
               "perhaps how the sources store land. If it is: --missing-value {value:g}, or name a "
               "mask: --mask-variable NAME",
-              variable=variable, share=100 * share, value=value)
+              variable=variable, share=share, value=value)
         )  # fmt: skip
     return notes
