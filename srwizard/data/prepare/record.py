@@ -118,6 +118,8 @@ def survey_sources(
     wanted: dict[str, list[Wanted]] = {}
     known: set[str] = set()
     grid: tuple[Grid, SourceField] | None = None
+    # Companion files of macOS are passed over, and told of where there is nothing else.
+    sources = [path for path in sources if not path.name.startswith("._")] or sources
     for done, path in enumerate(sources, start=1):
         with open_source(path) as dataset:
             present = [variable for variable in variables if variable in dataset.variables]

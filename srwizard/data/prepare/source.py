@@ -157,13 +157,17 @@ def _open(path: Path, engine: Literal["h5netcdf", "scipy", "zarr"]) -> xr.Datase
 
 
 def _is_locked(error: Exception) -> bool:
-    return getattr(error, "errno", None) in (errno.EAGAIN, errno.EACCES) or bool(
+    return getattr(error, "errno", None) == errno.EAGAIN or bool(
         re.search(r"unable to lock file|resource temporarily unavailable", str(error), re.I)
     )
 
 
 def _needs_filter(error: Exception) -> bool:
-    return bool(re.search(r"required filter|filter.*not (available|registered)", str(error), re.I))
+    return bool(
+        re.search(
+            r"required filter|filter.*not (available|registered)|hdf5.*plugin", str(error), re.I
+        )
+    )
 
 
 class StepReader(AbstractContextManager["StepReader"]):
@@ -257,8 +261,9 @@ class StepReader(AbstractContextManager["StepReader"]):
                     _("{variable} in {path} is compressed with a filter that HDF5 has not "
                       "installed: {reason}.",
                       variable=source.variable, path=source.path, reason=error),
-                    _("Compress it in another way, where the filter is there: nccopy -F none "
-                      "{name} new.nc", name=source.path.name),
+                    _("Install it, e.g. pip install hdf5plugin, and set HDF5_PLUGIN_PATH to what "
+                      "hdf5plugin.PLUGIN_PATH says; or, where it is there, store the file without: "
+                      "nccopy -F none {name} new.nc", name=source.path.name),
                 ) from error  # fmt: skip
             raise DatasetError(
                 _("{variable} cannot be read from {path}: {reason}.",
