@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from srwizard.data.layout import Layout
-    from srwizard.data.prepare import Manifest
+    from srwizard.data.prepare import EmptySteps, Manifest
 
 
 @command(_("Make a dataset directory from NetCDF files or Zarr stores, or directories of them."))
@@ -129,6 +129,33 @@ if TYPE_CHECKING:
     help=_("How far apart in time LR and HR may be. [default: half of HR's step]"),
 )
 @click.option(
+    "--missing-value",
+    "missing",
+    type=float,
+    multiple=True,
+    metavar="V",
+    help=_("Value that stands for none, in the units of the files; repeatable."),
+)
+@click.option(
+    "--mask-variable",
+    metavar="[FILE:]NAME",
+    help=_("Variable that says where there is no water."),
+)
+@click.option(
+    "--mask-value",
+    type=float,
+    multiple=True,
+    metavar="V",
+    help=_("What it is where there is no water; repeatable. [default: 0]"),
+)
+@click.option(
+    "--empty-steps",
+    type=click.Choice(["drop", "keep"]),
+    default="drop",
+    show_default=True,
+    help=_("What becomes of steps in which a variable has no value at all."),
+)
+@click.option(
     "--jobs",
     type=WholeNumber(),
     default=1,
@@ -158,6 +185,10 @@ def prepare(
     lr_variable: tuple[str, ...],
     lr_regrid: str,
     lr_tolerance: float | None,
+    missing: tuple[float, ...],
+    mask_variable: str | None,
+    mask_value: tuple[float, ...],
+    empty_steps: "EmptySteps",
     jobs: int,
     overwrite: bool,
 ) -> None:
@@ -198,6 +229,8 @@ def prepare(
         gap=gap,
         jobs=jobs,
         overwrite=overwrite,
+        masking=preparing.Masking(missing, preparing.parse_mask(mask_variable, mask_value)),
+        empty_steps=empty_steps,
         progress=_progress_line if console.is_terminal else None,
     )
     for note in manifest.notes:

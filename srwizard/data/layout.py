@@ -131,7 +131,12 @@ def _npy_fields(
 
 def _npy_field(directory: Path, problems: list[Problem]) -> NpyField | None:
     # Not glob, which passes over a directory that must not be read.
-    files = sorted(path for path in directory.iterdir() if path.suffix == ".npy")
+    # macOS writes a companion file ._NAME beside each file on a foreign drive.
+    files = sorted(
+        path
+        for path in directory.iterdir()
+        if path.suffix == ".npy" and not path.name.startswith("._")
+    )
     if not files:
         problems.append(Problem(directory, _("there is no .npy file in it")))
         return None
@@ -291,4 +296,4 @@ def _unpaired(root: Path, layout: Layout, fields: Mapping[FieldKey, Field]) -> I
 def find_statics(root: Path) -> dict[str, tuple[Path, ...]]:
     """Return the files of static fields of each level, in the order of their numbers."""
     directory = root / "static_variables"
-    return {level: tuple(sorted((directory / level).glob("*.npy"))) for level in LEVELS}
+    return {level: tuple(sorted((directory / level).glob("[!.]*.npy"))) for level in LEVELS}

@@ -230,5 +230,8 @@ def require_terminal(session_id: str | None = None) -> None:
 
 
 def expand(path: str) -> Path:
-    """Return an absolute path, `~` being the user's home directory."""
+    """Return an absolute path, `~` being the home directory; quotes around it are dropped."""
+    bare = path.strip()
+    if len(bare) > 2 and bare[0] == bare[-1] and bare[0] in "'\"":
+        path = bare[1:-1]
     return Path(path).expanduser().absolute()

@@ -31,8 +31,8 @@ from srwizard.base.sizes_and_times import bytes_text
 from srwizard.data.fields import FloatField
 from srwizard.data.gaps import BoolField
 from srwizard.data.hdf5_writing import hdf5_stream
-from srwizard.data.prepare.cf import Moment
 from srwizard.data.prepare.grid import Grid
+from srwizard.data.prepare.times import Moment
 from srwizard.use.grids import unwrapped
 from srwizard.use.quantities import difference_units
 

@@ -504,6 +504,11 @@ class TestRefusals:
     def test_sources(self, tmp_path: Path) -> None:
         text, damaged = tmp_path / "text.nc", tmp_path / "damaged.nc"
         text.write_text("time,temp")
+        empty, companion = tmp_path / "empty.nc", tmp_path / "._a.nc"
+        empty.write_bytes(b"")
+        companion.write_bytes(b"\x00\x05\x16\x07 Mac OS X")
+        self.refused(UsageError, "is empty", [empty], tmp_path / "r")
+        self.refused(UsageError, "macOS", [companion], tmp_path / "r")
         damaged.write_bytes(OSTIA.read_bytes()[:5000])
         self.refused(UsageError, "missing.nc", [tmp_path / "missing.nc"], tmp_path / "r")
         self.refused(UsageError, "cannot be read", [tmp_path], tmp_path / "r")

@@ -23,9 +23,9 @@ from srwizard.data.prepare import (
     parse_times,
     parse_units,
 )
-from srwizard.data.prepare.cf import Moment
 from srwizard.data.prepare.grid import Grid
 from srwizard.data.prepare.selection import window_of
+from srwizard.data.prepare.times import Moment
 from srwizard.data.prepare.units import conversion
 from tests.data.test_prepare import (
     NEMO,
@@ -279,6 +279,17 @@ class TestUnits:
             ("m s-1", "cm s-1", 0.5, 50.0),
             ("%", "1", 45.0, 0.45),
             ("psu", "psu", 35.0, 35.0),
+            ("m s**-1", "cm/s", 1.0, 100.0),
+            ("meter second-1", "m s-1", 1.0, 1.0),
+            ("M/S", "m.s-1", 1.0, 1.0),
+            ("m s^-1", "m s-1", 1.0, 1.0),
+            ("deg C", "K", 0.0, 273.15),
+            ("Deg C", "degC", 3.0, 3.0),
+            ("degrees_Celsius", "K", 0.0, 273.15),
+            ("MB", "Pa", 1.0, 100.0),
+            ("PSU", "1e-3", 35.0, 35.0),
+            ("g kg-1", "psu", 35.0, 35.0),
+            ("mg/m^3", "kg m-3", 1.0, 1e-6),
         ],
     )
     def test_conversion(self, source: str, target: str, value: float, expected: float) -> None:

@@ -1,8 +1,9 @@
 """Make a dataset directory of low/high-resolution pairs from NetCDF files and Zarr stores."""
 
-from srwizard.data.prepare.dataset import LEAST_LR_CELLS, Progress, prepare
+from srwizard.data.prepare.dataset import LEAST_LR_CELLS, EmptySteps, Progress, prepare
 from srwizard.data.prepare.lr_product import LrSource
 from srwizard.data.prepare.manifest import Manifest
+from srwizard.data.prepare.masking import Masking, parse_mask
 from srwizard.data.prepare.request import Request, is_made_of
 from srwizard.data.prepare.selection import (
     Selection,
@@ -17,8 +18,10 @@ from srwizard.data.prepare.units import parse_units
 
 __all__ = [
     "LEAST_LR_CELLS",
+    "EmptySteps",
     "LrSource",
     "Manifest",
+    "Masking",
     "Progress",
     "Request",
     "Selection",
@@ -27,6 +30,7 @@ __all__ = [
     "parse_depths",
     "parse_latitudes",
     "parse_longitudes",
+    "parse_mask",
     "parse_split",
     "parse_static",
     "parse_times",

@@ -1,19 +1,15 @@
-"""Which dimension and coordinate of a NetCDF file mean what, by the CF conventions.
-
-A file is opened without decoded times: `cftime` decodes them here, one way for every calendar.
-"""
+"""Which dimension and coordinate of a NetCDF file mean what, by the CF conventions."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import timedelta
-from typing import Any, Literal, NamedTuple
+from typing import Literal
 
-import cftime
 import numpy as np
 import xarray as xr
 
 from srwizard.base.errors import DatasetError
 from srwizard.base.i18n import translate as _
+from srwizard.data.prepare.times import TimeAxis, decoded_axis, has_time_units, is_month_number
 
 TIME_NAMES = {"time", "t", "time_counter", "record", "date", "step"}
 LATITUDE_UNITS = {
@@ -28,42 +24,6 @@ LEVEL_NAMES = {
 }  # fmt: skip
 LATITUDE_NAMES = {"lat", "latitude", "nav_lat"}
 LONGITUDE_NAMES = {"lon", "longitude", "nav_lon"}
-
-
-class Moment(NamedTuple):
-    """A time to the second, in the calendar of its record; sorts chronologically."""
-
-    year: int
-    month: int
-    day: int
-    hour: int
-    minute: int
-    second: int
-
-    def basic(self) -> str:
-        """Return the ISO 8601 basic form, e.g. 20060416T000000, which is safe as a file name."""
-        date = f"{self.year:04d}{self.month:02d}{self.day:02d}"
-        return f"{date}T{self.hour:02d}{self.minute:02d}{self.second:02d}"
-
-    def extended(self) -> str:
-        """Return the ISO 8601 extended form, e.g. 2006-04-16T00:00:00."""
-        date = f"{self.year:04d}-{self.month:02d}-{self.day:02d}"
-        return f"{date}T{self.hour:02d}:{self.minute:02d}:{self.second:02d}"
-
-
-@dataclass(frozen=True)
-class TimeAxis:
-    """Where a variable's steps are and when.
-
-    Args:
-        dimension: the time dimension; None for a variable of one step.
-        moments: one for each step; None where no coordinate says when.
-        calendar: the CF calendar of `moments`.
-    """
-
-    dimension: str | None
-    moments: tuple[Moment, ...] | None
-    calendar: str
 
 
 @dataclass(frozen=True)
@@ -169,13 +129,14 @@ def find_time(dataset: xr.Dataset, variable: str) -> TimeAxis:
     axis T, or which is named like a time, or which is unlimited; its steps then have no moments.
     """
     dimensions = {str(name) for name in dataset[variable].dims}
+    problems: list[str] = []
     for name in _time_candidates(dataset, dimensions):
         coordinate = dataset.variables[name]
-        decoded = _decode(coordinate)
-        if decoded is not None:
-            moments, calendar = decoded
-            dimension = str(coordinate.dims[0]) if coordinate.dims else None
-            return TimeAxis(dimension, moments, calendar)
+        found = decoded_axis(str(coordinate.dims[0]) if coordinate.dims else None, name, coordinate)
+        if found.moments is not None:
+            return found
+        problems.append(found.problem)
+    problem = "; ".join(problems)
     unlimited = dataset.encoding.get("unlimited_dims", ())
     for dimension in (str(name) for name in dataset[variable].dims):
         attributes = dataset[dimension].attrs if dimension in dataset.variables else {}
@@ -184,8 +145,10 @@ def find_time(dataset: xr.Dataset, variable: str) -> TimeAxis:
             or dimension.lower() in TIME_NAMES
             or dimension in unlimited
         ):
-            return TimeAxis(dimension, None, "")
-    return TimeAxis(None, None, "")
+            if not problem and dimension in dataset.variables:
+                problem = decoded_axis(dimension, dimension, dataset.variables[dimension]).problem
+            return TimeAxis(dimension, None, "", problem)
+    return TimeAxis(None, None, "", problem)
 
 
 def find_coordinate(
@@ -238,7 +201,13 @@ def _time_candidates(dataset: xr.Dataset, dimensions: set[str]) -> list[str]:
         coordinate = dataset.variables[name]
         standard_name = coordinate.attrs.get("standard_name", "time")
         if (
-            " since " not in str(coordinate.attrs.get("units", ""))
+            not (
+                has_time_units(str(coordinate.attrs.get("units", "")))
+                or (
+                    (name in dimensions or not coordinate.ndim)
+                    and is_month_number(name, coordinate)
+                )
+            )
             or standard_name != "time"  # forecast_reference_time has such units too
             or coordinate.ndim > 1
             or not {str(dimension) for dimension in coordinate.dims} <= dimensions
@@ -252,27 +221,6 @@ def _time_candidates(dataset: xr.Dataset, dimensions: set[str]) -> list[str]:
             rank = 2 if name in dimensions else 3
         ranked.append((coordinate.ndim == 0, rank, name))
     return [name for _is_scalar, _rank, name in sorted(ranked)]
-
-
-def _decode(coordinate: xr.Variable) -> tuple[tuple[Moment, ...], str] | None:
-    """Return the moments of a time coordinate `[N]` or `[]`, or None where it makes no sense."""
-    values = np.atleast_1d(coordinate.values)
-    if values.dtype.kind not in "iuf" or not np.isfinite(values).all():
-        return None
-    calendar = str(coordinate.attrs.get("calendar", "standard")).lower()
-    try:
-        times = cftime.num2date(
-            values, coordinate.attrs["units"], calendar, only_use_cftime_datetimes=True
-        )
-        return tuple(_to_second(time) for time in times), str(times[0].calendar)
-    except (ValueError, OverflowError, IndexError):
-        return None
-
-
-def _to_second(time: Any) -> Moment:
-    # Days in floating point miss the full second by microseconds.
-    near = time + timedelta(microseconds=500_000)
-    return Moment(near.year, near.month, near.day, near.hour, near.minute, near.second)
 
 
 def _horizontal(

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import get_args
+from typing import Literal, get_args
 
 from srwizard.base.errors import DatasetError, UsageError
 from srwizard.base.files import write_json
@@ -34,16 +34,26 @@ from srwizard.data.prepare.manifest import (
     Manifest,
     PreparedVariable,
     Region,
+    dropped_note,
     notes_on,
 )
+from srwizard.data.prepare.masking import Masking
 from srwizard.data.prepare.pairs import Pairs, Recipe, as_tasks, made_pairs
 from srwizard.data.prepare.record import Survey, survey_sources
 from srwizard.data.prepare.regrid import regrid
 from srwizard.data.prepare.request import Request
 from srwizard.data.prepare.selection import Selection, window_of
 from srwizard.data.prepare.source import windows
-from srwizard.data.prepare.splits import Split, check_split, divide, named, prepared_splits
+from srwizard.data.prepare.splits import (
+    Split,
+    check_split,
+    divide,
+    named,
+    prepared_splits,
+    step_name,
+)
 from srwizard.data.prepare.static_fields import StaticSource, static_fields
+from srwizard.data.prepare.statistics import FieldStatistics
 from srwizard.data.prepare.target import MANIFEST_NAME, check_target, staged_directory
 from srwizard.data.prepare.units import Conversion, conversion
 from srwizard.data.prepare.write import (
@@ -57,6 +67,7 @@ from srwizard.data.weighting import BY_AREA
 
 LEAST_LR_CELLS = 4
 """Along each direction: of fewer, no network learns anything."""
+EmptySteps = Literal["drop", "keep"]
 Progress = Callable[[str, int, int], None]
 """(stage, done, total); the stages are open (files), then train, valid and test (fields)."""
 
@@ -79,6 +90,8 @@ def prepare(
     lr_source: LrSource | None = None,
     jobs: int = 1,
     overwrite: bool = False,
+    masking: Masking | None = None,
+    empty_steps: EmptySteps = "drop",
     progress: Progress | None = None,
 ) -> Manifest:
     """Make the dataset directory `out`; it appears whole or not at all.
@@ -100,6 +113,8 @@ def prepare(
         lr_source: take LR from this product, matched by time, instead of making it of HR.
         jobs: processes that read; the dataset does not depend on their number.
         overwrite: replace a dataset that is there, once the new one is complete.
+        masking: what is missing besides what the sources declare; None: nothing.
+        empty_steps: drop or keep steps in which a variable has no value at all.
         progress: told (stage, done, total); see `Progress`.
 
     Returns:
@@ -125,7 +140,7 @@ def prepare(
         sources=tuple(sources), variables=dict(variables), scale=scale, split=split, fmt=fmt,
         area_weights=area_weights, lr_method=lr_method, selection=chosen, depths=tuple(depths),
         units=dict(units or {}), statics=tuple(statics), gap=gap,
-        lr_source=lr_source,
+        lr_source=lr_source, masking=masking, empty_steps=empty_steps,
     ).to_json()  # fmt: skip
     survey = survey_sources(
         sources,
@@ -133,6 +148,7 @@ def prepare(
         lambda done, total: report("open", done, total),
         depths=depths,
         time=chosen.time,
+        masking=masking,
     )
     matched = None
     if lr_source is not None:
@@ -143,7 +159,7 @@ def prepare(
     }
     _check_names(names)
     conversions = _conversions(survey, names, units or {})
-    parts = divide(len(survey.steps), split, gap)
+    parts = divide(len(survey.steps), split, gap, climatology=survey.climatology)
     region, notes = window_of(survey.grid, chosen)
     window = region.cropped(divisible_shape(region.shape, scale))
     hr_grid = survey.grid.windowed(window)
@@ -168,7 +184,8 @@ def prepare(
         write_statics(stage, content.grids, fields)
         tallies = {name: FieldTally(name, hr_grid.shape) for name in names.values()}
         agreements = {name: AgreementTally() for name in (names.values() if matched else ())}
-        writer = _PairWriter(stage, fmt, content, tallies, agreements)
+        writer = _PairWriter(stage, fmt, content, tallies, agreements, empty_steps)
+        kept: dict[str, list[int]] = {}
         tasks = (
             task
             for part in parts.values()
@@ -182,7 +199,8 @@ def prepare(
         )
         with contextlib.closing(made_pairs(recipe, tasks, jobs)) as pairs:
             for split_name, part in parts.items():
-                writer.write(named(split_name, part, survey), pairs, report)
+                kept[split_name] = writer.write(named(split_name, part, survey), pairs, report)
+        dropped = _dropped(survey, parts, kept)
         likeness = tuple(found for tally in tallies.values() for found in tally.likeness)
         product = None
         if matched is not None:
@@ -198,8 +216,9 @@ def prepare(
             lr_shape=content.grids["lr"].shape,
             crop=Crop.between(region.shape, hr_grid.shape),
             calendar=survey.calendar,
+            climatology=survey.climatology,
             fractions=split,
-            splits=prepared_splits(parts, survey, tallies),
+            splits=prepared_splits(parts, survey, tallies, kept),
             variables={
                 name: PreparedVariable(
                     survey.records[key].variable,
@@ -214,7 +233,8 @@ def prepare(
             notes=(
                 *survey.notes,
                 *notes,
-                *notes_on(region.shape, hr_grid.shape, tallies),
+                *notes_on(region.shape, hr_grid.shape, tallies, conversions),
+                *dropped_note(dropped),
                 *leakage_notes(likeness, gap),
                 *_small_notes(lr_grid.shape),
                 *_conservation_notes(lr_method),
@@ -231,6 +251,7 @@ def prepare(
             statics=tuple(static.name for static in statics),
             request=request,
             lr_product=product,
+            dropped_steps=dropped,
         )
         write_json(stage / MANIFEST_NAME, manifest.to_json())
     return manifest
@@ -245,27 +266,61 @@ class _PairWriter:
     content: Content
     tallies: Mapping[str, FieldTally]
     agreements: Mapping[str, AgreementTally]
+    empty_steps: EmptySteps
 
-    def write(self, steps: SplitSteps, pairs: Iterator[Pairs], report: Progress) -> None:
-        """Write one split of every variable from the pairs that come next."""
+    def write(self, steps: SplitSteps, pairs: Iterator[Pairs], report: Progress) -> list[int]:
+        """Write one split of every variable from the pairs that come next.
+
+        Returns:
+            The steps of the split that are kept.
+        """
         total, done = len(self.tallies) * len(steps.names), 0
-        with SPLIT_WRITERS[self.fmt](self.root, self.content, steps) as write:
+        every: dict[str, list[FieldStatistics]] = {}
+        with SPLIT_WRITERS[self.fmt](self.root, self.content, steps) as files:
             for name, tally in self.tallies.items():
                 position = 0
+                every[name] = []
                 while position < len(steps.names):
                     found = next(pairs)
+                    tally.far += found.far
+                    tally.outside += found.outside
                     for hr, lr, statistics, mean in zip(
                         found.hr, found.lr, found.statistics, found.means, strict=True
                     ):
-                        write("hr", name, position, hr)
-                        write("lr", name, position, lr)
-                        tally.add(steps.split, hr, statistics)
-                        if name in self.agreements:
-                            self.agreements[name].add(lr, mean)
+                        files.write("hr", name, position, hr)
+                        files.write("lr", name, position, lr)
+                        every[name].append(statistics)
+                        if statistics.count:
+                            tally.add(steps.split, hr)
+                            if name in self.agreements:
+                                self.agreements[name].add(lr, mean)
                         position += 1
                         done += 1
                         report(steps.split, done, total)
+            kept = [
+                position
+                for position in range(len(steps.names))
+                if self.empty_steps == "keep"
+                or all(each[position].count for each in every.values())
+            ]
+            for name, tally in self.tallies.items():
+                tally.finish(steps.split, [every[name][position] for position in kept])
                 _check_values(steps.split, name, tally)
+            if len(kept) < len(steps.names):
+                files.drop(set(range(len(steps.names))) - {*kept})
+        return kept
+
+
+def _dropped(
+    survey: Survey, parts: Mapping[str, slice], kept: Mapping[str, Sequence[int]]
+) -> tuple[str, ...]:
+    """Return the names of the steps that were left out for having no value."""
+    return tuple(
+        step_name(place, survey.steps[place].moment)
+        for split, part in parts.items()
+        for place in range(part.start, part.stop)
+        if place - part.start not in {*kept[split]}
+    )
 
 
 def _conversions(
@@ -446,5 +501,8 @@ def _check_values(split: str, variable: str, tally: FieldTally) -> None:
         raise DatasetError(
             _("{variable} has no value in any step of {split}: all is missing.",
               variable=variable, split=split),
-            _("Look at the sources, e.g. with ncview; is it the right variable?"),
+            _("The sources declare a valid range, and all values lie outside of it: mend "
+              "valid_min and valid_max, e.g. with ncatted.")
+            if tally.outside
+            else _("Look at the sources, e.g. with ncview; is it the right variable?"),
         )  # fmt: skip

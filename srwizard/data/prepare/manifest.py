@@ -1,7 +1,8 @@
 """What `prepare` did, as manifest.json states it, and the counts behind it."""
 
 import math
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -14,9 +15,8 @@ from srwizard.data.layout import Layout
 from srwizard.data.prepare.leakage import Likeness, SplitLikeness
 from srwizard.data.prepare.lr_product import LrProduct
 from srwizard.data.prepare.statistics import FieldStatistics, SplitStatistics
-
-LARGEST_PLAUSIBLE_VALUE = 1e15
-"""Fill values that a file does not declare are mostly 1e20 or 9.97e36; no ocean field is near."""
+from srwizard.data.prepare.undeclared import MOST_NAMED, StandingValue, undeclared_notes
+from srwizard.data.prepare.units import Conversion
 
 
 class FieldTally:
@@ -24,21 +24,38 @@ class FieldTally:
 
     def __init__(self, variable: str, shape: tuple[int, int]) -> None:
         self.empty_fields = 0
+        self.far: Counter[float] = Counter()
+        self.outside = 0
+        self.standing = StandingValue()
         self.always_missing: npt.NDArray[np.bool_] = np.ones(shape, dtype=bool)
         self.statistics: dict[str, FieldStatistics] = {}
         self._likeness = SplitLikeness(variable, shape)
 
-    def add(self, split: str, field: FloatField, statistics: FieldStatistics) -> None:
-        """Count one field of `split`."""
+    def add(self, split: str, field: FloatField) -> None:
+        """Take one field of `split` that has a value."""
         self.always_missing &= np.isnan(field)
-        self.empty_fields += not statistics.count
-        known = self.statistics.get(split, FieldStatistics())
-        self.statistics[split] = known.joined(statistics)
+        self.standing.add(field)
         self._likeness.add(split, field)
+
+    def finish(self, split: str, kept: Sequence[FieldStatistics]) -> None:
+        """Take the statistics of the fields that `split` is made of."""
+        total = FieldStatistics()
+        for each in kept:
+            total = total.joined(each)
+            self.empty_fields += not each.count
+        self.statistics[split] = total
 
     def has_values(self, split: str) -> bool:
         """Say whether any field of `split` had a value."""
         return split in self.statistics and self.statistics[split].count > 0
+
+    def standing_in_source(self, conversion: Conversion | None) -> tuple[float, float] | None:
+        """Return the value that stands in some cells as it is in the source, and their share."""
+        if conversion is None:
+            return self.standing.found(zero=0.0)
+        zero = float(conversion(np.zeros(1, np.float32))[0])
+        found = self.standing.found(zero)
+        return None if found is None else (conversion.source_value(found[0]), found[1])
 
     @property
     def likeness(self) -> list[Likeness]:
@@ -137,6 +154,7 @@ class Manifest:
     lr_shape: tuple[int, int]
     crop: Crop
     calendar: str
+    climatology: bool
     fractions: tuple[float, float, float]
     splits: Mapping[str, PreparedSplit]
     variables: Mapping[str, PreparedVariable]
@@ -146,6 +164,7 @@ class Manifest:
     likeness: tuple[Likeness, ...]
     statics: tuple[str, ...]
     request: Mapping[str, Any]
+    dropped_steps: tuple[str, ...]
     lr_product: LrProduct | None = None
 
     def to_json(self) -> dict[str, Any]:
@@ -158,7 +177,10 @@ class Manifest:
 
 
 def notes_on(
-    source: tuple[int, int], kept: tuple[int, int], tallies: Mapping[str, FieldTally]
+    source: tuple[int, int],
+    kept: tuple[int, int],
+    tallies: Mapping[str, FieldTally],
+    conversions: Mapping[str, Conversion],
 ) -> list[str]:
     """Say what the user should know: cells left out, steps without values, doubtful values."""
     notes = []
@@ -173,10 +195,24 @@ def notes_on(
                 _("{variable} has {steps} steps without any value.",
                   variable=variable, steps=tally.empty_fields)
             )  # fmt: skip
-        if any(max(abs(part.low), abs(part.high)) > LARGEST_PLAUSIBLE_VALUE
-               for part in tally.statistics.values() if part.count):  # fmt: skip
+        if tally.outside:
             notes.append(
-                _("{variable} has values beyond {limit:g}: perhaps a fill value that the sources "
-                  "do not declare.", variable=variable, limit=LARGEST_PLAUSIBLE_VALUE)
+                _("{variable}: {count} values outside the valid range that the sources declare "
+                  "(valid_min, valid_max, valid_range) were taken as missing.",
+                  variable=variable, count=tally.outside)
             )  # fmt: skip
+        notes += undeclared_notes(
+            variable, tally.far, tally.standing_in_source(conversions.get(variable))
+        )
     return notes
+
+
+def dropped_note(dropped: Sequence[str]) -> list[str]:
+    """Say which steps were left out because they have no value."""
+    if not dropped:
+        return []
+    named = ", ".join(dropped[:MOST_NAMED]) + (", …" if len(dropped) > MOST_NAMED else "")
+    return [
+        _("{count} steps without any value were left out: {steps}. To keep them: "
+          "--empty-steps keep", count=len(dropped), steps=named)
+    ]  # fmt: skip

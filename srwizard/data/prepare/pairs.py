@@ -1,7 +1,7 @@
 """From the steps of a source to HR fields and their block means, in one process or several."""
 
 import multiprocessing
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -21,6 +21,7 @@ from srwizard.data.prepare.grid import Window, block_mean
 from srwizard.data.prepare.regrid import Regrid
 from srwizard.data.prepare.source import SourceField, Step, StepReader
 from srwizard.data.prepare.statistics import FieldStatistics
+from srwizard.data.prepare.undeclared import far_values
 from srwizard.data.prepare.units import Conversion
 
 WAITING_PER_JOB = 2
@@ -73,15 +74,21 @@ class Task:
 
 @dataclass(frozen=True)
 class Pairs:
-    """HR `[N, H, W]`, LR `[N, h, w]` and the statistics of each HR field.
+    """HR `[N, H, W]`, LR `[N, h, w]`, the statistics of each HR field, and what was doubtful.
 
-    `means` are HR's block means where LR is of its own; else LR.
+    Args:
+        hr, lr, statistics: of each step.
+        means: HR's block means where LR is of its own; else LR.
+        far: value in the sources that stands far outside all others -> cells that have it.
+        outside: how many values lay outside of the valid range that the sources declare.
     """
 
     hr: FloatField
     lr: FloatField
     statistics: tuple[FieldStatistics, ...]
     means: FloatField
+    far: Counter[float]
+    outside: int
 
 
 def made_pairs(recipe: Recipe, tasks: Iterable[Task], jobs: int) -> Generator[Pairs, None, None]:
@@ -146,7 +153,9 @@ def _without_times(task: Task) -> Task:
 
 
 def _make(recipe: Recipe, reader: StepReader, lr_reader: StepReader, task: Task) -> Pairs:
+    before = reader.outside
     hr = np.ascontiguousarray(reader.read(task.steps))
+    far: Counter[float] = sum((far_values(field) for field in hr), Counter())
     if task.conversion is not None:
         hr = task.conversion(hr)
     lr = np.stack([recipe.low_resolution(field) for field in hr])
@@ -155,7 +164,8 @@ def _make(recipe: Recipe, reader: StepReader, lr_reader: StepReader, task: Task)
         lr = np.stack([recipe.regrid(field) for field in lr_reader.fields(task.partners)])
         if task.lr_conversion is not None:
             lr = task.lr_conversion(lr)
-    return Pairs(hr, lr, tuple(FieldStatistics.of(field) for field in hr), means)
+    statistics = tuple(FieldStatistics.of(field) for field in hr)
+    return Pairs(hr, lr, statistics, means, far, reader.outside - before)
 
 
 # Of one process of the pool, from its beginning to its end.

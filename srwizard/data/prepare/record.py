@@ -8,8 +8,9 @@ from pathlib import Path
 
 from srwizard.base.errors import DatasetError, UsageError
 from srwizard.base.i18n import translate as _
-from srwizard.data.prepare.cf import Moment, find_level
+from srwizard.data.prepare.cf import find_level
 from srwizard.data.prepare.grid import Grid
+from srwizard.data.prepare.masking import Masking
 from srwizard.data.prepare.selection import TimeRange
 from srwizard.data.prepare.source import (
     SourceField,
@@ -17,7 +18,10 @@ from srwizard.data.prepare.source import (
     field_names,
     open_source,
     survey_field,
+    survey_mask,
 )
+from srwizard.data.prepare.times import Moment
+from srwizard.data.prepare.units import same_units
 
 _SAME_DATES = {"standard", "gregorian", "proleptic_gregorian"}
 
@@ -66,11 +70,13 @@ class Survey:
         grid: the grid of the sources, not cropped.
         records: source variable, with its suffix -> its record.
         notes: what the user should know about the reading.
+        climatology: whether the steps are those of a mean year.
     """
 
     grid: Grid
     records: Mapping[str, Record]
     notes: tuple[str, ...]
+    climatology: bool = False
 
     @property
     def steps(self) -> tuple[Step, ...]:
@@ -90,6 +96,7 @@ def survey_sources(
     *,
     depths: Sequence[float] = (),
     time: TimeRange | None = None,
+    masking: Masking | None = None,
 ) -> Survey:
     """Open every source once, read its coordinates and put the steps in order.
 
@@ -99,16 +106,20 @@ def survey_sources(
         opened: told (sources done, sources in all).
         depths: levels to take; with several, records are called `temp_0m`, `temp_100m`, ...
         time: steps to take.
+        masking: what is missing besides what the sources declare; None: nothing.
 
     Raises:
         UsageError: a source is missing or of another kind; a variable is in no source.
         DatasetError: grids, times, units or calendars do not go together; times occur twice;
             a variable has another dimension; there is no step.
     """
+    masking = masking or Masking()
     fields: dict[Wanted, list[SourceField]] = {}
     wanted: dict[str, list[Wanted]] = {}
     known: set[str] = set()
     grid: tuple[Grid, SourceField] | None = None
+    # Companion files of macOS are passed over, and told of where there is nothing else.
+    sources = [path for path in sources if not path.name.startswith("._")] or sources
     for done, path in enumerate(sources, start=1):
         with open_source(path) as dataset:
             present = [variable for variable in variables if variable in dataset.variables]
@@ -120,7 +131,10 @@ def survey_sources(
                     deep = find_level(dataset, dataset[variable]) is not None
                     wanted[variable] = _levels(variable, depths if deep else ())
                 for each in wanted[variable]:
-                    field, its_grid = survey_field(dataset, variable, path, each.depth)
+                    field, its_grid = survey_field(
+                        dataset, variable, path, each.depth, masking.missing
+                    )
+                    field = survey_mask(field, its_grid, dataset, masking, each.depth)
                     fields.setdefault(each, []).append(field)
                     grid = grid or (its_grid, field)
                     _check_grid(grid, its_grid, field)
@@ -163,10 +177,12 @@ def _assemble(
     grid: Grid, fields: Mapping[Wanted, Sequence[SourceField]], time: TimeRange | None
 ) -> Survey:
     every_field = [field for series in fields.values() for field in series]
-    timed = all(field.axes.time.moments is not None for field in every_field)
+    timed = any(field.axes.time.moments is not None for field in every_field)
     if time is not None and not timed:
+        problem = every_field[0].axes.time.problem
         raise DatasetError(
-            _("No range of times can be chosen: the sources have no usable time coordinate."),
+            _("No range of times can be chosen: the sources have no usable time coordinate.")
+            + (f" {problem}." if problem else ""),
             _("Leave --time out, or add a time with units such as days since 2000-01-01."),
         )
     records = {
@@ -175,11 +191,7 @@ def _assemble(
     }
     _check_same_times(records)
     notes = _level_notes(fields)
-    if not timed:
-        notes.append(
-            _("No usable time coordinate was found: steps are named by their index, in the order "
-              "of the sources.")
-        )  # fmt: skip
+    notes += _time_notes(every_field, timed)
     squeezed = sorted({name for field in every_field for name in field.axes.squeezed})
     if squeezed:
         notes.append(_("Dimensions of length 1 were dropped: {names}.", names=", ".join(squeezed)))
@@ -188,7 +200,40 @@ def _assemble(
             _("The sources have no longitude and latitude in degrees for this grid: "
               "static_variables is not complete.")
         )  # fmt: skip
-    return Survey(grid, records, tuple(notes))
+    return Survey(grid, records, tuple(notes), every_field[0].axes.time.climatology)
+
+
+def _time_notes(fields: Sequence[SourceField], timed: bool) -> list[str]:
+    """Say which times are missing, or mean something else than dates, and why."""
+    if not timed:
+        problem = fields[0].axes.time.problem
+        return [
+            _("No usable time coordinate was found: steps are named by their index, in the order "
+              "of the sources.") + (f" {fields[0].path.name}: {problem}." if problem else "")
+        ]  # fmt: skip
+    # Several variables of one file have the same times.
+    of_files = {field.path: field for field in fields}
+    notes = []
+    for path, field in of_files.items():
+        axis = field.axes.time
+        if axis.moments is None:
+            notes.append(
+                _("{path} was left out: the other sources have times, and its own cannot be used "
+                  "({reason}).", path=path, reason=axis.problem or _("no time coordinate"))
+            )  # fmt: skip
+            continue
+        missing = [str(index) for index, moment in enumerate(axis.moments) if moment is None]
+        if missing:
+            notes.append(
+                _("{path}: the time of step {steps} is missing (counted from 0); what has no time "
+                  "was left out.", path=path, steps=", ".join(missing))
+            )  # fmt: skip
+    if fields[0].axes.time.climatology:
+        notes.append(
+            _("The times are those of a climatology, a mean year: the splits are different parts "
+              "of the year, not different years.")
+        )  # fmt: skip
+    return notes
 
 
 def _level_notes(fields: Mapping[Wanted, Sequence[SourceField]]) -> list[str]:
@@ -220,6 +265,8 @@ def _record(
         for field in series
         for index in range(field.steps)
     )
+    if timed:
+        steps = tuple(step for step in steps if step.moment is not None)
     if not steps:
         raise DatasetError(
             _("{variable} has no time step in {path}.", variable=first.variable, path=first.path),
@@ -241,7 +288,7 @@ def _record(
     for earlier, later in pairwise(ordered):
         if _moment(earlier) == _moment(later):
             raise _duplicate_time(earlier, later)
-    calendar = first.axes.time.calendar
+    calendar = next(field.axes.time.calendar for field in series if field.axes.time.moments)
     return Record(first.variable, tuple(ordered), first.attributes, calendar, depth, wanted.suffix)
 
 
@@ -254,19 +301,21 @@ def _check_consistent(series: Sequence[SourceField]) -> None:
     """Refuse files whose values or times cannot be put into one record."""
     first = series[0]
     for field in series[1:]:
-        if field.attributes.get("units") != first.attributes.get("units"):
+        if not same_units(field.attributes.get("units"), first.attributes.get("units")):
             raise DatasetError(
                 _("{variable} has units {units} in {path} but {first_units} in {first}.",
                   variable=first.variable, units=field.attributes.get("units"), path=field.path,
                   first_units=first.attributes.get("units"), first=first.path),
                 _("Convert the files to the same units first."),
             )  # fmt: skip
-        calendars = {field.axes.time.calendar, first.axes.time.calendar}
-        if len(calendars) > 1 and not calendars <= _SAME_DATES and "" not in calendars:
+    timed = [field for field in series if field.axes.time.moments is not None]
+    for field in timed[1:]:
+        calendars = {field.axes.time.calendar, timed[0].axes.time.calendar}
+        if len(calendars) > 1 and not calendars <= _SAME_DATES:
             raise DatasetError(
                 _("The times in {path} are in calendar {calendar}, those in {first} in {other}.",
                   path=field.path, calendar=field.axes.time.calendar,
-                  first=first.path, other=first.axes.time.calendar),
+                  first=timed[0].path, other=timed[0].axes.time.calendar),
                 _("Give files of one record only."),
             )  # fmt: skip
 

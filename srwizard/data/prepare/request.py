@@ -11,6 +11,7 @@ from srwizard.base.i18n import translate as _
 from srwizard.base.os_errors import reason_of
 from srwizard.data.layout import Layout
 from srwizard.data.prepare.lr_product import LrSource
+from srwizard.data.prepare.masking import Masking
 from srwizard.data.prepare.selection import Selection
 from srwizard.data.prepare.static_fields import StaticSource
 from srwizard.data.prepare.target import MANIFEST_NAME
@@ -33,6 +34,8 @@ class Request:
     statics: tuple[StaticSource, ...] = ()
     gap: int = 0
     lr_source: LrSource | None = None
+    masking: Masking | None = None
+    empty_steps: str = "drop"
 
     def to_json(self) -> dict[str, Any]:
         """Return it with the size and the time (ns) of every source, which a change shows in.
@@ -48,7 +51,7 @@ class Request:
             content["lr_source"]["paths"] = [
                 [str(path.resolve()), *_size_and_time(path)] for path in self.lr_source.paths
             ]
-        written: dict[str, Any] = json.loads(json.dumps(content))
+        written: dict[str, Any] = json.loads(json.dumps(content, default=str))
         return written
 
 

@@ -9,8 +9,8 @@ import numpy.typing as npt
 
 from srwizard.base.errors import DatasetError, UsageError
 from srwizard.base.i18n import translate as _
-from srwizard.data.prepare.cf import Moment
 from srwizard.data.prepare.grid import FloatArray, Grid, Window
+from srwizard.data.prepare.times import Moment
 
 _NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)"
 _RANGE = re.compile(rf"({_NUMBER}):({_NUMBER})")

@@ -1,23 +1,34 @@
 """One NetCDF or Zarr source: what a variable is in it, and reading its steps by window."""
 
+import errno
 import importlib.util
+import re
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 import xarray as xr
 
 from srwizard.base.errors import DatasetError, UsageError
 from srwizard.base.i18n import translate as _
 from srwizard.base.os_errors import reason_of
 from srwizard.data.fields import FloatField
-from srwizard.data.prepare.cf import Axes, Moment, find_axes, find_coordinate
+from srwizard.data.prepare.cf import Axes, find_axes, find_coordinate, find_level
 from srwizard.data.prepare.grid import FloatArray, Grid, Window
+from srwizard.data.prepare.masking import (
+    Masking,
+    land_of,
+    missed_fill_values,
+    valid_range,
+    without,
+)
+from srwizard.data.prepare.times import Moment
 from srwizard.data.raw_files import is_zarr
 
 WINDOW_BYTES = 64 * 2**20
@@ -38,6 +49,9 @@ class SourceField:
         steps: how many time steps it has.
         window: how many steps to read at a time; windows start at multiples of it.
         attributes: units, long_name, standard_name, as far as they are there.
+        missing: values that stand for none.
+        valid: the least and the greatest value that is one; None for no limits.
+        mask: where there is no water, and what it is there; of one step or of as many.
     """
 
     path: Path
@@ -46,6 +60,9 @@ class SourceField:
     steps: int
     window: int
     attributes: Mapping[str, str]
+    missing: tuple[float, ...] = ()
+    valid: tuple[float, float] | None = None
+    mask: "tuple[SourceField, tuple[float, ...]] | None" = None
 
 
 @dataclass(frozen=True)
@@ -86,6 +103,16 @@ def _netcdf_engine(path: Path) -> Literal["h5netcdf", "scipy"]:
             _("Source {path} cannot be read: {reason}.", path=path, reason=reason_of(error)),
             _("Give the paths of NetCDF files or Zarr stores."),
         ) from error
+    if not signature:
+        raise UsageError(
+            _("Source {path} is empty (0 bytes).", path=path),
+            _("Fetch or write it again, or leave it out."),
+        )
+    if path.name.startswith("._"):
+        raise UsageError(
+            _("Source {path} is a companion file that macOS writes; it holds no data.", path=path),
+            _("Leave it out: name the files without ._ before them."),
+        )
     if signature[:4] == b"CDF\x05":
         raise UsageError(
             _("Source {path} is a NetCDF file of the CDF-5 kind, which cannot be read.", path=path),
@@ -110,6 +137,12 @@ def _open(path: Path, engine: Literal["h5netcdf", "scipy", "zarr"]) -> xr.Datase
                 path, engine=engine, decode_times=False, decode_timedelta=False, cache=False
             )
     except Exception as error:  # the engines raise nearly anything for damaged files
+        if _is_locked(error):
+            raise UsageError(
+                _("Source {path} is locked: another program is writing it.", path=path),
+                _("Wait until it has ended; on a drive that does not support locks, set "
+                  "HDF5_USE_FILE_LOCKING=FALSE."),
+            ) from error  # fmt: skip
         kind, look = ("Zarr", "ls -a") if engine == "zarr" else ("NetCDF", "ncdump -h")
         raise UsageError(
             _("Source {path} cannot be read as {kind}: {reason}.",
@@ -118,17 +151,36 @@ def _open(path: Path, engine: Literal["h5netcdf", "scipy", "zarr"]) -> xr.Datase
         ) from error  # fmt: skip
 
 
+def _is_locked(error: Exception) -> bool:
+    return getattr(error, "errno", None) == errno.EAGAIN or bool(
+        re.search(r"unable to lock file|resource temporarily unavailable", str(error), re.I)
+    )
+
+
+def _needs_filter(error: Exception) -> bool:
+    return bool(
+        re.search(
+            r"required filter|filter.*not (available|registered)|hdf5.*plugin", str(error), re.I
+        )
+    )
+
+
 class StepReader(AbstractContextManager["StepReader"]):
     """Reads the fields of steps; holds at most one source open and one window of steps in memory.
 
     Args:
         window: the rows and columns that are read; None: all of them.
+
+    Attributes:
+        outside: how many values, so far, lay outside of the valid range of their variable.
     """
 
     def __init__(self, window: Window | None = None) -> None:
         self._window = window
         self._path: Path | None = None
         self._dataset: xr.Dataset | None = None
+        self._land: tuple[SourceField, npt.NDArray[np.bool_]] | None = None
+        self.outside = 0
 
     def __exit__(
         self,
@@ -149,9 +201,14 @@ class StepReader(AbstractContextManager["StepReader"]):
         Raises:
             DatasetError: the source cannot be read, or holds infinite values.
         """
-        columns = (slice(None),) if self._window is None else self._window.columns
-        parts = [self._part(steps, part) for part in columns]
-        fields = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=2)
+        source = steps[0].source
+        fields = without(self._stored(source, steps[0].index, steps[-1].index + 1), source.missing)
+        if source.mask is not None:
+            fields = np.where(self._masked(source.mask, steps), np.float32(np.nan), fields)
+        if source.valid is not None:
+            outside = (fields < source.valid[0]) | (fields > source.valid[1])
+            self.outside += int(outside.sum())
+            fields = np.where(outside, np.float32(np.nan), fields)
         for step, field in zip(steps, fields, strict=True):
             if np.isinf(field).any():
                 raise DatasetError(
@@ -161,9 +218,26 @@ class StepReader(AbstractContextManager["StepReader"]):
                 )  # fmt: skip
         return fields
 
-    def _part(self, window: Sequence[Step], columns: slice) -> FloatField:
+    def _masked(
+        self, mask: tuple[SourceField, tuple[float, ...]], steps: Sequence[Step]
+    ) -> npt.NDArray[np.bool_]:
+        """Return `[N, H, W]` or `[1, H, W]`, where there is no water."""
+        source, values = mask
+        if source.steps > 1:
+            return land_of(self._stored(source, steps[0].index, steps[-1].index + 1), values)
+        if self._land is None or self._land[0] != source:
+            self._land = source, land_of(self._stored(source, 0, 1), values)
+        return self._land[1]
+
+    def _stored(self, source: SourceField, first: int, stop: int) -> FloatField:
+        """Return `[N, H, W]` of consecutive steps as the source has them."""
+        columns = (slice(None),) if self._window is None else self._window.columns
+        parts = [self._part(source, slice(first, stop), part) for part in columns]
+        return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=2)
+
+    def _part(self, source: SourceField, steps: slice, columns: slice) -> FloatField:
         """Return `[N, H, W]`, the values of one range of columns."""
-        source, axes = window[0].source, window[0].source.axes
+        axes = source.axes
         place: dict[str, int | slice] = dict.fromkeys(axes.squeezed, 0)
         rows = slice(None) if self._window is None else self._window.rows
         place |= {axes.rows: rows, axes.columns: columns}
@@ -171,12 +245,21 @@ class StepReader(AbstractContextManager["StepReader"]):
             place[axes.level[0]] = axes.level[1]
         order = [axes.rows, axes.columns]
         if axes.time.dimension is not None:
-            place[axes.time.dimension] = slice(window[0].index, window[-1].index + 1)
+            place[axes.time.dimension] = steps
             order.insert(0, axes.time.dimension)
         try:
             selected = self._opened(source.path)[source.variable].isel(place)
             values = selected.transpose(*order).values
         except (OSError, RuntimeError, ValueError, EOFError) as error:
+            if _needs_filter(error):
+                raise DatasetError(
+                    _("{variable} in {path} is compressed with a filter that HDF5 has not "
+                      "installed: {reason}.",
+                      variable=source.variable, path=source.path, reason=error),
+                    _("Install it, e.g. pip install hdf5plugin, and set HDF5_PLUGIN_PATH to what "
+                      "hdf5plugin.PLUGIN_PATH says; or, where it is there, store the file without: "
+                      "nccopy -F none {name} new.nc", name=source.path.name),
+                ) from error  # fmt: skip
             raise DatasetError(
                 _("{variable} cannot be read from {path}: {reason}.",
                   variable=source.variable, path=source.path, reason=error),
@@ -214,7 +297,11 @@ def windows(steps: Sequence[Step]) -> Iterator[Sequence[Step]]:
 
 
 def survey_field(
-    dataset: xr.Dataset, variable: str, path: Path, depth: float | None = None
+    dataset: xr.Dataset,
+    variable: str,
+    path: Path,
+    depth: float | None = None,
+    missing: Sequence[float] = (),
 ) -> tuple[SourceField, Grid]:
     """Return what `variable` is in the open source at `path`, and its grid.
 
@@ -223,6 +310,7 @@ def survey_field(
         variable: one of it.
         path: where it is.
         depth: take the level nearest to it.
+        missing: values that stand for none, besides those that the source declares.
 
     Raises:
         UsageError: the variable does not hold numbers.
@@ -245,8 +333,55 @@ def survey_field(
         for name in ("units", "long_name", "standard_name")
         if name in array.attrs
     }
-    field = SourceField(path, variable, axes, steps, _window(array, axes), attributes)
+    field = SourceField(
+        path,
+        variable,
+        axes,
+        steps,
+        _window(array, axes),
+        attributes,
+        (*missing, *missed_fill_values(array)),
+        valid_range(array),
+    )
     return field, _grid(dataset, array, axes)
+
+
+def survey_mask(
+    field: SourceField, grid: Grid, dataset: xr.Dataset, masking: Masking, depth: float | None
+) -> SourceField:
+    """Return `field` with its mask, of the source itself (`dataset`, open) or of another file.
+
+    Raises:
+        UsageError: there is no such mask.
+        DatasetError: it is on another grid, or its steps are not those of the field.
+    """
+    wanted = masking.variable
+    if wanted is None:
+        return field
+    with open_source(wanted.path) if wanted.path else nullcontext(dataset) as holder:
+        path = wanted.path or field.path
+        if wanted.name not in holder.variables:
+            raise UsageError(
+                _("{path} has no mask {name}.", path=path, name=wanted.name),
+                _("Name a variable of the sources, or of another file: "
+                  "--mask-variable FILE:NAME. Available: {names}.",
+                  names=", ".join(field_names(holder)) or _("none")),
+            )  # fmt: skip
+        deep = find_level(holder, holder[wanted.name]) is not None
+        mask, its_grid = survey_field(holder, wanted.name, path, depth if deep else None)
+    if not its_grid.matches(grid) or mask.steps not in (1, field.steps):
+        raise DatasetError(
+            _("The mask {name} in {path} ({steps} steps of {rows} x {columns}) does not belong to "
+              "{variable} ({field_steps} steps of {field_rows} x {field_columns}), or its "
+              "longitudes and latitudes differ.",
+              name=mask.variable, path=path, steps=mask.steps, rows=its_grid.shape[0],
+              columns=its_grid.shape[1], variable=field.variable, field_steps=field.steps,
+              field_rows=grid.shape[0], field_columns=grid.shape[1]),
+            _("Give a mask on the grid of the sources, of one step or of the same steps."),
+        )  # fmt: skip
+    untimed = replace(mask.axes.time, moments=None)
+    mask = replace(mask, axes=replace(mask.axes, time=untimed))
+    return replace(field, mask=(mask, wanted.values))
 
 
 def _window(array: xr.DataArray, axes: Axes) -> int:

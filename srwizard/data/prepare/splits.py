@@ -1,7 +1,7 @@
 """Cutting a record, in order of time, into train, valid and test."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
 from srwizard.base.errors import DatasetError, UsageError
@@ -10,6 +10,7 @@ from srwizard.data.layout import SPLITS
 from srwizard.data.prepare.manifest import FieldTally, PreparedSplit
 from srwizard.data.prepare.record import Survey
 from srwizard.data.prepare.statistics import SplitStatistics
+from srwizard.data.prepare.times import Moment
 from srwizard.data.prepare.write import SplitSteps
 
 Split = tuple[float, float, float]
@@ -48,8 +49,10 @@ def check_split(split: Split) -> None:
         )  # fmt: skip
 
 
-def divide(steps: int, split: Split, gap: int) -> dict[str, slice]:
+def divide(steps: int, split: Split, gap: int, *, climatology: bool = False) -> dict[str, slice]:
     """Cut the steps, in order of time, into train, valid and test, `gap` steps left out between.
+
+    Of a climatology each part has one step at least.
 
     Raises:
         DatasetError: a part would have no step.
@@ -62,6 +65,10 @@ def divide(steps: int, split: Split, gap: int) -> dict[str, slice]:
         *(math.floor(sum(shares[:n]) * kept + Fraction(1, 2)) for n in (1, 2)),
         kept,
     ]
+    if climatology and kept >= len(SPLITS):
+        # Twelve months, or four seasons, are all there is: none of the parts goes without.
+        bounds[1] = min(max(bounds[1], 1), kept - 2)
+        bounds[2] = min(max(bounds[2], bounds[1] + 1), kept - 1)
     parts = {
         name: slice(start + number * gap, stop + number * gap)
         for number, (name, start, stop) in enumerate(zip(SPLITS, bounds, bounds[1:], strict=False))
@@ -93,20 +100,27 @@ def named(split: str, part: slice, survey: Survey) -> SplitSteps:
     return SplitSteps(split, names, [step.moment for step in steps])
 
 
+def step_name(place: int, moment: Moment | None) -> str:
+    """Return how a step is told to the user: its time, or its place in the record."""
+    return f"{place:06d}" if moment is None else moment.extended()
+
+
 def prepared_splits(
-    parts: Mapping[str, slice], survey: Survey, tallies: Mapping[str, FieldTally]
+    parts: Mapping[str, slice],
+    survey: Survey,
+    tallies: Mapping[str, FieldTally],
+    kept: Mapping[str, Sequence[int]],
 ) -> dict[str, PreparedSplit]:
-    """Return what the manifest states of each split."""
+    """Return what the manifest states of each split, of which the steps `kept` are there."""
     prepared = {}
     for split, part in parts.items():
-        steps = survey.steps[part]
         first, last = (
-            f"{index:06d}" if step.moment is None else step.moment.extended()
-            for index, step in ((part.start, steps[0]), (part.stop - 1, steps[-1]))
+            step_name(part.start + place, survey.steps[part.start + place].moment)
+            for place in (kept[split][0], kept[split][-1])
         )
         found = {variable: tally.statistics[split] for variable, tally in tallies.items()}
         prepared[split] = PreparedSplit(
-            len(steps),
+            len(kept[split]),
             first,
             last,
             {variable: (part.low, part.high) for variable, part in found.items()},

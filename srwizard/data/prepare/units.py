@@ -1,6 +1,8 @@
 """Converting values to other units: those that ocean fields come in."""
 
+import math
 import re
+from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,35 +11,88 @@ from srwizard.base.errors import DatasetError, UsageError
 from srwizard.base.i18n import translate as _
 from srwizard.data.fields import FloatField
 
-# Per quantity: how it is spelt -> what one is in the base unit, and where its zero lies there.
-_QUANTITIES: tuple[dict[str, tuple[float, float]], ...] = (
-    {
-        "K": (1.0, 0.0), "kelvin": (1.0, 0.0), "degK": (1.0, 0.0), "Kelvin": (1.0, 0.0),
-        "degC": (1.0, 273.15), "celsius": (1.0, 273.15), "Celsius": (1.0, 273.15),
-        "degree_C": (1.0, 273.15), "degrees_C": (1.0, 273.15), "deg_C": (1.0, 273.15),
-        "degree_Celsius": (1.0, 273.15), "degrees_Celsius": (1.0, 273.15), "°C": (1.0, 273.15),
-        "degree Celsius": (1.0, 273.15), "degrees Celsius": (1.0, 273.15), "C": (1.0, 273.15),
-        "degree_celsius": (1.0, 273.15), "degrees_celsius": (1.0, 273.15),
-    },
-    {
-        "m": (1.0, 0.0), "meter": (1.0, 0.0), "meters": (1.0, 0.0), "metre": (1.0, 0.0),
-        "metres": (1.0, 0.0), "cm": (0.01, 0.0), "mm": (0.001, 0.0), "km": (1000.0, 0.0),
-    },
-    {
-        "m s-1": (1.0, 0.0), "m/s": (1.0, 0.0), "m s^-1": (1.0, 0.0), "m.s-1": (1.0, 0.0),
-        "meter/second": (1.0, 0.0), "cm s-1": (0.01, 0.0), "cm/s": (0.01, 0.0),
-        "cm s^-1": (0.01, 0.0),
-    },
-    {"1": (1.0, 0.0), "%": (0.01, 0.0), "percent": (0.01, 0.0)},
-    {
-        "kg m-3": (1.0, 0.0), "kg/m3": (1.0, 0.0), "kg m^-3": (1.0, 0.0), "g m-3": (1e-3, 0.0),
-        "mg m-3": (1e-6, 0.0), "mg/m3": (1e-6, 0.0), "mg m^-3": (1e-6, 0.0),
-        "milligram m-3": (1e-6, 0.0),
-    },
-    {
-        "Pa": (1.0, 0.0), "hPa": (100.0, 0.0), "mbar": (100.0, 0.0), "dbar": (1e4, 0.0),
-    },
-)  # fmt: skip
+_SYMBOLS: dict[str, tuple[float, str]] = {
+    "m": (1.0, "m"), "meter": (1.0, "m"), "metre": (1.0, "m"), "km": (1e3, "m"), "cm": (0.01, "m"),
+    "mm": (1e-3, "m"), "s": (1.0, "s"), "sec": (1.0, "s"), "second": (1.0, "s"), "h": (3600.0, "s"),
+    "hr": (3600.0, "s"), "hour": (3600.0, "s"), "d": (86400.0, "s"), "day": (86400.0, "s"),
+    "kg": (1.0, "kg"), "g": (1e-3, "kg"), "gram": (1e-3, "kg"), "mg": (1e-6, "kg"),
+    "milligram": (1e-6, "kg"), "ug": (1e-9, "kg"), "Pa": (1.0, "Pa"), "pascal": (1.0, "Pa"),
+    "hPa": (100.0, "Pa"), "kPa": (1e3, "Pa"), "mb": (100.0, "Pa"), "mbar": (100.0, "Pa"),
+    "millibar": (100.0, "Pa"), "bar": (1e5, "Pa"), "dbar": (1e4, "Pa"), "decibar": (1e4, "Pa"),
+    "K": (1.0, "K"), "kelvin": (1.0, "K"), "degC": (1.0, "K"), "celsius": (1.0, "K"),
+    "C": (1.0, "K"), "%": (0.01, ""), "percent": (0.01, ""), "psu": (1e-3, ""),
+    "pss": (1e-3, ""), "permil": (1e-3, ""), "\u2030": (1e-3, ""),
+}  # fmt: skip
+"""What one is in the base unit, and which that is; a plural s and capitals are seen through."""
+_LOWER = {name.lower(): found for name, found in _SYMBOLS.items()}
+_DEGREES = re.compile(r"(?:°|deg(?:ree)?s?)[\s_]*(celsius|kelvin|c|k)\b", re.IGNORECASE)
+_FACTOR = re.compile(r"([A-Za-z%\u2030]+|\d+(?:\.\d*)?(?:[eE][+-]?\d+)?)([+-]?\d+)?")
+_CELSIUS_ZERO = 273.15
+_COMMON = (
+    "K",
+    "degC",
+    "m",
+    "cm",
+    "m s-1",
+    "cm s-1",
+    "1",
+    "%",
+    "psu",
+    "kg m-3",
+    "Pa",
+    "hPa",
+    "dbar",
+)
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """What units mean: one is `factor` of the base units, whose zero lies at `zero`.
+
+    Args:
+        factor: in base units.
+        zero: in base units; not 0 only for degrees Celsius.
+        powers: base unit -> its exponent, in order of the name.
+    """
+
+    factor: float
+    zero: float
+    powers: tuple[tuple[str, int], ...]
+
+
+def quantity(units: str) -> Quantity | None:
+    """Return what units mean, as people write them (M/S, deg C), or None where that is unclear."""
+    text = _DEGREES.sub(lambda found: "degC" if found[1][0] in "cC" else "K", units.strip())
+    # A power may be written **2, ^2 or 2; a product *, a point or a blank; a quotient / or per.
+    text = re.sub(r"\*\*|\^", "", text)
+    text = re.sub(r"(?<=[A-Za-z])\.|(?<=\d)\.(?=[A-Za-z])|[*·()]", " ", text)
+    parts = re.split(r"/|\bper\b", text)
+    factor, powers = 1.0, Counter[str]()
+    for place, part in enumerate(parts):
+        for token in part.split():
+            match = _FACTOR.fullmatch(token)
+            if match is None:
+                return None
+            power = int(match[2] or 1) * (-1 if place else 1)
+            if match[1][0].isdigit():
+                factor *= float(match[1]) ** power
+                continue
+            known = _symbol(match[1])
+            if known is None:
+                return None
+            factor *= known[0] ** power
+            powers[known[1]] += power
+    if not text:
+        return None
+    powers.pop("", None)
+    celsius = text in ("degC", "C", "c") or text.lower() == "celsius"
+    base = tuple(sorted((name, power) for name, power in powers.items() if power))
+    return Quantity(factor, _CELSIUS_ZERO if celsius else 0.0, base)
+
+
+def _symbol(name: str) -> tuple[float, str] | None:
+    found = _SYMBOLS.get(name) or _LOWER.get(name.lower())
+    return found or (_LOWER.get(name.lower().removesuffix("s")) if len(name) > 2 else None)
 
 
 @dataclass(frozen=True)
@@ -55,6 +110,20 @@ class Conversion:
             np.float32
         )
         return converted
+
+    def source_value(self, value: float) -> float:
+        """Return what `value`, read from a field in the target units, was in the source."""
+        # Rounded to what float32 leaves of it: 273.15 K were 0 degC, not 6e-6.
+        decimals = -math.ceil(math.log10(max(abs(value), 1e-30) * 2.0**-22 / abs(self.factor)))
+        return round((value - self.offset) / self.factor, decimals) + 0.0  # never -0
+
+
+def same_units(one: str | None, other: str | None) -> bool:
+    """Return whether two units are the same, however they are written."""
+    if one is None or other is None or one == other:
+        return one == other
+    meant = quantity(one)
+    return meant is not None and meant == quantity(other)
 
 
 def parse_units(texts: tuple[str, ...]) -> dict[str, str]:
@@ -89,11 +158,15 @@ def conversion(variable: str, source: str | None, target: str) -> Conversion:
         )  # fmt: skip
     if source.strip() == target:
         return Conversion(source, target, 1.0, 0.0)
-    for quantity in _QUANTITIES:
-        if source.strip() in quantity and target in quantity:
-            (factor, zero), (base, base_zero) = quantity[source.strip()], quantity[target]
-            return Conversion(source, target, factor / base, (zero - base_zero) / base)
-    alike = next((known for known in _QUANTITIES if source.strip() in known), None)
+    known, wanted = quantity(source), quantity(target)
+    if known is not None and wanted is not None and known.powers == wanted.powers:
+        factor = known.factor / wanted.factor
+        return Conversion(source, target, factor, (known.zero - wanted.zero) / wanted.factor)
+    alike = [
+        each
+        for each, found in ((each, quantity(each)) for each in _COMMON)
+        if known is not None and found is not None and found.powers == known.powers
+    ]
     raise DatasetError(
         _("{variable} is in {source}, which cannot be converted to {target}.",
           variable=variable, source=source, target=target),

@@ -1,11 +1,11 @@
 """Writing the fields of a dataset: one writer for each format."""
 
 import io
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import cftime
 import h5netcdf
@@ -16,8 +16,8 @@ import numpy.typing as npt
 from srwizard.data.fields import FloatField
 from srwizard.data.hdf5_writing import hdf5_stream
 from srwizard.data.layout import LEVELS, Layout
-from srwizard.data.prepare.cf import Moment
 from srwizard.data.prepare.grid import Grid
+from srwizard.data.prepare.times import Moment
 
 TIME_UNITS = "seconds since 1970-01-01 00:00:00"
 COORDINATE_ATTRIBUTES = {
@@ -29,6 +29,13 @@ RESERVED_NAMES = frozenset({"time", "lon", "lat", "x", "y"})
 
 WriteField = Callable[[str, str, int, FloatField], None]
 """(level, variable, step in the split, field `[H, W]`)"""
+
+
+class SplitFiles(NamedTuple):
+    """How a split is written: each step, and at the end which of them are left out again."""
+
+    write: WriteField
+    drop: Callable[[Collection[int]], None]
 
 
 @dataclass(frozen=True)
@@ -87,7 +94,7 @@ def coordinates(grid: Grid) -> dict[str, npt.NDArray[Any]]:
 
 
 @contextmanager
-def npy_split(root: Path, content: Content, steps: SplitSteps) -> Iterator[WriteField]:
+def npy_split(root: Path, content: Content, steps: SplitSteps) -> Iterator[SplitFiles]:
     """Write one `.npy` file for each field, named by its step."""
     directories = {
         (level, variable): root / steps.split / level / variable
@@ -100,18 +107,25 @@ def npy_split(root: Path, content: Content, steps: SplitSteps) -> Iterator[Write
     def write(level: str, variable: str, position: int, field: FloatField) -> None:
         _save(directories[level, variable] / f"{steps.names[position]}.npy", field)
 
-    yield write
+    def drop(positions: Collection[int]) -> None:
+        for directory in directories.values():
+            for position in positions:
+                (directory / f"{steps.names[position]}.npy").unlink()
+
+    yield SplitFiles(write, drop)
 
 
 @contextmanager
-def h5_split(root: Path, content: Content, steps: SplitSteps) -> Iterator[WriteField]:
+def h5_split(root: Path, content: Content, steps: SplitSteps) -> Iterator[SplitFiles]:
     """Write one HDF5 file: `{hr,lr}/<variable>` `[N, H, W]`, one step per chunk; lon, lat; time."""
     with (
         hdf5_stream(root / f"{steps.split}.h5") as stream,
         h5py.File(stream, "w") as file,
     ):
         times, time_attributes = _encoded_times(content, steps)
-        file.create_dataset("time", data=times).attrs.update(time_attributes)
+        file.create_dataset(
+            "time", data=times, chunks=(len(times),), maxshape=(None,)
+        ).attrs.update(time_attributes)
         for level in LEVELS:
             group, grid = file.create_group(level), content.grids[level]
             for name, values in coordinates(grid).items():
@@ -122,6 +136,7 @@ def h5_split(root: Path, content: Content, steps: SplitSteps) -> Iterator[WriteF
                     (len(times), *grid.shape),
                     np.float32,
                     chunks=(1, *grid.shape),
+                    maxshape=(None, *grid.shape),
                     fillvalue=np.float32(np.nan),
                 )
                 dataset.attrs.update(attributes)
@@ -130,11 +145,16 @@ def h5_split(root: Path, content: Content, steps: SplitSteps) -> Iterator[WriteF
             file[level][variable][position] = field
             stream.check()
 
-        yield write
+        def drop(positions: Collection[int]) -> None:
+            series = [file[level][variable] for level in LEVELS for variable in content.attributes]
+            for each in (file["time"], *series):
+                each.resize(_moved_up(each, positions), axis=0)
+
+        yield SplitFiles(write, drop)
 
 
 @contextmanager
-def nc_split(root: Path, content: Content, steps: SplitSteps) -> Iterator[WriteField]:
+def nc_split(root: Path, content: Content, steps: SplitSteps) -> Iterator[SplitFiles]:
     """Write one NetCDF-4 file by CF, with groups hr and lr and the time they share."""
     with (
         hdf5_stream(root / f"{steps.split}.nc") as stream,
@@ -142,8 +162,11 @@ def nc_split(root: Path, content: Content, steps: SplitSteps) -> Iterator[WriteF
     ):
         file.attrs["Conventions"] = "CF-1.11"
         times, time_attributes = _encoded_times(content, steps)
-        file.dimensions = {"time": len(times)}
-        file.create_variable("time", ("time",), data=times).attrs.update(time_attributes)
+        file.dimensions = {"time": None}
+        file.resize_dimension("time", len(times))
+        time = file.create_variable("time", ("time",), times.dtype, chunks=(len(times),))
+        time.attrs.update(time_attributes)
+        time[:] = times
         for level in LEVELS:
             group, grid = file.create_group(level), content.grids[level]
             horizontal = _horizontal_dimensions(grid)
@@ -169,11 +192,25 @@ def nc_split(root: Path, content: Content, steps: SplitSteps) -> Iterator[WriteF
             file[level][variable][position] = field
             stream.check()
 
-        yield write
+        def drop(positions: Collection[int]) -> None:
+            series = [file[level][variable] for level in LEVELS for variable in content.attributes]
+            kept = [_moved_up(each, positions) for each in (time, *series)]
+            file.resize_dimension("time", kept[0])
+
+        yield SplitFiles(write, drop)
+
+
+def _moved_up(series: Any, dropped: Collection[int]) -> int:
+    """Move the steps `[N, ...]` that are kept to the begin; return how many they are."""
+    kept = [position for position in range(series.shape[0]) if position not in dropped]
+    for place, position in enumerate(kept):
+        if place != position:
+            series[place] = series[position]
+    return len(kept)
 
 
 SPLIT_WRITERS: Mapping[
-    Layout, Callable[[Path, Content, SplitSteps], AbstractContextManager[WriteField]]
+    Layout, Callable[[Path, Content, SplitSteps], AbstractContextManager[SplitFiles]]
 ] = {"npy": npy_split, "h5": h5_split, "nc": nc_split}
 
 

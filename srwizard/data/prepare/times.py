@@ -1,0 +1,209 @@
+"""Decoding time coordinates: by CF, and where files depart from it but mean something clear.
+
+A file is opened without decoded times: `cftime` decodes them here, one way for every calendar.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, NamedTuple
+
+import cftime
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from srwizard.base.i18n import translate as _
+
+_SINCE = re.compile(r"\s*(\w+)\s+since\s+(.+?)\s*", re.IGNORECASE)
+_AS_DIGITS = re.compile(r"\s*(?:(day|month|year)s? as )?(%Y(?:%m(?:%d)?)?(?:\.%f)?)\s*", re.I)
+_YEAR_ZERO = re.compile(r"0{1,4}-0*(\d+)-0*(\d+)(.*)")
+_MONTHS = {"month": 1, "months": 1, "mon": 1, "year": 12, "years": 12, "yr": 12, "yrs": 12}
+_WITH_YEAR_ZERO = "proleptic_gregorian"
+MONTHS_OF_A_YEAR = range(1, 13)
+
+
+class Moment(NamedTuple):
+    """A time to the second, in the calendar of its record; sorts chronologically."""
+
+    year: int
+    month: int
+    day: int
+    hour: int
+    minute: int
+    second: int
+
+    def basic(self) -> str:
+        """Return the ISO 8601 basic form, e.g. 20060416T000000, which is safe as a file name."""
+        date = f"{self.year:04d}{self.month:02d}{self.day:02d}"
+        return f"{date}T{self.hour:02d}{self.minute:02d}{self.second:02d}"
+
+    def extended(self) -> str:
+        """Return the ISO 8601 extended form, e.g. 2006-04-16T00:00:00."""
+        date = f"{self.year:04d}-{self.month:02d}-{self.day:02d}"
+        return f"{date}T{self.hour:02d}:{self.minute:02d}:{self.second:02d}"
+
+
+@dataclass(frozen=True)
+class TimeAxis:
+    """Where a variable's steps are and when.
+
+    Args:
+        dimension: the time dimension; None for a variable of one step.
+        moments: one for each step, None for a step whose time is missing; None where no
+            coordinate says when.
+        calendar: the CF calendar of `moments`.
+        problem: why `moments` is None: coordinate, units and reason; empty where nothing looks
+            like a time.
+        climatology: whether the times are those of a mean year.
+    """
+
+    dimension: str | None
+    moments: tuple[Moment | None, ...] | None
+    calendar: str
+    problem: str = ""
+    climatology: bool = False
+
+
+class UnclearTimeError(ValueError):
+    """A time coordinate that cannot be decoded, and why."""
+
+
+def has_time_units(units: str) -> bool:
+    """Return whether units are those of a time coordinate."""
+    return _SINCE.fullmatch(units) is not None or _digits(units) is not None
+
+
+def is_month_number(name: str, coordinate: xr.Variable) -> bool:
+    """Return whether a coordinate counts the months of a year that is not said, 1 to 12."""
+    units = str(coordinate.attrs.get("units", "")).lower()
+    if "month" not in (name.lower(), units.removesuffix("s")) or coordinate.dtype.kind not in "iuf":
+        return False
+    values = np.atleast_1d(coordinate.values)
+    return bool(np.isin(values, MONTHS_OF_A_YEAR).all()) and len({*values.tolist()}) == values.size
+
+
+def decoded_axis(dimension: str | None, name: str, coordinate: xr.Variable) -> TimeAxis:
+    """Return the times of a coordinate `[N]` or `[]`.
+
+    Args:
+        dimension: of the steps.
+        name: of the coordinate.
+        coordinate: with the attributes of the file.
+
+    Returns:
+        An axis whose `moments` is None, and which says why, where they cannot be decoded.
+    """
+    units = str(coordinate.attrs.get("units", ""))
+    values = np.atleast_1d(coordinate.values)
+    if is_month_number(name, coordinate):
+        middle = tuple(Moment(0, int(month), 15, 0, 0, 0) for month in values)
+        return TimeAxis(dimension, middle, _WITH_YEAR_ZERO, climatology=True)
+    calendar = str(coordinate.attrs.get("calendar", "standard")).lower()
+    try:
+        if values.dtype.kind not in "iuf":
+            raise UnclearTimeError(_("its values are not numbers"))
+        there = np.isfinite(values)
+        if not there.any():
+            raise UnclearTimeError(_("all its values are missing"))
+        times = _decode(values[there], units, calendar)
+    except (ValueError, OverflowError, IndexError) as error:
+        problem = _("{name}, with units “{units}”: {reason}",
+                    name=name, units=units, reason=error)  # fmt: skip
+        return TimeAxis(dimension, None, "", problem)
+    found = iter([_to_second(time) for time in times])
+    moments = tuple(next(found) if known else None for known in there)
+    # Ferret marks a year that repeats with `modulo`; CF has bounds named `climatology`.
+    mean_year = (
+        "climatology" in coordinate.attrs
+        or "modulo" in coordinate.attrs
+        or {moment.year for moment in moments if moment is not None} == {0}
+    )
+    return TimeAxis(dimension, moments, str(times[0].calendar), climatology=mean_year)
+
+
+def _decode(values: npt.NDArray[Any], units: str, calendar: str) -> Sequence[Any]:
+    form = _digits(units)
+    if form is not None:
+        return [_from_digits(float(value), form, calendar) for value in values]
+    match = _SINCE.fullmatch(units)
+    if match is None:
+        raise UnclearTimeError(_("these units say no date to count from"))
+    unit, reference, calendar = _with_year_zero(match[1], match[2], calendar)
+    if unit.lower() in _MONTHS:
+        start = cftime.num2date(
+            0, f"days since {reference}", calendar, only_use_cftime_datetimes=True
+        )
+        return [_months_later(start, float(value) * _MONTHS[unit.lower()]) for value in values]
+    times: Sequence[Any] = cftime.num2date(
+        values, f"{unit} since {reference}", calendar, only_use_cftime_datetimes=True
+    )
+    return times
+
+
+def _with_year_zero(unit: str, reference: str, calendar: str) -> tuple[str, str, str]:
+    """Return unit, reference date and calendar such that a year 0 exists.
+
+    The standard calendar has none, and files that count from it mean the proleptic one, as MATLAB
+    does; months and days of 0 (0000-00-00) stand for the first.
+    """
+    zero = _YEAR_ZERO.fullmatch(reference)
+    if zero is None:
+        return unit, reference, calendar
+    month, day = (max(1, int(zero[number])) for number in (1, 2))
+    if calendar in ("standard", "gregorian", "none"):
+        calendar = _WITH_YEAR_ZERO
+    return unit, f"0000-{month:02d}-{day:02d}{zero[3]}", calendar
+
+
+def _months_later(start: Any, months: float) -> Any:
+    """Return the date that is so many calendar months later; a part of one counts in its days.
+
+    UDUNITS' month is a twelfth of a tropical year, 30.44 days, which no file of months means.
+    """
+    whole = int(np.floor(months))
+    first, following = (_same_day(start, whole + more) for more in (0, 1))
+    return first + (following - first) * (months - whole)
+
+
+def _same_day(start: Any, months: int) -> Any:
+    """Return the same day of a later month, or its last where it is shorter."""
+    year, month = divmod(start.year * 12 + start.month - 1 + months, 12)
+    for day in range(start.day, 0, -1):
+        try:
+            return start.replace(year=year, month=month + 1, day=day)
+        except ValueError:
+            continue
+    raise UnclearTimeError(_("a date lies outside of the calendar"))
+
+
+def _digits(units: str) -> str | None:
+    """Return the form of units such as "day as %Y%m%d.%f" or "YYYYMMDD", else None."""
+    match = _AS_DIGITS.fullmatch(units)
+    if match is not None:
+        return match[2].lower().removesuffix(".%f")
+    return "%y%m%d" if units.strip().lower() in ("yyyymmdd", "yyyymmdd.f") else None
+
+
+def _from_digits(value: float, form: str, calendar: str) -> Any:
+    number = int(np.floor(value))
+    year, month, day = {
+        "%y%m%d": (number // 10000, number // 100 % 100, number % 100),
+        "%y%m": (number // 100, number % 100, 1),
+        "%y": (number, 1, 1),
+    }[form]
+    try:
+        start = cftime.datetime(year, month, day, calendar=calendar)
+    except ValueError as error:
+        raise UnclearTimeError(_("{value:.10g} is not a date", value=value)) from error
+    part = value - number
+    if form == "%y%m%d":
+        return start + timedelta(days=part)
+    return _months_later(start, part * (1 if form == "%y%m" else 12))
+
+
+def _to_second(time: Any) -> Moment:
+    # Days in floating point miss the full second by microseconds.
+    near = time + timedelta(microseconds=500_000)
+    return Moment(near.year, near.month, near.day, near.hour, near.minute, near.second)

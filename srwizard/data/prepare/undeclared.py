@@ -1,0 +1,136 @@
+"""Values that look like fill values that the sources do not declare, and land stored as 0."""
+
+from collections import Counter
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+
+from srwizard.base.i18n import translate as _
+from srwizard.data.fields import FloatField
+
+FAR = 3.0
+"""A value is far outside where its distance to all others is this many times their range."""
+LARGEST_PLAUSIBLE_VALUE = 1e15
+"""No ocean field is near; even one such value is a fill value, mostly 1e20 or 9.97e36."""
+MOST_NAMED = 4
+LEAST_SHARE = 0.005
+"""Land of fewer cells is not looked for."""
+NATURAL = 0.05
+"""A value that other cells have this often is one that the quantity takes, as ice the 0."""
+LEAST_GAP = 0.01
+"""Of the range of all other values: what is nearer to them is a limit, such as freezing water."""
+
+
+def far_values(field: FloatField) -> Counter[float]:
+    """Return the values that stand far outside all others of `field`, and in how many cells."""
+    found: Counter[float] = Counter()
+    values = field[~np.isnan(field)]
+    while values.size and len(found) < MOST_NAMED:
+        low, high = float(values.min()), float(values.max())
+        # One value in the middle half is enough to know that neither end stands apart.
+        quarter = (high - low) / (FAR + 1)
+        sample = values[:: max(1, values.size // 1000)]
+        if high == low or ((sample > low + quarter) & (sample < high - quarter)).any():
+            break
+        least, most = float(values[values > low].min()), float(values[values < high].max())
+        if high - most > FAR * (most - low) > 0:
+            apart = high
+        elif least - low > FAR * (high - least) > 0:
+            apart = low
+        else:
+            break
+        equal = values == np.float32(apart)
+        found[apart] = int(equal.sum())
+        values = values[~equal]
+    return found
+
+
+class StandingValue:
+    """Watches for a value that some cells have in every step, and others hardly ever.
+
+    It holds which cells have it, and counts, whatever the length of the record.
+    """
+
+    def __init__(self) -> None:
+        self._value: np.float32 | None = None
+        self._cells: npt.NDArray[np.bool_] = np.zeros(0, dtype=bool)
+        self._count = 0
+        self._others = 0
+        self._low, self._high = np.inf, -np.inf
+        self._steps = 0
+
+    def add(self, field: FloatField) -> None:
+        """Take the next field `[H, W]` that has a value."""
+        if self._value is None:
+            values, counts = np.unique(field[~np.isnan(field)], return_counts=True)
+            self._value = np.float32(values[counts.argmax()])
+            self._cells = np.ones(field.shape, dtype=bool)
+        elif not self._cells.any():
+            return
+        equal = field == self._value
+        self._cells &= equal
+        if self._cells.sum() < max(3, LEAST_SHARE * field.size):
+            self._cells[:] = False
+            return
+        others = field[~equal & ~np.isnan(field)]
+        self._count += int(equal.sum())
+        self._others += others.size
+        self._steps += 1
+        if others.size:
+            self._low = min(self._low, float(others.min()))
+            self._high = max(self._high, float(others.max()))
+
+    def found(self, zero: float) -> tuple[float, float] | None:
+        """Return the value and the share of cells that always have it; None for none.
+
+        Args:
+            zero: what a 0 of the sources is in the fields: one within the range of the others is
+                named as well.
+        """
+        if self._value is None or not self._cells.any() or self._low >= self._high:
+            return None
+        value, cells = float(self._value), int(self._cells.sum())
+        by_chance = self._count - cells * self._steps
+        if by_chance > NATURAL * (by_chance + self._others):
+            return None
+        gap = max(self._low - value, value - self._high)
+        if value != float(np.float32(zero)) and gap < LEAST_GAP * (self._high - self._low):
+            return None
+        return value, cells / self._cells.size
+
+
+def undeclared_notes(
+    variable: str, far: Mapping[float, int], standing: tuple[float, float] | None
+) -> list[str]:
+    """Say which values are perhaps none, and how to say so; once for all files.
+
+    Args:
+        variable: its name in the dataset.
+        far: value in the sources -> cells that have it, over all steps.
+        standing: value in the sources, and the share of the cells that always have it.
+    """
+    repeated = {
+        value: count
+        for value, count in far.items()
+        if count > 1 or abs(value) > LARGEST_PLAUSIBLE_VALUE
+    }
+    notes = []
+    if repeated:
+        named = sorted(repeated, key=lambda value: -repeated[value])[:MOST_NAMED]
+        times = [_("{value:g} ({count} times)", value=each, count=repeated[each]) for each in named]
+        options = " ".join(f"--missing-value {each:g}" for each in named)
+        notes.append(
+            _("{variable}: far outside all other values: {values}. Perhaps fill values that the "
+              "sources do not declare; if they are: {options}",
+              variable=variable, values=", ".join(times), options=options)
+        )  # fmt: skip
+    if standing is not None and not any(np.isclose(standing[0], value) for value in repeated):
+        value, share = standing
+        notes.append(
+            _("{variable}: {share:.1%} of the points are {value:g} in every step, which is "
+              "perhaps how the sources store land. If it is: --missing-value {value:g}, or name a "
+              "mask: --mask-variable NAME",
+              variable=variable, share=share, value=value)
+        )  # fmt: skip
+    return notes
