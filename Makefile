@@ -66,10 +66,10 @@ locale: $(STAMP)
 		$(BIN)/pybabel -q init -i $(LOCALE)/srwizard.pot -d $(LOCALE) -D srwizard -l zh_CN
 	$(BIN)/pybabel -q update --no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date \
 		--width 100 -i $(LOCALE)/srwizard.pot -d $(LOCALE) -D srwizard -l zh_CN
-	# "95 % interval" is no format of the old kind, whatever Babel guesses: texts have braces.
-	sed -i -e 's/^\(#,.*\), python-format/\1/' -e '/^#, python-format$$/d' $(LOCALE)/srwizard.pot \
-		$(LOCALE)/zh_CN/LC_MESSAGES/srwizard.po
-	$(BIN)/pybabel -q compile -d $(LOCALE) -D srwizard
+	# Not "pybabel compile": it takes "95 % interval" for a placeholder. Texts have braces.
+	$(BIN)/python -c "from babel.messages import mofile, pofile; \
+		path = '$(LOCALE)/zh_CN/LC_MESSAGES/srwizard'; \
+		mofile.write_mo(open(path + '.mo', 'wb'), pofile.read_po(open(path + '.po', 'rb')))"
 
 clean:
 	rm -rf $(VENV) .check build demo site *.egg-info

@@ -69,8 +69,8 @@ def _write_split(root: Path, split: str, fields: GaussianFields, count: int) -> 
     }
     names = [f"{step:04d}" for step in range(count)]
     steps = SplitSteps(split, names, [None] * count)
-    with npy_split(root, Content(grids, {VARIABLE: {}}, ""), steps) as write:
+    with npy_split(root, Content(grids, {VARIABLE: {}}, ""), steps) as files:
         for step in range(count):
             hr, lr = fields.pair((SEED, SPLITS.index(split), step))
-            write("hr", VARIABLE, step, hr)
-            write("lr", VARIABLE, step, lr)
+            files.write("hr", VARIABLE, step, hr)
+            files.write("lr", VARIABLE, step, lr)

@@ -169,8 +169,8 @@ class RunSlurm(Section):
 
     partition: OneWord | None = None
     account: OneWord | None = None
-    time: Annotated[str, Field(pattern=r"^[0-9:-]+$")] | None = None
-    memory: Annotated[str, Field(pattern=r"^[0-9]+[KMGTkmgt]?[Bb]?$")] | None = None
+    time: OneWord | None = None
+    memory: OneWord | None = None
     cpus: Annotated[int, Field(ge=1)] | None = None
     directives: list[OneLine] = Field(default_factory=list)
 

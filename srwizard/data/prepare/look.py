@@ -16,9 +16,8 @@ import xarray as xr
 from srwizard.base.errors import DatasetError, SrwizardError
 from srwizard.base.i18n import translate as _
 from srwizard.data.fields import FloatField
-from srwizard.data.prepare.cf import Moment, find_level, level_depths
+from srwizard.data.prepare.cf import find_level, level_depths
 from srwizard.data.prepare.grid import Grid, Window
-from srwizard.data.prepare.manifest import LARGEST_PLAUSIBLE_VALUE
 from srwizard.data.prepare.selection import reaches_around
 from srwizard.data.prepare.source import (
     SourceField,
@@ -28,6 +27,8 @@ from srwizard.data.prepare.source import (
     open_source,
     survey_field,
 )
+from srwizard.data.prepare.times import Moment
+from srwizard.data.prepare.undeclared import LARGEST_PLAUSIBLE_VALUE
 
 MOST_OPENED = 24
 """Of more sources, so many are opened, spread over all of them."""
@@ -186,7 +187,9 @@ def _variable(name: str, found: _Found) -> SourceVariable:
     }
     if grid is None or not fields:
         return SourceVariable(**known, problem=found.problem)
-    moments = sorted(moment for one in fields for moment in one.axes.time.moments or ())
+    moments = sorted(
+        moment for one in fields for moment in one.axes.time.moments or () if moment is not None
+    )
     return SourceVariable(
         **known,
         shape=grid.shape,
