@@ -253,8 +253,15 @@ class RunConfig(Section):
 
     @property
     def scoring_batch(self) -> int:
-        """Whole fields that a process scores at once: with patches, one by one."""
-        return 1 if self.memory.patch_size else self.training.batch_size
+        """Whole fields that a process scores at once: with patches, one by one.
+
+        Fewer than are trained on in 16 bits: scores are computed in float32, and the peak is to be
+        that of training.
+        """
+        if self.memory.patch_size:
+            return 1
+        batch = self.training.batch_size
+        return -(-batch // 4) if self.memory.use_amp else batch
 
 
 def seal(config: RunConfig) -> RunConfig:

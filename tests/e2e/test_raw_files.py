@@ -125,7 +125,7 @@ def test_back_leads_from_the_run_directory_to_the_raw_files(
     screen.wait_for(f"? Where to put the dataset {tmp_path}/here")
     before = (tmp_path / "here" / "manifest.json").stat().st_mtime_ns
     screen.send(ENTER)
-    screen.wait_for("taken as it is")
+    screen.wait_for("made of the same files in the same way")
     screen.wait_for("? How to go on", count=2)
     assert (tmp_path / "here" / "manifest.json").stat().st_mtime_ns == before
     for asked in ("Where to put", "Scale of", "Variables to", "Dataset directory"):

@@ -317,8 +317,9 @@ def test_parameters_of_a_model_one_by_one(terminal: Open, dataset: Path, tmp_pat
     for prompt in ("num_heads", "window_size", "mlp_ratio", "upsampler", "resi_connection"):
         screen.wait_for(f"? {prompt}")
         screen.send(ENTER)
-    screen.wait_for("? What the network starts from")
-    screen.send(ENTER)
+    for prompt in ("Conservation of block means", "What the network starts from"):
+        screen.wait_for(f"? {prompt}")
+        screen.send(ENTER)
     # Together they cannot work: from the first of them again, back leading to before it.
     screen.wait_for("they must be as many")
     screen.wait_for("? embed_dim 60", count=2)
