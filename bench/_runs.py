@@ -6,7 +6,8 @@ On one thread, so that the processor time of a step does not depend on what else
 import os
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import iris_sample_data
 import torch
 import xarray as xr
 
+from srwizard.models.catalog import ModelCard, cards
 from srwizard.runs.records import Records
 from srwizard.settings import run_config, yaml_file
 from srwizard.settings.run_config import RunConfig
@@ -168,3 +170,35 @@ def write_between(document: Path, lines: Sequence[str]) -> None:
     after = rest.partition(end)[2]
     body = "\n".join(lines).rstrip()
     document.write_text(f"{before}{begin}\n{body}\n{end}{after}", encoding="utf-8")
+
+
+def print_tables(
+    arguments: Sequence[str],
+    datasets: Sequence[Dataset],
+    table: Callable[[Dataset, Sequence[ModelCard], Path], Iterator[str]],
+    document: Path,
+) -> None:
+    """Print a table for each dataset, each line once it is known; see the callers' docstrings.
+
+    Args:
+        arguments: names of models and datasets, a directory for the runs, `--write`.
+        datasets: those there are; one whose source is missing is left out with a notice.
+        table: yields the lines of one dataset.
+        document: where the tables go with `--write`.
+    """
+    named = {item for item in arguments if item in {*cards(), *(one.name for one in datasets)}}
+    models = [one for one in cards().values() if one.name in named] or list(cards().values())
+    wanted = [one for one in datasets if one.name in named] or list(datasets)
+    places = [item for item in arguments if item not in named and item != "--write"]
+    lines: list[str] = []
+    with tempfile.TemporaryDirectory() as temporary:
+        work = Path(places[0] if places else temporary).absolute()
+        for dataset in wanted:
+            if not dataset.source.exists():
+                print(f"{dataset.name}: {dataset.source} is not there; left out", flush=True)
+                continue
+            for line in table(dataset, models, work):
+                print(line, flush=True)
+                lines.append(line)
+    if "--write" in arguments:
+        write_between(document, lines)

@@ -12,7 +12,6 @@ datasets choose among them, and with --write the tables go to docs/recipe.md.
 import json
 import math
 import sys
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -28,10 +27,10 @@ from bench._runs import (
     frozen,
     made_ready,
     prepared,
+    print_tables,
     trained,
-    write_between,
 )
-from srwizard.models.catalog import ModelCard, card, cards
+from srwizard.models.catalog import ModelCard, card
 from srwizard.runs.records import METRICS_FILE, read_events
 from srwizard.settings import run_config
 from srwizard.settings.run_config import RunConfig
@@ -116,20 +115,8 @@ def rows(dataset: Dataset, models: Sequence[ModelCard], work: Path) -> Iterator[
 
 
 def main(arguments: Sequence[str] = ()) -> None:
-    """Print the tables."""
-    named = {item for item in arguments if item in {*cards(), *(one.name for one in TWO)}}
-    models = [one for one in cards().values() if one.name in named] or list(cards().values())
-    datasets = [one for one in TWO if one.name in named] or list(TWO)
-    places = [item for item in arguments if item not in named and item != "--write"]
-    lines = []
-    with tempfile.TemporaryDirectory() as temporary:
-        work = Path(places[0] if places else temporary).absolute()
-        for dataset in datasets:
-            for line in rows(dataset, models, work):
-                print(line, flush=True)
-                lines.append(line)
-    if "--write" in arguments:
-        write_between(DOCUMENT, lines)
+    """Print the tables, and write them to the document if asked."""
+    print_tables(arguments, TWO, rows, DOCUMENT)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ among them.
 
 import json
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -30,15 +29,15 @@ from bench._runs import (
     frozen,
     made_ready,
     prepared,
+    print_tables,
     trained,
-    write_between,
 )
 from srwizard.base.sizes_and_times import bytes_text
 from srwizard.data.baselines.choice import method_title
 from srwizard.data.baselines.report import baselines_of
 from srwizard.data.dataset import Dataset as DatasetDirectory
 from srwizard.memory.tracker import StorageTracker
-from srwizard.models.catalog import ModelCard, card, cards
+from srwizard.models.catalog import ModelCard, card
 from srwizard.train.dataset import verified
 from srwizard.train.gain import fit_gain
 from srwizard.train.loop import epoch_steps, optimizer_step
@@ -174,24 +173,8 @@ def table(dataset: Dataset, models: Sequence[ModelCard], work: Path) -> Iterator
 
 
 def main(arguments: Sequence[str] = ()) -> None:
-    """Print the tables, and write them to docs/zoo.md if asked."""
-    known = {*cards(), *(one.name for one in DATASETS)}
-    named = {item for item in arguments if item in known}
-    models = [one for one in cards().values() if one.name in named] or list(cards().values())
-    datasets = [one for one in DATASETS if one.name in named] or list(DATASETS)
-    places = [item for item in arguments if item not in named and item != "--write"]
-    lines: list[str] = []
-    with tempfile.TemporaryDirectory() as temporary:
-        work = Path(places[0] if places else temporary).absolute()
-        for dataset in datasets:
-            if not dataset.source.exists():
-                print(f"{dataset.name}: {dataset.source} is not there; left out", flush=True)
-                continue
-            for line in table(dataset, models, work):
-                print(line, flush=True)
-                lines.append(line)
-    if "--write" in arguments:
-        write_between(DOCUMENT, lines)
+    """Print the tables, and write them to the document if asked."""
+    print_tables(arguments, DATASETS, table, DOCUMENT)
 
 
 if __name__ == "__main__":

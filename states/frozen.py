@@ -11,6 +11,7 @@ from srwizard.base.locks import LockedError
 from srwizard.base.os_errors import reason_of
 from srwizard.data.dataset import Dataset
 from srwizard.prompts.question import expand
+from srwizard.runs.process_identity import LOCK_FILE
 from srwizard.settings import run_config
 from srwizard.settings.run_config import RunConfig
 from srwizard.states.output import problem_with
@@ -112,7 +113,7 @@ def hold_run(conversation: Conversation) -> None:
 
 def lock_of(run_dir: Path) -> Path:
     """Return the lock file of a run directory."""
-    return run_dir / ".lock"
+    return run_dir / LOCK_FILE
 
 
 def _require_dataset(conversation: Conversation) -> None:

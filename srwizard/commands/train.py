@@ -58,6 +58,7 @@ def train(
     max_restarts: int,
 ) -> None:
     from srwizard.base.locks import LockedError, held
+    from srwizard.runs.process_identity import LOCK_FILE
     from srwizard.settings import run_config
     from srwizard.train import launch, processes
     from srwizard.train.nodes import JOIN_SECONDS, endpoint_of, nodes_of
@@ -78,7 +79,7 @@ def train(
         _train_in_the_background(run_dir, as_it_is=nodes is None and not dry_run_first)
         return
     try:
-        with held(run_dir / ".lock", _("the run directory {path}", path=run_dir)):
+        with held(run_dir / LOCK_FILE, _("the run directory {path}", path=run_dir)):
             _lead(run, run_dir, nodes, dry_run_first=dry_run_first)
     except LockedError:
         if nodes is None or endpoint_of(nodes) is None:

@@ -56,13 +56,7 @@ def fingerprint(
     Raises:
         DatasetError: a part is not there, or a file cannot be read.
     """
-    known = {} if known is None else known
-    parts = _parts(contents, variables, statics)
-    for part, files in parts.items():
-        if part not in known:
-            with _readable(contents.root):
-                known[part] = _digest(files)
-    return {part: known[part] for part in parts}
+    return _taken(_digest, contents, variables, statics, known)
 
 
 def stamps(
@@ -72,12 +66,23 @@ def stamps(
     known: MutableMapping[str, str] | None = None,
 ) -> dict[str, str]:
     """Return a digest of sizes, times and inodes of the files of each part; as `fingerprint`."""
+    return _taken(_stamp, contents, variables, statics, known)
+
+
+def _taken(
+    digest: Callable[[Iterable[Path]], str],
+    contents: Contents,
+    variables: Sequence[str],
+    statics: Sequence[Path],
+    known: MutableMapping[str, str] | None,
+) -> dict[str, str]:
+    """Return a digest of the files of each part; those that are known are not taken again."""
     known = {} if known is None else known
     parts = _parts(contents, variables, statics)
     for part, files in parts.items():
         if part not in known:
             with _readable(contents.root):
-                known[part] = _stamp(files)
+                known[part] = digest(files)
     return {part: known[part] for part in parts}
 
 

@@ -21,11 +21,8 @@ from srwizard.report.plots import (
     look_of,
     with_units,
 )
+from srwizard.report.proof import METHODS
 from srwizard.report.records import FloatArray
-
-METHODS = ("model", "best", "bicubic")
-MAPPED = METHODS[:2]
-"""Of bicubic there are no maps: its errors are often so large that they hide the others."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +56,7 @@ def read_diagnostics(run_dir: Path) -> Diagnostics | None:
     """Return the arrays of a run; None where there are none. `records` has said so if damaged."""
     try:
         with np.load(run_dir / "plots" / "breakdown.npz", allow_pickle=False) as archive:
-            return Diagnostics.read({name: archive[name] for name in archive.files})
+            return Diagnostics.read(archive)
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None
 

@@ -304,7 +304,7 @@ def _read_breakdown(path: Path) -> Breakdown | None:
         return None
     try:
         with np.load(path) as archive:
-            return Breakdown.read({name: archive[name] for name in archive.files})
+            return Breakdown.read(archive)
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise UsageError(
             _("{path} cannot be used: {error}", path=path, error=error),

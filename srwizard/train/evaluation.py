@@ -12,6 +12,7 @@ from srwizard.base.i18n import translate as _
 from srwizard.base.locks import held
 from srwizard.runs import checkpoint_files, failures
 from srwizard.runs.failures import Ended
+from srwizard.runs.process_identity import LOCK_FILE
 from srwizard.runs.records import now
 from srwizard.settings import run_config
 from srwizard.settings.run_config import RunConfig
@@ -44,7 +45,7 @@ def evaluate(run_dir: Path, split: Split, name: Name) -> dict[str, Any]:
     dataset = verified(run)
     in_use = _("the run directory {path}", path=run_dir)
     with (
-        held(run_dir / ".lock", in_use),
+        held(run_dir / LOCK_FILE, in_use),
         processes.at_work(run_dir) as log,
         # In the run directory, so that what is moved from there arrives whole.
         tempfile.TemporaryDirectory(prefix=SCRATCH_PREFIX, dir=run_dir) as scratch,

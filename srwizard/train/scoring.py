@@ -22,7 +22,7 @@ from srwizard.train import averaging
 from srwizard.train.breakdown import Breakdown
 from srwizard.train.conservation import blocks_of, conserved
 from srwizard.train.diagnostics.all import diagnostics_of, told_of
-from srwizard.train.diagnostics.diagnostic import BEST, Diagnostic, Scored, add_up
+from srwizard.train.diagnostics.diagnostic import Diagnostic, Scored, add_up
 from srwizard.train.distributed import add_over_ranks
 from srwizard.train.ensembles import SUMS as ENSEMBLE_SUMS
 from srwizard.train.ensembles import add_ensemble_scores, ensemble_sums
@@ -33,6 +33,7 @@ from srwizard.train.order import scoring_batches
 from srwizard.train.sampling import members_of, noise_of
 from srwizard.train.seam import seam_of
 from srwizard.train.setup import Training
+from srwizard.train.simple_methods import BEST
 
 RANGE_OVER_SPREAD = 4.0
 """About how many spreads of a variable its range is wide."""
@@ -146,10 +147,9 @@ def _score(
                 if breakdown is not None:
                     breakdown.add_method(name, indices, fields[name], truth, batch["mask"])
             if diagnostics:
-                physical_members = [to_physical(training, one, batch["base"]) for one in members]
                 at = Scored(
                     indices, _compared(training.run, fields), truth, batch["mask"],
-                    batch["lr_physical"], torch.stack(physical_members) if count > 1 else None,
+                    batch["lr_physical"], _ensemble(training, members, batch["base"]),
                 )  # fmt: skip
                 for diagnostic in diagnostics:
                     diagnostic.add(at)
@@ -264,6 +264,13 @@ def ensemble_sums_of(
         drawn = [to_physical(training, member[i : i + 1], base)[0] for member in members]
         sums.append(ensemble_sums(torch.stack(drawn), truth[i], batch["mask"][i]).cpu())
     return torch.stack(sums).sum(dim=0)
+
+
+def _ensemble(training: Training, members: list[Tensor], base: Tensor) -> Tensor | None:
+    """Return the members of an ensemble in physical units `[M, B, C, H, W]`; None of one alone."""
+    if len(members) == 1:
+        return None
+    return torch.stack([to_physical(training, one, base) for one in members])
 
 
 def _compared(run: RunConfig, fields: Mapping[str, Tensor]) -> dict[str, Tensor]:

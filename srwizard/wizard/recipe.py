@@ -1,7 +1,9 @@
 """The recommended recipe in a conversation: worked out for its model and data, taken as answers."""
 
 from collections.abc import Callable
+from functools import lru_cache
 
+from srwizard.data.dataset import Dataset
 from srwizard.models.catalog import card
 from srwizard.settings.answers import Answers, model_parameters
 from srwizard.settings.recipe import Facts, Recommended, few_fields_batch, recommended
@@ -22,19 +24,9 @@ def recommended_here(conversation: Conversation, fits: Fits) -> list[Recommended
     Raises:
         DatasetError, OSError, ValueError: the dataset cannot be read.
     """
-    from srwizard.data.spectrum import reach
-
     answers, dataset = conversation.session.answers, opened_dataset(conversation)
-    variables = chosen_variables(conversation, dataset.summary)
-    scale = answers.data.scale or 1
-    facts = Facts(
-        steps=dataset.summary.steps["train"],
-        scale=scale,
-        lr_shape=variables[0].lr_shape,
-        reach=max(reach(dataset.contents, one.name) for one in variables),
-        land_share=variables[0].land_share,
-        block_means=is_block_means(dataset, [one.name for one in variables], scale),
-    )
+    names = tuple(one.name for one in chosen_variables(conversation, dataset.summary))
+    facts = _facts(dataset, names, answers.data.scale or 1)
     largest = _largest_batch(conversation, few_fields_batch(facts.steps), fits)
     chosen = card(answers.model.name or "")
     return recommended(chosen, model_parameters(answers.model), facts, largest_batch=largest)
@@ -64,6 +56,22 @@ def forget_recipe(conversation: Conversation) -> None:
         if answers.has(key) and answers.get(key) == value:
             answers.forget(key)
     session.recipe = {}
+
+
+@lru_cache(maxsize=4)
+def _facts(dataset: Dataset, names: tuple[str, ...], scale: int) -> Facts:
+    """Return what the data say; read once for a dataset as it was found, not for each question."""
+    from srwizard.data.spectrum import reach
+
+    first = dataset.summary.variable(names[0])
+    return Facts(
+        steps=dataset.summary.steps["train"],
+        scale=scale,
+        lr_shape=first.lr_shape,
+        reach=max(reach(dataset.contents, name) for name in names),
+        land_share=first.land_share,
+        block_means=is_block_means(dataset, names, scale),
+    )
 
 
 def _largest_batch(conversation: Conversation, wanted: int, fits: Fits) -> int:

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from srwizard.data.baselines.choice import BICUBIC, MODEL
 from srwizard.train.distributed import Place, add_over_ranks
+from srwizard.train.simple_methods import BEST
 
-BEST = "best"
 METHODS = (MODEL, BEST, BICUBIC)
 """What is compared: the network, each variable's best simple method, bicubic interpolation."""
 

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from srwizard.runs.intervals import intervals
-from srwizard.train.diagnostics.diagnostic import BEST, METHODS, Diagnostic, Scored
+from srwizard.train.diagnostics.diagnostic import METHODS, Diagnostic, Scored
+from srwizard.train.simple_methods import BEST
 
 
 @dataclass

@@ -10,12 +10,13 @@ from torch import Tensor
 
 from srwizard.data.baselines.choice import MODEL
 from srwizard.data.grid import EARTH_RADIUS_KM, Grid
-from srwizard.train.diagnostics.diagnostic import BEST, METHODS, Diagnostic, Scored
+from srwizard.train.diagnostics.diagnostic import METHODS, Diagnostic, Scored
 from srwizard.train.diagnostics.geostrophy import Geostrophy
 from srwizard.train.diagnostics.gradients import Gradients, Spacing
 from srwizard.train.diagnostics.scales import Scales, resolved_wavenumber
 from srwizard.train.diagnostics.series import Series
 from srwizard.train.diagnostics.vectors import Vectors
+from srwizard.train.simple_methods import BEST
 
 H, W = 24, 40
 

@@ -8,8 +8,9 @@ from torch import Tensor
 from srwizard.data.baselines.choice import MODEL
 from srwizard.data.grid import Grid
 from srwizard.train.diagnostics.calibration import Calibration
-from srwizard.train.diagnostics.diagnostic import BEST, METHODS, Scored
+from srwizard.train.diagnostics.diagnostic import METHODS, Scored
 from srwizard.train.diagnostics.places import Places
+from srwizard.train.simple_methods import BEST
 
 H, W = 20, 30
 MEMBERS = 9
