@@ -8,11 +8,11 @@ from srwizard.commands.options import (
     as_json_option,
     checkpoint_option,
     command,
-    console,
     print_json,
     run_directory,
     split_option,
 )
+from srwizard.commands.print_outcome import print_outcome
 
 
 @command(_("Score a split with a checkpoint, beside bicubic interpolation."))
@@ -22,16 +22,6 @@ from srwizard.commands.options import (
 @as_json_option
 def evaluate(run_dir: Path, split: Any, checkpoint: Any, as_json: bool) -> None:
     from srwizard.runs import checkpoint_files
-    from srwizard.runs.records import null_to_nan
-    from srwizard.runs.skill import gain_lines
-    from srwizard.states.done import (
-        certainty_lines,
-        consistency_lines,
-        ensemble_lines,
-        scores_table,
-        split_title,
-        warnings,
-    )
     from srwizard.train.evaluation import evaluate as score
     from srwizard.train.evaluation import file_of
 
@@ -43,14 +33,5 @@ def evaluate(run_dir: Path, split: Any, checkpoint: Any, as_json: bool) -> None:
     if as_json:
         print_json(result)
         return
-    scores = null_to_nan(result["variables"])
-    console.print(scores_table(scores, console.width, title=split_title(split), skill=True))
-    for line in (
-        *certainty_lines(scores),
-        *ensemble_lines(scores),
-        *consistency_lines(scores),
-        *gain_lines(result["gain"]),
-        *warnings(scores, run_dir),
-    ):
-        print(line)
+    print_outcome(result, run_dir, skill=True)
     print(_("Written to {path}", path=file_of(run_dir, split, checkpoint)))

@@ -8,6 +8,7 @@ import click
 from srwizard.base.errors import UsageError
 from srwizard.base.i18n import translate as _
 from srwizard.commands.options import WholeNumber, command, console, detach_option, run_directory
+from srwizard.commands.print_outcome import print_outcome
 
 if TYPE_CHECKING:
     from srwizard.settings.run_config import RunConfig
@@ -91,21 +92,19 @@ def train(
 def _lead(run: "RunConfig", run_dir: Path, nodes: "Nodes | None", *, dry_run_first: bool) -> None:
     from srwizard.commands import measure_first
     from srwizard.data.dataset import Dataset
-    from srwizard.states.done import ensemble_lines, scores_table, warnings
+    from srwizard.runs.records import measured
     from srwizard.train import launch
 
     dataset = Dataset(Path(run.data.root), run.data.outliers)
     if dry_run_first and not measure_first.is_measured(run, run_dir, nodes):
         measure_first.measure(run, run_dir, nodes, dataset, console)
     print(_("Training in {run_dir} …", run_dir=run_dir), flush=True)
-    scores = launch.launch(run_dir, nodes, dataset)
+    launch.launch(run_dir, nodes, dataset)
     # Imported late: matplotlib takes longer to import than this command takes to start.
     from srwizard.report.page import write_report
 
     write_report(run_dir)
-    console.print(scores_table(scores, console.width))
-    for line in (*ensemble_lines(scores), *warnings(scores, run_dir)):
-        print(line)
+    print_outcome(measured(run_dir).test or {"variables": {}}, run_dir)
     print(_("Report: {path}", path=run_dir / "report.html"))
 
 

@@ -141,8 +141,10 @@ def _work(
             if loaded is not None and loaded.name == BEST:
                 fit_gain(training, run_dir)
             if place.is_first:
-                for line in [*(loaded.notices if loaded else ()), *gain_lines(training.gain)]:
+                for line in loaded.notices if loaded else ():
                     screen.say(line)
+                for line in gain_lines(training.gain):  # on the screen at the end, with the scores
+                    records.log(line)
             note_phase(training, "test")
             _evaluate(training, contents, run_dir, records, loaded)
             with training.whole() as own:

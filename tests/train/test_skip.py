@@ -15,9 +15,9 @@ from srwizard.data.baselines import fit, known
 from srwizard.data.dataset import Dataset
 from srwizard.data.layout import scan
 from srwizard.data.samples import Key
+from srwizard.runs.outcome import warnings
 from srwizard.runs.records import METRICS_FILE, read_events
 from srwizard.settings import run_config
-from srwizard.states.done import warnings
 from srwizard.train.dataset import verified
 from srwizard.train.loop import Callbacks
 from srwizard.train.resuming import load_best

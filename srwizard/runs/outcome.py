@@ -1,0 +1,144 @@
+"""What a run has come to: its scores, how sure they are, and what to know of them. No torch.
+
+The end of a training, `srwizard evaluate` and the wizard's last state say the same.
+"""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from srwizard.base.i18n import translate as _
+from srwizard.data.baselines.choice import BICUBIC, MODEL, method_title
+from srwizard.runs.advice import no_better
+from srwizard.runs.certainty import certainty
+from srwizard.runs.records import measured, null_to_nan
+from srwizard.runs.skill import best_method, gain_lines, simple_methods
+from srwizard.settings import run_config
+
+ROOM_FOR_A_FRAME = 72
+ROOM_FOR_SKILL = 24
+
+Variables = Mapping[str, Mapping[str, Any]]
+
+
+class Outcome(NamedTuple):
+    """A table, sentences, and those among them that warn."""
+
+    table: Table
+    sentences: list[str]
+    warnings: list[str]
+
+
+def outcome(
+    result: Mapping[str, Any], run_dir: Path, columns: int, *, skill: bool = False
+) -> Outcome:
+    """Return what is shown of the scores of a split.
+
+    Args:
+        result: `variables` and `gain`, as `metrics.jsonl` holds them of the test split; `split`
+            if it may be another one.
+        run_dir: the run directory.
+        columns: of the screen.
+        skill: whether the table shows by how much the RMSE is lower than that of the best simple
+            method.
+    """
+    variables = null_to_nan(result["variables"])
+    sentences = [
+        *_certainty(variables),
+        *_ensembles(variables),
+        *_consistency(variables),
+        *gain_lines(result.get("gain") or {}),
+    ]
+    table = _table(variables, columns, title=_split_title(result.get("split", "test")), skill=skill)
+    return Outcome(table, sentences, list(warnings(variables, run_dir)))
+
+
+def warnings(variables: Variables, run_dir: Path) -> Iterator[str]:
+    """Say for which variables the model is no better than the best simple method, and why."""
+    for name, found in variables.items():
+        if not found["model"]["rmse"] < found[best_method(found)]["rmse"]:
+            config = run_config.load(run_dir).model_dump()
+            yield no_better(name, found, measured(run_dir).epochs, config)
+
+
+def _certainty(variables: Variables) -> Iterator[str]:
+    """Say how sure the skill on the test split is."""
+    for name, found in variables.items():
+        if (line := certainty(name, found)) is not None:
+            yield line
+
+
+def _ensembles(variables: Variables) -> Iterator[str]:
+    """Say how good the ensembles of a diffusion model are; nothing of other models."""
+    for name, found in variables.items():
+        if "crps" in found["model"]:
+            yield _(
+                "{name}: the scores are those of the ensemble mean; CRPS {crps:.4g} (bicubic "
+                "{bicubic:.4g}), spread {spread:.4g}",
+                name=name,
+                crps=found["model"]["crps"],
+                bicubic=found[BICUBIC]["crps"],
+                spread=found["model"]["spread"],
+            )
+
+
+def _consistency(variables: Variables) -> Iterator[str]:
+    """Say how far block means of SR are from LR, and of HR, which LR may not be made of."""
+    for name, found in variables.items():
+        if "consistency" in found:
+            model, truth = (found["consistency"][method] for method in (MODEL, "truth"))
+            yield _(
+                "{name}: block means of SR differ from LR by {ours:.2g} (RMS; at most "
+                "{largest:.2g}), those of HR by {theirs:.2g}",
+                name=name,
+                ours=model["rmse"],
+                largest=model["largest"],
+                theirs=truth["rmse"],
+            )
+
+
+def _split_title(split: str) -> str:
+    """Return the name of a split in the user's language."""
+    return {
+        "train": _("Training split"), "valid": _("Validation split"), "test": _("Test split")
+    }[split]  # fmt: skip
+
+
+def _table(variables: Variables, columns: int, *, title: str, skill: bool) -> Table:
+    """Return the metrics of each variable beside the simple methods.
+
+    On a narrow screen there are no lines between the figures.
+    """
+    narrow = columns < ROOM_FOR_A_FRAME + (ROOM_FOR_SKILL if skill else 0)
+    table = Table(
+        title=title,
+        title_justify="left",
+        box=box.SIMPLE_HEAD if narrow else box.HEAVY_HEAD,
+        pad_edge=not narrow,
+        padding=0 if narrow else (0, 1),
+    )
+    headings = [_("Variable"), _("Method"), "RMSE", "MAE", _("Bias"), "PSNR", "SSIM"]
+    for heading in [*headings, *([_("Skill")] if skill else [])]:
+        table.add_column(
+            heading,
+            justify="left" if heading in (_("Variable"), _("Method")) else "right",
+            overflow="fold",
+        )
+    for name, found in variables.items():
+        for method in (MODEL, *simple_methods(found)):
+            scores = found[method]
+            table.add_row(
+                Text(name),
+                method_title(method),
+                f"{scores['rmse']:.4g}",
+                f"{scores['mae']:.4g}",
+                f"{scores['bias']:+.2g}",
+                f"{scores['psnr']:.2f}",
+                f"{scores['ssim']:.4f}",
+                *([f"{100 * found['skill']:+.1f} %" if method == MODEL else ""] if skill else []),
+            )
+    return table
