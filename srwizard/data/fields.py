@@ -4,9 +4,10 @@ import functools
 import io
 import math
 import mmap
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any, Literal, Protocol
+from typing import IO, Any, Literal, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +17,28 @@ Window = tuple[slice, slice]
 HEADER_BYTES = 128
 """As long as NumPy makes nearly all headers; the first value of an array stands behind it."""
 WHOLE: Window = (slice(None), slice(None))
+F = TypeVar("F", bound=np.generic)
+
+
+def cut(values: npt.NDArray[F], rows: slice, columns: slice) -> npt.NDArray[F]:
+    """Return the window `[..., h, w]` of `[..., H, W]`.
+
+    Columns that end beyond the last one go on at the first: the grid goes round the globe.
+    """
+    return _joined(columns, values.shape[-1], lambda part: values[..., rows, part])
+
+
+def read_window(field: "Field", index: int, window: Window) -> FloatField:
+    """Read a window of a step; its columns may go on at the first, as in `cut`."""
+    rows, columns = window
+    return _joined(columns, field.shape[1], lambda part: field.read(index, (rows, part)))
+
+
+def _joined(columns: slice, width: int, take: Callable[[slice], npt.NDArray[F]]) -> npt.NDArray[F]:
+    if columns == slice(None) or columns.stop <= width:
+        return take(columns)
+    parts = slice(columns.start, width), slice(0, columns.stop - width)
+    return np.concatenate([take(part) for part in parts], axis=-1)
 
 
 class Field(Protocol):

@@ -15,9 +15,14 @@ class NearestFill:
     Interpolation next to a coast would otherwise mix the fill value into the sea. Finding the
     nearest points is the expensive part; land rarely changes from step to step, so the indices
     of the last mask are kept.
+
+    Args:
+        periodic: whether the grid goes round the globe, so that the nearest value may lie across
+            the seam.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, periodic: bool = False) -> None:
+        self._periodic = periodic
         self._mask: BoolField | None = None
         self._gaps: npt.NDArray[np.intp]
         self._nearest: npt.NDArray[np.intp]
@@ -30,9 +35,15 @@ class NearestFill:
         if not valid.any():
             return np.zeros_like(values)
         if self._mask is None or not np.array_equal(valid, self._mask):
+            # Nothing is farther than half of the way round.
+            width = valid.shape[1]
+            reach = (width + 1) // 2 if self._periodic else 0
             rows, columns = ndimage.distance_transform_edt(
-                ~valid, return_distances=False, return_indices=True
-            )
+                np.pad(~valid, ((0, 0), (reach, reach)), mode="wrap"),
+                return_distances=False,
+                return_indices=True,
+            )[..., reach : reach + width]
+            columns = (columns - reach) % width
             self._gaps = np.flatnonzero(~valid)
             self._nearest = np.ravel_multi_index((rows, columns), valid.shape).ravel()[self._gaps]
             self._mask = valid

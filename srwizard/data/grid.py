@@ -12,6 +12,7 @@ from srwizard.data.statics import LATITUDE, read_static
 
 LONGITUDE = "lon"
 EARTH_RADIUS_KM = 6371.0
+METRES_PER_KM = 1000.0
 FEWEST_COLUMNS = 8
 SEAM_TOLERANCE = 0.5
 """By how much of a column's width the step across the seam may differ from the others."""

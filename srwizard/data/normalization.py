@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from srwizard.base import files
 from srwizard.base.choices import method_named
-from srwizard.data.fields import FloatField
+from srwizard.data.fields import FloatField, cut
 from srwizard.data.inspect import spread
 from srwizard.data.layout import LEVELS, Contents
 from srwizard.data.normalization_methods import NORMALIZATIONS
@@ -67,7 +67,7 @@ class Statistics:
         """Return mean and std for a window of the field."""
         if self.mean.shape[-2:] == (1, 1):
             return self.mean, self.std
-        return self.mean[:, rows, columns], self.std[:, rows, columns]
+        return cut(self.mean, rows, columns), cut(self.std, rows, columns)
 
 
 def statistics(

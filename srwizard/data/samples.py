@@ -16,7 +16,7 @@ from srwizard.base.i18n import translate as _
 from srwizard.data.augment import drawn, turned
 from srwizard.data.baselines.skip import Skip
 from srwizard.data.block_means import block_shares, missing_mean, point_weights
-from srwizard.data.fields import WHOLE, Field, FloatField, Window
+from srwizard.data.fields import WHOLE, Field, FloatField, Window, cut, read_window
 from srwizard.data.gaps import NearestFill
 from srwizard.data.layout import Contents
 from srwizard.data.normalization import Statistics
@@ -78,6 +78,8 @@ class FieldPairs(Dataset[Sample]):
         area_weights: whether samples hold the areas of the grid points.
         conserve: whether samples hold what conserving block means needs.
         block_means: how HR points count in the block means that LR is made of.
+        periodic: whether the grid goes round the globe.
+        patches_go_round: whether patches of such a grid may cross its seam.
     """
 
     def __init__(
@@ -98,6 +100,8 @@ class FieldPairs(Dataset[Sample]):
         area_weights: bool = False,
         conserve: bool = False,
         block_means: Weighting = "equal",
+        periodic: bool = False,
+        patches_go_round: bool = False,
     ) -> None:
         self._contents = contents
         self._static_variables = static_variables
@@ -114,7 +118,10 @@ class FieldPairs(Dataset[Sample]):
         self._augment = augment
         self._vectors = vectors
         self._handedness = handedness
-        self._fills = [NearestFill() for _name in variables]
+        self._patches_go_round = patches_go_round
+        # Without a skip it is patches that are filled.
+        goes_round = periodic and (patch_size is None or skip is not None)
+        self._fills = [NearestFill(periodic=goes_round) for _name in variables]
         self.steps = self._hr[0].steps
 
     def __len__(self) -> int:
@@ -127,15 +134,15 @@ class FieldPairs(Dataset[Sample]):
         mask = np.isfinite(target)
         lr, normalized, base = self._inputs(key.index, rows, columns)
         if self._for_scoring:
-            mask &= self._statistics["hr"].observed[:, *window] > 0
+            mask &= cut(self._statistics["hr"].observed, *window) > 0
             mask &= np.isfinite(lr).any(axis=(1, 2), keepdims=True)
         # In place: at this size it is fresh memory that takes the time, not arithmetic.
         target -= base
         target /= self._spread(window)
         np.copyto(target, 0, where=~mask)
         if self._static_variables:
-            normalized = np.concatenate([normalized, self._static[:, rows, columns]])
-        area = self._areas[:, *window] if self._area_weights else None
+            normalized = np.concatenate([normalized, cut(self._static, rows, columns)])
+        area = cut(self._areas, *window) if self._area_weights else None
         blocks = self._blocks(lr, base, window) if self._conserve else None
         if self._augment:
             symmetry = drawn(key.patch_seed, key.index, turns=bool(self._handedness))
@@ -181,12 +188,12 @@ class FieldPairs(Dataset[Sample]):
         whole = self._read(self._lr, index, WHOLE)
         normalized = self._fill(self._skip.normalized(whole, statistics.mean, statistics.std))
         base = self._skip(whole, rows, columns)
-        part = (slice(None), rows, columns)
-        return whole[part], np.ascontiguousarray(normalized[part]), base
+        seen = np.ascontiguousarray(cut(normalized, rows, columns))
+        return cut(whole, rows, columns), seen, base
 
     def _blocks(self, lr: FloatField, base: FloatField, window: Window) -> list[FloatField]:
         """Return what conserving block means needs, see `train.conservation.Blocks`."""
-        share = np.ascontiguousarray(self.shares[:, *window])
+        share = np.ascontiguousarray(cut(self.shares, *window))
         spread = np.array(np.broadcast_to(self._spread(window), share.shape))
         return [missing_mean(lr, base, share), share, spread]
 
@@ -235,10 +242,15 @@ class FieldPairs(Dataset[Sample]):
 
     @functools.cached_property
     def _corners(self) -> npt.NDArray[np.intp]:
-        """Upper left corners `[n, 2]` of all LR windows that are not land throughout."""
+        """Upper left corners `[n, 2]` of all LR windows that are not land throughout.
+
+        Of a grid that goes round the globe, a window can begin in every column.
+        """
         assert self._patch is not None
         side = self._patch // self._scale
         water = self._statistics["lr"].observed.any(axis=0)
+        if self._patches_go_round:
+            water = np.concatenate([water, water[:, : side - 1]], axis=1)
         sums = np.pad(water, ((1, 0), (1, 0))).cumsum(0, dtype=np.int64).cumsum(1)
         inside = sums[side:, side:] - sums[:-side, side:] - sums[side:, :-side]
         return np.argwhere(inside + sums[:-side, :-side] > 0)
@@ -250,7 +262,7 @@ def _sound(field: Field, index: int, window: Window) -> FloatField:
     Raises:
         DatasetError: the file has changed since: it holds infinite values now.
     """
-    values = field.read(index, window)
+    values = read_window(field, index, window)
     # Both pass over NaN.
     lowest, highest = np.fmin.reduce(values, axis=None), np.fmax.reduce(values, axis=None)
     if np.isinf(lowest) or np.isinf(highest):

@@ -73,6 +73,9 @@ class RunData(FrozenData, CheckedData):
     handedness: Literal[-1, 0, 1] = 0
     periodic: bool = False
     """Whether the grid goes round the globe."""
+    patches_go_round: bool = False
+    """Whether training patches cross the seam of such a grid. Runs that were frozen before they did
+    go on with the patches that they have begun with."""
     masked: dict[str, dict[str, list[list[int]]]] = Field(default_factory=dict)
 
 

@@ -195,6 +195,8 @@ def set_up(
             area_weights=run.training.area_weights,
             conserve=run.conserves,
             block_means=run.data.block_means,
+            periodic=run.data.periodic,
+            patches_go_round=run.data.patches_go_round,
         )
         for split in ("train", "valid", "test")
     }

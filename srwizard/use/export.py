@@ -177,9 +177,9 @@ def _readme(run: Run, *, onnx: bool) -> str:
         )
     if seam := seam_of(run.config):
         use += " " + _(
-            "The grid goes round the globe: widen the input by its last and first {seam} columns "
-            "before (srwizard.train.seam.across), and cut the output back by {fine} columns on "
-            "each side (within).",
+            "The grid goes round the globe: the nearest value may lie across its seam. Widen the "
+            "input by its last and first {seam} columns before (srwizard.train.seam.across), and "
+            "cut the output back by {fine} columns on each side (within).",
             seam=seam,
             fine=seam * run.scale,
         )

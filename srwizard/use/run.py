@@ -69,7 +69,9 @@ class Run:
         self.amp = amp
         self.notices = notices
         self.preprocessing = preprocessing
-        self._fills = [NearestFill() for _name in config.data.variables]
+        self._fills = [
+            NearestFill(periodic=config.data.periodic) for _name in config.data.variables
+        ]
         self._static = torch.from_numpy(preprocessing.static).to(device)
 
     @property

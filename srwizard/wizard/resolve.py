@@ -237,6 +237,7 @@ def resolve(conversation: Conversation, answers: Answers) -> RunConfig:
     trackers.require(training.trackers)
     if training.num_workers is None:
         training.num_workers = loaders
+    periodic = goes_round(dataset.contents, variables[0].hr_shape)
     return RunConfig(
         created="",
         language="zh" if language() == "zh" else "en",
@@ -249,7 +250,8 @@ def resolve(conversation: Conversation, answers: Answers) -> RunConfig:
             scale=answers.data.scale or 1,
             hr_shape=list(variables[0].hr_shape),
             lr_shape=list(variables[0].lr_shape),
-            periodic=goes_round(dataset.contents, variables[0].hr_shape),
+            periodic=periodic,
+            patches_go_round=periodic,
             steps=summary.steps,
             fingerprint=dataset.fingerprint(
                 names,

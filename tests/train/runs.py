@@ -59,7 +59,9 @@ def freeze(
         changes: whatever else `cpu_run` takes.
     """
     data = data_of(root, static_variables, area_weights=bool(changes.get("area_weights")))
-    data = data.model_copy(update={"vectors": vectors, "periodic": periodic})
+    data = data.model_copy(
+        update={"vectors": vectors, "periodic": periodic, "patches_go_round": periodic}
+    )
     params = SMALL[model] | (params or {})
     run = cpu_run(data, run_dir, model, params, **changes)
     run = run.model_copy(update={"model": run.model.model_copy(update={"conserve": conserve})})

@@ -10,7 +10,8 @@ import torch
 from srwizard.data.baselines.filters import bicubic_kernel, enlarge
 from srwizard.data.grid import goes_round
 from srwizard.data.layout import scan
-from srwizard.data.samples import Key
+from srwizard.data.normalization import statistics
+from srwizard.data.samples import FieldPairs, Key, Sample
 from srwizard.settings import run_config
 from srwizard.train.inference import apply_network
 from srwizard.train.scoring import score, super_resolve
@@ -19,6 +20,8 @@ from tests.datasets import write_dataset
 from tests.train.runs import freeze, made_ready, trained
 
 SHAPE = (16, 64)
+MANY = 1500
+"""Draws, in which every patch comes up."""
 
 
 def global_dataset(root: Path, *, first: float = 0.0, lat: bool = True) -> Path:
@@ -125,3 +128,63 @@ def test_a_run_on_a_global_grid(tmp_path: Path, model: str) -> None:
     scores = [score(one, "valid").variables["temp"] for one in (training, again)]
     for method in ("model", "bicubic", "linear"):
         assert scores[0][method]["rmse"] == pytest.approx(scores[1][method]["rmse"], rel=1e-4)
+
+
+@pytest.fixture
+def coast(tmp_path: Path) -> Path:
+    """A global dataset with land on both sides of the seam."""
+    root = global_dataset(tmp_path / "data")
+    for path in (*root.glob("*/*/*/*.npy"), *root.glob("*/*/*.npy")):
+        if "static_variables" in path.parts:
+            continue
+        values = np.load(path)
+        fine = 2 if "hr" in path.parts else 1
+        values[2 * fine : 5 * fine, : 3 * fine] = np.nan
+        values[3 * fine : 6 * fine, -2 * fine :] = np.nan
+        np.save(path, values)
+    low = (SHAPE[0] // 2, SHAPE[1] // 2)
+    (root / "static_variables" / "lr").mkdir()
+    mark = np.random.default_rng(0).normal(size=low)
+    np.save(root / "static_variables" / "lr" / "00_mark.npy", mark)
+    return root
+
+
+def patches(run_dir: Path) -> dict[bytes, Sample]:
+    """Return the patches of one training step, by what marks their place."""
+    whole = made_ready(run_dir).splits["train"]
+    found = (whole[Key(0, patch_seed=seed)] for seed in range(MANY))
+    return {np.asarray(sample["lr"][-1]).tobytes(): sample for sample in found}
+
+
+@pytest.mark.parametrize("skip", [None, "climatology+linear"])
+def test_a_patch_across_the_seam_is_that_of_the_rolled_field(
+    coast: Path, tmp_path: Path, skip: str | None
+) -> None:
+    """With statistics of each point, mask, static fields, blocks and the simple method."""
+    runs = []
+    for root, name in ((coast, "run"), (rolled(coast, tmp_path / "rolled", 13), "other")):
+        freeze(
+            root, tmp_path / name, skip=skip, periodic=True, patch_size=8,
+            static_variables=("mark",), conserve="none" if skip is None else "additive",
+        )  # fmt: skip
+        runs.append(patches(tmp_path / name))
+    places = SHAPE[1] // 2 * (SHAPE[0] // 2 - 3)
+    assert [len(found) for found in runs] == [places, places]
+    for mark, sample in runs[0].items():
+        for part, values in sample.items():
+            if isinstance(values, torch.Tensor):
+                torch.testing.assert_close(
+                    values, runs[1][mark][part], rtol=1e-4, atol=1e-4, equal_nan=True
+                )
+
+
+def test_runs_that_were_frozen_before_go_on_with_their_patches(coast: Path) -> None:
+    contents = scan(coast)
+    found = statistics(contents, ["temp"], "PGN")
+    ours, before = (
+        FieldPairs(contents, "train", ["temp"], 2, found, 8, periodic=periodic)
+        for periodic in (True, False)
+    )
+    for seed in range(20):
+        key = Key(seed % 8, patch_seed=seed)
+        assert torch.equal(ours[key]["hr"], before[key]["hr"])

@@ -75,7 +75,7 @@ class Fitted:
     @property
     def lr_mean(self) -> Field:
         """The climatology of LR `[h, w]`, no gaps."""
-        return NearestFill()(_mean_or_gap(self.lr))
+        return NearestFill(periodic=self.moments.periodic)(_mean_or_gap(self.lr))
 
     @property
     def hr_mean(self) -> Field:
@@ -106,7 +106,7 @@ def fit(
     periodic = goes_round(contents, high.shape)
     parts = [Moments.of(low.shape, scale, periodic=periodic) for _part in range(QUARTERS)]
     lr_points, hr_points = RunningMoments(low.shape), RunningMoments(high.shape)
-    fill = NearestFill()
+    fill = NearestFill(periodic=periodic)
     chosen = spread(len(low.steps), MOST_STEPS)
     for done, index in enumerate(chosen, start=1):
         lr, hr = low.read(index), high.read(index)

@@ -20,6 +20,7 @@ from srwizard.data.baselines.filters import (
     enlarge_padded,
     surrounded,
 )
+from srwizard.data.fields import cut
 from srwizard.data.gaps import NearestFill
 
 
@@ -51,28 +52,34 @@ class Baseline:
         self.hr_part = np.float32(choice.weight) * hr_mean if choice.weight else None
         self.constant = (1 - choice.weight) * float(lr_mean.mean(dtype=np.float64))
         self.periodic = periodic
-        self._fill = NearestFill()
+        self._fill = NearestFill(periodic=periodic)
 
     def __call__(self, lr: Field, rows: slice = slice(None), columns: slice = slice(None)) -> Field:
         """Return what the method makes of a field.
 
         Args:
             lr: `[h, w]` in physical units, NaN where there is no value: the whole field.
-            rows, columns: the LR window that is wanted.
+            rows, columns: the LR window that is wanted; of a grid that goes round the globe its
+                columns may end beyond the last one.
 
         Returns:
             `[H, W]` of the window, float32, in physical units, without gaps. A window has the
             same values as the whole field has there.
         """
         anomaly = self._fill(lr if self.lr_part is None else lr - self.lr_part)
-        padded = surrounded(anomaly, periodic=self.periodic)
-        top, bottom, _step = rows.indices(lr.shape[0])
-        left, right, _step = columns.indices(lr.shape[1])
-        window = padded[top : bottom + 2 * REACH, left : right + 2 * REACH]
+        top, bottom = rows.start or 0, lr.shape[0] if rows.stop is None else rows.stop
+        left, right = columns.start or 0, lr.shape[1] if columns.stop is None else columns.stop
+        # Turned by so many columns, the window ends with the last one.
+        over = max(right - lr.shape[1], 0)
+        padded = surrounded(
+            np.roll(anomaly, -over, axis=1) if over else anomaly, periodic=self.periodic
+        )
+        window = padded[top : bottom + 2 * REACH, left - over : right - over + 2 * REACH]
         result = enlarge_padded(self.kernel, window, self.constant)
         if self.hr_part is not None:
             s = self.scale
-            result += self.hr_part[top * s : bottom * s, left * s : right * s]
+            part = slice(top * s, bottom * s), slice(left * s, right * s)
+            result += cut(self.hr_part, *part)
         return result
 
 

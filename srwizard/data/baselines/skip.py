@@ -17,6 +17,7 @@ import numpy as np
 
 from srwizard.data.baselines.filters import Field
 from srwizard.data.baselines.methods import Baseline
+from srwizard.data.fields import cut
 from srwizard.data.normalization import Statistics
 
 WHOLE = slice(None)
@@ -56,7 +57,7 @@ class Skip:
         """Return the spread in an HR window."""
         if self.spread.shape[-2:] == (1, 1):
             return self.spread
-        return self.spread[:, rows, columns]
+        return cut(self.spread, rows, columns)
 
     def normalized(self, lr: Field, mean: Field, std: Field) -> Field:
         """Return what the network sees of `lr` `[C, h, w]`, the whole field, NaN in its gaps.

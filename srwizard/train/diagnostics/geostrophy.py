@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from srwizard.data.grid import Grid
+from srwizard.data.grid import METRES_PER_KM, Grid
 from srwizard.train.diagnostics.diagnostic import METHODS, Diagnostic, Scored
 from srwizard.train.diagnostics.gradients import Spacing, derivatives
 
@@ -18,7 +18,6 @@ GRAVITY = 9.81
 ROTATION = 7.2921e-5
 """Of the earth, per second."""
 LEAST_LATITUDE = 5.0
-METRES_PER_KM = 1000.0
 
 
 @dataclass

@@ -12,11 +12,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from srwizard.data.grid import Grid
+from srwizard.data.grid import METRES_PER_KM, Grid
 from srwizard.train.diagnostics.diagnostic import METHODS, Diagnostic, Scored
 from srwizard.train.diagnostics.gradients import Spacing, derivatives
 
-METRES_PER_KM = 1000.0
 SUMS = (
     "points", "speed", "energy", "energy_bias", "energy_truth", "turn", "turn_weight",
     "inner", "vorticity", "divergence",
