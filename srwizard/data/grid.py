@@ -8,14 +8,12 @@ import numpy.typing as npt
 
 from srwizard.base.errors import DatasetError
 from srwizard.data.layout import Contents
+from srwizard.data.longitudes import goes_on_at_its_beginning
 from srwizard.data.statics import LATITUDE, read_static
 
 LONGITUDE = "lon"
 EARTH_RADIUS_KM = 6371.0
 METRES_PER_KM = 1000.0
-FEWEST_COLUMNS = 8
-SEAM_TOLERANCE = 0.5
-"""By how much of a column's width the step across the seam may differ from the others."""
 Array = npt.NDArray[np.float64]
 
 
@@ -70,13 +68,7 @@ def goes_round(contents: Contents, shape: tuple[int, int]) -> bool:
     if contents.periodic is not None:
         return contents.periodic
     grid = grid_of(contents, shape)
-    if grid is None or shape[1] < FEWEST_COLUMNS:
-        return False
-    steps = (np.diff(grid.lon, axis=1, append=grid.lon[:, :1]) + 180) % 360 - 180
-    mean = steps[:, :-1].mean(axis=1)
-    even = np.abs(steps[:, -1] - mean) < SEAM_TOLERANCE * np.abs(mean)
-    whole = np.abs(np.abs(steps.sum(axis=1)) - 360) < SEAM_TOLERANCE * np.abs(mean)
-    return bool((even & whole).all())
+    return grid is not None and goes_on_at_its_beginning(grid.lon)
 
 
 def _spacing(lon: Array, lat: Array, axis: int) -> Array:

@@ -248,7 +248,7 @@ class FieldPairs(Dataset[Sample]):
         """
         assert self._patch is not None
         side = self._patch // self._scale
-        water = self._statistics["lr"].observed.any(axis=0)
+        water: npt.NDArray[np.bool_] = np.any(self._statistics["lr"].observed, axis=0)
         if self._patches_go_round:
             water = np.concatenate([water, water[:, : side - 1]], axis=1)
         sums = np.pad(water, ((1, 0), (1, 0))).cumsum(0, dtype=np.int64).cumsum(1)

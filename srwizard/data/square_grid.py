@@ -5,6 +5,7 @@ import numpy.typing as npt
 
 from srwizard.base.errors import DatasetError
 from srwizard.data.layout import Contents
+from srwizard.data.longitudes import longitude_steps
 from srwizard.data.statics import read_static, static_files
 
 TOLERANCE = 0.1
@@ -74,7 +75,8 @@ def _steps(x: Float64, y: Float64, geographic: bool, axis: int) -> tuple[Float64
     """Return the steps eastward and northward between neighbours along `axis`, `[H-1, W-1]`."""
     dx, dy = np.diff(x, axis=axis), np.diff(y, axis=axis)
     if geographic:
-        dx = (dx + 180) % 360 - 180
-        dx = dx * np.cos(np.deg2rad((np.delete(y, 0, axis) + np.delete(y, -1, axis)) / 2))
+        dx = longitude_steps(x, axis) * np.cos(
+            np.deg2rad((np.delete(y, 0, axis) + np.delete(y, -1, axis)) / 2)
+        )
     corner = slice(0, x.shape[0] - 1), slice(0, x.shape[1] - 1)
     return dx[corner], dy[corner]

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from srwizard.base.errors import DatasetError, UsageError
 from srwizard.base.i18n import translate as _
+from srwizard.data.longitudes import goes_on_at_its_beginning
 from srwizard.data.prepare.grid import FloatArray, Grid, Window
 from srwizard.data.prepare.times import Moment
 
@@ -18,8 +19,6 @@ _DATE = r"\d{4}(?:-\d\d(?:-\d\d(?:T\d\d(?::\d\d(?::\d\d)?)?)?)?)?"
 _TIMES = re.compile(rf"({_DATE})?[:/]({_DATE})?")
 # Rounded coordinates such as 9.9999 shall count as the 10 that was asked for.
 EDGE_DEGREES = 1e-4
-SEAM_STEPS = 1.5
-"""How many grid steps the last and the first column of a global grid may be apart."""
 
 
 @dataclass(frozen=True)
@@ -167,10 +166,10 @@ def window_of(grid: Grid, selection: Selection) -> tuple[Window, list[str]]:
 def reaches_around(grid: Grid) -> bool:
     """Say whether the last column of a grid is followed by its first one, around the globe."""
     longitude = grid.longitude
-    if longitude is None or grid.shape[1] < 3:
+    if longitude is None:
         return False
     row = longitude if longitude.ndim == 1 else longitude[grid.shape[0] // 2]
-    return _closes(np.asarray(row, np.float64))
+    return goes_on_at_its_beginning(row)
 
 
 def _bounds(text: str) -> tuple[float, float] | None:
@@ -220,7 +219,7 @@ def _columns(longitude: FloatArray, bounds: tuple[float, float]) -> tuple[slice,
     over = start + count - len(longitude)
     if over <= 0:
         return (slice(start, start + count),)
-    if not _closes(longitude):
+    if not goes_on_at_its_beginning(longitude):
         raise DatasetError(
             _("The region {west}:{east} leaves the grid in the east and enters it again in the "
               "west: the sources do not reach around the globe.",
@@ -233,17 +232,9 @@ def _columns(longitude: FloatArray, bounds: tuple[float, float]) -> tuple[slice,
 def _rotated(longitude: FloatArray, bounds: tuple[float, float]) -> tuple[slice, ...]:
     """Return all columns; those of the globe begin at the western bound."""
     first = int(np.argmin((longitude - bounds[0] + EDGE_DEGREES) % 360.0))
-    if first == 0 or not _closes(longitude):
+    if first == 0 or not goes_on_at_its_beginning(longitude):
         return (slice(0, len(longitude)),)
     return slice(first, len(longitude)), slice(0, first)
-
-
-def _closes(longitude: FloatArray) -> bool:
-    """Say whether the first column follows the last one."""
-    steps = (np.diff(longitude) + 180.0) % 360.0 - 180.0
-    seam = (longitude[0] - longitude[-1] + 180.0) % 360.0 - 180.0
-    typical = float(np.median(steps)) if steps.size else 0.0
-    return bool(typical != 0 and 0 < seam / typical <= SEAM_STEPS)
 
 
 def _box(grid: Grid, selection: Selection) -> tuple[Window, list[str]]:
