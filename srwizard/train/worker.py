@@ -25,7 +25,7 @@ from srwizard.train import trackers
 from srwizard.train.checkpoint import BEST
 from srwizard.train.dataset import contents_for
 from srwizard.train.distributed import Place, joined, wait_for_all
-from srwizard.train.gain import fit_gain
+from srwizard.train.gain import fit_gain, told_gain
 from srwizard.train.loop import Callbacks, patience_exhausted, train
 from srwizard.train.preflight import call_the_roll
 from srwizard.train.processes import run_and_leave
@@ -141,7 +141,7 @@ def _work(
             if loaded is not None and loaded.name == BEST:
                 fit_gain(training, run_dir)
             if place.is_first:
-                for line in [*(loaded.notices if loaded else ()), *gain_lines(training.gain)]:
+                for line in [*(loaded.notices if loaded else ()), *gain_lines(told_gain(training))]:
                     screen.say(line)
             note_phase(training, "test")
             _evaluate(training, contents, run_dir, records, loaded)
@@ -211,7 +211,7 @@ def _evaluate(
                 "epoch": training.progress.best_epoch,
                 "loss": result.loss,
                 "members": result.members,
-                "gain": training.gain,
+                "gain": told_gain(training),
                 "variables": result.variables,
                 "vectors": result.vectors,
             }
