@@ -101,5 +101,5 @@ CARD = ModelCard(
         },
     },
     check=_problems,
-    recipe=Recipe(warmup=0.05, clip_grad_norm=1.0),
+    recipe=Recipe(lr=0.002, warmup=0.05, clip_grad_norm=1.0),
 )

@@ -12,8 +12,8 @@ STEPS = 16
 SHARE = 0.9
 
 
-def reach(contents: Contents, variable: str) -> int:
-    """Return the wavenumber below which 90 % of the variance of LR lies, in the finer direction.
+def reaches(contents: Contents, variable: str) -> tuple[int, int]:
+    """Return the wavenumbers `(y, x)` below which 90 % of the variance of LR lies.
 
     Of the anomalies from the mean of 16 steps spread over the training split, gaps as zero, under a
     Hann window, so that edges that do not meet count for little; in cycles per field, from 1 on.
@@ -27,7 +27,8 @@ def reach(contents: Contents, variable: str) -> int:
     """
     field = contents.fields["train", "lr", variable]
     found = np.stack([field.read(index) for index in spread(len(field.steps), STEPS)])
-    return max(_reach(power) for power in _powers(_anomalies(found.astype(np.float64))))
+    along_y, along_x = map(_reach, _powers(_anomalies(found.astype(np.float64))))
+    return along_y, along_x
 
 
 def _anomalies(fields: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
@@ -43,7 +44,7 @@ def _anomalies(fields: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 
 
 def _powers(anomalies: npt.NDArray[np.float64]) -> list[npt.NDArray[np.float64]]:
-    """Return the variance by wavenumber, from 0 on, along rows and along columns."""
+    """Return the variance by wavenumber, from 0 on, along y and along x."""
     height, width = anomalies.shape[1:]
     windowed = anomalies * np.hanning(height + 2)[1:-1, None] * np.hanning(width + 2)[1:-1]
     return [

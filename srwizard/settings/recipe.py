@@ -19,6 +19,8 @@ LARGEST_BATCH = 16
 STEPS_PER_EPOCH = 16
 """At least so many optimizer steps make an epoch: with few fields, batches are small."""
 LEAST_MODES = 4
+PATCH_WAVES, LEAST_PATCH = 4.0, 48
+"""A patch is at least so many of the shortest waves wide that hold variance, and so many points."""
 LEAST_PATIENCE = 5
 PATIENCE = 0.25
 """Share of the validations without a better one after which training stops."""
@@ -34,13 +36,13 @@ class Facts:
         lr_shape: `(h, w)` of LR.
         land_share: share of HR points without a value.
         block_means: whether LR is the block means of HR.
-        reach: the wavenumber below which 90 % of the variance lies, see `data.spectrum`.
+        reaches: the wavenumbers `(y, x)` below which 90 % of the variance lies: `data.spectrum`.
     """
 
     steps: int
     scale: int
     lr_shape: tuple[int, int]
-    reach: int
+    reaches: tuple[int, int]
     land_share: float = 0.0
     block_means: bool = False
 
@@ -49,6 +51,30 @@ class Facts:
         """HR values of a variable that there are to train on."""
         height, width = self.lr_shape
         return self.steps * height * width * self.scale**2 * (1 - self.land_share)
+
+    @property
+    def reach(self) -> int:
+        """The wavenumber in the direction in which the variance reaches further."""
+        return max(self.reaches)
+
+    @property
+    def wave(self) -> float:
+        """HR points of the shortest wave that the variance reaches to."""
+        sides = zip(self.lr_shape, self.reaches, strict=True)
+        return self.scale * min(side / wavenumber for side, wavenumber in sides)
+
+
+@dataclass(frozen=True)
+class Room:
+    """What fits into memory: samples of one process at once, and patches where whole fields do not.
+
+    Attributes:
+        batch: the largest batch, of those that are wanted.
+        patch: side in HR points; None: whole fields.
+    """
+
+    batch: int = LARGEST_BATCH
+    patch: int | None = None
 
 
 @dataclass(frozen=True)
@@ -71,7 +97,7 @@ class Recommended:
 
 
 def recommended(
-    card: ModelCard, params: Mapping[str, Any], facts: Facts, *, largest_batch: int = LARGEST_BATCH
+    card: ModelCard, params: Mapping[str, Any], facts: Facts, room: Room | None = None
 ) -> list[Recommended]:
     """Return what is recommended, in the order in which people read it.
 
@@ -79,9 +105,10 @@ def recommended(
         card: of the model.
         params: of the network, resolved.
         facts: on the data.
-        largest_batch: that fits into memory.
+        room: in memory; None: enough.
     """
-    batch = _batch_size(facts, largest_batch)
+    room = room or Room()
+    batch = _batch_size(facts, room.batch)
     epochs = _epochs(facts, int(batch.value))
     return [
         epochs,
@@ -89,8 +116,25 @@ def recommended(
         *_learning(card, int(epochs.value)),
         _patience(card, int(epochs.value)),
         *_modes(card, params, facts),
+        *_patch(facts, room.patch),
         *_conserve(card, facts),
     ]
+
+
+def patch_sides(card: ModelCard, params: Mapping[str, Any], facts: Facts) -> list[int]:
+    """Return the patches that serve where whole fields do not fit, the largest first.
+
+    Each is a multiple of the scale, half as large as the one before, and holds enough waves of what
+    varies. None where the network's Fourier modes are those of the whole field.
+    """
+    if card.fft:
+        return []
+    found, side = [], min(facts.lr_shape) // 2
+    while side * facts.scale >= max(PATCH_WAVES * facts.wave, LEAST_PATCH):
+        if not problems(card, params, facts.scale, (side, side)):
+            found.append(side * facts.scale)
+        side //= 2
+    return found
 
 
 def few_fields_batch(steps: int) -> int:
@@ -169,6 +213,20 @@ def _conserve(card: ModelCard, facts: Facts) -> Iterator[Recommended]:
             "model.conserve",
             "additive",
             _("LR is the block means of HR: they need not be learnt, and are exact then"),
+        )
+
+
+def _patch(facts: Facts, patch: int | None) -> Iterator[Recommended]:
+    if patch is not None:
+        yield Recommended(
+            "memory.patch_size",
+            patch,
+            _(
+                "whole fields do not fit in memory; {count:.0f} waves of {points:.0f} points, to "
+                "which 90 % of the variance reaches, lie side by side in a patch",
+                count=patch / facts.wave,
+                points=facts.wave,
+            ),
         )
 
 

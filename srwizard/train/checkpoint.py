@@ -3,7 +3,6 @@
 Those in a directory (see `sharded_checkpoint`) are read here as if they were in one file.
 """
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -118,11 +117,6 @@ def damaged(source: Path) -> DamagedCheckpointError:
         _("the checkpoint {path} is damaged", path=source),
         _("Remove it to begin anew, or put an earlier copy in its place."),
     )
-
-
-def gain_of(state: Mapping[str, Any]) -> dict[str, float]:
-    """Return what the network's output is multiplied with, by variable; 1 where it is not there."""
-    return {str(name): float(value) for name, value in (state.get("gain") or {}).items()}
 
 
 def identity(run: RunConfig) -> dict[str, Any]:

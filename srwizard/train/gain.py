@@ -1,8 +1,9 @@
 """How much of what a network gives is taken: one number for each variable, by the validation split.
 
-A prediction is skip + gain * correction. What a network has learnt by heart it says too loudly
-where it has not been; the gain is the share of it that lowers the error most there, at least 0 and
-at most 1. See docs/simple-methods.md for what it brings.
+What a network has learnt by heart it says too loudly where it has not been, and the mean of a few
+members of an ensemble holds some of their noise; the gain is the share of the correction that
+lowers the error most, at least 0 and at most 1. See `correction` for how it is applied, and
+docs/simple-methods.md for what it brings.
 """
 
 from pathlib import Path
@@ -13,10 +14,11 @@ from torch import Tensor
 from srwizard.train import checkpoint
 from srwizard.train.checkpoint import BEST
 from srwizard.train.conservation import blocks_of, conserved
+from srwizard.train.correction import Gain, factors, gains_to
 from srwizard.train.distributed import add_over_ranks, wait_for_all
 from srwizard.train.order import scoring_batches
-from srwizard.train.sampling import draws_samples
-from srwizard.train.scoring import scoring_batch_size, super_resolve
+from srwizard.train.sampling import draws_samples, members_of
+from srwizard.train.scoring import members_drawn, scoring_batch_size
 from srwizard.train.setup import Training
 
 PRIOR_STEPS = 1.0
@@ -28,14 +30,15 @@ WORTH_IT = 0.99
 def fit_gain(training: Training, run_dir: Path) -> None:
     """Fit the gain of the best checkpoint, whose weights are loaded, and keep it there.
 
-    Every rank has to ask. Nothing is done where there is no skip, and for diffusion models, whose
-    samples are to have the variance of the truth.
+    Every rank has to ask. Nothing is done where there is no skip, and for a diffusion model that
+    draws one sample of each field, which is to have the variance of the truth.
 
     Raises:
         OSError: it cannot be written.
     """
     known, training.gain = training.gain, {}
-    if training.run.model.skip is None or draws_samples(training.bare):
+    alone = members_of(training.bare, "valid") == 1
+    if training.run.model.skip is None or (draws_samples(training.bare) and alone):
         return
     training.gain = _fitted(training)
     if training.gain == known:
@@ -43,30 +46,41 @@ def fit_gain(training: Training, run_dir: Path) -> None:
     if training.place.is_first:
         state = checkpoint.load(run_dir, BEST, training.run)
         assert state is not None
-        checkpoint.save(run_dir, BEST, state | {"gain": training.gain})
+        checkpoint.save(run_dir, BEST, state | {"gain": gains_to(training.gain)})
     wait_for_all(training.place)
 
 
+def told_gain(training: Training) -> dict[str, float]:
+    """Return what corrections are multiplied with in scores of the test split, by variable."""
+    return factors(training.gain, members_of(training.bare, "test"))
+
+
 @torch.no_grad()
-def _fitted(training: Training) -> dict[str, float]:
+def _fitted(training: Training) -> dict[str, Gain]:
     with training.whole() as own:
         products = add_over_ranks(training.place, _products(own))
     steps = len(training.splits["valid"])
     found = {}
-    for name, (with_truth, with_itself) in zip(
-        training.run.data.variables, products.tolist(), strict=True
-    ):
-        best = min(max(with_truth / with_itself, 0.0), 1.0) if with_itself > 0 else 1.0
-        gain = (steps * best + PRIOR_STEPS) / (steps + PRIOR_STEPS)
-        if gain < WORTH_IT:
+    for name, sums in zip(training.run.data.variables, products.tolist(), strict=True):
+        gain = _gain(*sums, steps=steps)
+        if gain.of(1) < WORTH_IT:
             found[name] = gain
     return found
 
 
-def _products(training: Training) -> Tensor:
-    """Return `[C, 2]`: the correction times what the skip misses, and times itself, summed.
+def _gain(with_truth: float, with_others: float, with_itself: float, *, steps: int) -> Gain:
+    """Return the gain that products of the correction with truth, others and itself say."""
+    if with_itself <= 0:
+        return Gain(1.0)
+    shared = max(with_others / with_itself, 0.0)
+    told = min(max(with_truth / with_itself, 0.0), shared)
+    return Gain((steps * told + PRIOR_STEPS * shared) / (steps + PRIOR_STEPS), shared)
 
-    Both in physical units, over the points of whole fields that have a value, as errors are scored.
+
+def _products(training: Training) -> Tensor:
+    """Return `[C, 3]`: the correction times what the skip misses, others, and itself, summed.
+
+    All in physical units, over the points of whole fields that have a value, as errors are scored.
     """
     run, place = training.run, training.place
     batches = scoring_batches(
@@ -75,18 +89,28 @@ def _products(training: Training) -> Tensor:
         world=place.world,
         rank=place.rank,
     )
-    products = torch.zeros(len(run.data.variables), 2, dtype=torch.float64)
+    products = torch.zeros(len(run.data.variables), 3, dtype=torch.float64)
     training.bare.eval()
-    for batch in training.batches("valid", [tuple(keys) for keys in batches]):
-        given = super_resolve(training, batch)
+    chosen = [tuple(keys) for keys in batches]
+    for keys, batch in zip(chosen, training.batches("valid", chosen), strict=True):
+        members = members_drawn(training, batch, "valid", [key.index for key in keys])
         # What block means shift, they would shift without the network as well.
-        without = conserved(torch.zeros_like(given), blocks_of(batch))
-        parts = given - without, batch["hr"] - without, batch["mask"]
-        for correction, truth, mask in zip(*parts, strict=True):
+        without = conserved(torch.zeros_like(members[0]), blocks_of(batch))
+        truth = batch["hr"] - without
+        drawn = torch.stack([member - without for member in members], dim=1)
+        for corrections, missed, mask in zip(drawn, truth, batch["mask"], strict=True):
             d, t = (
                 torch.where(mask, part * training.spread, 0.0).double()
-                for part in (correction, truth)
+                for part in (corrections, missed)
             )
-            sums = [(d * t).sum(dim=(1, 2)), (d * d).sum(dim=(1, 2))]
-            products += torch.stack(sums, dim=1).cpu()
+            products += _of_a_field(d, t).cpu()
     return products
+
+
+def _of_a_field(d: Tensor, t: Tensor) -> Tensor:
+    """Return the products `[C, 3]` of corrections `d` `[M, C, H, W]` with `t` `[C, H, W]`."""
+    count, total = len(d), d.sum(dim=0)
+    itself = (d * d).sum(dim=(0, 2, 3)) / count
+    of_total = (total * total).sum(dim=(1, 2))
+    others = itself if count == 1 else (of_total / count - itself) / (count - 1)
+    return torch.stack([(total * t).sum(dim=(1, 2)) / count, others, itself], dim=1)

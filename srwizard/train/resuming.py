@@ -15,6 +15,7 @@ from srwizard.runs import checkpoint_files
 from srwizard.runs.progress import Progress
 from srwizard.train import averaging, checkpoint
 from srwizard.train.checkpoint import BEST, LAST, CheckpointError, DamagedCheckpointError
+from srwizard.train.correction import gains_from
 from srwizard.train.distributed import (
     exchange_on_cpu,
     from_all_ranks,
@@ -182,7 +183,7 @@ def load_best(training: Training, run_dir: Path) -> Loaded | None:
     """Load the weights of the best validation, or of the last epoch if they are not there."""
     loaded = _first_sound(training, run_dir, (BEST, LAST), with_optimizer=False)
     if loaded is not None:
-        training.gain = checkpoint.gain_of(loaded.state)
+        training.gain = gains_from(loaded.state.get("gain"))
     return loaded
 
 
@@ -195,7 +196,7 @@ def load_named(training: Training, run_dir: Path, name: str) -> Progress:
     loaded = _load(training, run_dir, name, with_optimizer=False)
     if loaded is None:
         raise CheckpointError(_("{path} is not there", path=checkpoint_files.single(run_dir, name)))
-    training.gain = checkpoint.gain_of(loaded.state)
+    training.gain = gains_from(loaded.state.get("gain"))
     return Progress(**loaded.state["progress"])
 
 

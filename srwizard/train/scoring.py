@@ -21,6 +21,7 @@ from srwizard.settings.run_config import RunConfig
 from srwizard.train import averaging
 from srwizard.train.breakdown import Breakdown
 from srwizard.train.conservation import blocks_of, conserved
+from srwizard.train.correction import factors, moved
 from srwizard.train.diagnostics.all import diagnostics_of, told_of
 from srwizard.train.diagnostics.diagnostic import Diagnostic, Scored, add_up
 from srwizard.train.distributed import add_over_ranks
@@ -30,7 +31,7 @@ from srwizard.train.inference import apply_network
 from srwizard.train.losses import sample_losses
 from srwizard.train.metrics import masked_sums, scores_table, sums_length
 from srwizard.train.order import scoring_batches
-from srwizard.train.sampling import members_of, noise_of
+from srwizard.train.sampling import draws_samples, members_of, noise_of
 from srwizard.train.seam import seam_of
 from srwizard.train.setup import Training
 from srwizard.train.simple_methods import BEST
@@ -116,15 +117,7 @@ def _score(
     chosen = [tuple(keys) for keys in batches[:batch_limit]]
     for keys, batch in zip(chosen, training.batches(split, chosen), strict=True):
         indices = [key.index for key in keys]
-        members = [
-            super_resolve(
-                training,
-                batch,
-                noise_of(training.run.training.seed, split, indices, member),
-                sampling_steps,
-            )
-            for member in range(count)
-        ]
+        members = members_drawn(training, batch, split, indices, sampling_steps)
         sr = members[0] if count == 1 else torch.stack(members).mean(dim=0)
         losses = sample_losses(
             sr, batch["hr"], batch["mask"], training.run.training.loss, batch.get("area")
@@ -178,6 +171,29 @@ def scoring_batch_size(training: Training) -> int:
     return training.run.scoring_batch
 
 
+def members_drawn(
+    training: Training,
+    batch: Mapping[str, Tensor],
+    split: str,
+    indices: Sequence[int],
+    sampling_steps: int | None = None,
+) -> list[Tensor]:
+    """Return what is scored of a batch: members, each `[B, C, H, W]`, normalized, with the gain.
+
+    One alone of a model that draws none. See `super_resolve`; `indices` are the samples of the
+    split.
+    """
+    seed = training.run.training.seed
+    members = [
+        super_resolve(training, batch, noise_of(seed, split, indices, member), sampling_steps)
+        for member in range(members_of(training.bare, split))
+    ]
+    if len(members) == 1 or not training.gain:
+        return members
+    without = conserved(torch.zeros_like(members[0]), blocks_of(batch))
+    return moved(members, without, _factor(training, members[0], len(members)))
+
+
 def super_resolve(
     training: Training,
     batch: Mapping[str, Tensor],
@@ -186,7 +202,8 @@ def super_resolve(
 ) -> Tensor:
     """Return normalized SR `[B, C, H, W]` of a batch, as predictions have it: in float32.
 
-    Computed with the moving average of the weights, if there is one, and times the gain.
+    Computed with the moving average of the weights, if there is one, and, of a model with one
+    answer, times the gain.
 
     Args:
         training: network and run config.
@@ -206,10 +223,16 @@ def super_resolve(
             steps=sampling_steps,
             seam=seam_of(training.run),
         )
-    if training.gain:
-        gain = [training.gain.get(name, 1.0) for name in training.run.data.variables]
-        sr = sr * torch.tensor(gain, device=sr.device)[:, None, None]
+    if training.gain and not draws_samples(training.bare):
+        sr = sr * _factor(training, sr, members=1)
     return conserved(sr, blocks_of(batch))
+
+
+def _factor(training: Training, like: Tensor, members: int) -> Tensor:
+    """Return what corrections are multiplied with, `[C, 1, 1]`."""
+    known = factors(training.gain, members)
+    gain = [known.get(name, 1.0) for name in training.run.data.variables]
+    return torch.tensor(gain, device=like.device)[:, None, None]
 
 
 def to_physical(training: Training, values: Tensor, base: Tensor) -> Tensor:
@@ -342,18 +365,9 @@ def save_examples(training: Training, contents: Contents, path: Path, count: int
 
 def _drawn(training: Training, batch: Mapping[str, Tensor], index: int) -> dict[str, Tensor]:
     """Return SR of one test step `[1, C, H, W]`, with a member and the spread of an ensemble."""
-    seed, count = training.run.training.seed, members_of(training.bare, "test")
-    members = torch.stack(
-        [
-            to_physical(
-                training,
-                super_resolve(training, batch, noise_of(seed, "test", [index], member)),
-                batch["base"],
-            )
-            for member in range(count)
-        ]
-    )
-    if count == 1:
+    drawn = members_drawn(training, batch, "test", [index])
+    members = torch.stack([to_physical(training, one, batch["base"]) for one in drawn])
+    if len(members) == 1:
         return {"sr": members[0]}
     return {"sr": members.mean(dim=0), "member": members[0], "spread": members.std(dim=0)}
 

@@ -27,6 +27,7 @@ from srwizard.settings import run_config
 from srwizard.settings.run_config import RunConfig
 from srwizard.train import averaging, sharding
 from srwizard.train.averaging import Averaged
+from srwizard.train.correction import Gain
 from srwizard.train.distributed import Place
 from srwizard.train.objective import Objective
 from srwizard.train.optimizers import build_optimizer
@@ -86,7 +87,7 @@ class Training:
     progress: Progress = field(default_factory=Progress)
     baseline: dict[str, dict[str, Tensor]] = field(default_factory=dict)
     """Sums of the simple methods for each split: the same in every validation."""
-    gain: dict[str, float] = field(default_factory=dict)
+    gain: dict[str, Gain] = field(default_factory=dict)
     """What the network's output is multiplied with, for each variable; 1 where it is not there."""
     skeleton: nn.Module | None = None
     saving: Saving | None = None

@@ -25,7 +25,7 @@ from srwizard.train import trackers
 from srwizard.train.checkpoint import BEST
 from srwizard.train.dataset import contents_for
 from srwizard.train.distributed import Place, joined, wait_for_all
-from srwizard.train.gain import fit_gain
+from srwizard.train.gain import fit_gain, told_gain
 from srwizard.train.loop import Callbacks, patience_exhausted, train
 from srwizard.train.preflight import call_the_roll
 from srwizard.train.processes import run_and_leave
@@ -143,7 +143,9 @@ def _work(
             if place.is_first:
                 for line in loaded.notices if loaded else ():
                     screen.say(line)
-                for line in gain_lines(training.gain):  # on the screen at the end, with the scores
+                for line in gain_lines(
+                    told_gain(training)
+                ):  # on the screen at the end, with the scores
                     records.log(line)
             note_phase(training, "test")
             _evaluate(training, contents, run_dir, records, loaded)
@@ -213,7 +215,7 @@ def _evaluate(
                 "epoch": training.progress.best_epoch,
                 "loss": result.loss,
                 "members": result.members,
-                "gain": training.gain,
+                "gain": told_gain(training),
                 "variables": result.variables,
                 "vectors": result.vectors,
             }

@@ -11,6 +11,7 @@ from srwizard.base.errors import UsageError
 from srwizard.base.i18n import translate as _
 from srwizard.base.os_errors import reason_of
 from srwizard.data.baselines import learnt
+from srwizard.train.correction import gains_to
 from srwizard.train.seam import seam_of
 from srwizard.use.onnx_graph import check_model, missing_package, write_onnx
 from srwizard.use.predictor import Predictor
@@ -128,6 +129,7 @@ def _config(run: Run) -> dict[str, Any]:
         "lr_shape": config.data.lr_shape,
         "hr_shape": config.data.hr_shape,
         "conserve": config.model.conserve,
+        "ensemble_gain": gains_to(run.checkpoint.gain) if run.draws_samples else {},
         "patch_size": config.memory.patch_size,
         "run_digest": config.digest,
         "checkpoint": {
@@ -174,6 +176,12 @@ def _readme(run: Run, *, onnx: bool) -> str:
         use += " " + _(
             "The output is then shifted block by block, so that block means are those of LR: see "
             "srwizard.train.conservation, and block_shares in statistics.npz."
+        )
+    if run.draws_samples and run.checkpoint.gain:
+        use += " " + _(
+            "Of an ensemble of n members, move each by (g - 1) times the mean of their outputs, "
+            "with g = told / (shared + (1 - shared) / n); told and shared of each variable are "
+            "ensemble_gain in config.json (srwizard.train.correction)."
         )
     if seam := seam_of(run.config):
         use += " " + _(

@@ -152,7 +152,7 @@ def _fill(
         for step, lr in enumerate(fields, start=partial.done):
             name = found.names[step]
             alarms.note_outside(name, _checked(run, lr, found.where, name))
-            every = np.stack([*run.members_of_step(lr, step, count, at_home=at_home)])
+            every = run.members_of_step(lr, step, count, at_home=at_home)
             mean = every.mean(axis=0)
             alarms.note_means(run, name, lr, mean, at_home)
             for layer, values in _layers(run, every, mean, members):

@@ -2,7 +2,7 @@
 
 import math
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from srwizard.runs.records import Records, measured
 from srwizard.settings import run_config
 from srwizard.settings.run_config import RunConfig
 from srwizard.train.conservation import Blocks, blocks_for, conserved
+from srwizard.train.correction import factors, moved
 from srwizard.train.inference import apply_network
 from srwizard.train.sampling import draws_samples, members_of, noise_of
 from srwizard.train.seam import seam_of
@@ -172,8 +173,8 @@ class Run:
 
     def members_of_step(
         self, lr: npt.NDArray[np.floating[Any]], index: int, count: int, *, at_home: bool
-    ) -> Iterator[FloatField]:
-        """Yield `count` members `[C, H, W]` of one step, one after the other.
+    ) -> FloatField:
+        """Return `count` members `[M, C, H, W]` of one step.
 
         Args:
             lr: `[C, h, w]` in physical units.
@@ -187,12 +188,21 @@ class Run:
         patch = tile_side(self.config, (lr.shape[1], lr.shape[2]))
         base, spread = self._base(lr)
         blocks = self._blocks(lr, base, spread, at_home=at_home)
+        drawn = []
         for member in range(count):
             noise = noise_of(self.config.training.seed, "test", [index], member)
-            drawn = conserved(self._applied(normalized, noise, patch).cpu(), blocks)
-            values: FloatField = drawn.numpy()[0] * spread + base
-            values[land] = np.nan
-            yield values
+            drawn.append(conserved(self._applied(normalized, noise, patch).cpu(), blocks))
+        members: FloatField = torch.cat(self._moved(drawn, blocks)).numpy() * spread + base
+        members[:, land] = np.nan
+        return members
+
+    def _moved(self, members: list[Tensor], blocks: Blocks | None) -> list[Tensor]:
+        """Return members `[1, C, H, W]` with the gain of an ensemble; others have theirs."""
+        if len(members) == 1 or not self.checkpoint.gain:
+            return members
+        known = factors(self.checkpoint.gain, len(members))
+        factor = torch.tensor([known.get(name, 1.0) for name in self.variables])[:, None, None]
+        return moved(members, conserved(torch.zeros_like(members[0]), blocks), factor)
 
     def member_count(self, wanted: int | None) -> int:
         """Return how many members to draw.
@@ -233,7 +243,7 @@ class Run:
             known = self.preprocessing.statistics["hr"]
             check_values(self.variables, known, step, _("the array"), str(index))
         results = [
-            of_members(np.stack([*self.members_of_step(step, index, count, at_home=at_home)]))
+            of_members(self.members_of_step(step, index, count, at_home=at_home))
             for index, step in enumerate(steps)
         ]
         return results[0] if lr.ndim == 3 else np.stack(results)
@@ -354,7 +364,8 @@ def load_run(
               "used.", state=state, name=found.name, epoch=found.epoch,
               epochs=config.training.epochs)
         )  # fmt: skip
-    preprocessing = read_preprocessing(directory, config, found.gain)
+    gain = {} if draws_samples(network) else factors(found.gain, members=1)
+    preprocessing = read_preprocessing(directory, config, gain)
     return Run(directory, config, network, found, preprocessing, place, tuple(notices), amp=amp)
 
 

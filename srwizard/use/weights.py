@@ -15,6 +15,7 @@ from srwizard.runs import checkpoint_files
 from srwizard.settings.run_config import RunConfig
 from srwizard.train import checkpoint
 from srwizard.train.checkpoint import BEST, LAST, CheckpointError, DamagedCheckpointError
+from srwizard.train.correction import Gain, gains_from
 from srwizard.train.setup import build_network
 
 Name = Literal["best", "last"]
@@ -28,13 +29,13 @@ class Checkpoint:
         name: "best" or "last".
         epoch: complete epochs of training behind them.
         digest: SHA-256 of the file that they are from.
-        gain: what the network's output is multiplied with, by variable; 1 where it is not there.
+        gain: how much of its correction is taken, by variable; all where it is not there.
     """
 
     name: Name
     epoch: int
     digest: str
-    gain: Mapping[str, float] = field(default_factory=dict)
+    gain: Mapping[str, Gain] = field(default_factory=dict)
 
 
 def load_network(
@@ -65,7 +66,7 @@ def load_network(
         progress = state["progress"]
         # "best" is written before its epoch is counted as done, "last" behind it.
         epoch = int(progress["best_epoch"] if name == BEST else progress["epoch"] - 1)
-        found = Checkpoint(name, epoch, _digest(run_dir, name), checkpoint.gain_of(state))
+        found = Checkpoint(name, epoch, _digest(run_dir, name), gains_from(state.get("gain")))
     except (AttributeError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise _unusable(checkpoint_files.where(run_dir, name), name) from error
     return network.eval(), found, notices

@@ -1,12 +1,21 @@
 """The recommended recipe in a conversation: worked out for its model and data, taken as answers."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
+from typing import Any
 
 from srwizard.data.dataset import Dataset
+from srwizard.models.card import ModelCard
 from srwizard.models.catalog import card
 from srwizard.settings.answers import Answers, model_parameters
-from srwizard.settings.recipe import Facts, Recommended, few_fields_batch, recommended
+from srwizard.settings.recipe import (
+    Facts,
+    Recommended,
+    Room,
+    few_fields_batch,
+    patch_sides,
+    recommended,
+)
 from srwizard.settings.run_config import RunConfig
 from srwizard.wizard.chosen_dataset import chosen_variables, opened_dataset
 from srwizard.wizard.conserving import is_block_means
@@ -27,9 +36,8 @@ def recommended_here(conversation: Conversation, fits: Fits) -> list[Recommended
     answers, dataset = conversation.session.answers, opened_dataset(conversation)
     names = tuple(one.name for one in chosen_variables(conversation, dataset.summary))
     facts = _facts(dataset, names, answers.data.scale or 1)
-    largest = _largest_batch(conversation, few_fields_batch(facts.steps), fits)
-    chosen = card(answers.model.name or "")
-    return recommended(chosen, model_parameters(answers.model), facts, largest_batch=largest)
+    chosen, params = card(answers.model.name or ""), model_parameters(answers.model)
+    return recommended(chosen, params, facts, _room(conversation, chosen, params, facts, fits))
 
 
 def take_recipe(conversation: Conversation, fits: Fits) -> list[Recommended]:
@@ -61,28 +69,53 @@ def forget_recipe(conversation: Conversation) -> None:
 @lru_cache(maxsize=4)
 def _facts(dataset: Dataset, names: tuple[str, ...], scale: int) -> Facts:
     """Return what the data say; read once for a dataset as it was found, not for each question."""
-    from srwizard.data.spectrum import reach
+    from srwizard.data.spectrum import reaches
 
     first = dataset.summary.variable(names[0])
+    found = [reaches(dataset.contents, name) for name in names]
     return Facts(
         steps=dataset.summary.steps["train"],
         scale=scale,
         lr_shape=first.lr_shape,
-        reach=max(reach(dataset.contents, name) for name in names),
+        reaches=(max(y for y, _x in found), max(x for _y, x in found)),
         land_share=first.land_share,
         block_means=is_block_means(dataset, names, scale),
     )
 
 
-def _largest_batch(conversation: Conversation, wanted: int, fits: Fits) -> int:
-    """Return the largest batch up to `wanted`, half as large each time, that fits; at least 1."""
-    size = wanted
-    while size > 1 and not fits(resolve(conversation, _with_batch(conversation, size))):
-        size //= 2
-    return size
+def _room(
+    conversation: Conversation,
+    chosen: ModelCard,
+    params: Mapping[str, Any],
+    facts: Facts,
+    fits: Fits,
+) -> Room:
+    """Return the largest batch that fits, of whole fields, or else of the largest patches."""
+
+    def fitting(batches: Iterable[int], patch: int | None) -> int | None:
+        return next(
+            (
+                size
+                for size in batches
+                if fits(resolve(conversation, _with(conversation, size, patch)))
+            ),
+            None,
+        )
+
+    wanted = few_fields_batch(facts.steps)
+    halves = [wanted >> times for times in range(wanted.bit_length())]
+    patches = [(side, halves[:1]) for side in patch_sides(chosen, params, facts)]
+    smallest = [(side, halves) for side, _batches in patches[-1:]]
+    for patch, batches in [(None, halves), *patches, *smallest]:
+        batch = fitting(batches, patch)
+        if batch is not None:
+            return Room(batch, patch)
+    return Room(1, patches[-1][0] if patches else None)
 
 
-def _with_batch(conversation: Conversation, size: int) -> Answers:
+def _with(conversation: Conversation, batch: int, patch: int | None) -> Answers:
     changed = conversation.session.answers.model_copy(deep=True)
-    changed.set("training.batch_size", size)
+    changed.set("training.batch_size", batch)
+    if patch is not None:
+        changed.set("memory.patch_size", patch)
     return changed

@@ -7,14 +7,21 @@ import pytest
 from srwizard.models.card import Recipe
 from srwizard.models.catalog import card, cards, problems, resolve_parameters
 from srwizard.settings.answers import key_problem
-from srwizard.settings.recipe import Facts, Recommended, few_fields_batch, recommended
+from srwizard.settings.recipe import (
+    Facts,
+    Recommended,
+    Room,
+    few_fields_batch,
+    patch_sides,
+    recommended,
+)
 
-FACTS = Facts(steps=255, scale=4, lr_shape=(170, 360), reach=20)
+FACTS = Facts(steps=255, scale=4, lr_shape=(170, 360), reaches=(10, 20))
 
 
-def found(name: str, facts: Facts = FACTS, **changes: int) -> dict[str, Recommended]:
+def found(name: str, facts: Facts = FACTS, room: Room | None = None) -> dict[str, Recommended]:
     it = card(name)
-    return {one.key: one for one in recommended(it, resolve_parameters(it, {}), facts, **changes)}
+    return {one.key: one for one in recommended(it, resolve_parameters(it, {}), facts, room)}
 
 
 @pytest.mark.parametrize("name", cards())
@@ -40,7 +47,7 @@ def test_few_fields_are_trained_in_small_batches_and_many_epochs() -> None:
 
 
 def test_a_batch_that_does_not_fit_is_made_smaller_and_says_so() -> None:
-    smaller = found("EDSR", largest_batch=2)
+    smaller = found("EDSR", room=Room(2))
     assert smaller["training.batch_size"].value == 2
     assert "memory" in smaller["training.batch_size"].reason
     assert smaller["training.epochs"].value < found("EDSR")["training.epochs"].value
@@ -48,7 +55,7 @@ def test_a_batch_that_does_not_fit_is_made_smaller_and_says_so() -> None:
 
 def test_the_modes_reach_as_far_as_the_variance() -> None:
     modes = [
-        found("FNO2d", replace(FACTS, reach=reach))["model.params.modes"].value
+        found("FNO2d", replace(FACTS, reaches=(1, reach)))["model.params.modes"].value
         for reach in (1, 20, 500)
     ]
     assert modes[:2] == [4, 21]
@@ -78,3 +85,17 @@ def test_patience_counts_validations() -> None:
     standard, diffusion = found("EDSR"), found("DDPM")
     assert standard["training.patience"].value == round(standard["training.epochs"].value / 4)
     assert diffusion["training.patience"].value == 5
+
+
+def test_patches_hold_enough_waves_and_take_the_place_of_fields_that_do_not_fit() -> None:
+    it = card("EDSR")
+    assert pytest.approx(4 * 17) == FACTS.wave  # 170 LR points hold 10 of them
+    assert patch_sides(it, resolve_parameters(it, {}), FACTS) == [340]
+    finer = replace(FACTS, reaches=(60, 60))
+    assert patch_sides(it, resolve_parameters(it, {}), finer) == [340, 168, 84]
+    assert patch_sides(it, resolve_parameters(it, {}), replace(FACTS, reaches=(1, 1))) == []
+    assert patch_sides(card("FNO2d"), resolve_parameters(card("FNO2d"), {}), finer) == []
+    assert "memory.patch_size" not in found("EDSR")
+    one = found("EDSR", FACTS, Room(8, 340))["memory.patch_size"]
+    assert one.value == 340
+    assert "5 waves of 68 points" in one.reason
