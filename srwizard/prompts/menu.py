@@ -29,7 +29,7 @@ from rich.cells import cell_len
 
 from srwizard.base.i18n import translate as _
 from srwizard.base.text_width import padded, wrapped
-from srwizard.prompts.asking import asked, run, text_below, text_window, width
+from srwizard.prompts.asking import asked, end, end_keys, run, text_below, text_window, width
 from srwizard.prompts.question import Choice
 
 PAGE = 5
@@ -210,8 +210,9 @@ def choose(
     *,
     several: bool = False,
     live: Callable[[], Iterable[str]] | None = None,
-) -> list[Any]:
-    """Ask for one of the choices, or for several, and return their values.
+    rest: bool = False,
+) -> tuple[list[Any], bool]:
+    """Ask for one of the choices, or for several.
 
     Args:
         text: the question.
@@ -220,6 +221,10 @@ def choose(
         help_lines: gives what is shown when the user types a question mark.
         several: whether any number can be marked.
         live: gives lines that stand below, anew as time goes by.
+        rest: whether the defaults can be taken for all that follows.
+
+    Returns:
+        their values, and whether the defaults are to be taken for all that follows.
 
     Raises:
         Back, KeyboardInterrupt: as `asking.run`.
@@ -238,7 +243,7 @@ def choose(
             return asked(text, _instruction(menu))
         return asked(text, answer=", ".join(choices[place].title for place in menu.result()))
 
-    run(
+    defaults = run(
         questionary.Question(Application(layout=Layout(listing))),
         text,
         [
@@ -247,11 +252,11 @@ def choose(
             *([] if live is None else [text_below(lambda: list(live()))]),
             text_below(lambda: [menu.get_pointed_at().description or ""], at_most=MOST_DETAILS),
         ],
-        _keys(menu),
+        _keys(menu, rest=rest),
         help_lines,
         refresh_seconds=NOTES_SECONDS if live or any(one.note for one in choices) else None,
     )
-    return [choices[place].value for place in menu.result()]
+    return [choices[place].value for place in menu.result()], defaults
 
 
 def _instruction(menu: Menu) -> str:
@@ -261,14 +266,16 @@ def _instruction(menu: Menu) -> str:
     return _("(Space marks, Ctrl-A all, Enter ends)") if menu.several else _("(arrows, Enter)")
 
 
-def _keys(menu: Menu) -> KeyBindings:
+def _keys(menu: Menu, *, rest: bool) -> KeyBindings:
     # Not those of `questionary.select`: its Ctrl-Q quits, and only ASCII filters.
     keys = KeyBindings()
 
-    @keys.add("enter", eager=True)
     def finish(event: Any) -> None:
         if menu.several or menu.enabled():
-            event.app.exit()
+            end(event)
+
+    for name in end_keys(rest=rest):
+        keys.add(name, eager=True)(finish)
 
     for names, steps in {
         ("up", "c-p"): -1,

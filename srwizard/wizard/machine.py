@@ -123,6 +123,8 @@ def _walk(conversation: Conversation) -> None:
     machine = build_machine(model, session.state)
     while session.state not in STOPS_BEFORE.get(conversation.stop_after or "", ()):
         source = session.state
+        if source not in ASKING:
+            conversation.ask_again()
         outcome = _outcome_of(source, conversation)
         if source in FINAL:
             return

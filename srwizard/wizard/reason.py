@@ -88,8 +88,7 @@ def _of_dry_run(found: Mapping[str, Any]) -> dict[str, Any]:
         "verdict": found.get("verdict"),
         "measured_bytes": found.get("peak_bytes"),
         "capacity_bytes": found.get("capacity_bytes"),
-        "device": found.get("device"),
-        "run_seconds": found.get("run_seconds"),
+        **{key: found[key] for key in ("device", "run_seconds") if found.get(key) is not None},
     }
 
 

@@ -21,6 +21,7 @@ __all__ = ["PROGRAM", "Terminal"]
 PATIENCE = 120.0
 ENTER, ESCAPE, CTRL_A, CTRL_B, CTRL_C, CTRL_U = "\r", "\x1b", "\x01", "\x02", "\x03", "\x15"
 DOWN, UP = "\x1b[B", "\x1b[A"
+F2, CTRL_G = "\x1bOQ", "\x07"
 
 
 class Terminal:

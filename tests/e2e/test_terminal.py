@@ -12,7 +12,18 @@ import yaml
 from srwizard.memory.forecast import FORECASTER
 from tests.datasets import write_dataset
 from tests.e2e.conftest import Open, Run
-from tests.e2e.terminal import CTRL_A, CTRL_B, CTRL_C, CTRL_U, DOWN, ENTER, ESCAPE, Terminal
+from tests.e2e.terminal import (
+    CTRL_A,
+    CTRL_B,
+    CTRL_C,
+    CTRL_G,
+    CTRL_U,
+    DOWN,
+    ENTER,
+    ESCAPE,
+    F2,
+    Terminal,
+)
 from tests.e2e.walk import STATES, Walk
 
 
@@ -377,3 +388,32 @@ def test_a_component_without_its_vector_is_asked_for(terminal: Open, tmp_path: P
     screen.wait_for("u looks like a component of a vector", count=2)
     screen.send(CTRL_C)
     assert screen.wait_for_end() == 130
+
+
+@pytest.mark.parametrize("key", [F2, CTRL_G])
+def test_a_key_takes_the_defaults_for_all_the_rest(
+    terminal: Open, dataset: Path, tmp_path: Path, key: str
+) -> None:
+    screen = terminal()
+    screen.wait_for("F2: defaults for the rest")
+    walk = Walk(screen, root=dataset)
+    walk.to("training")
+    screen.send("77" + key)
+    screen.wait_for("? Go ahead?")
+    assert "Epochs: 77" in screen.text
+    assert "? Where to train" not in screen.text
+    # In the review it is Enter that counts; and a section edited from there is asked for.
+    screen.send(DOWN * 4 + ENTER)
+    screen.wait_for("? Epochs 77", count=2)
+    screen.send(key)
+    screen.wait_for("? Go ahead?", count=2)
+    screen.kill()
+
+
+def test_after_the_dataset_everything_can_be_left_at_its_default(terminal: Open, dataset: Path) -> None:
+    screen = terminal()
+    screen.wait_for("? Dataset directory")
+    screen.send(str(dataset) + F2)
+    screen.wait_for("? Go ahead?")
+    assert "Model: SwinIR" in screen.text
+    screen.kill()
