@@ -16,6 +16,7 @@ from srwizard.runs.records import measured, test_scores
 from srwizard.runs.skill import best_method, simple_methods
 from srwizard.settings import run_config
 from srwizard.states.frozen import run_directory
+from srwizard.wizard.chosen_dataset import split_title
 from srwizard.wizard.conversation import Conversation
 
 ROOM_FOR_A_FRAME = 72
@@ -77,13 +78,6 @@ def consistency_lines(variables: dict[str, dict[str, Any]]) -> Iterator[str]:
                 largest=model["largest"],
                 theirs=truth["rmse"],
             )
-
-
-def split_title(split: str) -> str:
-    """Return the name of a split in the user's language."""
-    return {
-        "train": _("Training split"), "valid": _("Validation split"), "test": _("Test split")
-    }[split]  # fmt: skip
 
 
 def scores_table(

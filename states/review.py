@@ -14,7 +14,7 @@ from srwizard.settings.answers import DevicesAnswers, model_parameters
 from srwizard.settings.option import Asked
 from srwizard.states import memory, model, output, prepare
 from srwizard.wizard import other_machines, simple_methods
-from srwizard.wizard.chosen_dataset import chosen_dataset, chosen_variables
+from srwizard.wizard.chosen_dataset import chosen_dataset, chosen_variables, steps_text
 from srwizard.wizard.conversation import Conversation
 from srwizard.wizard.option_questions import in_words
 from srwizard.wizard.preparing import raw_files_of
@@ -133,7 +133,7 @@ def _lines(conversation: Conversation, columns: int) -> Iterator[str]:
     yield from joined(
         (_("Variables"), ", ".join(_variables(conversation))),
         (_("Scale"), f"{answers.data.scale}x"),
-        (_("Steps"), _steps_text(conversation)),
+        (_("Time steps"), _steps_text(conversation)),
     )
     for line in simple_methods.to_beat(conversation, _variables(conversation)):
         yield _pair(_("To beat"), line)
@@ -150,7 +150,7 @@ def _lines(conversation: Conversation, columns: int) -> Iterator[str]:
         (_devices_title(answers.devices), devices_text(conversation)),
         *_declared(conversation, "devices"),
     )
-    yield from joined(*_declared(conversation, "memory"))
+    yield from listed(_("Protection against running out of memory"), _memory_pairs(conversation))
 
 
 def _declared(
@@ -174,6 +174,10 @@ def _declared(
     return [(one.title, text) for one, text in shown if one.option.asked in asked]
 
 
+def _memory_pairs(conversation: Conversation) -> list[tuple[str, str]]:
+    return [(f"{title}:", text) for title, text in _declared(conversation, "memory")]
+
+
 def _pair(name: str, value: Any) -> str:
     return f"{name}: {value}"
 
@@ -184,8 +188,7 @@ def _variables(conversation: Conversation) -> list[str]:
 
 
 def _steps_text(conversation: Conversation) -> str:
-    steps = chosen_dataset(conversation).steps
-    return f"{' / '.join(map(str, steps.values()))} (train / valid / test)"
+    return steps_text(chosen_dataset(conversation).steps)
 
 
 def _notices(conversation: Conversation) -> Iterator[str]:

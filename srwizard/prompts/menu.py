@@ -25,7 +25,7 @@ from prompt_toolkit.layout.containers import WindowRenderInfo
 from questionary import Separator
 from questionary.constants import INDICATOR_SELECTED, INDICATOR_UNSELECTED
 from questionary.prompts.common import InquirerControl
-from rich.cells import cell_len
+from rich.cells import cell_len, set_cell_size
 
 from srwizard.base.i18n import translate as _
 from srwizard.base.text_width import padded, wrapped
@@ -39,6 +39,7 @@ MOST_DETAILS = 7
 NOTES_SECONDS = 1.0
 """Between two looks at notes that may have something new to say."""
 POINTER, NO_POINTER = " » ", "   "
+SUMMARY_INDENT = "  "
 GAP = "  "
 """Between a title and its note."""
 
@@ -57,6 +58,9 @@ class Menu(InquirerControl):
         self.several = several
         self.notes: dict[Any, Callable[[], str]] = {
             place: choice.note for place, choice in enumerate(offered) if choice.note
+        }
+        self.summaries = {
+            place: choice.summary for place, choice in enumerate(offered) if choice.summary
         }
         choices = list(_under_headings(offered, chosen))
         enabled = [choice for choice in choices if not choice.disabled]
@@ -137,6 +141,8 @@ class Menu(InquirerControl):
             here = place == self.pointed_at and not choice.disabled
             style, sign = self._style_and_sign(choice, here)
             lines = _beside(padded(title, column) if note else title, note, columns)
+            if summary := self.summaries.get(choice.value):
+                lines.append(SUMMARY_INDENT + _cut(summary, columns - len(SUMMARY_INDENT)))
             tokens += [
                 ("class:pointer", POINTER if here else NO_POINTER),
                 ("[SetCursorPosition]" if here else "", ""),
@@ -191,6 +197,11 @@ def _beside(title: str, note: str, columns: int) -> list[str]:
     if cell_len(together) <= columns:
         return [together]
     return [*wrapped(title, columns), *(wrapped(note, columns) if note else [])]
+
+
+def _cut(text: str, columns: int) -> str:
+    """Return a text in one line, its end left out where there is no room."""
+    return text if cell_len(text) <= columns else f"{set_cell_size(text, columns - 1).rstrip()}…"
 
 
 class _ScrollBar(ScrollbarMargin):

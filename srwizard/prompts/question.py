@@ -48,6 +48,7 @@ class Choice:
         group: the heading that it stands under.
         note: gives a few words to stand beside the title, anew each time that it is drawn.
         details: gives lines that explain it while it is highlighted.
+        summary: one line that stands below it in the list.
     """
 
     value: Any
@@ -56,6 +57,7 @@ class Choice:
     group: str = ""
     note: Callable[[], str] | None = None
     details: Callable[[], Iterable[str]] | None = None
+    summary: str = ""
 
 
 @dataclass(frozen=True)
