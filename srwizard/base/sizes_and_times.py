@@ -32,7 +32,7 @@ def seconds_in(text: str) -> float | None:
 
 def memory_name(device: str) -> str:
     """Return what the memory of a device, as dry_run.json names it, is called."""
-    return _("GPU memory") if is_gpu(device) else _("memory")
+    return _("GPU memory") if is_gpu(device) else _("system memory")
 
 
 def duration_text(seconds: float) -> str:

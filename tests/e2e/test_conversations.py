@@ -86,7 +86,7 @@ def test_full_flow(terminal: Open, chinese: dict[str, str], nvml_world: World, o
         assert f"GPU {number}: RTX 4090 (23.6GB, 空闲 23.3GB)" in screen.text
     screen.send(DOWN + SPACE + ENTER)
     answer(screen, "内存选项")
-    screen.wait_for("确认执行?")
+    screen.wait_for("确认执行？")
     summary = screen.text[screen.text.index("【训练参数确认】") :]
     for shown in (
         f"数据目录: {ocean}", "运行目录: ", "模型: SwinIR", "变量: temp", "放大倍数: 4x",
@@ -109,7 +109,7 @@ def test_single_card_with_everything_else_by_default(
     answer(screen, "在哪里训练")
     answer(screen, "设备")
     answer(screen, "内存选项")
-    screen.wait_for("确认执行?")
+    screen.wait_for("确认执行？")
     summary = screen.text[screen.text.index("【训练参数确认】") :]
     for shown in ("模型: FNO2d", "训练轮数: 100", "学习率: 0.001", "批大小: 16", "GPU: GPU 0"):
         assert shown in summary, shown
@@ -137,7 +137,7 @@ def out_of_memory(
     answer(screen, "在哪里训练")
     answer(screen, "设备")
     answer(screen, "内存选项")
-    answer(screen, "确认执行?")
+    answer(screen, "确认执行？")
     return screen
 
 
@@ -164,7 +164,7 @@ def test_out_of_memory_in_training_becomes_a_new_revision(
         assert shown in text, shown
     # AMP and checkpointing are on: the first remedy is half the batch.
     screen.send(ENTER)
-    answer(screen, "确认执行?", count=2)
+    answer(screen, "确认执行？", count=2)
     screen.wait_for("checkpoints/last.pt")
     screen.wait_for("测试集")
     assert screen.wait_for_end() == 0
@@ -187,7 +187,7 @@ def test_killed_while_the_remedies_are_shown(
     screen.kill()
     resumed = terminal("resume", columns=120, rows=50)
     answer(resumed, "要修改什么？")
-    resumed.wait_for("确认执行?")
+    resumed.wait_for("确认执行？")
     assert "批大小: 8 x 2" in resumed.text
     resumed.kill()
 
@@ -219,7 +219,7 @@ def test_a_tight_run_is_made_to_fit_before_it_is_launched(
     answer(screen, "混合精度", DOWN)
     answer(screen, "激活检查点")
     answer(screen, "训练窗口大小")
-    answer(screen, "确认执行?")
+    answer(screen, "确认执行？")
     screen.wait_for("要修改什么？", patience=900)
     for shown in ("紧张", "22100 MB", "24576 MB", "89.9 %", "use_amp", "batch_size 16"):
         assert shown in screen.text, shown
@@ -227,7 +227,7 @@ def test_a_tight_run_is_made_to_fit_before_it_is_launched(
     assert "预测放得下" in screen.text
     assert "留有余量: use_amp" in screen.text.replace("：", ": ")
     screen.send(DOWN + ENTER)
-    answer(screen, "确认执行?", count=2)
+    answer(screen, "确认执行？", count=2)
     screen.wait_for("8500 MB")
     for shown in ("充足", "34.6 %"):
         assert shown in screen.text, shown
