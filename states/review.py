@@ -11,6 +11,7 @@ from srwizard.base.text_width import packed
 from srwizard.memory import forecast
 from srwizard.prompts.question import Choice, Question, expand
 from srwizard.settings.answers import DevicesAnswers, model_parameters
+from srwizard.settings.changes import value_text
 from srwizard.settings.option import Asked
 from srwizard.states import memory, model, output, prepare
 from srwizard.wizard import other_machines, simple_methods
@@ -118,11 +119,11 @@ def _lines(conversation: Conversation, columns: int) -> Iterator[str]:
     def joined(*pairs: tuple[str, Any]) -> Iterator[str]:
         yield from packed((_pair(*pair) for pair in pairs), " · ", columns)
 
-    def listed(title: str, pairs: Iterable[tuple[str, Any]]) -> Iterator[str]:
+    def listed(title: str, pairs: Iterable[tuple[str, Any]], joint: str = ", ") -> Iterator[str]:
         items = [f"{name} {value}" for name, value in pairs]
         if not items:
             return
-        first, *rest = packed(items, ", ", columns - cell_len(title) - 2)
+        first, *rest = packed(items, joint, columns - cell_len(title) - 2)
         yield _pair(title, first)
         yield from (f"{' ' * (cell_len(title) + 2)}{line}" for line in rest)
 
@@ -139,7 +140,10 @@ def _lines(conversation: Conversation, columns: int) -> Iterator[str]:
         yield _pair(_("To beat"), line)
     yield from joined(*_declared(conversation, "data"), *_declared(conversation, "output"))
     yield from joined((_("Model"), answers.model.name), *_declared(conversation, "model"))
-    yield from listed(_("Model parameters"), model_parameters(answers.model).items())
+    params = model_parameters(answers.model).items()
+    yield from listed(
+        _("Model parameters"), ((name, value_text("", value)) for name, value in params), "; "
+    )
     if answers.model.weights:
         yield _pair(_("Begins from the weights"), expand(answers.model.weights))
     yield from joined(*_declared(conversation, "training", ("always", "common")))
