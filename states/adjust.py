@@ -195,7 +195,8 @@ def choose(
         the trigger: "changed" or "accepted".
     """
     offered, proposals = offer.singles, {BEST: offer.best, ROOMY: offer.roomy}
-    conversation.show(Text(_("Suggested changes:"), style="bold"))
+    if offered:
+        conversation.show(Text(_("Suggested changes:"), style="bold"))
     titles = {
         BEST: lambda title: _("Predicted to fit: {remedy}", remedy=title),
         ROOMY: lambda title: _("With room to spare: {remedy}", remedy=title),

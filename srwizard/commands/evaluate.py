@@ -29,10 +29,10 @@ def evaluate(run_dir: Path, split: Any, checkpoint: Any, as_json: bool) -> None:
         consistency_lines,
         ensemble_lines,
         scores_table,
-        split_title,
         warnings,
     )
     from srwizard.train.evaluation import evaluate as score
+    from srwizard.wizard.chosen_dataset import split_title
     from srwizard.train.evaluation import file_of
 
     run_dir = run_dir.absolute()

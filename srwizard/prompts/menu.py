@@ -59,7 +59,7 @@ class Menu(InquirerControl):
         self.notes: dict[Any, Callable[[], str]] = {
             place: choice.note for place, choice in enumerate(offered) if choice.note
         }
-        self.summaries = {
+        self.summaries: dict[Any, str] = {
             place: choice.summary for place, choice in enumerate(offered) if choice.summary
         }
         choices = list(_under_headings(offered, chosen))
