@@ -1,20 +1,24 @@
 """adjust: memory is short, or training failed; change the answers, or accept the risk."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import partial
 
 from rich.text import Text
 
 from srwizard.base.errors import DoesNotFitError, NeedsPersonError
 from srwizard.base.i18n import translate as _
+from srwizard.base.signs import good
+from srwizard.base.sizes_and_times import memory_name
 from srwizard.hardware.devices import find_devices
+from srwizard.memory.dry_run_table import tight_text, verdict_lines
 from srwizard.memory.forecast import Forecast, forecasts
 from srwizard.memory.measure import FILE_NAME
 from srwizard.memory.remedies import Surroundings, remedies
-from srwizard.memory.remedies_table import details, peak_text, remedies_table
+from srwizard.memory.remedies_table import details, note_text, remedies_table
 from srwizard.memory.remedy_effects import (
     Expected,
+    Offer,
     RemedyEffect,
     batch_that_fits,
     effects,
@@ -28,33 +32,22 @@ from srwizard.runs import checkpoint_files
 from srwizard.runs.failure_kinds import kind_named
 from srwizard.runs.failure_kinds.kind import Kind
 from srwizard.runs.records import note_remedies
+from srwizard.settings.answers import Answers
+from srwizard.settings.changes import differences
 from srwizard.settings.remedy import Remedy, apply
 from srwizard.settings.run_config import RunConfig
+from srwizard.states.diagnose import explanation
 from srwizard.states.frozen import run_directory
 from srwizard.wizard.chosen_dataset import chosen_dataset, chosen_variables
 from srwizard.wizard.conversation import Conversation
-from srwizard.wizard.reason import Reason
+from srwizard.wizard.reason import LONG, Outcome, Reason
 from srwizard.wizard.resolve import resolve
+from srwizard.wizard.time_budget import is_over_budget
 
 BEST, ROOMY, SEVERAL, EDIT, ACCEPT, QUIT = "best", "roomy", "several", "edit", "accept", "quit"
 
 
-@dataclass(frozen=True)
-class Offer:
-    """What can be changed: each remedy by itself, and up to two proposals of what is enough.
-
-    Args:
-        singles: the remedies.
-        best: the least that is predicted to fit.
-        roomy: what leaves more room than that.
-    """
-
-    singles: list[RemedyEffect]
-    best: RemedyEffect | None = None
-    roomy: RemedyEffect | None = None
-
-
-def run(conversation: Conversation) -> str:
+def run(conversation: Conversation) -> str | Outcome:
     """Show the remedies with what each would bring; a person or memory.when_tight decides."""
     kind = _failure_kind(conversation)
     if kind is not None and not kind.ran_out_of_memory:
@@ -77,6 +70,15 @@ def run(conversation: Conversation) -> str:
     return _decide(conversation, offer)
 
 
+def recall(conversation: Conversation) -> None:
+    """Say again what led here, to one who comes back to it."""
+    reason = _reason(conversation)
+    if reason.is_failure:
+        conversation.show(explanation(conversation, reason))
+    else:
+        conversation.show(Text("\n".join(verdict_lines(reason.figures))))
+
+
 def _reason(conversation: Conversation) -> Reason:
     reason = conversation.session.reason
     assert reason is not None
@@ -85,8 +87,8 @@ def _reason(conversation: Conversation) -> Reason:
 
 def _failure_kind(conversation: Conversation) -> Kind | None:
     """Return the kind of the failure that led here, or None where memory was found short before."""
-    reason = _reason(conversation)
-    return kind_named(reason.kind) if reason.is_failure else None
+    found = _reason(conversation)
+    return kind_named(found.kind) if found.is_failure else None
 
 
 def _against_want_of_memory(conversation: Conversation) -> Offer:
@@ -94,7 +96,7 @@ def _against_want_of_memory(conversation: Conversation) -> Offer:
     answers = conversation.session.answers
     look = partial(_effects, conversation)
     with conversation.prompts.busy(_("Predicting what each change would bring …")):
-        singles = look(remedies(answers, _surroundings(conversation)))
+        singles = look(remedies(answers, surroundings(conversation)))
         batch = batch_that_fits(singles, answers)
         if batch is not None:
             place = max(n for n, item in enumerate(singles) if item.remedy.key == batch.key)
@@ -104,7 +106,8 @@ def _against_want_of_memory(conversation: Conversation) -> Offer:
         return Offer(singles, best, with_room(singles, best, look) if interactive else None)
 
 
-def _surroundings(conversation: Conversation) -> Surroundings:
+def surroundings(conversation: Conversation) -> Surroundings:
+    """Return what remedies depend on besides the answers."""
     variables = chosen_variables(conversation, chosen_dataset(conversation))
     run_dir = run_directory(conversation)
     return Surroundings(
@@ -155,9 +158,45 @@ def _verdict(conversation: Conversation) -> str | None:
     return verdict
 
 
-def _ask(conversation: Conversation, offer: Offer) -> str:
+def _ask(conversation: Conversation, offer: Offer) -> str | Outcome:
     """Let a person pick remedies, edit, or accept what is tight; return the trigger."""
+    figures, failed = _reason(conversation).figures, _failure_kind(conversation) is not None
+    tight = _verdict(conversation) == "tight"
+    trigger = choose(
+        conversation,
+        offer,
+        edit=_("Change nothing, or edit the answers myself")
+        if failed
+        else _("Edit the answers myself"),
+        accept=_("Launch anyway (memory will be tight)") if tight else None,
+        explained=[tight_text(memory_name(figures.get("device") or ""))] if tight else [],
+    )
+    return _accepted(conversation) if trigger == "accepted" else trigger
+
+
+def choose(
+    conversation: Conversation,
+    offer: Offer,
+    *,
+    edit: str,
+    accept: str | None,
+    explained: Sequence[str],
+) -> str:
+    """Let a person choose what to change, make the changes, and list them.
+
+    Args:
+        conversation: whose answers are changed.
+        offer: what can be changed.
+        edit: what it is called to change nothing here.
+        accept: what it is called to launch all the same; None where that cannot be.
+        explained: what is said to one who asks for help.
+
+    Returns:
+        the trigger: "changed" or "accepted".
+    """
     offered, proposals = offer.singles, {BEST: offer.best, ROOMY: offer.roomy}
+    if offered:
+        conversation.show(Text(_("Suggested changes:"), style="bold"))
     titles = {
         BEST: lambda title: _("Predicted to fit: {remedy}", remedy=title),
         ROOMY: lambda title: _("With room to spare: {remedy}", remedy=title),
@@ -166,7 +205,7 @@ def _ask(conversation: Conversation, offer: Offer) -> str:
         Choice(
             name,
             titles[name](item.remedy.title),
-            note=partial(peak_text, item),
+            note=partial(note_text, item),
             details=partial(details, item),
         )
         for name, item in proposals.items()
@@ -175,26 +214,46 @@ def _ask(conversation: Conversation, offer: Offer) -> str:
     choices += _numbered(offered)
     if len(offered) > 1:
         choices.append(Choice(SEVERAL, _("Several of these …")))
-    if _failure_kind(conversation) is not None:
-        choices.append(Choice(EDIT, _("Change nothing, or edit the answers myself")))
-    else:
-        choices.append(Choice(EDIT, _("Edit the answers myself")))
-    if _verdict(conversation) == "tight":
-        choices.append(Choice(ACCEPT, _("Launch all the same, although it is tight")))
+    choices.append(Choice(EDIT, edit))
+    if accept is not None:
+        choices.append(Choice(ACCEPT, accept))
     choices.append(Choice(QUIT, _("Save and quit")))
     chosen = conversation.ask(
-        Question("", _("What shall be changed?"), "one", choices[0].value, choices=tuple(choices))
+        Question(
+            "",
+            _("What should be changed?"),
+            "one",
+            choices[0].value,
+            details=tuple(explained),
+            choices=tuple(choices),
+        )
     )
     if chosen == QUIT:
         conversation.save_and_quit()
     if chosen == ACCEPT:
         return "accepted"
+    before = conversation.session.answers.model_copy(deep=True)
     proposal = proposals.get(chosen) if isinstance(chosen, str) else None
     if proposal is not None:
         apply(conversation.session.answers, proposal.remedy)
     for number in _picked(conversation, offered, chosen):
         apply(conversation.session.answers, offered[number].remedy)
+    _show_changes(conversation, before)
     return "changed"
+
+
+def _show_changes(conversation: Conversation, before: Answers) -> None:
+    """List what is otherwise in the answers now."""
+    if changes := [f"  - {one}" for one in differences(before, conversation.session.answers)]:
+        conversation.show(Text("\n".join([good(_("Changed:")), *changes])))
+
+
+def _accepted(conversation: Conversation) -> str | Outcome:
+    """Accept what is tight; that may take too long besides."""
+    reason = _reason(conversation)
+    if not reason.is_failure and is_over_budget(conversation, reason.figures):
+        return Outcome("long", replace(reason, kind=LONG))
+    return "accepted"
 
 
 def _numbered(offered: Sequence[RemedyEffect]) -> Iterator[Choice]:
@@ -202,7 +261,7 @@ def _numbered(offered: Sequence[RemedyEffect]) -> Iterator[Choice]:
         yield Choice(
             number,
             f"{number + 1}. {item.remedy.title}",
-            note=partial(peak_text, item) if item.peak_bytes is not None else None,
+            note=partial(note_text, item),
             details=partial(details, item),
         )
 
@@ -228,7 +287,7 @@ def _picked(
     return marked
 
 
-def _decide(conversation: Conversation, offer: Offer) -> str:
+def _decide(conversation: Conversation, offer: Offer) -> str | Outcome:
     """Follow memory.when_tight.
 
     Raises:
@@ -242,7 +301,7 @@ def _decide(conversation: Conversation, offer: Offer) -> str:
             _("Go on by hand: srwizard resume {id}", id=conversation.session.id),
         )
     if policy == "accept" and verdict == "tight":
-        return "accepted"
+        return _accepted(conversation)
     helpful = [item for item in offer.singles if item.gains]
     if policy == "apply" and (offer.best is not None or helpful):
         apply(conversation.session.answers, (offer.best or helpful[0]).remedy)
@@ -256,7 +315,10 @@ def _decide(conversation: Conversation, offer: Offer) -> str:
         message,
         "\n".join(
             [
-                _("The remedies stand in {path}.", path=run_directory(conversation) / FILE_NAME),
+                _(
+                    "Suggested changes are listed in {path}.",
+                    path=run_directory(conversation) / FILE_NAME,
+                ),
                 _("Set memory.when_tight to apply or accept, or change it by hand: "
                   "srwizard resume {id}", id=conversation.session.id),
             ]

@@ -1,10 +1,12 @@
 """dry_run: the training core measures the true peak memory of the frozen config."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
+
+from rich.text import Text
 
 from srwizard.base.errors import InterruptedByUserError
 from srwizard.base.i18n import translate as _
-from srwizard.memory.dry_run_table import dry_run_table
+from srwizard.memory.dry_run_table import dry_run_table, verdict_lines
 from srwizard.memory.forecast import note_step_seconds
 from srwizard.memory.measure import dry_run
 from srwizard.prompts.question import Choice, Question
@@ -12,11 +14,12 @@ from srwizard.settings import run_config
 from srwizard.states.frozen import hold_run, run_directory
 from srwizard.wizard.chosen_dataset import dataset_as_it_is_now
 from srwizard.wizard.conversation import Conversation
-from srwizard.wizard.reason import Outcome, short_of_memory
+from srwizard.wizard.reason import LONG, Outcome, short_of_memory
+from srwizard.wizard.time_budget import is_over_budget
 
 
 def run(conversation: Conversation) -> Outcome:
-    """Measure; "fits" leads to the launch, or to the review with another learning rate."""
+    """Measure; "fits" leads to the launch if there is time for it, or to the review."""
     if conversation.stop_after != "dry_run":
         conversation.require_confirmation()
     hold_run(conversation)
@@ -30,10 +33,15 @@ def run(conversation: Conversation) -> Outcome:
         run_dir = run_directory(conversation)
         note_step_seconds(run_config.load(run_dir), result.step_seconds)
     conversation.show(dry_run_table(result))
+    reason = short_of_memory(asdict(result))
+    conversation.show(Text("\n".join(verdict_lines(reason.figures))))
+    long = is_over_budget(conversation, reason.figures)
     if result.verdict == "fits":
         proposed = (result.lr_range or {}).get("proposed")
-        return Outcome("changed" if proposed and _taken(conversation, proposed) else "fits")
-    return Outcome("short", short_of_memory(asdict(result)))
+        if proposed and _taken(conversation, proposed):
+            return Outcome("changed")
+        return Outcome("long", replace(reason, kind=LONG)) if long else Outcome("fits")
+    return Outcome("short", reason)
 
 
 def _taken(conversation: Conversation, proposed: float) -> bool:

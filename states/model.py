@@ -13,27 +13,33 @@ from srwizard.base.i18n import translate as _
 from srwizard.base.sizes_and_times import bytes_text
 from srwizard.hardware.devices import find_devices
 from srwizard.memory.forecast import begin, fits, known
-from srwizard.models import weights_file
 from srwizard.models.catalog import (
     ModelCard,
-    Parameter,
     card,
     cards,
-    problems,
     resolve_parameters,
     size_parameters,
 )
 from srwizard.models.table import family_title, model_title
 from srwizard.prompts.question import Choice, Question
-from srwizard.settings.answers import Answers
+from srwizard.settings.changes import value_text
 from srwizard.settings.model import SIZES, model_parameters
 from srwizard.settings.run_config import RunConfig
-from srwizard.wizard.chosen_dataset import chosen_dataset, chosen_variables
 from srwizard.wizard.conversation import Conversation, Maker
+from srwizard.wizard.network_parameters import (
+    parameter_problems,
+    parameter_question,
+    weights_notices,
+    weights_problems,
+)
 from srwizard.wizard.option_questions import question, questions
 from srwizard.wizard.recipe import RECOMMENDED, take_recipe
-from srwizard.wizard.resolve import has_global_skip, resolve
-from srwizard.wizard.skip import NONE, wanted_skip
+from srwizard.wizard.resolve import resolve
+
+ROOM_FOR_SUMMARIES = 80
+"""Columns of a screen that has room for a line on each model in the list."""
+DEFAULTS = "defaults"
+"""In the place of a size."""
 
 
 def run(conversation: Conversation) -> str:
@@ -51,7 +57,9 @@ def run(conversation: Conversation) -> str:
         change = value is True
         if isinstance(value, str):
             answers.forget("model.params")
-            answers.set("model.size", value)
+            answers.forget("model.size")
+            if value != DEFAULTS:
+                answers.set("model.size", value)
         return None
 
     def ask_whether() -> Question:
@@ -66,7 +74,7 @@ def run(conversation: Conversation) -> str:
         chosen = card(answers.model.name or "")
         if not change or place >= len(chosen.parameters):
             return None
-        return _parameter_question(chosen, answers.model.size, chosen.parameters[place])
+        return parameter_question(conversation, chosen, chosen.parameters[place])
 
     makers: list[Maker] = [lambda: _model_question(conversation), ask_whether]
     first_parameter, most = len(makers), max(len(item.parameters) for item in cards().values())
@@ -103,21 +111,30 @@ def _overview(conversation: Conversation, note: Callable[[bool | str], str | Non
     """Return the question whether to change anything, the present values in its help line."""
     answers = conversation.session.answers
     chosen = card(answers.model.name or "")
-    shown = model_parameters(answers.model)
+    shown, defaults = model_parameters(answers.model), resolve_parameters(chosen, {})
+    sizes = [size for size in SIZES if size.name in chosen.sizes]
+    runs = {size.name: _of_size(conversation, size.name) for size in sizes}
+    conversation.run_in_background(begin([run for run in runs.values() if run is not None]))
+    back = (Choice(DEFAULTS, _("back to the defaults"), details=lambda: [_in_words(defaults)]),)
     return Question(
         key="",
         text=_("Parameters of {model}", model=chosen.name),
         kind="one",
         default=False,
-        help=", ".join(f"{name} {value}" for name, value in shown.items()),
+        help=_in_words(shown),
         details=tuple(_explained(chosen)),
         choices=(
             Choice(False, _("as shown")),
             Choice(True, _("change them one by one")),
+            *(back if shown != defaults else ()),
             *(
-                Choice(size.name, size.text, details=partial(_size_details, chosen, size.name))
-                for size in SIZES
-                if size.name in chosen.sizes
+                Choice(
+                    size.name,
+                    size.text,
+                    note=partial(_size_note, conversation, runs[size.name]),
+                    details=partial(_size_details, chosen, size.name),
+                )
+                for size in sizes
             ),
         ),
         check=note,
@@ -125,7 +142,29 @@ def _overview(conversation: Conversation, note: Callable[[bool | str], str | Non
 
 
 def _size_details(chosen: ModelCard, size: str) -> Iterator[str]:
-    yield ", ".join(f"{name} {value}" for name, value in size_parameters(chosen, size).items())
+    yield _in_words(size_parameters(chosen, size))
+
+
+def _size_note(conversation: Conversation, run: RunConfig | None) -> str:
+    return " · ".join(_cost(run, coming=conversation.runs_in_background))
+
+
+def _of_size(conversation: Conversation, size: str) -> RunConfig | None:
+    """Return the run with a size of the chosen model, or None where it cannot be one."""
+    answers = conversation.session.answers.model_copy(deep=True)
+    answers.set("model.params", {})
+    answers.set("model.size", size)
+    answers.forget("model.weights")
+    if not answers.has("devices.gpus"):
+        answers.set("devices.gpus", _first_idle_gpu())
+    try:
+        return resolve(conversation, answers)
+    except SrwizardError:
+        return None
+
+
+def _in_words(params: dict[str, Any]) -> str:
+    return "; ".join(f"{name} {value_text('', value)}" for name, value in params.items())
 
 
 def stale(conversation: Conversation) -> str | None:
@@ -156,18 +195,27 @@ def _model_question(conversation: Conversation) -> Question:
 
 def _choice(conversation: Conversation, item: ModelCard, gpus: list[int]) -> Choice:
     run = _by_default(conversation, item, gpus)
+    wide = conversation.prompts.columns >= ROOM_FOR_SUMMARIES
     return Choice(
         item.name,
         model_title(item),
         _unfit(item, conversation.session.answers.data.scale),
         group=family_title(item),
         note=lambda: " · ".join(_figures(item, run, coming=conversation.runs_in_background)),
-        details=lambda: _details(item, run),
+        summary=_summary(item) if wide else "",
+        details=lambda: _details(item, run, summary=not wide),
     )
 
 
 def _figures(item: ModelCard, run: RunConfig | None, *, coming: bool) -> Iterator[str]:
-    """Yield what is known of a model on this data: parameters, predicted peak, time of a step."""
+    """Yield what is known of a model on this data."""
+    yield from _cost(run, coming=coming)
+    if item.fft:
+        yield "FFT"
+
+
+def _cost(run: RunConfig | None, *, coming: bool) -> Iterator[str]:
+    """Yield what is known of a network on this data: parameters, predicted peak, time of a step."""
     found = known(run) if run is not None else None
     if found is not None:
         yield _("{millions:.2g} M parameters", millions=found.parameters / 1e6)
@@ -176,12 +224,15 @@ def _figures(item: ModelCard, run: RunConfig | None, *, coming: bool) -> Iterato
             yield _("{seconds:.2g} s a step", seconds=found.step_seconds)
     elif run is not None and coming:
         yield _("being predicted …")
-    if item.fft:
-        yield "FFT"
 
 
-def _details(item: ModelCard, run: RunConfig | None) -> Iterator[str]:
-    yield item.summary_zh if language() == "zh" else item.summary_en
+def _summary(item: ModelCard) -> str:
+    return item.summary_zh if language() == "zh" else item.summary_en
+
+
+def _details(item: ModelCard, run: RunConfig | None, *, summary: bool) -> Iterator[str]:
+    if summary:
+        yield _summary(item)
     yield item.paper
     if item.fft:
         yield _("FFT: it transforms whole fields, and part of it stays in 32 bits under use_amp.")
@@ -233,80 +284,3 @@ def _unfit(item: ModelCard, scale: int | None) -> str | None:
             model=item.name, scale=scale, allowed=allowed,
         )  # fmt: skip
     return None
-
-
-def _parameter_question(chosen: ModelCard, size: str | None, parameter: Parameter) -> Question:
-    def check(value: Any) -> str | None:
-        try:
-            resolve_parameters(chosen, {parameter.name: value})
-        except UsageError as error:
-            return error.message
-        return None
-
-    default = (size_parameters(chosen, size) if size else {}).get(parameter.name, parameter.default)
-    return Question(
-        key=f"model.params.{parameter.name}",
-        text=parameter.name,
-        kind="one" if parameter.choices else _KINDS[parameter.kind],
-        default=list(default) if isinstance(default, (tuple, list)) else default,
-        help=parameter.help_zh if language() == "zh" else parameter.help_en,
-        choices=tuple(Choice(value, str(value)) for value in parameter.choices or ()),
-        check=check,
-    )
-
-
-_KINDS: dict[str, Any] = {"int": "int", "float": "float", "str": "text", "ints": "ints"}
-
-
-def parameter_problems(conversation: Conversation) -> list[str]:
-    """Return what is wrong with the chosen model and its parameters on the chosen data."""
-    answers = conversation.session.answers
-    chosen = card(answers.model.name or "")
-    variables = chosen_variables(conversation, chosen_dataset(conversation))
-    params = model_parameters(answers.model)
-    return problems(chosen, params, answers.data.scale or 1, variables[0].lr_shape)
-
-
-def weights_problems(conversation: Conversation) -> list[str]:
-    """Return where the file of weights to begin from is of another network."""
-    answers = conversation.session.answers
-    if answers.model.weights is None:
-        return []
-    found = weights_file.describe(weights_file.expanded(answers.model.weights))
-    variables = chosen_variables(conversation, chosen_dataset(conversation))
-    wanted = {
-        "model.name": (found.model, answers.model.name),
-        **{
-            f"model.params.{name}": (found.params.get(name), value)
-            for name, value in model_parameters(answers.model).items()
-            if name not in weights_file.FREE
-        },
-        "data.scale": (found.scale, answers.data.scale),
-        "model.global_skip": (found.global_skip, has_global_skip(answers)),
-        _("input channels"): (
-            found.in_channels,
-            len(variables) + len(answers.data.static_variables),
-        ),
-        _("output channels"): (found.out_channels, len(variables)),
-    }
-    return [
-        _("the weights are for {key} {theirs}, not {ours}", key=key, theirs=theirs, ours=ours)
-        for key, (theirs, ours) in wanted.items()
-        if theirs != ours
-    ]
-
-
-def weights_notices(answers: Answers) -> Iterator[str]:
-    """Say so where weights are to begin from a skip that they may never have seen.
-
-    Not refused: those of a run that had this skip are right with it.
-    """
-    skip = wanted_skip(answers)
-    if answers.model.weights is not None and skip != NONE and not has_global_skip(answers):
-        yield _(
-            "model.skip: {skip} adds what the weights in {path} give to what that method gives. "
-            "This is right only if they were trained so; for weights from elsewhere use "
-            "model.skip: none.",
-            skip=skip,
-            path=weights_file.expanded(answers.model.weights),
-        )

@@ -11,10 +11,11 @@ from srwizard.base.text_width import packed
 from srwizard.memory import forecast
 from srwizard.prompts.question import Choice, Question, expand
 from srwizard.settings.answers import DevicesAnswers, model_parameters
+from srwizard.settings.changes import value_text
 from srwizard.settings.option import Asked
 from srwizard.states import memory, model, output, prepare
 from srwizard.wizard import other_machines, simple_methods
-from srwizard.wizard.chosen_dataset import chosen_dataset, chosen_variables
+from srwizard.wizard.chosen_dataset import chosen_dataset, chosen_variables, steps_text
 from srwizard.wizard.conversation import Conversation
 from srwizard.wizard.option_questions import in_words
 from srwizard.wizard.preparing import raw_files_of
@@ -118,11 +119,11 @@ def _lines(conversation: Conversation, columns: int) -> Iterator[str]:
     def joined(*pairs: tuple[str, Any]) -> Iterator[str]:
         yield from packed((_pair(*pair) for pair in pairs), " · ", columns)
 
-    def listed(title: str, pairs: Iterable[tuple[str, Any]]) -> Iterator[str]:
+    def listed(title: str, pairs: Iterable[tuple[str, Any]], joint: str = ", ") -> Iterator[str]:
         items = [f"{name} {value}" for name, value in pairs]
         if not items:
             return
-        first, *rest = packed(items, ", ", columns - cell_len(title) - 2)
+        first, *rest = packed(items, joint, columns - cell_len(title) - 2)
         yield _pair(title, first)
         yield from (f"{' ' * (cell_len(title) + 2)}{line}" for line in rest)
 
@@ -133,13 +134,16 @@ def _lines(conversation: Conversation, columns: int) -> Iterator[str]:
     yield from joined(
         (_("Variables"), ", ".join(_variables(conversation))),
         (_("Scale"), f"{answers.data.scale}x"),
-        (_("Steps"), _steps_text(conversation)),
+        (_("Time steps"), _steps_text(conversation)),
     )
     for line in simple_methods.to_beat(conversation, _variables(conversation)):
         yield _pair(_("To beat"), line)
     yield from joined(*_declared(conversation, "data"), *_declared(conversation, "output"))
     yield from joined((_("Model"), answers.model.name), *_declared(conversation, "model"))
-    yield from listed(_("Model parameters"), model_parameters(answers.model).items())
+    params = model_parameters(answers.model).items()
+    yield from listed(
+        _("Model parameters"), ((name, value_text("", value)) for name, value in params), "; "
+    )
     if answers.model.weights:
         yield _pair(_("Begins from the weights"), expand(answers.model.weights))
     yield from joined(*_declared(conversation, "training", ("always", "common")))
@@ -150,7 +154,7 @@ def _lines(conversation: Conversation, columns: int) -> Iterator[str]:
         (_devices_title(answers.devices), devices_text(conversation)),
         *_declared(conversation, "devices"),
     )
-    yield from joined(*_declared(conversation, "memory"))
+    yield from listed(_("Protection against running out of memory"), _memory_pairs(conversation))
 
 
 def _declared(
@@ -174,6 +178,10 @@ def _declared(
     return [(one.title, text) for one, text in shown if one.option.asked in asked]
 
 
+def _memory_pairs(conversation: Conversation) -> list[tuple[str, str]]:
+    return [(f"{title}:", text) for title, text in _declared(conversation, "memory")]
+
+
 def _pair(name: str, value: Any) -> str:
     return f"{name}: {value}"
 
@@ -184,8 +192,7 @@ def _variables(conversation: Conversation) -> list[str]:
 
 
 def _steps_text(conversation: Conversation) -> str:
-    steps = chosen_dataset(conversation).steps
-    return f"{' / '.join(map(str, steps.values()))} (train / valid / test)"
+    return steps_text(chosen_dataset(conversation).steps)
 
 
 def _notices(conversation: Conversation) -> Iterator[str]:

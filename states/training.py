@@ -37,7 +37,7 @@ def run(conversation: Conversation) -> str:
             default=default,
             help=_("Now: {parameters}", parameters=_current(conversation)),
             choices=(
-                Choice("none", _("all by default, as shown")),
+                Choice("none", _("as shown")),
                 Choice("common", _("ask for: {options}", options=titles("training", "common"))),
                 Choice("all", _("ask for every one")),
                 Choice(

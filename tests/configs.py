@@ -7,7 +7,6 @@ from typing import Any
 from srwizard.data.dataset import Dataset
 from srwizard.data.weighting import weighting_of
 from srwizard.models.catalog import card, resolve_parameters
-from srwizard.settings.answers import TrainingAnswers
 from srwizard.settings.run_config import (
     RunConfig,
     RunData,
@@ -22,6 +21,7 @@ from srwizard.settings.run_config import (
     software_versions,
     write,
 )
+from srwizard.settings.training import FrozenTraining
 
 
 def data_of(
@@ -96,7 +96,7 @@ def cpu_run(
             out_channels=len(data.variables),
             global_skip=chosen.family == "standard",
         ),
-        training=TrainingAnswers(**settings),
+        training=FrozenTraining(**settings),
         devices=RunDevices(
             launcher="slurm" if slurm is not None else "nodes" if nodes > 1 else "here",
             slurm=slurm,
@@ -149,7 +149,7 @@ def made_up_config(**changes: Any) -> RunConfig:
             out_channels=2,
             global_skip=True,
         ),
-        "training": TrainingAnswers(lr=2e-5, weight_decay=1e-12, num_workers=0),
+        "training": FrozenTraining(lr=2e-5, weight_decay=1e-12, num_workers=0),
         "devices": RunDevices(
             gpus=[RunGPU(index=0, uuid="GPU-1", name="NVIDIA H100")],
             processes=1,

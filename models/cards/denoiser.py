@@ -23,20 +23,20 @@ def unet_parameters(
     """Return the parameters of the U-Net with a model's own defaults."""
     return (
         Parameter(
-            "inner_channel",
-            64,
-            "int",
-            "Channels of the first level; an even number that norm_groups divides",
-            "第一层级的通道数；须为偶数，且能被 norm_groups 整除",
-            minimum=2,
-        ),
-        Parameter(
             "norm_groups",
             norm_groups,
             "int",
             "Groups of every normalization; must divide inner_channel",
             "每次组归一化的组数；须能整除 inner_channel",
             minimum=1,
+        ),
+        Parameter(
+            "inner_channel",
+            64,
+            "int",
+            "Channels of the first level; an even number that norm_groups divides",
+            "第一层级的通道数；须为偶数，且能被 norm_groups 整除",
+            minimum=2,
         ),
         Parameter(
             "channel_mults",

@@ -25,6 +25,7 @@ CARD = ModelCard(
     paper="Cao (2021), Choose a Transformer: Fourier or Galerkin, NeurIPS. arXiv:2105.14995",
     module="srwizard.models.galerkin_transformer",
     parameters=(
+        Parameter("num_heads", 4, "int", "Attention heads", "注意力头数", minimum=1),
         Parameter(
             "width",
             128,
@@ -34,7 +35,6 @@ CARD = ModelCard(
             minimum=1,
         ),
         Parameter("num_layers", 6, "int", "Attention layers", "注意力层数", minimum=1),
-        Parameter("num_heads", 4, "int", "Attention heads", "注意力头数", minimum=1),
         mlp_ratio(2.0, "width", " width "),
         Parameter(
             "decoder_width",

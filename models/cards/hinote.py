@@ -44,6 +44,7 @@ CARD = ModelCard(
     module="srwizard.models.hinote",
     parameters=(
         *ENCODER,
+        Parameter("num_heads", 8, "int", "Attention heads", "注意力头数", minimum=1),
         Parameter(
             "width",
             64,
@@ -52,7 +53,6 @@ CARD = ModelCard(
             "高分辨率上解码器的通道数；须能被 num_heads 整除",
             minimum=1,
         ),
-        Parameter("num_heads", 8, "int", "Attention heads", "注意力头数", minimum=1),
         Parameter(
             "levels",
             3,

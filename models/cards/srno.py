@@ -27,6 +27,7 @@ CARD = ModelCard(
     module="srwizard.models.srno",
     parameters=(
         *ENCODER,
+        Parameter("num_heads", 16, "int", "Attention heads", "注意力头数", minimum=1),
         Parameter(
             "width",
             256,
@@ -35,7 +36,6 @@ CARD = ModelCard(
             "高分辨率上注意力层的通道数；须能被 num_heads 整除",
             minimum=1,
         ),
-        Parameter("num_heads", 16, "int", "Attention heads", "注意力头数", minimum=1),
         Parameter("num_layers", 2, "int", "Attention layers", "注意力层数", minimum=1),
     ),
     fft=False,

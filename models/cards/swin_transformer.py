@@ -65,14 +65,6 @@ CARD = ModelCard(
     module="srwizard.models.swin_transformer",
     parameters=(
         Parameter(
-            "embed_dim",
-            96,
-            "int",
-            "Channels of the first stage; they double from stage to stage",
-            "第一级的通道数；逐级加倍",
-            minimum=4,
-        ),
-        Parameter(
             "depths",
             (2, 2, 6, 2),
             "ints",
@@ -87,6 +79,14 @@ CARD = ModelCard(
             "Attention heads in each stage; as many items as depths",
             "每级的注意力头数；项数与 depths 相同",
             minimum=1,
+        ),
+        Parameter(
+            "embed_dim",
+            96,
+            "int",
+            "Channels of the first stage; they double from stage to stage",
+            "第一级的通道数；逐级加倍",
+            minimum=4,
         ),
         window_size(7, "patches", "图块数"),
         Parameter(

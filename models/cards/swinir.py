@@ -32,14 +32,6 @@ CARD = ModelCard(
     module="srwizard.models.swinir",
     parameters=(
         Parameter(
-            "embed_dim",
-            60,
-            "int",
-            "Channels of the transformer; each of num_heads must divide it",
-            "Transformer 的通道数；须能被 num_heads 的每一项整除",
-            minimum=4,
-        ),
-        Parameter(
             "depths",
             (6, 6, 6, 6),
             "ints",
@@ -54,6 +46,14 @@ CARD = ModelCard(
             "Attention heads in each residual group; as many items as depths",
             "每个残差组的注意力头数；项数与 depths 相同",
             minimum=1,
+        ),
+        Parameter(
+            "embed_dim",
+            60,
+            "int",
+            "Channels of the transformer; each of num_heads must divide it",
+            "Transformer 的通道数；须能被 num_heads 的每一项整除",
+            minimum=4,
         ),
         window_size(8, "low-resolution points", "低分辨率格点数"),
         mlp_ratio(2.0, "embed_dim", " embed_dim "),

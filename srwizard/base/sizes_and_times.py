@@ -1,5 +1,12 @@
 """Figures as people read them."""
 
+import re
+
+from srwizard.base.i18n import translate as _
+
+SECONDS = {"min": 60, "分钟": 60, "h": 3600, "小时": 3600, "d": 86400, "天": 86400}
+DURATION = re.compile(rf"([0-9]+(?:\.[0-9]+)?)\s*({'|'.join(SECONDS)})")
+
 
 def bytes_text(count: float) -> str:
     """Return a size in MB or GB (binary multiples, as GPU tools write them)."""
@@ -10,6 +17,22 @@ def bytes_text(count: float) -> str:
 def megabytes_text(count: float) -> str:
     """Return a size in MB throughout, for figures that are compared."""
     return f"{count / 2**20:.0f} MB"
+
+
+def is_gpu(device: str) -> bool:
+    """Return whether a device, as dry_run.json names it ("GPU 0: ...", "cpu x 1"), is a GPU."""
+    return "GPU" in device
+
+
+def seconds_in(text: str) -> float | None:
+    """Return the seconds in a duration such as 90 min, 8 h or 2 d; None where it is not one."""
+    found = DURATION.fullmatch(text.strip())
+    return float(found[1]) * SECONDS[found[2]] if found else None
+
+
+def memory_name(device: str) -> str:
+    """Return what the memory of a device, as dry_run.json names it, is called."""
+    return _("GPU memory") if is_gpu(device) else _("system memory")
 
 
 def duration_text(seconds: float) -> str:

@@ -33,11 +33,25 @@ class InOrder(click.Group):
         with formatter.section(_("Commands")):
             formatter.write_dl(rows)
 
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Show what to begin with, each command on a line of its own."""
+        with formatter.section(_("First commands")):
+            formatter.write_dl(
+                [
+                    ("srwizard", _("start the wizard")),
+                    ("srwizard inspect DATA", _("check a dataset directory, or look into a file")),
+                    ("srwizard models", _("list the models, with what each is good for")),
+                ]
+            )
+
 
 @click.group(
     cls=InOrder,
     invoke_without_command=True,
-    help=_("From a directory of field pairs to a trained super-resolution model."),
+    help=_(
+        "Train a super-resolution model on a directory of field pairs. `srwizard` alone starts the "
+        "wizard, which asks for everything else."
+    ),
     options_metavar=OPTIONS,
     subcommand_metavar=_("COMMAND [ARGUMENTS]"),
 )

@@ -1,9 +1,10 @@
-"""`srwizard compare`: several runs in one table."""
+"""`srwizard compare`: several runs side by side, or one after the other."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from rich.cells import cell_len
 from rich.console import Console
 
 from srwizard.base.i18n import translate as _
@@ -14,15 +15,20 @@ WITHOUT_A_SCREEN = 10_000
 
 if TYPE_CHECKING:
     from rich.table import Table
+    from rich.text import Text
 
     from srwizard.report.comparing import Comparison
+    from srwizard.report.comparison import Cell
 
 
-@command(_("Set runs side by side: what differs, and what came of each."))
+@command(_("Compare runs: settings that differ, scores, time and memory."))
 @click.argument("run_dirs", nargs=-1, required=True, type=PATH, metavar="RUN_DIR…")
 @click.option("--html", type=PATH, metavar="FILE", help=_("Write the table as a page, too."))
 @as_json_option
 def compare(run_dirs: tuple[Path, ...], html: Path | None, as_json: bool) -> None:
+    from rich.text import Text
+
+    from srwizard.prompts.question import print_whole
     from srwizard.report import comparing, comparison
 
     found = comparing.compare(run_dirs)
@@ -31,31 +37,84 @@ def compare(run_dirs: tuple[Path, ...], html: Path | None, as_json: bool) -> Non
     if as_json:
         print_json(found.as_json())
         return
-    table = _table(found)
     # A file or a pipe has no width that lines would have to be broken at.
     screen = console if console.is_terminal else Console(width=WITHOUT_A_SCREEN)
-    screen.print(table)
+    screen.print(_shown(found, screen.width))
     for line in (*found.notices, comparison.best_note()):
-        print(line)
+        print_whole(screen, Text(line))
     if html is not None:
         print(_("Written to {path}", path=html))
 
 
-def _table(found: "Comparison") -> "Table":
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
+def _shown(found: "Comparison", columns: int) -> "Table | Text":
+    """Return the runs as a table that fits the screen, or else one after the other.
 
+    A row for each run where there is room, else a column for each.
+    """
+    from rich.measure import Measurement
+
+    wide = Console(width=WITHOUT_A_SCREEN)
+    for table in (_rows(found), _columns(found)):
+        if Measurement.get(wide, wide.options, table).maximum <= columns:
+            return table
+    return _blocks(found, columns)
+
+
+def _rows(found: "Comparison") -> "Table":
     from srwizard.report.comparison import columns, rows
 
-    table = Table(title=_("Runs"), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    table = _empty()
     for column in columns(found):
         table.add_column(
             column.title, justify="right" if column.is_number else "left", overflow="fold"
         )
     for row in rows(found):
-        table.add_row(
-            *(Text(f"{cell.text} *" if cell.best else cell.text, style="bold" if cell.best else "")
-              for cell in row)
-        )  # fmt: skip
+        table.add_row(*map(_text, row))
     return table
+
+
+def _columns(found: "Comparison") -> "Table":
+    from srwizard.report.comparison import turned
+
+    table = _empty()
+    heads, lines = turned(found)
+    for head in heads:
+        table.add_column(head, overflow="fold")
+    for line in lines:
+        table.add_row(*map(_text, line))
+    return table
+
+
+def _blocks(found: "Comparison", columns: int) -> "Text":
+    """Return a block of lines for each run."""
+    from rich.text import Text
+
+    from srwizard.base.text_width import padded, wrapped
+    from srwizard.report.comparison import turned
+
+    heads, lines = turned(found)
+    width = max(cell_len(line[0].text) for line in lines) + 2
+    text = Text()
+    for place, name in enumerate(heads[1:], start=1):
+        text.append(f"{name}\n", style="bold")
+        for line in lines:
+            value, indent = _text(line[place]), "\n" + " " * (width + 2)
+            broken = indent.join(wrapped(value.plain, max(columns - width - 3, 10)))
+            text.append(f"  {padded(line[0].text, width)}")
+            text.append(f"{broken}\n", style=value.style)
+    text.rstrip()
+    return text
+
+
+def _empty() -> "Table":
+    from rich import box
+    from rich.table import Table
+
+    return Table(title=_("Runs"), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+
+
+def _text(cell: "Cell") -> "Text":
+    """Return a cell of the table, the best of its kind marked."""
+    from rich.text import Text
+
+    return Text(f"{cell.text} *" if cell.best else cell.text, style="bold" if cell.best else "")

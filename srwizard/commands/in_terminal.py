@@ -23,5 +23,6 @@ def conversation_in_terminal(
     require_terminal(session.id if session.path is not None else None)
     prompts = TerminalPrompts(console)
     prompts.show(Text(_("srwizard {version}", version=__version__), style="bold"))
-    prompts.show(Text(_("Esc or Ctrl-B: back · ?: help · Ctrl-C: save and quit"), style="dim"))
+    hint = _("Esc: back · ?: help · F2: defaults for the rest · Ctrl-C: save and quit")
+    prompts.show(Text(hint, style="dim"))
     return Conversation(session, prompts, stop_after, detach)

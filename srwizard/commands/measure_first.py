@@ -13,7 +13,7 @@ from rich.console import Console
 from srwizard.base.errors import DoesNotFitError
 from srwizard.base.i18n import translate as _
 from srwizard.data.dataset import Dataset
-from srwizard.memory.dry_run_table import dry_run_table
+from srwizard.memory.dry_run_table import dry_run_table, verdict_lines
 from srwizard.memory.measure import FILE_NAME, DryRun, dry_run, join_dry_run
 from srwizard.runs.records import dry_run_of
 from srwizard.settings import yaml_file
@@ -50,6 +50,8 @@ def measure(
     print(_("Dry run: a few real steps, to measure the memory …"), flush=True)
     result = dry_run(run_dir, nodes, dataset)
     console.print(dry_run_table(result))
+    for line in verdict_lines(short_of_memory(asdict(result)).figures):
+        print(line)
     if result.verdict == "tight":
         print(_("It is tight, but it fits: training begins."), flush=True)
     if result.verdict == "does not fit":
@@ -75,7 +77,7 @@ def does_not_fit(run_dir: Path) -> DoesNotFitError:
         _("the run does not fit in memory; nothing was launched"),
         "\n".join(
             [
-                _("The remedies stand in {path}.", path=run_dir / FILE_NAME),
+                _("Suggested changes are listed in {path}.", path=run_dir / FILE_NAME),
                 _(
                     "Take over one of them: srwizard answers --from {run_dir} gives answers to "
                     "change and to freeze anew.",

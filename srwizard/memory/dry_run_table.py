@@ -1,12 +1,14 @@
 """The figures of a dry run as a table. Imports no torch."""
 
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from rich.table import Table
 from rich.text import Text
 
 from srwizard.base.i18n import translate as _
-from srwizard.base.sizes_and_times import duration_text, megabytes_text
+from srwizard.base.signs import good, warning
+from srwizard.base.sizes_and_times import duration_text, megabytes_text, memory_name
 from srwizard.memory.measure import DryRun
 from srwizard.runs.failures import phase_text
 
@@ -70,6 +72,48 @@ def _peak_text(result: DryRun) -> str:
         peak=megabytes_text(result.peak_bytes),
         capacity=megabytes_text(result.capacity_bytes),
         percent=100 * result.ratio,
+    )
+
+
+def verdict_lines(found: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what a verdict means, with its figures.
+
+    Args:
+        found: `verdict`, `measured_bytes` (None where memory ran out in the dry run),
+            `capacity_bytes`, and `device` as dry_run.json names it.
+    """
+    verdict, peak, capacity = map(found.get, ("verdict", "measured_bytes", "capacity_bytes"))
+    if verdict is None:
+        return
+    memory, there = memory_name(found.get("device") or ""), megabytes_text(capacity or 0)
+    if peak is None:
+        yield warning(
+            _("The dry run ran out of {memory}; {there} was available.", memory=memory, there=there)
+        )
+        return
+    figures = {
+        "memory": memory,
+        "peak": megabytes_text(peak),
+        "there": there,
+        "percent": f"{100 * peak / capacity:.1f}" if capacity else "-",
+    }
+    if verdict == "fits":
+        yield good(_("Enough {memory}: the peak is {peak} of {there} ({percent} %).", **figures))
+    elif verdict == "tight":
+        yield warning(_("Tight {memory}: the peak is {peak} of {there} ({percent} %).", **figures))
+        yield tight_text(memory)
+    else:
+        yield warning(
+            _("Not enough {memory}: the peak is {peak}, and {there} is available.", **figures)
+        )
+
+
+def tight_text(memory: str) -> str:
+    """Return what it means that memory is tight."""
+    return _(
+        "Tight means: it fitted in the dry run, but {memory} use varies during training, so the "
+        "run may still run out of it later.",
+        memory=memory,
     )
 
 

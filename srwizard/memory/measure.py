@@ -258,7 +258,7 @@ def _times(run: RunConfig, ranks: list[dict[str, Any]]) -> dict[str, float]:
 def _out_of_memory(run: RunConfig, capacities: list[int], failure: dict[str, Any]) -> DryRun:
     if not kind_named(failure["kind"]).ran_out_of_memory:
         raise TrainingFailedError(
-            "\n".join([_("The dry run failed."), *failures.explain(failure)]),
+            "\n".join([_("The dry run failed."), *failures.explain(failure, Path(run.output.dir))]),
         )
     return DryRun(
         verdict="does not fit",

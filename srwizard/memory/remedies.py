@@ -55,14 +55,14 @@ def _memory_options(answers: Answers) -> Iterator[Remedy]:
     if not answers.memory.use_amp:
         yield Remedy(
             {"memory.use_amp": True},
-            _("use_amp: compute in bfloat16"),
+            _("Mixed precision: no → yes (computes in bfloat16)"),
             _("results differ in the third digit"),
             "use_amp",
         )
     if not answers.memory.gradient_checkpointing:
         yield Remedy(
             {"memory.gradient_checkpointing": True},
-            _("gradient_checkpointing: recompute each block"),
+            _("Gradient checkpointing: no → yes (recomputes each block)"),
             _("the result is the same"),
             "gradient_checkpointing",
         )
@@ -79,8 +79,8 @@ def _smaller_batches(answers: Answers) -> Iterator[Remedy]:
         yield smaller_batch(answers, quarter)
         yield Remedy(
             {"training.batch_size": quarter},
-            _("batch_size {batch}", batch=quarter),
-            _("more steps an epoch; the effective batch shrinks, training.lr may have to"),
+            _("Batch size {before} → {batch}", before=size, batch=quarter),
+            _("more steps an epoch; with a smaller effective batch, lower the learning rate too"),
             "batch_size",
         )
 
@@ -91,7 +91,12 @@ def smaller_batch(answers: Answers, batch_size: int) -> Remedy:
     steps = training.grad_accumulation * (training.batch_size // batch_size)
     return Remedy(
         {"training.batch_size": batch_size, "training.grad_accumulation": steps},
-        _("batch_size {batch} with grad_accumulation {steps}", batch=batch_size, steps=steps),
+        _(
+            "Batch size {before} → {batch}, gradient accumulation {steps}",
+            before=training.batch_size,
+            batch=batch_size,
+            steps=steps,
+        ),
         _("the effective batch stays the same"),
         "batch_size_accumulated",
     )
@@ -103,7 +108,11 @@ def _patches(answers: Answers, hr_shape: tuple[int, int]) -> Iterator[Remedy]:
     if side >= SMALLEST_PATCH * scale:
         yield Remedy(
             {"memory.patch_size": side},
-            _("patch_size {size}: train on windows", size=side),
+            _(
+                "Patch size {before} → {size} (trains on windows)",
+                before=answers.memory.patch_size or _("whole fields"),
+                size=side,
+            ),
             _("the network sees less context; more epochs may be needed"),
             "patch_size",
         )
@@ -124,7 +133,8 @@ def _more_gpus(answers: Answers, free: tuple[int, ...]) -> Iterator[Remedy]:
                 "training.batch_size": together // count,
             },
             _(
-                "GPUs {gpus}, each with batch_size {batch}",
+                "GPUs {before} → {gpus}, each with a batch of {batch}",
+                before=", ".join(map(str, chosen)),
                 gpus=", ".join(map(str, gpus)),
                 batch=together // count,
             ),
@@ -140,7 +150,7 @@ def _sharded(answers: Answers, free: tuple[int, ...]) -> Iterator[Remedy]:
         return
     shard = Remedy(
         {"memory.shard": True},
-        _("shard: weights, gradients and optimizer state sharded"),
+        _("Sharded weights: no → yes (with gradients and optimizer state)"),
         _("the result is the same; more traffic between processes"),
         "shard",
     )
@@ -160,7 +170,8 @@ def _as_many_batches(answers: Answers, free: tuple[int, ...]) -> Remedy | None:
     return Remedy(
         {"devices.gpus": gpus, "devices.processes": len(gpus)},
         _(
-            "GPUs {gpus}, each with batch_size {batch}",
+            "GPUs {before} → {gpus}, each with a batch of {batch}",
+            before=", ".join(map(str, answers.devices.gpus)),
             gpus=", ".join(map(str, gpus)),
             batch=answers.training.batch_size,
         ),
@@ -187,7 +198,7 @@ def _lighter_models(answers: Answers, hr_shape: tuple[int, int]) -> Iterator[Rem
         elif _can_be_used(chosen, resolved, answers, hr_shape):
             yield Remedy(
                 {"model.params": params, **_let_go(answers, "weights")},
-                _("{model} of size {size}", model=chosen.name, size=size),
+                _("Lighter model: {model}, size {size}", model=chosen.name, size=size),
                 _("another network, which can represent less"),
                 "lighter_model",
             )
@@ -209,7 +220,7 @@ def _another_model(
                     "model.params": preset,
                     **_let_go(answers, "size", "weights"),
                 },
-                _("{model} of size {size}", model=other.name, size=LIGHTER_SIZES[-1]),
+                _("Lighter model: {model}, size {size}", model=other.name, size=LIGHTER_SIZES[-1]),
                 _("another network, which can represent less"),
                 "lighter_model",
             )

@@ -31,6 +31,7 @@ class RemedyEffect:
         share: of the capacity, None where there is no peak.
         gains: whether the peak falls at all; True where nothing is known.
         time_change: of an epoch's training steps, relative: 0.3 is 30 % more; None: unknown.
+        run_seconds: of the whole training; only where that is what the remedy is against.
     """
 
     remedy: Remedy
@@ -38,6 +39,7 @@ class RemedyEffect:
     share: float | None = None
     gains: bool = True
     time_change: float | None = None
+    run_seconds: float | None = None
 
     @property
     def fits(self) -> bool:
@@ -57,6 +59,21 @@ class RemedyEffect:
             "gains": self.gains,
             "time_change": self.time_change,
         }
+
+
+@dataclass(frozen=True)
+class Offer:
+    """What can be changed: each remedy by itself, and up to two proposals of what is enough.
+
+    Args:
+        singles: the remedies.
+        best: the least that is predicted to fit.
+        roomy: what leaves more room than that.
+    """
+
+    singles: list[RemedyEffect]
+    best: RemedyEffect | None = None
+    roomy: RemedyEffect | None = None
 
 
 Look = Callable[[Sequence[Remedy]], list[RemedyEffect]]

@@ -11,6 +11,7 @@ from prompt_toolkit.application import get_app
 from prompt_toolkit.filters import Condition, FilterOrBool, is_done
 from prompt_toolkit.formatted_text import StyleAndTextTuples
 from prompt_toolkit.key_binding import KeyBindings, KeyBindingsBase, merge_key_bindings
+from prompt_toolkit.keys import Keys
 from prompt_toolkit.layout import (
     AnyContainer,
     ConditionalContainer,
@@ -40,6 +41,9 @@ STYLE = Style.from_dict(
 """What is added to questionary's own colours."""
 ESCAPE_SECONDS = 0.1
 """A lone Esc is told from an arrow key by the time that passes after it."""
+REST = (Keys.F2, Keys.ControlG)
+"""They take this answer, and the default of every question that follows. Two, because some
+terminals keep the function keys for themselves."""
 LEFT = "←"
 """Stands in the place of the answer of a question that was left without one."""
 
@@ -53,7 +57,7 @@ def run(
     *,
     asks_for_help: FilterOrBool = True,
     refresh_seconds: float | None = None,
-) -> None:
+) -> bool:
     """Show a question until one of the keys ends it.
 
     Args:
@@ -64,6 +68,9 @@ def run(
         help_lines: gives what is shown below the parts while the user wants to see it.
         asks_for_help: whether a question mark asks for help, or belongs to the answer.
         refresh_seconds: how often the parts are drawn again without a key.
+
+    Returns:
+        whether the key was one of `REST`: all that follows is left at its default.
 
     Raises:
         Back: the user went back.
@@ -111,9 +118,19 @@ def run(
 
     try:
         # Not `unsafe_ask`, which leaves errors to prompt_toolkit.
-        application.run(pre_run=hand_on_errors, set_exception_handler=False)
+        return bool(application.run(pre_run=hand_on_errors, set_exception_handler=False))
     except EOFError:
         raise KeyboardInterrupt from None
+
+
+def end_keys(*, rest: bool) -> tuple[str, ...]:
+    """Return the keys that end a question, with `rest` also those that leave the rest."""
+    return ("enter", *REST) if rest else ("enter",)
+
+
+def end(event: Any) -> None:
+    """End a question, as its keys do."""
+    event.app.exit(result=event.key_sequence[-1].key in REST)
 
 
 def width() -> int:

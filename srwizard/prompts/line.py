@@ -12,7 +12,7 @@ from prompt_toolkit.key_binding import KeyBindings
 from prompt_toolkit.keys import Keys
 from prompt_toolkit.lexers import DynamicLexer, SimpleLexer
 
-from srwizard.prompts.asking import run, text_below
+from srwizard.prompts.asking import end, end_keys, run, text_below
 
 
 def read(
@@ -24,8 +24,9 @@ def read(
     number: bool = False,
     directory: bool = False,
     suffixes: Collection[str] = (),
-) -> str:
-    """Ask for one line until there is nothing wrong with it, and return it.
+    rest: bool = False,
+) -> tuple[str, bool]:
+    """Ask for one line until there is nothing wrong with it.
 
     Args:
         text: the question.
@@ -35,6 +36,10 @@ def read(
         number: whether it is one: the first character that is typed replaces the default.
         directory: whether Tab completes directories.
         suffixes: of the files whose names Tab completes besides these, such as ".nc".
+        rest: whether the defaults can be taken for all that follows.
+
+    Returns:
+        the line, and whether the defaults are to be taken for all that follows.
 
     Raises:
         Back, KeyboardInterrupt: as `asking.run`.
@@ -65,17 +70,17 @@ def read(
     def problem() -> list[str]:
         return [buffer.validation_error.message] if buffer.validation_error else []
 
-    run(
+    defaults = run(
         question,
         text,
         # Of its parts only the first: below it, what is wrong would have one line, not broken.
         [layout.container.get_children()[0], text_below(problem, "class:problem")],
-        _keys(buffer, replaceable),
+        _keys(buffer, replaceable, rest=rest),
         help_lines,
         # In a number, or in a text not yet changed, a question mark can mean nothing else.
         asks_for_help=Condition(lambda: number or buffer.text in ("", default)),
     )
-    return buffer.text
+    return buffer.text, defaults
 
 
 def _untouched(buffer: Buffer) -> Condition:
@@ -91,16 +96,18 @@ def _untouched(buffer: Buffer) -> Condition:
     return Condition(lambda: untouched)
 
 
-def _keys(buffer: Buffer, replaceable: Filter) -> KeyBindings:
+def _keys(buffer: Buffer, replaceable: Filter, *, rest: bool) -> KeyBindings:
     keys = KeyBindings()
 
     # That of `questionary.path` only closes the list of completions where there is one.
-    @keys.add("enter", eager=True)
     def finish(event: Any) -> None:
         # The same text may be good by now: a directory has been made.
         buffer.validation_state = ValidationState.UNKNOWN
         if buffer.validate():
-            event.app.exit()
+            end(event)
+
+    for name in end_keys(rest=rest):
+        keys.add(name, eager=True)(finish)
 
     # That of `questionary.path` looks into each directory on the way, which may take its time on
     # the disks of a cluster, and drops a slash before the last one.

@@ -25,11 +25,11 @@ from prompt_toolkit.layout.containers import WindowRenderInfo
 from questionary import Separator
 from questionary.constants import INDICATOR_SELECTED, INDICATOR_UNSELECTED
 from questionary.prompts.common import InquirerControl
-from rich.cells import cell_len
+from rich.cells import cell_len, set_cell_size
 
 from srwizard.base.i18n import translate as _
 from srwizard.base.text_width import padded, wrapped
-from srwizard.prompts.asking import asked, run, text_below, text_window, width
+from srwizard.prompts.asking import asked, end, end_keys, run, text_below, text_window, width
 from srwizard.prompts.question import Choice
 
 PAGE = 5
@@ -39,6 +39,7 @@ MOST_DETAILS = 7
 NOTES_SECONDS = 1.0
 """Between two looks at notes that may have something new to say."""
 POINTER, NO_POINTER = " » ", "   "
+SUMMARY_INDENT = "  "
 GAP = "  "
 """Between a title and its note."""
 
@@ -57,6 +58,9 @@ class Menu(InquirerControl):
         self.several = several
         self.notes: dict[Any, Callable[[], str]] = {
             place: choice.note for place, choice in enumerate(offered) if choice.note
+        }
+        self.summaries: dict[Any, str] = {
+            place: choice.summary for place, choice in enumerate(offered) if choice.summary
         }
         choices = list(_under_headings(offered, chosen))
         enabled = [choice for choice in choices if not choice.disabled]
@@ -137,6 +141,8 @@ class Menu(InquirerControl):
             here = place == self.pointed_at and not choice.disabled
             style, sign = self._style_and_sign(choice, here)
             lines = _beside(padded(title, column) if note else title, note, columns)
+            if summary := self.summaries.get(choice.value):
+                lines.append(SUMMARY_INDENT + _cut(summary, columns - len(SUMMARY_INDENT)))
             tokens += [
                 ("class:pointer", POINTER if here else NO_POINTER),
                 ("[SetCursorPosition]" if here else "", ""),
@@ -193,6 +199,11 @@ def _beside(title: str, note: str, columns: int) -> list[str]:
     return [*wrapped(title, columns), *(wrapped(note, columns) if note else [])]
 
 
+def _cut(text: str, columns: int) -> str:
+    """Return a text in one line, its end left out where there is no room."""
+    return text if cell_len(text) <= columns else f"{set_cell_size(text, columns - 1).rstrip()}…"
+
+
 class _ScrollBar(ScrollbarMargin):
     """A scroll bar, where there is more to see than there is room for."""
 
@@ -210,8 +221,9 @@ def choose(
     *,
     several: bool = False,
     live: Callable[[], Iterable[str]] | None = None,
-) -> list[Any]:
-    """Ask for one of the choices, or for several, and return their values.
+    rest: bool = False,
+) -> tuple[list[Any], bool]:
+    """Ask for one of the choices, or for several.
 
     Args:
         text: the question.
@@ -220,6 +232,10 @@ def choose(
         help_lines: gives what is shown when the user types a question mark.
         several: whether any number can be marked.
         live: gives lines that stand below, anew as time goes by.
+        rest: whether the defaults can be taken for all that follows.
+
+    Returns:
+        their values, and whether the defaults are to be taken for all that follows.
 
     Raises:
         Back, KeyboardInterrupt: as `asking.run`.
@@ -238,7 +254,7 @@ def choose(
             return asked(text, _instruction(menu))
         return asked(text, answer=", ".join(choices[place].title for place in menu.result()))
 
-    run(
+    defaults = run(
         questionary.Question(Application(layout=Layout(listing))),
         text,
         [
@@ -247,11 +263,11 @@ def choose(
             *([] if live is None else [text_below(lambda: list(live()))]),
             text_below(lambda: [menu.get_pointed_at().description or ""], at_most=MOST_DETAILS),
         ],
-        _keys(menu),
+        _keys(menu, rest=rest),
         help_lines,
         refresh_seconds=NOTES_SECONDS if live or any(one.note for one in choices) else None,
     )
-    return [choices[place].value for place in menu.result()]
+    return [choices[place].value for place in menu.result()], defaults
 
 
 def _instruction(menu: Menu) -> str:
@@ -261,14 +277,16 @@ def _instruction(menu: Menu) -> str:
     return _("(Space marks, Ctrl-A all, Enter ends)") if menu.several else _("(arrows, Enter)")
 
 
-def _keys(menu: Menu) -> KeyBindings:
+def _keys(menu: Menu, *, rest: bool) -> KeyBindings:
     # Not those of `questionary.select`: its Ctrl-Q quits, and only ASCII filters.
     keys = KeyBindings()
 
-    @keys.add("enter", eager=True)
     def finish(event: Any) -> None:
         if menu.several or menu.enabled():
-            event.app.exit()
+            end(event)
+
+    for name in end_keys(rest=rest):
+        keys.add(name, eager=True)(finish)
 
     for names, steps in {
         ("up", "c-p"): -1,

@@ -25,6 +25,18 @@ class Back(Exception):  # noqa: N818 - a wish, not an error
     """The user wants to return to the question before."""
 
 
+class RestByDefault(Exception):  # noqa: N818 - a wish, not an error
+    """The user gives this answer, and wants the defaults for all that follows.
+
+    Args:
+        answer: to this question.
+    """
+
+    def __init__(self, answer: Any) -> None:
+        super().__init__()
+        self.answer = answer
+
+
 @dataclass(frozen=True)
 class Choice:
     """One thing to choose.
@@ -36,6 +48,7 @@ class Choice:
         group: the heading that it stands under.
         note: gives a few words to stand beside the title, anew each time that it is drawn.
         details: gives lines that explain it while it is highlighted.
+        summary: one line that stands below it in the list.
     """
 
     value: Any
@@ -44,6 +57,7 @@ class Choice:
     group: str = ""
     note: Callable[[], str] | None = None
     details: Callable[[], Iterable[str]] | None = None
+    summary: str = ""
 
 
 @dataclass(frozen=True)
@@ -64,6 +78,7 @@ class Question:
         person_only: an answers file must answer it; no default is taken in its place.
         suffixes: of files that can be named in the place of a directory, such as ".nc".
         is_path: the answer is kept absolute, so that it means the same from any directory.
+        rest: whether the defaults can be taken for all that follows.
     """
 
     key: str
@@ -79,6 +94,7 @@ class Question:
     person_only: bool = False
     is_path: bool = False
     suffixes: frozenset[str] = frozenset()
+    rest: bool = False
 
 
 class Prompts(Protocol):
@@ -101,6 +117,7 @@ class Prompts(Protocol):
 
         Raises:
             Back: the user wants to go back.
+            RestByDefault: the user answers this, and leaves the rest at its defaults.
             KeyboardInterrupt: the user wants to save and quit.
             NeedsPersonError, UsageError: an answers file has no answer, or a wrong one.
         """

@@ -14,7 +14,7 @@ from srwizard.base.i18n import translate as _
 from srwizard.base.text_width import wrapped
 from srwizard.prompts import line, menu
 from srwizard.prompts.progress import Progress, shown
-from srwizard.prompts.question import Choice, Question, as_typed, parse, print_whole
+from srwizard.prompts.question import Choice, Question, RestByDefault, as_typed, parse, print_whole
 
 LOCAL_MODES = 3
 """Where `termios.tcgetattr` has them."""
@@ -54,37 +54,54 @@ class TerminalPrompts:
         if question.help:
             self._say(question.help, "dim")
         while True:
-            value = self._put(question, default)
+            value, defaults = self._put(question, default)
             problem = question.check(value)
+            if problem is None and defaults:
+                raise RestByDefault(value)
             if problem is None:
                 return value
             # Choices cannot be validated while they are being made.
             self._say(problem, "red")
             default = value
 
-    def _put(self, question: Question, default: Any) -> Any:
+    def _put(self, question: Question, default: Any) -> tuple[Any, bool]:
+        """Return an answer, and whether the defaults are wanted for all that follows."""
+
         def help_lines() -> list[str]:
             return list(_help(question))
 
         if question.kind == "several":
-            marked = default or []
-            return menu.choose(question.text, question.choices, marked, help_lines, several=True)
+            return menu.choose(
+                question.text,
+                question.choices,
+                default or [],
+                help_lines,
+                several=True,
+                rest=question.rest,
+            )
         if question.kind in ("one", "yes_no"):
             # Not `questionary.confirm`, which knows neither arrows nor Chinese, and has no list.
             choices = question.choices or (Choice(True, _("yes")), Choice(False, _("no")))
-            return menu.choose(question.text, choices, [default], help_lines, live=question.live)[0]
-        return parse(
-            question,
-            line.read(
+            (value,), defaults = menu.choose(
                 question.text,
-                as_typed(default),
-                lambda text: _problem(question, text),
+                choices,
+                [default],
                 help_lines,
-                number=question.kind in ("int", "float", "ints"),
-                directory=question.kind == "directory",
-                suffixes=question.suffixes,
-            ),
+                live=question.live,
+                rest=question.rest,
+            )
+            return value, defaults
+        typed, defaults = line.read(
+            question.text,
+            as_typed(default),
+            lambda text: _problem(question, text),
+            help_lines,
+            number=question.kind in ("int", "float", "ints"),
+            directory=question.kind == "directory",
+            suffixes=question.suffixes,
+            rest=question.rest,
         )
+        return parse(question, typed), defaults
 
     def _say(self, text: str, style: str) -> None:
         """Print a text, set in a little, its lines broken between words."""
@@ -130,4 +147,6 @@ def _help(question: Question) -> Iterator[str]:
         yield _("Tab completes a directory.")
     if question.choices:
         yield _("What is typed filters the list.")
+    if question.rest:
+        yield _("F2 or Ctrl-G: this answer, and the defaults for all the rest")
     yield _("Esc or Ctrl-B: back · Ctrl-C: save and quit")

@@ -2,6 +2,7 @@
 
 import math
 import os
+import re
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -22,6 +23,8 @@ METRICS = ("rmse", "psnr", "skill")
 """What is compared; of the first, less is better, of the others more."""
 SEED = "training.seed"
 PARAMETERS = "model.params."
+FOUND = re.compile(r"data\.masked\.|model\.skip\.[^.]+\.(best|valid_rmse|evidence)\b")
+"""What was found in the data stands among the settings of a run, but nobody has decided it."""
 
 
 @dataclass(frozen=True)
@@ -169,7 +172,7 @@ def _differing(settings: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     several_models = len({found.get("model.name") for found in settings}) > 1
     for key in keys:
         values = [found.get(key) for found in settings]
-        if all(value == values[0] for value in values):
+        if all(value == values[0] for value in values) or FOUND.match(key):
             continue
         everywhere = all(key in found for found in settings)
         if several_models and key.startswith(PARAMETERS) and not everywhere:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from srwizard.base.errors import UsageError
 from srwizard.base.files import write_text
@@ -9,10 +10,11 @@ from srwizard.base.i18n import language
 from srwizard.base.i18n import translate as _
 from srwizard.base.os_errors import reason_of
 from srwizard.base.sizes_and_times import bytes_text, duration_text
-from srwizard.report.comparing import METRICS, Comparison, Result
+from srwizard.report.comparing import METRICS, PARAMETERS, Comparison, Result
 from srwizard.report.page import LANGUAGE_TAGS, template
-from srwizard.report.tables import text_of
 from srwizard.runs.status import state_title
+from srwizard.settings.changes import value_text
+from srwizard.settings.options import option_named
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ def columns(comparison: Comparison) -> list[Column]:
     """Return the heads of the table."""
     return [
         Column(_("Run")),
-        *(Column(key) for key in comparison.differing),
+        *(Column(setting_title(key)) for key in comparison.differing),
         Column(_("State")),
         Column(_("Epochs"), is_number=True),
         Column(_("Variable")),
@@ -56,13 +58,50 @@ def rows(comparison: Comparison) -> list[list[Cell]]:
     ]
 
 
+def setting_title(key: str) -> str:
+    """Return what a setting is called; a parameter of the network goes by its name."""
+    declared = option_named(key)
+    return declared.title if declared is not None else key.removeprefix(PARAMETERS)
+
+
+def setting_text(key: str, value: Any) -> str:
+    """Return the value of a setting as people write it."""
+    if key == "devices.gpus":
+        return ", ".join(f"GPU {gpu['index']}" for gpu in value or []) or "CPU"
+    return value_text(key, value)
+
+
+def turned(comparison: Comparison) -> tuple[list[str], list[list[Cell]]]:
+    """Return the table turned over: heads, then a row for each setting and each score.
+
+    Runs are the columns: settings that differ come first, then what came of each.
+    """
+    heads = [_("Run"), *(result.name for result in comparison.results)]
+    titles = [column.title for column in columns(comparison)]
+    settings = len(comparison.differing)
+    first = [_row(comparison, result, None) for result in comparison.results]
+    variable, scores = 3 + settings, slice(4 + settings, 7 + settings)
+    lines = [[Cell(titles[place]), *(row[place] for row in first)] for place in range(1, variable)]
+    for name in comparison.variables:
+        found = [
+            _row(comparison, result, name if name in result.scores else None)
+            for result in comparison.results
+        ]
+        lines += [
+            [Cell(f"{name} {title}"), *(row[scores][number] for row in found)]
+            for number, title in enumerate(titles[scores])
+        ]
+    lines += [[Cell(titles[place]), *(row[place] for row in first)] for place in (-2, -1)]
+    return heads, lines
+
+
 def _row(comparison: Comparison, result: Result, variable: str | None) -> list[Cell]:
     run_status = result.run_status
     epochs = "–" if run_status["epoch"] is None else f"{run_status['epoch']}/{run_status['epochs']}"
     peak = run_status["peak_memory_bytes"]
     return [
         Cell(result.name),
-        *(Cell(text_of(result.settings[key])) for key in comparison.differing),
+        *(Cell(setting_text(key, result.settings[key])) for key in comparison.differing),
         Cell(state_title(run_status["state"])),
         Cell(epochs),
         Cell(variable or "–"),

@@ -16,7 +16,7 @@ def failure_lines(run: Run) -> list[str]:
     from srwizard.runs.failures import explain
 
     try:
-        return explain(run.failure)
+        return explain(run.failure, run.directory)
     except (KeyError, ValueError, TypeError):
         return [str(run.failure["error"])]
 

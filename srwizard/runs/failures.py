@@ -6,6 +6,7 @@ What can happen stands in `failure_kinds`.
 import contextlib
 import json
 import re
+import shlex
 import signal
 import socket
 import traceback
@@ -16,7 +17,7 @@ from typing import Any
 
 from srwizard.base import files
 from srwizard.base.i18n import translate as _
-from srwizard.base.sizes_and_times import megabytes_text
+from srwizard.base.sizes_and_times import is_gpu, megabytes_text
 from srwizard.runs import last_phase
 from srwizard.runs.failure_kinds import UNKNOWN, kind_named, recognise
 from srwizard.runs.failure_kinds.machines import NODE_LOST, PEER_LOST
@@ -126,13 +127,14 @@ def collect(
     return first
 
 
-def _expected(directory: Path, digest: str) -> dict[str, int | None]:
+def _expected(directory: Path, digest: str) -> dict[str, Any]:
     """Return what was predicted and measured of the run, and what memory there was, in bytes."""
     known = dry_run_of(directory, digest)
     return {
         "predicted_bytes": known.get("predicted_bytes"),
         "measured_bytes": known.get("peak_bytes"),
         "capacity_bytes": known.get("capacity_bytes"),
+        "device": known.get("device"),
     }
 
 
@@ -199,10 +201,16 @@ def phase_text(name: str) -> str:
     return titles.get(name, name)
 
 
-def explain(failure: dict[str, Any], *, advice: bool = True) -> list[str]:
-    """Return the failure as lines: what happened, likely causes and, where wanted, advice."""
+def explain(failure: dict[str, Any], run_dir: Path, *, advice: bool = True) -> list[str]:
+    """Return a failure as lines: what happened, likely causes and, where wanted, advice.
+
+    Args:
+        failure: as in failure.json.
+        run_dir: of the run, which the advice names.
+        advice: whether to say what can be done.
+    """
     kind = kind_named(failure["kind"])
-    lines = [_(kind.title), _("Error: {error}", error=failure["error"])]
+    lines = [_(kind.title), _("Error message: {error}", error=failure["error"])]
     if failure.get("machines", 1) > 1 and failure.get("host") is not None:
         lines.append(_("On machine: {host}", host=failure["host"]))
     if failure.get("step") is not None:
@@ -216,8 +224,11 @@ def explain(failure: dict[str, Any], *, advice: bool = True) -> list[str]:
     lines.append(_("Likely causes:"))
     lines += [f"  - {_(cause)}" for cause in kind.causes]
     if advice:
-        lines.append(_("What to change:"))
-        lines += [f"  {n}. {_(item.text)}" for n, item in enumerate(kind.advice, start=1)]
+        lines.append(_("Suggested changes:"))
+        place = shlex.quote(str(run_dir))
+        lines += [
+            f"  {n}. {_(item.text, run_dir=place)}" for n, item in enumerate(kind.advice, start=1)
+        ]
     return lines
 
 
@@ -234,4 +245,8 @@ def _memory_lines(failure: dict[str, Any]) -> list[str]:
         "capacity_bytes": lambda size: _("there was {size}", size=size),
     }
     figures = ", ".join(said[key](size) for key, size in found.items())
-    return [_("Memory: {figures}", figures=figures)] if figures else []
+    if not figures:
+        return []
+    if is_gpu(failure.get("device") or ""):
+        return [_("GPU memory: {figures}", figures=figures)]
+    return [_("Memory: {figures}", figures=figures)]

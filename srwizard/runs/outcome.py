@@ -13,6 +13,7 @@ from rich.text import Text
 
 from srwizard.base.i18n import translate as _
 from srwizard.data.baselines.choice import BICUBIC, MODEL, method_title
+from srwizard.data.split_names import split_title
 from srwizard.runs.advice import no_better
 from srwizard.runs.certainty import certainty
 from srwizard.runs.records import measured, null_to_nan
@@ -53,7 +54,7 @@ def outcome(
         *_consistency(variables),
         *gain_lines(result.get("gain") or {}),
     ]
-    table = _table(variables, columns, title=_split_title(result.get("split", "test")), skill=skill)
+    table = _table(variables, columns, title=split_title(result.get("split", "test")), skill=skill)
     return Outcome(table, sentences, list(warnings(variables, run_dir)))
 
 
@@ -99,13 +100,6 @@ def _consistency(variables: Variables) -> Iterator[str]:
                 largest=model["largest"],
                 theirs=truth["rmse"],
             )
-
-
-def _split_title(split: str) -> str:
-    """Return the name of a split in the user's language."""
-    return {
-        "train": _("Training split"), "valid": _("Validation split"), "test": _("Test split")
-    }[split]  # fmt: skip
 
 
 def _table(variables: Variables, columns: int, *, title: str, skill: bool) -> Table:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from srwizard.base.i18n import translate as _
 from srwizard.settings.answers import Answers
 
 
@@ -29,9 +30,9 @@ def combined(parts: Sequence[Remedy]) -> Remedy:
     changes: dict[str, Any] = {}
     for part in parts:
         changes |= part.changes
-    costs = "; ".join(dict.fromkeys(part.cost for part in parts))
+    costs = _("; ").join(dict.fromkeys(part.cost for part in parts))
     keys = "+".join(part.key for part in parts)
-    return Remedy(changes, " + ".join(part.title for part in parts), costs, keys)
+    return Remedy(changes, _("; ").join(part.title for part in parts), costs, keys)
 
 
 def go_together(one: Remedy, other: Remedy) -> bool:

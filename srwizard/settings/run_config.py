@@ -28,7 +28,7 @@ from srwizard.settings.data import FrozenData
 from srwizard.settings.memory import FrozenMemory
 from srwizard.settings.model import FrozenModel
 from srwizard.settings.option import Section
-from srwizard.settings.training import TrainingAnswers
+from srwizard.settings.training import FrozenTraining
 
 SCHEMA_VERSION = 1
 FILE_NAME = "run.yaml"
@@ -217,7 +217,7 @@ class RunConfig(Section):
     data: RunData
     output: RunOutput
     model: RunModel
-    training: TrainingAnswers
+    training: FrozenTraining
     devices: RunDevices
     memory: RunMemory
     software: dict[str, str]

@@ -1,11 +1,13 @@
-"""The options on training. The run config takes all of them over, resolved."""
+"""The options on training. The run config takes over those that training needs, resolved."""
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from srwizard.base.choices import Value
 from srwizard.base.i18n import N_
+from srwizard.base.i18n import translate as _
+from srwizard.base.sizes_and_times import seconds_in
 from srwizard.data.normalization_methods import NORMALIZATIONS
 from srwizard.settings.methods import LOSSES, OPTIMIZERS, SCHEDULES
 from srwizard.settings.model import STANDARD_ONLY, is_diffusion
@@ -27,7 +29,9 @@ RECIPES = (
 )
 
 
-class TrainingAnswers(Section):
+class FrozenTraining(Section):
+    """What the run config takes over."""
+
     recipe: Annotated[
         str,
         Option(
@@ -250,6 +254,31 @@ class TrainingAnswers(Section):
             choices=TRACKERS,
         ),
     ] = Field(default_factory=list)
+
+
+class TrainingAnswers(FrozenTraining):
+    time_budget: Annotated[
+        str | None,
+        Field(min_length=1),
+        Option(
+            N_("Time budget"),
+            N_(
+                "How long the whole training may take, such as 90 min, 8 h or 2 d. If the dry run "
+                "predicts more, you are asked before anything is launched; with an answers file, "
+                "the program stops and lists what would shorten the training."
+            ),
+            none=N_("no limit"),
+        ),
+    ] = "24 h"
+
+    @field_validator("time_budget")
+    @classmethod
+    def _is_a_duration(cls, text: str | None) -> str | None:
+        if text is not None and seconds_in(text) is None:
+            raise ValueError(
+                _("{text} is not a duration; write it as 90 min, 8 h or 2 d", text=text)
+            )
+        return text
 
 
 def training_defaults(model: str | None) -> TrainingAnswers:

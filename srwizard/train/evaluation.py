@@ -53,7 +53,7 @@ def evaluate(run_dir: Path, split: Split, name: Name) -> dict[str, Any]:
         arguments = (str(run_dir), scratch, split, name)
         ended = processes.start(run, log, SCORER, *arguments, dataset=dataset)
         if ended.returncode != 0:
-            raise _why(Path(scratch), ended, name)
+            raise _why(run_dir, Path(scratch), ended, name)
         return _keep(run, run_dir, Path(scratch), split, name)
 
 
@@ -76,7 +76,9 @@ def _require_checkpoint(run_dir: Path, name: Name) -> None:
     raise UsageError(problem, advice)
 
 
-def _why(scratch: Path, ended: Ended, name: Name) -> InterruptedByUserError | TrainingFailedError:
+def _why(
+    run_dir: Path, scratch: Path, ended: Ended, name: Name
+) -> InterruptedByUserError | TrainingFailedError:
     if ended.stop_asked and not failures.causes(scratch):
         return InterruptedByUserError(_("the evaluation was interrupted; nothing was written"))
     failure = failures.collect(scratch, ended)
@@ -86,7 +88,9 @@ def _why(scratch: Path, ended: Ended, name: Name) -> InterruptedByUserError | Tr
             failure["error"].partition(": ")[2],
             _("Try the other one: --checkpoint {name}", name=other),
         )
-    return TrainingFailedError("\n".join([_("The evaluation failed."), *failures.explain(failure)]))
+    return TrainingFailedError(
+        "\n".join([_("The evaluation failed."), *failures.explain(failure, run_dir)])
+    )
 
 
 def _keep(run: RunConfig, run_dir: Path, scratch: Path, split: Split, name: Name) -> dict[str, Any]:

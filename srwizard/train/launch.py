@@ -79,7 +79,7 @@ def _failed(run_dir: Path, records: Records, failure: dict[str, Any]) -> Trainin
     with contextlib.suppress(OSError):
         records.log(_("failed: {error}", error=failure["error"]))
     return TrainingFailedError(
-        "\n".join(failures.explain(failure)),
+        "\n".join(failures.explain(failure, run_dir)),
         _("Recorded in {path}", path=run_dir / failures.FAILURE_FILE),
         failure,
     )

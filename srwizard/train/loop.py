@@ -18,7 +18,7 @@ from srwizard.runs.failures import NonFiniteLossError
 from srwizard.runs.overfitting import overfitting_since
 from srwizard.runs.progress import Progress
 from srwizard.runs.records import Records, measured
-from srwizard.settings.answers import TrainingAnswers
+from srwizard.settings.training import FrozenTraining
 from srwizard.train import averaging
 from srwizard.train.calibration import calibrate
 from srwizard.train.checkpoint import BEST, LAST
@@ -248,7 +248,7 @@ def note_validation(progress: Progress, error: float, epoch: int | None = None) 
     return better
 
 
-def note_plateau(progress: Progress, settings: TrainingAnswers, *, better: bool) -> None:
+def note_plateau(progress: Progress, settings: FrozenTraining, *, better: bool) -> None:
     """Count the validations without a better one since the learning rate was last reduced."""
     progress.validations_since_reduction += 1
     if better:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from torch import Tensor, nn
 from torch.nn import functional
 
-from srwizard.settings.answers import TrainingAnswers
+from srwizard.settings.training import FrozenTraining
 from srwizard.train.conservation import Blocks, conserved
 from srwizard.train.losses import sample_losses
 from srwizard.train.seam import across, within
@@ -20,7 +20,7 @@ class Objective(nn.Module):
         seam: LR columns by which fields that go round the globe are widened; see `seam`.
     """
 
-    def __init__(self, network: nn.Module, settings: TrainingAnswers, seam: int = 0) -> None:
+    def __init__(self, network: nn.Module, settings: FrozenTraining, seam: int = 0) -> None:
         super().__init__()
         self.network = network
         self._kind = settings.loss

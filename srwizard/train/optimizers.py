@@ -7,29 +7,29 @@ from torch import nn
 
 from srwizard.base.choices import method_named
 from srwizard.settings.methods import OPTIMIZERS
-from srwizard.settings.training import TrainingAnswers
+from srwizard.settings.training import FrozenTraining
 
 Parameters = Iterable[nn.Parameter]
 
 
-def build_optimizer(network: nn.Module, settings: TrainingAnswers) -> torch.optim.Optimizer:
+def build_optimizer(network: nn.Module, settings: FrozenTraining) -> torch.optim.Optimizer:
     """Return the optimizer of a run over the parameters of `network`."""
     build = method_named(OPTIMIZERS, settings.optimizer).function()
     optimizer: torch.optim.Optimizer = build(network.parameters(), settings)
     return optimizer
 
 
-def adamw(parameters: Parameters, settings: TrainingAnswers) -> torch.optim.Optimizer:
+def adamw(parameters: Parameters, settings: FrozenTraining) -> torch.optim.Optimizer:
     """Return AdamW, whose weight decay is decoupled from the gradient."""
     return torch.optim.AdamW(parameters, lr=settings.lr, weight_decay=settings.weight_decay)
 
 
-def adam(parameters: Parameters, settings: TrainingAnswers) -> torch.optim.Optimizer:
+def adam(parameters: Parameters, settings: FrozenTraining) -> torch.optim.Optimizer:
     """Return Adam, whose weight decay is an L2 penalty."""
     return torch.optim.Adam(parameters, lr=settings.lr, weight_decay=settings.weight_decay)
 
 
-def sgd(parameters: Parameters, settings: TrainingAnswers) -> torch.optim.Optimizer:
+def sgd(parameters: Parameters, settings: FrozenTraining) -> torch.optim.Optimizer:
     """Return SGD, with Nesterov momentum if there is any."""
     return torch.optim.SGD(
         parameters,

@@ -9,7 +9,7 @@ import math
 
 from srwizard.base.choices import method_named
 from srwizard.settings.methods import SCHEDULES
-from srwizard.settings.training import TrainingAnswers
+from srwizard.settings.training import FrozenTraining
 
 WARMUP_START = 0.01
 ONE_CYCLE_RISE = 0.3
@@ -17,7 +17,7 @@ ONE_CYCLE_START, ONE_CYCLE_END = 1 / 25, 1 / 250_000
 """As in torch's OneCycleLR, which has them from fastai."""
 
 
-def learning_rate(settings: TrainingAnswers, epochs_done: float, reductions: int = 0) -> float:
+def learning_rate(settings: FrozenTraining, epochs_done: float, reductions: int = 0) -> float:
     """Return the learning rate.
 
     It follows from the settings and from where training stands, not from what a checkpoint
@@ -35,12 +35,12 @@ def learning_rate(settings: TrainingAnswers, epochs_done: float, reductions: int
     return float(schedule.function()(settings, epochs_done, reductions))
 
 
-def step_lr(settings: TrainingAnswers, epochs_done: float, reductions: int) -> float:
+def step_lr(settings: FrozenTraining, epochs_done: float, reductions: int) -> float:
     """Lower the rate every few epochs."""
     return settings.lr * settings.gamma ** (int(epochs_done) // settings.step_size)
 
 
-def cosine(settings: TrainingAnswers, epochs_done: float, reductions: int) -> float:
+def cosine(settings: FrozenTraining, epochs_done: float, reductions: int) -> float:
     """Lower the rate along a cosine (Loshchilov & Hutter 2017, arXiv:1608.03983, eq. 5).
 
     Without restarts.
@@ -50,7 +50,7 @@ def cosine(settings: TrainingAnswers, epochs_done: float, reductions: int) -> fl
     return _cosine(settings.lr, min(settings.min_lr, settings.lr), share)
 
 
-def one_cycle(settings: TrainingAnswers, epochs_done: float, reductions: int) -> float:
+def one_cycle(settings: FrozenTraining, epochs_done: float, reductions: int) -> float:
     """Raise the rate, then lower it (Smith & Topin 2018, arXiv:1708.07120).
 
     With cosines for the two slopes; momentum is left as it is.
@@ -62,12 +62,12 @@ def one_cycle(settings: TrainingAnswers, epochs_done: float, reductions: int) ->
     return settings.lr * _cosine(1.0, ONE_CYCLE_END, fallen)
 
 
-def plateau(settings: TrainingAnswers, epochs_done: float, reductions: int) -> float:
+def plateau(settings: FrozenTraining, epochs_done: float, reductions: int) -> float:
     """Lower the rate each time that validation has got no better for long."""
     return max(settings.lr * settings.gamma**reductions, min(settings.min_lr, settings.lr))
 
 
-def constant(settings: TrainingAnswers, epochs_done: float, reductions: int) -> float:
+def constant(settings: FrozenTraining, epochs_done: float, reductions: int) -> float:
     """Keep the rate."""
     return settings.lr
 

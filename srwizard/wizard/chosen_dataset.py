@@ -1,6 +1,6 @@
 """The dataset that was chosen: inspected once, known by its fingerprint, shown as a table."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rich.table import Table
 from rich.text import Text
@@ -15,6 +15,7 @@ from srwizard.data.inspect import (
     selection_problem,
     static_inputs_problem,
 )
+from srwizard.data.split_names import split_title
 from srwizard.prompts.question import expand
 from srwizard.wizard.conversation import Conversation
 
@@ -88,8 +89,8 @@ def summary_table(summary: DatasetSummary, to_beat: Sequence[str] = ()) -> Table
     table.add_row(_("Directory"), Text(str(summary.root)))
     if any(summary.steps.values()):
         table.add_row(_("Layout"), summary.layout)
-        steps = " / ".join(str(count) for count in summary.steps.values())
-        table.add_row(_("Steps"), f"{steps}  (train / valid / test)")
+        for split, count in summary.steps.items():
+            table.add_row(split_title(split), _("{count} time steps", count=count))
     for variable in summary.variables:
         table.add_row(_("Variable"), Text(_variable_text(variable)))
     if summary.statics:
@@ -107,10 +108,15 @@ def summary_table(summary: DatasetSummary, to_beat: Sequence[str] = ()) -> Table
     return table
 
 
+def steps_text(steps: Mapping[str, int]) -> str:
+    """Return how many time steps each split has, in one line."""
+    return ", ".join(f"{split_title(split)} {count}" for split, count in steps.items())
+
+
 def _variable_text(variable: VariableSummary) -> str:
     scale = scale_of(variable.hr_shape, variable.lr_shape)
     return _(
-        "{name}: HR {hr}, LR {lr}, scale {scale}x, land {land:.1f} %, "
+        "{name}: HR shape {hr}, LR shape {lr}, scale {scale}x, land {land:.1f} %, "
         "values {low:.4g} to {high:.4g} in a sample",
         name=variable.name,
         hr=list(variable.hr_shape),

@@ -3,17 +3,19 @@
 import subprocess
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from rich.console import RenderableType
 
-from srwizard.base.errors import InterruptedByUserError, NeedsPersonError
+from srwizard.base.errors import InterruptedByUserError, NeedsPersonError, UsageError
 from srwizard.base.i18n import translate as _
 from srwizard.base.locks import held
-from srwizard.prompts.question import Back, Prompts, Question, expand
+from srwizard.prompts.defaults import DefaultPrompts
+from srwizard.prompts.question import Back, Prompts, Question, RestByDefault, expand
 from srwizard.wizard.session import Session
+from srwizard.wizard.transition_table import ASKING
 
 # What reads data takes numpy, whose import would keep the very first question waiting.
 if TYPE_CHECKING:
@@ -46,6 +48,8 @@ class Conversation:
     """What is settled of the simple methods while questions are asked; see `simple_methods`."""
     _background: "subprocess.Popen[bytes] | None" = None
     _held: dict[Path, ExitStack] = field(default_factory=dict)
+    _rest: DefaultPrompts | None = None
+    """Answers in the person's place, while the defaults are wanted for all that follows."""
 
     def hold(self, path: Path, what: str) -> None:
         """Hold a lock file from now until the conversation ends, or lets go of it.
@@ -103,7 +107,21 @@ class Conversation:
     def put(self, question: Question, default: Any, given: bool) -> Any:
         """Put a question whose answer the caller remembers."""
         self.has_asked = self.has_asked or self.prompts.interactive
-        return self.prompts.ask(question, default, given)
+        if self._rest is not None:
+            try:
+                return self._rest.ask(question, default, given)
+            except UsageError:
+                self.ask_again()  # only a person can answer it
+        question = replace(question, rest=self.session.state in ASKING)
+        try:
+            return self.prompts.ask(question, default, given)
+        except RestByDefault as wish:
+            self._rest = DefaultPrompts(self.prompts)
+            return wish.answer
+
+    def ask_again(self) -> None:
+        """Put questions to the person again, whatever was left at its default until now."""
+        self._rest = None
 
     def ask_in_turn(self, makers: Sequence[Maker], *, begin: int = 0) -> None:
         """Put questions one after the other; back returns to the one before.

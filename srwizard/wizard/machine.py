@@ -4,7 +4,8 @@ A state is a module in `srwizard.states` with a function `run(conversation)`, wh
 trigger of a transition, or an `Outcome` where the state that follows must know what was found. The
 loop makes the transition and saves the session before anything else is asked. A state that asks may
 have a function `stale(conversation)` besides, which says what has made its answers impossible since
-they were given, or None.
+they were given, or None; one that is entered for a reason, `recall(conversation)`, which tells it
+again to one who resumes there.
 """
 
 from importlib import import_module
@@ -122,6 +123,8 @@ def _walk(conversation: Conversation) -> None:
     machine = build_machine(model, session.state)
     while session.state not in STOPS_BEFORE.get(conversation.stop_after or "", ()):
         source = session.state
+        if source not in ASKING:
+            conversation.ask_again()
         outcome = _outcome_of(source, conversation)
         if source in FINAL:
             return
@@ -176,6 +179,9 @@ def resume(conversation: Conversation) -> None:
             session.editing = session.editing or len(behind) == len(ASKING)
             session.enter(name, "stale")
             break
+    recall = getattr(module_of(session.state), "recall", None)
+    if recall is not None:
+        recall(conversation)
     if session.state in ASKING and session.answers.data.root is not None:
         from srwizard.wizard import simple_methods  # takes NumPy
 

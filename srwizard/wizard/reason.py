@@ -16,11 +16,12 @@ from srwizard.runs.status import status_of
 
 DETACHED = "detached"
 SHORT = "short_of_memory"
-NEEDED_BY = ("diagnose", "adjust")
+LONG = "too_long"
+NEEDED_BY = ("diagnose", "adjust", "shorten")
 """The states that are only ever entered for a reason."""
 OF_FAILURE = (
     "host", "machines", "step", "epoch", "phase",
-    "predicted_bytes", "measured_bytes", "capacity_bytes",
+    "predicted_bytes", "measured_bytes", "capacity_bytes", "device",
 )  # fmt: skip
 """What is kept of failure.json besides kind and error."""
 
@@ -31,10 +32,12 @@ class Reason:
 
     Args:
         kind: of a failure, as the catalogue names it; or `SHORT`: a dry run found too little
-            memory; or `DETACHED`: training goes on without the wizard.
+            memory; or `LONG`: it found that training would take longer than it may; or `DETACHED`:
+            training goes on without the wizard.
         error: what was said of a failure.
-        figures: `verdict`, `measured_bytes` (None where the dry run itself ran out) and
-            `capacity_bytes`, as far as there was a dry run; of a failure those of `OF_FAILURE`.
+        figures: `verdict`, `measured_bytes` (None where the dry run itself ran out),
+            `capacity_bytes`, `device` and `run_seconds`, as far as there was a dry run; of a
+            failure those of `OF_FAILURE`.
     """
 
     kind: str
@@ -44,7 +47,7 @@ class Reason:
     @property
     def is_failure(self) -> bool:
         """Return whether training failed."""
-        return self.kind not in (DETACHED, SHORT)
+        return self.kind not in (DETACHED, SHORT, LONG)
 
     def as_failure(self) -> dict[str, Any]:
         """Return a failure as `srwizard.runs.failures.explain` takes it."""
@@ -85,6 +88,7 @@ def _of_dry_run(found: Mapping[str, Any]) -> dict[str, Any]:
         "verdict": found.get("verdict"),
         "measured_bytes": found.get("peak_bytes"),
         "capacity_bytes": found.get("capacity_bytes"),
+        **{key: found[key] for key in ("device", "run_seconds") if found.get(key) is not None},
     }
 
 

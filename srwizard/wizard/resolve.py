@@ -28,6 +28,7 @@ from srwizard.settings.memory import FrozenMemory
 from srwizard.settings.model import FrozenModel
 from srwizard.settings.option import Section
 from srwizard.settings.run_config import RunConfig
+from srwizard.settings.training import FrozenTraining
 from srwizard.train import trackers
 from srwizard.wizard.chosen_dataset import chosen_variables, opened_dataset
 from srwizard.wizard.conversation import Conversation
@@ -271,7 +272,7 @@ def resolve(conversation: Conversation, answers: Answers) -> RunConfig:
             skip=None if wanted_skip(answers) == NONE else dict.fromkeys(names, UNSETTLED),
             weights=_weights(answers),
         ),
-        training=training,
+        training=FrozenTraining(**training.model_dump(include=set(FrozenTraining.model_fields))),
         devices=run_config.RunDevices(
             gpus=[
                 run_config.RunGPU(index=number, uuid=gpus[number].uuid, name=gpus[number].name)

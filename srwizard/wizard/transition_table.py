@@ -83,11 +83,19 @@ STATES = (
     ),
     State(
         "dry_run", N_("dry run"), None,
-        {"fits": "launch", "short": "adjust", "changed": "review", "back": "review"},
+        {
+            "fits": "launch", "short": "adjust", "long": "shorten", "changed": "review",
+            "back": "review",
+        },
     ),
     # Memory is short, or training failed: change the answers, or accept the risk.
     State(
         "adjust", N_("choosing a remedy"), None,
+        {"changed": "review", "accepted": "launch", "long": "shorten", "back": "review"},
+    ),
+    # It fits, but would take longer than training.time_budget.
+    State(
+        "shorten", N_("a long training"), None,
         {"changed": "review", "accepted": "launch", "back": "review"},
     ),
     # Training goes on in the background, or on other machines: a resumed session looks what came

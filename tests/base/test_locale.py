@@ -140,7 +140,7 @@ def test_every_placeholder_is_given_a_value() -> None:
     ("message", "text"),
     [
         ("Please confirm the training parameters", "【训练参数确认】"),
-        ("Go ahead?", "确认执行?"),
+        ("Go ahead?", "确认执行？"),
         ("{model} (recommended)", "{model}（推荐）"),
         ("standard models", "标准模型"),
         ("diffusion models", "扩散模型"),

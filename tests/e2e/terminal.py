@@ -1,5 +1,6 @@
 """A person at a real pseudo-terminal: types, and reads what stands on the screen."""
 
+import codecs
 import fcntl
 import os
 import pty
@@ -21,6 +22,7 @@ __all__ = ["PROGRAM", "Terminal"]
 PATIENCE = 120.0
 ENTER, ESCAPE, CTRL_A, CTRL_B, CTRL_C, CTRL_U = "\r", "\x1b", "\x01", "\x02", "\x03", "\x15"
 DOWN, UP = "\x1b[B", "\x1b[A"
+F2, CTRL_G = "\x1bOQ", "\x07"
 
 
 class Terminal:
@@ -37,7 +39,8 @@ class Terminal:
         program: str = PROGRAM,
     ) -> None:
         self.screen = pyte.HistoryScreen(columns, rows, history=2000, ratio=1.0)
-        self._stream = pyte.ByteStream(self.screen)
+        self._stream = pyte.Stream(self.screen)
+        self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
         self._text: str | None = None
         self._has_more = False
         # The program asks where the cursor is, as terminals are asked; the screen answers.
@@ -130,6 +133,7 @@ class Terminal:
             shown = os.read(self._keyboard, 512)
         except OSError:  # nobody is at the other end any more
             return False
-        self._stream.feed(shown)
+        # pyte drops what follows a variation selector, which terminals do not.
+        self._stream.feed(self._decoder.decode(shown).replace("\ufe0f", ""))
         self._text = None
         return bool(shown)

@@ -1,4 +1,8 @@
-"""The conversations that the program is made for, in Chinese, on GPUs that NVML reports."""
+"""The conversations that the program is made for, in Chinese, on GPUs that NVML reports.
+
+From a dataset to the launch; memory that is tight, changed until it fits; an error in training,
+explained, and gone on from; a session that is resumed. Line by line, as far as lines are fixed.
+"""
 
 import json
 from pathlib import Path
@@ -53,6 +57,18 @@ def answer(screen: Terminal, prompt: str, keys: str = "", *, count: int = 1) -> 
     screen.send(keys + ENTER)
 
 
+def says(screen: Terminal, *lines: str) -> None:
+    """Make sure that these lines stand on the screen, in this order, each by itself.
+
+    Frames and indents are left aside, and so are lines in between: figures, paths, earlier keys.
+    """
+    shown = [line.strip(" │┃") for line in screen.text.split("\n")]
+    begin = 0
+    for line in lines:
+        assert line in shown[begin:], f"not after the lines before it: {line!r}\n{screen.text}"
+        begin = shown.index(line, begin) + 1
+
+
 def answer_up_to_training(screen: Terminal, root: Path, model: str, keys: str = "") -> None:
     """Answer data, output and model."""
     answer(screen, "数据集目录", str(root))
@@ -66,12 +82,25 @@ def test_full_flow(terminal: Open, chinese: dict[str, str], nvml_world: World, o
     screen = terminal(columns=120)
     answer(screen, "数据集目录", str(ocean))
     screen.wait_for("运行目录")
-    for shown in ("255 / 55 / 55", "temp", "[680, 1440]", "[170, 360]", "陆地"):
-        assert shown in screen.text
+    says(
+        screen,
+        "数据集",
+        f"目录     │ {ocean}",
+        "训练集   │ 255 个时间步",
+        "验证集   │ 55 个时间步",
+        "测试集   │ 55 个时间步",
+        "问题     │ 无",
+    )
+    assert "temp：HR 形状 [680, 1440]，LR 形状 [170, 360]，放大 4x，陆地" in screen.text
     answer(screen, "运行目录")
     screen.wait_for("? 模型")
     screen.wait_for("EDSR")
-    assert "── 标准模型 ──" in screen.text
+    says(
+        screen,
+        "── 标准模型 ──",
+        "Swin Transformer：移动窗口内的注意力，适合锋面与涡旋等细节",
+        "深层残差卷积：简单、稳健、快速，可靠的基线",
+    )
     assert "SwinIR（推荐）" in screen.text.replace(" ", "")
     screen.send(ENTER)
     answer(screen, "SwinIR 的参数")
@@ -85,8 +114,8 @@ def test_full_flow(terminal: Open, chinese: dict[str, str], nvml_world: World, o
     for number in range(8):
         assert f"GPU {number}: RTX 4090 (23.6GB, 空闲 23.3GB)" in screen.text
     screen.send(DOWN + SPACE + ENTER)
-    answer(screen, "内存选项")
-    screen.wait_for("确认执行?")
+    answer(screen, "OOM 防护")
+    screen.wait_for("确认执行？")
     summary = screen.text[screen.text.index("【训练参数确认】") :]
     for shown in (
         f"数据目录: {ocean}", "运行目录: ", "模型: SwinIR", "变量: temp", "放大倍数: 4x",
@@ -94,6 +123,17 @@ def test_full_flow(terminal: Open, chinese: dict[str, str], nvml_world: World, o
         "归一化: PGN",
     ):  # fmt: skip
         assert shown in summary, shown
+    says(
+        screen,
+        "【训练参数确认】",
+        f"数据目录: {ocean}",
+        "变量: temp · 放大倍数: 4x · 时间步: 训练集 255, 验证集 55, 测试集 55",
+        "模型: SwinIR",
+        "训练轮数: 500 · 学习率: 0.001 · 批大小: 64 x 2 个进程 = 128 · 归一化: PGN",
+        "GPU: 2 张 (GPU 0, GPU 1)，DDP 模式",
+        "OOM 防护: 混合精度: 是, 梯度检查点: 是, 训练窗口大小: 整场, 权重分片: 否",
+        "? 确认执行？ （方向键选择，回车键确认）",
+    )
     screen.kill()
 
 
@@ -108,8 +148,8 @@ def test_single_card_with_everything_else_by_default(
     answer(screen, "其他训练参数")
     answer(screen, "在哪里训练")
     answer(screen, "设备")
-    answer(screen, "内存选项")
-    screen.wait_for("确认执行?")
+    answer(screen, "OOM 防护")
+    screen.wait_for("确认执行？")
     summary = screen.text[screen.text.index("【训练参数确认】") :]
     for shown in ("模型: FNO2d", "训练轮数: 100", "学习率: 0.001", "批大小: 16", "GPU: GPU 0"):
         assert shown in summary, shown
@@ -136,8 +176,8 @@ def out_of_memory(
     answer(screen, "其他训练参数")
     answer(screen, "在哪里训练")
     answer(screen, "设备")
-    answer(screen, "内存选项")
-    answer(screen, "确认执行?")
+    answer(screen, "OOM 防护")
+    answer(screen, "确认执行？")
     return screen
 
 
@@ -160,11 +200,25 @@ def test_out_of_memory_in_training_becomes_a_new_revision(
     assert (failure["phase"], failure["step"], failure["epoch"]) == ("training", 1, 2)
     assert failure["measured_bytes"] == 9000 * 2**20
     assert failure["capacity_bytes"] == 23859 * 2**20
-    for shown in ("可能的原因", "1. ", "batch_size 8"):
+    for shown in ("训练出错", "错误信息：", "可能原因：", "修改建议：", "批大小 16→8，梯度累积 2"):
         assert shown in text, shown
+    says(
+        screen,
+        "⚠  训练出错",
+        "GPU 显存不足 (CUDA out of memory)。",
+        "第 1 步，第 2 轮，当时正在：训练",
+        "显存：试运行实测 9000 MB, 可用 23859 MB",
+        "可能原因：",
+        "- 批次、场或模型对此 GPU 来说太大",
+        "- 有其他人开始使用同一张 GPU",
+        "修改建议：",
+        "? 要修改什么？ （方向键选择，回车键确认）",
+    )
     # AMP and checkpointing are on: the first remedy is half the batch.
     screen.send(ENTER)
-    answer(screen, "确认执行?", count=2)
+    screen.wait_for("? 确认执行？", count=2)
+    says(screen, "✅ 已修改：", "- 批大小 16→8", "- 梯度累积 1→2", "【训练参数确认】")
+    answer(screen, "确认执行？", count=2)
     screen.wait_for("checkpoints/last.pt")
     screen.wait_for("测试集")
     assert screen.wait_for_end() == 0
@@ -186,9 +240,20 @@ def test_killed_while_the_remedies_are_shown(
     screen.wait_for("? 要修改什么？", patience=900)
     screen.kill()
     resumed = terminal("resume", columns=120, rows=50)
-    answer(resumed, "要修改什么？")
-    resumed.wait_for("确认执行?")
-    assert "批大小: 8 x 2" in resumed.text
+    resumed.wait_for("? 要修改什么？", patience=900)
+    # What happened is said again, before anything is asked.
+    says(
+        resumed,
+        "⚠  训练出错",
+        "GPU 显存不足 (CUDA out of memory)。",
+        "显存：试运行实测 9000 MB, 可用 23859 MB",
+        "可能原因：",
+        "修改建议：",
+        "? 要修改什么？ （方向键选择，回车键确认）",
+    )
+    resumed.send(ENTER)
+    resumed.wait_for("确认执行？")
+    says(resumed, "✅ 已修改：", "- 批大小 16→8", "- 梯度累积 1→2", "【训练参数确认】")
     resumed.kill()
 
 
@@ -215,22 +280,52 @@ def test_a_tight_run_is_made_to_fit_before_it_is_launched(
     answer(screen, "归一化")
     answer(screen, "在哪里训练")
     answer(screen, "设备")
-    answer(screen, "内存选项", DOWN)
+    answer(screen, "OOM 防护", DOWN)
     answer(screen, "混合精度", DOWN)
-    answer(screen, "激活检查点")
+    answer(screen, "梯度检查点")
     answer(screen, "训练窗口大小")
-    answer(screen, "确认执行?")
+    answer(screen, "确认执行？")
     screen.wait_for("要修改什么？", patience=900)
-    for shown in ("紧张", "22100 MB", "24576 MB", "89.9 %", "use_amp", "batch_size 16"):
+    for shown in (
+        "紧张",
+        "22100 MB",
+        "24576 MB",
+        "89.9 %",
+        "混合精度：否→是",
+        "批大小 64→16，梯度累积 4",
+    ):
         assert shown in screen.text, shown
+    tight = (
+        "⚠  显存紧张：峰值 22100 MB，可用 24576 MB（89.9 %）。",
+        "“紧张”的意思是：试运行时放得下，但训练过程中显存占用会有波动，之后仍可能耗尽。",
+        "修改建议：",
+        "? 要修改什么？ （方向键选择，回车键确认）",
+    )
+    says(screen, "试运行", "结论 │ 紧张", *tight)
+    screen.send("?")
+    screen.wait_for("“紧张”的意思是", count=2)
+    screen.send("?")
+    screen.kill()
+    screen = terminal("resume", columns=120, rows=60)
+    screen.wait_for("? 要修改什么？", patience=900)
+    says(screen, *tight)
     # The first is the least that is predicted to fit; the second leaves more room.
     assert "预测放得下" in screen.text
-    assert "留有余量: use_amp" in screen.text.replace("：", ": ")
+    assert "留有余量：混合精度" in screen.text.replace(": ", "：")
     screen.send(DOWN + ENTER)
-    answer(screen, "确认执行?", count=2)
-    screen.wait_for("8500 MB")
-    for shown in ("充足", "34.6 %"):
-        assert shown in screen.text, shown
+    answer(screen, "确认执行？")
+    screen.wait_for("✅ 显存充足")
+    says(
+        screen,
+        "✅ 已修改：",
+        "- 批大小 64→16",
+        "- 梯度累积 1→4",
+        "- 混合精度 否→是",
+        "【训练参数确认】",
+        "试运行",
+        "结论 │ 充足",
+        "✅ 显存充足：峰值 8500 MB，可用 24576 MB（34.6 %）。",
+    )
     screen.wait_for("CUDA out of memory")
     assert yaml.safe_load((tmp_path / "runs" / "data" / "run.yaml").read_text())["revision"] == 2
     screen.kill()

@@ -43,7 +43,7 @@ def test_what_does_not_fit_is_never_launched(
     found = json.loads((tmp_path / "run" / "dry_run.json").read_text())
     assert found["verdict"] == "does not fit"
     titles = [remedy["title"] for remedy in found["remedies"]]
-    assert "batch_size 8 with grad_accumulation 2" in titles
+    assert "Batch size 16 → 8, gradient accumulation 2" in titles
     assert not (tmp_path / "run" / "metrics.jsonl").exists()
 
 

@@ -56,7 +56,7 @@ def test_what_does_not_fit_is_made_to_fit_under_the_same_limit(
     with limited(limit * MIB) as enter:
         refused = command(environment, enter, "--answers", answers)
         assert refused.returncode == 4, refused.stderr
-        assert f"The remedies stand in {run / 'dry_run.json'}." in refused.stderr
+        assert f"Suggested changes are listed in {run / 'dry_run.json'}." in refused.stderr
         found = written(run / "dry_run.json")
         assert (found["verdict"], found["peak_bytes"]) == ("does not fit", None)
         assert 0 < found["capacity_bytes"] <= limit * MIB

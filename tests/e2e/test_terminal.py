@@ -12,7 +12,18 @@ import yaml
 from srwizard.memory.forecast import FORECASTER
 from tests.datasets import write_dataset
 from tests.e2e.conftest import Open, Run
-from tests.e2e.terminal import CTRL_A, CTRL_B, CTRL_C, CTRL_U, DOWN, ENTER, ESCAPE, Terminal
+from tests.e2e.terminal import (
+    CTRL_A,
+    CTRL_B,
+    CTRL_C,
+    CTRL_G,
+    CTRL_U,
+    DOWN,
+    ENTER,
+    ESCAPE,
+    F2,
+    Terminal,
+)
 from tests.e2e.walk import STATES, Walk
 
 
@@ -301,30 +312,56 @@ def test_parameters_of_a_model_one_by_one(terminal: Open, dataset: Path, tmp_pat
     screen.send(ENTER)
     screen.wait_for("? Parameters of SwinIR")
     screen.send(DOWN + ENTER)
-    screen.wait_for("? embed_dim 60")
+    screen.wait_for("? depths 6 6 6 6")
     screen.send(ESCAPE)
     screen.wait_for("? Parameters of SwinIR", count=2)
     screen.send(DOWN + ENTER)
     for typed, following in (
-        ("2" + ENTER, "embed_dim must be at least 4"),
-        (CTRL_U + "60" + ENTER, "? depths 6 6 6 6"),
         ("six" + ENTER, "please type whole numbers"),
-        (CTRL_U + "2 2" + ENTER, "? num_heads 6 6 6 6"),
+        # As many heads are proposed as there are depths.
+        (CTRL_U + "2 2" + ENTER, "? num_heads 6 6"),
+        (ENTER, "? embed_dim 60"),
+        # What cannot work with the heads is refused at once, with what would.
+        ("64" + ENTER, "60 or 66"),
+        (CTRL_U + "2" + ENTER, "embed_dim must be at least 4"),
+        (CTRL_U + "66" + ENTER, "? window_size 8"),
+        ("12" + ENTER, "can be 2 to 8"),
+        (CTRL_U + "4" + ENTER, "? mlp_ratio"),
     ):
         screen.send(typed)
         screen.wait_for(following)
     assert only_session(tmp_path)["answers"]["model"]["params"]["depths"] == [2, 2]
-    for prompt in ("num_heads", "window_size", "mlp_ratio", "upsampler", "resi_connection"):
+    for prompt in ("mlp_ratio", "upsampler", "resi_connection"):
         screen.wait_for(f"? {prompt}")
         screen.send(ENTER)
     for prompt in ("Conservation of block means", "What the network starts from"):
         screen.wait_for(f"? {prompt}")
         screen.send(ENTER)
-    # Together they cannot work: from the first of them again, back leading to before it.
-    screen.wait_for("they must be as many")
-    screen.wait_for("? embed_dim 60", count=2)
+    screen.wait_for("? Epochs")
+    screen.kill()
+
+
+def test_the_defaults_and_the_sizes_of_a_model_can_be_chosen(
+    terminal: Open, dataset: Path, tmp_path: Path
+) -> None:
+    screen = terminal(columns=120)
+    walk = Walk(screen, root=dataset)
+    walk.to("model")
+    screen.send(DOWN + ENTER)
+    screen.wait_for("? Parameters of EDSR")
+    # Nothing is called a default that is not, and there is nothing to go back to yet.
+    assert "back to the defaults" not in screen.visible
+    screen.wait_for("M parameters · about", count=3)
+    screen.send("tiny" + ENTER)
+    screen.wait_for("? Epochs")
     screen.send(ESCAPE)
-    screen.wait_for("? Parameters of SwinIR", count=3)
+    screen.wait_for("num_features 32; num_blocks 8")
+    screen.wait_for("back to the defaults")
+    screen.send("back" + ENTER)
+    screen.wait_for("? Epochs", count=2)
+    screen.send(ESCAPE)
+    screen.wait_for("num_features 64; num_blocks 16", count=2)
+    assert "size" not in only_session(tmp_path)["answers"]["model"]
     screen.kill()
 
 
@@ -377,3 +414,34 @@ def test_a_component_without_its_vector_is_asked_for(terminal: Open, tmp_path: P
     screen.wait_for("u looks like a component of a vector", count=2)
     screen.send(CTRL_C)
     assert screen.wait_for_end() == 130
+
+
+@pytest.mark.parametrize("key", [F2, CTRL_G])
+def test_a_key_takes_the_defaults_for_all_the_rest(
+    terminal: Open, dataset: Path, tmp_path: Path, key: str
+) -> None:
+    screen = terminal()
+    screen.wait_for("F2: defaults for the rest")
+    walk = Walk(screen, root=dataset)
+    walk.to("training")
+    screen.send("77" + key)
+    screen.wait_for("? Go ahead?")
+    assert "Epochs: 77" in screen.text
+    assert "? Where to train" not in screen.text
+    # In the review it is Enter that counts; and a section edited from there is asked for.
+    screen.send(DOWN * 4 + ENTER)
+    screen.wait_for("? Epochs 77", count=2)
+    screen.send(key)
+    screen.wait_for("? Go ahead?", count=2)
+    screen.kill()
+
+
+def test_after_the_dataset_everything_can_be_left_at_its_default(
+    terminal: Open, dataset: Path
+) -> None:
+    screen = terminal()
+    screen.wait_for("? Dataset directory")
+    screen.send(str(dataset) + F2)
+    screen.wait_for("? Go ahead?")
+    assert "Model: SwinIR" in screen.text
+    screen.kill()

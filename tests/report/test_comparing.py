@@ -1,6 +1,7 @@
 """Runs side by side: what differs, what came of each, and which is best."""
 
 import json
+import os
 import subprocess
 from html.parser import HTMLParser
 from pathlib import Path
@@ -12,9 +13,9 @@ from srwizard.base.errors import UsageError
 from srwizard.report import comparing
 from srwizard.settings import run_config
 from srwizard.settings.answers import TrainingAnswers
-from srwizard.settings.run_config import RunModel
+from srwizard.settings.run_config import RunMemory, RunModel
 from tests.configs import MADE_UP_DATA, made_up_config
-from tests.e2e.terminal import PROGRAM
+from tests.e2e.terminal import PROGRAM, Terminal
 
 
 def made_up(run_dir: Path, *, rmse: dict[str, float | None] | None = None, **changes: Any) -> Path:
@@ -142,3 +143,38 @@ def test_the_command_and_its_page(seeds: Path) -> None:
         [PROGRAM, "--lang", "zh", "compare", str(seeds)], capture_output=True, text=True, check=True
     ).stdout
     assert "内存峰值" in chinese
+
+
+def test_at_80_columns_people_can_read_it(seeds: Path, tmp_path: Path) -> None:
+    """Few runs are columns; of many, each is a block. No Python stands in it."""
+    kinds = {
+        "plain": {"num_heads": [6, 6, 6, 6], "depths": [6, 6, 6, 6]},
+        "deep": {"num_heads": [6, 6], "depths": [2, 2]},
+    }
+    common = {"in_channels": 2, "out_channels": 2, "global_skip": True}
+    runs = [
+        made_up(tmp_path / "models" / name, rmse={"temp": 0.5, "salt": 0.25},
+                model=RunModel(name="SwinIR", params=params, **common),
+                memory=RunMemory(use_amp=name == "deep", gradient_checkpointing=False))
+        for name, params in kinds.items()
+    ]  # fmt: skip
+    shown = _on_a_screen(80, *runs)
+    (heads,) = [line for line in shown if line.split() == ["Run", "plain", "deep"]]
+    rows = [line.strip().split("  ")[0] for line in shown[shown.index(heads) + 2 :] if line.strip()]
+    assert rows[:3] == ["num_heads", "depths", "Mixed precision"]
+    assert rows.index("State") < rows.index("temp RMSE") < rows.index("Time")
+    text = "\n".join(shown)
+    assert "6, 6, 6, 6" in text and "2, 2" in text and "yes" in text
+    assert not set("[]{}'()") & set(text[text.index("Run") : text.index("Scores of")])
+    many = "\n".join(_on_a_screen(40, *runs, *sorted(seeds.glob("seed-*"))))
+    assert many.index("plain\n") < many.index("deep\n") < many.index("seed-10\n")
+    assert max(map(len, many.split("\n"))) < 40
+
+
+def _on_a_screen(columns: int, *run_dirs: Path) -> list[str]:
+    screen = Terminal(
+        ["compare", *map(str, run_dirs)], cwd=run_dirs[0].parent,
+        environment={**os.environ, "TERM": "xterm", "LANG": "C.UTF-8"}, rows=80, columns=columns,
+    )  # fmt: skip
+    assert screen.wait_for_end() == 0
+    return [line.rstrip() for line in screen.text.split("\n")]

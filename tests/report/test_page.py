@@ -305,8 +305,8 @@ def test_failures_and_earlier_revisions_are_told(build_run: BuildRun) -> None:
                "epoch": 2, "phase": "training", "time": "2026"}  # fmt: skip
     (run / "failure.json").write_text(json.dumps(failure))
     page = Page(write_report(run))
-    assert "Error: the loss is nan" in page.text
-    assert "What to change:" in page.text
+    assert "Error message: the loss is nan" in page.text
+    assert "Suggested changes:" in page.text
     assert "Earlier revision run.r1.yaml Setting Then Now training.lr 0.1 0.001" in page.text
     (run / "failure.json").write_text('{"kind": "no such kind", "error": "strange"}')
     assert "strange" in Page(write_report(run)).text

@@ -1,6 +1,7 @@
 """Every failure is recognised by what torch, the system or Python really say."""
 
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -134,9 +135,13 @@ def test_nothing_is_offered_that_is_so_already() -> None:
 @pytest.mark.parametrize("kind", [kind.name for kind in (*CATALOGUE, UNKNOWN)])
 def test_explained(kind: str, language: str) -> None:
     i18n.set_language(language)
-    lines = failures.explain({"kind": kind, "error": "E", "step": 3, "epoch": 2, "phase": "test"})
+    lines = failures.explain(
+        {"kind": kind, "error": "E", "step": 3, "epoch": 2, "phase": "test"}, Path("/a run")
+    )
     assert any(line.startswith("  - ") for line in lines)
     assert any(line.startswith("  1. ") for line in lines)
+    commands = re.findall(r"srwizard (?:train|submit|logs)\S*( .*)?", "\n".join(lines))
+    assert all(rest.startswith(" '/a run'") for rest in commands), commands
 
 
 def test_what_damaged_data_raises_is_recognised(tmp_path: Path) -> None:
@@ -324,4 +329,4 @@ def test_what_was_predicted_and_measured_is_told(tmp_path: Path, digest: str) ->
     assert found["measured_bytes"] == (950 * mib if known else None)
     assert found["capacity_bytes"] == (2000 * mib if known else None)
     told = "Memory: predicted 900 MB, measured by the dry run 950 MB, there was 2000 MB"
-    assert (told in failures.explain(found)) is known
+    assert (told in failures.explain(found, tmp_path)) is known

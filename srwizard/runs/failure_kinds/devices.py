@@ -9,7 +9,7 @@ from srwizard.settings.remedy import Remedy
 
 def _on_the_cpu(_answers: Answers) -> Remedy:
     return Remedy(
-        {"devices.gpus": [], "devices.processes": 1}, _("compute on the CPU"), _("much slower")
+        {"devices.gpus": [], "devices.processes": 1}, _("Train on the CPU"), _("much slower")
     )
 
 

@@ -4,14 +4,18 @@ from srwizard.base.i18n import N_
 from srwizard.base.i18n import translate as _
 from srwizard.runs.failure_kinds.kind import INSPECT, Advice, Kind
 from srwizard.settings.answers import Answers
+from srwizard.settings.changes import value_text
 from srwizard.settings.remedy import Remedy
 
 
-def without_loaders(_answers: Answers) -> Remedy:
+def without_loaders(answers: Answers) -> Remedy:
     """Return the remedy of a training that reads its data without loader processes."""
     return Remedy(
         {"training.num_workers": 0},
-        _("num_workers 0: read data in the training process itself"),
+        _(
+            "Loader processes {before} → 0 (the training process reads the data itself)",
+            before=value_text("training.num_workers", answers.training.num_workers),
+        ),
         _("the device may wait for data"),
     )
 
@@ -21,7 +25,7 @@ KINDS = (
         "disk_full",
         N_("The disk is full. Earlier checkpoints are whole."),
         causes=(N_("checkpoints or the log found no room"),),
-        advice=(Advice(N_("make room, then go on: srwizard train RUN_DIR")),),
+        advice=(Advice(N_("make room, then go on: srwizard train {run_dir}")),),
         pattern=r"No space left on device|\[Errno 2[78]\]|Disk quota exceeded",
     ),
     Kind(
@@ -46,7 +50,7 @@ KINDS = (
         ),
         advice=(
             INSPECT,
-            Advice(N_("bring the files back, then go on: srwizard train RUN_DIR")),
+            Advice(N_("bring the files back, then go on: srwizard train {run_dir}")),
         ),
         pattern=r"DatasetError|^signal 7$|FileNotFoundError|mmap length|cannot reshape|"
         r"[Tt]runcated|Unable to (synchronously )?open|Can't (synchronously )?read data|"

@@ -18,7 +18,7 @@ class Advice:
     """One thing that helps: in words, and as a change of the answers where the wizard can make it.
 
     Args:
-        text: what to do, marked with N_.
+        text: what to do, marked with N_; {run_dir} stands for the directory of the run.
         remedy: makes the change of the answers as they are; None where there is nothing to change.
     """
 
@@ -59,4 +59,4 @@ class Kind:
 
 
 INSPECT = Advice(N_("look at the dataset: srwizard inspect"))
-GO_ON = Advice(N_("go on from the last checkpoint: srwizard train RUN_DIR"))
+GO_ON = Advice(N_("go on from the last checkpoint: srwizard train {run_dir}"))

@@ -19,7 +19,7 @@ def _on_one_device(answers: Answers) -> Remedy | None:
         return None
     return Remedy(
         {"devices.gpus": answers.devices.gpus[:1], "devices.processes": 1},
-        _("train on one device"),
+        _("Train on one device instead of {count}", count=answers.devices.processes),
         _("slower; nothing can lose touch"),
     )
 
@@ -29,7 +29,7 @@ KINDS = (
         "port_in_use",
         N_("The port for the processes to meet is taken."),
         causes=(N_("another training took it at the same moment"),),
-        advice=(Advice(N_("start again: srwizard train RUN_DIR")),),
+        advice=(Advice(N_("start again: srwizard train {run_dir}")),),
         pattern=r"EADDRINUSE|Address already in use",
     ),
     Kind(
@@ -43,7 +43,7 @@ KINDS = (
         advice=(
             Advice(
                 N_("look at that machine; then go on from the last checkpoint: "
-                   "srwizard train RUN_DIR")
+                   "srwizard train {run_dir}")
             ),
             Advice(N_("go on with fewer machines")),
         ),
@@ -113,9 +113,9 @@ KINDS = (
             N_("srwizard could not be started there: the job's log says why"),
         ),
         advice=(
-            Advice(N_("read the job's log: srwizard logs RUN_DIR")),
+            Advice(N_("read the job's log: srwizard logs {run_dir}")),
             Advice(N_("ask for more time: devices.slurm_time")),
-            Advice(N_("go on with: srwizard submit RUN_DIR")),
+            Advice(N_("go on with: srwizard submit {run_dir}")),
         ),
     ),
 )  # fmt: skip

@@ -11,7 +11,7 @@ def _a_tenth_of_lr(answers: Answers) -> Remedy:
     lower = float(f"{answers.training.lr / 10:.3g}")
     return Remedy(
         {"training.lr": lower},
-        _("lr {value}: a tenth", value=lower),
+        _("Learning rate {before:g} → {lower:g}", before=answers.training.lr, lower=lower),
         _("each epoch gets less far"),
     )
 
@@ -21,7 +21,7 @@ def _clipped_gradients(answers: Answers) -> Remedy | None:
         return None
     return Remedy(
         {"training.clip_grad_norm": 1.0},
-        _("clip_grad_norm 1: shorten long gradients"),
+        _("Largest norm of the gradient: never limited → 1"),
         _("hardly any"),
     )
 
@@ -31,7 +31,7 @@ def _in_32_bits(answers: Answers) -> Remedy | None:
         return None
     return Remedy(
         {"memory.use_amp": False},
-        _("use_amp off: compute in 32 bits"),
+        _("Mixed precision: yes → no (computes in 32 bits)"),
         _("more memory, and slower on most devices"),
     )
 

@@ -1,0 +1,116 @@
+"""shorten: training would take very long; change the answers, or accept that."""
+
+from collections.abc import Iterator, Sequence
+
+from rich.text import Text
+
+from srwizard.base.errors import NeedsPersonError, SrwizardError
+from srwizard.base.i18n import translate as _
+from srwizard.base.signs import warning
+from srwizard.base.sizes_and_times import duration_text
+from srwizard.hardware.devices import find_devices
+from srwizard.memory.forecast import fits, forecasts
+from srwizard.memory.remedies_table import remedies_table
+from srwizard.memory.remedy_effects import Offer, RemedyEffect
+from srwizard.memory.shorter import Training, effects_on_time, ways
+from srwizard.settings.remedy import Remedy, apply
+from srwizard.settings.run_config import RunConfig
+from srwizard.states.adjust import choose, surroundings
+from srwizard.wizard.conversation import Conversation
+from srwizard.wizard.recipe import RECOMMENDED, recommended_here
+from srwizard.wizard.resolve import resolve
+from srwizard.wizard.time_budget import budget_seconds
+
+
+def run(conversation: Conversation) -> str:
+    """Show what would shorten the training, and how long it would take then; a person decides.
+
+    Raises:
+        NeedsPersonError: nobody is there to decide.
+    """
+    if conversation.prompts.interactive:
+        conversation.show(Text(warning(notice(conversation))))
+    offered = _effects(conversation)
+    if not find_devices().gpus and not conversation.session.answers.devices.on_gpus:
+        conversation.show(
+            Text(_("On a GPU it would be many times faster; this machine has none. "
+                   "devices.launcher: slurm trains on one of a cluster."))
+        )  # fmt: skip
+    if not conversation.prompts.interactive:
+        conversation.show(remedies_table(offered))
+        raise NeedsPersonError(
+            notice(conversation),
+            _(
+                "Make one of the changes listed above, or raise training.time_budget (null: no "
+                "limit); or decide by hand: srwizard resume {id}",
+                id=conversation.session.id,
+            ),
+        )
+    return choose(
+        conversation,
+        Offer(offered),
+        edit=_("Edit the answers myself"),
+        accept=_("Launch anyway (about {time})", time=duration_text(_run_seconds(conversation))),
+        explained=[_("The limit is training.time_budget in the answers file; null means none.")],
+    )
+
+
+def notice(conversation: Conversation) -> str:
+    """Say how long the training would take, and how long it may."""
+    return _(
+        "Training would take about {time}, which is more than {budget} (training.time_budget).",
+        time=duration_text(_run_seconds(conversation)),
+        budget=conversation.session.answers.training.time_budget,
+    )
+
+
+def _run_seconds(conversation: Conversation) -> float:
+    reason = conversation.session.reason
+    assert reason is not None
+    return float(reason.figures["run_seconds"])
+
+
+def _effects(conversation: Conversation) -> list[RemedyEffect]:
+    """Return what would shorten the training, with its predicted time."""
+    seconds = _run_seconds(conversation)
+    idle = [gpu.index for gpu in find_devices().gpus if not gpu.busy and gpu.parent is None]
+    with conversation.prompts.busy(_("Predicting what each change would bring …")):
+        offered = ways(
+            conversation.session.answers,
+            surroundings(conversation),
+            idle,
+            seconds,
+            budget_seconds(conversation) or seconds,
+            _recipe(conversation),
+        )
+        runs = [run for run in (_changed(conversation, one) for one in offered) if run is not None]
+        possible = [one for one in offered if _changed(conversation, one) is not None]
+        present, *then = _trainings([resolve(conversation, conversation.session.answers), *runs])
+    return effects_on_time(possible, present, then, seconds)
+
+
+def _trainings(runs: Sequence[RunConfig]) -> Iterator[Training]:
+    for run, found in zip(runs, forecasts(runs), strict=True):
+        yield Training(run, None if found is None else found.epoch_cost(run))
+
+
+def _changed(conversation: Conversation, remedy: Remedy) -> RunConfig | None:
+    answers = conversation.session.answers.model_copy(deep=True)
+    apply(answers, remedy)
+    try:
+        return resolve(conversation, answers)
+    except SrwizardError:
+        return None
+
+
+def _recipe(conversation: Conversation) -> Remedy | None:
+    """Return the remedy that takes what is recommended for the model and the data."""
+    if conversation.session.answers.training.recipe == RECOMMENDED:
+        return None
+    found = {one.key: one.value for one in recommended_here(conversation, fits)}
+    return Remedy(
+        found,
+        _("The recommended recipe, with {epochs} epochs", epochs=found["training.epochs"]),
+        _("chosen for this model and these data"),
+        "recipe",
+    )
