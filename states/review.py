@@ -24,6 +24,7 @@ from srwizard.wizard.skip import wanted_skip
 from srwizard.wizard.transition_table import ASKING, EDIT, title_of
 
 QUIT = "quit"
+BACKGROUND = "background"
 INDENT = 2
 SHOWN_APART: dict[str, tuple[str, ...]] = {
     "data": ("root", "variables", "scale", "prepare"),
@@ -62,6 +63,7 @@ def run(conversation: Conversation) -> str:
             for name in ASKING
             if name != "prepare" or raw_files_of(conversation.session.answers)
         ),
+        *_in_the_background(conversation),
         Choice(QUIT, _("Save and quit")),
     )
     action: str = conversation.ask(
@@ -69,7 +71,7 @@ def run(conversation: Conversation) -> str:
             key="",
             text=_("Go ahead?"),
             kind="one",
-            default="next",
+            default=BACKGROUND if conversation.session.answers.devices.background else "next",
             details=(
                 _("The answers are frozen as run.yaml, which training reads and nothing else."),
                 _("A dry run takes a few real steps and measures the peak memory."),
@@ -81,9 +83,16 @@ def run(conversation: Conversation) -> str:
     )
     if action == QUIT:
         conversation.save_and_quit()
-    if action == "next" and conversation.prompts.interactive:
+    if action in ("next", BACKGROUND) and conversation.prompts.interactive:
         conversation.session.answers.set("confirm", True)
-    return action
+        if conversation.session.answers.devices.background != (action == BACKGROUND):
+            conversation.session.answers.set("devices.background", action == BACKGROUND)
+    return "next" if action == BACKGROUND else action
+
+
+def _in_the_background(conversation: Conversation) -> Iterator[Choice]:
+    if conversation.session.answers.devices.launcher == other_machines.HERE:
+        yield Choice(BACKGROUND, _("Yes, and train in the background: it goes on when you log out"))
 
 
 def _stale_section(conversation: Conversation) -> tuple[str, str] | None:
