@@ -8,11 +8,13 @@ from rich.text import Text
 
 from srwizard.base.i18n import translate as _
 from srwizard.base.text_width import packed
+from srwizard.hardware.devices import find_devices
 from srwizard.memory import forecast
 from srwizard.prompts.question import Choice, Question, expand
 from srwizard.settings.answers import DevicesAnswers, model_parameters
 from srwizard.settings.option import Asked
 from srwizard.states import memory, model, output, prepare
+from srwizard.states.devices import busy_warnings
 from srwizard.wizard import other_machines, simple_methods
 from srwizard.wizard.chosen_dataset import chosen_dataset, chosen_variables
 from srwizard.wizard.conversation import Conversation
@@ -203,6 +205,9 @@ def _notices(conversation: Conversation) -> Iterator[str]:
     batch = _batch_notice(conversation)
     if batch is not None:
         yield batch
+    chosen = conversation.session.answers.devices.gpus
+    if chosen:
+        yield from busy_warnings(chosen, find_devices())
     if training.warmup_epochs >= training.epochs and training.scheduler != "OneCycle":
         yield _("The learning rate is still rising when the last epoch ends.")
     if training.eval_freq > training.epochs:

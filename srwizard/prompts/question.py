@@ -17,6 +17,7 @@ from rich.text import Text
 from srwizard.base.errors import NeedsPersonError, UsageError
 from srwizard.base.i18n import translate as _
 from srwizard.base.text_width import wrapped
+from srwizard.base.typed_numbers import READERS
 from srwizard.prompts.progress import Progress, shown
 from srwizard.settings.yaml_file import Document
 
@@ -36,6 +37,7 @@ class Choice:
         group: the heading that it stands under.
         note: gives a few words to stand beside the title, anew each time that it is drawn.
         details: gives lines that explain it while it is highlighted.
+        number: by which it is known to people, who may type it in the place of marking it.
     """
 
     value: Any
@@ -44,6 +46,7 @@ class Choice:
     group: str = ""
     note: Callable[[], str] | None = None
     details: Callable[[], Iterable[str]] | None = None
+    number: int | None = None
 
 
 @dataclass(frozen=True)
@@ -128,23 +131,9 @@ def parse(question: Question, text: str) -> Any:
     text = text.strip()
     if question.optional and not text:
         return None
-    try:
-        if question.kind == "int":
-            return int(text)
-        if question.kind == "float":
-            return float(text)
-        if question.kind == "words":
-            return text.split()
-        if question.kind == "ints":
-            return [int(part) for part in text.replace(",", " ").strip("[] ").split()]
-    except ValueError:
-        messages = {
-            "int": _("please type a whole number"),
-            "float": _("please type a number"),
-            "ints": _("please type whole numbers, such as 6 6 6 6"),
-        }
-        raise ValueError(messages[question.kind]) from None
-    return text
+    if question.kind == "words":
+        return text.split()
+    return READERS[question.kind](text) if question.kind in READERS else text
 
 
 def as_typed(value: Any) -> str:
