@@ -1,7 +1,7 @@
 """adjust: memory is short, or training failed; change the answers, or accept the risk."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from rich.text import Text
@@ -23,7 +23,7 @@ from srwizard.memory.remedy_effects import (
     smallest_combination,
     with_room,
 )
-from srwizard.prompts.question import Choice, Question
+from srwizard.prompts.question import Back, Choice, Question
 from srwizard.runs import checkpoint_files
 from srwizard.runs.failure_kinds import kind_named
 from srwizard.runs.failure_kinds.kind import Kind
@@ -182,19 +182,26 @@ def _ask(conversation: Conversation, offer: Offer) -> str:
     if _verdict(conversation) == "tight":
         choices.append(Choice(ACCEPT, _("Launch all the same, although it is tight")))
     choices.append(Choice(QUIT, _("Save and quit")))
-    chosen = conversation.ask(
-        Question("", _("What shall be changed?"), "one", choices[0].value, choices=tuple(choices))
+    question = Question(
+        "", _("What shall be changed?"), "one", choices[0].value, choices=tuple(choices)
     )
-    if chosen == QUIT:
-        conversation.save_and_quit()
-    if chosen == ACCEPT:
-        return "accepted"
-    proposal = proposals.get(chosen) if isinstance(chosen, str) else None
-    if proposal is not None:
-        apply(conversation.session.answers, proposal.remedy)
-    for number in _picked(conversation, offered, chosen):
-        apply(conversation.session.answers, offered[number].remedy)
-    return "changed"
+    while True:
+        chosen = conversation.ask(question)
+        if chosen == QUIT:
+            conversation.save_and_quit()
+        if chosen == ACCEPT:
+            return "accepted"
+        try:
+            picked = _picked(conversation, offered, chosen)
+        except Back:
+            question = replace(question, default=SEVERAL)
+            continue
+        proposal = proposals.get(chosen) if isinstance(chosen, str) else None
+        if proposal is not None:
+            apply(conversation.session.answers, proposal.remedy)
+        for number in picked:
+            apply(conversation.session.answers, offered[number].remedy)
+        return "changed"
 
 
 def _numbered(offered: Sequence[RemedyEffect]) -> Iterator[Choice]:
@@ -204,6 +211,7 @@ def _numbered(offered: Sequence[RemedyEffect]) -> Iterator[Choice]:
             f"{number + 1}. {item.remedy.title}",
             note=partial(peak_text, item) if item.peak_bytes is not None else None,
             details=partial(details, item),
+            number=number + 1,
         )
 
 

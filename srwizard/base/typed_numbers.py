@@ -13,6 +13,10 @@ MOST = 4096
 """Numbers that a range may have."""
 
 
+class DecimalCommaError(ValueError):
+    """A number with a comma where the program reads a point."""
+
+
 def comma_listed(text: str) -> str:
     """Return what was typed in ASCII: digits, points, signs, and commas between numbers."""
     return unicodedata.normalize("NFKC", text.translate(SEPARATORS)).strip()
@@ -53,7 +57,9 @@ def number(text: str) -> float:
     except ValueError:
         pass
     if re.fullmatch(r"[+-]?\d*,\d+(e[+-]?\d+)?", plain, re.IGNORECASE):
-        raise ValueError(_("please type {number}, with a point", number=plain.replace(",", ".")))
+        raise DecimalCommaError(
+            _("please type {number}, with a point", number=plain.replace(",", "."))
+        )
     raise ValueError(_("please type a number"))
 
 
@@ -67,6 +73,20 @@ def whole_numbers(text: str) -> list[int]:
         return [int(part) for part in comma_listed(text).replace(",", " ").strip("[] ").split()]
     except ValueError:
         raise ValueError(_("please type whole numbers, such as 6 6 6 6")) from None
+
+
+def read_as(kind: str, value: Any) -> Any:
+    """Return the number that a text says, and whatever is no such text as it is.
+
+    Raises:
+        ValueError: it is a number with a decimal comma; says what to type.
+    """
+    try:
+        return READERS[kind](value) if isinstance(value, str) and kind in READERS else value
+    except DecimalCommaError:
+        raise
+    except ValueError:
+        return value
 
 
 READERS: dict[str, Any] = {"int": whole_number, "float": number, "ints": whole_numbers}

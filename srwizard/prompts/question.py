@@ -8,7 +8,6 @@ import sys
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from rich.console import Console, RenderableType
@@ -18,8 +17,14 @@ from srwizard.base.errors import NeedsPersonError, UsageError
 from srwizard.base.i18n import translate as _
 from srwizard.base.text_width import wrapped
 from srwizard.base.typed_numbers import READERS
+from srwizard.base.typed_paths import expand
 from srwizard.prompts.progress import Progress, shown
 from srwizard.settings.yaml_file import Document
+
+__all__ = [
+    "AnswersFilePrompts", "Back", "Choice", "Prompts", "Question", "as_typed", "expand", "parse",
+    "print_whole", "require_terminal",
+]  # fmt: skip
 
 
 class Back(Exception):  # noqa: N818 - a wish, not an error
@@ -216,11 +221,3 @@ def require_terminal(session_id: str | None = None) -> None:
             second="srwizard --answers answers.yaml",
         ),
     )
-
-
-def expand(path: str) -> Path:
-    """Return an absolute path, `~` being the home directory; quotes around it are dropped."""
-    bare = path.strip()
-    if len(bare) > 2 and bare[0] == bare[-1] and bare[0] in "'\"":
-        path = bare[1:-1]
-    return Path(path).expanduser().absolute()
