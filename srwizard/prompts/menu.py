@@ -92,6 +92,11 @@ class Menu(InquirerControl):
             if not (isinstance(one, Separator) and isinstance(following, Separator))
         ]
 
+    @property
+    def typed(self) -> str:
+        """What was typed to find something, whether anything tells of it or not."""
+        return self.search_filter if self.typed_numbers else self.not_found or self.search_filter
+
     def enabled(self) -> list[int]:
         """Return the places, among the choices that are shown, of those that can be chosen."""
         return [place for place, choice in enumerate(self.filtered_choices) if not choice.disabled]
@@ -332,7 +337,7 @@ def _keys(menu: Menu) -> KeyBindings:
     }.items():
         for name in names:
             keys.add(name, eager=True)(lambda _event, steps=steps: menu.move(steps))
-    keys.add("backspace", eager=True)(lambda _event: menu.filter(menu.search_filter[:-1]))
+    keys.add("backspace", eager=True)(lambda _event: menu.filter(menu.typed[:-1]))
     if menu.several:
         numbers = Condition(lambda: bool(menu.typed_numbers))
         keys.add(" ", eager=True)(lambda _event: menu.mark())
@@ -346,7 +351,7 @@ def _keys(menu: Menu) -> KeyBindings:
             menu.type_numbers(menu.typed_numbers[:-1])
 
         keys.add("c-a", eager=True)(lambda _event: menu.mark_all())
-    filtered = Condition(lambda: bool(menu.search_filter))
+    filtered = Condition(lambda: bool(menu.typed))
     keys.add("escape", eager=True, filter=filtered)(lambda _event: menu.filter(""))
 
     @keys.add(Keys.Any)
@@ -356,6 +361,6 @@ def _keys(menu: Menu) -> KeyBindings:
         if menu.several and menu.places and typed and set(comma_listed(typed)) <= NUMBER_SIGNS:
             menu.type_numbers(menu.typed_numbers + typed)
         elif typed and event.data.isprintable():
-            menu.filter(menu.search_filter + event.data)
+            menu.filter(menu.typed + event.data)
 
     return keys
