@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from srwizard.base.errors import UsageError
 from srwizard.base.i18n import translate as _
+from srwizard.base.typed_numbers import read_as
 
 Kind = Literal["int", "float", "str", "ints"]
 Family = Literal["standard", "diffusion"]
@@ -179,6 +180,10 @@ def _unknown_parameter(card: ModelCard, name: str, known: list[str]) -> UsageErr
 def _checked(model: str, parameter: Parameter, value: Any) -> Any:
     """Return `value` as the type of `parameter`, or raise UsageError."""
     place = {"model": model, "name": parameter.name, "value": repr(value)}
+    try:
+        value = read_as(parameter.kind, value)
+    except ValueError as error:
+        raise UsageError(f"{model}: {parameter.name}: {error}") from None
     result: Any
     match parameter.kind:
         case "int":

@@ -12,6 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 from srwizard.base.errors import UsageError
 from srwizard.base.i18n import translate as _
 from srwizard.base.os_errors import reason_of
+from srwizard.base.typed_paths import expand
 
 KEY = "srwizard"
 FREE = ("dropout", "sampler", "sampling_steps", "ensemble_members")
@@ -36,7 +37,7 @@ class WeightsDescription:
 
 def expanded(path: str) -> Path:
     """Return an absolute path, `~` being the user's home directory."""
-    return Path(path).expanduser().absolute()
+    return expand(path)
 
 
 def describe(path: Path) -> WeightsDescription:

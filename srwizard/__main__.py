@@ -1,12 +1,11 @@
 """The `srwizard` command: choose the language, run, and turn errors into messages."""
 
-import io
 import sys
 import tempfile
 import traceback
 from shutil import get_terminal_size
 
-from srwizard.base import i18n
+from srwizard.base import i18n, terminal_loss
 from srwizard.base.errors import (
     EXIT_DONE,
     EXIT_INTERNAL,
@@ -22,10 +21,7 @@ from srwizard.base.text_width import wrapped
 
 def main() -> None:
     """Run the command line. Exits with the codes of `srwizard.base.errors`."""
-    for stream in (sys.stdout, sys.stderr):
-        # A terminal that has no Chinese characters, say, is no reason to fail.
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")
+    terminal_loss.survive()
     i18n.set_language(i18n.language_from_environment())
     try:
         asked_for, arguments = _take_language(sys.argv[1:])

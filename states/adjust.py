@@ -27,7 +27,7 @@ from srwizard.memory.remedy_effects import (
     smallest_combination,
     with_room,
 )
-from srwizard.prompts.question import Choice, Question
+from srwizard.prompts.question import Back, Choice, Question
 from srwizard.runs import checkpoint_files
 from srwizard.runs.failure_kinds import kind_named
 from srwizard.runs.failure_kinds.kind import Kind
@@ -218,28 +218,33 @@ def choose(
     if accept is not None:
         choices.append(Choice(ACCEPT, accept))
     choices.append(Choice(QUIT, _("Save and quit")))
-    chosen = conversation.ask(
-        Question(
-            "",
-            _("What should be changed?"),
-            "one",
-            choices[0].value,
-            details=tuple(explained),
-            choices=tuple(choices),
-        )
+    question = Question(
+        "",
+        _("What should be changed?"),
+        "one",
+        choices[0].value,
+        details=tuple(explained),
+        choices=tuple(choices),
     )
-    if chosen == QUIT:
-        conversation.save_and_quit()
-    if chosen == ACCEPT:
-        return "accepted"
-    before = conversation.session.answers.model_copy(deep=True)
-    proposal = proposals.get(chosen) if isinstance(chosen, str) else None
-    if proposal is not None:
-        apply(conversation.session.answers, proposal.remedy)
-    for number in _picked(conversation, offered, chosen):
-        apply(conversation.session.answers, offered[number].remedy)
-    _show_changes(conversation, before)
-    return "changed"
+    while True:
+        chosen = conversation.ask(question)
+        if chosen == QUIT:
+            conversation.save_and_quit()
+        if chosen == ACCEPT:
+            return "accepted"
+        try:
+            picked = _picked(conversation, offered, chosen)
+        except Back:
+            question = replace(question, default=SEVERAL)
+            continue
+        before = conversation.session.answers.model_copy(deep=True)
+        proposal = proposals.get(chosen) if isinstance(chosen, str) else None
+        if proposal is not None:
+            apply(conversation.session.answers, proposal.remedy)
+        for number in picked:
+            apply(conversation.session.answers, offered[number].remedy)
+        _show_changes(conversation, before)
+        return "changed"
 
 
 def _show_changes(conversation: Conversation, before: Answers) -> None:
@@ -263,6 +268,7 @@ def _numbered(offered: Sequence[RemedyEffect]) -> Iterator[Choice]:
             f"{number + 1}. {item.remedy.title}",
             note=partial(note_text, item),
             details=partial(details, item),
+            number=number + 1,
         )
 
 

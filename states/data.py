@@ -9,6 +9,7 @@ from rich.text import Text
 
 from srwizard.base.errors import DatasetError, SrwizardError, UsageError
 from srwizard.base.i18n import translate as _
+from srwizard.data.near import dataset_near
 from srwizard.data.raw_files import SUFFIXES, find_sources, names_raw_files, words
 from srwizard.prompts.question import Back, Choice, Question, expand
 from srwizard.settings.answers import Preparation
@@ -101,12 +102,16 @@ def _ask_root(conversation: Conversation) -> None:
     asked, answers = _root_question(conversation), conversation.session.answers
     if not conversation.prompts.interactive:
         conversation.ask(asked)
+        _refuse_what_is_near(answers.data.root or "")
         _refuse_raw_files(answers.data.root or "")
         return
     raw = raw_files_of(answers)
     earlier = answers.data.root if not raw else raw[0] if len(raw) == 1 else shlex.join(raw)
     typed: str = conversation.put(asked, earlier, earlier is not None)
     named = words(typed)
+    if len(named) == 1:
+        named = [_taken_instead(conversation, named[0])]
+        typed = shlex.quote(named[0])
     if not names_raw_files(typed):
         answers.forget("data.prepare")
         answers.set("data.root", str(expand(named[0])))
@@ -114,6 +119,41 @@ def _ask_root(conversation: Conversation) -> None:
         sources = [str(path) for path in find_sources(named)] if len(named) > 1 else named
         answers.set("data.prepare", Preparation(sources=[str(expand(each)) for each in sources]))
     conversation.session.save()
+
+
+def _taken_instead(conversation: Conversation, named: str) -> str:
+    """Offer the dataset above or below a path that is none, and return what is to be taken.
+
+    Raises:
+        Back: the user went back.
+    """
+    near = dataset_near(expand(named))
+    if near is None:
+        return named
+    taken: str = conversation.put(
+        Question(
+            key="",
+            text=_("This is not a dataset directory, but there is one. Take it?"),
+            kind="one",
+            choices=(
+                Choice(str(near), _("yes: {path}", path=near)),
+                Choice(named, _("no: {path}", path=expand(named))),
+            ),
+        ),
+        str(near),
+        False,
+    )
+    return taken
+
+
+def _refuse_what_is_near(root: str) -> None:
+    """Refuse a directory above or below a dataset in the place of the dataset itself."""
+    near = dataset_near(expand(root))
+    if near is not None:
+        raise DatasetError(
+            _("data.root: {path} is not a dataset directory", path=root),
+            _("Did you mean {path}?", path=near),
+        )
 
 
 def _refuse_raw_files(root: str) -> None:

@@ -138,6 +138,8 @@ def _ask_gpus(conversation: Conversation, found: Devices) -> bool:
     marked: list[int] = prompts.ask(asked, earlier, given)
     answers.set("devices.gpus", [number for number in marked if number != CPU])
     conversation.session.save()
+    for line in busy_warnings(answers.devices.gpus, found) if prompts.interactive else ():
+        conversation.show(Text(line, style="yellow"))
     return True
 
 
@@ -156,7 +158,20 @@ def _gpus_question(conversation: Conversation, found: Devices) -> Question:
 def _gpu_choices(found: Devices) -> Iterator[Choice]:
     for gpu in found.gpus:
         title = gpu_text(gpu)
-        yield Choice(gpu.index, _("{gpu}, busy", gpu=title) if gpu.busy else title)
+        yield Choice(
+            gpu.index, _("{gpu}, busy", gpu=title) if gpu.busy else title, number=gpu.index
+        )
+
+
+def busy_warnings(chosen: Sequence[int], found: Devices) -> Iterator[str]:
+    """Warn of chosen GPUs on which somebody else computes, or holds memory."""
+    for gpu in found.gpus:
+        if gpu.index in chosen and gpu.busy:
+            yield _(
+                "GPU {index} is busy: this training would share its memory and its speed with "
+                "what runs there.",
+                index=gpu.index,
+            )
 
 
 def choice_problem(marked: Sequence[int], found: Devices) -> str | None:

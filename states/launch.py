@@ -3,11 +3,12 @@
 On other machines it is begun there: by hand, or by Slurm.
 """
 
+import contextlib
 from typing import Any
 
 from rich.text import Text
 
-from srwizard.base.errors import TrainingFailedError
+from srwizard.base.errors import EXIT_DONE, TrainingFailedError, UsageError
 from srwizard.base.i18n import translate as _
 from srwizard.runs.records import dry_run_of
 from srwizard.runs.status import FOLLOWED, state_text, status_of
@@ -47,21 +48,36 @@ def run(conversation: Conversation) -> Outcome:
         for line in submit(run_dir):
             conversation.show(Text(line))
         return LEFT_TO_ITSELF
-    if conversation.detach:
+    if conversation.detach or conversation.session.answers.devices.background:
         conversation.release(lock_of(run_dir))
         for line in following(run_dir, detach(run_dir)):
             conversation.show(Text(line))
         return LEFT_TO_ITSELF
     conversation.show(Text(_("Training in {run_dir} …", run_dir=run_dir), style="dim"))
+    left = False
+
+    def leave() -> None:
+        """Leave the session to whoever resumes it, as one whose training is in the background."""
+        nonlocal left
+        left = True
+        conversation.session.enter("launch", LEFT_TO_ITSELF.trigger, LEFT_TO_ITSELF.reason)
+        with contextlib.suppress(UsageError):  # nobody is there to hear it; training goes on
+            conversation.session.save()
+        conversation.release(conversation.session.lock_path)
+
     try:
-        launch(run_dir, dataset=dataset_as_it_is_now(conversation))
+        launch(run_dir, dataset=dataset_as_it_is_now(conversation), on_hangup=leave)
     except TrainingFailedError as error:
+        if left:
+            raise
         failure = error.failure or failure_in(run_dir)
         return Outcome("failed", failed(failure, _dry_run(conversation)))
     # Imported late: matplotlib takes longer to import than the wizard takes to start.
     from srwizard.report.page import write_report
 
     write_report(run_dir)
+    if left:
+        raise SystemExit(EXIT_DONE)  # the session is no longer this conversation's
     return Outcome("completed")
 
 

@@ -8,12 +8,14 @@ from rich.text import Text
 
 from srwizard.base.i18n import translate as _
 from srwizard.base.text_width import packed
+from srwizard.hardware.devices import find_devices
 from srwizard.memory import forecast
 from srwizard.prompts.question import Choice, Question, expand
 from srwizard.settings.answers import DevicesAnswers, model_parameters
 from srwizard.settings.changes import value_text
 from srwizard.settings.option import Asked
 from srwizard.states import memory, model, output, prepare
+from srwizard.states.devices import busy_warnings
 from srwizard.wizard import other_machines, simple_methods
 from srwizard.wizard.chosen_dataset import chosen_dataset, chosen_variables, steps_text
 from srwizard.wizard.conversation import Conversation
@@ -25,6 +27,7 @@ from srwizard.wizard.skip import wanted_skip
 from srwizard.wizard.transition_table import ASKING, EDIT, title_of
 
 QUIT = "quit"
+BACKGROUND = "background"
 INDENT = 2
 SHOWN_APART: dict[str, tuple[str, ...]] = {
     "data": ("root", "variables", "scale", "prepare"),
@@ -63,6 +66,7 @@ def run(conversation: Conversation) -> str:
             for name in ASKING
             if name != "prepare" or raw_files_of(conversation.session.answers)
         ),
+        *_in_the_background(conversation),
         Choice(QUIT, _("Save and quit")),
     )
     action: str = conversation.ask(
@@ -70,7 +74,7 @@ def run(conversation: Conversation) -> str:
             key="",
             text=_("Go ahead?"),
             kind="one",
-            default="next",
+            default=BACKGROUND if conversation.session.answers.devices.background else "next",
             details=(
                 _("The answers are frozen as run.yaml, which training reads and nothing else."),
                 _("A dry run takes a few real steps and measures the peak memory."),
@@ -82,9 +86,16 @@ def run(conversation: Conversation) -> str:
     )
     if action == QUIT:
         conversation.save_and_quit()
-    if action == "next" and conversation.prompts.interactive:
+    if action in ("next", BACKGROUND) and conversation.prompts.interactive:
         conversation.session.answers.set("confirm", True)
-    return action
+        if conversation.session.answers.devices.background != (action == BACKGROUND):
+            conversation.session.answers.set("devices.background", action == BACKGROUND)
+    return "next" if action == BACKGROUND else action
+
+
+def _in_the_background(conversation: Conversation) -> Iterator[Choice]:
+    if conversation.session.answers.devices.launcher == other_machines.HERE:
+        yield Choice(BACKGROUND, _("Yes, and train in the background: it goes on when you log out"))
 
 
 def _stale_section(conversation: Conversation) -> tuple[str, str] | None:
@@ -201,6 +212,9 @@ def _notices(conversation: Conversation) -> Iterator[str]:
     batch = _batch_notice(conversation)
     if batch is not None:
         yield batch
+    chosen = conversation.session.answers.devices.gpus
+    if chosen:
+        yield from busy_warnings(chosen, find_devices())
     if training.warmup_epochs >= training.epochs and training.scheduler != "OneCycle":
         yield _("The learning rate is still rising when the last epoch ends.")
     if training.eval_freq > training.epochs:

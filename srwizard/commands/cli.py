@@ -11,6 +11,7 @@ from srwizard.base.i18n import translate as _
 from srwizard.base.version import __version__
 from srwizard.commands.in_terminal import conversation_in_terminal
 from srwizard.commands.options import OPTIONS, PATH, console, detach_option, override_option
+from srwizard.commands.stopping import stopped_like_by_ctrl_c
 
 COMMANDS = (
     "resume", "answers", "prepare", "inspect", "baselines", "models", "recommend", "gpus",
@@ -106,7 +107,8 @@ def cli(
     session = sessions.new_session()
     session.answers = parse_answers(document)
     prompts = AnswersFilePrompts(document, console)
-    machine.run(Conversation(session, prompts, stop_after, detach))
+    with stopped_like_by_ctrl_c():
+        machine.run(Conversation(session, prompts, stop_after, detach))
     if stop_after is not None:
         print(_("Stopped as asked. Go on with: srwizard resume {id}", id=session.id))
 
@@ -116,7 +118,8 @@ def _converse(stop_after: str | None, detach: bool) -> None:
     from srwizard.wizard import session as sessions
 
     conversation = conversation_in_terminal(sessions.new_session(), stop_after, detach)
-    machine.run(conversation)
+    with stopped_like_by_ctrl_c():
+        machine.run(conversation)
 
 
 for name in COMMANDS:

@@ -10,7 +10,8 @@ from types import FrameType
 def stopped_like_by_ctrl_c() -> Iterator[None]:
     """Let a batch system's SIGTERM and a closed terminal do what Ctrl-C does."""
 
-    def interrupt(_number: int, _frame: FrameType | None) -> None:
+    def interrupt(number: int, _frame: FrameType | None) -> None:
+        signal.signal(number, signal.SIG_IGN)  # a shell repeats it; what is being saved goes on
         raise KeyboardInterrupt
 
     numbers = [

@@ -11,6 +11,7 @@ from pathlib import Path
 from srwizard.base.errors import UsageError
 from srwizard.base.i18n import translate as _
 from srwizard.base.os_errors import reason_of
+from srwizard.base.typed_paths import expand
 
 SUFFIXES = frozenset({".nc", ".nc4", ".nc3", ".cdf", ".netcdf", ".zarr"})
 ZARR_FILES = (".zgroup", ".zmetadata", "zarr.json")
@@ -30,7 +31,7 @@ def names_raw_files(text: str) -> bool:
     A directory is taken for a dataset unless it is a Zarr store, or holds raw files and no split.
     """
     named = words(text)
-    path = _expanded(named[0]) if len(named) == 1 else None
+    path = expand(named[0]) if len(named) == 1 else None
     if path is None or not path.exists():
         return len(named) > 1 or (path is not None and _is_pattern(named[0]))
     if not path.is_dir():
@@ -50,7 +51,7 @@ def names_raw_files(text: str) -> bool:
 def words(text: str) -> list[str]:
     """Return the paths in what was typed: quoted, or with blanks where it is one path."""
     text = text.strip()
-    if not text or _expanded(text).exists():
+    if not text or expand(text).exists():
         return [text] if text else []
     try:
         return shlex.split(text)
@@ -67,7 +68,7 @@ def find_sources(named: Sequence[str]) -> list[Path]:
     """
     found: dict[Path, None] = {}
     for text in named:
-        path = _expanded(text)
+        path = expand(text)
         try:
             found.update(dict.fromkeys(_of(text, path)))
         except OSError as error:
@@ -120,7 +121,3 @@ def _raw(paths: Iterable[Path]) -> list[Path]:
 
 def _is_pattern(text: str) -> bool:
     return glob.has_magic(text)
-
-
-def _expanded(text: str) -> Path:
-    return Path(text).expanduser().absolute()

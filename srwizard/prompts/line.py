@@ -12,6 +12,7 @@ from prompt_toolkit.key_binding import KeyBindings
 from prompt_toolkit.keys import Keys
 from prompt_toolkit.lexers import DynamicLexer, SimpleLexer
 
+from srwizard.base.typed_paths import ADDRESS, begins_path
 from srwizard.prompts.asking import end, end_keys, run, text_below
 
 
@@ -22,6 +23,7 @@ def read(
     help_lines: Callable[[], Sequence[str]],
     *,
     number: bool = False,
+    path: bool = False,
     directory: bool = False,
     suffixes: Collection[str] = (),
     rest: bool = False,
@@ -34,6 +36,7 @@ def read(
         problem_with: says what is wrong with a line, or returns None.
         help_lines: gives what is shown when the user types a question mark.
         number: whether it is one: the first character that is typed replaces the default.
+        path: whether it is one: what begins another one (`/`, `~`, a quote) replaces the default.
         directory: whether Tab completes directories.
         suffixes: of the files whose names Tab completes besides these, such as ".nc".
         rest: whether the defaults can be taken for all that follows.
@@ -63,7 +66,8 @@ def read(
         )
         question = questionary.text(text, default, lexer=colours, **checks)
     buffer = question.application.current_buffer
-    replaceable = _untouched(buffer) & Condition(lambda: number)
+    untouched = _untouched(buffer)
+    replaceable = untouched & Condition(lambda: number)
     layout = question.application.layout
     layout.current_window.dont_extend_height = Always()
 
@@ -75,7 +79,13 @@ def read(
         text,
         # Of its parts only the first: below it, what is wrong would have one line, not broken.
         [layout.container.get_children()[0], text_below(problem, "class:problem")],
-        _keys(buffer, replaceable, rest=rest),
+        _keys(
+            buffer,
+            default,
+            untouched & Condition(lambda: number or path),
+            number=number,
+            rest=rest,
+        ),
         help_lines,
         # In a number, or in a text not yet changed, a question mark can mean nothing else.
         asks_for_help=Condition(lambda: number or buffer.text in ("", default)),
@@ -96,7 +106,9 @@ def _untouched(buffer: Buffer) -> Condition:
     return Condition(lambda: untouched)
 
 
-def _keys(buffer: Buffer, replaceable: Filter, *, rest: bool) -> KeyBindings:
+def _keys(
+    buffer: Buffer, default: str, replaceable: Filter, *, number: bool, rest: bool
+) -> KeyBindings:
     keys = KeyBindings()
 
     # That of `questionary.path` only closes the list of completions where there is one.
@@ -111,15 +123,27 @@ def _keys(buffer: Buffer, replaceable: Filter, *, rest: bool) -> KeyBindings:
 
     # That of `questionary.path` looks into each directory on the way, which may take its time on
     # the disks of a cluster, and drops a slash before the last one.
-    keys.add("/", eager=True, filter=~replaceable)(lambda _event: buffer.insert_text("/"))
+    @keys.add("/", eager=True, filter=~replaceable)
+    def slash(_event: Any) -> None:
+        if buffer.text == f"{default}{ADDRESS[:-1]}":  # pasted where no paste is told from typing
+            buffer.document = Document(ADDRESS)
+        else:
+            buffer.insert_text("/")
+
     # There are no earlier lines to search, which prompt_toolkit would do in English.
     for name in ("c-r", "c-s"):
         keys.add(name, eager=True)(lambda _event: None)
 
+    @keys.add("/", eager=True, filter=replaceable)
     @keys.add(Keys.Any, filter=replaceable)
     @keys.add(Keys.BracketedPaste, filter=replaceable)
     def begin_again(event: Any) -> None:
-        if event.data.isprintable():
-            buffer.document = Document(event.data)
+        typed = event.data.strip("\r\n")
+        if not typed.isprintable():
+            return
+        if number or begins_path(typed):
+            buffer.document = Document(typed)
+        else:
+            buffer.insert_text(typed)
 
     return keys

@@ -3,6 +3,7 @@
 On questionary's control; what `questionary.select` does wrong is named where it is put right.
 """
 
+import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import Any
@@ -29,6 +30,7 @@ from rich.cells import cell_len, set_cell_size
 
 from srwizard.base.i18n import translate as _
 from srwizard.base.text_width import padded, wrapped
+from srwizard.base.typed_numbers import comma_listed, listed_numbers
 from srwizard.prompts.asking import asked, end, end_keys, run, text_below, text_window, width
 from srwizard.prompts.question import Choice
 
@@ -40,6 +42,7 @@ NOTES_SECONDS = 1.0
 """Between two looks at notes that may have something new to say."""
 POINTER, NO_POINTER = " » ", "   "
 SUMMARY_INDENT = "  "
+NUMBER_SIGNS = frozenset("0123456789,- ")
 GAP = "  "
 """Between a title and its note."""
 
@@ -53,6 +56,10 @@ class Menu(InquirerControl):
     # Where nothing can be chosen, questionary leaves it unset; nothing is drawn as pointed at then.
     pointed_at = 0
     search_filter = ""
+    not_found = ""
+    """What was typed last and is in none of the choices."""
+    typed_numbers = ""
+    """What was typed to mark choices by their numbers."""
 
     def __init__(self, offered: Sequence[Choice], chosen: Sequence[Any], *, several: bool) -> None:
         self.several = several
@@ -62,22 +69,37 @@ class Menu(InquirerControl):
         self.summaries: dict[Any, str] = {
             place: choice.summary for place, choice in enumerate(offered) if choice.summary
         }
+        self.places = {
+            choice.number: place
+            for place, choice in enumerate(offered)
+            if choice.number is not None and not choice.disabled
+        }
+        self._searched = [_searched(choice) for choice in offered]
         choices = list(_under_headings(offered, chosen))
         enabled = [choice for choice in choices if not choice.disabled]
-        marked = [choice for choice in enabled if choice.checked and not several]
+        marked = [choice for choice in enabled if choice.checked]
         first = next(iter(marked or enabled), None)
         super().__init__(choices, initial_choice=first, focusable=True, show_cursor=False)
 
     @property
     def filtered_choices(self) -> list[questionary.Choice]:
-        """The choices that contain what was typed, under those headings that still have any."""
-        typed = self.search_filter.casefold()
-        shown = [one for one in self.choices if isinstance(one, Separator) or typed in _title(one)]
+        """The choices that tell of what was typed, under those headings that still have any."""
+        typed = _comparable(self.search_filter)
+        shown = [
+            one
+            for one in self.choices
+            if isinstance(one, Separator) or typed in self._searched[int(one.value)]
+        ]
         return [
             one
             for one, following in pairwise([*shown, Separator()])
             if not (isinstance(one, Separator) and isinstance(following, Separator))
         ]
+
+    @property
+    def typed(self) -> str:
+        """What was typed to find something, whether anything tells of it or not."""
+        return self.search_filter if self.typed_numbers else self.not_found or self.search_filter
 
     def enabled(self) -> list[int]:
         """Return the places, among the choices that are shown, of those that can be chosen."""
@@ -91,24 +113,39 @@ class Menu(InquirerControl):
         """Point at another choice; one step leads around the ends, more stop there."""
         # `questionary.select` steps on until what has this place among all choices can be chosen;
         # with a filter that leaves one choice, and a heading above all, Down never ends.
+        self.not_found = self.typed_numbers = ""
         if places := self.enabled():
             number = places.index(self.pointed_at) + steps
             number = number % len(places) if abs(steps) == 1 else max(number, 0)
             self.pointed_at = places[min(number, len(places) - 1)]
 
     def filter(self, typed: str) -> None:
-        """Show only what contains `typed`, and point at what begins with it if anything does."""
+        """Show only what tells of `typed`; point at what is called so, if anything is."""
+        self.not_found = self.typed_numbers = ""
         before, pointed = self.search_filter, self.get_pointed_at()
         self.search_filter = typed
         places, shown = self.enabled(), self.filtered_choices
         if not places:
             # `questionary.select` shows what cannot be chosen then, and Enter returns it.
-            self.search_filter = before
+            self.search_filter, self.not_found = before, typed
         elif typed:
-            begins = (at for at in places if _title(shown[at]).startswith(typed.casefold()))
-            self.pointed_at = next(begins, places[0])
+            name = _comparable(typed)
+            begins = (at for at in places if _title(shown[at]).startswith(name))
+            contains = (at for at in places if name in _title(shown[at]))
+            self.pointed_at = next(begins, next(contains, places[0]))
         else:
             self.pointed_at = shown.index(pointed)
+
+    def type_numbers(self, typed: str) -> None:
+        """Mark the choices whose numbers are typed ("0,2-3"), and no others."""
+        self.not_found, self.typed_numbers = "", typed
+        numbers = listed_numbers(typed)
+        self.selected_options = [self.places[one] for one in numbers if one in self.places]
+        unknown = [str(one) for one in numbers if one not in self.places]
+        self.not_found = ", ".join(unknown)
+        shown = [choice.value for choice in self.filtered_choices]
+        if self.selected_options:
+            self.pointed_at = shown.index(self.selected_options[-1])
 
     def mark(self) -> None:
         """Mark what is pointed at, or take its mark away."""
@@ -188,7 +225,17 @@ def _under_headings(
 
 def _title(choice: questionary.Choice) -> str:
     """Return a title as it is compared with what was typed."""
-    return str(choice.title).casefold()
+    return _comparable(str(choice.title))
+
+
+def _searched(choice: Choice) -> str:
+    """Return all that is told of a choice, as it is compared with what was typed."""
+    details = () if choice.disabled or not choice.details else choice.details()
+    return _comparable("\n".join([choice.title, choice.group, *details]))
+
+
+def _comparable(text: str) -> str:
+    return unicodedata.normalize("NFKC", text).casefold()
 
 
 def _beside(title: str, note: str, columns: int) -> list[str]:
@@ -272,8 +319,17 @@ def choose(
 
 def _instruction(menu: Menu) -> str:
     # The texts of `questionary.select` are in English.
+    if menu.not_found and menu.typed_numbers:
+        return _("{typed} (there is no {numbers})", typed=menu.typed_numbers,
+                 numbers=menu.not_found)  # fmt: skip
+    if menu.not_found:
+        return _("(nothing matches: {typed})", typed=menu.not_found)
+    if menu.typed_numbers:
+        return menu.typed_numbers
     if menu.search_filter:
         return _("containing: {typed}", typed=menu.search_filter)
+    if menu.places and menu.several:
+        return _("(Space marks, or numbers: 0,1 or 0-2; Enter ends)")
     return _("(Space marks, Ctrl-A all, Enter ends)") if menu.several else _("(arrows, Enter)")
 
 
@@ -282,7 +338,8 @@ def _keys(menu: Menu, *, rest: bool) -> KeyBindings:
     keys = KeyBindings()
 
     def finish(event: Any) -> None:
-        if menu.several or menu.enabled():
+        unknown = menu.typed_numbers and menu.not_found
+        if (menu.several or menu.enabled()) and not unknown:
             end(event)
 
     for name in end_keys(rest=rest):
@@ -298,17 +355,30 @@ def _keys(menu: Menu, *, rest: bool) -> KeyBindings:
     }.items():
         for name in names:
             keys.add(name, eager=True)(lambda _event, steps=steps: menu.move(steps))
+    keys.add("backspace", eager=True)(lambda _event: menu.filter(menu.typed[:-1]))
     if menu.several:
+        numbers = Condition(lambda: bool(menu.typed_numbers))
         keys.add(" ", eager=True)(lambda _event: menu.mark())
+
+        @keys.add(" ", eager=True, filter=numbers)
+        def separate(_event: Any) -> None:
+            menu.type_numbers(f"{menu.typed_numbers} ")
+
+        @keys.add("backspace", eager=True, filter=numbers)
+        def shorten(_event: Any) -> None:
+            menu.type_numbers(menu.typed_numbers[:-1])
+
         keys.add("c-a", eager=True)(lambda _event: menu.mark_all())
-    keys.add("backspace", eager=True)(lambda _event: menu.filter(menu.search_filter[:-1]))
-    filtered = Condition(lambda: bool(menu.search_filter))
+    filtered = Condition(lambda: bool(menu.typed))
     keys.add("escape", eager=True, filter=filtered)(lambda _event: menu.filter(""))
 
     @keys.add(Keys.Any)
     @keys.add(Keys.BracketedPaste)
     def type_in(event: Any) -> None:
-        if event.data.strip() and event.data.isprintable():
-            menu.filter(menu.search_filter + event.data)
+        typed = event.data.strip()
+        if menu.several and menu.places and typed and set(comma_listed(typed)) <= NUMBER_SIGNS:
+            menu.type_numbers(menu.typed_numbers + typed)
+        elif typed and event.data.isprintable():
+            menu.filter(menu.typed + event.data)
 
     return keys

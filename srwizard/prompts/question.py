@@ -8,7 +8,6 @@ import sys
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from rich.console import Console, RenderableType
@@ -17,8 +16,15 @@ from rich.text import Text
 from srwizard.base.errors import NeedsPersonError, UsageError
 from srwizard.base.i18n import translate as _
 from srwizard.base.text_width import wrapped
+from srwizard.base.typed_numbers import READERS
+from srwizard.base.typed_paths import expand
 from srwizard.prompts.progress import Progress, shown
 from srwizard.settings.yaml_file import Document
+
+__all__ = [
+    "AnswersFilePrompts", "Back", "Choice", "Prompts", "Question", "as_typed", "expand", "parse",
+    "print_whole", "require_terminal",
+]  # fmt: skip
 
 
 class Back(Exception):  # noqa: N818 - a wish, not an error
@@ -49,6 +55,7 @@ class Choice:
         note: gives a few words to stand beside the title, anew each time that it is drawn.
         details: gives lines that explain it while it is highlighted.
         summary: one line that stands below it in the list.
+        number: by which it is known to people, who may type it in the place of marking it.
     """
 
     value: Any
@@ -58,6 +65,7 @@ class Choice:
     note: Callable[[], str] | None = None
     details: Callable[[], Iterable[str]] | None = None
     summary: str = ""
+    number: int | None = None
 
 
 @dataclass(frozen=True)
@@ -145,23 +153,9 @@ def parse(question: Question, text: str) -> Any:
     text = text.strip()
     if question.optional and not text:
         return None
-    try:
-        if question.kind == "int":
-            return int(text)
-        if question.kind == "float":
-            return float(text)
-        if question.kind == "words":
-            return text.split()
-        if question.kind == "ints":
-            return [int(part) for part in text.replace(",", " ").strip("[] ").split()]
-    except ValueError:
-        messages = {
-            "int": _("please type a whole number"),
-            "float": _("please type a number"),
-            "ints": _("please type whole numbers, such as 6 6 6 6"),
-        }
-        raise ValueError(messages[question.kind]) from None
-    return text
+    if question.kind == "words":
+        return text.split()
+    return READERS[question.kind](text) if question.kind in READERS else text
 
 
 def as_typed(value: Any) -> str:
@@ -244,11 +238,3 @@ def require_terminal(session_id: str | None = None) -> None:
             second="srwizard --answers answers.yaml",
         ),
     )
-
-
-def expand(path: str) -> Path:
-    """Return an absolute path, `~` being the home directory; quotes around it are dropped."""
-    bare = path.strip()
-    if len(bare) > 2 and bare[0] == bare[-1] and bare[0] in "'\"":
-        path = bare[1:-1]
-    return Path(path).expanduser().absolute()

@@ -97,6 +97,7 @@ class TerminalPrompts:
             lambda text: _problem(question, text),
             help_lines,
             number=question.kind in ("int", "float", "ints"),
+            path=question.is_path or question.kind == "directory",
             directory=question.kind == "directory",
             suffixes=question.suffixes,
             rest=question.rest,

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import psutil
 import yaml
 
 from srwizard.base.errors import EXIT_INTERRUPTED, EXIT_MEMORY, UsageError
@@ -77,6 +78,7 @@ def status_of(run_dir: Path) -> dict[str, Any] | None:
         "launcher": chosen["launcher"],
         "host": status.get("host"),
         "pid": status.get("pid"),
+        "background": _in_background(status) if alive and job is None else None,
         "started": status.get("started"),
         "updated": status.get("time"),
         "checkpoint": checkpoint_files.exists(run_dir, checkpoint_files.LAST),
@@ -113,6 +115,14 @@ def _state(run_dir: Path, status: dict[str, Any]) -> tuple[str, bool | None]:
         case "elsewhere":
             return str(said), None
     return INTERRUPTED, False
+
+
+def _in_background(status: dict[str, Any]) -> bool | None:
+    """Return whether a training that lives here belongs to no terminal (any more)."""
+    try:
+        return psutil.Process(status["pid"]).terminal() is None
+    except (psutil.Error, KeyError, TypeError):
+        return None
 
 
 def _with_job(
@@ -210,6 +220,8 @@ def state_text(run_status: dict[str, Any]) -> str:
             pass  # the job tells where
         elif run_status["alive"]:
             parts.append(_("process {pid}", pid=run_status["pid"]))
+            if run_status["background"]:
+                parts.append(_("in the background"))
         else:
             parts.append(_("on {host}", host=run_status["host"]))
             silence = _seconds_since(run_status["updated"])

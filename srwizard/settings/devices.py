@@ -17,6 +17,9 @@ ELSEWHERE = Condition(
     N_("Only for the launchers nodes and slurm."),
     lambda at: at.answers.get("devices.launcher") != "here",
 )
+HERE = Condition(
+    N_("Only for the launcher here."), lambda at: at.answers.get("devices.launcher") == "here"
+)
 BY_TORCHRUN = Condition(
     N_("Only for the launcher nodes."), lambda at: at.answers.get("devices.launcher") == "nodes"
 )
@@ -35,6 +38,15 @@ class DevicesAnswers(Section):
             choices=LAUNCHERS,
         ),
     ] = "here"
+    background: Annotated[
+        bool,
+        Option(
+            N_("Train in the background"),
+            N_("The wizard ends once training has begun; `srwizard status` says how far it is."),
+            asked="never",
+            when=HERE,
+        ),
+    ] = False
     gpus: Annotated[
         list[Annotated[int, Field(ge=0)]],
         Option(

@@ -6,19 +6,49 @@ Name, type, limits and default are the field's. Everything that people meet of a
 from its declaration: template, schema, reference, question, review, and what is said of bad values.
 """
 
+import types
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, Protocol
+from typing import Annotated, Any, Literal, Protocol, Union, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic_core import CoreSchema, core_schema
 
 from srwizard.base.choices import Value
+from srwizard.base.typed_numbers import read_as
 
 Text = Annotated[str, Field(min_length=1)]
 Asked = Literal["always", "common", "on_request", "never"]
 """When the wizard asks: each time, among the few most people change, only where the user wants to
 change the rest, or not at all, so that only an answers file says it."""
+
+
+def without_none(annotation: Any) -> Any:
+    """Return what a type is where it is not None."""
+    if get_origin(annotation) in (Union, types.UnionType):
+        return next(part for part in get_args(annotation) if part is not type(None))
+    return annotation
+
+
+def bare(annotation: Any) -> Any:
+    """Return a type without what is annotated to it."""
+    return get_args(annotation)[0] if hasattr(annotation, "__metadata__") else annotation
+
+
+def number_kind(annotation: Any) -> Literal["int", "float", "ints"] | None:
+    """Return what of numbers an annotation allows, None for anything else."""
+    kind = without_none(annotation)
+    if get_origin(kind) is list:
+        return "ints" if bare(get_args(kind)[0]) is int else None
+    kinds: dict[Any, Literal["int", "float"]] = {int: "int", float: "float"}
+    return kinds.get(bare(kind))
 
 
 class Section(BaseModel):
@@ -27,6 +57,13 @@ class Section(BaseModel):
     model_config = ConfigDict(
         extra="forbid", strict=True, validate_assignment=True, allow_inf_nan=False
     )
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _number_in_a_text(cls, value: Any, at: ValidationInfo) -> Any:
+        """Read a number that is written as YAML knows none, as in full-width characters."""
+        kind = number_kind(cls.model_fields[at.field_name or ""].annotation)
+        return read_as(kind, value) if kind is not None else value
 
 
 class Decided(Protocol):

@@ -1,9 +1,8 @@
 """The options as they are declared, each with its key, and what people read of them."""
 
-import types
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Any, Literal, get_origin
 
 import yaml
 from pydantic.fields import FieldInfo
@@ -11,7 +10,7 @@ from pydantic.fields import FieldInfo
 from srwizard.base.choices import Method
 from srwizard.base.i18n import translate as _
 from srwizard.settings.answers import PREPARE, SECTIONS, Answers
-from srwizard.settings.option import Circumstances, Option
+from srwizard.settings.option import Circumstances, Option, bare, number_kind, without_none
 from srwizard.settings.training import training_defaults
 
 Kind = Literal["text", "words", "int", "float", "ints", "yes_no", "one", "several"]
@@ -56,15 +55,16 @@ class Declared:
     @property
     def kind(self) -> Kind:
         """What is asked for; from the type and the choices."""
-        kind = _without_none(self.field.annotation)
+        kind = without_none(self.field.annotation)
         listed = get_origin(kind) is list
         if self.option.choices:
             return "several" if listed else "one"
+        number = number_kind(kind)
+        if number is not None:
+            return number
         if listed:
-            (item,) = get_args(kind)
-            return "ints" if _bare(item) is int else "words"
-        kinds: dict[Any, Kind] = {bool: "yes_no", int: "int", float: "float"}
-        return kinds.get(_bare(kind), "text")
+            return "words"
+        return "yes_no" if bare(kind) is bool else "text"
 
     def default(self, model: str | None = None) -> Any:
         """Return what counts where nothing is decided.
@@ -146,23 +146,11 @@ class Declared:
         return str(value)
 
 
-def _without_none(annotation: Any) -> Any:
-    """Return what a type is where it is not None."""
-    if get_origin(annotation) in (Union, types.UnionType):
-        return next(part for part in get_args(annotation) if part is not type(None))
-    return annotation
-
-
-def _bare(annotation: Any) -> Any:
-    """Return a type without what is annotated to it."""
-    return get_args(annotation)[0] if hasattr(annotation, "__metadata__") else annotation
-
-
 def options(section: str) -> list[Declared]:
     """Return the options of a section ("data", "data.prepare"), in the order they are listed."""
     declaring: Any = Answers
     for part in section.split("."):
-        declaring = _without_none(declaring.model_fields[part].annotation)
+        declaring = without_none(declaring.model_fields[part].annotation)
     return [Declared(section, name, field) for name, field in declaring.model_fields.items()]
 
 

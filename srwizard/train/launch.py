@@ -4,9 +4,11 @@ import contextlib
 import os
 import shlex
 import socket
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from srwizard.base import terminal_loss
 from srwizard.base.errors import EXIT_INTERRUPTED, InterruptedByUserError, TrainingFailedError
 from srwizard.base.i18n import translate as _
 from srwizard.data.dataset import Dataset
@@ -18,20 +20,25 @@ from srwizard.runs.records import STOPPING, Records, test_scores
 from srwizard.settings import run_config
 from srwizard.train import heartbeats, launch_on_nodes, processes, trackers
 from srwizard.train.dataset import verified
+from srwizard.train.detach import CONSOLE_FILE
 from srwizard.train.nodes import Nodes
 
 WORKER = "srwizard.train.worker"
 
 
 def launch(
-    run_dir: Path, nodes: Nodes | None = None, dataset: Dataset | None = None
+    run_dir: Path,
+    nodes: Nodes | None = None,
+    dataset: Dataset | None = None,
+    on_hangup: Callable[[], None] = lambda: None,
 ) -> dict[str, Any]:
-    """Train a run to its end.
+    """Train a run to its end, also where the terminal is closed meanwhile.
 
     Args:
         run_dir: the run directory; for several machines on a file system that they share.
         nodes: the machines, if this is the first of several.
         dataset: that of the run, if this command has looked at it already.
+        on_hangup: called once the terminal is gone and training goes on in the background.
 
     Returns:
         The metrics of the test split, by variable.
@@ -51,6 +58,7 @@ def launch(
         weights_file.verify(Path(run.model.weights.path), run.model.weights.sha256)
     trackers.require(run.training.trackers)
     records = Records(run_dir)
+    terminal_loss.write_on_to(run_dir / CONSOLE_FILE)
     with processes.at_work(run_dir) as log:
         failures.clear(run_dir)
         heartbeats.clear(run_dir)
@@ -59,8 +67,21 @@ def launch(
             known_runs.remember(run_dir)
             records.begin_status(digest=run.digest, phase="set-up", epochs=run.training.epochs)
 
+        def go_on() -> None:
+            with contextlib.suppress(OSError):
+                records.log(_("the terminal was closed; training goes on in the background"))
+            on_hangup()
+
         ended, others = launch_on_nodes.start(
-            run, run_dir, log, WORKER, str(run_dir), dataset=dataset, nodes=nodes, begin=begin
+            run,
+            run_dir,
+            log,
+            WORKER,
+            str(run_dir),
+            dataset=dataset,
+            nodes=nodes,
+            begin=begin,
+            hung_up=go_on,
         )
         if ended.returncode == 0:
             records.set_status("completed", test=briefly(test_scores(run_dir)))

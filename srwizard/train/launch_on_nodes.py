@@ -25,6 +25,7 @@ def start(
     dataset: Dataset | None,
     nodes: Nodes | None,
     begin: Callable[[], None] = lambda: None,
+    hung_up: Callable[[], None] | None = None,
 ) -> tuple[Ended, list[dict[str, Any]]]:
     """Run `module` as `processes.start` does, and end it if another machine is lost.
 
@@ -34,7 +35,14 @@ def start(
     """
     if nodes is None or endpoint_of(nodes) is None:
         ended = processes.start(
-            run, log, module, *arguments, dataset=dataset, nodes=nodes, begin=begin
+            run,
+            log,
+            module,
+            *arguments,
+            dataset=dataset,
+            nodes=nodes,
+            begin=begin,
+            hung_up=hung_up,
         )
         return ended, []
     heartbeats = Heartbeats(run_dir)
@@ -48,6 +56,7 @@ def start(
             dataset=dataset,
             nodes=nodes,
             begin=begin,
+            hung_up=hung_up,
             # Where torchrun may restart, it is to do so once a machine is lost, not to end.
             given_up=heartbeats.newly_lost if nodes.max_restarts else heartbeats.any_lost,
         )

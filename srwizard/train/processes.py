@@ -5,7 +5,6 @@ Imports no torch.
 
 import contextlib
 import fcntl
-import io
 import multiprocessing
 import os
 import re
@@ -21,6 +20,7 @@ from typing import IO, NoReturn
 
 import psutil
 
+from srwizard.base import terminal_loss
 from srwizard.base.child_process import end_with_parent
 from srwizard.base.errors import EXIT_INTERRUPTED, EXIT_TRAINING, UsageError
 from srwizard.base.i18n import language
@@ -48,6 +48,8 @@ LOG_TAIL_BYTES = 16384
 LOOK_SECONDS = 0.1
 REMIND_SECONDS = 5.0
 """A process that is just starting may lose a request to stop; SIGTERM once more does no harm."""
+HANGUP_SECONDS = 1.0
+"""Within these a terminal is gone of whose end SIGHUP tells; else somebody has sent it."""
 LOCK_WAIT_SECONDS = 15.0
 """Processes whose launcher was killed need this long, at most, to save and end."""
 
@@ -152,6 +154,7 @@ def start(
     nodes: Nodes | None = None,
     begin: Callable[[], None] = lambda: None,
     given_up: Callable[[], bool] = lambda: False,
+    hung_up: Callable[[], None] | None = None,
 ) -> Ended:
     """Run `module` as training would run it, and wait until it ends.
 
@@ -167,7 +170,10 @@ def start(
         nodes: the machines, if this is one of several.
         begin: called before they are started, when a request to stop is already waited for.
         given_up: asked now and then; once it says so, the processes are ended where they stand.
+        hung_up: called once the terminal is gone, where the processes are to go on without it;
+            None: they are asked to stop then.
     """
+    terminal = hung_up is not None and terminal_loss.has_terminal()
     length = log.seek(0, os.SEEK_END)
     kills_before = out_of_memory_kills()
     with handed_on(run, dataset) as told, _stop_signals() as asked:
@@ -184,12 +190,19 @@ def start(
         )
         passed_on, last = 0, 0.0
         while (returncode := _wait(child)) is None:
+            heard = asked[passed_on:]
+            if hung_up is not None and terminal and signal.SIGHUP in heard and _is_gone():
+                terminal = False
+                signal.signal(signal.SIGHUP, signal.SIG_IGN)
+                asked[:] = [number for number in asked if number != signal.SIGHUP]
+                hung_up()
+                continue
             if asked.count(signal.SIGINT) > 1:
                 _kill(child)
                 continue
-            if signal.SIGINT in asked[passed_on:]:
+            if signal.SIGINT in heard:
                 _say_that_it_was_heard()
-            for number in asked[passed_on:]:
+            for number in heard:
                 _pass_on(child, number, torchrun=_by_torchrun(run, nodes))
                 passed_on, last = passed_on + 1, time.monotonic()
             if given_up():
@@ -208,6 +221,14 @@ def start(
         log=tail,
         kills=None if kills is None or kills_before is None else kills - kills_before,
     )
+
+
+def _is_gone() -> bool:
+    """Return whether the terminal goes away, as SIGHUP says, or is still there after a while."""
+    until = time.monotonic() + HANGUP_SECONDS
+    while (there := terminal_loss.has_terminal()) and time.monotonic() < until:
+        time.sleep(LOOK_SECONDS)
+    return not there
 
 
 def _wait(child: "subprocess.Popen[bytes]") -> int | None:
@@ -234,7 +255,8 @@ def _stop_signals() -> Iterator[list[int]]:
         yield asked
     finally:
         for number, handler in earlier.items():
-            signal.signal(number, handler)
+            if signal.getsignal(number) != signal.SIG_IGN:
+                signal.signal(number, handler)
 
 
 def _pass_on(child: "subprocess.Popen[bytes]", number: int, *, torchrun: bool) -> None:
@@ -293,10 +315,7 @@ def run_and_leave(main: Callable[[list[str]], int]) -> NoReturn:
     The interpreter's own clean-up is left out: torch's threads may still want the interpreter
     while it goes, and then abort the process. A training that is complete would count as failed.
     """
-    for stream in (sys.stdout, sys.stderr):
-        # A terminal that has no Chinese characters, say, is no reason to fail.
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")
+    terminal_loss.survive()
     try:
         code = main(sys.argv[1:])
     except KeyboardInterrupt:

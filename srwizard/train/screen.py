@@ -107,7 +107,7 @@ class Screen:
     def say(self, line: str) -> None:
         """Show a line, above the bars where there are some, and write it to the log."""
         self._records.log(line)
-        if self._live is not None:
+        if self._live is not None and self._live.console.is_terminal:
             console = self._live.console
             lines = wrapped(line, console.width - 1, words_whole=True)
             console.print("\n".join(lines), highlight=False, markup=False, soft_wrap=True)

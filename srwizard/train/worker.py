@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
 
-from srwizard.base import i18n
+from srwizard.base import i18n, terminal_loss
 from srwizard.base.child_process import end_with_parent
 from srwizard.base.errors import EXIT_INTERRUPTED
 from srwizard.base.i18n import translate as _
@@ -24,6 +24,7 @@ from srwizard.settings.run_config import RunConfig
 from srwizard.train import trackers
 from srwizard.train.checkpoint import BEST
 from srwizard.train.dataset import contents_for
+from srwizard.train.detach import CONSOLE_FILE
 from srwizard.train.distributed import Place, joined, wait_for_all
 from srwizard.train.gain import fit_gain, told_gain
 from srwizard.train.loop import Callbacks, patience_exhausted, train
@@ -71,6 +72,7 @@ def main(arguments: list[str]) -> int:
     stop = StopRequest()
     end_with_parent()
     run_dir = Path(arguments[0])
+    terminal_loss.write_on_to(run_dir / CONSOLE_FILE)
     run = run_config.load(run_dir)
     i18n.set_language(i18n.language_from_environment())
     try:

@@ -115,6 +115,16 @@ class Terminal:
         code = self._child.wait(PATIENCE)
         return code if code >= 0 else 128 - code
 
+    def close(self) -> None:
+        """Close the terminal's window, or cut its connection: the program gets SIGHUP and EIO."""
+        os.close(self._keyboard)
+        self._keyboard = -1
+
+    def wait_for_exit(self) -> int:
+        """Wait for a program whose terminal was closed, and return its exit code."""
+        code = self._child.wait(PATIENCE)
+        return code if code >= 0 else 128 - code
+
     def kill(self) -> None:
         """Kill the program as `kill -9` does, with all that it started, if it has not ended."""
         self._child.kill()

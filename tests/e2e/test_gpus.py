@@ -93,12 +93,65 @@ def test_cpu_and_gpus_together_are_refused_and_each_alone_is_not(
     assert saved(tmp_path)["answers"]["devices"]["gpus"] == []
     screen.send(ESCAPE)
     screen.wait_for("? Devices", count=4)
-    screen.wait_for("● CPU: ")
-    screen.send(CTRL_A + DOWN * 2 + " " + ENTER)
+    screen.wait_for("» ● CPU: ")
+    screen.send(CTRL_A + " " + ENTER)
     screen.wait_for(AFTER_DEVICES)
     screen.kill()
     chosen = {"launcher": "here", "gpus": [0, 1], "processes": 2}
     assert saved(tmp_path)["answers"]["devices"] == chosen
+
+
+@pytest.mark.parametrize(
+    ("typed", "marked"),
+    [
+        ("0,2", [0, 2]), ("0，2", [0, 2]), ("0、2", [0, 2]), ("1-3", [1, 2, 3]), ("０ ３", [0, 3]),
+        ("7\x7f2", [2]),
+    ],
+)  # fmt: skip
+def test_gpus_are_chosen_by_their_numbers(
+    machine: World, srwizard: Run, terminal: Open, answers: Path, tmp_path: Path,
+    typed: str, marked: list[int],
+) -> None:  # fmt: skip
+    machine.has(*(card(number) for number in range(4)))
+    screen = at_devices(srwizard, terminal, answers)
+    for key in typed:
+        screen.send(key)
+    screen.send(ENTER)
+    screen.wait_for(AFTER_DEVICES)
+    screen.kill()
+    assert saved(tmp_path)["answers"]["devices"]["gpus"] == marked
+
+
+def test_a_number_that_no_gpu_has_is_refused_as_it_is_typed(
+    machine: World, srwizard: Run, terminal: Open, answers: Path
+) -> None:
+    machine.has(card(0), card(1))
+    screen = at_devices(srwizard, terminal, answers)
+    screen.send("0,5" + ENTER)
+    screen.wait_for("0,5 (there is no 5)")
+    screen.send("\x7f1" + ENTER)
+    screen.wait_for(AFTER_DEVICES)
+    screen.kill()
+
+
+def test_the_pointer_stands_on_the_idle_gpu_and_a_busy_one_is_warned_of_twice(
+    machine: World, srwizard: Run, terminal: Open, answers: Path, environment: dict[str, str]
+) -> None:
+    environment["LANG"] = "zh_CN.UTF-8"
+    machine.has(card(0, utilisation=90), card(1))
+    assert srwizard("--answers", answers).returncode == 6
+    screen = terminal("resume")
+    screen.wait_for("? 在哪里训练")
+    screen.send(ENTER)
+    screen.wait_for("» ● GPU 1")
+    screen.send("0" + ENTER)
+    warning = "GPU 0 正忙"
+    screen.wait_for(warning)
+    screen.wait_for("? 内存选项")
+    screen.send(ENTER)
+    screen.wait_for("? 确认执行")
+    assert screen.text.count(warning) == 2
+    screen.kill()
 
 
 def test_a_gpu_lost_before_it_is_confirmed(

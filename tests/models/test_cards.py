@@ -94,7 +94,7 @@ def test_unknown_parameter_names_the_nearest() -> None:
         ("EDSR", {"num_blocks": 0}, "at least 1"),
         ("EDSR", {"res_scale": 2}, "at most 1"),
         ("EDSR", {"res_scale": float("nan")}, "must be a number"),
-        ("EDSR", {"res_scale": "0.1"}, "must be a number"),
+        ("EDSR", {"res_scale": "a tenth"}, "must be a number"),
         ("SwinIR", {"depths": 6}, "list of whole numbers"),
         ("SwinIR", {"depths": []}, "list of whole numbers"),
         ("SwinIR", {"depths": [6, 0]}, "at least 1"),
