@@ -1,6 +1,5 @@
 """The `srwizard` command: choose the language, run, and turn errors into messages."""
 
-import io
 import sys
 import tempfile
 import traceback
@@ -18,14 +17,12 @@ from srwizard.base.errors import (
 )
 from srwizard.base.i18n import translate as _
 from srwizard.base.text_width import wrapped
+from srwizard.base.visible import show_only_visible
 
 
 def main() -> None:
     """Run the command line. Exits with the codes of `srwizard.base.errors`."""
-    for stream in (sys.stdout, sys.stderr):
-        # A terminal that has no Chinese characters, say, is no reason to fail.
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")
+    show_only_visible()
     i18n.set_language(i18n.language_from_environment())
     try:
         asked_for, arguments = _take_language(sys.argv[1:])

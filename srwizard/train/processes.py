@@ -5,7 +5,6 @@ Imports no torch.
 
 import contextlib
 import fcntl
-import io
 import multiprocessing
 import os
 import re
@@ -26,6 +25,7 @@ from srwizard.base.errors import EXIT_INTERRUPTED, EXIT_TRAINING, UsageError
 from srwizard.base.i18n import language
 from srwizard.base.i18n import translate as _
 from srwizard.base.os_errors import reason_of
+from srwizard.base.visible import show_only_visible
 from srwizard.data.dataset import Dataset
 from srwizard.hardware.cgroups import out_of_memory_kills
 from srwizard.hardware.devices import cpu
@@ -293,10 +293,7 @@ def run_and_leave(main: Callable[[list[str]], int]) -> NoReturn:
     The interpreter's own clean-up is left out: torch's threads may still want the interpreter
     while it goes, and then abort the process. A training that is complete would count as failed.
     """
-    for stream in (sys.stdout, sys.stderr):
-        # A terminal that has no Chinese characters, say, is no reason to fail.
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")
+    show_only_visible()
     try:
         code = main(sys.argv[1:])
     except KeyboardInterrupt:

@@ -4,8 +4,7 @@ import io
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.console import Console
-
+from srwizard.base.console import Console
 from srwizard.data.dataset import Dataset
 from srwizard.prompts.question import AnswersFilePrompts
 from srwizard.settings import yaml_file
