@@ -180,7 +180,7 @@ def _lines(path: Path) -> Iterator[dict[str, Any] | None]:
 
 def _event_in(line: str) -> dict[str, Any] | None:
     try:
-        event = json.loads(line)
+        event = files.parse_json(line)
     except ValueError:
         return None
     return event if isinstance(event, dict) and "event" in event else None
