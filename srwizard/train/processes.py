@@ -12,6 +12,7 @@ import shlex
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import traceback
 from collections.abc import Callable, Iterator
@@ -33,7 +34,7 @@ from srwizard.runs.failures import Ended
 from srwizard.runs.records import LOG_FILE
 from srwizard.settings.run_config import RunConfig
 from srwizard.train.dataset import handed_on
-from srwizard.train.nodes import Nodes, network_settings, torchrun_options
+from srwizard.train.nodes import MEETING_IN_A_FILE, Nodes, network_settings, torchrun_options
 
 # Freed blocks of 1 MiB and above go back to the system at once. With glibc's defaults the resident
 # set holds nearly twice what tensors need, and the measured peak would not repeat. 8 MiB stay at
@@ -170,12 +171,16 @@ def start(
     """
     length = log.seek(0, os.SEEK_END)
     kills_before = out_of_memory_kills()
-    with handed_on(run, dataset) as told, _stop_signals() as asked:
+    with (
+        handed_on(run, dataset) as told,
+        _with_a_place_to_meet(command(run, module, *arguments, nodes=nodes)) as words,
+        _stop_signals() as asked,
+    ):
         begin()
         # A session of their own: a terminal's Ctrl-C then reaches this process only, which
         # passes it on once, to those who can save.
         child = subprocess.Popen(
-            command(run, module, *arguments, nodes=nodes),
+            words,
             env=os.environ | settings(run) | network_settings(nodes) | told,
             stderr=log,
             stdin=subprocess.DEVNULL,
@@ -208,6 +213,17 @@ def start(
         log=tail,
         kills=None if kills is None or kills_before is None else kills - kills_before,
     )
+
+
+@contextlib.contextmanager
+def _with_a_place_to_meet(words: list[str]) -> Iterator[list[str]]:
+    """Name torchrun the file in which processes of one machine meet; it would leave its own."""
+    if MEETING_IN_A_FILE not in words:
+        yield words
+        return
+    place = words.index(MEETING_IN_A_FILE)
+    with tempfile.TemporaryDirectory(prefix="srwizard-", ignore_cleanup_errors=True) as directory:
+        yield [*words[:place], f"--rdzv-endpoint={directory}/store", *words[place:]]
 
 
 def _wait(child: "subprocess.Popen[bytes]") -> int | None:
