@@ -4,7 +4,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from rich.control import Control, ControlType
+from rich.control import Control
+from rich.segment import ControlType
 
 from srwizard.base.errors import UsageError
 from srwizard.base.i18n import translate as _

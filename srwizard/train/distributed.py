@@ -55,7 +55,7 @@ def joined(devices: RunDevices) -> Iterator[Place]:
     dist.destroy_process_group()
 
 
-def _store_on_loopback(rank: int, world: int) -> dist.Store:
+def _store_on_loopback(rank: int, world: int) -> Any:
     """Return where the processes of one machine meet: torch's own store hears every interface."""
     port = int(os.environ["MASTER_PORT"])
     settings: dict[str, Any] = {}
@@ -63,7 +63,9 @@ def _store_on_loopback(rank: int, world: int) -> dist.Store:
         listening = socket.create_server((LOOPBACK, port))
         # The store closes it.
         settings = {"is_master": True, "master_listen_fd": listening.detach()}
-    return dist.TCPStore(LOOPBACK, port, world, timeout=TIMEOUT, wait_for_workers=False, **settings)
+    return dist.TCPStore(  # type: ignore[attr-defined]
+        LOOPBACK, port, world, timeout=TIMEOUT, wait_for_workers=False, **settings
+    )
 
 
 def add_over_ranks(place: Place, values: torch.Tensor) -> torch.Tensor:

@@ -4,7 +4,8 @@ import io
 from collections.abc import Sequence
 from pathlib import Path
 
-from srwizard.base.console import Console
+from rich.console import Console
+
 from srwizard.data.dataset import Dataset
 from srwizard.prompts.question import AnswersFilePrompts
 from srwizard.settings import yaml_file
