@@ -4,6 +4,7 @@ import sys
 import tempfile
 import traceback
 from shutil import get_terminal_size
+from typing import NoReturn
 
 from srwizard.base import i18n, terminal_loss
 from srwizard.base.errors import (
@@ -16,12 +17,15 @@ from srwizard.base.errors import (
     UsageError,
 )
 from srwizard.base.i18n import translate as _
+from srwizard.base.os_errors import is_of_the_place, reason_of
 from srwizard.base.text_width import wrapped
+from srwizard.base.visible import show_only_visible
 
 
 def main() -> None:
     """Run the command line. Exits with the codes of `srwizard.base.errors`."""
     terminal_loss.survive()
+    show_only_visible()
     i18n.set_language(i18n.language_from_environment())
     try:
         asked_for, arguments = _take_language(sys.argv[1:])
@@ -42,12 +46,25 @@ def main() -> None:
         # Whoever read our output has seen enough.
         sys.stderr.close()
         sys.exit(0)
-    except Exception as error:
+    except OSError as error:
+        if not is_of_the_place(error):
+            _end_with_a_report(error)
+        where = error.filename or _("standard output, or a file that was being written")
         _complain(
-            _("srwizard itself failed: {kind}: {error}", kind=type(error).__name__, error=error),
-            _("Details are in {path}; please report them.", path=_write_traceback()),
+            _("{path} cannot be used: {reason}", path=where, reason=reason_of(error)),
+            _("Make room or permission there, and give the command again."),
         )
-        sys.exit(EXIT_INTERNAL)
+        sys.exit(EXIT_USAGE)
+    except Exception as error:
+        _end_with_a_report(error)
+
+
+def _end_with_a_report(error: Exception) -> NoReturn:
+    _complain(
+        _("srwizard itself failed: {kind}: {error}", kind=type(error).__name__, error=error),
+        _("Details are in {path}; please report them.", path=_write_traceback()),
+    )
+    sys.exit(EXIT_INTERNAL)
 
 
 def _run(arguments: list[str], *, named_language: bool) -> int:

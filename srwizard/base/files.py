@@ -8,6 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+LONGEST_NUMBER = 18
+"""Digits of whole numbers that every machine can hold."""
+
 
 @contextmanager
 def atomic_writer(path: Path, *, mode: int = 0o644) -> Iterator[IO[bytes]]:
@@ -61,10 +64,27 @@ def write_json(path: Path, content: Any) -> None:
     write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
 
+def parse_json(text: str) -> Any:
+    """Return what JSON says, whoever wrote it.
+
+    Raises:
+        ValueError: it is no JSON, or brackets in it are nested too deeply to be read.
+    """
+    try:
+        return json.loads(text, parse_int=_whole_number)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def _whole_number(digits: str) -> int | float:
+    """Return a number that can be computed with: an endless row of digits is not finite."""
+    return int(digits) if len(digits) <= LONGEST_NUMBER else float(digits)
+
+
 def read_json(path: Path) -> dict[str, Any] | None:
     """Return the JSON object in `path`, None where none can be read."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = parse_json(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
     return content if isinstance(content, dict) else None

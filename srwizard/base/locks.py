@@ -5,7 +5,6 @@ only says who it was.
 """
 
 import getpass
-import json
 import os
 import socket
 from collections.abc import Iterator
@@ -86,7 +85,7 @@ def _myself() -> dict[str, object]:
 
 def _holder(path: Path) -> str:
     try:
-        found = json.loads(_note(path).read_text(encoding="utf-8"))
+        found = files.parse_json(_note(path).read_text(encoding="utf-8"))
         return _(
             "{user} on {host}, process {pid}, since {since}",
             user=found["user"],

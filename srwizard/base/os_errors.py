@@ -50,6 +50,13 @@ def reason_of(error: Exception) -> str:
     return (error.strerror if isinstance(error, OSError) else None) or str(error)
 
 
+def is_of_the_place(error: OSError) -> bool:
+    """Tell whether it is the disk, or a permission, that is in the way, and no mistake of ours."""
+    return error.errno in (
+        errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EIO,
+    )  # fmt: skip
+
+
 def yaml_reason(problem: str) -> str:
     """Say what PyYAML found wrong in words that need no knowledge of its parser."""
     known = next((text for pattern, text in _OF_YAML if re.match(pattern, problem)), None)

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from rich.console import Console
 
+from srwizard.base.console import Console
 from srwizard.base.i18n import translate as _
 from srwizard.commands.options import PATH, as_json_option, command, console
 

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 import click
 from rich.cells import cell_len
-from rich.console import Console
 
+from srwizard.base.console import Console
 from srwizard.base.i18n import translate as _
 from srwizard.commands.options import PATH, as_json_option, command, console, print_json
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 
+from srwizard.base.console import Console
 from srwizard.base.i18n import translate as _
 
 OPTIONS = _("[OPTIONS]")

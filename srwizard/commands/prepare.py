@@ -4,6 +4,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from rich.control import Control
+from rich.segment import ControlType
 
 from srwizard.base.errors import UsageError
 from srwizard.base.i18n import translate as _
@@ -244,7 +246,8 @@ def prepare(
 def _progress_line(stage: str, done: int, total: int) -> None:
     title = _("opening files") if stage == "open" else _("writing {split}", split=stage)
     end = "\n" if done == total else ""
-    print(f"\r{title}: {done}/{total}", end=end, flush=True)
+    console.control(Control(ControlType.CARRIAGE_RETURN))
+    print(f"{title}: {done}/{total}", end=end, flush=True)
 
 
 def _splits_table(manifest: "Manifest") -> "Table":

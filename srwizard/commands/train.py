@@ -1,5 +1,6 @@
 """`srwizard train`: train a frozen run."""
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -103,7 +104,17 @@ def _lead(run: "RunConfig", run_dir: Path, nodes: "Nodes | None", *, dry_run_fir
     # Imported late: matplotlib takes longer to import than this command takes to start.
     from srwizard.report.page import write_report
 
-    write_report(run_dir)
+    try:
+        write_report(run_dir)
+    except OSError:
+        print(
+            _(
+                "Training is complete, but its report could not be written. Later: "
+                "srwizard report {run_dir}",
+                run_dir=shlex.quote(str(run_dir)),
+            )
+        )
+        raise
     print_outcome(measured(run_dir).test or {"variables": {}}, run_dir)
     print(_("Report: {path}", path=run_dir / "report.html"))
 

@@ -56,7 +56,7 @@ class Forecast:
 def known(run: RunConfig) -> Forecast | None:
     """Return what is known of a run, or None."""
     try:
-        return Forecast(**json.loads(file_of(run).read_text(encoding="utf-8")))
+        return Forecast(**files.parse_json(file_of(run).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
         return None
 

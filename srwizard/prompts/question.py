@@ -185,7 +185,10 @@ class AnswersFilePrompts:
                 _("stopped: {key} is missing; only a person may decide it", key=key),
                 _("Put {key} into the answers file, or go on by hand: srwizard resume", key=key),
             )
-        problem = question.check(default)
+        if question.person_only and default is None:
+            problem: str | None = _("null decides nothing; only a person may decide it")
+        else:
+            problem = question.check(default)
         if problem is not None:
             place = self._document.place(tuple(key.split(".")))
             raise UsageError(

@@ -10,6 +10,7 @@ from srwizard.base.i18n import language
 from srwizard.base.i18n import translate as _
 from srwizard.base.os_errors import reason_of
 from srwizard.base.sizes_and_times import bytes_text, duration_text
+from srwizard.base.visible import visible
 from srwizard.report.comparing import METRICS, PARAMETERS, Comparison, Result
 from srwizard.report.page import LANGUAGE_TAGS, template
 from srwizard.runs.status import state_title
@@ -138,7 +139,7 @@ def write_page(comparison: Comparison, path: Path) -> None:
         notices=[*comparison.notices, best_note()],
     )
     try:
-        write_text(path, page)
+        write_text(path, visible(page))
     except OSError as error:
         raise UsageError(
             _("{path} cannot be written: {reason}", path=path, reason=reason_of(error))

@@ -8,6 +8,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from srwizard.base.files import write_text
 from srwizard.base.i18n import language
 from srwizard.base.i18n import translate as _
+from srwizard.base.visible import visible
 from srwizard.report import dataset, figures, history, sections
 from srwizard.report.memory import memory
 from srwizard.report.proof import proof_tables
@@ -32,7 +33,7 @@ def write_report(run_dir: Path) -> Path:
     """
     run = read_run(run_dir)
     page = run_dir / "report.html"
-    write_text(page, _render(run))
+    write_text(page, visible(_render(run)))
     return page
 
 

@@ -1,6 +1,5 @@
 """What a run directory says about its run, read and checked once, before anything is drawn."""
 
-import json
 import math
 import re
 import zipfile
@@ -400,7 +399,7 @@ def _read_dry_run(path: Path) -> dict[str, Any] | None:
     if not path.is_file():
         return None
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = files.parse_json(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise UsageError(
             _("{path} is not JSON: {error}", path=path, error=error),

@@ -4,7 +4,6 @@ What can happen stands in `failure_kinds`.
 """
 
 import contextlib
-import json
 import re
 import shlex
 import signal
@@ -82,7 +81,9 @@ def causes(directory: Path) -> list[dict[str, Any]]:
 
 
 def _recorded(directory: Path) -> list[dict[str, Any]]:
-    found = [json.loads(path.read_text(encoding="utf-8")) for path in directory.glob(RANK_FILES)]
+    read = [files.read_json(path) or {} for path in directory.glob(RANK_FILES)]
+    # One that could not be written whole says nothing; what else is known has to do.
+    found = [failure for failure in read if {"kind", "error", "time"} <= failure.keys()]
     return sorted(found, key=lambda failure: str(failure["time"]))
 
 

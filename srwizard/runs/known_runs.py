@@ -2,7 +2,6 @@
 
 import contextlib
 import hashlib
-import json
 from pathlib import Path
 
 import platformdirs
@@ -31,7 +30,7 @@ def known(here: Path) -> list[Path]:
     found = {path.parent for pattern in BELOW for path in here.glob(f"{pattern}/run.yaml")}
     for entry in directory().glob("*.json"):
         try:
-            run_dir = Path(json.loads(entry.read_text(encoding="utf-8"))["run_dir"])
+            run_dir = Path(files.parse_json(entry.read_text(encoding="utf-8"))["run_dir"])
             there = (run_dir / run_config.FILE_NAME).is_file()
         except (OSError, ValueError, KeyError, TypeError):
             there = False

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from srwizard.base import files
+from srwizard.base.visible import visible
 from srwizard.runs.process_identity import identity_of
 
 
@@ -88,7 +89,7 @@ class Records:
     def log(self, message: str) -> None:
         """Add one line to the log."""
         stamp = datetime.now().strftime("%Y-%m-%d %H:%M:%S")
-        _append_line(self._run_dir / LOG_FILE, f"{stamp}  {message}")
+        _append_line(self._run_dir / LOG_FILE, f"{stamp}  {visible(message)}")
 
     def begin_status(self, **details: Any) -> None:
         """Say that a training begins in this process, to which requests to stop are sent."""
@@ -179,7 +180,7 @@ def _lines(path: Path) -> Iterator[dict[str, Any] | None]:
 
 def _event_in(line: str) -> dict[str, Any] | None:
     try:
-        event = json.loads(line)
+        event = files.parse_json(line)
     except ValueError:
         return None
     return event if isinstance(event, dict) and "event" in event else None

@@ -4,6 +4,7 @@ The same classes hold the resolved values in the frozen run config. What the use
 simply not set (`model_fields_set`), so that a saved session knows decisions from defaults.
 """
 
+import copy
 import sys
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, get_args
@@ -165,7 +166,7 @@ def parse_answers(document: yaml_file.Document) -> Answers:
     }
     mistakes = list(_model_mistakes(given))
     try:
-        answers = Answers.model_validate(given)
+        answers = _validated(given, document.spellings)
     except ValidationError as error:
         known = (*known_keys(), *nested_keys())
         mistakes += [(found["loc"], explanation(found, known)) for found in error.errors()]
@@ -180,6 +181,31 @@ def parse_answers(document: yaml_file.Document) -> Answers:
         _("the answers are not valid:") + "".join(f"\n  {line}" for line in lines),
         _("Every key with its default and limits: srwizard answers --template"),
     )
+
+
+def _validated(given: dict[str, Any], spellings: Mapping[yaml_file.KeyPath, str]) -> Answers:
+    """Validate answers; where a text is asked for, what YAML takes for another kind is as written.
+
+    Raises:
+        ValidationError: they are not valid.
+    """
+    try:
+        return Answers.model_validate(given)
+    except ValidationError as error:
+        texts = [
+            found["loc"]
+            for found in error.errors()
+            if found["type"] == "string_type" and found["loc"] in spellings
+        ]
+        if not texts:
+            raise
+    given = copy.deepcopy(given)
+    for *above, last in texts:
+        node: Any = given
+        for key in above:
+            node = node[key]
+        node[last] = spellings[(*above, last)]
+    return Answers.model_validate(given)
 
 
 def _model_mistakes(given: Mapping[str, Any]) -> Iterator[tuple[yaml_file.KeyPath, str]]:

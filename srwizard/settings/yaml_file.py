@@ -12,6 +12,7 @@ from srwizard.base.i18n import translate as _
 from srwizard.base.os_errors import reason_of, yaml_reason
 
 NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
+LOOK_LIKE_NO_TEXT = (*NUMBERS, "tag:yaml.org,2002:bool", "tag:yaml.org,2002:timestamp")
 KeyPath = tuple[str | int, ...]
 
 
@@ -25,6 +26,14 @@ class _Loader(yaml.SafeLoader):
         tag = super().resolve(kind, value, implicit)  # type: ignore[no-untyped-call]
         sexagesimal = kind is yaml.ScalarNode and ":" in value and tag in NUMBERS
         return "tag:yaml.org,2002:str" if sexagesimal else tag
+
+    def construct_yaml_int(self, node: Any) -> Any:
+        """Read 042 as 42; YAML 1.1 takes a number that begins with 0 for an octal one."""
+        decimal = re.fullmatch(r"([-+]?)0+(\d+)", node.value)
+        return int("".join(decimal.groups())) if decimal else super().construct_yaml_int(node)
+
+
+_Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_yaml_int)
 
 
 class _Dumper(yaml.SafeDumper):
@@ -58,11 +67,16 @@ MOST_PLACES = 100_000
 
 @dataclass(frozen=True)
 class Document:
-    """A YAML mapping and the place, "file:line:column", of each of its keys."""
+    """A YAML mapping and the place, "file:line:column", of each of its keys.
+
+    `spellings` are the values that YAML takes for numbers, dates or truth, as they were written:
+    where a text is asked for, 720 and `no` are texts.
+    """
 
     name: str
     values: dict[str, Any]
     places: dict[KeyPath, str] = field(default_factory=dict)
+    spellings: dict[KeyPath, str] = field(default_factory=dict)
 
     def place(self, path: KeyPath) -> str:
         """Return the place of `path`, or of the nearest enclosing key."""
@@ -128,7 +142,8 @@ def _apply_override(document: Document, override: str) -> None:
         )
     # An argument that is no UTF-8 comes with surrogates, which `parse` refuses.
     content = f"value: {text}".encode("utf-8", "surrogateescape")
-    value = parse(content, f"--set {override}").values["value"]
+    parsed = parse(content, f"--set {override}")
+    value = parsed.values["value"]
     *sections, name = key.split(".")
     node = document.values
     for part in sections:
@@ -143,6 +158,7 @@ def _apply_override(document: Document, override: str) -> None:
     for length in range(1, len(path)):
         document.places.setdefault(path[:length], f"--set {override}")
     document.places[path] = f"--set {override}"
+    document.spellings.update({(*path, *at[1:]): said for at, said in parsed.spellings.items()})
 
 
 def parse(content: bytes, name: str) -> Document:
@@ -169,7 +185,8 @@ def parse(content: bytes, name: str) -> Document:
         node = loader.get_single_node()
         if node is None:
             return Document(name, {})
-        places = _places(node, name)
+        spellings: dict[KeyPath, str] = {}
+        places = _places(node, name, spellings)
         values = loader.construct_document(node)
     except yaml.YAMLError as error:
         raise _not_yaml(name, error) from None
@@ -190,7 +207,7 @@ def parse(content: bytes, name: str) -> Document:
             _("{name} holds no keys and values", name=name),
             _("It should read like this: {example}", example="section: {key: value}"),
         )
-    return Document(name, values, places)
+    return Document(name, values, places, spellings)
 
 
 def _not_yaml(name: str, error: yaml.YAMLError) -> UsageError:
@@ -206,7 +223,8 @@ def _place(name: str, mark: yaml.Mark | None) -> str:
     return f"{name}:{mark.line + 1}:{mark.column + 1}" if mark else name
 
 
-def _places(root: yaml.Node, name: str) -> dict[KeyPath, str]:
+def _places(root: yaml.Node, name: str, spellings: dict[KeyPath, str]) -> dict[KeyPath, str]:
+    """Return the place of each key, and add to the spellings of values that look like no text."""
     places: dict[KeyPath, str] = {}
     waiting: list[tuple[yaml.Node, KeyPath, frozenset[int]]] = [(root, (), frozenset())]
     while waiting:
@@ -215,6 +233,8 @@ def _places(root: yaml.Node, name: str) -> dict[KeyPath, str]:
             raise UsageError(_("{name}: an alias contains itself", name=name))
         if len(places) > MOST_PLACES:
             raise UsageError(_("{name} holds too many values", name=name))
+        if isinstance(node, yaml.ScalarNode) and node.tag in LOOK_LIKE_NO_TEXT:
+            spellings[path] = node.value
         inside = above | {id(node)}
         if isinstance(node, yaml.MappingNode):
             for key, value in node.value:

@@ -2,6 +2,7 @@
 
 import functools
 import os
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ import torch
 import torch.distributed as dist
 
 from srwizard.settings.run_config import RunDevices
+from srwizard.train.nodes import LOOPBACK
 
 TIMEOUT = timedelta(minutes=10)
 
@@ -41,10 +43,29 @@ def joined(devices: RunDevices) -> Iterator[Place]:
     if world == 1:
         yield Place(rank, world, device)
         return
-    dist.init_process_group(devices.backend, timeout=TIMEOUT)
+    if int(os.environ.get("LOCAL_WORLD_SIZE", 0)) == world:
+        store = _store_on_loopback(rank, world)
+        dist.init_process_group(
+            devices.backend, store=store, rank=rank, world_size=world, timeout=TIMEOUT
+        )
+    else:
+        dist.init_process_group(devices.backend, timeout=TIMEOUT)
     yield Place(rank, world, device)
     # After an error this is left out: it may wait for ranks that wait for this one.
     dist.destroy_process_group()
+
+
+def _store_on_loopback(rank: int, world: int) -> Any:
+    """Return where the processes of one machine meet: torch's own store hears every interface."""
+    port = int(os.environ["MASTER_PORT"])
+    settings: dict[str, Any] = {}
+    if rank == 0:
+        listening = socket.create_server((LOOPBACK, port))
+        # The store closes it.
+        settings = {"is_master": True, "master_listen_fd": listening.detach()}
+    return dist.TCPStore(  # type: ignore[attr-defined]
+        LOOPBACK, port, world, timeout=TIMEOUT, wait_for_workers=False, **settings
+    )
 
 
 def add_over_ranks(place: Place, values: torch.Tensor) -> torch.Tensor:

@@ -3,7 +3,6 @@
 Imports no torch.
 """
 
-import ipaddress
 import os
 import socket
 from dataclasses import dataclass
@@ -14,6 +13,8 @@ from srwizard.base.errors import UsageError
 from srwizard.base.i18n import translate as _
 from srwizard.settings.run_config import RunConfig
 
+LOOPBACK = "127.0.0.1"
+MEETING_IN_A_FILE = "--rdzv-conf=store_type=file"
 ANSWER_SECONDS = 60
 """How long the endpoint may take to answer."""
 JOIN_SECONDS = 600
@@ -130,11 +131,12 @@ def own_address(endpoint: str) -> str | None:
 def network_settings(nodes: Nodes | None) -> dict[str, str]:
     """Return the environment that leads gloo and NCCL to the network between the machines.
 
-    What the user has set is left alone.
+    On one machine it is the loopback interface: nobody else has to reach the processes. What the
+    user has set is left alone.
     """
     endpoint = endpoint_of(nodes)
-    address = own_address(endpoint) if endpoint is not None else None
-    if address is None or ipaddress.ip_address(address).is_loopback:
+    address = own_address(endpoint) if endpoint is not None else LOOPBACK
+    if address is None:
         return {}
     interface = next(
         (
@@ -153,7 +155,10 @@ def network_settings(nodes: Nodes | None) -> dict[str, str]:
 def torchrun_options(nodes: Nodes | None) -> list[str]:
     """Return what torchrun has to know of the machines."""
     if nodes is None or nodes.endpoint is None:
-        meeting = ["--standalone"]  # on a free port of this machine
+        # In a file: the store that torchrun would open on a port listens on every interface.
+        meeting = [
+            "--nnodes=1", "--rdzv-backend=c10d", MEETING_IN_A_FILE, f"--local-addr={LOOPBACK}",
+        ]  # fmt: skip
     else:
         address = own_address(nodes.endpoint)
         meeting = [

@@ -12,6 +12,7 @@ import shlex
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import traceback
 from collections.abc import Callable, Iterator
@@ -26,6 +27,7 @@ from srwizard.base.errors import EXIT_INTERRUPTED, EXIT_TRAINING, UsageError
 from srwizard.base.i18n import language
 from srwizard.base.i18n import translate as _
 from srwizard.base.os_errors import reason_of
+from srwizard.base.visible import show_only_visible
 from srwizard.data.dataset import Dataset
 from srwizard.hardware.cgroups import out_of_memory_kills
 from srwizard.hardware.devices import cpu
@@ -33,7 +35,7 @@ from srwizard.runs.failures import Ended
 from srwizard.runs.records import LOG_FILE
 from srwizard.settings.run_config import RunConfig
 from srwizard.train.dataset import handed_on
-from srwizard.train.nodes import Nodes, network_settings, torchrun_options
+from srwizard.train.nodes import MEETING_IN_A_FILE, Nodes, network_settings, torchrun_options
 
 # Freed blocks of 1 MiB and above go back to the system at once. With glibc's defaults the resident
 # set holds nearly twice what tensors need, and the measured peak would not repeat. 8 MiB stay at
@@ -176,12 +178,16 @@ def start(
     terminal = hung_up is not None and terminal_loss.has_terminal()
     length = log.seek(0, os.SEEK_END)
     kills_before = out_of_memory_kills()
-    with handed_on(run, dataset) as told, _stop_signals() as asked:
+    with (
+        handed_on(run, dataset) as told,
+        _with_a_place_to_meet(command(run, module, *arguments, nodes=nodes)) as words,
+        _stop_signals() as asked,
+    ):
         begin()
         # A session of their own: a terminal's Ctrl-C then reaches this process only, which
         # passes it on once, to those who can save.
         child = subprocess.Popen(
-            command(run, module, *arguments, nodes=nodes),
+            words,
             env=os.environ | settings(run) | network_settings(nodes) | told,
             stderr=log,
             stdin=subprocess.DEVNULL,
@@ -229,6 +235,17 @@ def _is_gone() -> bool:
     while (there := terminal_loss.has_terminal()) and time.monotonic() < until:
         time.sleep(LOOK_SECONDS)
     return not there
+
+
+@contextlib.contextmanager
+def _with_a_place_to_meet(words: list[str]) -> Iterator[list[str]]:
+    """Name torchrun the file in which processes of one machine meet; it would leave its own."""
+    if MEETING_IN_A_FILE not in words:
+        yield words
+        return
+    place = words.index(MEETING_IN_A_FILE)
+    with tempfile.TemporaryDirectory(prefix="srwizard-", ignore_cleanup_errors=True) as directory:
+        yield [*words[:place], f"--rdzv-endpoint={directory}/store", *words[place:]]
 
 
 def _wait(child: "subprocess.Popen[bytes]") -> int | None:
@@ -316,6 +333,7 @@ def run_and_leave(main: Callable[[list[str]], int]) -> NoReturn:
     while it goes, and then abort the process. A training that is complete would count as failed.
     """
     terminal_loss.survive()
+    show_only_visible()
     try:
         code = main(sys.argv[1:])
     except KeyboardInterrupt:

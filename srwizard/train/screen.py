@@ -8,9 +8,9 @@ from types import TracebackType
 from typing import Any, Self
 
 import psutil
-from rich.console import Console
 from rich.live import Live
 
+from srwizard.base.console import Console
 from srwizard.base.i18n import translate as _
 from srwizard.base.text_width import wrapped
 from srwizard.runs.live_view import View

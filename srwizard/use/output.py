@@ -233,7 +233,7 @@ class Partial:
     def _left(self) -> dict[str, Any] | None:
         """Return the note of an earlier process, if its file is there."""
         try:
-            left = json.loads(self._note.read_text(encoding="utf-8"))
+            left = files.parse_json(self._note.read_text(encoding="utf-8"))
             sound = isinstance(left["identity"], dict) and int(left["done"]) >= 0
             there = self.path.stat().st_size
             end = max(at + size for at, size in left["places"].values())

@@ -2,12 +2,12 @@
 two units are the same.
 """
 
-import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from srwizard.base import files
 from srwizard.settings.run_config import RunData
 
 Attributes = Mapping[str, str]
@@ -80,11 +80,7 @@ def attributes_in(root: Path, layout: str, variables: list[str]) -> dict[str, At
 
 def manifest_of(root: Path) -> dict[str, Any]:
     """Return the manifest of a dataset directory, {} where there is none."""
-    try:
-        content = json.loads((root / "manifest.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return content if isinstance(content, dict) else {}
+    return files.read_json(root / "manifest.json") or {}
 
 
 def _from_manifest(root: Path, name: str) -> dict[str, str]:

@@ -3,7 +3,6 @@
 Saved whole after every answer and every transition, so that nothing is lost by a kill.
 """
 
-import json
 import os
 import secrets
 import time
@@ -125,7 +124,7 @@ def load(path: Path) -> Session:
         UsageError: the file is missing, damaged, or of a newer version. It is left untouched.
     """
     try:
-        stored = json.loads(path.read_text(encoding="utf-8"))
+        stored = files.parse_json(path.read_text(encoding="utf-8"))
         if int(stored["schema_version"]) > SCHEMA_VERSION:
             raise UsageError(
                 _("the session {path} was written by a newer srwizard", path=path),

@@ -233,3 +233,10 @@ def test_parameters_that_cannot_work_are_refused_with_those_that_can(
     for word in words:
         assert word in " ".join(refused.stderr.split())
     assert not (tmp_path / "run").exists()
+
+
+def test_null_for_what_only_a_person_may_decide_is_named(answers: Path, srwizard: Run) -> None:
+    for key in ("model.name", "data.root", "output.dir"):
+        done = srwizard("--answers", answers, "--set", f"{key}=null")
+        assert done.returncode == 2, done.stderr
+        assert f"{key}: " in done.stderr and "itself failed" not in done.stderr

@@ -39,7 +39,7 @@ DECISIONS: dict[str, Any] = {
     "memory.patch_size": 64,
 }
 IMPOSSIBLE: dict[str, list[tuple[Any, str]]] = {
-    "data.root": [(5, "5 is not a text"), ("", "must not be empty")],
+    "data.root": [([5], "[5] is not a text"), ("", "must not be empty")],
     "data.variables": [("temp", "'temp' is not a list such as [a, b]")],
     "data.scale": [(1, "1 is too small; at least 2"), (2.5, "2.5 is not a whole number")],
     "output.dir": [([], "[] is not a text")],
@@ -166,7 +166,7 @@ def test_a_section_that_is_no_section_is_refused() -> None:
 def test_all_mistakes_are_said_at_once() -> None:
     lines = refusal(
         "data:\n"
-        "  root: 5\n"
+        "  root: [5]\n"
         "training:\n"
         "  epochs: 0\n"
         "  learning_rate: 0.1\n"

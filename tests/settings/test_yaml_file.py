@@ -250,3 +250,28 @@ def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
 def test_a_time_limit_is_no_number(text: str) -> None:
     assert yaml_file.parse(f"a: {text}".encode(), "my.yaml").values == {"a": text}
     assert yaml_file.parse(yaml_file.dump({"a": text}).encode(), "x").values == {"a": text}
+
+
+@pytest.mark.parametrize(
+    ("written", "key", "meant"),
+    [
+        ("training: {seed: 042}", "training.seed", 42),
+        ("training: {seed: -0}", "training.seed", 0),
+        ("devices: {slurm_time: 720}", "devices.slurm_time", "720"),
+        ("devices: {slurm_time: 12:30:00}", "devices.slurm_time", "12:30:00"),
+        ("data: {variables: [no, 2024-01-01, temp]}", "data.variables",
+         ["no", "2024-01-01", "temp"]),
+        ("output: {dir: 042}", "output.dir", "042"),
+        ("output: {dir: 1e3}", "output.dir", "1e3"),
+    ],
+)  # fmt: skip
+def test_what_yaml_takes_for_something_else_is_taken_as_it_is_meant(
+    written: str, key: str, meant: object
+) -> None:
+    answers = parse_answers(yaml_file.parse(written.encode(), "answers.yaml"))
+    section, name = key.split(".")
+    assert getattr(getattr(answers, section), name) == meant
+    overridden = yaml_file.parse(b"confirm: true", "answers.yaml")
+    value = written.partition(": {")[2].partition(": ")[2].rstrip("}")
+    yaml_file._apply_override(overridden, f"{key}={value}")
+    assert getattr(getattr(parse_answers(overridden), section), name) == meant

@@ -59,7 +59,12 @@ def test_the_command_for_several_processes_and_machines(tmp_path: Path) -> None:
     freeze(root, tmp_path / "run", processes=3)
     run = run_config.load(tmp_path / "run")
     words = shlex.split(as_typed(run, "srwizard.train.worker", "x"))
-    assert {"torch.distributed.run", "--standalone", "--nproc-per-node=3"} <= set(words)
+    assert {
+        "torch.distributed.run",
+        "--rdzv-conf=store_type=file",
+        "--local-addr=127.0.0.1",
+        "--nproc-per-node=3",
+    } <= set(words)
     words = shlex.split(as_typed(run, "srwizard.train.worker", "x", nodes=Nodes(2, "one:29500")))
     assert {"--nnodes=2", "--rdzv-endpoint=one:29500", "--nproc-per-node=3"} <= set(words)
     assert "--standalone" not in words

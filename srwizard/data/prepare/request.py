@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from srwizard.base import files
 from srwizard.base.errors import UsageError
 from srwizard.base.i18n import translate as _
 from srwizard.base.os_errors import reason_of
@@ -61,11 +62,8 @@ def is_made_of(root: Path, request: Request) -> bool:
     Raises:
         UsageError: a source is missing or cannot be read.
     """
-    try:
-        manifest = json.loads((root / MANIFEST_NAME).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return False
-    return isinstance(manifest, dict) and manifest.get("request") == request.to_json()
+    manifest = files.read_json(root / MANIFEST_NAME)
+    return manifest is not None and manifest.get("request") == request.to_json()
 
 
 def _size_and_time(path: Path) -> tuple[int, int]:

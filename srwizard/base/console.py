@@ -1,0 +1,36 @@
+"""The console on which tables, bars and coloured texts are shown."""
+
+from collections.abc import Iterable
+from typing import IO, Any
+
+import rich.console
+from rich.console import ConsoleOptions, RenderableType
+from rich.segment import Segment
+
+from srwizard.base.visible import visible
+
+
+class Console(rich.console.Console):
+    """rich's console; what is shown is text, in which no control character and no markup counts."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(markup=False, emoji=False, **settings)
+
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterable[Segment]:
+        """Yield what is to be written: rich's own control sequences, and visible text."""
+        for segment in super().render(renderable, options):
+            yield (segment if segment.control else Segment(visible(segment.text), segment.style))
+
+    @property
+    def file(self) -> IO[str]:
+        """The stream itself, under whatever stands in for it."""
+        stream = super().file
+        while (below := getattr(stream, "rich_proxied_file", None)) is not None:
+            stream = below
+        return stream
+
+    @file.setter
+    def file(self, stream: IO[str]) -> None:
+        self._file = stream
