@@ -74,7 +74,7 @@ class Menu(InquirerControl):
             for place, choice in enumerate(offered)
             if choice.number is not None and not choice.disabled
         }
-        self._searched = [_searched(choice) for choice in offered]
+        self._searched: dict[Any, str] = dict(enumerate(map(_searched, offered)))
         choices = list(_under_headings(offered, chosen))
         enabled = [choice for choice in choices if not choice.disabled]
         marked = [choice for choice in enabled if choice.checked]
@@ -88,7 +88,7 @@ class Menu(InquirerControl):
         shown = [
             one
             for one in self.choices
-            if isinstance(one, Separator) or typed in self._searched[int(one.value)]
+            if isinstance(one, Separator) or typed in self._searched[one.value]
         ]
         return [
             one
