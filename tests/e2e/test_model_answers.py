@@ -56,7 +56,7 @@ def test_a_size_in_the_terminal(terminal: Open, dataset: Path, tmp_path: Path) -
     screen.wait_for("? Epochs")
     screen.send("\x1b")
     screen.wait_for("? Parameters of SwinIR", count=2)
-    screen.wait_for("embed_dim 32, depths [4, 4]")
+    screen.wait_for("depths 4, 4; num_heads 4, 4; embed_dim 32")
     screen.kill()
     (session,) = (tmp_path / "state" / "srwizard" / "sessions").glob("*.json")
     model = json.loads(session.read_text())["answers"]["model"]
