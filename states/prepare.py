@@ -134,16 +134,17 @@ def _variables_question(conversation: Conversation, contents: "Contents") -> Que
 def _depth_question(conversation: Conversation, contents: "Contents") -> Question | None:
     given = _given(conversation)
     chosen = [contents.named(name) for name in given.variables or ()]
-    levels = next((one.depths for one in chosen if one is not None and one.depths), ())
-    if not levels:
+    deep = next((one for one in chosen if one is not None and one.depths), None)
+    if deep is None:
         return None
+    levels = deep.depths
     if given.depth is None:
         conversation.session.answers.forget("data.prepare.depth")
     return replace(
         _asked(conversation, "depth"),
         kind="several",
         default=[min(levels)],
-        choices=tuple(Choice(level, f"{level:g}") for level in levels),
+        choices=tuple(Choice(level, f"{level:g} {deep.depth_units}".rstrip()) for level in levels),
         check=lambda depths: None if depths else _("choose at least one depth"),
     )
 

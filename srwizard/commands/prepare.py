@@ -70,7 +70,7 @@ if TYPE_CHECKING:
 @click.option(
     "--depth",
     metavar="D[,D…]",
-    help=_("Take the nearest level; with several depths, each as a variable."),
+    help=_("Take the level nearest to a depth in metres; of several, each as a variable."),
 )
 @click.option(
     "--units",
@@ -197,7 +197,7 @@ def prepare(
     from srwizard.data import prepare as preparing
     from srwizard.data.raw_files import find_sources
 
-    names = name or variable
+    names = list(name) or preparing.usual_names(variable)
     if len(names) != len(variable):
         raise UsageError(
             _("{count} --variable but {names} --name", count=len(variable), names=len(names)),

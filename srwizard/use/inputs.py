@@ -18,7 +18,7 @@ from srwizard.data.fields import FloatField
 from srwizard.data.layout import Contents, recognise, scan
 from srwizard.data.prepare.grid import Grid
 from srwizard.data.prepare.record import Survey, survey_sources
-from srwizard.data.prepare.source import StepReader
+from srwizard.data.prepare.reading import StepReader
 from srwizard.data.prepare.times import Moment
 from srwizard.data.raw_files import is_zarr
 from srwizard.use.grids import grid_of

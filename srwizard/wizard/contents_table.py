@@ -53,7 +53,8 @@ def _lines(one: "SourceVariable") -> Iterator[str]:
     facts = [_times_text(one)]
     if one.depths:
         facts.append(_("{count} levels from {low:g} to {high:g}", count=len(one.depths),
-                       low=min(one.depths), high=max(one.depths)))  # fmt: skip
+                       low=min(one.depths), high=max(one.depths))
+                     + f" {one.depth_units}".rstrip())  # fmt: skip
     facts.append(_("global") if one.is_global else _("not global"))
     if one.is_mask:
         facts.append(_("a mask, it seems"))

@@ -62,9 +62,10 @@ def request_of(given: Preparation, contents: "Contents") -> "Request":
     from srwizard.data.raw_files import find_sources
 
     variables = given.variables or []
+    names = given.names or preparing.usual_names(variables)
     return preparing.Request(
         sources=contents.paths,
-        variables=dict(zip(variables, given.names or variables, strict=True)),
+        variables=dict(zip(variables, names, strict=True)),
         scale=given.scale or 2,
         split=preparing.parse_split(given.split),
         area_weights=given.area_weights,

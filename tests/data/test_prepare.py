@@ -334,7 +334,7 @@ class TestSyntheticRecords:
         packing = {"zlib": True, "chunksizes": (4, 4, 6)}
         source = saved(dataset, tmp_path / "a.nc", encoding={"temp": packing})
         for limit in (64 * 2**20, 2 * dataset.temp[0].nbytes, 1):
-            monkeypatch.setattr("srwizard.data.prepare.source.WINDOW_BYTES", limit)
+            monkeypatch.setattr("srwizard.data.prepare.surveying.WINDOW_BYTES", limit)
             make([source], tmp_path / "root", overwrite=True)
             np.testing.assert_array_equal(every_field(tmp_path / "root", "hr"), dataset.temp.values)
 

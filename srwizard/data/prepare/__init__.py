@@ -4,6 +4,7 @@ from srwizard.data.prepare.dataset import LEAST_LR_CELLS, EmptySteps, Progress, 
 from srwizard.data.prepare.lr_product import LrSource
 from srwizard.data.prepare.manifest import Manifest
 from srwizard.data.prepare.masking import Masking, parse_mask
+from srwizard.data.prepare.names import usual_names
 from srwizard.data.prepare.request import Request, is_made_of
 from srwizard.data.prepare.selection import (
     Selection,
@@ -36,4 +37,5 @@ __all__ = [
     "parse_times",
     "parse_units",
     "prepare",
+    "usual_names",
 ]

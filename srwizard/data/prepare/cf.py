@@ -9,7 +9,14 @@ import xarray as xr
 
 from srwizard.base.errors import DatasetError
 from srwizard.base.i18n import translate as _
-from srwizard.data.prepare.times import TimeAxis, decoded_axis, has_time_units, is_month_number
+from srwizard.data.prepare.times import (
+    TimeAxis,
+    decoded_axis,
+    has_time_units,
+    is_month_number,
+    is_text,
+)
+from srwizard.data.prepare.units import quantity
 
 TIME_NAMES = {"time", "t", "time_counter", "record", "date", "step"}
 LATITUDE_UNITS = {
@@ -36,6 +43,7 @@ class Axes:
         columns: the dimension of W.
         squeezed: dimensions of length 1 that are neither.
         level: the vertical dimension, the index that is taken of it, and its depth; or None.
+        level_units: of that depth: m, or what the source says; empty for none.
     """
 
     time: TimeAxis
@@ -43,6 +51,7 @@ class Axes:
     columns: str
     squeezed: tuple[str, ...]
     level: tuple[str, int, float] | None = None
+    level_units: str = ""
 
 
 def find_axes(dataset: xr.Dataset, variable: str, depth: float | None = None) -> Axes:
@@ -51,7 +60,8 @@ def find_axes(dataset: xr.Dataset, variable: str, depth: float | None = None) ->
     Args:
         dataset: the file's content.
         variable: one of it.
-        depth: take the level nearest to it, in the unit of the vertical coordinate.
+        depth: take the level nearest to it, in metres or, where the vertical coordinate is not a
+            length, in its unit.
 
     Raises:
         DatasetError: another dimension is longer than 1, or fewer than two are left for the grid;
@@ -70,7 +80,8 @@ def find_axes(dataset: xr.Dataset, variable: str, depth: float | None = None) ->
     longitude = find_coordinate(dataset, wide, "longitude")
     rows, columns = _horizontal(field, wide, latitude, longitude)
     squeezed = tuple(name for name in others if name not in (rows, columns))
-    return Axes(time, rows, columns, squeezed, level)
+    units = "" if level is None else depth_units(dataset, level[0])
+    return Axes(time, rows, columns, squeezed, level, units)
 
 
 def find_level(dataset: xr.Dataset, field: xr.DataArray) -> str | None:
@@ -85,6 +96,11 @@ def find_level(dataset: xr.Dataset, field: xr.DataArray) -> str | None:
         if vertical or dimension.lower() in LEVEL_NAMES:
             return dimension
     return None
+
+
+def has_levels(dataset: xr.Dataset, variable: str) -> bool:
+    """Return whether a variable has a vertical dimension."""
+    return find_level(dataset, dataset[variable]) is not None
 
 
 def _nearest_level(
@@ -103,7 +119,9 @@ def _nearest_level(
 
 
 def level_depths(dataset: xr.Dataset, variable: str, dimension: str) -> list[float]:
-    """Return the depths of the levels of `variable`, downward, in the coordinate's unit.
+    """Return the depths of the levels of `variable`, downward.
+
+    They are in metres where the coordinate's unit is one of length, else in that unit (dbar, hPa).
 
     Raises:
         DatasetError: the dimension has no coordinate of numbers.
@@ -119,7 +137,25 @@ def level_depths(dataset: xr.Dataset, variable: str, dimension: str) -> list[flo
     # Heights count upward: what lies 100 m deep is at -100.
     upward = str(dataset[dimension].attrs.get("positive", "")).lower() == "up"
     depths = -values if upward or bool((values <= 0).all()) else values
-    return [float(depth) for depth in depths]
+    stored = _units(dataset, dimension)
+    return [float(depth) for depth in depths * (_in_metres(stored) or 1.0)]
+
+
+def depth_units(dataset: xr.Dataset, dimension: str) -> str:
+    """Return the units of what `level_depths` returns: m, or as the source says; empty for none."""
+    stored = _units(dataset, dimension)
+    return stored if _in_metres(stored) is None else "m"
+
+
+def _units(dataset: xr.Dataset, dimension: str) -> str:
+    known = dimension in dataset.variables
+    return str(dataset[dimension].attrs.get("units", "")).strip() if known else ""
+
+
+def _in_metres(units: str) -> float | None:
+    """Return how many metres one is; None for another quantity than length."""
+    found = quantity(units)
+    return found.factor if found is not None and found.powers == (("m", 1),) else None
 
 
 def find_time(dataset: xr.Dataset, variable: str) -> TimeAxis:
@@ -203,6 +239,7 @@ def _time_candidates(dataset: xr.Dataset, dimensions: set[str]) -> list[str]:
         if (
             not (
                 has_time_units(str(coordinate.attrs.get("units", "")))
+                or is_text(coordinate)
                 or (
                     (name in dimensions or not coordinate.ndim)
                     and is_month_number(name, coordinate)

@@ -6,7 +6,6 @@ for. A few windows of steps are in memory at a time, whatever the length of the 
 """
 
 import contextlib
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -38,6 +37,7 @@ from srwizard.data.prepare.manifest import (
     notes_on,
 )
 from srwizard.data.prepare.masking import Masking
+from srwizard.data.prepare.names import check_names
 from srwizard.data.prepare.pairs import Pairs, Recipe, as_tasks, made_pairs
 from srwizard.data.prepare.record import Survey, survey_sources
 from srwizard.data.prepare.regrid import regrid
@@ -57,7 +57,6 @@ from srwizard.data.prepare.statistics import FieldStatistics
 from srwizard.data.prepare.target import MANIFEST_NAME, check_target, staged_directory
 from srwizard.data.prepare.units import Conversion, conversion
 from srwizard.data.prepare.write import (
-    RESERVED_NAMES,
     SPLIT_WRITERS,
     Content,
     SplitSteps,
@@ -157,7 +156,7 @@ def prepare(
     names = {
         key: variables[record.variable] + record.suffix for key, record in survey.records.items()
     }
-    _check_names(names)
+    check_names(names)
     conversions = _conversions(survey, names, units or {})
     parts = divide(len(survey.steps), split, gap, climatology=survey.climatology)
     region, notes = window_of(survey.grid, chosen)
@@ -378,7 +377,7 @@ def _check_arguments(
             _("Choose a whole number of 2 or more."),
         )
     check_split(split)
-    _check_names(variables)
+    check_names(variables)
 
 
 def _check_method(lr_method: str, area_weights: bool) -> None:
@@ -477,23 +476,6 @@ def _check_counts(gap: int, jobs: int) -> None:
         raise UsageError(
             _("{jobs} processes are too few.", jobs=jobs), _("Give 1 or more, e.g. --jobs 4.")
         )
-
-
-def _check_names(variables: Mapping[str, str]) -> None:
-    """Refuse names that cannot be directories and HDF5 datasets beside each other."""
-    names = list(variables.values())
-    for name in names:
-        if not re.fullmatch(r"\w[\w.-]*", name) or name in RESERVED_NAMES:
-            raise UsageError(
-                _("{name} cannot be the name of a variable in the dataset.", name=repr(name)),
-                _("Use letters, digits, _, . and -, and none of: {reserved}.",
-                  reserved=", ".join(sorted(RESERVED_NAMES))),
-            )  # fmt: skip
-        if names.count(name) > 1:
-            raise UsageError(
-                _("Two variables have the name {name}.", name=name),
-                _("Give each variable a name of its own."),
-            )
 
 
 def _check_values(split: str, variable: str, tally: FieldTally) -> None:

@@ -71,6 +71,21 @@ class Grid:
             )
         )
 
+    def rectilinear(self) -> "Grid":
+        """Return the grid with 1-D coordinates where 2-D ones say no more than these."""
+        latitude, longitude = self.latitude, self.longitude
+        if latitude is None or longitude is None or (latitude.ndim, longitude.ndim) != (2, 2):
+            return self
+        row, column = latitude[:, 0], longitude[0]
+        if not (
+            _same_coordinate(latitude, np.broadcast_to(row[:, None], self.shape))
+            and _same_coordinate(longitude, np.broadcast_to(column, self.shape))
+            and np.isfinite(row).all()
+            and np.isfinite(column).all()
+        ):
+            return self
+        return Grid(self.shape, row, column)
+
     def windowed(self, window: Window) -> "Grid":
         """Keep the rows and columns of `window`; longitudes go on across a seam (359, 360, ...)."""
         latitude, longitude = self.latitude, self.longitude

@@ -16,17 +16,13 @@ import xarray as xr
 from srwizard.base.errors import DatasetError, SrwizardError
 from srwizard.base.i18n import translate as _
 from srwizard.data.fields import FloatField
-from srwizard.data.prepare.cf import find_level, level_depths
+from srwizard.data.prepare.cf import depth_units, find_level, level_depths
 from srwizard.data.prepare.grid import Grid, Window
+from srwizard.data.prepare.opening import Source, open_source
+from srwizard.data.prepare.reading import StepReader
 from srwizard.data.prepare.selection import reaches_around
-from srwizard.data.prepare.source import (
-    SourceField,
-    Step,
-    StepReader,
-    field_names,
-    open_source,
-    survey_field,
-)
+from srwizard.data.prepare.source import SourceField, Step
+from srwizard.data.prepare.surveying import survey_field
 from srwizard.data.prepare.times import Moment
 from srwizard.data.prepare.undeclared import LARGEST_PLAUSIBLE_VALUE
 
@@ -50,7 +46,8 @@ class SourceVariable:
         steps: time steps in the sources that were opened.
         first, last: times of the first and the last of these; empty without a time.
         step_hours: the most common time between two steps; None where it is not known.
-        depths: of the vertical levels, where there are several.
+        depths: of the vertical levels, where there are several, in order.
+        depth_units: m, or what the sources say where that is not a length.
         is_global: whether the grid reaches around the globe.
         land_share: share of the points that have no value in any step that was read; None where
             nothing could be read.
@@ -71,6 +68,7 @@ class SourceVariable:
     last: str = ""
     step_hours: float | None = None
     depths: tuple[float, ...] = ()
+    depth_units: str = ""
     is_global: bool = False
     land_share: float | None = None
     low: float | None = None
@@ -119,6 +117,7 @@ class _Found:
     fields: list[SourceField] = field(default_factory=list)
     grid: Grid | None = None
     depths: tuple[float, ...] = ()
+    depth_units: str = ""
     problem: str = ""
     sources: list[int] = field(default_factory=list)
 
@@ -140,12 +139,12 @@ def look(
     opened = [paths[place] for place in places]
     found: dict[str, _Found] = {}
     for number, path in enumerate(opened):
-        with open_source(path) as dataset:
-            fields = set(field_names(dataset))
-            for name in (str(key) for key in dataset.data_vars if key in fields):
-                one = found.setdefault(name, _Found(dataset[name]))
+        with open_source(path) as source:
+            for name in source.field_names():
+                dataset, there = source.dataset_of(name)
+                one = found.setdefault(name, _Found(dataset[there]))
                 one.sources.append(number)
-                _take(one, dataset, name, path)
+                _take(one, source, name)
         progress(number + 1, len(opened))
     variables = tuple(_variable(name, one) for name, one in found.items())
     if not any(one.usable for one in variables):
@@ -160,13 +159,15 @@ def look(
     return Contents(tuple(paths), tuple(opened), variables)
 
 
-def _take(one: _Found, dataset: xr.Dataset, name: str, path: Path) -> None:
-    level = find_level(dataset, dataset[name])
+def _take(one: _Found, source: Source, name: str) -> None:
+    dataset, there = source.dataset_of(name)
+    level = find_level(dataset, dataset[there])
     deep = level is not None and dataset.sizes[level] > 1
     try:
         if deep and level is not None:
-            one.depths = one.depths or tuple(level_depths(dataset, name, level))
-        each, grid = survey_field(dataset, name, path, min(one.depths) if deep else None)
+            one.depths = one.depths or tuple(sorted(level_depths(dataset, there, level)))
+            one.depth_units = depth_units(dataset, level)
+        each, grid = survey_field(source, name, min(one.depths) if deep else None)
     except SrwizardError as error:
         one.problem = one.problem or error.message
         return
@@ -198,6 +199,7 @@ def _variable(name: str, found: _Found) -> SourceVariable:
         last=moments[-1].extended() if moments else "",
         step_hours=_usual_step(moments, fields[0].axes.time.calendar),
         depths=found.depths,
+        depth_units=found.depth_units,
         is_global=reaches_around(grid),
         **_read(fields, grid),
     )

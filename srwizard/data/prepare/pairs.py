@@ -18,8 +18,9 @@ from srwizard.base.i18n import translate as _
 from srwizard.data.fields import FloatField
 from srwizard.data.lr_methods import METHODS
 from srwizard.data.prepare.grid import Window, block_mean
+from srwizard.data.prepare.reading import StepReader
 from srwizard.data.prepare.regrid import Regrid
-from srwizard.data.prepare.source import SourceField, Step, StepReader
+from srwizard.data.prepare.source import SourceField, Step
 from srwizard.data.prepare.statistics import FieldStatistics
 from srwizard.data.prepare.undeclared import far_values
 from srwizard.data.prepare.units import Conversion

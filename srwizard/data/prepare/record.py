@@ -1,25 +1,23 @@
 """Joining sources to one record for each variable: in order of time, on one grid."""
 
 import difflib
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
+import xarray as xr
+
 from srwizard.base.errors import DatasetError, UsageError
 from srwizard.base.i18n import translate as _
-from srwizard.data.prepare.cf import find_level
+from srwizard.data.prepare.cf import depth_units, find_level
 from srwizard.data.prepare.grid import Grid
 from srwizard.data.prepare.masking import Masking
+from srwizard.data.prepare.opening import open_source
 from srwizard.data.prepare.selection import TimeRange
-from srwizard.data.prepare.source import (
-    SourceField,
-    Step,
-    field_names,
-    open_source,
-    survey_field,
-    survey_mask,
-)
+from srwizard.data.prepare.source import SourceField, Step
+from srwizard.data.prepare.surveying import survey_field, survey_mask
 from srwizard.data.prepare.times import Moment
 from srwizard.data.prepare.units import same_units
 
@@ -121,20 +119,22 @@ def survey_sources(
     # Companion files of macOS are passed over, and told of where there is nothing else.
     sources = [path for path in sources if not path.name.startswith("._")] or sources
     for done, path in enumerate(sources, start=1):
-        with open_source(path) as dataset:
-            present = [variable for variable in variables if variable in dataset.variables]
-            known.update(field_names(dataset))
+        with open_source(path) as source:
+            present = {
+                variable: found
+                for variable in variables
+                if (found := source.find(variable)) is not None
+            }
             if not present:
-                raise _no_such_variable(variables[0], field_names(dataset), path)
-            for variable in present:
+                raise _no_such_variable(variables[0], source.field_names(), path)
+            if len(present) < len(variables):
+                known.update(source.field_names())
+            for variable, found in present.items():
                 if variable not in wanted:
-                    deep = find_level(dataset, dataset[variable]) is not None
-                    wanted[variable] = _levels(variable, depths if deep else ())
+                    wanted[variable] = _levels(variable, depths, *found)
                 for each in wanted[variable]:
-                    field, its_grid = survey_field(
-                        dataset, variable, path, each.depth, masking.missing
-                    )
-                    field = survey_mask(field, its_grid, dataset, masking, each.depth)
+                    field, its_grid = survey_field(source, variable, each.depth, masking.missing)
+                    field = survey_mask(field, its_grid, source, masking, each.depth)
                     fields.setdefault(each, []).append(field)
                     grid = grid or (its_grid, field)
                     _check_grid(grid, its_grid, field)
@@ -153,10 +153,19 @@ def survey_sources(
     return _assemble(grid[0], in_order, time)
 
 
-def _levels(variable: str, depths: Sequence[float]) -> list[Wanted]:
-    if len(depths) < 2:
-        return [Wanted(variable, depths[0] if depths else None)]
-    return [Wanted(variable, depth, f"_{depth:g}m") for depth in depths]
+def _levels(variable: str, depths: Sequence[float], dataset: xr.Dataset, name: str) -> list[Wanted]:
+    """Return `variable` at each depth, in the order given; as it is where it has no levels.
+
+    Args:
+        variable: as it is called.
+        depths: that are wanted.
+        dataset, name: where it is, and its name there.
+    """
+    dimension = find_level(dataset, dataset[name])
+    if dimension is None or len(depths) < 2:
+        return [Wanted(variable, depths[0] if depths and dimension is not None else None)]
+    units = re.sub(r"[^A-Za-z]", "", depth_units(dataset, dimension) or "m")
+    return [Wanted(variable, depth, f"_{depth:g}{units}") for depth in depths]
 
 
 def _check_grid(first: tuple[Grid, SourceField], grid: Grid, field: SourceField) -> None:
@@ -239,7 +248,7 @@ def _time_notes(fields: Sequence[SourceField], timed: bool) -> list[str]:
 def _level_notes(fields: Mapping[Wanted, Sequence[SourceField]]) -> list[str]:
     notes = []
     for each, series in fields.items():
-        level = series[0].axes.level
+        level, units = series[0].axes.level, series[0].axes.level_units
         if level is None:
             continue
         if any(field.axes.level is None or field.axes.level[2] != level[2] for field in series):
@@ -248,8 +257,9 @@ def _level_notes(fields: Mapping[Wanted, Sequence[SourceField]]) -> list[str]:
                 _("Give sources with the same levels."),
             )
         notes.append(
-            _("{variable}: the level at {found:g} was taken for the depth {wanted:g}.",
-              variable=each.variable, found=level[2], wanted=each.depth)
+            _("{variable}: the level at {found} was taken for the depth {wanted}.",
+              variable=each.variable, found=f"{level[2]:g} {units}".strip(),
+              wanted=f"{each.depth:g} {units}".strip())
         )  # fmt: skip
     return notes
 

@@ -44,12 +44,21 @@ def regrid(source: Grid, target: Grid, method: str) -> Regrid:
     Raises:
         DatasetError: a grid is curvilinear or has no coordinates; the two do not overlap.
     """
-    for grid in (source, target):
-        if any(axis is None or axis.ndim != 1 for axis in (grid.latitude, grid.longitude)):
+    for name, grid in ((_("the LR product"), source), ("HR", target)):
+        axes = (grid.latitude, grid.longitude)
+        if any(axis is None for axis in axes):
             raise DatasetError(
-                _("LR of its own needs latitudes and longitudes of one dimension on both grids."),
-                _("Bring the LR product onto such a grid first, e.g. with cdo remapbil."),
-            )
+                _("LR of its own is regridded by latitudes and longitudes, and {name} has none.",
+                  name=name),
+                _("Add a latitude with units degrees_north and a longitude with degrees_east."),
+            )  # fmt: skip
+        if any(axis is not None and axis.ndim != 1 for axis in axes):
+            raise DatasetError(
+                _("LR of its own can be regridded between grids of rows of one latitude and "
+                  "columns of one longitude; {name} is on a curvilinear grid.", name=name),
+                _("Bring it onto a grid of latitudes and longitudes first, e.g. with cdo "
+                  "remapcon."),
+            )  # fmt: skip
     assert source.latitude is not None and source.longitude is not None
     assert target.latitude is not None and target.longitude is not None
     weights: Callable[[FloatArray, FloatArray, bool], Weights] = {

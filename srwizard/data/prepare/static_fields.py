@@ -12,8 +12,8 @@ from srwizard.base.i18n import translate as _
 from srwizard.data.fields import FloatField
 from srwizard.data.prepare.grid import Grid, block_mean
 from srwizard.data.prepare.pairs import Recipe
+from srwizard.data.prepare.reading import StepReader
 from srwizard.data.prepare.record import survey_sources
-from srwizard.data.prepare.source import StepReader
 
 
 @dataclass(frozen=True)
@@ -31,8 +31,8 @@ def parse_static(text: str) -> StaticSource:
     Raises:
         UsageError: it is neither.
     """
-    match = re.fullmatch(r"(.+):([^:=/]+)(?:=(\w[\w-]*))?", text)
-    name = (match[3] or match[2]) if match else ""
+    match = re.fullmatch(r"(.+):([^:=]+)(?:=(\w[\w-]*))?", text)
+    name = (match[3] or match[2].rpartition("/")[2]) if match else ""
     if match is None or not re.fullmatch(r"\w[\w-]*", name) or name in ("lon", "lat"):
         raise UsageError(
             _("The static field {text} is not FILE:VARIABLE.", text=text),

@@ -19,6 +19,11 @@ from srwizard.base.i18n import translate as _
 _SINCE = re.compile(r"\s*(\w+)\s+since\s+(.+?)\s*", re.IGNORECASE)
 _AS_DIGITS = re.compile(r"\s*(?:(day|month|year)s? as )?(%Y(?:%m(?:%d)?)?(?:\.%f)?)\s*", re.I)
 _YEAR_ZERO = re.compile(r"0{1,4}-0*(\d+)-0*(\d+)(.*)")
+_TEXT = re.compile(
+    r"(\d{4})-?(\d\d)(?:-?(\d\d)(?:[T _]?(\d\d)(?::?(\d\d)(?::?(\d\d)(?:[.,]\d*)?)?)?)?)?"
+    r"(?:Z|UTC|[+-]00:?00)?"
+)
+"""ISO 8601, extended or basic, and what WRF makes of it (2001-01-03_12:00:00); of UTC only."""
 _MONTHS = {"month": 1, "months": 1, "mon": 1, "year": 12, "years": 12, "yr": 12, "yrs": 12}
 _WITH_YEAR_ZERO = "proleptic_gregorian"
 MONTHS_OF_A_YEAR = range(1, 13)
@@ -84,6 +89,13 @@ def is_month_number(name: str, coordinate: xr.Variable) -> bool:
     return bool(np.isin(values, MONTHS_OF_A_YEAR).all()) and len({*values.tolist()}) == values.size
 
 
+def is_text(coordinate: xr.Variable) -> bool:
+    """Return whether a coordinate holds a text for each step, which begins like a date."""
+    if coordinate.dtype.kind not in "SUO" or coordinate.ndim != 1 or not coordinate.size:
+        return False
+    return re.match(r"\s*\d{4}-?\d\d", _text(coordinate.values.flat[0])) is not None
+
+
 def decoded_axis(dimension: str | None, name: str, coordinate: xr.Variable) -> TimeAxis:
     """Return the times of a coordinate `[N]` or `[]`.
 
@@ -102,9 +114,13 @@ def decoded_axis(dimension: str | None, name: str, coordinate: xr.Variable) -> T
         return TimeAxis(dimension, middle, _WITH_YEAR_ZERO, climatology=True)
     calendar = str(coordinate.attrs.get("calendar", "standard")).lower()
     try:
-        if values.dtype.kind not in "iuf":
+        if values.dtype.kind in "SUO":
+            values = np.array([_text(value) for value in values])
+            there = values != ""
+        elif values.dtype.kind in "iuf":
+            there = np.isfinite(values)
+        else:
             raise UnclearTimeError(_("its values are not numbers"))
-        there = np.isfinite(values)
         if not there.any():
             raise UnclearTimeError(_("all its values are missing"))
         times = _decode(values[there], units, calendar)
@@ -124,6 +140,8 @@ def decoded_axis(dimension: str | None, name: str, coordinate: xr.Variable) -> T
 
 
 def _decode(values: npt.NDArray[Any], units: str, calendar: str) -> Sequence[Any]:
+    if values.dtype.kind == "U":
+        return [_from_text(value, calendar) for value in values]
     form = _digits(units)
     if form is not None:
         return [_from_digits(float(value), form, calendar) for value in values]
@@ -201,6 +219,22 @@ def _from_digits(value: float, form: str, calendar: str) -> Any:
     if form == "%y%m%d":
         return start + timedelta(days=part)
     return _months_later(start, part * (1 if form == "%y%m" else 12))
+
+
+def _from_text(text: str, calendar: str) -> Any:
+    match = _TEXT.fullmatch(text)
+    try:
+        if match is not None:
+            parts = [int(part) for part in match.groups(default="0")]
+            return cftime.datetime(*parts[:2], max(1, parts[2]), *parts[3:], calendar=calendar)
+    except ValueError:
+        pass
+    raise UnclearTimeError(_("“{text}” is not a date", text=text))
+
+
+def _text(value: Any) -> str:
+    text = value.decode(errors="replace") if isinstance(value, bytes) else str(value)
+    return text.strip("\0 ")
 
 
 def _to_second(time: Any) -> Moment:

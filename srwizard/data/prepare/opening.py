@@ -1,0 +1,272 @@
+"""Opening a NetCDF file or a Zarr store: what it is, who holds it, and the groups in it."""
+
+import errno
+import importlib.util
+import re
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal
+
+import h5py
+import xarray as xr
+
+from srwizard.base.errors import DatasetError, UsageError
+from srwizard.base.i18n import translate as _
+from srwizard.base.os_errors import reason_of
+from srwizard.data.prepare.hdf5_filters import hdf5_file, missing_filter, register_plugins
+from srwizard.data.raw_files import is_zarr
+
+Engine = Literal["h5netcdf", "scipy", "zarr"]
+
+_HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
+_NETCDF3_SIGNATURES = (b"CDF\x01", b"CDF\x02")
+_MOST_DIMENSIONS_OF_A_COORDINATE = 2
+
+
+class Source(AbstractContextManager["Source"]):
+    """An open NetCDF file or Zarr store; values are read when they are asked for.
+
+    A variable of a group is called by its path, `/data/sst`, or by its name alone where no other
+    group has one of that name. Its coordinates are those of the group and of the groups above.
+
+    Args:
+        path: where it is.
+        engine: xarray's, that reads it.
+
+    Raises:
+        UsageError: it is locked, or cannot be read.
+        DatasetError: it needs a filter that is not installed.
+    """
+
+    def __init__(self, path: Path, engine: Engine) -> None:
+        self.path = path
+        self._engine: Engine = engine
+        with ExitStack() as opened:
+            self._root = opened.enter_context(_opened(path, engine))
+            self._open = opened.pop_all()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._open.close()
+
+    def find(self, variable: str) -> tuple[xr.Dataset, str] | None:
+        """Return the content of the group of a variable, and its name there; None for none.
+
+        Raises:
+            UsageError: several groups have a variable of that name.
+        """
+        group, _slash, name = variable.rpartition("/")
+        if not group.strip("/") and name in self._root.variables:
+            return self._root, name
+        if "/" in variable:
+            content = self._groups.get("/" + group.strip("/"))
+            return None if content is None or name not in content.variables else (content, name)
+        having = {path: each for path, each in self._groups.items() if name in each.data_vars}
+        if len(having) > 1:
+            raise UsageError(
+                _("{path} has a variable {variable} in several groups.",
+                  path=self.path, variable=name),
+                _("Choose one of: {available}",
+                  available=", ".join(f"{group}/{name}" for group in having)),
+            )  # fmt: skip
+        return next(((content, name) for content in having.values()), None)
+
+    def dataset_of(self, variable: str) -> tuple[xr.Dataset, str]:
+        """Return what `find` does, for a variable that is known to be there.
+
+        Raises:
+            UsageError: it is not.
+        """
+        found = self.find(variable)
+        if found is None:
+            raise UsageError(
+                _("{path} has no variable {variable}.", path=self.path, variable=variable),
+                _("Available: {names}.", names=", ".join(self.field_names()) or _("none")),
+            )
+        return found
+
+    def field_names(self) -> list[str]:
+        """Return the variables that may be fields on a grid, those of groups by their path."""
+        return _field_names(self._root) + [
+            f"{path}/{name}" for path, group in self._groups.items() for name in _field_names(group)
+        ]
+
+    @cached_property
+    def _groups(self) -> Mapping[str, xr.Dataset]:
+        """The groups below the root, by path; most files have none."""
+        if self._engine != "h5netcdf":
+            return {}
+        found: dict[str, xr.Dataset] = {"": self._root}
+        for path in _group_paths(self.path):
+            group = self._open.enter_context(_opened(self.path, self._engine, path))
+            above = path
+            while above:
+                above = above.rpartition("/")[0]
+                group = group.assign_coords(_inherited(group, found[above]))
+            found[path] = group
+        del found[""]
+        return found
+
+
+def open_source(path: Path) -> Source:
+    """Open a NetCDF-3 or NetCDF-4 file or a Zarr store.
+
+    Raises:
+        UsageError: it is missing, not readable or neither of them; the package zarr is missing.
+        DatasetError: it needs a filter that is not installed.
+    """
+    if not is_zarr(path):
+        return Source(path, _netcdf_engine(path))
+    if importlib.util.find_spec("zarr") is None:
+        raise UsageError(
+            _("Source {path} is a Zarr store, and the package zarr is not installed.", path=path),
+            _("Install it: pip install 'srwizard[zarr]'"),
+        )
+    return Source(path, "zarr")
+
+
+def filter_error(path: Path) -> DatasetError | None:
+    """Say that values of a file cannot be read for want of a filter, and what to do; else None."""
+    lacking = missing_filter(path)
+    if lacking is None:
+        return None
+    return DatasetError(
+        _("{path} is compressed with the HDF5 filter {filter}, which is not installed.",
+          path=path, filter=lacking),
+        _("Install it, e.g. pip install hdf5plugin; or, where the filter is there, store the file "
+          "without it: nccopy -F none {name} new.nc", name=path.name),
+    )  # fmt: skip
+
+
+def _netcdf_engine(path: Path) -> Literal["h5netcdf", "scipy"]:
+    try:
+        with path.open("rb") as stream:
+            signature = stream.read(len(_HDF5_SIGNATURE))
+    except OSError as error:
+        raise UsageError(
+            _("Source {path} cannot be read: {reason}.", path=path, reason=reason_of(error)),
+            _("Give the paths of NetCDF files or Zarr stores."),
+        ) from error
+    if not signature:
+        raise UsageError(
+            _("Source {path} is empty (0 bytes).", path=path),
+            _("Fetch or write it again, or leave it out."),
+        )
+    if path.name.startswith("._"):
+        raise UsageError(
+            _("Source {path} is a companion file that macOS writes; it holds no data.", path=path),
+            _("Leave it out: name the files without ._ before them."),
+        )
+    if signature[:4] == b"CDF\x05":
+        raise UsageError(
+            _("Source {path} is a NetCDF file of the CDF-5 kind, which cannot be read.", path=path),
+            _("Convert it to NetCDF-4: nccopy -k nc4 {name} new.nc", name=path.name),
+        )
+    if signature != _HDF5_SIGNATURE and signature[:4] not in _NETCDF3_SIGNATURES:
+        raise UsageError(
+            _("Source {path} is not a NetCDF file.", path=path),
+            _("Give NetCDF files (.nc) or Zarr stores; compressed ones have to be unpacked first."),
+        )
+    return "h5netcdf" if signature == _HDF5_SIGNATURE else "scipy"
+
+
+def _opened(path: Path, engine: Engine, group: str | None = None) -> xr.Dataset:
+    options: dict[str, Any] = {} if group is None else {"group": group}
+    if engine == "h5netcdf":
+        register_plugins()
+    try:
+        try:
+            return _decoded(path, engine, options)
+        except OSError as error:
+            if not (engine == "h5netcdf" and _refuses_locks(error)):
+                raise
+        # The drive knows no locks at all, so none that another program holds is passed over.
+        return _decoded(path, engine, options | {"driver_kwds": {"locking": False}})
+    except Exception as error:  # the engines raise nearly anything for damaged files
+        if _is_locked(error):
+            raise UsageError(
+                _("Source {path} is locked: another program is writing it.", path=path),
+                _("Wait until it has ended; if no program does, set HDF5_USE_FILE_LOCKING=FALSE."),
+            ) from error
+        lacking = filter_error(path) if engine == "h5netcdf" else None
+        if lacking is not None:
+            raise lacking from error
+        kind, look = ("Zarr", "ls -a") if engine == "zarr" else ("NetCDF", "ncdump -h")
+        raise UsageError(
+            _("Source {path} cannot be read as {kind}: {reason}.",
+              path=path, kind=kind, reason=error),
+            _("It may be damaged or cut short; look at it with {command}.", command=look),
+        ) from error  # fmt: skip
+
+
+def _decoded(path: Path, engine: Engine, options: Mapping[str, Any]) -> xr.Dataset:
+    with warnings.catch_warnings():
+        # Two different fill values are common in archives; both become NaN.
+        warnings.simplefilter("ignore", xr.SerializationWarning)
+        # A store without consolidated metadata is read as well.
+        warnings.filterwarnings("ignore", category=RuntimeWarning, message=".*consolidated.*")
+        return xr.open_dataset(
+            path, engine=engine, decode_times=False, decode_timedelta=False, cache=False, **options
+        )
+
+
+def _is_locked(error: Exception) -> bool:
+    return getattr(error, "errno", None) == errno.EAGAIN or bool(
+        re.search(r"resource temporarily unavailable", str(error), re.I)
+    )
+
+
+def _refuses_locks(error: Exception) -> bool:
+    """Tell whether the drive does not support locks, such as NFS and Lustre often do."""
+    number = re.search(r"unable to lock file, errno = (\d+)", str(error))
+    return number is not None and int(number[1]) in (
+        errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EROFS, errno.EACCES, errno.EPERM,
+    )  # fmt: skip
+
+
+def _group_paths(path: Path) -> list[str]:
+    """Return the paths of the groups of an HDF5 file, each after the one above it."""
+    with hdf5_file(path) as file:
+        return list(_below(file, ""))
+
+
+def _below(group: h5py.Group, path: str) -> Iterator[str]:
+    for name in group:
+        # A soft link could lead back up.
+        hard = isinstance(group.get(name, getlink=True), h5py.HardLink)
+        if hard and group.get(name, getclass=True) is h5py.Group:
+            yield f"{path}/{name}"
+            yield from _below(group[name], f"{path}/{name}")
+
+
+def _inherited(group: xr.Dataset, above: xr.Dataset) -> dict[str, xr.Variable]:
+    """Return what may be coordinates in the group above, over dimensions that `group` has."""
+    return {
+        str(name): variable
+        for name, variable in above.variables.items()
+        if name not in group.variables
+        and variable.ndim <= _MOST_DIMENSIONS_OF_A_COORDINATE
+        and all(group.sizes.get(dimension) == size for dimension, size in variable.sizes.items())
+    }
+
+
+def _field_names(dataset: xr.Dataset) -> list[str]:
+    """Return the variables with numbers over two or more dimensions, bounds left out."""
+    bounds = {str(variable.attrs.get("bounds")) for variable in dataset.variables.values()}
+    return [
+        str(name)
+        for name, variable in dataset.data_vars.items()
+        if variable.ndim >= 2 and variable.dtype.kind in "iuf" and name not in bounds
+    ]

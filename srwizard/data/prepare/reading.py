@@ -1,0 +1,126 @@
+"""Reading the steps of sources: a window of steps at a time, masked as the user says."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+import numpy.typing as npt
+
+from srwizard.base.errors import DatasetError
+from srwizard.base.i18n import translate as _
+from srwizard.data.fields import FloatField
+from srwizard.data.prepare.grid import Window
+from srwizard.data.prepare.masking import land_of, without
+from srwizard.data.prepare.opening import Source, filter_error, open_source
+from srwizard.data.prepare.source import SourceField, Step, windows
+
+
+class StepReader(AbstractContextManager["StepReader"]):
+    """Reads the fields of steps; holds at most one source open and one window of steps in memory.
+
+    Args:
+        window: the rows and columns that are read; None: all of them.
+
+    Attributes:
+        outside: how many values, so far, lay outside of the valid range of their variable.
+    """
+
+    def __init__(self, window: Window | None = None) -> None:
+        self._window = window
+        self._source: Source | None = None
+        self._land: tuple[SourceField, npt.NDArray[np.bool_]] | None = None
+        self.outside = 0
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._close()
+
+    def fields(self, steps: Sequence[Step]) -> Iterator[FloatField]:
+        """Yield the field `[H, W]` of each step; see `read`."""
+        for window in windows(steps):
+            yield from self.read(window)
+
+    def read(self, steps: Sequence[Step]) -> FloatField:
+        """Return `[N, H, W]` of consecutive steps in physical units, NaN where there is no value.
+
+        Raises:
+            DatasetError: the source cannot be read, or holds infinite values.
+        """
+        source = steps[0].source
+        fields = without(self._stored(source, steps[0].index, steps[-1].index + 1), source.missing)
+        if source.mask is not None:
+            fields = np.where(self._masked(source.mask, steps), np.float32(np.nan), fields)
+        if source.valid is not None:
+            outside = (fields < source.valid[0]) | (fields > source.valid[1])
+            self.outside += int(outside.sum())
+            fields = np.where(outside, np.float32(np.nan), fields)
+        for step, field in zip(steps, fields, strict=True):
+            if np.isinf(field).any():
+                raise DatasetError(
+                    _("{variable} has infinite values in {path}, step {step}.",
+                      variable=step.source.variable, path=step.source.path, step=step.index),
+                    _("Mask them with _FillValue first."),
+                )  # fmt: skip
+        return fields
+
+    def _masked(
+        self, mask: tuple[SourceField, tuple[float, ...]], steps: Sequence[Step]
+    ) -> npt.NDArray[np.bool_]:
+        """Return `[N, H, W]` or `[1, H, W]`, where there is no water."""
+        source, values = mask
+        if source.steps > 1:
+            return land_of(self._stored(source, steps[0].index, steps[-1].index + 1), values)
+        if self._land is None or self._land[0] != source:
+            self._land = source, land_of(self._stored(source, 0, 1), values)
+        return self._land[1]
+
+    def _stored(self, source: SourceField, first: int, stop: int) -> FloatField:
+        """Return `[N, H, W]` of consecutive steps as the source has them."""
+        columns = (slice(None),) if self._window is None else self._window.columns
+        parts = [self._part(source, slice(first, stop), part) for part in columns]
+        return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=2)
+
+    def _part(self, source: SourceField, steps: slice, columns: slice) -> FloatField:
+        """Return `[N, H, W]`, the values of one range of columns."""
+        axes = source.axes
+        place: dict[str, int | slice] = dict.fromkeys(axes.squeezed, 0)
+        rows = slice(None) if self._window is None else self._window.rows
+        place |= {axes.rows: rows, axes.columns: columns}
+        if axes.level is not None:
+            place[axes.level[0]] = axes.level[1]
+        order = [axes.rows, axes.columns]
+        if axes.time.dimension is not None:
+            place[axes.time.dimension] = steps
+            order.insert(0, axes.time.dimension)
+        try:
+            dataset, name = self._opened(source.path).dataset_of(source.variable)
+            values = dataset[name].isel(place).transpose(*order).values
+        except (OSError, RuntimeError, ValueError, EOFError) as error:
+            lacking = filter_error(source.path)
+            if lacking is not None:
+                raise lacking from error
+            raise DatasetError(
+                _("{variable} cannot be read from {path}: {reason}.",
+                  variable=source.variable, path=source.path, reason=error),
+                _("The file may be damaged or cut short; fetch it again."),
+            ) from error  # fmt: skip
+        with np.errstate(over="ignore"):  # what overflows is found as infinite by the caller
+            fields: FloatField = values.astype(np.float32)
+        return fields if axes.time.dimension is not None else fields[None]
+
+    def _opened(self, path: Path) -> Source:
+        if self._source is None or self._source.path != path:
+            self._close()
+            self._source = open_source(path)
+        return self._source
+
+    def _close(self) -> None:
+        if self._source is not None:
+            self._source.close()
+        self._source = None

@@ -1,0 +1,274 @@
+"""Files as archives have them: groups, depths, odd names, filters, locks, 2-D coordinates."""
+
+import errno
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import h5netcdf
+import h5py
+import numpy as np
+import pytest
+import xarray as xr
+
+from srwizard.base.errors import DatasetError, UsageError
+from srwizard.data.prepare import LrSource, Masking, parse_depths, parse_mask, parse_static
+from srwizard.data.prepare.look import look
+from srwizard.data.prepare.names import usual_names
+from tests.data.test_prepare import every_field
+from tests.data.test_prepare_missing import make, waves, write
+
+
+def grouped(path: Path, *groups: str, coordinates_in: str = "/") -> Path:
+    """Write `sst`, 100 in the first group, 200 in the second, …, with coordinates in one group."""
+    dataset = waves()
+    with h5netcdf.File(path, "w") as file:
+        place = file if coordinates_in == "/" else file.create_group(coordinates_in)
+        place.dimensions = dict(dataset.sizes)
+        for name, values in dataset.coords.items():
+            coordinate = place.create_variable(name, values.dims, data=values.values)
+            coordinate.attrs.update(values.attrs)
+        for number, group in enumerate(groups, start=1):
+            made = {"/": file} | ({coordinates_in: place} if place is not file else {})
+            inside = made[group] if group in made else file.create_group(group)
+            field = inside.create_variable(
+                "sst", dataset.sst.dims, data=dataset.sst.values + np.float32(100 * number)
+            )
+            field.attrs["units"] = "degC"
+    return path
+
+
+class TestGroups:
+    def test_they_are_found_and_shown_with_their_path(self, tmp_path: Path) -> None:
+        source = grouped(tmp_path / "a.nc", "/data", "/data/deep")
+        found = look([source]).usable
+        assert [one.name for one in found] == ["/data/sst", "/data/deep/sst"]
+        assert {one.first for one in found} == {"2000-01-01T00:00:00"}
+        assert {one.steps for one in found} == {12}
+
+    @pytest.mark.parametrize("asked", ["/data/sst", "data/sst", "sst"])
+    @pytest.mark.parametrize("coordinates_in", ["/", "/data"])
+    def test_a_variable_is_taken_by_path_or_name(
+        self, tmp_path: Path, asked: str, coordinates_in: str
+    ) -> None:
+        source = grouped(tmp_path / "a.nc", "/data", coordinates_in=coordinates_in)
+        (name,) = usual_names([asked])
+        manifest = make(tmp_path, source, variables={asked: name})
+        assert name == "sst"
+        assert manifest.calendar == "standard"
+        assert (tmp_path / "root/static_variables/hr/00_lon.npy").exists()
+        assert every_field(tmp_path / "root", "hr", "sst").min() > 100
+
+    def test_the_root_is_meant_first(self, tmp_path: Path) -> None:
+        source = grouped(tmp_path / "a.nc", "/data", "/")
+        make(tmp_path, source, variables={"sst": "temp"})
+        assert every_field(tmp_path / "root", "hr").min() > 200
+
+    def test_a_name_in_several_groups_has_to_say_which(self, tmp_path: Path) -> None:
+        source = grouped(tmp_path / "a.nc", "/a", "/b")
+        with pytest.raises(UsageError, match="several groups") as raised:
+            make(tmp_path, source)
+        assert "/a/sst, /b/sst" in raised.value.hint
+        assert usual_names(["/a/sst", "/b/sst"]) == ["a_sst", "b_sst"]
+        with pytest.raises(UsageError, match="no variable /c/sst"):
+            make(tmp_path, source, variables={"/c/sst": "sst"})
+
+    def test_masks_and_static_fields_of_groups(self, tmp_path: Path) -> None:
+        source = write(waves(), tmp_path / "a.nc")
+        flat = xr.Dataset({"deptho": waves().sst[0].drop_vars("time")})
+        flat["wet"] = (flat.deptho > 12).astype(np.int8)
+        flat.to_netcdf(tmp_path / "m.nc", group="grid", engine="h5netcdf")
+        manifest = make(
+            tmp_path,
+            source,
+            masking=Masking(variable=parse_mask(f"{tmp_path / 'm.nc'}:/grid/wet", ())),
+            statics=[parse_static(f"{tmp_path / 'm.nc'}:/grid/deptho")],
+        )
+        assert manifest.statics == ("deptho",)
+        assert 0 < manifest.variables["temp"].land_share < 1
+
+
+class TestDepths:
+    @pytest.mark.parametrize(
+        ("levels", "attributes"),
+        [
+            ([0.5, 47, 109], {"units": "m", "positive": "down"}),
+            ([-0.5, -47, -109], {"units": "m", "positive": "up"}),
+            ([109, 47, 0.5], {"units": "m", "positive": "down"}),
+            ([50, 4700, 10900], {"units": "cm", "positive": "down"}),
+            ([0.0005, 0.047, 0.109], {"units": "km", "axis": "Z"}),
+        ],
+    )
+    def test_they_are_given_in_metres_in_any_order(
+        self, tmp_path: Path, levels: list[float], attributes: dict[str, str]
+    ) -> None:
+        dataset = waves()
+        depths = np.array(levels)
+        dataset["sst"] = dataset.sst.expand_dims(depth=depths, axis=1) + np.abs(
+            depths.reshape(1, -1, 1, 1)
+        ).astype(np.float32)
+        dataset.depth.attrs = attributes
+        source = write(dataset, tmp_path / "a.nc")
+        (found,) = look([source]).usable
+        assert found.depths == pytest.approx((0.5, 47.0, 109.0))
+        assert found.depth_units == "m"
+        manifest = make(tmp_path, source, depths=parse_depths("100,0"))
+        assert list(manifest.variables) == ["temp_100m", "temp_0m"]
+        assert manifest.variables["temp_100m"].depth == pytest.approx(109.0)
+        deepest = np.abs(depths).max()
+        assert every_field(tmp_path / "root", "hr", "temp_100m").min() > deepest
+
+    def test_pressures_keep_their_unit(self, tmp_path: Path) -> None:
+        dataset = waves()
+        dataset["sst"] = dataset.sst.expand_dims(lev=np.array([10.0, 500.0]), axis=1)
+        dataset.lev.attrs = {"units": "dbar", "positive": "down"}
+        manifest = make(tmp_path, write(dataset, tmp_path / "a.nc"), depths=parse_depths("400,0"))
+        assert list(manifest.variables) == ["temp_400dbar", "temp_0dbar"]
+        assert any("500 dbar" in note and "400 dbar" in note for note in manifest.notes)
+
+
+class TestNames:
+    @pytest.mark.parametrize(
+        ("there", "usual"),
+        [
+            ("T2m", "T2m"),
+            ("2t", "2t"),
+            ("sst-anom", "sst-anom"),
+            ("thetao 0.5m", "thetao_0.5m"),
+            ("海温", "海温"),
+            (".hidden", "_.hidden"),
+            ("a (b)", "a_b_"),
+        ],
+    )
+    def test_odd_ones_become_names_of_files(self, tmp_path: Path, there: str, usual: str) -> None:
+        assert usual_names([there]) == [usual]
+        source = write(waves(), tmp_path / "a.nc")
+        with h5py.File(source, "a") as file:
+            file.move("sst", there)
+        manifest = make(tmp_path, source, variables={there: usual})
+        assert manifest.variables[usual].source_variable == there
+
+
+class TestText:
+    @pytest.mark.parametrize("engine", ["h5netcdf", "scipy"])
+    @pytest.mark.parametrize(
+        "form", ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%d_%H:%M:%S", "%Y%m%d", "%Y%m%dT%H"]
+    )
+    def test_times_written_as_text_are_read(self, tmp_path: Path, engine: Any, form: str) -> None:
+        dataset = waves().drop_vars("time")
+        days = np.datetime64("2001-02-26") + np.arange(12)
+        texts = [day.astype(object).strftime(form) for day in days]
+        dataset["Times"] = ("time", np.array(texts, dtype=f"S{len(texts[0])}"))
+        dataset.to_netcdf(tmp_path / "a.nc", engine=engine)
+        manifest = make(tmp_path, tmp_path / "a.nc")
+        assert manifest.splits["train"].first == "2001-02-26T00:00:00"
+        assert manifest.splits["test"].last == "2001-03-09T00:00:00"
+
+    def test_what_is_not_a_date_is_named(self, tmp_path: Path) -> None:
+        dataset = waves().drop_vars("time")
+        texts = [f"2001-13-{day:02}" for day in range(12)]
+        dataset["time"] = ("time", np.array(texts, dtype=object))
+        manifest = make(tmp_path, write(dataset, tmp_path / "a.nc"))
+        assert any("“2001-13-00” is not a date" in note for note in manifest.notes)
+
+
+def with_two_dimensions(dataset: xr.Dataset, tilt: float) -> xr.Dataset:
+    """Return it with longitudes and latitudes `[H, W]`; curvilinear unless `tilt` is 0."""
+    longitude, latitude = np.meshgrid(dataset.lon, dataset.lat)
+    tilted = {
+        "nav_lat": latitude + tilt * longitude,
+        "nav_lon": longitude - tilt * latitude,
+    }
+    found = dataset.drop_vars(["lat", "lon"]).rename(lat="y", lon="x")
+    for name, units in (("nav_lat", "degrees_north"), ("nav_lon", "degrees_east")):
+        found[name] = (("y", "x"), tilted[name], {"units": units})
+    return found
+
+
+class TestTwoDimensionalCoordinates:
+    @pytest.mark.parametrize(("tilt", "dimensions"), [(0.0, 1), (0.1, 2)])
+    def test_they_are_reduced_where_the_grid_is_one_of_rows_and_columns(
+        self, tmp_path: Path, tilt: float, dimensions: int
+    ) -> None:
+        make(tmp_path, write(with_two_dimensions(waves(), tilt), tmp_path / "a.nc"))
+        for name in ("00_lon", "01_lat"):
+            assert np.load(tmp_path / f"root/static_variables/hr/{name}.npy").ndim == dimensions
+
+    def test_lr_of_its_own(self, tmp_path: Path) -> None:
+        fine = waves()
+        coarse = fine.coarsen(lat=2, lon=2).mean()
+        hr = write(with_two_dimensions(fine, 0), tmp_path / "hr.nc")
+        lr = write(with_two_dimensions(coarse, 0), tmp_path / "lr.nc")
+        manifest = make(tmp_path, hr, lr_source=LrSource((lr,)))
+        assert manifest.lr_product is not None
+        assert manifest.lr_product.agreement["temp"].correlation > 0.99
+        tilted = write(with_two_dimensions(coarse, 0.1), tmp_path / "tilted.nc")
+        with pytest.raises(DatasetError, match="the LR product is on a curvilinear grid"):
+            make(tmp_path, hr, lr_source=LrSource((tilted,)), overwrite=True)
+
+
+def compressed(path: Path, number: int, variable: str = "sst") -> Path:
+    """Write fields, one of them with a filter that HDF5 does not have."""
+    write(waves(), path)
+    with h5py.File(path, "a") as file:
+        stored = file[variable]
+        shape, attributes = stored.shape, stored.attrs["units"]
+        del file[variable]
+        created = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+        created.set_chunk((1, *shape[1:]))
+        created.set_filter(number, h5py.h5z.FLAG_OPTIONAL, (3,))
+        raw = h5py.h5d.create(
+            file.id, variable.encode(), h5py.h5t.IEEE_F32LE, h5py.h5s.create_simple(shape), created
+        )
+        for step in range(shape[0]):
+            raw.write_direct_chunk((step, 0, 0), b"\x28\xb5\x2f\xfd" * 8)
+        field = file[variable]
+        field.attrs["units"] = attributes
+        for place, name in enumerate(("time", "lat", "lon")):
+            field.dims[place].attach_scale(file[name])
+    return path
+
+
+class TestFilters:
+    @pytest.mark.parametrize(
+        ("number", "name"), [(32015, "zstd"), (32001, "blosc"), (40000, "40000")]
+    )
+    def test_a_missing_one_is_named_with_the_way_out(
+        self, tmp_path: Path, number: int, name: str
+    ) -> None:
+        source = compressed(tmp_path / "a.nc", number)
+        with pytest.raises(DatasetError, match=name) as raised:
+            make(tmp_path, source)
+        assert str(source) in raised.value.message
+        assert "pip install hdf5plugin" in raised.value.hint
+        assert "nccopy -F none a.nc" in raised.value.hint
+        (found,) = look([source]).usable
+        assert any(name in suspicion for suspicion in found.suspicions)
+
+    def test_hdf5plugin_is_used_where_it_is_installed(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (tmp_path / "hdf5plugin.py").write_text("REGISTERED = True\n")
+        monkeypatch.syspath_prepend(tmp_path)
+        look([write(waves(), tmp_path / "a.nc")])
+        assert sys.modules.pop("hdf5plugin").REGISTERED
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOSYS])
+def test_a_drive_that_knows_no_locks_is_read_without(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    opened = xr.open_dataset
+
+    def refusing(path: Path, **options: Any) -> xr.Dataset:
+        if options.get("driver_kwds") != {"locking": False}:
+            raise OSError(
+                f"Unable to synchronously open file (unable to lock file, errno = {number}, error "
+                f"message = '{os.strerror(number)}')"
+            )
+        return opened(path, **options)
+
+    source = write(waves(), tmp_path / "a.nc")
+    monkeypatch.setattr(xr, "open_dataset", refusing)
+    assert make(tmp_path, source).splits["train"].steps == 6
