@@ -42,7 +42,10 @@ class Preparation(Section):
         list[Annotated[float, Field(ge=0)]] | None,
         Option(
             N_("Depths"),
-            N_("In metres; the nearest level to each is taken, and several become several variables."),
+            N_(
+                "In metres; the nearest level to each is taken, and several become several "
+                "variables."
+            ),
             asked="always",
             none=N_("the level nearest to the surface, where there are several"),
         ),

@@ -17,8 +17,8 @@ from srwizard.base.os_errors import reason_of
 from srwizard.data.fields import FloatField
 from srwizard.data.layout import Contents, recognise, scan
 from srwizard.data.prepare.grid import Grid
-from srwizard.data.prepare.record import Survey, survey_sources
 from srwizard.data.prepare.reading import StepReader
+from srwizard.data.prepare.record import Survey, survey_sources
 from srwizard.data.prepare.times import Moment
 from srwizard.data.raw_files import is_zarr
 from srwizard.use.grids import grid_of
