@@ -39,7 +39,14 @@ def test_from_the_first_question_to_the_report(
     screen = terminal()
     walk = Walk(screen, root=dataset)
     walk.to("output")
-    for shown in ("8 / 3 / 3", "HR [16, 24]", "LR [8, 12]", "scale 2x", "land", "none"):
+    for shown in (
+        "8 time steps",
+        "HR shape [16, 24]",
+        "LR shape [8, 12]",
+        "scale 2x",
+        "land",
+        "none",
+    ):
         assert shown in screen.text
     walk.to("review", begin="output")
     for shown in (str(dataset), "EDSR", "Epochs: 2", "0.001", "PGN", "CPU: 1 process"):
