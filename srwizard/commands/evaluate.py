@@ -32,8 +32,8 @@ def evaluate(run_dir: Path, split: Any, checkpoint: Any, as_json: bool) -> None:
         warnings,
     )
     from srwizard.train.evaluation import evaluate as score
-    from srwizard.wizard.chosen_dataset import split_title
     from srwizard.train.evaluation import file_of
+    from srwizard.wizard.chosen_dataset import split_title
 
     run_dir = run_dir.absolute()
     if not as_json:
