@@ -161,15 +161,15 @@ def _verdict(conversation: Conversation) -> str | None:
 def _ask(conversation: Conversation, offer: Offer) -> str | Outcome:
     """Let a person pick remedies, edit, or accept what is tight; return the trigger."""
     figures, failed = _reason(conversation).figures, _failure_kind(conversation) is not None
-    tight = _verdict(conversation) == "tight"
+    tight, memory = _verdict(conversation) == "tight", memory_name(figures.get("device") or "")
     trigger = choose(
         conversation,
         offer,
         edit=_("Change nothing, or edit the answers myself")
         if failed
         else _("Edit the answers myself"),
-        accept=_("Launch anyway (memory will be tight)") if tight else None,
-        explained=[tight_text(memory_name(figures.get("device") or ""))] if tight else [],
+        accept=_("Launch anyway ({memory} will be tight)", memory=memory) if tight else None,
+        explained=[tight_text(memory)] if tight else [],
     )
     return _accepted(conversation) if trigger == "accepted" else trigger
 

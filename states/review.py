@@ -7,6 +7,7 @@ from rich.cells import cell_len
 from rich.text import Text
 
 from srwizard.base.i18n import translate as _
+from srwizard.base.sizes_and_times import memory_name
 from srwizard.base.text_width import packed
 from srwizard.hardware.devices import find_devices
 from srwizard.memory import forecast
@@ -59,8 +60,15 @@ def run(conversation: Conversation) -> str:
         section, message = found
         conversation.show(Text(message, style="red"))
         return f"{EDIT}{section}"
+    needed = memory_name("GPU" if conversation.session.answers.devices.on_gpus else "cpu")
     choices = (
-        Choice("next", _("Yes: freeze this, measure its memory, and train if it fits")),
+        Choice(
+            "next",
+            _(
+                "Yes: freeze this, measure the {memory} it takes, and train if it fits",
+                memory=needed,
+            ),
+        ),
         *(
             Choice(f"{EDIT}{name}", _("Edit: {section}", section=title_of(name)))
             for name in ASKING

@@ -83,10 +83,14 @@ def _effects(conversation: Conversation) -> list[RemedyEffect]:
             budget_seconds(conversation) or seconds,
             _recipe(conversation),
         )
-        runs = [run for run in (_changed(conversation, one) for one in offered) if run is not None]
-        possible = [one for one in offered if _changed(conversation, one) is not None]
-        present, *then = _trainings([resolve(conversation, conversation.session.answers), *runs])
-    return effects_on_time(possible, present, then, seconds)
+        possible = {
+            one: run
+            for one in range(len(offered))
+            if (run := _changed(conversation, offered[one])) is not None
+        }
+        runs = [resolve(conversation, conversation.session.answers), *possible.values()]
+        present, *then = _trainings(runs)
+    return effects_on_time([offered[one] for one in possible], present, then, seconds)
 
 
 def _trainings(runs: Sequence[RunConfig]) -> Iterator[Training]:

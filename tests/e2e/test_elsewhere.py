@@ -112,7 +112,8 @@ def test_what_other_machines_found_not_to_fit_is_adjusted_on_resume(
     found = {"digest": digest, "verdict": "does not fit", "capacity_bytes": 2**27}
     (run_dir / "dry_run.json").write_text(json.dumps(found))
     screen = terminal("resume")
-    screen.wait_for("What shall be changed?")
-    screen.wait_for("batch_size 8 with grad_accumulation 2")
+    screen.wait_for("The dry run ran out of system memory; 128 MB was available.")
+    screen.wait_for("What should be changed?")
+    screen.wait_for("Batch size 16 → 8, gradient accumulation 2")
     screen.kill()
     assert json.loads((run_dir / "dry_run.json").read_text())["remedies"]

@@ -302,5 +302,5 @@ def test_other_raw_files_from_the_review_lead_back_to_it(
     screen.send(ENTER)
     screen.wait_for("? Go ahead?", count=2)
     assert f"Data directory: {tmp_path}/other-x2" in screen.visible
-    assert "21 / 5 / 4" in screen.visible
+    assert "Training split 21, Validation split 5, Test split 4" in screen.visible
     screen.kill()

@@ -39,7 +39,14 @@ def test_from_the_first_question_to_the_report(
     screen = terminal()
     walk = Walk(screen, root=dataset)
     walk.to("output")
-    for shown in ("8 / 3 / 3", "HR [16, 24]", "LR [8, 12]", "scale 2x", "land", "none"):
+    for shown in (
+        "8 time steps",
+        "HR shape [16, 24]",
+        "LR shape [8, 12]",
+        "scale 2x",
+        "land",
+        "none",
+    ):
         assert shown in screen.text
     walk.to("review", begin="output")
     for shown in (str(dataset), "EDSR", "Epochs: 2", "0.001", "PGN", "CPU: 1 process"):
@@ -444,4 +451,25 @@ def test_after_the_dataset_everything_can_be_left_at_its_default(
     screen.send(str(dataset) + F2)
     screen.wait_for("? Go ahead?")
     assert "Model: SwinIR" in screen.text
+    screen.kill()
+
+
+def test_a_parameter_that_cannot_work_is_refused_in_chinese(
+    terminal: Open, environment: dict[str, str], dataset: Path
+) -> None:
+    environment["LANG"] = "zh_CN.UTF-8"
+    screen = terminal(columns=120)
+    screen.wait_for("F2：其余全部用默认值")
+    for prompt, keys in (
+        ("数据集目录", str(dataset)),
+        ("运行目录", ""),
+        ("模型", ""),
+        ("SwinIR 的参数", DOWN),
+        ("depths 6 6 6 6", ""),
+        ("num_heads 6 6 6 6", ""),
+        ("embed_dim 60", "64"),
+    ):
+        screen.wait_for(f"? {prompt}")
+        screen.send(keys + ENTER)
+    screen.wait_for("可用的值：60 或 66")
     screen.kill()
