@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-LONGEST_NUMBER = 18
-"""Digits of whole numbers that every machine can hold."""
+LONGEST_NUMBER = 20
+"""Characters of the longest whole number of 64 bits, -2**63."""
 
 
 @contextmanager
@@ -78,7 +78,9 @@ def parse_json(text: str) -> Any:
 
 def _whole_number(digits: str) -> int | float:
     """Return a number that can be computed with: an endless row of digits is not finite."""
-    return int(digits) if len(digits) <= LONGEST_NUMBER else float(digits)
+    if len(digits) > LONGEST_NUMBER or not -(2**63) <= int(digits) < 2**63:
+        return float(digits)
+    return int(digits)
 
 
 def read_json(path: Path) -> dict[str, Any] | None:

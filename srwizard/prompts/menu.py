@@ -231,7 +231,7 @@ def _title(choice: questionary.Choice) -> str:
 def _searched(choice: Choice) -> str:
     """Return all that is told of a choice, as it is compared with what was typed."""
     details = () if choice.disabled or not choice.details else choice.details()
-    return _comparable("\n".join([choice.title, choice.group, *details]))
+    return _comparable("\n".join([choice.title, choice.group, choice.summary, *details]))
 
 
 def _comparable(text: str) -> str:

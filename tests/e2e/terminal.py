@@ -50,7 +50,12 @@ class Terminal:
         self._child = subprocess.Popen(
             [program, *arguments],
             cwd=cwd,
-            env=dict(environment),
+            # A terminal has the size that it has; pytest-xdist sets these for its workers.
+            env={
+                name: value
+                for name, value in environment.items()
+                if name not in ("COLUMNS", "LINES")
+            },
             stdin=other_end,
             stdout=other_end,
             stderr=other_end,
@@ -80,16 +85,19 @@ class Terminal:
         return self._text
 
     def _all_lines(self) -> str:
-        above = [
-            "".join(line[column].data for column in range(self.screen.columns))
-            for line in self.screen.history.top
-        ]
-        return "\n".join(line.rstrip() for line in (*above, *self.screen.display))
+        return "\n".join(map(self._characters, (*self.screen.history.top, *self._lines())))
+
+    def _lines(self) -> list[Mapping[int, pyte.screens.Char]]:
+        return [self.screen.buffer[row] for row in range(self.screen.lines)]
+
+    def _characters(self, line: Mapping[int, pyte.screens.Char]) -> str:
+        # Not `screen.display`: it cannot have half of a wide character be written over.
+        return "".join(line[column].data for column in range(self.screen.columns)).rstrip()
 
     @property
     def visible(self) -> str:
         """What stands on the screen now."""
-        return "\n".join(line.rstrip() for line in self.screen.display)
+        return "\n".join(map(self._characters, self._lines()))
 
     def wait_for(self, text: str, *, count: int = 1, patience: float = PATIENCE) -> None:
         """Read until `text` has been shown `count` times."""

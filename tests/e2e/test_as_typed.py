@@ -95,9 +95,7 @@ def test_numbers_as_a_chinese_keyboard_writes_them(
     chinese.send(ENTER)
     chinese.wait_for("SwinIR 的参数")
     chinese.send(DOWN + ENTER)
-    chinese.wait_for("? embed_dim")
-    chinese.send(CTRL_U + "６０" + ENTER)
-    for name, typed in (("depths", "2、2"), ("num_heads", "６，６")):
+    for name, typed in (("depths", "2、2"), ("num_heads", "６，６"), ("embed_dim", "６０")):
         chinese.wait_for(f"? {name}")
         chinese.send(CTRL_U + typed + ENTER)
     chinese.wait_for("? window_size")
@@ -148,7 +146,7 @@ def test_back_from_several_changes_leads_to_the_question_before(failed: Fail) ->
     screen.send(ENTER)
     screen.wait_for("? Which of them?")
     screen.send(ESCAPE)
-    screen.wait_for("? What shall be changed?", count=2)
+    screen.wait_for("? What should be changed?", count=2)
     screen.wait_for("» Several of these")
     screen.send(ENTER)
     screen.wait_for("? Which of them?", count=2)
