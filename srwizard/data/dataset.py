@@ -17,7 +17,13 @@ from srwizard.data.baselines.known import (
     outliers_of,
     settled_of,
 )
-from srwizard.data.fingerprint import content_digests, fingerprint, parts_changed, stamps
+from srwizard.data.fingerprint import (
+    FileStamp,
+    content_digests,
+    fingerprint,
+    parts_changed,
+    stamps,
+)
 from srwizard.data.inspect import DatasetSummary, inspect
 from srwizard.data.layout import Contents, scan
 from srwizard.data.statics import used_files
@@ -49,6 +55,8 @@ class Dataset:
         self.periodic = periodic
         self._digests: dict[str, str] = {}
         self._stamps: dict[str, str] = {}
+        self.seen: dict[str, list[FileStamp]] = {}
+        """What was seen of the files that were looked up so far; see `srwizard.data.watched`."""
 
     @cached_property
     def contents(self) -> Contents:
@@ -152,7 +160,7 @@ class Dataset:
         Raises:
             DatasetError: a part is not there, or cannot be read.
         """
-        digests = stamps(self.contents, [variable], (), self._stamps)
+        digests = stamps(self.contents, [variable], (), self._stamps, self.seen)
         return Identity(
             str(self.root),
             variable,
@@ -196,7 +204,7 @@ class Dataset:
             DatasetError: a part is not there, or cannot be read.
         """
         statics = used_files(self.contents, static_variables, area_weights=area_weights)
-        stamped = stamps(self.contents, variables, statics, self._stamps)
+        stamped = stamps(self.contents, variables, statics, self._stamps, self.seen)
         return content_digests(self.contents, variables, statics, stamped, progress), stamped
 
     def changed(
@@ -214,6 +222,7 @@ class Dataset:
             DatasetError: a part is not there, or cannot be read.
         """
         statics = used_files(self.contents, static_variables, area_weights=area_weights)
+        stamps(self.contents, variables, statics, self._stamps, self.seen)
         known = self._stamps, self._digests
         return parts_changed(self.contents, variables, statics, frozen, stamped, *known)
 

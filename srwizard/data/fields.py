@@ -41,6 +41,13 @@ def _joined(columns: slice, width: int, take: Callable[[slice], npt.NDArray[F]])
     return np.concatenate([take(part) for part in parts], axis=-1)
 
 
+class OtherShapeError(ValueError):
+    """A file holds arrays of another shape than it did when it was looked at."""
+
+    def __init__(self, path: Path, found: tuple[int, ...], expected: tuple[int, ...]) -> None:
+        super().__init__(f"{path} has shape {list(found)} instead of {list(expected)}")
+
+
 class Field(Protocol):
     """A series of `len(steps)` arrays `[H, W]`, in physical units, NaN where there is no value."""
 
@@ -81,7 +88,7 @@ class NpyField:
                 if len(mapped) < header.expected_bytes:
                     raise ValueError(f"{self.path(index)} is truncated")
                 if header.shape != self.shape:
-                    raise ValueError(_other_shape(self.path(index), header.shape, self.shape))
+                    raise OtherShapeError(self.path(index), header.shape, self.shape)
                 stored = np.ndarray(
                     header.shape, header.dtype, mapped, header.offset, order=header.order
                 )
@@ -120,16 +127,12 @@ class HDF5Field:
             self._opened["dataset"] = self._opened["file"][self.dataset]
             found = self._opened["dataset"].shape[1:]
             if found != self.shape:
-                raise ValueError(_other_shape(self.file, found, self.shape))
+                raise OtherShapeError(self.file, found, self.shape)
         return self._opened["dataset"]
 
     def __getstate__(self) -> dict[str, Any]:
         # An open HDF5 handle must not cross into a worker process.
         return {**self.__dict__, "_opened": {}}
-
-
-def _other_shape(path: Path, found: tuple[int, ...], expected: tuple[int, ...]) -> str:
-    return f"{path} has shape {list(found)} instead of {list(expected)}"
 
 
 def decode_cf(raw: npt.NDArray[Any], attributes: dict[str, Any]) -> FloatField:

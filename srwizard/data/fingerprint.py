@@ -19,13 +19,14 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 from srwizard.base.errors import DatasetError
 from srwizard.base.i18n import translate as _
 from srwizard.base.os_errors import reason_of
 from srwizard.data.fields import Field
 from srwizard.data.hdf5_links import with_linked_files
-from srwizard.data.layout import LEVELS, SPLITS, Contents
+from srwizard.data.layout import LEVELS, SPLITS, Contents, FieldKey, Layout
 
 BLOCK_BYTES = 1024
 NPY_BLOCKS = 4
@@ -34,6 +35,27 @@ WHOLE_CONTENT = "all:"
 """What digests of every byte begin with."""
 
 Progress = Callable[[int, int], None]
+
+
+class FileStamp(NamedTuple):
+    """What tells a file from a changed one without reading it."""
+
+    path: str
+    size: int
+    modified: int
+    inode: int
+
+    @classmethod
+    def of(cls, path: str) -> "FileStamp":
+        """Look a file up.
+
+        Raises:
+            OSError: it is not there.
+        """
+        found = os.stat(path)  # noqa: PTH116  # for each sample: a Path costs more than the look
+        return cls(path, found.st_size, found.st_mtime_ns, found.st_ino)
+
+
 _contents_read: dict[tuple[str, str, str], str] = {}
 """By directory, part and stamp."""
 
@@ -64,9 +86,19 @@ def stamps(
     variables: Sequence[str],
     statics: Sequence[Path] = (),
     known: MutableMapping[str, str] | None = None,
+    seen: MutableMapping[str, list[FileStamp]] | None = None,
 ) -> dict[str, str]:
-    """Return a digest of sizes, times and inodes of the files of each part; as `fingerprint`."""
-    return _taken(_stamp, contents, variables, statics, known)
+    """Return a digest of sizes, times and inodes of the files of each part; as `fingerprint`.
+
+    Args:
+        contents, variables, statics, known: as for `fingerprint`.
+        seen: what the digests are of is added, by file of the dataset.
+    """
+
+    def digest(files: Iterable[Path]) -> str:
+        return _stamp(files, {} if seen is None else seen)
+
+    return _taken(digest, contents, variables, statics, known)
 
 
 def _taken(
@@ -145,15 +177,31 @@ def parts_changed(
     for part in frozen.keys() & present.keys():
         if stamped.get(part) == present[part]:
             continue
-        now = (fingerprints or {}).get(part)
         with _readable(contents.root):
-            if frozen[part].startswith(WHOLE_CONTENT):
-                now = _content(parts[part])
-            elif now is None:
-                now = _digest(parts[part])
-        if now != frozen[part]:
-            changed.add(part)
+            if not is_content(parts[part], frozen[part], (fingerprints or {}).get(part)):
+                changed.add(part)
     return sorted(changed)
+
+
+def is_content(files: Iterable[Path], frozen: str, fingerprint: str | None = None) -> bool:
+    """Return whether the files of a part hold what a digest is of.
+
+    Args:
+        files: in the order of their steps.
+        frozen: a digest of the content; or a fingerprint, as older runs have it.
+        fingerprint: one that was taken of these files before.
+
+    Raises:
+        OSError: a file cannot be read.
+    """
+    if frozen.startswith(WHOLE_CONTENT):
+        return _content(files) == frozen
+    return (fingerprint or _digest(files)) == frozen
+
+
+def stored_in(layout: Layout, key: FieldKey) -> str:
+    """Return the name of the part that a field belongs to."""
+    return "/".join(key) if layout == "npy" else key[0]
 
 
 def _further(progress: Progress, begun: int, total: int, done: int) -> None:
@@ -223,13 +271,25 @@ def _digest(files: Iterable[Path]) -> str:
     return total.hexdigest()[:32]
 
 
-def _stamp(files: Iterable[Path]) -> str:
+def stamps_of(file: Path) -> list[FileStamp]:
+    """Look up a file of a dataset and those that its values are really in.
+
+    Raises:
+        OSError: one is not there, or cannot be read.
+    """
+    return [FileStamp.of(str(one)) for one in with_linked_files(file)]
+
+
+def _stamp(files: Iterable[Path], seen: MutableMapping[str, list[FileStamp]]) -> str:
     total = hashlib.sha256()
     for file in files:
+        seen[str(file)] = []
         for one in with_linked_files(file):
             found = one.stat()
             times = found.st_mtime_ns, found.st_ctime_ns
             total.update(os.fsencode(f"{file.name}:{found.st_size}:{times}:{found.st_ino};"))
+            stamp = FileStamp(str(one), found.st_size, found.st_mtime_ns, found.st_ino)
+            seen[str(file)].append(stamp)
     return total.hexdigest()[:32]
 
 

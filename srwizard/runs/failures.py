@@ -61,7 +61,7 @@ class NonFiniteLossError(ArithmeticError):
 
 def record(directory: Path, error: BaseException, rank: int, details: dict[str, Any]) -> None:
     """Write what went wrong in one rank, for the launcher to explain."""
-    text = f"{type(error).__name__}: {error}"
+    text = _text_of(error)
     content = {
         "kind": recognise(text).name,
         "error": text,
@@ -73,6 +73,17 @@ def record(directory: Path, error: BaseException, rank: int, details: dict[str, 
     }
     with contextlib.suppress(OSError):  # the first error counts, not that there is no room for it
         files.write_json(directory / f"failure.rank{rank}.json", content)
+
+
+def _text_of(error: BaseException) -> str:
+    """Return type and message; of what a loader process raised, without how it came here."""
+    message = str(error)
+    if re.match(r"Caught \w+ in DataLoader worker process", message):
+        # Behind the frames stands what `traceback` writes: module.Type: message.
+        last = re.split(r"\n(?=[\w.]+: )", message.rstrip())[-1]
+        name, _colon, message = last.partition(": ")
+        return f"{name.rpartition('.')[2]}: {message}"
+    return f"{type(error).__name__}: {message}"
 
 
 def causes(directory: Path) -> list[dict[str, Any]]:

@@ -16,7 +16,9 @@ from srwizard.base.errors import DatasetError
 from srwizard.base.i18n import translate as _
 from srwizard.data import stored_layout
 from srwizard.data.dataset import Dataset
+from srwizard.data.fingerprint import FileStamp, is_content
 from srwizard.data.layout import Contents
+from srwizard.data.watched import Seen, watched
 from srwizard.settings.run_config import RunConfig
 
 HANDED_ON = "SRWIZARD_VERIFIED_DATASET"
@@ -66,7 +68,11 @@ def handed_on(run: RunConfig, dataset: Dataset | None) -> Iterator[dict[str, str
     with contextlib.ExitStack() as stack:
         told: dict[str, str] = {}
         if dataset is not None:
-            content = {"run": run.digest, "dataset": stored_layout.as_json(dataset.contents)}
+            content = {
+                "run": run.digest,
+                "dataset": stored_layout.as_json(dataset.contents),
+                "seen": dataset.seen,
+            }
             with contextlib.suppress(OSError):
                 # Not in the run directory, which several machines may share.
                 directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="srwizard-"))
@@ -79,21 +85,34 @@ def handed_on(run: RunConfig, dataset: Dataset | None) -> Iterator[dict[str, str
 def contents_for(run: RunConfig) -> Contents:
     """Return the dataset for a process of the run: as it was handed on, else verified now.
 
+    Its fields are watched: a change while they are in use ends the run.
+
     Raises:
         DatasetError: as `verified`.
     """
-    handed = _handed(run)
-    found = handed if handed is not None else verified(run).contents
-    return replace(found, periodic=run.data.periodic)
+    contents, seen = _handed(run) or _verified_now(run)
+
+    def is_as_frozen(part: str, files: list[Path]) -> bool:
+        return is_content(files, run.data.fingerprint[part])
+
+    return watched(replace(contents, periodic=run.data.periodic), seen, is_as_frozen)
 
 
-def _handed(run: RunConfig) -> Contents | None:
+def _verified_now(run: RunConfig) -> tuple[Contents, Seen]:
+    dataset = verified(run)
+    return dataset.contents, dataset.seen
+
+
+def _handed(run: RunConfig) -> tuple[Contents, Seen] | None:
     """Return what the launching process has found; None: there is none, or not of this run."""
     name = os.environ.get(HANDED_ON)
     if name is None:
         return None
     try:
         stored = json.loads(Path(name).read_text(encoding="utf-8"))
-        return stored_layout.from_json(stored["dataset"]) if stored["run"] == run.digest else None
+        if stored["run"] != run.digest:
+            return None
+        seen = {file: [FileStamp(*one) for one in found] for file, found in stored["seen"].items()}
+        return stored_layout.from_json(stored["dataset"]), seen
     except (OSError, KeyError, TypeError, ValueError, AttributeError):
         return None

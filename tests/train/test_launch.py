@@ -7,9 +7,11 @@ import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+import h5py
 import numpy as np
+import numpy.typing as npt
 import psutil
 import pytest
 import torch
@@ -233,19 +235,22 @@ def test_a_data_file_cut_short_in_mid_training(tmp_path: Path, processes: int) -
 
 @pytest.mark.broad
 @pytest.mark.parametrize(
-    ("change", "kind"),
+    ("change", "kind", "loaders"),
     [
-        (lambda file: np.save(file, np.zeros((8, 8), dtype=np.float32)), "shape_mismatch"),
-        (lambda file: np.save(file, np.full((16, 24), np.inf, np.float32)), "data_unreadable"),
-        (lambda file: file.unlink(), "data_unreadable"),
+        (lambda file: np.save(file, np.zeros((8, 8), dtype=np.float32)), "shape_mismatch", 0),
+        (lambda file: np.save(file, np.zeros((8, 8), dtype=np.float32)), "shape_mismatch", 1),
+        (lambda file: np.save(file, np.full((16, 24), np.inf, np.float32)), "data_unreadable", 0),
+        (lambda file: np.save(file, with_nan(np.load(file))), "data_unreadable", 0),
+        (lambda file: np.save(file, with_nan(np.load(file))), "data_unreadable", 1),
+        (lambda file: file.unlink(), "data_unreadable", 0),
     ],
 )
 def test_a_data_file_filled_in_during_training(
-    tmp_path: Path, change: Callable[[Path], None], kind: str
+    tmp_path: Path, change: Callable[[Path], None], kind: str, loaders: int
 ) -> None:
     root = write_dataset(tmp_path / "data")
     run_dir = tmp_path / "run"
-    freeze(root, run_dir, epochs=LONG)
+    freeze(root, run_dir, epochs=LONG, num_workers=loaders)
     file = root / "train" / "hr" / "temp" / "step_0003.npy"
     with running(train_command(run_dir), run_dir) as command:
         wait_for_epoch(run_dir, 1, command)
@@ -258,6 +263,33 @@ def test_a_data_file_filled_in_during_training(
     found = failure(run_dir)
     assert found["kind"] == kind
     assert file.name in found["error"]
+    assert "Traceback" not in found["error"]
+
+
+@pytest.mark.broad
+@pytest.mark.parametrize("layout", ["h5", "nc"])
+def test_a_file_of_a_split_filled_in_during_training(
+    tmp_path: Path, layout: Literal["h5", "nc"]
+) -> None:
+    root = write_dataset(tmp_path / "data", layout=layout)
+    run_dir = tmp_path / "run"
+    freeze(root, run_dir, epochs=LONG)
+    file = root / f"valid.{layout}"
+    with running(train_command(run_dir), run_dir) as command:
+        wait_for_epoch(run_dir, 1, command)
+        new = Path(shutil.copy(file, tmp_path / "new"))
+        with h5py.File(new, "a") as opened:
+            opened["lr/temp"][:] = with_nan(opened["lr/temp"][:])
+        new.replace(file)
+        assert command.wait(SOON_SECONDS) == EXIT_TRAINING, output(run_dir)
+    found = failure(run_dir)
+    assert found["kind"] == "data_unreadable"
+    assert f"{file} has changed while it was in use: step 00000" in found["error"]
+
+
+def with_nan(values: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Return fields with one more gap."""
+    return np.where(np.arange(values.shape[-1]) == values.shape[-1] - 1, np.nan, values)
 
 
 @pytest.mark.broad
