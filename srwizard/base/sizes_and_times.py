@@ -38,9 +38,10 @@ def memory_name(device: str) -> str:
 def duration_text(seconds: float) -> str:
     """Return a duration as 45 s, 3 min 20 s or 2 h 05 min."""
     if seconds < 60:
-        return f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.1f} s"
+        figure = f"{seconds:.0f}" if seconds >= 10 else f"{seconds:.1f}"
+        return _("{seconds} s", seconds=figure)
     minutes, rest = divmod(round(seconds), 60)
     if minutes < 60:
-        return f"{minutes} min {rest:02d} s"
+        return _("{minutes} min {seconds:02d} s", minutes=minutes, seconds=rest)
     hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes:02d} min"
+    return _("{hours} h {minutes:02d} min", hours=hours, minutes=minutes)

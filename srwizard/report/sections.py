@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from srwizard.base.i18n import translate as _
+from srwizard.base.sizes_and_times import duration_text
 from srwizard.data.baselines.choice import BICUBIC, method_title
 from srwizard.report.plots import METRIC_NAMES, METRIC_UNITS
 from srwizard.report.records import Epoch, Metrics, Run, VariableScores
@@ -195,7 +196,7 @@ def score_rows(scores: Scored, units: Mapping[str, str]) -> list[ScoreRow]:
                 ScoreRow(
                     variable="" if index else variable,
                     metrics_below=0 if index else len(metrics),
-                    metric=METRIC_NAMES.get(metric, metric) + (f" [{unit}]" if unit else ""),
+                    metric=_metric_title(metric) + (f" [{unit}]" if unit else ""),
                     model=number_text(model, 4),
                     bicubic=number_text(bicubic, 4),
                     best=number_text(best, 4),
@@ -204,6 +205,17 @@ def score_rows(scores: Scored, units: Mapping[str, str]) -> list[ScoreRow]:
                 )
             )
     return rows
+
+
+def _metric_title(metric: str) -> str:
+    """Return what a metric is called in the user's language; figures have neutral names."""
+    titles = {
+        "bias": _("bias"),
+        "correlation": _("correlation"),
+        "spectrum_error": _("spectrum error"),
+        "spread": _("spread"),
+    }
+    return titles.get(metric) or METRIC_NAMES.get(metric, metric)
 
 
 def best_methods(scores: Scored) -> str:
@@ -247,7 +259,7 @@ def training_facts(run: Run, best_epoch: int | None) -> list[tuple[str, str]]:
     known.append((_("Last training loss"), number_text(epochs[-1].train_loss, 4)))
     seconds = [epoch.seconds for epoch in epochs if math.isfinite(epoch.seconds)]
     if seconds:
-        known.append((_("Time"), _duration(sum(seconds))))
+        known.append((_("Time"), duration_text(sum(seconds))))
     rates = _finite_rates(epochs)
     if rates:
         known.append((_("Samples per second"), number_text(rates[len(rates) // 2], 4)))
@@ -257,14 +269,6 @@ def training_facts(run: Run, best_epoch: int | None) -> list[tuple[str, str]]:
 def _finite_rates(epochs: Sequence[Epoch]) -> list[float]:
     # The first epoch pays for warming up; the median is what the machine kept up.
     return sorted(e.samples_per_second for e in epochs if math.isfinite(e.samples_per_second))
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 60:
-        return f"{seconds:.3g} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s"
 
 
 def configuration(config: Mapping[str, Any]) -> list[Table]:
