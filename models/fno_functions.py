@@ -25,6 +25,7 @@ from srwizard.models.fourier import (
 )
 from srwizard.models.pieces import grid_rows
 from srwizard.models.swin_functions import product_type
+from srwizard.models.tf32 import exact_product, tf32
 
 aten = torch.ops.aten
 
@@ -64,7 +65,7 @@ class FourierLayerFunction(torch.autograd.Function):
 
             def to_layer(sample: int, rows: slice) -> None:
                 part = active(x[sample, :, rows], activated)
-                along_x[sample, :, rows] = part.float() @ to_modes
+                along_x[sample, :, rows] = exact_product(part.float(), to_modes)
                 torch.mm(factor, part.to(kind).flatten(1), out=flat(y, sample, rows))
 
             for sample, rows in grid_rows(x, x.shape[1]):
@@ -165,6 +166,7 @@ def active(part: Tensor, activated: bool) -> Tensor:
     return functional.gelu(part) if activated else part.contiguous()
 
 
+@tf32(allowed=False)
 def product(fields: Tensor, waves: Tensor) -> Tensor:
     """Return [B, C, H, W] @ [W, m], contiguous, in float32."""
     if fields.dtype == torch.float32:
@@ -175,6 +177,7 @@ def product(fields: Tensor, waves: Tensor) -> Tensor:
     return found
 
 
+@tf32(allowed=False)
 def add_product(fields: Tensor, factors: Tensor, waves: Tensor) -> None:
     """Add float32 [B, C, H, m] @ [m, W] to [B, C, H, W] in place, both contiguous."""
     if fields.dtype == torch.float32:
@@ -196,6 +199,7 @@ def _mix(along_x: Tensor, weights1: Tensor, weights2: Tensor) -> Tensor:
     return along_x_of_spectrum(mix_modes(spectrum, weights1, weights2), along_x.shape[2])
 
 
+@tf32(allowed=False)
 def _mix_backward(
     gradient: Tensor, along_x: Tensor, weights1: Tensor, weights2: Tensor
 ) -> tuple[Tensor, ...]:

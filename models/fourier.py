@@ -10,6 +10,8 @@ import math
 import torch
 from torch import Tensor
 
+from srwizard.models.tf32 import exact_product
+
 FEWEST_POINTS = 128 * 128
 """On smaller grids neither way takes long."""
 MOST_COLUMNS = 64
@@ -46,13 +48,14 @@ def field_by_fft(spectrum: Tensor, height: int, width: int) -> Tensor:
 
 def spectrum_by_products(x: Tensor, rows: int, columns: int) -> Tensor:
     """The same as `spectrum_by_fft`."""
-    return spectrum_of_along_x(x @ waves_to_modes(columns, x.shape[-1], x.device), rows)
+    to_modes = waves_to_modes(columns, x.shape[-1], x.device)
+    return spectrum_of_along_x(exact_product(x, to_modes), rows)
 
 
 def field_by_products(spectrum: Tensor, height: int, width: int) -> Tensor:
     """The same as `field_by_fft`."""
     along_x = along_x_of_spectrum(spectrum, height)
-    return along_x @ waves_from_modes(spectrum.shape[-1], width, spectrum.device)
+    return exact_product(along_x, waves_from_modes(spectrum.shape[-1], width, spectrum.device))
 
 
 def mix_modes(spectrum: Tensor, weights1: Tensor, weights2: Tensor) -> Tensor:
@@ -95,7 +98,7 @@ def waves_from_modes(columns: int, width: int, device: torch.device) -> Tensor:
 
 def spectrum_of_along_x(along_x: Tensor, rows: int) -> Tensor:
     """Transform along y as well: [B, C, H, 2 * columns] to complex [B, C, 2 * rows, columns]."""
-    parts = _row_waves(along_x.shape[-2], rows, along_x.device) @ along_x
+    parts = exact_product(_row_waves(along_x.shape[-2], rows, along_x.device), along_x)
     # (cos - i sin) times (real + i imaginary), each of the four products a quarter of the parts.
     (cos_real, cos_imag), (sin_real, sin_imag) = (
         half.chunk(2, dim=-1) for half in parts.chunk(2, dim=-2)
@@ -108,7 +111,7 @@ def along_x_of_spectrum(spectrum: Tensor, height: int) -> Tensor:
     of_cos = torch.cat([spectrum.real, spectrum.imag], dim=-1)
     of_sin = torch.cat([-spectrum.imag, spectrum.real], dim=-1)
     waves_back = _row_waves(height, spectrum.shape[-2] // 2, spectrum.device).T / height
-    return waves_back @ torch.cat([of_cos, of_sin], dim=-2)
+    return exact_product(waves_back, torch.cat([of_cos, of_sin], dim=-2))
 
 
 def waves(numbers: Tensor, points: int) -> tuple[Tensor, Tensor]:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from srwizard.models.padding import pad_to_multiple
+from srwizard.models.tf32 import exact_product
 
 Matrix = npt.NDArray[np.float64]
 
@@ -81,7 +82,7 @@ class MultiwaveletTransform(nn.Module):
         quarters = functional.pixel_unshuffle(pad_to_multiple(x, 2), 2)
         height, width = quarters.shape[-2:]
         grouped = quarters.reshape(-1, 4 * self.order, height * width)
-        mixed = (self.matrix.to(x.dtype) @ grouped).reshape(
+        mixed = exact_product(self.matrix.to(x.dtype), grouped).reshape(
             len(x), -1, 4, self.order, height, width
         )
         return mixed[:, :, 0].flatten(1, 2), mixed[:, :, 1:].transpose(1, 2).flatten(1, 3)
@@ -91,5 +92,5 @@ class MultiwaveletTransform(nn.Module):
         batch, _, h, w = scaling.shape
         kinds = torch.cat([scaling, wavelets], dim=1).reshape(batch, 4, -1, self.order, h, w)
         mixed = kinds.transpose(1, 2).reshape(-1, 4 * self.order, h * w)
-        quarters = (self.matrix.to(mixed.dtype).T @ mixed).reshape(batch, -1, h, w)
+        quarters = exact_product(self.matrix.to(mixed.dtype).T, mixed).reshape(batch, -1, h, w)
         return functional.pixel_shuffle(quarters, 2)[..., :height, :width]

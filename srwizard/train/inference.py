@@ -3,11 +3,13 @@
 import torch
 from torch import Tensor, nn
 
+from srwizard.models.tf32 import tf32
 from srwizard.train.sampling import draw, draws_samples
 from srwizard.train.seam import across, within
 from srwizard.train.tiling import super_resolve_tiled
 
 
+@tf32(allowed=False)
 def apply_network(
     network: nn.Module,
     lr: Tensor,

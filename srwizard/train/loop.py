@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch.nn.parallel import DistributedDataParallel
 
+from srwizard.models.tf32 import tf32
 from srwizard.runs.failures import NonFiniteLossError
 from srwizard.runs.overfitting import overfitting_since
 from srwizard.runs.progress import Progress
@@ -171,11 +172,12 @@ def optimizer_step(training: Training, step: Step, batches: Any) -> float:
     # DDP and FSDP take the mean of the ranks' gradients; each rank's loss is made its share of the
     # mean over all samples, so that the step is that of one process with the whole batch.
     share = training.place.world / step.global_samples
+    on_gpu = training.place.device.type == "cuda"
     training.optimizer.zero_grad(set_to_none=True)
     for number, _keys in enumerate(step.micro_batches, start=1):
         batch = next(batches)
         last = number == len(step.micro_batches)
-        with gradients_kept_local(training, unless=last):
+        with gradients_kept_local(training, unless=last), tf32(allowed=on_gpu):
             with training.autocast():
                 losses = training.objective(
                     batch["lr"], batch["hr"], batch["mask"], batch.get("area"), blocks_of(batch)

@@ -12,6 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from srwizard.models.tf32 import tf32
+
 SSIM_WINDOW = 11
 SSIM_SIGMA = 1.5
 SSIM_K = (0.01, 0.03)
@@ -29,6 +31,7 @@ def sums_length(shape: tuple[int, int]) -> int:
     return len(SUMS) + 2 * wavenumbers(shape)
 
 
+@tf32(allowed=False)
 def masked_sums(sr: Tensor, hr: Tensor, mask: Tensor, low: Tensor, span: Tensor) -> Tensor:
     """Return the sums that the metrics are made of.
 
@@ -109,6 +112,7 @@ def power_spectrum(field: Tensor, mask: Tensor) -> Tensor:
     return rings[:, 1 : most + 1]
 
 
+@tf32(allowed=False)
 def masked_ssim(sr: Tensor, hr: Tensor, mask: Tensor, low: Tensor, span: Tensor) -> Tensor:
     """Return the SSIM map of the fields scaled to 0 ... 1 over the training range.
 

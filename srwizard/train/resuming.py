@@ -158,7 +158,8 @@ def resume(training: Training, run_dir: Path) -> Loaded | None:
                 name=settings.optimizer,
             )
         )
-    training.scaler.load_state_dict(state["scaler"])
+    if state["scaler"]:  # there is none where nothing was scaled: another type, or 32 bits
+        training.scaler.load_state_dict(state["scaler"])
     training.progress = Progress(**state["progress"])
     notices += _put_back_generators(training, state["generators"])
     return Loaded(loaded.name, loaded.path, state, tuple(notices))

@@ -28,7 +28,7 @@ from srwizard.settings.run_config import RunConfig
 from srwizard.train import averaging, sharding
 from srwizard.train.averaging import Averaged
 from srwizard.train.correction import Gain
-from srwizard.train.distributed import Place
+from srwizard.train.distributed import Place, from_all_ranks
 from srwizard.train.objective import Objective
 from srwizard.train.optimizers import build_optimizer
 from srwizard.train.order import Step
@@ -65,7 +65,8 @@ class Training:
 
     `objective` is what is minimized (wrapped in DDP if there are several ranks, or sharded over
     them), `bare` the network in it, `skeleton` that network without weights, if it is sharded,
-    `averaged` the moving averages of its weights, if there are any; `spread` `[C, H, W]` or
+    `averaged` the moving averages of its weights, if there are any; `amp_dtype` the 16-bit type of
+    all ranks, which only mixed precision uses; `spread` `[C, H, W]` or
     `[C, 1, 1]` is what the network's output is multiplied with, in physical units, before the base
     of a sample is added; `simple` are the simple methods that it is compared with, by name, one
     for each channel; `low`, `span` `[C]` are the range of the training split.
@@ -80,6 +81,7 @@ class Training:
     averaged: Averaged | None
     optimizer: torch.optim.Optimizer
     scaler: torch.amp.GradScaler
+    amp_dtype: torch.dtype
     spread: Tensor
     simple: dict[str, Sequence[Baseline]]
     low: Tensor
@@ -128,7 +130,7 @@ class Training:
         """Return the context in which the network computes."""
         return torch.autocast(
             self.place.device.type,
-            dtype=amp_dtype(self.place.device),
+            dtype=self.amp_dtype,
             enabled=self.run.memory.use_amp,
         )
 
@@ -138,6 +140,17 @@ def amp_dtype(device: torch.device) -> torch.dtype:
     if device.type == "cuda" and not torch.cuda.is_bf16_supported(including_emulation=False):
         return torch.float16
     return torch.bfloat16
+
+
+def common_amp_dtype(place: Place) -> torch.dtype:
+    """Return the 16-bit type of all ranks: float16 if one of them has no bfloat16.
+
+    With types of their own, the gradients of some would be scaled and those of others not.
+    """
+    if place.device.type != "cuda":
+        return amp_dtype(place.device)
+    kinds = from_all_ranks(place, amp_dtype(place.device))
+    return torch.float16 if torch.float16 in kinds else torch.bfloat16
 
 
 def set_up(
@@ -201,6 +214,7 @@ def set_up(
         )
         for split in ("train", "valid", "test")
     }
+    narrow = common_amp_dtype(place) if run.memory.use_amp else torch.bfloat16
     hr = statistics["hr"]
     spread = hr.std if skip is None else skip.spread
     low, high = (torch.from_numpy(part).to(place.device) for part in (hr.minimum, hr.maximum))
@@ -216,8 +230,9 @@ def set_up(
         optimizer=build_optimizer(bare, run.training),
         scaler=torch.amp.GradScaler(
             place.device.type,
-            enabled=run.memory.use_amp and amp_dtype(place.device) == torch.float16,
+            enabled=run.memory.use_amp and narrow == torch.float16,
         ),
+        amp_dtype=narrow,
         spread=torch.from_numpy(spread).to(place.device),
         simple=simple_methods(run, learnt),
         low=low,

@@ -19,6 +19,7 @@ from srwizard.data.fields import FloatField
 from srwizard.data.gaps import NearestFill
 from srwizard.data.normalization_methods import NORMALIZATIONS
 from srwizard.data.prepare.grid import Grid
+from srwizard.runs.failure_kinds import recognise
 from srwizard.runs.records import Records, measured
 from srwizard.settings import run_config
 from srwizard.settings.run_config import RunConfig
@@ -305,8 +306,8 @@ class Run:
                 return apply_network(
                     self.network, lr, noise, scale=self.scale, patch=patch, seam=self._seam(lr)
                 )
-        except (torch.OutOfMemoryError, RuntimeError, MemoryError) as error:
-            if not _is_out_of_memory(error):
+        except (RuntimeError, MemoryError) as error:
+            if not recognise(f"{type(error).__name__}: {error}").ran_out_of_memory:
                 raise
             raise DoesNotFitError(
                 _("a field of {shape} does not fit in the memory of {device}",
@@ -417,9 +418,3 @@ def _mean(members: FloatField) -> FloatField:
 
 def _all(members: FloatField) -> FloatField:
     return members
-
-
-def _is_out_of_memory(error: BaseException) -> bool:
-    return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or any(
-        text in str(error) for text in ("not enough memory", "out of memory", "ALLOC_FAILED")
-    )

@@ -24,6 +24,21 @@ SAID = {
     "cuda_out_of_memory": [
         "OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB.",
         "RuntimeError: cuDNN error: CUDNN_STATUS_ALLOC_FAILED",
+        "AcceleratorError: CUDA error: out of memory",
+        "RuntimeError: CUDA driver error: out of memory",
+        "DistBackendError: NCCL error in: /pytorch/torch/csrc/distributed/c10d/NCCLUtils.cpp:77, "
+        "unhandled cuda error (run with NCCL_DEBUG=INFO for details), NCCL version 2.27.3\n"
+        "ncclUnhandledCudaError: Call to CUDA function failed.\nLast error:\n"
+        "Cuda failure 2 'out of memory'",
+        "RuntimeError: CUDA error: CUBLAS_STATUS_NOT_INITIALIZED when calling "
+        "`cublasCreate(handle)`",
+        "RuntimeError: CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`",
+        "RuntimeError: cuFFT error: CUFFT_ALLOC_FAILED",
+        "RuntimeError: cusolver error: CUSOLVER_STATUS_ALLOC_FAILED, when calling "
+        "`cusolverDnCreate(handle)`",
+        "RuntimeError: cuDNN error: CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED",
+        "RuntimeError: Unable to find a valid cuDNN algorithm to run convolution",
+        "RuntimeError: FIND was unable to find an engine to execute this computation",
     ],
     "host_out_of_memory": [
         "RuntimeError: [enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't "
@@ -31,6 +46,7 @@ SAID = {
         "_ArrayMemoryError: Unable to allocate 3.00 GiB for an array",
         "ImportError: libtorch_cpu.so: failed to map segment from shared object",
         "OSError: [Errno 12] Cannot allocate memory",
+        "RuntimeError: cuDNN error: CUDNN_STATUS_INTERNAL_ERROR_HOST_ALLOCATION_FAILED",
     ],
     "weights_used_elsewhere": [
         "RuntimeError: aten.convolution.default got mixed torch.Tensor and DTensor",
@@ -43,6 +59,10 @@ SAID = {
     "shared_memory": [
         "RuntimeError: DataLoader worker (pid 7) is killed by signal: Bus error. It is possible "
         "that dataloader's workers are out of shared memory. Please try to raise your limit.",
+        "DistBackendError: NCCL error in: NCCLUtils.cpp:77, unhandled system error, NCCL version "
+        "2.27.3\nncclSystemError: System call (e.g. socket, malloc) or external library call failed "
+        "or device error.\nLast error:\nError while creating shared memory segment "
+        "/dev/shm/nccl-Bxh2wL (size 9637888), error: No space left on device (28)",
     ],
     "loss_not_finite": [f"NonFiniteLossError: {NonFiniteLossError(float('nan'), 3, 1)}"],
     "disk_full": ["OSError: [Errno 28] No space left on device: 'x'"],
@@ -58,10 +78,69 @@ SAID = {
         "AssertionError: Torch not compiled with CUDA enabled",
         "RuntimeError: The NVIDIA driver on your system is too old (found version 11040).",
         "RuntimeError: No CUDA GPUs are available",
+        "RuntimeError: Found no NVIDIA driver on your system. Please check that you have an NVIDIA "
+        "GPU and installed a driver from http://www.nvidia.com/Download/index.aspx",
+        "AcceleratorError: CUDA error: no CUDA-capable device is detected",
+        "RuntimeError: CUDA error: CUDA driver version is insufficient for CUDA runtime version",
+        "RuntimeError: Unexpected error from cudaGetDeviceCount(). Did you run some cuda functions "
+        "before calling NumCudaDevices() that might have already set an error? Error 803: system "
+        "has unsupported display driver / cuda driver combination",
+        "RuntimeError: Unexpected error from cudaGetDeviceCount(). Error 804: forward "
+        "compatibility was attempted on non supported HW",
+        "RuntimeError: CUDA driver initialization failed, you might not have a CUDA gpu.",
+        "AcceleratorError: CUDA error: the provided PTX was compiled with an unsupported "
+        "toolchain.",
+    ],
+    "gpu_not_supported": [
+        "AcceleratorError: CUDA error: no kernel image is available for execution on the device",
+        "RuntimeError: cuDNN error: CUDNN_STATUS_ARCH_MISMATCH",
+        "RuntimeError: CUDA error: CUBLAS_STATUS_ARCH_MISMATCH when calling `cublasSgemm(...)`",
+    ],
+    "gpu_system_not_ready": [
+        "RuntimeError: Unexpected error from cudaGetDeviceCount(). Did you run some cuda functions "
+        "before calling NumCudaDevices() that might have already set an error? Error 802: system "
+        "not yet initialized",
+    ],
+    "gpu_taken": [
+        "AcceleratorError: CUDA error: CUDA-capable device(s) is/are busy or unavailable",
+        "RuntimeError: CUDA error: all CUDA-capable devices are busy or unavailable",
+    ],
+    "gpu_not_there": [
+        "AcceleratorError: CUDA error: invalid device ordinal\nGPU device may be out of range, do "
+        "you have enough GPUs?",
+        "DistBackendError: NCCL error in: NCCLUtils.hpp:275, invalid usage (run with "
+        "NCCL_DEBUG=WARN for details), NCCL version 2.20.5\nncclInvalidUsage: This usually "
+        "reflects invalid usage of NCCL library.\nLast error:\nDuplicate GPU detected : rank 1 and "
+        "rank 0 both on CUDA device 10",
+    ],
+    "tensor_too_large": [
+        "RuntimeError: Expected canUse32BitIndexMath(input) && canUse32BitIndexMath(output) to be "
+        "true, but got false.",
+        "RuntimeError: upsample_nearest2d: input tensor must fit into 32-bit index math",
+        "AcceleratorError: CUDA error: invalid configuration argument",
+    ],
+    "cuda_in_loader": [
+        "RuntimeError: Cannot re-initialize CUDA in forked subprocess. To use CUDA with "
+        "multiprocessing, you must use the 'spawn' start method",
+        "AcceleratorError: CUDA error: initialization error",
+    ],
+    "cuda_libraries": [
+        "RuntimeError: cuDNN version incompatibility: PyTorch was compiled  against (9, 1, 0) but "
+        "found runtime version (8, 9, 2).",
+        "ImportError: libcudnn.so.9: cannot open shared object file: No such file or directory",
+        "ImportError: libtorch_cuda.so: undefined symbol: ncclCommResume",
     ],
     "device_failed": [
         "AcceleratorError: CUDA error: an illegal memory access was encountered",
         "RuntimeError: CUDA error: uncorrectable ECC error encountered",
+        "AcceleratorError: CUDA error: unspecified launch failure",
+        "AcceleratorError: CUDA error: device-side assert triggered",
+        "AcceleratorError: CUDA error: the launch timed out and was terminated",
+        "AcceleratorError: CUDA error: unknown error",
+        "RuntimeError: CUDA error: CUBLAS_STATUS_EXECUTION_FAILED when calling `cublasSgemm(...)`",
+        "RuntimeError: cuDNN error: CUDNN_STATUS_INTERNAL_ERROR",
+        "RuntimeError: cuFFT error: CUFFT_INTERNAL_ERROR",
+        "NVMLError_GpuIsLost: GPU is lost",
     ],
     "shape_mismatch": [
         "RuntimeError: mat1 and mat2 shapes cannot be multiplied (3x4 and 5x6)",
@@ -109,10 +188,15 @@ def test_what_can_be_changed_follows_the_advice() -> None:
         answers.set(key, value)
     found = {kind.name: [remedy.changes for remedy in kind.remedies(answers)] for kind in CATALOGUE}
     no_loaders = [{"training.num_workers": 0}]
+    on_the_cpu = [{"devices.gpus": [], "devices.processes": 1}]
     assert {name: changes for name, changes in found.items() if changes} == {
         "shared_memory": no_loaders,
         "loader_died": no_loaders,
-        "no_cuda": [{"devices.gpus": [], "devices.processes": 1}],
+        "cuda_in_loader": no_loaders,
+        "no_cuda": on_the_cpu,
+        "gpu_not_supported": on_the_cpu,
+        "gpu_system_not_ready": on_the_cpu,
+        "tensor_too_large": [{"training.batch_size": 8, "training.grad_accumulation": 2}],
         "loss_not_finite": [
             {"training.lr": 0.001},
             {"training.clip_grad_norm": 1.0},
@@ -187,6 +271,15 @@ def test_what_torch_says_without_memory_is_recognised() -> None:
     with pytest.raises(RuntimeError) as raised:
         torch.empty(2**60, dtype=torch.uint8)
     assert recognise(f"RuntimeError: {raised.value}").name == "host_out_of_memory"
+
+
+CUDA_MEMORY = ("cuda_out_of_memory", "host_out_of_memory")
+
+
+@pytest.mark.parametrize("text", [text for kind in CUDA_MEMORY for text in SAID[kind]])
+def test_what_memory_is_to_blame_for_leads_to_a_verdict(text: str) -> None:
+    """A dry run that ends so says *does not fit*, not *failed*."""
+    assert recognise(text).ran_out_of_memory
 
 
 def put_down(directory: Path, rank: int, error: BaseException) -> None:

@@ -25,8 +25,11 @@ KINDS = (
             N_("somebody else has begun to use the same GPU"),
         ),
         advice=ADVICE,
-        pattern=r"OutOfMemoryError|CUDA out of memory|CUDA error: out of memory|"
-        r"_STATUS_ALLOC_FAILED",
+        # Libraries that find no room for a handle or a plan of theirs have words of their own.
+        pattern=r"OutOfMemoryError|CUDA out of memory|CUDA (driver )?error: out of memory|"
+        r"Cuda failure .*'out of memory'|_STATUS_ALLOC_FAILED|CUFFT_ALLOC_FAILED|"
+        r"_DEVICE_ALLOCATION_FAILED|CUBLAS_STATUS_NOT_INITIALIZED when calling .?cublasCreate|"
+        r"valid cuDNN algorithm to run convolution|unable to find an engine to execute",
         ran_out_of_memory=True,
     ),
     Kind(
@@ -35,7 +38,8 @@ KINDS = (
         causes=(TOO_LARGE,),
         advice=ADVICE,
         pattern=r"MemoryError|can't allocate memory|[Cc]annot allocate memory|bad_alloc|"
-        r"failed to map segment|can't start new thread|could not create a (primitive|memory)",
+        r"failed to map segment|can't start new thread|could not create a (primitive|memory)|"
+        r"_HOST_ALLOCATION_FAILED",
         ran_out_of_memory=True,
     ),
     Kind(
@@ -71,6 +75,7 @@ KINDS = (
             Advice(N_("set training.num_workers to 0"), without_loaders),
             Advice(N_("give the container more, for example docker run --shm-size=8g")),
         ),
-        pattern=r"out of shared memory|shared memory object|killed by signal: Bus error",
+        pattern=r"out of shared memory|shared memory (object|segment)|/dev/shm/|"
+        r"killed by signal: Bus error",
     ),
 )

@@ -1,0 +1,53 @@
+"""Sixteen bits: one type for all ranks, and a way there from a training without."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from srwizard.train import processes
+from srwizard.train.distributed import Place
+from srwizard.train.resuming import resume
+from srwizard.train.setup import common_amp_dtype
+from tests.datasets import write_dataset
+from tests.train.runs import freeze, set_up_only, trained
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+@pytest.mark.slow
+def test_cards_with_and_without_bfloat16_train_in_one_type(tmp_path: Path) -> None:
+    subprocess.run(
+        [
+            *(sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"),
+            *("-m", "tests.train.two_cards", str(tmp_path)),
+        ],
+        env={**os.environ, **processes.MALLOC_SETTINGS, "PYTHONPATH": str(REPOSITORY)},
+        check=True,
+        timeout=120,
+    )
+    assert {(tmp_path / rank).read_text() for rank in "01"} == {"torch.float16"}
+
+
+@pytest.mark.parametrize(("has", "kind"), [(True, torch.bfloat16), (False, torch.float16)])
+def test_one_card_trains_in_its_own_type(
+    monkeypatch: pytest.MonkeyPatch, has: bool, kind: torch.dtype
+) -> None:
+    monkeypatch.setattr("torch.cuda.is_bf16_supported", lambda **_named: has)
+    assert common_amp_dtype(Place(0, 1, torch.device("cuda", 0))) == kind
+    assert common_amp_dtype(Place(0, 1, torch.device("cpu"))) == torch.bfloat16
+
+
+def test_a_training_goes_on_in_float16_that_began_in_32_bits(tmp_path: Path) -> None:
+    root = tmp_path / "data"
+    write_dataset(root)
+    freeze(root, tmp_path / "run", epochs=1)
+    trained(tmp_path / "run")
+    training = set_up_only(tmp_path / "run")
+    training.scaler = torch.amp.GradScaler("cpu", enabled=True)
+    assert resume(training, tmp_path / "run") is not None
+    assert training.progress.epoch == 2
+    assert training.scaler.get_scale() == 2.0**16  # its beginning: nothing was scaled before
