@@ -50,8 +50,8 @@ NAMES: Mapping[str, tuple[tuple[str, str], ...]] = {
     ),
 }
 """The names of the first authors' own code, where the usual ones are those of BasicSR."""
-LEFT_OUT = re.compile(r"(sub_mean|add_mean)\..*")
-"""The mean shift of RGB images: normalised fields have no mean."""
+LEFT_OUT = re.compile(r"(sub_mean|add_mean)\..*|relative_position_index_(SA|OCA)")
+"""The mean shift of RGB images, as normalised fields have no mean; the position indices of HAT."""
 AS_PUBLISHED = {"schedule": "linear", "prediction": "epsilon", "target": "field"}
 """How the published DDPM and SR3 were trained; the defaults here are others."""
 

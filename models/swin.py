@@ -5,6 +5,7 @@ H and W multiples of the window; below, M is the window's side, L = M * M the po
 N = (H / M) * (W / M) the number of windows.
 """
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any
@@ -21,6 +22,14 @@ def to_windows(x: Tensor, window: int) -> Tensor:
     batch, height, width, channels = x.shape
     x = x.reshape(batch, height // window, window, width // window, window, channels)
     return x.transpose(2, 3).reshape(batch, -1, window * window, channels)
+
+
+def from_windows(windows: Tensor, field: Tensor) -> Tensor:
+    """Put windows [B * N, L, C] together to the points of `field` [B, C, H, W]: [B, H * W, C]."""
+    batch, channels, height, width = field.shape
+    side = math.isqrt(windows.shape[1])
+    x = windows.view(batch, height // side, width // side, side, side, channels)
+    return x.transpose(2, 3).reshape(batch, height * width, channels)
 
 
 def shift_mask(height: int, width: int, window: int, device: torch.device) -> Tensor:
@@ -109,8 +118,12 @@ class SwinBlock(nn.Module):
 
     def forward(self, windows: Tensor, mask: Tensor | None) -> Tensor:
         """Map windows [B * N, L, C] to the same shape; `mask` is [N, L, L] or None."""
-        attn, mlp = self.attn, self.mlp
-        x = AttentionHalf.apply(  # type: ignore[no-untyped-call]
+        return fed_forward(self.attended(windows, mask), self.norm2, self.mlp)
+
+    def attended(self, windows: Tensor, mask: Tensor | None) -> Tensor:
+        """Return the windows with their attention added, the first half of the block."""
+        attn = self.attn
+        x: Tensor = AttentionHalf.apply(  # type: ignore[no-untyped-call]
             windows,
             self.norm1.weight,
             self.norm1.bias,
@@ -122,16 +135,21 @@ class SwinBlock(nn.Module):
             mask,
             attn.num_heads,
         )
-        y: Tensor = FeedForwardHalf.apply(  # type: ignore[no-untyped-call]
-            x.flatten(0, 1),
-            self.norm2.weight,
-            self.norm2.bias,
-            mlp.fc1.weight,
-            mlp.fc1.bias,
-            mlp.fc2.weight,
-            mlp.fc2.bias,
-        )
-        return y.view(x.shape)
+        return x
+
+
+def fed_forward(x: Tensor, norm: nn.LayerNorm, mlp: FeedForward) -> Tensor:
+    """Return points [B, L, C] with the feed-forward part added, the second half of a block."""
+    y: Tensor = FeedForwardHalf.apply(  # type: ignore[no-untyped-call]
+        x.flatten(0, 1),
+        norm.weight,
+        norm.bias,
+        mlp.fc1.weight,
+        mlp.fc1.bias,
+        mlp.fc2.weight,
+        mlp.fc2.bias,
+    )
+    return y.view(x.shape)
 
 
 class Reorder(torch.autograd.Function):

@@ -5,6 +5,9 @@ Parameters carry the names of the authors' state dict. Left out are the mean shi
 so that training computes one function, with gradient checkpointing or without.
 """
 
+from collections.abc import Callable, Iterable
+from functools import partial
+
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -51,36 +54,30 @@ class ResidualSwinGroup(nn.Module):
         return x + run_blocks(blocks, x, orders, checkpointed=checkpointed, end=self.conv)
 
 
-class SwinIR(nn.Module):
-    """Shallow convolution, deep Swin features, reconstruction (section 3.1, figure 2).
+class SwinNetwork(nn.Module):
+    """Shallow convolution, deep features of groups of blocks, reconstruction (section 3.1).
 
     Args:
         in_channels: channels of the low-resolution input.
         out_channels: channels of the super-resolved output.
         scale: ratio HR/LR, 2 or more.
-        embed_dim: channels of the transformer; a multiple of every item of `num_heads`.
-        depths: Swin blocks in each residual group.
-        num_heads: attention heads in each residual group.
+        embed_dim: channels of the groups.
         window_size: side of the attention window.
-        mlp_ratio: hidden channels of the feed-forward part, relative to `embed_dim`.
-        upsampler: "pixelshuffle" (classical), "pixelshuffledirect" (lightweight: one convolution
-            straight to the output) or "nearest+conv" (real-world: free of checkerboards).
-        resi_connection: "1conv" or "3conv".
+        groups: what make the groups; they map [B, C, H, W], orders of its points and whether to
+            checkpoint to the same shape.
+        upsampler, connection: see `SwinIR`.
     """
 
     def __init__(
         self,
-        *,
         in_channels: int,
         out_channels: int,
         scale: int,
-        embed_dim: int = 60,
-        depths: tuple[int, ...] | list[int] = (6, 6, 6, 6),
-        num_heads: tuple[int, ...] | list[int] = (6, 6, 6, 6),
-        window_size: int = 8,
-        mlp_ratio: float = 2.0,
+        embed_dim: int,
+        window_size: int,
+        groups: Iterable[Callable[[], nn.Module]],
         upsampler: str = "pixelshuffle",
-        resi_connection: str = "1conv",
+        connection: str = "1conv",
     ) -> None:
         super().__init__()
         self.gradient_checkpointing: bool = False
@@ -91,12 +88,9 @@ class SwinIR(nn.Module):
 
         self.conv_first = nn.Conv2d(in_channels, embed_dim, 3, padding=1)
         self.patch_embed = nn.ModuleDict({"norm": nn.LayerNorm(embed_dim)})
-        self.layers = nn.ModuleList(
-            ResidualSwinGroup(embed_dim, depth, heads, window_size, mlp_ratio, resi_connection)
-            for depth, heads in zip(depths, num_heads, strict=True)
-        )
+        self.layers = nn.ModuleList(group() for group in groups)
         self.norm = nn.LayerNorm(embed_dim)
-        self.conv_after_body = residual_convolution(embed_dim, resi_connection)
+        self.conv_after_body = residual_convolution(embed_dim, connection)
         self._build_upsampler(embed_dim, out_channels)
 
     def _build_upsampler(self, embed_dim: int, out_channels: int) -> None:
@@ -159,3 +153,52 @@ class SwinIR(nn.Module):
             x = functional.leaky_relu(self.conv_hr(x), 0.2, inplace=True)
             sr = self.conv_last(x)
         return sr
+
+
+class SwinIR(SwinNetwork):
+    """Residual groups of Swin blocks within the frame of `SwinNetwork` (figure 2).
+
+    Args:
+        in_channels: channels of the low-resolution input.
+        out_channels: channels of the super-resolved output.
+        scale: ratio HR/LR, 2 or more.
+        embed_dim: channels of the transformer; a multiple of every item of `num_heads`.
+        depths: Swin blocks in each residual group.
+        num_heads: attention heads in each residual group.
+        window_size: side of the attention window.
+        mlp_ratio: hidden channels of the feed-forward part, relative to `embed_dim`.
+        upsampler: "pixelshuffle" (classical), "pixelshuffledirect" (lightweight: one convolution
+            straight to the output) or "nearest+conv" (real-world: free of checkerboards).
+        resi_connection: "1conv" or "3conv".
+    """
+
+    def __init__(
+        self,
+        *,
+        in_channels: int,
+        out_channels: int,
+        scale: int,
+        embed_dim: int = 60,
+        depths: tuple[int, ...] | list[int] = (6, 6, 6, 6),
+        num_heads: tuple[int, ...] | list[int] = (6, 6, 6, 6),
+        window_size: int = 8,
+        mlp_ratio: float = 2.0,
+        upsampler: str = "pixelshuffle",
+        resi_connection: str = "1conv",
+    ) -> None:
+        groups = [
+            partial(
+                ResidualSwinGroup, embed_dim, depth, heads, window_size, mlp_ratio, resi_connection
+            )
+            for depth, heads in zip(depths, num_heads, strict=True)
+        ]
+        super().__init__(
+            in_channels,
+            out_channels,
+            scale,
+            embed_dim,
+            window_size,
+            groups,
+            upsampler,
+            resi_connection,
+        )

@@ -14,6 +14,13 @@ SMALL_DIFFUSION = SMALL_UNET | {"sampling_steps": 3, "ensemble_members": 3}
 SMALL_STANDARD: dict[str, dict[str, Any]] = {
     "FNO2d": {"width": 8, "modes": 4, "num_layers": 3},
     "SwinIR": {"embed_dim": 8, "depths": [2, 2], "num_heads": [2, 2], "window_size": 4},
+    "HAT": {
+        "embed_dim": 8,
+        "depths": [2, 2],
+        "num_heads": [2, 2],
+        "window_size": 4,
+        "squeeze_factor": 4,
+    },
     "EDSR": {"num_features": 8, "num_blocks": 3},
     "RCAN": {"num_features": 8, "num_groups": 2, "num_blocks": 2, "reduction": 1},
     "UNet2d": {"features": 8, "levels": 2},

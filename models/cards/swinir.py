@@ -5,7 +5,7 @@ from typing import Any
 
 from srwizard.models.card import INTEGER_SCALES, ModelCard, Parameter, Recipe
 from srwizard.models.cards.limits import head_problems, stage_problems, window_problems
-from srwizard.models.cards.transformer import mlp_ratio, window_size
+from srwizard.models.cards.transformer import groups_of_blocks, mlp_ratio, window_size
 
 
 def _problems(params: Mapping[str, Any], scale: int, lr_shape: tuple[int, int] | None) -> list[str]:
@@ -31,30 +31,7 @@ CARD = ModelCard(
     ),
     module="srwizard.models.swinir",
     parameters=(
-        Parameter(
-            "depths",
-            (6, 6, 6, 6),
-            "ints",
-            "Transformer blocks in each residual group",
-            "每个残差组中的 Transformer 块数",
-            minimum=1,
-        ),
-        Parameter(
-            "num_heads",
-            (6, 6, 6, 6),
-            "ints",
-            "Attention heads in each residual group; as many items as depths",
-            "每个残差组的注意力头数；项数与 depths 相同",
-            minimum=1,
-        ),
-        Parameter(
-            "embed_dim",
-            60,
-            "int",
-            "Channels of the transformer; each of num_heads must divide it",
-            "Transformer 的通道数；须能被 num_heads 的每一项整除",
-            minimum=4,
-        ),
+        *groups_of_blocks(),
         window_size(8, "low-resolution points", "低分辨率格点数"),
         mlp_ratio(2.0, "embed_dim", " embed_dim "),
         Parameter(

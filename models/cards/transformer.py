@@ -27,3 +27,33 @@ def mlp_ratio(default: float, channels_en: str, channels_zh: str) -> Parameter:
         minimum=0.25,
         maximum=16,
     )
+
+
+def groups_of_blocks() -> tuple[Parameter, ...]:
+    """Return depth, heads and width of a network of residual groups, with SwinIR's defaults."""
+    return (
+        Parameter(
+            "depths",
+            (6, 6, 6, 6),
+            "ints",
+            "Transformer blocks in each residual group",
+            "每个残差组中的 Transformer 块数",
+            minimum=1,
+        ),
+        Parameter(
+            "num_heads",
+            (6, 6, 6, 6),
+            "ints",
+            "Attention heads in each residual group; as many items as depths",
+            "每个残差组的注意力头数；项数与 depths 相同",
+            minimum=1,
+        ),
+        Parameter(
+            "embed_dim",
+            60,
+            "int",
+            "Channels of the transformer; each of num_heads must divide it",
+            "Transformer 的通道数；须能被 num_heads 的每一项整除",
+            minimum=4,
+        ),
+    )

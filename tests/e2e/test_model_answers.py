@@ -212,6 +212,7 @@ def test_weights_that_cannot_be_imported(
         ),
         ("RCAN", "{reduction: 5}", ["reduction is 5", "1, 2, 4, 8, 16, 32, 64"]),
         ("UNet2d", "{levels: 5}", ["levels is 5", "4 times"]),
+        ("HAT", "{embed_dim: 24}", ["squeeze_factor is 30", "1 to 24"]),
         ("Galerkin_Transformer", "{modes: 8, num_heads: 3}", ["3 heads", "1, 2, 4, 8"]),
         ("MWT2d", "{modes: 4}", ["modes is 4", "only 2"]),
         ("SRNO", "{num_heads: 7}", ["7 heads", "1, 2, 4, 8"]),

@@ -140,6 +140,7 @@ def test_checkpointing_saves_memory_and_changes_no_gradient(name: str) -> None:
         ("MWT2d", 2),
         ("SRNO", 4),
         ("HiNOTE", 5),
+        ("HAT", 6),
     ],
 )
 def test_each_block_is_checkpointed_alone_and_only_in_training(
