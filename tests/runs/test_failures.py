@@ -60,8 +60,8 @@ SAID = {
         "RuntimeError: DataLoader worker (pid 7) is killed by signal: Bus error. It is possible "
         "that dataloader's workers are out of shared memory. Please try to raise your limit.",
         "DistBackendError: NCCL error in: NCCLUtils.cpp:77, unhandled system error, NCCL version "
-        "2.27.3\nncclSystemError: System call (e.g. socket, malloc) or external library call failed "
-        "or device error.\nLast error:\nError while creating shared memory segment "
+        "2.27.3\nncclSystemError: System call (e.g. socket, malloc) or external library call "
+        "failed or device error.\nLast error:\nError while creating shared memory segment "
         "/dev/shm/nccl-Bxh2wL (size 9637888), error: No space left on device (28)",
     ],
     "loss_not_finite": [f"NonFiniteLossError: {NonFiniteLossError(float('nan'), 3, 1)}"],

@@ -112,7 +112,8 @@ KINDS = (
             ),
             Advice(N_("set memory.patch_size, to train on windows")),
         ),
-        pattern=r"32-bit index math|canUse32BitIndexMath|CUDA error: invalid configuration argument",
+        pattern=r"32-bit index math|canUse32BitIndexMath|"
+        r"CUDA error: invalid configuration argument",
     ),
     Kind(
         "cuda_in_loader",
