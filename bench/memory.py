@@ -59,6 +59,7 @@ NETWORKS: dict[str, dict[str, Any]] = {
     "DDPM": UNET,
     "SR3": UNET,
     "ResShift": UNET,
+    "FlowMatching": UNET,
 }
 """Sizes at which a batch of 2 takes some hundred MiB; other models are run at their tiny size."""
 VARIANTS: dict[str, dict[str, Any]] = {

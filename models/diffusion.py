@@ -1,4 +1,4 @@
-"""What DDPM, SR3 and ResShift share: how noise is added, how it is taken off, what is learnt.
+"""What diffusion models share: how noise is added, how it is taken off, what is learnt.
 
 A forward process mixes a field with noise, x_t = signal_t * x_0 + noise_t * epsilon, for
 t = 0 ... T - 1; a network learns to undo it and a sampler applies the network from T - 1 down to 0,
@@ -139,19 +139,21 @@ class DiffusionModel(nn.Module, ABC):
         level = self.random_levels(len(lr), lr.device)
         noise = torch.randn_like(x0)
         x = level.signal * x0 + level.noise * noise
-        match self.prediction:
-            case "epsilon":
-                wanted = noise
-            case "x0":
-                wanted = x0
-            case _:
-                wanted = level.signal * noise - level.noise * x0
-        found = self.denoiser(self._shown(up, x, level), level.told).float()
-        error = torch.where(mask, found - wanted, 0.0).square()
+        found = self.predicted(up, x, level)
+        error = torch.where(mask, found - self.wanted(x0, noise, level), 0.0).square()
         weight = mask.float() if area is None else torch.where(mask, area, 0.0)
         total = weight.sum(dim=(2, 3))
         mean = (error * weight).sum(dim=(2, 3)) / torch.where(total > 0, total, 1.0)
         return mean.mean(dim=1)
+
+    def wanted(self, x0: Tensor, noise: Tensor, level: Level) -> Tensor:
+        """Return what the network is to predict where `x0` and `noise` are mixed."""
+        match self.prediction:
+            case "epsilon":
+                return noise
+            case "x0":
+                return x0
+        return level.signal * noise - level.noise * x0
 
     def modelled(self, up: Tensor, hr: Tensor, mask: Tensor) -> Tensor:
         """Return x_0 of normalised HR, neutral where `mask` is False."""
@@ -222,7 +224,7 @@ class DiffusionModel(nn.Module, ABC):
         times = sampling_times(len(self.rates), steps or self.sampling_steps)
         up = bicubic(lr, self.scale)
         shape = (len(lr), self.out_channels, *up.shape[-2:])
-        noise = partial(_noise, shape, generator, lr.device)
+        noise = partial(normal_noise, shape, generator, lr.device)
         x = self.rates[times[0]].noise * noise()
         for time, following in pairwise(times):
             x0 = self._x0(up, x, time, tiled)
@@ -248,13 +250,7 @@ class DiffusionModel(nn.Module, ABC):
     ) -> Tensor:
         """Return x_0 as the network sees it behind x_t."""
         level = self.levels(torch.full((len(x),), time, device=x.device))
-
-        def network(shown: Tensor) -> Tensor:
-            found: Tensor = self.denoiser(shown, level.told)
-            return found.float()
-
-        shown = self._shown(up, x, level)
-        found = network(shown) if tiled is None else tiled(network, shown)
+        found = self.predicted(up, x, level, tiled)
         rates = self.rates[time]
         match self.prediction:
             case "epsilon":
@@ -263,12 +259,28 @@ class DiffusionModel(nn.Module, ABC):
                 return found
         return rates.signal * x - rates.noise * found
 
+    def predicted(
+        self,
+        up: Tensor,
+        x: Tensor,
+        level: Level,
+        tiled: Callable[[Network, Tensor], Tensor] | None = None,
+    ) -> Tensor:
+        """Return what the network says of x_t, whole or tile by tile, in float32."""
+
+        def network(shown: Tensor) -> Tensor:
+            found: Tensor = self.denoiser(shown, level.told)
+            return found.float()
+
+        shown = self._shown(up, x, level)
+        return network(shown) if tiled is None else tiled(network, shown)
+
     def _shown(self, up: Tensor, x: Tensor, level: Level) -> Tensor:
         """Return what the network sees: the condition, and x_t brought to unit variance."""
         return torch.cat([up, x / (level.signal**2 + level.noise**2).sqrt()], dim=1)
 
 
-def _noise(shape: Sequence[int], generator: Generators, device: torch.device) -> Tensor:
+def normal_noise(shape: Sequence[int], generator: Generators, device: torch.device) -> Tensor:
     """Draw normal noise [B, C, H, W] where its generator lives, so that it is the same anywhere."""
     if generator is None:
         return torch.randn(*shape, device=device)

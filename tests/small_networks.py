@@ -42,4 +42,4 @@ SMALL_STANDARD: dict[str, dict[str, Any]] = {
     "SRNO": {"num_features": 8, "num_blocks": 2, "width": 8, "num_heads": 2},
     "HiNOTE": {"num_features": 8, "num_blocks": 2, "width": 8, "num_heads": 2},
 }
-SMALL = SMALL_STANDARD | dict.fromkeys(("DDPM", "SR3", "ResShift"), SMALL_DIFFUSION)
+SMALL = SMALL_STANDARD | dict.fromkeys(("DDPM", "SR3", "ResShift", "FlowMatching"), SMALL_DIFFUSION)

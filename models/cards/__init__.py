@@ -4,6 +4,7 @@ from srwizard.models.card import ModelCard
 from srwizard.models.cards import (
     ddpm,
     edsr,
+    flow_matching,
     fno2d,
     galerkin_transformer,
     hat,
@@ -33,5 +34,6 @@ BUILT_IN: tuple[ModelCard, ...] = (
     ddpm.CARD,
     sr3.CARD,
     resshift.CARD,
+    flow_matching.CARD,
 )
 """In the order of the menu: standard models, then diffusion models."""

@@ -1,5 +1,6 @@
 """What the cards of all diffusion models share: the parameters of their U-Net and their sampler."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,6 +16,16 @@ TINY: Mapping[str, Any] = {
     "res_blocks": 1,
 }
 """The size of that name of every model."""
+
+ENSEMBLE_MEMBERS = Parameter(
+    "ensemble_members",
+    8,
+    "int",
+    "Samples drawn of each field of the test split; their mean is scored, with spread and CRPS",
+    "测试集每个场的采样数；对集合平均评分，并给出离散度与 CRPS",
+    minimum=1,
+    maximum=1000,
+)
 
 
 def unet_parameters(
@@ -142,16 +153,7 @@ def sampling_parameters(sampler: str, steps: int) -> tuple[Parameter, ...]:
             "生成一个样本时调用网络的次数；不超过 timesteps",
             minimum=1,
         ),
-        Parameter(
-            "ensemble_members",
-            8,
-            "int",
-            "Samples drawn of each field of the test split; their mean is scored, with spread and "
-            "CRPS",
-            "测试集每个场的采样数；对集合平均评分，并给出离散度与 CRPS",
-            minimum=1,
-            maximum=1000,
-        ),
+        ENSEMBLE_MEMBERS,
     )
 
 
@@ -173,7 +175,7 @@ def unet_problems(
                 allowed=divisors(inner),
             )
         )
-    if params["sampling_steps"] > params["timesteps"]:
+    if params["sampling_steps"] > params.get("timesteps", math.inf):
         found.append(
             _(
                 "sampling_steps is {steps}, more than the {timesteps} timesteps there are.",

@@ -17,7 +17,12 @@ from srwizard.models.resshift import shifting_schedule
 from srwizard.models.upsampling import bicubic
 from tests.small_networks import SMALL_UNET
 
-NAMES = ("DDPM", "SR3", "ResShift")
+NAMES = ("DDPM", "SR3", "ResShift", "FlowMatching")
+SAMPLERS = [
+    (name, sampler)
+    for name in NAMES
+    for sampler in (("euler", "heun") if name == "FlowMatching" else ("ddim", "ancestral"))
+]
 CHAINS = [
     *(
         (name, {"schedule": schedule, "prediction": prediction})
@@ -182,8 +187,7 @@ def test_an_untrained_network_that_predicts_the_field_says_bicubic() -> None:
     assert torch.equal(net.eval()(lr), bicubic(lr, 3))
 
 
-@pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("sampler", ["ddim", "ancestral"])
+@pytest.mark.parametrize(("name", "sampler"), SAMPLERS)
 def test_a_seed_gives_the_same_sample_in_any_batch(name: str, sampler: str) -> None:
     net = tiny(name).eval()
     lr = torch.randn(3, 1, 5, 6)

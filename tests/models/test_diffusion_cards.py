@@ -9,8 +9,8 @@ from srwizard.models.catalog import card, cards, problems, resolve_parameters
 NAMES = [name for name, it in cards().items() if it.family == "diffusion"]
 
 
-def test_there_are_three_and_they_come_last() -> None:
-    assert NAMES == ["DDPM", "SR3", "ResShift"]
+def test_they_come_last() -> None:
+    assert NAMES == ["DDPM", "SR3", "ResShift", "FlowMatching"]
     families = [it.family for it in cards().values()]
     assert families == sorted(families, reverse=True)
 
@@ -22,7 +22,6 @@ def test_there_are_three_and_they_come_last() -> None:
         ({"inner_channel": 60, "norm_groups": 8}, None, "60, which 8 norm_groups do not divide"),
         ({"inner_channel": 12, "norm_groups": 5}, None, "it allows 1, 2, 3, 4, 6, 12"),
         ({"inner_channel": 33, "norm_groups": 3}, None, "must be even"),
-        ({"timesteps": 10}, None, "more than the 10 timesteps"),
         ({"channel_mults": [1] * 6}, (4, 90), "field of 16 x 360 allows 1 to 5"),
     ],
 )
@@ -34,6 +33,12 @@ def test_parameters_that_do_not_go_together(
     found = problems(card(name), resolve_parameters(card(name), given), 4, lr_shape)
     assert len(found) == 1
     assert message in found[0]
+
+
+@pytest.mark.parametrize("name", ["DDPM", "SR3", "ResShift"])
+def test_more_steps_than_there_are(name: str) -> None:
+    (found,) = problems(card(name), resolve_parameters(card(name), {"timesteps": 10}), 4, None)
+    assert "more than the 10 timesteps" in found
 
 
 def test_heads_that_do_not_divide() -> None:
