@@ -44,6 +44,16 @@ FIGURES = (
     "samples_per_second", "seconds_left", "validation", "overfitting_since", "memory_bytes",
     "peak_memory_bytes", "measured_peak_bytes", "test", "failure",
 )  # fmt: skip
+NUMBERS = (
+    "epoch", "epochs", "step", "step_in_epoch", "steps_in_epoch", "progress", "loss",
+    "samples_per_second", "seconds_left", "overfitting_since", "memory_bytes",
+    "peak_memory_bytes", "measured_peak_bytes",
+)  # fmt: skip
+"""Those of the figures that are numbers."""
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def status_of(run_dir: Path) -> dict[str, Any] | None:
@@ -66,6 +76,8 @@ def status_of(run_dir: Path) -> dict[str, Any] | None:
         state, alive, status = _with_job(run_dir, job, state, alive, status)
     chosen = _chosen(run_dir)
     figures = {key: status.get(key) for key in FIGURES}
+    # A damaged file may say anything; what is not a number is not known.
+    figures |= {key: None for key in NUMBERS if not _is_number(figures[key])}
     if state not in AT_WORK:
         figures |= {"seconds_left": None, "memory_bytes": None, "samples_per_second": None}
     if state == "completed":
