@@ -12,7 +12,6 @@ from pydantic import TypeAdapter, ValidationError
 from srwizard.base.errors import UsageError
 from srwizard.base.i18n import translate as _
 from srwizard.base.os_errors import reason_of
-from srwizard.base.typed_paths import expand
 
 KEY = "srwizard"
 FREE = ("dropout", "sampler", "sampling_steps", "ensemble_members")
@@ -33,11 +32,6 @@ class WeightsDescription:
     def metadata(self) -> dict[str, str]:
         """Return what stands in the header of the file."""
         return {KEY: json.dumps(asdict(self))}
-
-
-def expanded(path: str) -> Path:
-    """Return an absolute path, `~` being the user's home directory."""
-    return expand(path)
 
 
 def describe(path: Path) -> WeightsDescription:

@@ -9,9 +9,10 @@ from rich.text import Text
 
 from srwizard.base.errors import DatasetError, SrwizardError, UsageError
 from srwizard.base.i18n import translate as _
+from srwizard.base.typed_paths import expand
 from srwizard.data.near import dataset_near
 from srwizard.data.raw_files import SUFFIXES, find_sources, names_raw_files, words
-from srwizard.prompts.question import Back, Choice, Question, expand
+from srwizard.prompts.question import Back, Choice, Question
 from srwizard.settings.answers import Preparation
 from srwizard.wizard.conversation import Conversation, Maker
 from srwizard.wizard.option_questions import question, questions

@@ -9,8 +9,8 @@ from srwizard.base.errors import DatasetError, UsageError
 from srwizard.base.i18n import translate as _
 from srwizard.base.locks import LockedError
 from srwizard.base.os_errors import reason_of
+from srwizard.base.typed_paths import expand
 from srwizard.data.dataset import Dataset
-from srwizard.prompts.question import expand
 from srwizard.runs.process_identity import LOCK_FILE
 from srwizard.settings import run_config
 from srwizard.settings.run_config import RunConfig

@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.text import Text
 
-from srwizard.base.errors import SrwizardError, UsageError
+from srwizard.base.errors import UsageError
 from srwizard.base.i18n import language
 from srwizard.base.i18n import translate as _
 from srwizard.base.sizes_and_times import bytes_text
@@ -22,6 +22,7 @@ from srwizard.models.catalog import (
 )
 from srwizard.models.table import family_title, model_title
 from srwizard.prompts.question import Choice, Question
+from srwizard.settings.answers import Answers
 from srwizard.settings.changes import value_text
 from srwizard.settings.model import SIZES, model_parameters
 from srwizard.settings.run_config import RunConfig
@@ -34,7 +35,7 @@ from srwizard.wizard.network_parameters import (
 )
 from srwizard.wizard.option_questions import question, questions
 from srwizard.wizard.recipe import RECOMMENDED, take_recipe
-from srwizard.wizard.resolve import resolve
+from srwizard.wizard.resolve import possible
 
 ROOM_FOR_SUMMARIES = 80
 """Columns of a screen that has room for a line on each model in the list."""
@@ -151,16 +152,9 @@ def _size_note(conversation: Conversation, run: RunConfig | None) -> str:
 
 def _of_size(conversation: Conversation, size: str) -> RunConfig | None:
     """Return the run with a size of the chosen model, or None where it cannot be one."""
-    answers = conversation.session.answers.model_copy(deep=True)
-    answers.set("model.params", {})
+    answers = _with_no_parameters(conversation, _first_idle_gpu())
     answers.set("model.size", size)
-    answers.forget("model.weights")
-    if not answers.has("devices.gpus"):
-        answers.set("devices.gpus", _first_idle_gpu())
-    try:
-        return resolve(conversation, answers)
-    except SrwizardError:
-        return None
+    return possible(conversation, answers)
 
 
 def _in_words(params: dict[str, Any]) -> str:
@@ -263,17 +257,20 @@ def _first_idle_gpu() -> list[int]:
 
 def _by_default(conversation: Conversation, item: ModelCard, gpus: list[int]) -> RunConfig | None:
     """Return the run that a model would be by default, or None where it cannot be one."""
-    answers = conversation.session.answers.model_copy(deep=True)
+    answers = _with_no_parameters(conversation, gpus)
     answers.set("model.name", item.name)
+    return possible(conversation, answers)
+
+
+def _with_no_parameters(conversation: Conversation, gpus: list[int]) -> Answers:
+    """Return the answers without what was said of the network; on `gpus` unless that is said."""
+    answers = conversation.session.answers.model_copy(deep=True)
     answers.set("model.params", {})
     answers.forget("model.size")
     answers.forget("model.weights")
     if not answers.has("devices.gpus"):
         answers.set("devices.gpus", gpus)
-    try:
-        return resolve(conversation, answers)
-    except SrwizardError:
-        return None
+    return answers
 
 
 def _unfit(item: ModelCard, scale: int | None) -> str | None:

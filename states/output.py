@@ -7,7 +7,8 @@ from tempfile import TemporaryDirectory
 
 from srwizard.base.i18n import translate as _
 from srwizard.base.os_errors import reason_of
-from srwizard.prompts.question import Question, expand
+from srwizard.base.typed_paths import expand
+from srwizard.prompts.question import Question
 from srwizard.settings import run_config
 from srwizard.states.model import begin_forecasts
 from srwizard.wizard.conversation import Conversation

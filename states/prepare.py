@@ -9,7 +9,8 @@ from rich.text import Text
 
 from srwizard.base.errors import DatasetError, UsageError
 from srwizard.base.i18n import translate as _
-from srwizard.prompts.question import Back, Choice, Question, expand
+from srwizard.base.typed_paths import expand
+from srwizard.prompts.question import Back, Choice, Question
 from srwizard.settings.answers import PREPARE, Preparation
 from srwizard.settings.options import option_named
 from srwizard.states import data

@@ -9,9 +9,10 @@ from rich.text import Text
 from srwizard.base.i18n import translate as _
 from srwizard.base.sizes_and_times import memory_name
 from srwizard.base.text_width import packed
+from srwizard.base.typed_paths import expand
 from srwizard.hardware.devices import find_devices
 from srwizard.memory import forecast
-from srwizard.prompts.question import Choice, Question, expand
+from srwizard.prompts.question import Choice, Question
 from srwizard.settings.answers import DevicesAnswers, model_parameters
 from srwizard.settings.changes import value_text
 from srwizard.settings.option import Asked

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from rich.text import Text
 
-from srwizard.base.errors import NeedsPersonError, SrwizardError
+from srwizard.base.errors import NeedsPersonError
 from srwizard.base.i18n import translate as _
 from srwizard.base.signs import warning
 from srwizard.base.sizes_and_times import duration_text
@@ -18,7 +18,7 @@ from srwizard.settings.run_config import RunConfig
 from srwizard.states.adjust import choose, surroundings
 from srwizard.wizard.conversation import Conversation
 from srwizard.wizard.recipe import RECOMMENDED, recommended_here
-from srwizard.wizard.resolve import resolve
+from srwizard.wizard.resolve import possible, resolve
 from srwizard.wizard.time_budget import budget_seconds
 
 
@@ -83,14 +83,14 @@ def _effects(conversation: Conversation) -> list[RemedyEffect]:
             budget_seconds(conversation) or seconds,
             _recipe(conversation),
         )
-        possible = {
+        then = {
             one: run
             for one in range(len(offered))
             if (run := _changed(conversation, offered[one])) is not None
         }
-        runs = [resolve(conversation, conversation.session.answers), *possible.values()]
-        present, *then = _trainings(runs)
-    return effects_on_time([offered[one] for one in possible], present, then, seconds)
+        runs = [resolve(conversation, conversation.session.answers), *then.values()]
+        present, *changed = _trainings(runs)
+    return effects_on_time([offered[one] for one in then], present, changed, seconds)
 
 
 def _trainings(runs: Sequence[RunConfig]) -> Iterator[Training]:
@@ -101,10 +101,7 @@ def _trainings(runs: Sequence[RunConfig]) -> Iterator[Training]:
 def _changed(conversation: Conversation, remedy: Remedy) -> RunConfig | None:
     answers = conversation.session.answers.model_copy(deep=True)
     apply(answers, remedy)
-    try:
-        return resolve(conversation, answers)
-    except SrwizardError:
-        return None
+    return possible(conversation, answers)
 
 
 def _recipe(conversation: Conversation) -> Remedy | None:

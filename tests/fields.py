@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from srwizard.data.fields import WHOLE, FloatField, Window
-from srwizard.data.layout import SPLITS, Contents
+from srwizard.data.layout import Contents
+from srwizard.data.split_names import SPLITS
 from tests.datasets import Floats, block_mean
 
 

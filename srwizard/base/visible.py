@@ -51,12 +51,8 @@ class VisibleStream:
 
 
 def show_only_visible() -> None:
-    """Let this process print nothing that a terminal would obey, and nothing that it cannot print.
-
-    A terminal that has no Chinese characters, say, is no reason to fail.
-    """
+    """Let this process print nothing that a terminal would obey."""
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")
             setattr(sys, name, cast(TextIO, VisibleStream(stream)))

@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 @click.argument("root", type=PATH, metavar="ROOT")
 @as_json_option
 def baselines(root: Path, as_json: bool) -> None:
+    from srwizard.base.typed_paths import expand
     from srwizard.data.baselines.report import baselines_of
     from srwizard.data.dataset import Dataset
     from srwizard.data.inspect import require_usable
     from srwizard.prompts.progress import shown
-    from srwizard.prompts.question import expand
     from srwizard.runs.advice import learning_curve_text
 
     dataset = Dataset(expand(str(root)))

@@ -30,8 +30,8 @@ def inspect(roots: tuple[Path, ...], as_json: bool) -> None:
 
 def show_dataset(root: Path, *, as_json: bool = False) -> None:
     """Print what is in a dataset directory; exit with 3 where it cannot be used."""
+    from srwizard.base.typed_paths import expand
     from srwizard.data.dataset import Dataset
-    from srwizard.prompts.question import expand
     from srwizard.wizard.chosen_dataset import summary_table
 
     summary = Dataset(expand(str(root))).summary

@@ -71,6 +71,24 @@ class Field(Protocol):
 
 
 @dataclass(frozen=True)
+class FieldWithin:
+    """What a field that reads another one has of that."""
+
+    inner: Field
+
+    @property
+    def steps(self) -> tuple[str, ...]:
+        return self.inner.steps
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self.inner.shape
+
+    def path(self, index: int) -> Path:
+        return self.inner.path(index)
+
+
+@dataclass(frozen=True)
 class NpyField:
     """One `.npy` file for each step, memory-mapped when read."""
 

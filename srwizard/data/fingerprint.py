@@ -26,7 +26,8 @@ from srwizard.base.i18n import translate as _
 from srwizard.base.os_errors import reason_of
 from srwizard.data.fields import Field
 from srwizard.data.hdf5_links import with_linked_files
-from srwizard.data.layout import LEVELS, SPLITS, Contents, FieldKey, Layout
+from srwizard.data.layout import LEVELS, Contents, FieldKey, Layout
+from srwizard.data.split_names import SPLITS
 
 BLOCK_BYTES = 1024
 NPY_BLOCKS = 4
@@ -52,7 +53,12 @@ class FileStamp(NamedTuple):
         Raises:
             OSError: it is not there.
         """
-        found = os.stat(path)  # noqa: PTH116  # for each sample: a Path costs more than the look
+        # For each sample: a Path costs more than the look.
+        return cls.from_stat(path, os.stat(path))  # noqa: PTH116
+
+    @classmethod
+    def from_stat(cls, path: str, found: os.stat_result) -> "FileStamp":
+        """Keep what a look at a file has found."""
         return cls(path, found.st_size, found.st_mtime_ns, found.st_ino)
 
 
@@ -288,8 +294,7 @@ def _stamp(files: Iterable[Path], seen: MutableMapping[str, list[FileStamp]]) ->
             found = one.stat()
             times = found.st_mtime_ns, found.st_ctime_ns
             total.update(os.fsencode(f"{file.name}:{found.st_size}:{times}:{found.st_ino};"))
-            stamp = FileStamp(str(one), found.st_size, found.st_mtime_ns, found.st_ino)
-            seen[str(file)].append(stamp)
+            seen[str(file)].append(FileStamp.from_stat(str(one), found))
     return total.hexdigest()[:32]
 
 

@@ -18,8 +18,9 @@ from srwizard.base.errors import DatasetError
 from srwizard.base.i18n import translate as _
 from srwizard.base.os_errors import reason_of
 from srwizard.data.fields import WHOLE, Field, FloatField
-from srwizard.data.layout import SPLITS, Contents, Layout, Problem
+from srwizard.data.layout import Contents, Layout, Problem
 from srwizard.data.pairing import pairing_problems
+from srwizard.data.split_names import SPLITS
 from srwizard.data.statics import usable_as_inputs
 
 SAMPLED_STEPS = 512

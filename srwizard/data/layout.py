@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Literal
 from srwizard.base.i18n import translate as _
 from srwizard.base.os_errors import reason_of
 from srwizard.data.fields import ArrayHeader, Field, HDF5Field, NpyField, read_npy_header
+from srwizard.data.split_names import SPLITS
 
 # Not imported with the module: the wizard shall not wait for it before it needs it.
 if TYPE_CHECKING:
     import h5py
 
 Layout = Literal["npy", "h5", "nc"]
-SPLITS = ("train", "valid", "test")
 LEVELS = ("hr", "lr")
 NUMBERS = "fiu"
 """Kinds of dtype that a field may have."""

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-SPLITS = ("train", "valid", "test")
+from srwizard.data.split_names import SPLITS
+
 SUFFIXES = ("", ".h5", ".nc")
 MOST_ABOVE = 4
 """ROOT/train/hr/VARIABLE/FILE is the deepest place within a dataset."""

@@ -16,9 +16,10 @@ import numpy.typing as npt
 
 from srwizard.base.errors import DatasetError
 from srwizard.base.i18n import translate as _
-from srwizard.data.fields import WHOLE, Field, FloatField, Window
+from srwizard.data.fields import WHOLE, Field, FieldWithin, FloatField, Window
 from srwizard.data.inspect import spread
-from srwizard.data.layout import LEVELS, SPLITS, Contents, FieldKey
+from srwizard.data.layout import LEVELS, Contents, FieldKey
+from srwizard.data.split_names import SPLITS
 
 Rule = Literal["refuse", "mask"]
 Points = Mapping[str, Mapping[str, Sequence[Sequence[int]]]]
@@ -109,7 +110,7 @@ class Outliers:
 
 
 @dataclass(frozen=True)
-class Masked:
+class Masked(FieldWithin):
     """A field without its outliers: NaN stands where they are.
 
     Args:
@@ -117,19 +118,7 @@ class Masked:
         points: by step, rows and columns of what only its neighbours tell.
     """
 
-    inner: Field
     points: Mapping[str, Sequence[Sequence[int]]] = field(default_factory=dict)
-
-    @property
-    def steps(self) -> tuple[str, ...]:
-        return self.inner.steps
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        return self.inner.shape
-
-    def path(self, index: int) -> Path:
-        return self.inner.path(index)
 
     def read(self, index: int, window: Window = WHOLE) -> FloatField:
         values = self.inner.read(index, window)

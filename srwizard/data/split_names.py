@@ -1,6 +1,8 @@
-"""What the splits are called in the user's language."""
+"""The splits, and what they are called in the user's language. Imports no NumPy."""
 
 from srwizard.base.i18n import translate as _
+
+SPLITS = ("train", "valid", "test")
 
 
 def split_title(split: str) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 from srwizard.base.errors import DatasetError
 from srwizard.base.i18n import translate as _
 from srwizard.base.os_errors import reason_of
-from srwizard.data.fields import WHOLE, Field, FloatField, OtherShapeError, Window
+from srwizard.data.fields import WHOLE, Field, FieldWithin, FloatField, OtherShapeError, Window
 from srwizard.data.fingerprint import FileStamp, stamps_of, stored_in
 from srwizard.data.layout import Contents, FieldKey
 
@@ -54,22 +54,10 @@ class Watch:
 
 
 @dataclass(frozen=True)
-class Watched:
+class Watched(FieldWithin):
     """A field whose files are looked up each time that a step was read."""
 
-    inner: Field
     watch: Watch = field(compare=False)
-
-    @property
-    def steps(self) -> tuple[str, ...]:
-        return self.inner.steps
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        return self.inner.shape
-
-    def path(self, index: int) -> Path:
-        return self.inner.path(index)
 
     def read(self, index: int, window: Window = WHOLE) -> FloatField:
         """Return step `index`, see `Field.read`.

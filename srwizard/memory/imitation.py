@@ -25,10 +25,11 @@ from torch.utils.data import default_collate
 from srwizard.base.choices import method_named
 from srwizard.data.baselines.choice import METHODS
 from srwizard.data.fields import WHOLE, FloatField, Window
-from srwizard.data.layout import LEVELS, SPLITS, Contents
+from srwizard.data.layout import LEVELS, Contents
 from srwizard.data.normalization import Statistics
 from srwizard.data.normalization_methods import NORMALIZATIONS
 from srwizard.data.samples import Sample
+from srwizard.data.split_names import SPLITS
 from srwizard.memory.repeats import alike_once
 from srwizard.memory.tracker import StorageTracker
 from srwizard.models import pieces

@@ -17,14 +17,8 @@ from srwizard.base.errors import NeedsPersonError, UsageError
 from srwizard.base.i18n import translate as _
 from srwizard.base.text_width import wrapped
 from srwizard.base.typed_numbers import READERS
-from srwizard.base.typed_paths import expand
 from srwizard.prompts.progress import Progress, shown
 from srwizard.settings.yaml_file import Document
-
-__all__ = [
-    "AnswersFilePrompts", "Back", "Choice", "Prompts", "Question", "as_typed", "expand", "parse",
-    "print_whole", "require_terminal",
-]  # fmt: skip
 
 
 class Back(Exception):  # noqa: N818 - a wish, not an error

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from srwizard.base.choices import Value
 from srwizard.base.i18n import N_
+from srwizard.base.typed_paths import expand
 from srwizard.models import weights_file
 from srwizard.models.catalog import card, cards, resolve_parameters, size_parameters
 from srwizard.settings.option import Circumstances, Condition, Option, Section, Text
@@ -139,5 +140,5 @@ def model_parameters(model: ModelAnswers) -> dict[str, Any]:
     chosen = card(model.name or "")
     base = size_parameters(chosen, model.size) if model.size else {}
     if model.weights:
-        base = base | weights_file.describe(weights_file.expanded(model.weights)).params
+        base = base | weights_file.describe(expand(model.weights)).params
     return resolve_parameters(chosen, {**base, **model.params})

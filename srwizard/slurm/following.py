@@ -108,7 +108,7 @@ def job_of(run_dir: Path) -> Job | None:
             since=str(record["since"]),
             log=run_dir / str(record.get("log") or log_name(str(record["job"]))),
         )
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, OverflowError, TypeError, ValueError):
         return None
     end = record.get("ended")
     if isinstance(end, dict):

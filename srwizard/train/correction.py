@@ -7,7 +7,10 @@ members are moved by the same field, so that their spread, and what they look li
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+import torch
 from torch import Tensor
+
+from srwizard.train.conservation import Blocks, conserved
 
 
 class Gain(NamedTuple):
@@ -49,14 +52,33 @@ def factors(gains: Mapping[str, Gain], members: int) -> dict[str, float]:
     return {name: one.of(members) for name, one in gains.items()}
 
 
-def moved(members: Sequence[Tensor], without: Tensor, factor: Tensor) -> list[Tensor]:
-    """Return members whose mean is `without` plus `factor` times its correction.
+def factor_of(gains: Mapping[str, Gain], variables: Sequence[str], members: int) -> Tensor:
+    """Return what corrections are multiplied with, `[C, 1, 1]`."""
+    known = factors(gains, members)
+    return torch.tensor([known.get(name, 1.0) for name in variables])[:, None, None]
+
+
+def moved(
+    members: Sequence[Tensor],
+    gains: Mapping[str, Gain],
+    variables: Sequence[str],
+    blocks: Blocks | None,
+) -> list[Tensor]:
+    """Return the members of an ensemble with the gain of their mean.
+
+    One alone stays as it is: a model that draws none has its gain already, and a sample is to have
+    the variance of the truth.
 
     Args:
-        members: each `[B, C, H, W]`.
-        without: `[B, C, H, W]`, what a prediction would be without the network.
-        factor: `[C, 1, 1]`.
+        members: each `[B, C, H, W]`, normalized, with block means as they are conserved.
+        gains: by variable.
+        variables: the channels.
+        blocks: of the batch, where the run conserves; see `conservation`.
     """
+    if len(members) == 1 or not gains:
+        return list(members)
+    without = conserved(torch.zeros_like(members[0]), blocks)
+    factor = factor_of(gains, variables, len(members)).to(without.device)
     total = members[0].clone()
     for one in members[1:]:
         total += one

@@ -5,6 +5,7 @@ Imports no torch.
 
 from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
@@ -33,33 +34,25 @@ def start(
         How it ended here, and how the other machines failed if it did not end well; see
         `Heartbeats.how_they_ended`.
     """
+    start_here = partial(
+        processes.start,
+        run,
+        log,
+        module,
+        *arguments,
+        dataset=dataset,
+        nodes=nodes,
+        begin=begin,
+        hung_up=hung_up,
+    )
     if nodes is None or endpoint_of(nodes) is None:
-        ended = processes.start(
-            run,
-            log,
-            module,
-            *arguments,
-            dataset=dataset,
-            nodes=nodes,
-            begin=begin,
-            hung_up=hung_up,
-        )
-        return ended, []
+        return start_here(), []
     heartbeats = Heartbeats(run_dir)
     how: dict[str, Any] | None = {"returncode": None}
     try:
-        ended = processes.start(
-            run,
-            log,
-            module,
-            *arguments,
-            dataset=dataset,
-            nodes=nodes,
-            begin=begin,
-            hung_up=hung_up,
-            # Where torchrun may restart, it is to do so once a machine is lost, not to end.
-            given_up=heartbeats.newly_lost if nodes.max_restarts else heartbeats.any_lost,
-        )
+        # Where torchrun may restart, it is to do so once a machine is lost, not to end.
+        given_up = heartbeats.newly_lost if nodes.max_restarts else heartbeats.any_lost
+        ended = start_here(given_up=given_up)
         failed = ended.returncode != 0 and not ended.stop_asked
         how = asdict(ended) | {"log": ""} if failed else None
     finally:

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from srwizard.data.layout import SPLITS
+from srwizard.data.split_names import SPLITS
 from srwizard.settings.run_config import VALIDATION_MEMBERS
 from srwizard.train.tiling import MARGIN, OVERLAP, super_resolve_tiled
 

@@ -21,7 +21,7 @@ from srwizard.settings.run_config import RunConfig
 from srwizard.train import averaging
 from srwizard.train.breakdown import Breakdown
 from srwizard.train.conservation import blocks_of, conserved
-from srwizard.train.correction import factors, moved
+from srwizard.train.correction import factor_of, moved
 from srwizard.train.diagnostics.all import diagnostics_of, told_of
 from srwizard.train.diagnostics.diagnostic import Diagnostic, Scored, add_up
 from srwizard.train.distributed import add_over_ranks
@@ -188,10 +188,7 @@ def members_drawn(
         super_resolve(training, batch, noise_of(seed, split, indices, member), sampling_steps)
         for member in range(members_of(training.bare, split))
     ]
-    if len(members) == 1 or not training.gain:
-        return members
-    without = conserved(torch.zeros_like(members[0]), blocks_of(batch))
-    return moved(members, without, _factor(training, members[0], len(members)))
+    return moved(members, training.gain, training.run.data.variables, blocks_of(batch))
 
 
 def super_resolve(
@@ -224,15 +221,8 @@ def super_resolve(
             seam=seam_of(training.run),
         )
     if training.gain and not draws_samples(training.bare):
-        sr = sr * _factor(training, sr, members=1)
+        sr = sr * factor_of(training.gain, training.run.data.variables, members=1).to(sr.device)
     return conserved(sr, blocks_of(batch))
-
-
-def _factor(training: Training, like: Tensor, members: int) -> Tensor:
-    """Return what corrections are multiplied with, `[C, 1, 1]`."""
-    known = factors(training.gain, members)
-    gain = [known.get(name, 1.0) for name in training.run.data.variables]
-    return torch.tensor(gain, device=like.device)[:, None, None]
 
 
 def to_physical(training: Training, values: Tensor, base: Tensor) -> Tensor:

@@ -193,17 +193,10 @@ class Run:
         for member in range(count):
             noise = noise_of(self.config.training.seed, "test", [index], member)
             drawn.append(conserved(self._applied(normalized, noise, patch).cpu(), blocks))
-        members: FloatField = torch.cat(self._moved(drawn, blocks)).numpy() * spread + base
+        with_gain = moved(drawn, self.checkpoint.gain, self.variables, blocks)
+        members: FloatField = torch.cat(with_gain).numpy() * spread + base
         members[:, land] = np.nan
         return members
-
-    def _moved(self, members: list[Tensor], blocks: Blocks | None) -> list[Tensor]:
-        """Return members `[1, C, H, W]` with the gain of an ensemble; others have theirs."""
-        if len(members) == 1 or not self.checkpoint.gain:
-            return members
-        known = factors(self.checkpoint.gain, len(members))
-        factor = torch.tensor([known.get(name, 1.0) for name in self.variables])[:, None, None]
-        return moved(members, conserved(torch.zeros_like(members[0]), blocks), factor)
 
     def member_count(self, wanted: int | None) -> int:
         """Return how many members to draw.

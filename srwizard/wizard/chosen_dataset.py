@@ -6,6 +6,7 @@ from rich.table import Table
 from rich.text import Text
 
 from srwizard.base.i18n import translate as _
+from srwizard.base.typed_paths import expand
 from srwizard.data.dataset import Dataset
 from srwizard.data.inspect import (
     DatasetSummary,
@@ -16,7 +17,6 @@ from srwizard.data.inspect import (
     static_inputs_problem,
 )
 from srwizard.data.split_names import split_title
-from srwizard.prompts.question import expand
 from srwizard.wizard.conversation import Conversation
 
 

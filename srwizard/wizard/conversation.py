@@ -12,8 +12,9 @@ from rich.console import RenderableType
 from srwizard.base.errors import InterruptedByUserError, NeedsPersonError, UsageError
 from srwizard.base.i18n import translate as _
 from srwizard.base.locks import held
+from srwizard.base.typed_paths import expand
 from srwizard.prompts.defaults import DefaultPrompts
-from srwizard.prompts.question import Back, Prompts, Question, RestByDefault, expand
+from srwizard.prompts.question import Back, Prompts, Question, RestByDefault
 from srwizard.wizard.session import Session
 from srwizard.wizard.transition_table import ASKING
 

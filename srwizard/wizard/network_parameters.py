@@ -6,6 +6,7 @@ from typing import Any
 from srwizard.base.errors import UsageError
 from srwizard.base.i18n import language
 from srwizard.base.i18n import translate as _
+from srwizard.base.typed_paths import expand
 from srwizard.models import weights_file
 from srwizard.models.catalog import ModelCard, Parameter, card, problems, resolve_parameters
 from srwizard.models.working_values import Grid, proposed, works_instead
@@ -84,7 +85,7 @@ def weights_problems(conversation: Conversation) -> list[str]:
     answers = conversation.session.answers
     if answers.model.weights is None:
         return []
-    found = weights_file.describe(weights_file.expanded(answers.model.weights))
+    found = weights_file.describe(expand(answers.model.weights))
     variables = chosen_variables(conversation, chosen_dataset(conversation))
     wanted = {
         "model.name": (found.model, answers.model.name),
@@ -120,5 +121,5 @@ def weights_notices(answers: Answers) -> Iterator[str]:
             "This is right only if they were trained so; for weights from elsewhere use "
             "model.skip: none.",
             skip=skip,
-            path=weights_file.expanded(answers.model.weights),
+            path=expand(answers.model.weights),
         )

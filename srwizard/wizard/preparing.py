@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from srwizard.base.i18n import translate as _
+from srwizard.base.typed_paths import expand
 from srwizard.prompts.progress import Progress
-from srwizard.prompts.question import Prompts, expand
+from srwizard.prompts.question import Prompts
 from srwizard.settings.answers import Answers, Preparation
 
 # NumPy and xarray would keep the very first question waiting.

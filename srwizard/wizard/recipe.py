@@ -1,6 +1,6 @@
 """The recommended recipe in a conversation: worked out for its model and data, taken as answers."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -91,31 +91,22 @@ def _room(
     fits: Fits,
 ) -> Room:
     """Return the largest batch that fits, of whole fields, or else of the largest patches."""
-
-    def fitting(batches: Iterable[int], patch: int | None) -> int | None:
-        return next(
-            (
-                size
-                for size in batches
-                if fits(resolve(conversation, _with(conversation, size, patch)))
-            ),
-            None,
-        )
-
     wanted = few_fields_batch(facts.steps)
     halves = [wanted >> times for times in range(wanted.bit_length())]
-    patches = [(side, halves[:1]) for side in patch_sides(chosen, params, facts)]
-    smallest = [(side, halves) for side, _batches in patches[-1:]]
-    for patch, batches in [(None, halves), *patches, *smallest]:
-        batch = fitting(batches, patch)
-        if batch is not None:
-            return Room(batch, patch)
-    return Room(1, patches[-1][0] if patches else None)
+    patches = patch_sides(chosen, params, facts)
+    smallest = patches[-1] if patches else None
+    rooms = [
+        *(Room(batch) for batch in halves),
+        *(Room(wanted, patch) for patch in patches),
+        *(Room(batch, smallest) for batch in halves[1:]),
+    ]
+    fitting = (room for room in rooms if fits(resolve(conversation, _with(conversation, room))))
+    return next(fitting, Room(1, smallest))
 
 
-def _with(conversation: Conversation, batch: int, patch: int | None) -> Answers:
+def _with(conversation: Conversation, room: Room) -> Answers:
     changed = conversation.session.answers.model_copy(deep=True)
-    changed.set("training.batch_size", batch)
-    if patch is not None:
-        changed.set("memory.patch_size", patch)
+    changed.set("training.batch_size", room.batch)
+    if room.patch is not None:
+        changed.set("memory.patch_size", room.patch)
     return changed

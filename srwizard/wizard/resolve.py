@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
-from srwizard.base.errors import UsageError
+from srwizard.base.errors import SrwizardError, UsageError
 from srwizard.base.i18n import language
 from srwizard.base.i18n import translate as _
+from srwizard.base.typed_paths import expand
 from srwizard.data.dataset import Dataset, unreadable
 from srwizard.data.grid import goes_round
 from srwizard.data.vectors import known_vectors, lonely_components, standard_names
@@ -14,7 +15,6 @@ from srwizard.hardware.devices import find_devices
 from srwizard.models import weights_file
 from srwizard.models.catalog import card
 from srwizard.prompts.progress import Progress
-from srwizard.prompts.question import expand
 from srwizard.settings import run_config
 from srwizard.settings.answers import (
     Answers,
@@ -52,13 +52,13 @@ def has_global_skip(answers: Answers) -> bool:
         return False
     if answers.model.global_skip is not None:
         return answers.model.global_skip
-    return weights_file.describe(weights_file.expanded(answers.model.weights)).global_skip
+    return weights_file.describe(expand(answers.model.weights)).global_skip
 
 
 def _weights(answers: Answers) -> run_config.RunWeights | None:
     if answers.model.weights is None:
         return None
-    path = weights_file.expanded(answers.model.weights)
+    path = expand(answers.model.weights)
     return run_config.RunWeights(path=str(path), sha256=weights_file.sha256(path))
 
 
@@ -206,6 +206,14 @@ def _turning_helps(config: RunConfig) -> bool:
     """
     skip = config.model.skip
     return skip is not None and not any(found.weight for found in skip.values())
+
+
+def possible(conversation: Conversation, answers: Answers) -> RunConfig | None:
+    """Return the run that answers lead to, None where they lead to none."""
+    try:
+        return resolve(conversation, answers)
+    except SrwizardError:
+        return None
 
 
 def resolve(conversation: Conversation, answers: Answers) -> RunConfig:

@@ -12,7 +12,8 @@ import pytest
 from srwizard.base.errors import DatasetError
 from srwizard.data.dataset import Dataset
 from srwizard.data.fingerprint import BLOCK_BYTES, NPY_BLOCKS, fingerprint
-from srwizard.data.layout import LEVELS, SPLITS, scan
+from srwizard.data.layout import LEVELS, scan
+from srwizard.data.split_names import SPLITS
 from srwizard.settings.run_config import RunConfig
 from srwizard.train.dataset import verified
 from tests.configs import data_of, made_up_config

@@ -24,7 +24,8 @@ from srwizard.data.inspect import (
     selection_problem,
     spread,
 )
-from srwizard.data.layout import LEVELS, SPLITS, scan
+from srwizard.data.layout import LEVELS, scan
+from srwizard.data.split_names import SPLITS
 from tests.datasets import land_mask, write_dataset
 
 Layout = Literal["npy", "h5", "nc"]

@@ -15,8 +15,9 @@ from srwizard.base.errors import DatasetError
 from srwizard.data import stored_layout
 from srwizard.data.baselines import known
 from srwizard.data.dataset import Dataset
-from srwizard.data.layout import SPLITS, scan
+from srwizard.data.layout import scan
 from srwizard.data.outliers import MOST_POINTS, Outliers, look, masked
+from srwizard.data.split_names import SPLITS
 from tests.datasets import block_mean, write_dataset
 
 Floats = npt.NDArray[np.float32]

@@ -147,7 +147,7 @@ def test_the_pointer_stands_on_the_idle_gpu_and_a_busy_one_is_warned_of_twice(
     screen.send("0" + ENTER)
     warning = "GPU 0 正忙"
     screen.wait_for(warning)
-    screen.wait_for("? 内存选项")
+    screen.wait_for("? OOM 防护")
     screen.send(ENTER)
     screen.wait_for("? 确认执行")
     assert screen.text.count(warning) == 2

@@ -111,9 +111,13 @@ def wait_for_end(slurm: Cluster, job: str, run_dir: Path) -> str:
     return state_in_slurm(slurm, job)
 
 
-def begin_now(slurm: Cluster, job: str) -> None:
-    """Slurm lets two minutes pass until a job that was queued again may begin."""
-    slurm.call("scontrol", "update", f"JobId={job}", "StartTime=now")
+def begin_soon(slurm: Cluster, job: str) -> None:
+    """Slurm lets two minutes pass until a job that was queued again may begin.
+
+    Its nodes refuse a credential from the second in which the job's last one was withdrawn
+    ("Job credential revoked"), hence not at once.
+    """
+    slurm.call("scontrol", "update", f"JobId={job}", "StartTime=now+3")
 
 
 @pytest.mark.slow
@@ -187,7 +191,7 @@ def test_cut_off_twice_it_ends_with_the_same_weights(
         slurm.call("scancel", "--signal=USR1", job)
         wait_for(lambda: state_in_slurm(slurm, job) == "PENDING", run_dir)
         assert run_status(srwizard, run_dir)["state"] == "queued"
-        begin_now(slurm, job)
+        begin_soon(slurm, job)
     for name in jobs:
         assert wait_for_end(slurm, jobs[name], tmp_path / name) == "COMPLETED", log_of(run_dir)
     assert log_of(run_dir).count("is queued again") == 2

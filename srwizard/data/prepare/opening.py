@@ -17,12 +17,12 @@ import xarray as xr
 from srwizard.base.errors import DatasetError, UsageError
 from srwizard.base.i18n import translate as _
 from srwizard.base.os_errors import reason_of
+from srwizard.data.layout import HDF5_SIGNATURE
 from srwizard.data.prepare.hdf5_filters import hdf5_file, missing_filter, register_plugins
 from srwizard.data.raw_files import is_zarr
 
 Engine = Literal["h5netcdf", "scipy", "zarr"]
 
-_HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 _NETCDF3_SIGNATURES = (b"CDF\x01", b"CDF\x02")
 _MOST_DIMENSIONS_OF_A_COORDINATE = 2
 
@@ -153,7 +153,7 @@ def filter_error(path: Path) -> DatasetError | None:
 def _netcdf_engine(path: Path) -> Literal["h5netcdf", "scipy"]:
     try:
         with path.open("rb") as stream:
-            signature = stream.read(len(_HDF5_SIGNATURE))
+            signature = stream.read(len(HDF5_SIGNATURE))
     except OSError as error:
         raise UsageError(
             _("Source {path} cannot be read: {reason}.", path=path, reason=reason_of(error)),
@@ -174,12 +174,12 @@ def _netcdf_engine(path: Path) -> Literal["h5netcdf", "scipy"]:
             _("Source {path} is a NetCDF file of the CDF-5 kind, which cannot be read.", path=path),
             _("Convert it to NetCDF-4: nccopy -k nc4 {name} new.nc", name=path.name),
         )
-    if signature != _HDF5_SIGNATURE and signature[:4] not in _NETCDF3_SIGNATURES:
+    if signature != HDF5_SIGNATURE and signature[:4] not in _NETCDF3_SIGNATURES:
         raise UsageError(
             _("Source {path} is not a NetCDF file.", path=path),
             _("Give NetCDF files (.nc) or Zarr stores; compressed ones have to be unpacked first."),
         )
-    return "h5netcdf" if signature == _HDF5_SIGNATURE else "scipy"
+    return "h5netcdf" if signature == HDF5_SIGNATURE else "scipy"
 
 
 def _opened(path: Path, engine: Engine, group: str | None = None) -> xr.Dataset:

@@ -6,12 +6,12 @@ from fractions import Fraction
 
 from srwizard.base.errors import DatasetError, UsageError
 from srwizard.base.i18n import translate as _
-from srwizard.data.layout import SPLITS
 from srwizard.data.prepare.manifest import FieldTally, PreparedSplit
 from srwizard.data.prepare.record import Survey
 from srwizard.data.prepare.statistics import SplitStatistics
 from srwizard.data.prepare.times import Moment
 from srwizard.data.prepare.write import SplitSteps
+from srwizard.data.split_names import SPLITS
 
 Split = tuple[float, float, float]
 

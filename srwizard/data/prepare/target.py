@@ -11,7 +11,7 @@ from srwizard.base.errors import UsageError
 from srwizard.base.files import sync_directory
 from srwizard.base.i18n import translate as _
 from srwizard.base.os_errors import reason_of
-from srwizard.data.layout import SPLITS
+from srwizard.data.split_names import SPLITS
 
 MANIFEST_NAME = "manifest.json"
 
