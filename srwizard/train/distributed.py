@@ -12,6 +12,7 @@ import torch
 import torch.distributed as dist
 
 from srwizard.settings.run_config import RunDevices
+from srwizard.train.processes import launched_together
 
 TIMEOUT = timedelta(minutes=10)
 
@@ -33,15 +34,19 @@ class Place:
 @contextmanager
 def joined(devices: RunDevices) -> Iterator[Place]:
     """Join the process group if there is more than one process; leave it after success."""
-    rank, world = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
+    # A batch system, or another launcher around this one, sets the same names.
+    told = os.environ if launched_together() else {}
+    rank, world = int(told.get("RANK", 0)), int(told.get("WORLD_SIZE", 1))
     device = torch.device("cpu")
     if devices.on_gpus:
-        device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
+        device = torch.device("cuda", int(told.get("LOCAL_RANK", 0)))
         torch.cuda.set_device(device)
     if world == 1:
         yield Place(rank, world, device)
         return
-    dist.init_process_group(devices.backend, timeout=TIMEOUT)
+    # With its GPU named, NCCL connects at once, and knows which one a barrier is for.
+    on = device if devices.on_gpus else None
+    dist.init_process_group(devices.backend, timeout=TIMEOUT, device_id=on)
     yield Place(rank, world, device)
     # After an error this is left out: it may wait for ranks that wait for this one.
     dist.destroy_process_group()

@@ -65,6 +65,25 @@ def _by_torchrun(run: RunConfig, nodes: Nodes | None) -> bool:
     return nodes is not None or run.devices.processes > 1
 
 
+TORCHRUN_ID = "TORCHELASTIC_RUN_ID"
+PLACES = (
+    "RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "GROUP_RANK", "GROUP_WORLD_SIZE",
+    "ROLE_RANK", "ROLE_WORLD_SIZE", "ROLE_NAME", "MASTER_ADDR", "MASTER_PORT", TORCHRUN_ID,
+    "TORCHELASTIC_RESTART_COUNT", "TORCHELASTIC_MAX_RESTARTS", "TORCHELASTIC_USE_AGENT_STORE",
+)  # fmt: skip
+"""Where another launcher has put this process among others; ours puts its own there."""
+
+
+def inherited() -> dict[str, str]:
+    """Return the environment of this process, as its processes inherit it: without a place."""
+    return {name: value for name, value in os.environ.items() if name not in PLACES}
+
+
+def launched_together() -> bool:
+    """Tell whether torchrun has started this process, and its place among others is its own."""
+    return TORCHRUN_ID in os.environ
+
+
 def settings(run: RunConfig) -> dict[str, str]:
     """Return the environment of every process of the run: its devices, threads, allocator."""
     # On another machine the GPUs are those that a batch system, or that machine, lets be seen.
@@ -75,6 +94,8 @@ def settings(run: RunConfig) -> dict[str, str]:
     )
     return {
         **named,
+        # Numbers as nvidia-smi has them, and as NVML is asked; CUDA itself puts the fastest first.
+        "CUDA_DEVICE_ORDER": "PCI_BUS_ID",
         "OMP_NUM_THREADS": str(max(1, cpu().cores // run.devices.processes)),
         # Threads that wait shall sleep: where somebody else computes on the same cores, those that
         # spin make a training twenty times as slow.
@@ -102,7 +123,8 @@ def as_typed(run: RunConfig, module: str, *arguments: str, nodes: Nodes | None =
     """Return the command with its environment as one types it into a shell."""
     environment = settings(run) | network_settings(nodes)
     given = [f"{name}={value}" for name, value in environment.items()]
-    return shlex.join(["env", *given, *command(run, module, *arguments, nodes=nodes)])
+    dropped = [f"--unset={name}" for name in PLACES if name in os.environ]
+    return shlex.join(["env", *dropped, *given, *command(run, module, *arguments, nodes=nodes)])
 
 
 @contextlib.contextmanager
@@ -176,7 +198,7 @@ def start(
         # passes it on once, to those who can save.
         child = subprocess.Popen(
             command(run, module, *arguments, nodes=nodes),
-            env=os.environ | settings(run) | network_settings(nodes) | told,
+            env=inherited() | settings(run) | network_settings(nodes) | told,
             stderr=log,
             stdin=subprocess.DEVNULL,
             start_new_session=True,

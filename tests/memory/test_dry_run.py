@@ -18,7 +18,7 @@ import psutil
 import pytest
 
 from srwizard.base.errors import InterruptedByUserError, TrainingFailedError, UsageError
-from srwizard.hardware.devices import CPU, Devices
+from srwizard.hardware.devices import CPU, GPU, Devices
 from srwizard.memory import available, rehearsal
 from srwizard.memory.allocator import CUDA_CONTEXT
 from srwizard.memory.available import capacities_of, cpu_capacity
@@ -314,6 +314,22 @@ def test_a_gpu_that_nvml_no_longer_shows_is_named(
     monkeypatch.setattr(available, "find_devices", lambda: found)
     with pytest.raises(UsageError, match=r"GPU 3 \(NVIDIA H100\) does not tell its free memory"):
         capacities_of(run.model_copy(update={"devices": devices}))
+
+
+@pytest.mark.parametrize(("count", "refused"), [(2, True), (1, False)])
+def test_parts_of_a_gpu_are_used_one_by_one(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int, refused: bool
+) -> None:
+    run = freeze(root, tmp_path / "run")
+    parts = tuple(GPU(100 + n, f"MIG-{n}", "A100 MIG", 5 * 2**30, 2**30, parent=0) for n in (0, 1))
+    monkeypatch.setattr(available, "find_devices", lambda: Devices(parts, CPU(2, 2**30, 2**30)))
+    devices = run.devices.model_copy(update={"gpus_per_node": count})
+    run = run.model_copy(update={"devices": devices})
+    if refused:
+        with pytest.raises(UsageError, match="parts of GPUs"):
+            capacities_of(run)
+    else:
+        assert capacities_of(run) == [2**30]
 
 
 def test_how_long_the_whole_run_takes(root: Path, tmp_path: Path) -> None:
