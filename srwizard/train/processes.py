@@ -74,6 +74,25 @@ PLACES = (
 """Where another launcher has put this process among others; ours puts its own there."""
 
 
+GPU_ALLOCATOR = ("PYTORCH_CUDA_ALLOC_CONF", "PYTORCH_ALLOC_CONF")
+
+
+def gpu_allocator_settings() -> dict[str, str]:
+    """Return the environment of torch's allocator on GPUs; what the user has set stays.
+
+    Segments that grow leave no holes between them that no other block fits into.
+    """
+    if any(os.environ.get(name) for name in GPU_ALLOCATOR):
+        return {}
+    return {GPU_ALLOCATOR[0]: "expandable_segments:True"}
+
+
+def segments_expand() -> bool:
+    """Tell whether processes on GPUs will have segments that grow."""
+    given = [os.environ[name] for name in GPU_ALLOCATOR if os.environ.get(name)]
+    return not given or "expandable_segments:true" in given[-1].lower().replace(" ", "")
+
+
 def inherited() -> dict[str, str]:
     """Return the environment of this process, as its processes inherit it: without a place."""
     return {name: value for name, value in os.environ.items() if name not in PLACES}
@@ -108,6 +127,7 @@ def settings(run: RunConfig) -> dict[str, str]:
         "PYTHONSAFEPATH": "1",
         "LANGUAGE": language(),
         **allocator_settings(),
+        **(gpu_allocator_settings() if run.devices.on_gpus else {}),
     }
 
 

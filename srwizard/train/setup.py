@@ -219,7 +219,7 @@ def set_up(
         run=run,
         place=place,
         splits=splits,
-        loaders={split: _loader(pairs, run, place) for split, pairs in splits.items()},
+        loaders={split: _loader(pairs, run, place, split) for split, pairs in splits.items()},
         objective=objective,
         bare=bare,
         skeleton=skeleton,
@@ -294,14 +294,17 @@ def _wrapped(objective: nn.Module, place: Place) -> nn.Module:
     return DistributedDataParallel(objective, device_ids=devices)
 
 
-def _loader(pairs: FieldPairs, run: RunConfig, place: Place) -> tuple[Batches, DataLoader[Any]]:
+def _loader(
+    pairs: FieldPairs, run: RunConfig, place: Place, split: str
+) -> tuple[Batches, DataLoader[Any]]:
     plan = Batches()
     workers = run.training.num_workers or 0
     loader = DataLoader(
         pairs,
         batch_sampler=plan,  # type: ignore[arg-type]
         num_workers=workers,
-        persistent_workers=workers > 0,
+        # Those of validation end with it: beside a step they would only hold memory and cores.
+        persistent_workers=workers > 0 and split == "train",
         pin_memory=place.device.type == "cuda",
         worker_init_fn=_leave_signals_alone,
         # Without one of its own, each pass draws from the generator that the networks use: a

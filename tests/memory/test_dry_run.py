@@ -19,8 +19,7 @@ import pytest
 
 from srwizard.base.errors import InterruptedByUserError, TrainingFailedError, UsageError
 from srwizard.hardware.devices import CPU, GPU, Devices
-from srwizard.memory import available, rehearsal
-from srwizard.memory.allocator import CUDA_CONTEXT
+from srwizard.memory import available, meter, rehearsal
 from srwizard.memory.available import capacities_of, cpu_capacity
 from srwizard.memory.measure import DryRun, dry_run
 from srwizard.memory.rehearsal import FEWEST_STEPS, MOST_STEPS
@@ -250,13 +249,14 @@ def test_without_proc(monkeypatch: pytest.MonkeyPatch, denied: type[OSError]) ->
     def refuse(*_args: object, **_kwargs: object) -> None:
         raise denied(13, "no")
 
-    monkeypatch.setattr(rehearsal.Path, "write_text", refuse)
-    monkeypatch.setattr(rehearsal.Path, "read_text", refuse)
+    monkeypatch.setattr(meter.Path, "write_text", refuse)
+    monkeypatch.setattr(meter.Path, "read_text", refuse)
     place = Place(0, 1, torch.device("cpu"))
     rehearsal._volunteer_to_be_killed()
-    rehearsal._forget_peak(place)
+    found = meter.Meter(place, free_before=0)
+    found.forget()
     held = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    assert 0 < rehearsal._peak_bytes(place) <= held * 1.1
+    assert 0 < found.peak() <= held * 1.1
 
 
 @pytest.mark.parametrize(
@@ -289,19 +289,6 @@ def test_no_process_holds_more_than_its_address_space(monkeypatch: pytest.Monkey
     assert cpu_capacity(2) == 48 * 2**30
     monkeypatch.setattr(resource, "getrlimit", lambda _what: (2**30, 2**30))
     assert cpu_capacity(2) == 2 * 2**30
-
-
-def test_nvml_lost_in_mid_measurement(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What NVML told last counts on; where it never told, an allowance does, and never nothing."""
-    import torch
-
-    seen: list[int | None] = [None, 900 * MIB, None]
-    monkeypatch.setattr(rehearsal, "_outside", [])
-    monkeypatch.setattr(rehearsal, "_nvml_bytes", lambda: seen.pop(0))
-    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda: 500 * MIB)
-    assert rehearsal._outside_allocator() == CUDA_CONTEXT
-    assert rehearsal._outside_allocator() == 400 * MIB
-    assert rehearsal._outside_allocator() == 400 * MIB
 
 
 def test_a_gpu_that_nvml_no_longer_shows_is_named(
