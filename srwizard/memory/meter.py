@@ -133,7 +133,7 @@ def _free_now() -> int:
 
 def _page_locked_bytes() -> int:
     """Return what torch has locked in main memory for copies; no resident set counts it."""
-    stats = getattr(torch.cuda, "host_memory_stats", dict)()
+    stats: dict[str, Any] = getattr(torch.cuda, "host_memory_stats", dict)()
     found = (stats.get(f"{name}.peak") for name in ("reserved_bytes", "allocated_bytes"))
     return next((int(size) for size in found if size), 0)
 

@@ -290,8 +290,14 @@ def steps_per_epoch(steps: list[Step]) -> list[tuple[Key, ...]]:
 def _wrapped(objective: nn.Module, place: Place) -> nn.Module:
     if place.world == 1:
         return objective
-    devices = [place.device.index] if place.device.type == "cuda" else None
-    return DistributedDataParallel(objective, device_ids=devices)
+    if place.device.type != "cuda":
+        return DistributedDataParallel(objective)
+    return DistributedDataParallel(
+        objective,
+        device_ids=[place.device.index],
+        gradient_as_bucket_view=True,  # no second copy of all gradients
+        broadcast_buffers=False,  # they are constants, equal on all ranks
+    )
 
 
 def _loader(
