@@ -11,8 +11,8 @@ from torch import Tensor
 PIECE_BYTES = {"cpu": 2**20 - 2**12}
 """Of the largest tensor of a piece, by device. They fit the cache of a processor's core, and are
 smaller than what trainings get from the system anew each time (`train/processes.py`)."""
-PIECE_BYTES_ELSEWHERE = 16 * 2**20
-"""A GPU wants work for all its units."""
+PIECE_BYTES_ELSEWHERE = 256 * 2**20
+"""A GPU wants work for all its units, and few kernels to launch."""
 
 
 def cut(length: int, count: int) -> Iterator[slice]:

@@ -38,7 +38,8 @@ def tf32(*, allowed: bool) -> Iterator[None]:
 @contextmanager
 def _by_operator(precision: str) -> Iterator[None]:
     """The same by the settings that torch has since 2.9."""
-    operators = (cudnn.conv, cudnn.rnn, matmul)
+    # torch's own hints do not know them yet.
+    operators: tuple[Any, ...] = (getattr(cudnn, "conv"), getattr(cudnn, "rnn"), matmul)  # noqa: B009
     before = [operator.fp32_precision for operator in operators]
     for operator in operators:
         operator.fp32_precision = precision
@@ -53,7 +54,7 @@ def exact_product(left: Tensor, right: Tensor) -> Tensor:
     """Return `left @ right` of matrices, without TF32 in the backward pass either."""
     if left.device.type != "cuda" or torch.is_autocast_enabled("cuda"):  # there is no TF32 then
         return left @ right
-    found: Tensor = _ExactProduct.apply(left, right)
+    found: Tensor = _ExactProduct.apply(left, right)  # type: ignore[no-untyped-call]
     return found
 
 

@@ -40,8 +40,18 @@ def _visible(count: int, found: Devices) -> list[int]:
     """Return the free memory of the first GPUs that this machine lets be seen.
 
     Raises:
-        UsageError: there are fewer.
+        UsageError: there are fewer, or they are parts of a GPU.
     """
+    if count > 1 and any(gpu.parent is not None for gpu in found.gpus[:count]):
+        raise UsageError(
+            _(
+                "{host}: the run needs {count} GPUs on each machine, and what is visible are parts "
+                "of GPUs (MIG), of which CUDA shows one alone to a process",
+                host=socket.gethostname(),
+                count=count,
+            ),
+            _("Set devices.gpus_per_node to 1, or ask for whole GPUs."),
+        )
     if len(found.gpus) < count:
         raise UsageError(
             _(

@@ -21,6 +21,15 @@ def dry_run_table(result: DryRun) -> Table:
     table.add_row(_("Verdict"), styled_verdict(result.verdict))
     table.add_row(_("Device"), Text(result.device))
     table.add_row(_("Peak"), Text(_peak_text(result)))
+    if result.host_peak_bytes is not None and result.host_capacity_bytes is not None:
+        table.add_row(
+            _("Main memory"),
+            _(
+                "{peak} of {capacity}",
+                peak=megabytes_text(result.host_peak_bytes),
+                capacity=megabytes_text(result.host_capacity_bytes),
+            ),
+        )
     if result.predicted_bytes is not None:
         table.add_row(_("Predicted"), megabytes_text(result.predicted_bytes))
     for figures in result.ranks if len(result.ranks) > 1 else []:

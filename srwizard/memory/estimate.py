@@ -50,7 +50,9 @@ def estimate(
         "gpu": gpu,
         "capacity_bytes": there_is,
         "share": found.peak_bytes / there_is if there_is else None,
-        "verdict": None if there_is is None else judge(found.peak_bytes, there_is),
+        "verdict": None
+        if there_is is None
+        else judge(found.peak_bytes, there_is, found.least_bytes),
         "batches": predict_batches(run, batch_sizes, baseline_bytes=baseline),
         "fit": None,
     }

@@ -27,7 +27,7 @@ from srwizard.settings.run_config import RunConfig
 FORECASTER = "srwizard.memory.forecaster"
 MOST_TOGETHER = 4
 PATIENCE_SECONDS = 300
-CONTENT = 2
+CONTENT = 3
 """Raised when a forecast comes to hold more, or other figures."""
 
 

@@ -6,6 +6,7 @@ where error correction or the driver take their share.
 
 import difflib
 import re
+from collections.abc import Mapping
 
 from srwizard.base.errors import UsageError
 from srwizard.base.i18n import translate as _
@@ -71,10 +72,14 @@ CAPACITY_GIB = {
     "H100 NVL": 94,
     "H200": 141,
     "H800": 80,
+    "GH200 480GB": 96,
+    "GH200 144G HBM3e": 144,
     "B200": 180,
 }
-VENDOR_WORDS = ("nvidia", "geforce", "tesla")
+VENDOR_WORDS = ("nvidia", "geforce", "tesla", "quadro")
 """Left out when names are compared: NVML says "NVIDIA GeForce RTX 3090"."""
+FORMS = r"sxm\d*|pcie|hbm\d+e?|generation|blackwell|(workstation|server) edition|max-q"
+"""How a GPU is mounted, which NVML adds to some names: "NVIDIA A100-SXM4-80GB"."""
 
 
 def capacity(text: str) -> int:
@@ -90,6 +95,9 @@ def capacity(text: str) -> int:
     wanted = _plain(text)
     if wanted in known:
         return CAPACITY_GIB[known[wanted]] * GIB
+    as_nvml_says = _as_nvml_says(text, known)
+    if as_nvml_says is not None:
+        return as_nvml_says * GIB
     near = difflib.get_close_matches(wanted, known, n=3, cutoff=0.5)
     if near:
         hint = _("Near it: {names}.", names=", ".join(known[name] for name in near))
@@ -99,6 +107,17 @@ def capacity(text: str) -> int:
         _("There is no GPU {name} in the catalogue.", name=repr(text)),
         hint + " " + _("A size will do as well: 24GiB."),
     )
+
+
+def _as_nvml_says(text: str, known: Mapping[str, str]) -> int | None:
+    """Return the GiB of a name with form, size or part: "A100-SXM4-40GB MIG 1g.5gb" has 5."""
+    bare = re.sub(rf"\b({FORMS})\b", " ", text, flags=re.IGNORECASE)
+    sizes = re.findall(r"(?<![\w.])(?:\d+g\.)?(\d+)gb?\b", bare, re.IGNORECASE)
+    model = re.sub(r"\bMIG\b.*|(?<![\w.])\d+gb?\b", " ", bare, flags=re.IGNORECASE)
+    name = known.get(_plain(model))
+    if name is None:
+        return None
+    return int(sizes[-1]) if sizes else CAPACITY_GIB[name]
 
 
 def _plain(name: str) -> str:

@@ -255,8 +255,8 @@ class Imitation:
         They are cut into 25 MiB each, but all of them stay; see "Internal design" in PyTorch's
         notes on DistributedDataParallel.
         """
-        if self.run.devices.world_size == 1 or self.run.sharded:
-            return None
+        if self.run.devices.world_size == 1 or self.run.sharded or self.run.devices.on_gpus:
+            return None  # on GPUs gradients are views of the buckets
         trained = [part for part in self.training.bare.parameters() if part.requires_grad]
         return torch.empty(sum(part.numel() for part in trained), dtype=trained[0].dtype)
 

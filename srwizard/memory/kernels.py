@@ -12,9 +12,12 @@ them: on the columns of all images (im2col; ConvolutionMM2d.cpp), and products a
 
 Arithmetic on operands of two types converts one of them first, as a whole.
 
-CUDA. A transform from half spectrum to field overwrites its input, so PyTorch copies it first
-(aten/src/ATen/native/cuda/SpectralOps.cpp); cuFFT's own work area is "typically" as large as the
-data (NVIDIA, cuFFT library user's guide, section 2.8), larger for sizes with big prime factors.
+CUDA. cuDNN computes in the channels-last order on tensor cores, and copies tensors in the usual
+order into it and back (`nchwToNhwcKernel` in profiles); which convolutions it does so for is not
+told, so this is an allowance. A transform from half spectrum to field overwrites its input, so
+PyTorch copies it first (aten/src/ATen/native/cuda/SpectralOps.cpp); cuFFT's own work area is
+"typically" as large as the data (NVIDIA, cuFFT library user's guide, section 2.8), larger for
+sizes with big prime factors.
 """
 
 import functools
@@ -81,7 +84,22 @@ def cuda_scratch(operator: Any, arguments: tuple[Any, ...], result: Any) -> int:
         return _bytes(result)
     if operator is aten._fft_c2r.default:
         return _bytes(arguments[0]) + _bytes(result)
+    if operator is aten.convolution.default and arguments[8] == 1:
+        return _copied(*arguments[:2], result)
+    if operator is aten.convolution_backward.default and arguments[9] == 1:
+        # The gradients of the input and of the weights are computed one after the other.
+        gradient, source, weight = arguments[:3]
+        to_source, to_weight = result[:2]
+        return max(
+            _copied(gradient, weight, *([] if to_source is None else [to_source])),
+            _copied(gradient, source, *([] if to_weight is None else [to_weight])),
+        )
     return 0
+
+
+def _copied(*tensors: Tensor) -> int:
+    """Return the bytes of what cuDNN copies into its own order; of one pixel it is any order."""
+    return sum(_bytes(part) for part in tensors if not _is_channels_last(part))
 
 
 def noting_products(scratch: Scratch, products: set[Product]) -> Scratch:

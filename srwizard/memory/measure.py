@@ -8,7 +8,7 @@ import json
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from srwizard.base.errors import InterruptedByUserError, TrainingFailedError
 from srwizard.base.i18n import translate as _
 from srwizard.data.dataset import Dataset
 from srwizard.memory.available import capacities_of
-from srwizard.memory.verdict import Verdict, judge
+from srwizard.memory.verdict import Verdict, judge, worst
 from srwizard.runs import failures
 from srwizard.runs.failure_kinds import kind_named
 from srwizard.runs.records import DRY_RUN_FILE, LOG_FILE
@@ -44,7 +44,8 @@ class DryRun:
 
     On a CPU `peak_bytes` is that of all ranks of a machine together, against the memory that was
     available there before they started; on GPUs it is that of the rank whose GPU is fullest,
-    against what was free on it. Of several `hosts` the fullest counts. `reason` says why there is
+    against what was free on it, and `host_peak_bytes` what its machine took of the main memory
+    beside, which is judged, too. Of several `hosts` the fullest counts. `reason` says why there is
     no peak, if the dry run itself ran out of memory, and `phase` and `step` where. docs/memory.md
     describes every key.
     """
@@ -66,6 +67,8 @@ class DryRun:
     phase: str | None = None
     step: int | None = None
     lr_range: dict[str, Any] | None = None
+    host_peak_bytes: int | None = None
+    host_capacity_bytes: int | None = None
     digest: str = ""
 
 
@@ -197,28 +200,71 @@ def _fullest(run: RunConfig, ranks: list[dict[str, Any]]) -> tuple[int, int]:
     The ranks of one machine share its memory.
     """
     if run.devices.on_gpus:
-        pairs = [(int(one["peak_bytes"]), int(one["capacity_bytes"])) for one in ranks]
-    else:
-        machines: dict[str, list[dict[str, Any]]] = {}
-        for one in ranks:
-            machines.setdefault(str(one["host"]), []).append(one)
-        pairs = [
-            (
-                sum(int(one["peak_bytes"]) for one in its),
-                min(int(one["capacity_bytes"]) for one in its),
-            )
-            for its in machines.values()
-        ]
+        return _closest((int(one["peak_bytes"]), int(one["capacity_bytes"])) for one in ranks)
+    return _closest(
+        (
+            sum(int(one["peak_bytes"]) for one in its),
+            min(int(one["capacity_bytes"]) for one in its),
+        )
+        for its in _by_machine(ranks)
+    )
+
+
+def _closest(pairs: Iterable[tuple[int, int]]) -> tuple[int, int]:
     return max(pairs, key=lambda pair: pair[0] / max(pair[1], 1))
+
+
+def _by_machine(ranks: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
+    machines: dict[str, list[dict[str, Any]]] = {}
+    for one in ranks:
+        machines.setdefault(str(one["host"]), []).append(one)
+    return list(machines.values())
+
+
+def _main_memory(ranks: list[dict[str, Any]]) -> list[tuple[int, int]]:
+    """Return what ranks on GPUs took of the main and of the shared memory, and what there was.
+
+    Of each the machine where that is closest; nothing where it was not measured.
+    """
+    if any("host_peak_bytes" not in one for one in ranks):
+        return []
+    machines = _by_machine(ranks)
+    main = (
+        (
+            sum(int(one["host_peak_bytes"]) - int(one["baseline_rss_bytes"]) for one in its),
+            min(int(one["host_capacity_bytes"]) for one in its),
+        )
+        for its in machines
+    )
+    # All ranks see the use by all of them.
+    shared = (
+        (
+            max(int(one["shared_memory_bytes"]) for one in its),
+            max(int(one["shared_memory_capacity_bytes"]) for one in its),
+        )
+        for its in machines
+    )
+    return [_closest(main), *(pair for pair in [_closest(shared)] if pair[0])]
+
+
+def _verdicts(run: RunConfig, ranks: list[dict[str, Any]]) -> list[Verdict]:
+    """Return the verdict on each GPU, or on the CPU."""
+    if not run.devices.on_gpus:
+        return [judge(*_fullest(run, ranks))]
+    return [
+        judge(int(one["peak_bytes"]), int(one["capacity_bytes"]), one.get("least_bytes"))
+        for one in ranks
+    ]
 
 
 def _judged(run: RunConfig, ranks: list[dict[str, Any]]) -> DryRun:
     above = [int(figures["peak_bytes"]) - int(figures["baseline_rss_bytes"]) for figures in ranks]
     peak, capacity = _fullest(run, ranks)
+    main = _main_memory(ranks)
     times = _times(run, ranks)
     curves = [figures.pop("lr_range", None) for figures in ranks]  # the same of every rank
     return DryRun(
-        verdict=judge(peak, capacity),
+        verdict=worst([*_verdicts(run, ranks), *(judge(*pair) for pair in main)]),
         device=_device_text(run),
         capacity_bytes=capacity,
         peak_bytes=peak,
@@ -228,6 +274,8 @@ def _judged(run: RunConfig, ranks: list[dict[str, Any]]) -> DryRun:
         ranks=ranks,
         hosts=list(dict.fromkeys(str(figures["host"]) for figures in ranks)),
         digest=run.digest,
+        host_peak_bytes=main[0][0] if main else None,
+        host_capacity_bytes=main[0][1] if main else None,
         lr_range=curves[0],
         step_seconds=times["step_seconds"],
         epoch_seconds=times["epoch_seconds"],

@@ -22,10 +22,15 @@ from srwizard.train import processes
 PHASES = ("step", "validation", "checkpoint")
 
 CUBLAS_WORKSPACE = 32 * MIB
-"""cuBLAS: 32 MiB for each handle from Hopper on, 8 MiB before (PyTorch, `CUBLAS_WORKSPACE_CONFIG`).
-It comes from the caching allocator and stays."""
+"""cuBLAS: 32 MiB for each handle and stream from Hopper on, 8 MiB before (PyTorch,
+`CUBLAS_WORKSPACE_CONFIG`). It comes from the caching allocator and stays."""
 CUDNN_WORKSPACE = 64 * MIB
 """An allowance: cuDNN chooses its algorithm by what is free; heuristics rarely ask for more."""
+NCCL_BUFFERS = 320 * MIB
+"""An allowance: NCCL keeps buffers of 4 MiB (`NCCL_BUFFSIZE`) and smaller ones for each channel and
+neighbour, outside of torch's allocator; with 16 to 32 channels 200 to 400 MiB."""
+STREAMS = {False: 1, True: 2}
+"""That products run in: with sharded weights, those of the copies as well."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +75,14 @@ class Prediction:
     seconds: float
     step_cost: float
     operators: int
+
+    @property
+    def least_bytes(self) -> int:
+        """What is needed at least: on a GPU without what the allocator could give back."""
+        if self.device == "cpu":
+            return self.peak_bytes
+        needed = max(phase.tensor_bytes + phase.kernel_bytes for phase in self.phases.values())
+        return sum(self.fixed_bytes.values()) + needed
 
     @property
     def tensor_bytes(self) -> int:
@@ -138,7 +151,7 @@ def _predict(run: RunConfig, baseline_bytes: int) -> Prediction:
             ends.append(len(tracker.events))
         parameters = sum(part.numel() for part in imitation.training.bare.parameters())
     if on_gpu:
-        fixed = _cuda_fixed()
+        fixed = _cuda_fixed(run)
         events = [(event.storage, event.size) for event in tracker.events]
         reserved = _reserved(events, ends)
     else:
@@ -226,11 +239,12 @@ def _threads(run: RunConfig) -> int:
     return int(processes.settings(run)["OMP_NUM_THREADS"])
 
 
-def _cuda_fixed() -> dict[str, int]:
+def _cuda_fixed(run: RunConfig) -> dict[str, int]:
     return {
         "context": CUDA_CONTEXT,
-        "cublas_workspace": CUBLAS_WORKSPACE,
+        "cublas_workspace": CUBLAS_WORKSPACE * STREAMS[run.sharded],
         "cudnn_workspace": CUDNN_WORKSPACE,
+        "nccl_buffers": NCCL_BUFFERS if run.devices.world_size > 1 else 0,
     }
 
 
@@ -238,7 +252,7 @@ def _reserved(events: list[tuple[int, int]], ends: list[int]) -> list[int]:
     """Return what the caching allocator has reserved at the end of each phase, never less."""
     from srwizard.memory.allocator import CachingAllocator
 
-    allocator = CachingAllocator()
+    allocator = CachingAllocator(expandable=processes.segments_expand())
     reserved = []
     for begin, end in zip([0, *ends[:-1]], ends, strict=True):
         allocator.replay(events[begin:end])

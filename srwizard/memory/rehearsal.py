@@ -6,20 +6,16 @@ took to `OUT_DIR/rank{N}.json`.
 """
 
 import contextlib
-import os
 import socket
-import time
 from pathlib import Path
 from typing import Any
-
-import psutil
-import torch
 
 from srwizard.base import files, i18n
 from srwizard.base.child_process import end_with_parent
 from srwizard.data import normalization
 from srwizard.memory import forecast, forecaster
-from srwizard.memory.allocator import CUDA_CONTEXT
+from srwizard.memory.available import cpu_capacity
+from srwizard.memory.meter import Meter, resident_bytes
 from srwizard.runs import failures
 from srwizard.runs.last_phase import LastPhase
 from srwizard.settings import run_config
@@ -48,6 +44,8 @@ FEWEST_STEPS = 3
 MOST_STEPS = 6
 AGREEMENT = 0.01
 """Two steps whose peaks differ by less show that the peak has been reached."""
+VALIDATIONS = 2
+"""The second is timed: the first makes loaders and whatever else is made at first use."""
 STATISTICS_STEPS = 4
 SAMPLING_STEPS = 2
 """Of a diffusion model: one takes as much memory as another."""
@@ -61,12 +59,14 @@ def main(arguments: list[str]) -> int:
     _volunteer_to_be_killed()
     run = run_config.load(run_dir)
     i18n.set_language(i18n.language_from_environment())
-    baseline = _resident_bytes()
+    baseline = resident_bytes()
+    host_capacity = cpu_capacity(run.devices.processes)
     with joined(run.devices) as place:
         where = LastPhase(out_dir, place.rank)
         try:
             call_the_roll(place, run, run_dir, "dry run")
-            figures = _rehearse(run, run_dir, out_dir, place, where)
+            meter = Meter(place, capacities[place.device.index or 0])
+            figures = _rehearse(run, run_dir, out_dir, place, where, meter)
             if run.training.lr_range_test:
                 where.note("learning-rate range test", None, None)
                 figures["lr_range"] = _lr_range(run, run_dir, place)
@@ -78,6 +78,7 @@ def main(arguments: list[str]) -> int:
         "host": socket.gethostname(),
         "capacity_bytes": capacities[place.device.index or 0],
         "baseline_rss_bytes": baseline,
+        "host_capacity_bytes": host_capacity,
         **figures,
     }
     if place.is_first:
@@ -99,7 +100,7 @@ def _predicted(run: RunConfig) -> int | None:
 
 
 def _rehearse(
-    run: RunConfig, run_dir: Path, out_dir: Path, place: Place, where: LastPhase
+    run: RunConfig, run_dir: Path, out_dir: Path, place: Place, where: LastPhase, meter: Meter
 ) -> dict[str, Any]:
     contents = contents_for(run)
     statistics = normalization.statistics(
@@ -110,44 +111,44 @@ def _rehearse(
     training = set_up(run, contents, statistics, place, learnt=learnt)
     peaks: list[int] = []
     seconds: list[float] = []
-    workers = 0
     plan = _steps(training)
     batches = training.batches("train", steps_per_epoch(plan))
     set_learning_rate(training)
     training.objective.train()
     for step in plan:
         where.note("training step", len(peaks) + 1, 1)
-        _forget_peak(place)
-        started = time.perf_counter()
+        meter.forget()
+        started = meter.clock()
         optimizer_step(training, step, batches)
-        seconds.append(time.perf_counter() - started)
-        peaks.append(_peak_bytes(place))
-        workers = max(workers, _worker_bytes())
+        seconds.append(meter.clock() - started)
+        peaks.append(meter.peak())
         if not any_rank(place, not _settled(peaks)):
             break
     where.note("validation", len(peaks), 1)
-    _forget_peak(place)
-    started = time.perf_counter()
-    score(training, "valid", batch_limit=1, sampling_steps=SAMPLING_STEPS)
-    validation_seconds = time.perf_counter() - started
-    validation = _peak_bytes(place)
+    meter.forget()
+    for _time in range(VALIDATIONS):
+        started = meter.clock()
+        score(training, "valid", batch_limit=1, sampling_steps=SAMPLING_STEPS)
+        validation_seconds = meter.clock() - started
+    validation = meter.peak()
     where.note("checkpoint", len(peaks), 1)
-    _forget_peak(place)
+    meter.forget()
     save(training, out_dir, LAST)
     if training.saving is not None:  # training goes on beside it
         optimizer_step(training, plan[0], training.batches("train", steps_per_epoch(plan[:1])))
         finish_saving(training)
-    checkpoint = _peak_bytes(place)
+    checkpoint = meter.peak()
+    workers = meter.worker_bytes
     return {
         "step_peak_bytes": peaks,
         "validation_peak_bytes": validation,
         "checkpoint_peak_bytes": checkpoint,
         "worker_bytes": workers,
-        "peak_bytes": max(*peaks, validation, checkpoint) + (0 if _on_gpu(place) else workers),
+        "peak_bytes": max(*peaks, validation, checkpoint) + (0 if run.devices.on_gpus else workers),
         "step_seconds": sorted(seconds[1:])[len(seconds[1:]) // 2],
         "validation_batch_seconds": validation_seconds * _calls_of_network(training),
         "steps": len(peaks),
-        **_gpu_figures(place),
+        **meter.gpu_figures(),
     }
 
 
@@ -192,98 +193,6 @@ def _volunteer_to_be_killed() -> None:
     """If memory runs out, let the kernel end this process and nobody else's."""
     with contextlib.suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text("1000")
-
-
-def _on_gpu(place: Place) -> bool:
-    return place.device.type == "cuda"
-
-
-def _forget_peak(place: Place) -> None:
-    """Let the next peak be that of the next phase alone."""
-    if _on_gpu(place):
-        torch.cuda.synchronize()
-        torch.cuda.reset_peak_memory_stats()
-    else:
-        # Where this is not allowed, the peak is that since the process began.
-        with contextlib.suppress(OSError):
-            Path("/proc/self/clear_refs").write_text("5")
-
-
-def _peak_bytes(place: Place) -> int:
-    """Return the peak since it was last forgotten: on a GPU reserved, on a CPU resident."""
-    if _on_gpu(place):
-        torch.cuda.synchronize()
-        return torch.cuda.max_memory_reserved() + _outside_allocator()
-    with contextlib.suppress(OSError):
-        for line in Path("/proc/self/status").read_text().splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) * 1024
-    return _resident_bytes()
-
-
-def _resident_bytes() -> int:
-    return int(psutil.Process().memory_info().rss)
-
-
-def _worker_bytes() -> int:
-    """Return what the loader processes hold for themselves."""
-    total = 0
-    for child in psutil.Process().children():
-        try:
-            total += child.memory_full_info().uss
-        except psutil.Error:
-            continue
-    return total
-
-
-def _outside_allocator() -> int:
-    """Return what this process holds on its GPU beside torch's allocator (context, libraries).
-
-    Where NVML does not tell, or no longer, it is what NVML told last, else the allowance of the
-    prediction: never nothing.
-    """
-    seen = _nvml_bytes()
-    if seen is not None:
-        _outside.append(max(0, seen - torch.cuda.memory_reserved()))
-    return _outside[-1] if _outside else CUDA_CONTEXT
-
-
-_outside: list[int] = []
-"""What `_outside_allocator` has seen, in order."""
-
-
-def _nvml_bytes() -> int | None:
-    import pynvml
-
-    try:
-        pynvml.nvmlInit()
-        visible = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")
-        index = torch.cuda.current_device()
-        named = visible[index] if index < len(visible) and visible[index] else str(index)
-        # Batch systems name GPUs by their numbers.
-        handle = (
-            pynvml.nvmlDeviceGetHandleByIndex(int(named))
-            if named.isdigit()
-            else pynvml.nvmlDeviceGetHandleByUUID(named)
-        )
-        for process in pynvml.nvmlDeviceGetComputeRunningProcesses(handle):
-            if process.pid == os.getpid() and process.usedGpuMemory:
-                return int(process.usedGpuMemory)
-    except (pynvml.NVMLError, KeyError, IndexError, OSError):
-        return None
-    return None
-
-
-def _gpu_figures(place: Place) -> dict[str, Any]:
-    if not _on_gpu(place):
-        return {}
-    return {
-        "allocated_bytes": torch.cuda.max_memory_allocated(),
-        "reserved_bytes": torch.cuda.max_memory_reserved(),
-        "nvml_bytes": _nvml_bytes(),
-        "outside_bytes": _outside_allocator(),
-        "outside_is_measured": bool(_outside),
-    }
 
 
 if __name__ == "__main__":

@@ -143,7 +143,9 @@ def _directives(run: RunConfig, directory: Path, name: str, *, log: str) -> Iter
 
 def _cpus(run: RunConfig) -> int:
     asked = run.devices.slurm.cpus if run.devices.slurm is not None else None
-    return asked or run.devices.processes
+    # A process on a GPU keeps one core busy, and each of its loaders another.
+    each = 1 + (run.training.num_workers or 0) if run.devices.on_gpus else 1
+    return asked or run.devices.processes * each
 
 
 def _without_patterns(directory: Path) -> str:

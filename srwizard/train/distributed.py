@@ -14,6 +14,7 @@ import torch.distributed as dist
 
 from srwizard.settings.run_config import RunDevices
 from srwizard.train.nodes import LOOPBACK
+from srwizard.train.processes import launched_together
 
 TIMEOUT = timedelta(minutes=10)
 
@@ -35,21 +36,30 @@ class Place:
 @contextmanager
 def joined(devices: RunDevices) -> Iterator[Place]:
     """Join the process group if there is more than one process; leave it after success."""
-    rank, world = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
+    # A batch system, or another launcher around this one, sets the same names.
+    told = os.environ if launched_together() else {}
+    rank, world = int(told.get("RANK", 0)), int(told.get("WORLD_SIZE", 1))
     device = torch.device("cpu")
     if devices.on_gpus:
-        device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
+        device = torch.device("cuda", int(told.get("LOCAL_RANK", 0)))
         torch.cuda.set_device(device)
     if world == 1:
         yield Place(rank, world, device)
         return
+    # With its GPU named, NCCL connects at once, and knows which one a barrier is for.
+    on = device if devices.on_gpus else None
     if int(os.environ.get("LOCAL_WORLD_SIZE", 0)) == world:
         store = _store_on_loopback(rank, world)
         dist.init_process_group(
-            devices.backend, store=store, rank=rank, world_size=world, timeout=TIMEOUT
+            devices.backend,
+            store=store,
+            rank=rank,
+            world_size=world,
+            timeout=TIMEOUT,
+            device_id=on,
         )
     else:
-        dist.init_process_group(devices.backend, timeout=TIMEOUT)
+        dist.init_process_group(devices.backend, timeout=TIMEOUT, device_id=on)
     yield Place(rank, world, device)
     # After an error this is left out: it may wait for ranks that wait for this one.
     dist.destroy_process_group()

@@ -69,6 +69,44 @@ def _by_torchrun(run: RunConfig, nodes: Nodes | None) -> bool:
     return nodes is not None or run.devices.processes > 1
 
 
+TORCHRUN_ID = "TORCHELASTIC_RUN_ID"
+PLACES = (
+    "RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "GROUP_RANK", "GROUP_WORLD_SIZE",
+    "ROLE_RANK", "ROLE_WORLD_SIZE", "ROLE_NAME", "MASTER_ADDR", "MASTER_PORT", TORCHRUN_ID,
+    "TORCHELASTIC_RESTART_COUNT", "TORCHELASTIC_MAX_RESTARTS", "TORCHELASTIC_USE_AGENT_STORE",
+)  # fmt: skip
+"""Where another launcher has put this process among others; ours puts its own there."""
+
+
+GPU_ALLOCATOR = ("PYTORCH_CUDA_ALLOC_CONF", "PYTORCH_ALLOC_CONF")
+
+
+def gpu_allocator_settings() -> dict[str, str]:
+    """Return the environment of torch's allocator on GPUs; what the user has set stays.
+
+    Segments that grow leave no holes between them that no other block fits into.
+    """
+    if any(os.environ.get(name) for name in GPU_ALLOCATOR):
+        return {}
+    return {GPU_ALLOCATOR[0]: "expandable_segments:True"}
+
+
+def segments_expand() -> bool:
+    """Tell whether processes on GPUs will have segments that grow."""
+    given = [os.environ[name] for name in GPU_ALLOCATOR if os.environ.get(name)]
+    return not given or "expandable_segments:true" in given[-1].lower().replace(" ", "")
+
+
+def inherited() -> dict[str, str]:
+    """Return the environment of this process, as its processes inherit it: without a place."""
+    return {name: value for name, value in os.environ.items() if name not in PLACES}
+
+
+def launched_together() -> bool:
+    """Tell whether torchrun has started this process, and its place among others is its own."""
+    return TORCHRUN_ID in os.environ
+
+
 def settings(run: RunConfig) -> dict[str, str]:
     """Return the environment of every process of the run: its devices, threads, allocator."""
     # On another machine the GPUs are those that a batch system, or that machine, lets be seen.
@@ -79,6 +117,8 @@ def settings(run: RunConfig) -> dict[str, str]:
     )
     return {
         **named,
+        # Numbers as nvidia-smi has them, and as NVML is asked; CUDA itself puts the fastest first.
+        "CUDA_DEVICE_ORDER": "PCI_BUS_ID",
         "OMP_NUM_THREADS": str(max(1, cpu().cores // run.devices.processes)),
         # Threads that wait shall sleep: where somebody else computes on the same cores, those that
         # spin make a training twenty times as slow.
@@ -91,6 +131,7 @@ def settings(run: RunConfig) -> dict[str, str]:
         "PYTHONSAFEPATH": "1",
         "LANGUAGE": language(),
         **allocator_settings(),
+        **(gpu_allocator_settings() if run.devices.on_gpus else {}),
     }
 
 
@@ -106,7 +147,8 @@ def as_typed(run: RunConfig, module: str, *arguments: str, nodes: Nodes | None =
     """Return the command with its environment as one types it into a shell."""
     environment = settings(run) | network_settings(nodes)
     given = [f"{name}={value}" for name, value in environment.items()]
-    return shlex.join(["env", *given, *command(run, module, *arguments, nodes=nodes)])
+    dropped = [f"--unset={name}" for name in PLACES if name in os.environ]
+    return shlex.join(["env", *dropped, *given, *command(run, module, *arguments, nodes=nodes)])
 
 
 @contextlib.contextmanager
@@ -188,7 +230,7 @@ def start(
         # passes it on once, to those who can save.
         child = subprocess.Popen(
             words,
-            env=os.environ | settings(run) | network_settings(nodes) | told,
+            env=inherited() | settings(run) | network_settings(nodes) | told,
             stderr=log,
             stdin=subprocess.DEVNULL,
             start_new_session=True,

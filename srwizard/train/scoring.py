@@ -81,7 +81,7 @@ def score(
     Args:
         training: network, data and statistics.
         split: "train", "valid" or "test".
-        batch_limit: stop after so many batches of each rank (a dry run).
+        batch_limit: stop after so many batches of each rank (a dry run, which has no other limit).
         sampling_steps: of a diffusion model, if not its own (a dry run).
         breakdown: filled with where and when the errors are.
         diagnostics: filled too, only together with `breakdown`.
@@ -150,8 +150,7 @@ def _score(
     ensemble = add_over_ranks(place, ensemble)
     if known is None:
         known = {name: add_over_ranks(place, sums) for name, sums in simple.items()}
-        if batch_limit is None:
-            training.baseline[split] = known
+        training.baseline[split] = known
     if breakdown is not None:
         breakdown.complete(place, model, known)
     for diagnostic in diagnostics:

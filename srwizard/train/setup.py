@@ -222,7 +222,7 @@ def set_up(
         run=run,
         place=place,
         splits=splits,
-        loaders={split: _loader(pairs, run, place) for split, pairs in splits.items()},
+        loaders={split: _loader(pairs, run, place, split) for split, pairs in splits.items()},
         objective=objective,
         bare=bare,
         skeleton=skeleton,
@@ -293,18 +293,27 @@ def steps_per_epoch(steps: list[Step]) -> list[tuple[Key, ...]]:
 def _wrapped(objective: nn.Module, place: Place) -> nn.Module:
     if place.world == 1:
         return objective
-    devices = [place.device.index] if place.device.type == "cuda" else None
-    return DistributedDataParallel(objective, device_ids=devices)
+    if place.device.type != "cuda":
+        return DistributedDataParallel(objective)
+    return DistributedDataParallel(
+        objective,
+        device_ids=[place.device.index],
+        gradient_as_bucket_view=True,  # no second copy of all gradients
+        broadcast_buffers=False,  # they are constants, equal on all ranks
+    )
 
 
-def _loader(pairs: FieldPairs, run: RunConfig, place: Place) -> tuple[Batches, DataLoader[Any]]:
+def _loader(
+    pairs: FieldPairs, run: RunConfig, place: Place, split: str
+) -> tuple[Batches, DataLoader[Any]]:
     plan = Batches()
     workers = run.training.num_workers or 0
     loader = DataLoader(
         pairs,
         batch_sampler=plan,  # type: ignore[arg-type]
         num_workers=workers,
-        persistent_workers=workers > 0,
+        # Those of validation end with it: beside a step they would only hold memory and cores.
+        persistent_workers=workers > 0 and split == "train",
         pin_memory=place.device.type == "cuda",
         worker_init_fn=_leave_signals_alone,
         # Without one of its own, each pass draws from the generator that the networks use: a

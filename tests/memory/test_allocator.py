@@ -27,6 +27,44 @@ def test_first_block_takes_a_segment(size: int, segment: int) -> None:
     assert reserved((1, size)) == segment
 
 
+def grown(*events: tuple[int, int]) -> int:
+    allocator = CachingAllocator(expandable=True)
+    allocator.replay(events)
+    return allocator.reserved_bytes
+
+
+@pytest.mark.parametrize(
+    ("size", "taken"),
+    [(1, 2 * MIB), (MIB + 1, 20 * MIB), (11 * MIB, 20 * MIB), (33 * MIB, 40 * MIB)],
+)
+def test_a_segment_that_grows_does_so_by_pages(size: int, taken: int) -> None:
+    assert grown((1, size)) == taken
+
+
+def test_a_segment_grows_by_what_is_missing_at_its_end() -> None:
+    """Where segments do not grow, a larger block needs one of its own beside the free one."""
+    larger_each_time = [(1, 30 * MIB), (1, -1), (2, 50 * MIB), (2, -1), (3, 70 * MIB)]
+    assert grown(*larger_each_time) == 80 * MIB
+    assert reserved(*larger_each_time) == 150 * MIB
+
+
+def test_a_hole_is_filled_before_the_end_is() -> None:
+    hole = [(1, 30 * MIB), (2, 10 * MIB), (1, -1)]
+    assert grown(*hole) == 40 * MIB
+    assert grown(*hole, (3, 20 * MIB), (4, 10 * MIB)) == 40 * MIB
+    assert grown(*hole, (3, 40 * MIB)) == 80 * MIB  # it does not fit into the hole
+
+
+def test_what_can_grow_is_used_last() -> None:
+    allocator = CachingAllocator(expandable=True)
+    # A hole of 25 MiB, and 15 MiB free at the end.
+    allocator.replay([(1, 25 * MIB), (2, 20 * MIB), (1, -1)])
+    allocator.allocate(3, 10 * MIB)
+    allocator.allocate(4, 35 * MIB)
+    assert allocator.reserved_bytes == 80 * MIB
+    assert allocator.allocated_bytes == 65 * MIB
+
+
 def test_blocks_are_rounded_to_512_bytes() -> None:
     allocator = CachingAllocator()
     allocator.replay([(1, 1), (2, 513)])

@@ -18,9 +18,8 @@ import psutil
 import pytest
 
 from srwizard.base.errors import InterruptedByUserError, TrainingFailedError, UsageError
-from srwizard.hardware.devices import CPU, Devices
-from srwizard.memory import available, rehearsal
-from srwizard.memory.allocator import CUDA_CONTEXT
+from srwizard.hardware.devices import CPU, GPU, Devices
+from srwizard.memory import available, meter, rehearsal
 from srwizard.memory.available import capacities_of, cpu_capacity
 from srwizard.memory.measure import DryRun, dry_run
 from srwizard.memory.rehearsal import FEWEST_STEPS, MOST_STEPS
@@ -250,13 +249,14 @@ def test_without_proc(monkeypatch: pytest.MonkeyPatch, denied: type[OSError]) ->
     def refuse(*_args: object, **_kwargs: object) -> None:
         raise denied(13, "no")
 
-    monkeypatch.setattr(rehearsal.Path, "write_text", refuse)
-    monkeypatch.setattr(rehearsal.Path, "read_text", refuse)
+    monkeypatch.setattr(meter.Path, "write_text", refuse)
+    monkeypatch.setattr(meter.Path, "read_text", refuse)
     place = Place(0, 1, torch.device("cpu"))
     rehearsal._volunteer_to_be_killed()
-    rehearsal._forget_peak(place)
+    found = meter.Meter(place, free_before=0)
+    found.forget()
     held = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    assert 0 < rehearsal._peak_bytes(place) <= held * 1.1
+    assert 0 < found.peak() <= held * 1.1
 
 
 @pytest.mark.parametrize(
@@ -291,19 +291,6 @@ def test_no_process_holds_more_than_its_address_space(monkeypatch: pytest.Monkey
     assert cpu_capacity(2) == 2 * 2**30
 
 
-def test_nvml_lost_in_mid_measurement(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What NVML told last counts on; where it never told, an allowance does, and never nothing."""
-    import torch
-
-    seen: list[int | None] = [None, 900 * MIB, None]
-    monkeypatch.setattr(rehearsal, "_outside", [])
-    monkeypatch.setattr(rehearsal, "_nvml_bytes", lambda: seen.pop(0))
-    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda: 500 * MIB)
-    assert rehearsal._outside_allocator() == CUDA_CONTEXT
-    assert rehearsal._outside_allocator() == 400 * MIB
-    assert rehearsal._outside_allocator() == 400 * MIB
-
-
 def test_a_gpu_that_nvml_no_longer_shows_is_named(
     root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -314,6 +301,22 @@ def test_a_gpu_that_nvml_no_longer_shows_is_named(
     monkeypatch.setattr(available, "find_devices", lambda: found)
     with pytest.raises(UsageError, match=r"GPU 3 \(NVIDIA H100\) does not tell its free memory"):
         capacities_of(run.model_copy(update={"devices": devices}))
+
+
+@pytest.mark.parametrize(("count", "refused"), [(2, True), (1, False)])
+def test_parts_of_a_gpu_are_used_one_by_one(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int, refused: bool
+) -> None:
+    run = freeze(root, tmp_path / "run")
+    parts = tuple(GPU(100 + n, f"MIG-{n}", "A100 MIG", 5 * 2**30, 2**30, parent=0) for n in (0, 1))
+    monkeypatch.setattr(available, "find_devices", lambda: Devices(parts, CPU(2, 2**30, 2**30)))
+    devices = run.devices.model_copy(update={"gpus_per_node": count})
+    run = run.model_copy(update={"devices": devices})
+    if refused:
+        with pytest.raises(UsageError, match="parts of GPUs"):
+            capacities_of(run)
+    else:
+        assert capacities_of(run) == [2**30]
 
 
 def test_how_long_the_whole_run_takes(root: Path, tmp_path: Path) -> None:

@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 import torch
 
 from srwizard.base.errors import EXIT_INTERRUPTED
+from srwizard.data.samples import Key
 from srwizard.runs.failures import NonFiniteLossError
 from srwizard.runs.progress import Progress
 from srwizard.runs.records import Records
@@ -31,6 +33,7 @@ from tests.train.runs import (
     output,
     running,
     same_weights,
+    set_up_only,
     trained,
     wait_for_epoch,
     weights,
@@ -242,6 +245,18 @@ def test_early_stopping(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     # Run again, it is still over.
     trained(tmp_path / "run")
     assert len(epochs(tmp_path / "run")) == 5
+
+
+def test_loaders_of_a_validation_end_with_it(root: Path, tmp_path: Path) -> None:
+    """Those of the training split live on: in each epoch they would have to begin anew."""
+    freeze(root, tmp_path / "run", num_workers=1)
+    training = set_up_only(tmp_path / "run")
+    living = {}
+    for split in ("train", "valid"):
+        keys: list[tuple[Key, ...]] = [(Key(0),)]
+        assert len(list(training.batches(split, keys))) == 1
+        living[split] = len(psutil.Process().children())
+    assert living["valid"] == living["train"] >= 1
 
 
 def test_last_and_best(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,8 +9,10 @@ import pytest
 
 from srwizard.base.errors import EXIT_USAGE, UsageError
 from srwizard.settings import run_config
+from srwizard.train import launch
+from srwizard.train.distributed import joined
 from srwizard.train.nodes import Nodes, nodes_of
-from srwizard.train.processes import as_typed
+from srwizard.train.processes import as_typed, settings
 from tests.datasets import write_dataset
 from tests.train.runs import (
     epochs,
@@ -68,6 +70,35 @@ def test_the_command_for_several_processes_and_machines(tmp_path: Path) -> None:
     words = shlex.split(as_typed(run, "srwizard.train.worker", "x", nodes=Nodes(2, "one:29500")))
     assert {"--nnodes=2", "--rdzv-endpoint=one:29500", "--nproc-per-node=3"} <= set(words)
     assert "--standalone" not in words
+
+
+ELSEWHERE = {"RANK": "3", "WORLD_SIZE": "2", "LOCAL_RANK": "1", "MASTER_ADDR": "nowhere"}
+"""A place that another launcher, or a batch system, has given to srwizard itself."""
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_the_place_of_srwizard_among_others_is_not_that_of_its_processes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int
+) -> None:
+    run_dir = tmp_path / "run"
+    freeze(write_dataset(tmp_path / "data"), run_dir, processes=count, epochs=1)
+    for name, value in ELSEWHERE.items():
+        monkeypatch.setenv(name, value)
+    launch.launch(run_dir)
+    assert (run_dir / "checkpoints" / "last.pt").is_file()
+    assert len(epochs(run_dir)) == 1
+
+
+def test_a_worker_that_was_typed_by_hand_trains_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = freeze(write_dataset(tmp_path / "data"), tmp_path / "run")
+    for name, value in ELSEWHERE.items():
+        monkeypatch.setenv(name, value)
+    with joined(run.devices) as place:
+        assert (place.rank, place.world) == (0, 1)
+    assert {"--unset=RANK", "--unset=MASTER_ADDR"} <= set(shlex.split(as_typed(run, "m", "x")))
+    assert settings(run)["CUDA_DEVICE_ORDER"] == "PCI_BUS_ID"
 
 
 @pytest.mark.parametrize(
