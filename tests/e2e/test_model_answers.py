@@ -215,6 +215,7 @@ def test_weights_that_cannot_be_imported(
         ("HAT", "{embed_dim: 24}", ["squeeze_factor is 30", "1 to 24"]),
         ("Galerkin_Transformer", "{modes: 8, num_heads: 3}", ["3 heads", "1, 2, 4, 8"]),
         ("MWT2d", "{modes: 4}", ["modes is 4", "only 2"]),
+        ("M2NO2d", "{grid_levels: [1, 1, 1, 1]}", ["grid_levels has 4", "only 3"]),
         ("SRNO", "{num_heads: 7}", ["7 heads", "1, 2, 4, 8"]),
         ("HiNOTE", "{levels: 6}", ["levels is 6", "only 5"]),
         ("EDSR", "{num_blocks: 0}", ["num_blocks", "at least 1"]),
