@@ -2,8 +2,8 @@
 
 Li et al. (2024), M2NO, arXiv:2406.04822: a cycle solves A u = f approximately for u. Smoothing
 takes off the error of short waves; what is left, f - A u, is smooth, goes down to a grid half as
-fine and is solved for there. From grid to grid lead the scaling functions of `multiwavelet`, which are
-orthonormal: restriction undoes prolongation exactly.
+fine and is solved for there. From grid to grid lead the scaling functions of `multiwavelet`, which
+are orthonormal: restriction undoes prolongation exactly.
 """
 
 from collections.abc import Sequence
