@@ -4,6 +4,7 @@ No paper stands behind it: the cycles are those of M2NO (see `v_cycle`), each ad
 given, and told the time step as the blocks of the U-Net are.
 """
 
+from functools import partial
 from typing import cast
 
 from torch import Tensor, nn
@@ -56,5 +57,10 @@ class MultigridDenoiser(nn.Module):
         x = self.downs[0](x)
         checkpointed = self.training and self.gradient_checkpointing
         for cycle in self.cycles:
-            x = x + run_block(cycle, functional.gelu(x), embedding, checkpointed=checkpointed)
+            x = run_block(partial(_added, cycle), x, embedding, checkpointed=checkpointed)
         return cast(Tensor, self.final_conv(x))
+
+
+def _added(cycle: nn.Module, x: Tensor, embedding: Tensor) -> Tensor:
+    """Return `x` with what a cycle makes of it."""
+    return cast(Tensor, x + cycle(functional.gelu(x), embedding))

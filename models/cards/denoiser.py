@@ -107,7 +107,7 @@ def process_parameters(timesteps: int) -> tuple[Parameter, ...]:
             "str",
             "The network: the U-Net of the paper, or multigrid, V-cycles on as many grids as there "
             "are channel_mults; no paper stands behind these",
-            "网络：论文的 unet，或 multigrid（V 循环，网格级数为 channel_mults 的项数；无论文依据）",
+            "网络：论文的 unet，或 multigrid（V 循环，网格级数为 channel_mults 项数；无论文依据）",
             choices=("unet", "multigrid"),
         ),
         Parameter(
