@@ -60,6 +60,7 @@ NETWORKS: dict[str, dict[str, Any]] = {
     "DDPM": UNET,
     "SR3": UNET,
     "ResShift": UNET,
+    "ReMD": UNET | {"k": 4, "c": 1},
     "FlowMatching": UNET,
 }
 """Sizes at which a batch of 2 takes some hundred MiB; other models are run at their tiny size."""

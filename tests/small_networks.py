@@ -44,3 +44,4 @@ SMALL_STANDARD: dict[str, dict[str, Any]] = {
     "HiNOTE": {"num_features": 8, "num_blocks": 2, "width": 8, "num_heads": 2},
 }
 SMALL = SMALL_STANDARD | dict.fromkeys(("DDPM", "SR3", "ResShift", "FlowMatching"), SMALL_DIFFUSION)
+SMALL["ReMD"] = SMALL_DIFFUSION | {"k": 2, "c": 2, "grid_levels": [1]}

@@ -12,6 +12,7 @@ from srwizard.models.cards import (
     m2no2d,
     mwt2d,
     rcan,
+    remd,
     resshift,
     sr3,
     srno,
@@ -36,6 +37,7 @@ BUILT_IN: tuple[ModelCard, ...] = (
     ddpm.CARD,
     sr3.CARD,
     resshift.CARD,
+    remd.CARD,
     flow_matching.CARD,
 )
 """In the order of the menu: standard models, then diffusion models."""

@@ -205,11 +205,17 @@ def super_resolve(
             patch=patch,
             steps=sampling_steps,
             seam=seam_of(training.run),
+            mask=_water(training, batch["lr"]),
         )
     if training.gain:
         gain = [training.gain.get(name, 1.0) for name in training.run.data.variables]
         sr = sr * torch.tensor(gain, device=sr.device)[:, None, None]
     return conserved(sr, blocks_of(batch))
+
+
+def _water(training: Training, lr: Tensor) -> Tensor | None:
+    """Return where predictions have values `[B, C, H, W]`, for a model that looks at it."""
+    return None if training.water is None else training.water.expand(len(lr), -1, -1, -1)
 
 
 def to_physical(training: Training, values: Tensor, base: Tensor) -> Tensor:

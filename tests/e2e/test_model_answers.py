@@ -221,6 +221,7 @@ def test_weights_that_cannot_be_imported(
         ("EDSR", "{num_blocks: 0}", ["num_blocks", "at least 1"]),
         ("DDPM", "{norm_groups: 24}", ["24 norm_groups", "1, 2, 4, 8, 16, 32, 64"]),
         ("SR3", "{channel_mults: [1, 1, 1, 1, 1, 1]}", ["6 levels", "1 to 5"]),
+        ("ReMD", "{grid_levels: [1, 1, 1, 1, 1]}", ["grid_levels has 5", "only 4"]),
         ("FlowMatching", "{sampling_steps: 9}", ["sampling_steps", "at most 8"]),
         ("ResShift", "{num_heads: 5}", ["5 num_heads", "1, 2, 4, 8, 16, 32, 64"]),
     ],
