@@ -3,7 +3,7 @@
 The condition is joined to the noisy field as channels, as in SR3, whose baseline this is.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import ClassVar
 
 from torch import Tensor, nn
@@ -36,7 +36,7 @@ class DDPM(DiffusionModel):
     """
 
     unet: ClassVar[type[Denoiser]] = TimeDenoiser
-    embedding: ClassVar[Callable[[int], nn.Module]] = TimeEmbedding
+    embedding: ClassVar[type[nn.Module]] = TimeEmbedding
     first_beta: ClassVar[float] = 0.1
     last_beta: ClassVar[float] = 20
 
