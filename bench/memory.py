@@ -54,7 +54,7 @@ NETWORKS: dict[str, dict[str, Any]] = {
     "Galerkin_Transformer": {"width": 48, "num_layers": 3, "decoder_width": 24},
     "SwinIR": {"depths": [2, 2], "num_heads": [6, 6]},
     "HAT": {"depths": [2, 2], "num_heads": [6, 6]},
-    "M2NO2d": {"k": 3, "c": 4, "num_layers": 3},
+    "M2NO2d": {"num_layers": 3},
     "SRNO": {"num_features": 32, "num_blocks": 4, "width": 32, "num_heads": 4},
     "HiNOTE": {"num_features": 32, "num_blocks": 4, "width": 32},
     "DDPM": UNET,
