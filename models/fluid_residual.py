@@ -44,9 +44,7 @@ def perona_malik(field: Tensor, anchor: Tensor, mask: Tensor) -> Tensor:
     the anchor rather than at those of the field, so that noise does not take itself for a front.
     """
     down, right = _differences(anchor, mask)
-    steepness = 0.5 * (
-        _on_both_sides(down.square(), (0, 0)) + _on_both_sides(right.square(), (1, 1))
-    )
+    steepness = 0.5 * sum(_sides(down.square(), right.square()), torch.zeros_like(anchor))
     points = mask.sum(dim=(2, 3), keepdim=True).clamp(min=1)
     typical = (steepness * mask).sum(dim=(2, 3), keepdim=True) / points
     g = 1 / (1 + steepness / typical.clamp(min=torch.finfo(typical.dtype).tiny))
@@ -106,15 +104,18 @@ def _differences(field: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
 
 def _divergence(down: Tensor, right: Tensor) -> Tensor:
     """Return what flows out of each point through its four sides."""
-    rows = functional.pad(down, (0, 0, 0, 1)) - functional.pad(down, (0, 0, 1, 0))
-    return rows + functional.pad(right, (0, 1)) - functional.pad(right, (1, 0))
+    below, above, east, west = _sides(down, right)
+    return below - above + east - west
 
 
-def _on_both_sides(of_sides: Tensor, axis: tuple[int, int]) -> Tensor:
-    """Return the sum over both sides of each point, along rows (1, 1) or columns (0, 0)."""
-    if axis == (1, 1):
-        return functional.pad(of_sides, (0, 1)) + functional.pad(of_sides, (1, 0))
-    return functional.pad(of_sides, (0, 0, 0, 1)) + functional.pad(of_sides, (0, 0, 1, 0))
+def _sides(down: Tensor, right: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Return what there is on the four sides of each point, 0 at the edges of the field."""
+    return (
+        functional.pad(down, (0, 0, 0, 1)),
+        functional.pad(down, (0, 0, 1, 0)),
+        functional.pad(right, (0, 1)),
+        functional.pad(right, (1, 0)),
+    )
 
 
 def _laplacian(field: Tensor, mask: Tensor) -> Tensor:
