@@ -54,11 +54,13 @@ NETWORKS: dict[str, dict[str, Any]] = {
     "Galerkin_Transformer": {"width": 48, "num_layers": 3, "decoder_width": 24},
     "SwinIR": {"depths": [2, 2], "num_heads": [6, 6]},
     "HAT": {"depths": [2, 2], "num_heads": [6, 6]},
+    "M2NO2d": {"num_layers": 3},
     "SRNO": {"num_features": 32, "num_blocks": 4, "width": 32, "num_heads": 4},
     "HiNOTE": {"num_features": 32, "num_blocks": 4, "width": 32},
     "DDPM": UNET,
     "SR3": UNET,
     "ResShift": UNET,
+    "ReMD": UNET | {"k": 4, "c": 1},
     "FlowMatching": UNET,
 }
 """Sizes at which a batch of 2 takes some hundred MiB; other models are run at their tiny size."""

@@ -6,10 +6,11 @@ The condition is joined to the noisy field as channels, as in SR3, whose baselin
 from collections.abc import Sequence
 from typing import ClassVar
 
-from torch import Tensor
+from torch import Tensor, nn
 
-from srwizard.models.denoiser import Denoiser, Layout, TimeDenoiser
+from srwizard.models.denoiser import Denoiser, Layout, TimeDenoiser, TimeEmbedding
 from srwizard.models.diffusion import DiffusionModel
+from srwizard.models.multigrid_denoiser import MultigridDenoiser
 from srwizard.models.noise_schedule import cosine_schedule, linear_schedule
 
 
@@ -22,17 +23,20 @@ class DDPM(DiffusionModel):
         scale: ratio HR/LR.
         inner_channel, norm_groups, channel_mults, attn_res, res_blocks, dropout, image_size: of
             the U-Net, see `denoiser.Layout`.
+        denoiser: "unet", or "multigrid" for V-cycles in its place, see `MultigridDenoiser`.
         timesteps: steps of the forward process.
         schedule: "linear" or "cosine".
         prediction, target, sampler, sampling_steps, ensemble_members: see `DiffusionModel`.
 
     Attributes:
         unet: the kind of U-Net.
+        embedding: the embedding of what a network is told.
         first_beta, last_beta: of the linear schedule, times `timesteps`: the paper's betas belong
             to its number of steps; with fewer, each has to do more.
     """
 
     unet: ClassVar[type[Denoiser]] = TimeDenoiser
+    embedding: ClassVar[type[nn.Module]] = TimeEmbedding
     first_beta: ClassVar[float] = 0.1
     last_beta: ClassVar[float] = 20
 
@@ -49,6 +53,7 @@ class DDPM(DiffusionModel):
         res_blocks: int = 2,
         dropout: float = 0.0,
         image_size: int = 128,
+        denoiser: str = "unet",
         timesteps: int = 1000,
         schedule: str = "cosine",
         prediction: str = "v",
@@ -66,7 +71,7 @@ class DDPM(DiffusionModel):
             else linear_schedule(timesteps, self.first_beta / timesteps, self.last_beta / timesteps)
         )
         super().__init__(
-            self.unet(in_channels + out_channels, out_channels, layout),
+            self._network(denoiser, in_channels + out_channels, out_channels, layout),
             rates,
             out_channels=out_channels,
             scale=scale,
@@ -76,6 +81,12 @@ class DDPM(DiffusionModel):
             sampling_steps=sampling_steps,
             ensemble_members=ensemble_members,
         )
+
+    def _network(self, kind: str, inputs: int, outputs: int, layout: Layout) -> nn.Module:
+        if kind == "unet":
+            return self.unet(inputs, outputs, layout)
+        embedding = type(self).embedding(layout.inner_channel)
+        return MultigridDenoiser(inputs, outputs, layout, embedding)
 
     def told(self, times: Tensor) -> Tensor:
         """Return the time steps [B] themselves."""

@@ -109,12 +109,7 @@ class Denoiser(nn.Module):
         deepest = widths[-1]
         self.mid = nn.ModuleList([stage(deepest, deepest, True), stage(deepest, deepest, False)])
         self.ups = nn.ModuleList(ups)
-        self.final_conv = Block(channels, out_channels, groups)
-        # Untrained it predicts 0, as in the authors' code: training need not unlearn anything.
-        output_layer = self.final_conv.block[-1]
-        assert isinstance(output_layer, nn.Conv2d) and output_layer.bias is not None
-        nn.init.zeros_(output_layer.weight)
-        nn.init.zeros_(output_layer.bias)
+        self.final_conv = output_block(channels, out_channels, groups)
         self._add_embedding(inner)
 
     def _add_embedding(self, channels: int) -> None:
@@ -194,7 +189,7 @@ class TimeDenoiser(Denoiser):
     block = TimeBlock
 
     def _add_embedding(self, channels: int) -> None:
-        self.time_mlp = _perceptron(TimeEmbedding(channels), channels)
+        self.time_mlp = perceptron(TimeEmbedding(channels), channels)
 
     def _embed(self, told: Tensor) -> Tensor:
         return cast(Tensor, self.time_mlp(told))
@@ -206,13 +201,27 @@ class NoiseLevelDenoiser(Denoiser):
     block = NoiseLevelBlock
 
     def _add_embedding(self, channels: int) -> None:
-        self.noise_level_mlp = _perceptron(NoiseLevelEmbedding(channels), channels)
+        self.noise_level_mlp = perceptron(NoiseLevelEmbedding(channels), channels)
 
     def _embed(self, told: Tensor) -> Tensor:
         return cast(Tensor, self.noise_level_mlp(told))
 
 
-def _perceptron(embedding: nn.Module, channels: int) -> nn.Sequential:
+def perceptron(embedding: nn.Module, channels: int) -> nn.Sequential:
+    """Return an embedding that maps [B] to [B, channels], and two layers after it."""
     return nn.Sequential(
         embedding, nn.Linear(channels, 4 * channels), nn.SiLU(), nn.Linear(4 * channels, channels)
     )
+
+
+def output_block(inputs: int, outputs: int, groups: int, dropout: float = 0.0) -> Block:
+    """Return the block that the prediction comes from.
+
+    Untrained it predicts 0, as in the authors' code: training need not unlearn anything.
+    """
+    block = Block(inputs, outputs, groups, dropout)
+    output_layer = block.block[-1]
+    assert isinstance(output_layer, nn.Conv2d) and output_layer.bias is not None
+    nn.init.zeros_(output_layer.weight)
+    nn.init.zeros_(output_layer.bias)
+    return block

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -21,7 +22,31 @@ from srwizard.models.noise_schedule import Rates, sampling_times
 from srwizard.models.upsampling import bicubic
 
 Network = Callable[[Tensor], Tensor]
+Batch = tuple[Tensor, Tensor, Tensor]
+"""LR, HR and mask, as for `training_loss`."""
 Generators = torch.Generator | Sequence[torch.Generator] | None
+
+
+@dataclass(frozen=True)
+class Condition:
+    """What a field is drawn for, or learnt from.
+
+    Attributes:
+        lr: [B, C, h, w], normalised.
+        up: [B, C, H, W], the same interpolated.
+        mask: [B, out_channels, H, W], False on land and in gaps; None: there are none.
+        tiled: what applies a network [B, C, H, W] -> [B, out_channels, H, W] tile by tile; None:
+            it is applied to all.
+    """
+
+    lr: Tensor
+    up: Tensor
+    mask: Tensor | None = None
+    tiled: Callable[[Network, Tensor], Tensor] | None = None
+
+    def apply(self, network: Network, shown: Tensor) -> Tensor:
+        """Return what a network makes of [B, C, H, W], whole or tile by tile."""
+        return network(shown) if self.tiled is None else self.tiled(network, shown)
 
 
 @dataclass(frozen=True)
@@ -49,6 +74,7 @@ class DiffusionModel(nn.Module, ABC):
         ensemble_members: how many samples an evaluation is to draw of each field.
         skip_outside: whether `hr` is what a skip outside of the network misses: that is then
             modelled, whatever `target` says.
+        uses_mask: whether `sample` should be told where there is land.
 
     Args:
         denoiser: see above.
@@ -63,6 +89,7 @@ class DiffusionModel(nn.Module, ABC):
         ensemble_members: see above.
     """
 
+    uses_mask: ClassVar[bool] = False
     residual_std: Tensor
     signal_rates: Tensor
     noise_rates: Tensor
@@ -134,12 +161,12 @@ class DiffusionModel(nn.Module, ABC):
             mask: [B, out_channels, H, W], True where `hr` has a value.
             area: [B, 1, H, W], relative areas of the grid points; None: all the same.
         """
-        up = bicubic(lr, self.scale)
-        x0 = self.modelled(up, hr, mask)
+        given = Condition(lr, bicubic(lr, self.scale), mask)
+        x0 = self.modelled(given.up, hr, mask)
         level = self.random_levels(len(lr), lr.device)
         noise = torch.randn_like(x0)
         x = level.signal * x0 + level.noise * noise
-        found = self.predicted(up, x, level)
+        found = self.predicted(given, x, level)
         error = torch.where(mask, found - self.wanted(x0, noise, level), 0.0).square()
         weight = mask.float() if area is None else torch.where(mask, area, 0.0)
         total = weight.sum(dim=(2, 3))
@@ -173,7 +200,7 @@ class DiffusionModel(nn.Module, ABC):
         return up[:, : self.out_channels] + self.residual_std * x0
 
     @torch.no_grad()
-    def calibrate(self, batches: Iterable[tuple[Tensor, Tensor, Tensor]]) -> None:
+    def calibrate(self, batches: Iterable[Batch]) -> None:
         """Set `residual_std` from samples of the training split, given as for `training_loss`."""
         if self.target == "field" and not self.skip_outside:
             return
@@ -198,6 +225,7 @@ class DiffusionModel(nn.Module, ABC):
         *,
         sampler: str | None = None,
         tiled: Callable[[Network, Tensor], Tensor] | None = None,
+        mask: Tensor | None = None,
     ) -> Tensor:
         """Draw one high-resolution field for each low-resolution one.
 
@@ -213,6 +241,8 @@ class DiffusionModel(nn.Module, ABC):
             sampler: None: the model's own.
             tiled: what applies a network [B, C, H, W] -> [B, out_channels, H, W] tile by tile;
                 the noise is that of the whole field all the same. None: it is applied to all.
+            mask: [B, out_channels, H, W], False where the result does not count; None: all does.
+                Only a model with `uses_mask` looks at it.
 
         Returns:
             [B, out_channels, H, W], normalised.
@@ -222,16 +252,16 @@ class DiffusionModel(nn.Module, ABC):
         """
         ancestral = (sampler or self.sampler) == "ancestral"
         times = sampling_times(len(self.rates), steps or self.sampling_steps)
-        up = bicubic(lr, self.scale)
-        shape = (len(lr), self.out_channels, *up.shape[-2:])
+        given = Condition(lr, bicubic(lr, self.scale), mask, tiled)
+        shape = (len(lr), self.out_channels, *given.up.shape[-2:])
         noise = partial(normal_noise, shape, generator, lr.device)
         x = self.rates[times[0]].noise * noise()
         for time, following in pairwise(times):
-            x0 = self._x0(up, x, time, tiled)
+            x0 = self._x0(given, x, time)
             now, then = self.rates[time], self.rates[following]
             x = self._moved(x, x0, now, then, noise if ancestral else None)
             del x0  # not to be held beside what the network needs in the next step
-        return self.field(up, self._x0(up, x, times[-1], tiled))
+        return self.field(given.up, self._x0(given, x, times[-1]))
 
     def _moved(
         self, x: Tensor, x0: Tensor, now: Rates, then: Rates, fresh: Callable[[], Tensor] | None
@@ -245,12 +275,10 @@ class DiffusionModel(nn.Module, ABC):
         rest = math.sqrt(max(then.noise**2 - known**2, 0.0))
         return then.signal * x0 + known * epsilon + rest * fresh()
 
-    def _x0(
-        self, up: Tensor, x: Tensor, time: int, tiled: Callable[[Network, Tensor], Tensor] | None
-    ) -> Tensor:
+    def _x0(self, given: Condition, x: Tensor, time: int) -> Tensor:
         """Return x_0 as the network sees it behind x_t."""
         level = self.levels(torch.full((len(x),), time, device=x.device))
-        found = self.predicted(up, x, level, tiled)
+        found = self.predicted(given, x, level)
         rates = self.rates[time]
         match self.prediction:
             case "epsilon":
@@ -259,21 +287,14 @@ class DiffusionModel(nn.Module, ABC):
                 return found
         return rates.signal * x - rates.noise * found
 
-    def predicted(
-        self,
-        up: Tensor,
-        x: Tensor,
-        level: Level,
-        tiled: Callable[[Network, Tensor], Tensor] | None = None,
-    ) -> Tensor:
-        """Return what the network says of x_t, whole or tile by tile, in float32."""
+    def predicted(self, given: Condition, x: Tensor, level: Level) -> Tensor:
+        """Return what the network says of x_t, in float32."""
 
         def network(shown: Tensor) -> Tensor:
             found: Tensor = self.denoiser(shown, level.told)
             return found.float()
 
-        shown = self._shown(up, x, level)
-        return network(shown) if tiled is None else tiled(network, shown)
+        return given.apply(network, self._shown(given.up, x, level))
 
     def _shown(self, up: Tensor, x: Tensor, level: Level) -> Tensor:
         """Return what the network sees: the condition, and x_t brought to unit variance."""

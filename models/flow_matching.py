@@ -13,7 +13,14 @@ import torch
 from torch import Tensor
 
 from srwizard.models.denoiser import Layout, TimeDenoiser
-from srwizard.models.diffusion import DiffusionModel, Generators, Level, Network, normal_noise
+from srwizard.models.diffusion import (
+    Condition,
+    DiffusionModel,
+    Generators,
+    Level,
+    Network,
+    normal_noise,
+)
 from srwizard.models.upsampling import bicubic
 
 TOLD_PER_TIME = 1000
@@ -98,6 +105,7 @@ class FlowMatching(DiffusionModel):
         *,
         sampler: str | None = None,
         tiled: Callable[[Network, Tensor], Tensor] | None = None,
+        mask: Tensor | None = None,
     ) -> Tensor:
         """Draw one high-resolution field for each low-resolution one.
 
@@ -107,12 +115,12 @@ class FlowMatching(DiffusionModel):
         """
         count = steps or self.sampling_steps
         heun = (sampler or self.sampler) == "heun"
-        up = bicubic(lr, self.scale)
-        shape = (len(lr), self.out_channels, *up.shape[-2:])
+        given = Condition(lr, bicubic(lr, self.scale), mask, tiled)
+        shape = (len(lr), self.out_channels, *given.up.shape[-2:])
         x = self.sigma * normal_noise(shape, generator, lr.device)
 
         def velocity(x: Tensor, time: float) -> Tensor:
-            return self.predicted(up, x, self.levels(x.new_full((len(x),), time)), tiled)
+            return self.predicted(given, x, self.levels(x.new_full((len(x),), time)))
 
         for step in range(count):
             moved = x + velocity(x, step / count) / count
@@ -120,4 +128,4 @@ class FlowMatching(DiffusionModel):
                 ahead = moved + velocity(moved, (step + 1) / count) / count
                 moved = (x + ahead) / 2
             x = moved
-        return self.field(up, x)
+        return self.field(given.up, x)

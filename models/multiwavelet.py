@@ -87,6 +87,25 @@ class MultiwaveletTransform(nn.Module):
         )
         return mixed[:, :, 0].flatten(1, 2), mixed[:, :, 1:].transpose(1, 2).flatten(1, 3)
 
+    def restrict(self, x: Tensor) -> Tensor:
+        """Return the scaling coefficients [B, c k^2, h, w] alone, see `decompose`."""
+        quarters = functional.pixel_unshuffle(pad_to_multiple(x, 2), 2)
+        height, width = quarters.shape[-2:]
+        grouped = quarters.reshape(-1, 4 * self.order, height * width)
+        scaling = self.matrix[: self.order].to(x.dtype) @ grouped
+        return scaling.reshape(len(x), -1, height, width)
+
+    def prolong(self, scaling: Tensor, height: int, width: int) -> Tensor:
+        """Return the field of size `height` x `width` that has no wavelets; `restrict` undoes it.
+
+        That is also the transpose of `restrict`, where nothing is padded.
+        """
+        h, w = scaling.shape[-2:]
+        grouped = scaling.reshape(-1, self.order, h * w)
+        quarters = self.matrix[: self.order].to(scaling.dtype).T @ grouped
+        field = functional.pixel_shuffle(quarters.reshape(len(scaling), -1, h, w), 2)
+        return field[..., :height, :width]
+
     def reconstruct(self, scaling: Tensor, wavelets: Tensor, height: int, width: int) -> Tensor:
         """Return what `decompose` was given, of size `height` x `width`."""
         batch, _, h, w = scaling.shape

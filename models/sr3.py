@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from srwizard.models.ddpm import DDPM
-from srwizard.models.denoiser import NoiseLevelDenoiser
+from srwizard.models.denoiser import NoiseLevelDenoiser, NoiseLevelEmbedding
 from srwizard.models.diffusion import Level
 
 
@@ -24,6 +24,7 @@ class SR3(DDPM):
     """
 
     unet = NoiseLevelDenoiser
+    embedding = NoiseLevelEmbedding
     first_beta = 0.002  # betas of 1e-6 ... 1e-2, which belong to 2000 steps
 
     def __init__(

@@ -39,7 +39,9 @@ SMALL_STANDARD: dict[str, dict[str, Any]] = {
         "modes": 4,
     },
     "MWT2d": {"k": 2, "c": 2, "modes": 2, "num_layers": 2},
+    "M2NO2d": {"k": 2, "c": 2, "num_layers": 3, "grid_levels": [1, 2]},
     "SRNO": {"num_features": 8, "num_blocks": 2, "width": 8, "num_heads": 2},
     "HiNOTE": {"num_features": 8, "num_blocks": 2, "width": 8, "num_heads": 2},
 }
 SMALL = SMALL_STANDARD | dict.fromkeys(("DDPM", "SR3", "ResShift", "FlowMatching"), SMALL_DIFFUSION)
+SMALL["ReMD"] = SMALL_DIFFUSION | {"k": 2, "c": 2, "grid_levels": [1]}

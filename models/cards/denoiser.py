@@ -17,6 +17,9 @@ TINY: Mapping[str, Any] = {
 }
 """The size of that name of every model."""
 
+COEFFICIENTS = 4
+"""That share the channels of the V-cycles, see `multigrid_denoiser`."""
+
 ENSEMBLE_MEMBERS = Parameter(
     "ensemble_members",
     8,
@@ -99,6 +102,15 @@ def process_parameters(timesteps: int) -> tuple[Parameter, ...]:
     """Return the parameters of noising and of what is learnt, for DDPM and SR3."""
     return (
         Parameter(
+            "denoiser",
+            "unet",
+            "str",
+            "The network: the U-Net of the paper, or multigrid, V-cycles on as many grids as there "
+            "are channel_mults; no paper stands behind these",
+            "网络：论文的 unet，或 multigrid（V 循环，网格级数为 channel_mults 项数；无论文依据）",
+            choices=("unet", "multigrid"),
+        ),
+        Parameter(
             "timesteps",
             timesteps,
             "int",
@@ -173,6 +185,15 @@ def unet_problems(
                 inner=inner,
                 groups=groups,
                 allowed=divisors(inner),
+            )
+        )
+    if params.get("denoiser") == "multigrid" and inner % COEFFICIENTS:
+        found.append(
+            _(
+                "inner_channel is {inner}; with the denoiser multigrid it must be a multiple of "
+                "{divisor}.",
+                inner=inner,
+                divisor=COEFFICIENTS,
             )
         )
     if params["sampling_steps"] > params.get("timesteps", math.inf):

@@ -15,7 +15,9 @@ from srwizard.models.cards.limits import divisors
 from srwizard.models.cards.transformer import window_size
 
 
-def _problems(params: Mapping[str, Any], scale: int, lr_shape: tuple[int, int] | None) -> list[str]:
+def resshift_problems(
+    params: Mapping[str, Any], scale: int, lr_shape: tuple[int, int] | None
+) -> list[str]:
     """The attention's heads must share the channels of every level evenly."""
     found = unet_problems(params, scale, lr_shape)
     inner, heads = params["inner_channel"], params["num_heads"]
@@ -32,6 +34,47 @@ def _problems(params: Mapping[str, Any], scale: int, lr_shape: tuple[int, int] |
     return found
 
 
+PARAMETERS = (
+    *unet_parameters(norm_groups=32, channel_mults=(1, 2, 2, 4), attn_res=(16, 8), image_size=64),
+    Parameter(
+        "num_heads",
+        4,
+        "int",
+        "Attention heads; must divide inner_channel",
+        "注意力头数；须能整除 inner_channel",
+        minimum=1,
+    ),
+    window_size(8, "points of its level", "所在层级的格点数"),
+    Parameter(
+        "timesteps",
+        15,
+        "int",
+        "Steps in which the residual is shifted and noise is added",
+        "平移残差并加噪的步数",
+        minimum=2,
+        maximum=1000,
+    ),
+    Parameter(
+        "kappa",
+        2.0,
+        "float",
+        "Strength of the noise, in standard deviations of what bicubic interpolation misses",
+        "噪声强度，以双三次插值残差的标准差为单位",
+        minimum=0.1,
+        maximum=20,
+    ),
+    Parameter(
+        "power",
+        0.3,
+        "float",
+        "How the shift grows: below 1 quickly at first, above 1 slowly",
+        "平移量的增长方式：小于 1 时先快后慢，大于 1 时先慢后快",
+        minimum=0.05,
+        maximum=10,
+    ),
+)
+"""Of the U-Net, its attention and the process."""
+
 # Sizes: "large" has the levels and channels of the authors' network for photographs, with
 # attention on the lower two levels only: theirs works on fields four times as coarse. "base", also
 # the default, has less than half its width.
@@ -46,45 +89,7 @@ CARD = ModelCard(
     ),
     module="srwizard.models.resshift",
     parameters=(
-        *unet_parameters(
-            norm_groups=32, channel_mults=(1, 2, 2, 4), attn_res=(16, 8), image_size=64
-        ),
-        Parameter(
-            "num_heads",
-            4,
-            "int",
-            "Attention heads; must divide inner_channel",
-            "注意力头数；须能整除 inner_channel",
-            minimum=1,
-        ),
-        window_size(8, "points of its level", "所在层级的格点数"),
-        Parameter(
-            "timesteps",
-            15,
-            "int",
-            "Steps in which the residual is shifted and noise is added",
-            "平移残差并加噪的步数",
-            minimum=2,
-            maximum=1000,
-        ),
-        Parameter(
-            "kappa",
-            2.0,
-            "float",
-            "Strength of the noise, in standard deviations of what bicubic interpolation misses",
-            "噪声强度，以双三次插值残差的标准差为单位",
-            minimum=0.1,
-            maximum=20,
-        ),
-        Parameter(
-            "power",
-            0.3,
-            "float",
-            "How the shift grows: below 1 quickly at first, above 1 slowly",
-            "平移量的增长方式：小于 1 时先快后慢，大于 1 时先慢后快",
-            minimum=0.05,
-            maximum=10,
-        ),
+        *PARAMETERS,
         *sampling_parameters("ancestral", 15),
     ),
     fft=False,
@@ -100,6 +105,6 @@ CARD = ModelCard(
             "num_heads": 5,
         },
     },
-    check=_problems,
+    check=resshift_problems,
     recipe=Recipe(lr=0.002, warmup=0.05, clip_grad_norm=1.0),
 )

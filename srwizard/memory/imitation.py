@@ -235,8 +235,9 @@ class Imitation:
             )
         if self.run.model.skip is not None:
             training.simple = dict.fromkeys([*METHODS, BEST_METHOD], ())
-        for tensor in (training.spread, training.low, training.span):
-            self.tracker.register(tensor)
+        for tensor in (training.spread, training.low, training.span, training.water):
+            if tensor is not None:
+                self.tracker.register(tensor)
         for split in ("train", "valid"):
             plan, _loader = training.loaders[split]
             patch_size = self.run.memory.patch_size if split == "train" else None
@@ -367,7 +368,8 @@ def _member_by_member(training: Training, *arguments: Any, **named: Any) -> Tens
     """
     bare = training.bare
     denoiser = LargestInputs(bare.get_submodule("denoiser"))
-    with mock.patch.object(bare, "denoiser", denoiser), alike_once(bare):
+    # In its place among the others: weights and their averages are exchanged in order.
+    with mock.patch.dict(bare._modules, denoiser=denoiser), alike_once(bare):
         return SUPER_RESOLVE(training, *arguments, **named)
 
 

@@ -81,14 +81,15 @@ DIFFUSION_STEPS: Mapping[str, int] = {"train": 800, "valid": 16, "test": 32}
 
 MINUTES: Mapping[str, float] = {
     "EDSR": 2, "UNet2d": 3, "FNO2d": 3, "RCAN": 4, "SRNO": 5, "HiNOTE": 5, "MWT2d": 5,
-    "Galerkin_Transformer": 5, "Swin_Transformer": 5, "SwinIR": 8, "HAT": 12,
-    "DDPM": 180, "SR3": 180, "ResShift": 180, "FlowMatching": 180,
+    "Galerkin_Transformer": 5, "Swin_Transformer": 5, "SwinIR": 8, "HAT": 12, "M2NO2d": 5,
+    "DDPM": 180, "SR3": 180, "ResShift": 180, "ReMD": 220, "FlowMatching": 180,
 }  # fmt: skip
 """What a self-check takes on two idle CPU cores; docs/selfcheck.md says which of them were measured
 and which are estimated from the time of a step."""
 PARAMETERS: Mapping[str, Mapping[str, Any]] = {
     "EDSR": {"num_features": 32, "num_blocks": 4},  # a smaller network than the tiny one does
     "ResShift": {"sampling_steps": 15},  # all that it has
+    "ReMD": {"sampling_steps": 15},
     "FlowMatching": {"sampling_steps": 8, "sampler": "heun"},  # the most exact that it has
     "MWT2d": {"modes": 4},  # as many as the finest wavelets have on this grid
 }

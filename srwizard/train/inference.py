@@ -19,6 +19,7 @@ def apply_network(
     patch: int | None,
     steps: int | None = None,
     seam: int = 0,
+    mask: Tensor | None = None,
 ) -> Tensor:
     """Return normalized SR `[B, C, H, W]` of normalized `lr` `[B, C, h, w]`, in float32.
 
@@ -30,10 +31,12 @@ def apply_network(
         patch: side of the tiles in HR points; None: the whole field at once.
         steps: of a diffusion model, calls of the network, if not its own.
         seam: LR columns by which a field that goes round the globe is widened; see `seam`.
+        mask: `[B, C, H, W]`, False where there will be no SR; only some models look at it.
     """
     wide = across(lr, seam)
     if draws_samples(network):
-        sr = draw(network, wide, noise, scale=scale, patch=patch, steps=steps)
+        shown = None if mask is None else across(mask, seam * scale)
+        sr = draw(network, wide, noise, scale=scale, patch=patch, steps=steps, mask=shown)
     elif patch is None:
         sr = network(wide).float()
     else:

@@ -18,6 +18,11 @@ def draws_samples(network: nn.Module) -> bool:
     return hasattr(network, "training_loss") and hasattr(network, "sample")
 
 
+def uses_mask(network: nn.Module) -> bool:
+    """Tell whether a diffusion model wants to know where there is land when it draws a field."""
+    return bool(getattr(network, "uses_mask", False))
+
+
 def members_of(network: nn.Module, split: str) -> int:
     """Return how many samples are drawn of each field, whose mean is scored."""
     if split == "train" or not draws_samples(network):
@@ -47,6 +52,7 @@ def draw(
     scale: int,
     patch: int | None,
     steps: int | None = None,
+    mask: Tensor | None = None,
 ) -> Tensor:
     """Draw one normalized field `[B, C, H, W]` for each of `lr` `[B, C, h, w]`.
 
@@ -58,8 +64,11 @@ def draw(
         patch: side of the HR windows of training; the network is then applied tile by tile in
             every step, to one field of noise. None: it is applied to the whole field.
         steps: calls of the network; None: the model's own.
+        mask: `[B, C, H, W]`, False on land, for a model that looks at it; None: there is none.
     """
-    options = {}
+    options: dict[str, Any] = {}
+    if mask is not None and uses_mask(network):
+        options["mask"] = mask
     if patch is not None:
         options["tiled"] = partial(
             super_resolve_tiled,

@@ -218,10 +218,16 @@ def super_resolve(
             patch=patch,
             steps=sampling_steps,
             seam=seam_of(training.run),
+            mask=_water(training, batch["lr"]),
         )
     if training.gain and not draws_samples(training.bare):
         sr = sr * factor_of(training.gain, training.run.data.variables, members=1).to(sr.device)
     return conserved(sr, blocks_of(batch))
+
+
+def _water(training: Training, lr: Tensor) -> Tensor | None:
+    """Return where predictions have values `[B, C, H, W]`, for a model that looks at it."""
+    return None if training.water is None else training.water.expand(len(lr), -1, -1, -1)
 
 
 def to_physical(training: Training, values: Tensor, base: Tensor) -> Tensor:

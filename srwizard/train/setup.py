@@ -32,6 +32,7 @@ from srwizard.train.distributed import Place, from_all_ranks
 from srwizard.train.objective import Objective
 from srwizard.train.optimizers import build_optimizer
 from srwizard.train.order import Step
+from srwizard.train.sampling import uses_mask
 from srwizard.train.schedule import learning_rate
 from srwizard.train.seam import seam_of
 from srwizard.train.simple_methods import simple_methods
@@ -91,6 +92,8 @@ class Training:
     """Sums of the simple methods for each split: the same in every validation."""
     gain: dict[str, Gain] = field(default_factory=dict)
     """What the network's output is multiplied with, for each variable; 1 where it is not there."""
+    water: Tensor | None = None
+    """Where HR has ever had a value `[C, H, W]`, if the network looks at it."""
     skeleton: nn.Module | None = None
     saving: Saving | None = None
     """The checkpoint that is being written while training goes on."""
@@ -237,6 +240,7 @@ def set_up(
         simple=simple_methods(run, learnt),
         low=low,
         span=high - low,
+        water=torch.from_numpy(hr.observed > 0).to(place.device) if uses_mask(bare) else None,
     )
 
 

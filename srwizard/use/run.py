@@ -185,6 +185,7 @@ class Run:
         """
         lr = lr.astype(np.float32)
         land = self._without_value(lr, at_home=at_home)
+        water = torch.from_numpy(~self._land(lr, at_home=at_home)).to(self.device)[None]
         normalized = self._normalized(lr)
         patch = tile_side(self.config, (lr.shape[1], lr.shape[2]))
         base, spread = self._base(lr)
@@ -192,7 +193,7 @@ class Run:
         drawn = []
         for member in range(count):
             noise = noise_of(self.config.training.seed, "test", [index], member)
-            drawn.append(conserved(self._applied(normalized, noise, patch).cpu(), blocks))
+            drawn.append(conserved(self._applied(normalized, noise, patch, water).cpu(), blocks))
         with_gain = moved(drawn, self.checkpoint.gain, self.variables, blocks)
         members: FloatField = torch.cat(with_gain).numpy() * spread + base
         members[:, land] = np.nan
@@ -292,12 +293,24 @@ class Run:
         return seam_of(self.config) if at_home else 0
 
     @torch.inference_mode()
-    def _applied(self, lr: Tensor, noise: list[torch.Generator], patch: int | None) -> Tensor:
+    def _applied(
+        self,
+        lr: Tensor,
+        noise: list[torch.Generator],
+        patch: int | None,
+        water: Tensor,
+    ) -> Tensor:
         autocast = torch.autocast(self.device.type, dtype=amp_dtype(self.device), enabled=self.amp)
         try:
             with autocast:
                 return apply_network(
-                    self.network, lr, noise, scale=self.scale, patch=patch, seam=self._seam(lr)
+                    self.network,
+                    lr,
+                    noise,
+                    scale=self.scale,
+                    patch=patch,
+                    seam=self._seam(lr),
+                    mask=water,
                 )
         except (RuntimeError, MemoryError) as error:
             if not recognise(f"{type(error).__name__}: {error}").ran_out_of_memory:
@@ -309,18 +322,20 @@ class Run:
             ) from error  # fmt: skip
 
     def _without_value(self, lr: FloatField, *, at_home: bool) -> npt.NDArray[np.bool_]:
-        """Return where SR `[C, H, W]` has no value.
-
-        On the grid of the training: where HR never had one. On another one: in the cells where LR
-        has none. Nowhere has it one if LR has none at all.
-        """
-        if at_home:
-            land = self.preprocessing.statistics["hr"].observed == 0
-        else:
-            land = (~np.isfinite(lr)).repeat(self.scale, axis=1).repeat(self.scale, axis=2)
-        land = np.array(land)
+        """Return where SR `[C, H, W]` has no value: on land; everywhere if LR has none at all."""
+        land = self._land(lr, at_home=at_home)
         land[~np.isfinite(lr).any(axis=(1, 2))] = True
         return land
+
+    def _land(self, lr: FloatField, *, at_home: bool) -> npt.NDArray[np.bool_]:
+        """Return the points `[C, H, W]` without a value at any time.
+
+        On the grid of the training: where HR never had one. On another one: in the cells where LR
+        has none.
+        """
+        if at_home:
+            return np.array(self.preprocessing.statistics["hr"].observed == 0)
+        return (~np.isfinite(lr)).repeat(self.scale, axis=1).repeat(self.scale, axis=2)
 
 
 def load_run(

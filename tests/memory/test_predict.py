@@ -163,6 +163,15 @@ def test_fake_tensors_count_as_real_ones(model: str, changes: dict[str, Any]) ->
     assert phases(run, fake=True) == pytest.approx(phases(run, fake=False), rel=0.01)
 
 
+@pytest.mark.usefixtures("real_batches")
+@pytest.mark.parametrize("changes", [{}, {"use_amp": True, "gradient_checkpointing": True}])
+def test_fake_tensors_count_as_real_ones_in_v_cycles(changes: dict[str, Any]) -> None:
+    # Fake layer norms have 16-bit moments, real ones 32-bit: next to 32 channels they are little.
+    params = SMALL["DDPM"] | {"denoiser": "multigrid", "inner_channel": 32}
+    run = config("DDPM", params=params, **changes)
+    assert phases(run, fake=True) == pytest.approx(phases(run, fake=False), rel=0.01)
+
+
 @pytest.mark.broad
 @pytest.mark.parametrize(
     ("model", "patch_size"),

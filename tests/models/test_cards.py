@@ -122,6 +122,7 @@ def test_bad_parameters(model: str, given: dict[str, Any], message: str) -> None
         ("Galerkin_Transformer", {"modes": 9}, 2, (8, 64), "only 8 Fourier modes"),
         ("MWT2d", {"modes": 9}, 4, (32, 33), "only 8 Fourier modes"),
         ("HAT", {"embed_dim": 24}, 4, None, "squeeze_factor is 30, more than the 24 channels"),
+        ("M2NO2d", {}, 4, (7, 33), "one of 7 x 33 can be halved only 2 times"),
         ("SRNO", {"width": 24}, 4, None, "16 heads do not divide"),
         ("HiNOTE", {"width": 20}, 4, None, "8 heads do not divide"),
         ("HiNOTE", {"levels": 5}, 2, (4, 40), "has only 4"),

@@ -10,7 +10,7 @@ NAMES = [name for name, it in cards().items() if it.family == "diffusion"]
 
 
 def test_they_come_last() -> None:
-    assert NAMES == ["DDPM", "SR3", "ResShift", "FlowMatching"]
+    assert NAMES == ["DDPM", "SR3", "ResShift", "ReMD", "FlowMatching"]
     families = [it.family for it in cards().values()]
     assert families == sorted(families, reverse=True)
 
@@ -28,7 +28,7 @@ def test_they_come_last() -> None:
 def test_parameters_that_do_not_go_together(
     name: str, given: dict[str, Any], lr_shape: tuple[int, int] | None, message: str
 ) -> None:
-    if name == "ResShift":
+    if name in ("ResShift", "ReMD"):
         given = {"num_heads": 1} | given
     found = problems(card(name), resolve_parameters(card(name), given), 4, lr_shape)
     assert len(found) == 1

@@ -141,6 +141,7 @@ def test_checkpointing_saves_memory_and_changes_no_gradient(name: str) -> None:
         ("SRNO", 4),
         ("HiNOTE", 5),
         ("HAT", 6),
+        ("M2NO2d", 3),
     ],
 )
 def test_each_block_is_checkpointed_alone_and_only_in_training(

@@ -34,7 +34,7 @@ from tests.train.runs import (
 )
 from tests.train.test_loop import stop_after
 
-NAMES = ("DDPM", "SR3", "ResShift", "FlowMatching")
+NAMES = ("DDPM", "SR3", "ResShift", "ReMD", "FlowMatching")
 
 
 @pytest.fixture(scope="module")

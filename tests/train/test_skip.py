@@ -209,7 +209,7 @@ def test_an_oblong_field_is_mirrored_only(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("model", ["DDPM", "ResShift", "FlowMatching"])
+@pytest.mark.parametrize("model", ["DDPM", "ResShift", "ReMD", "FlowMatching"])
 def test_diffusion_models_what_the_skip_misses(tmp_path: Path, model: str) -> None:
     root = write_dataset(tmp_path / "data")
     freeze(root, tmp_path / "run", model=model, skip="climatology+linear", epochs=1)

@@ -15,7 +15,7 @@ from srwizard.data.layout import scan
 from srwizard.train.resuming import load_best
 from srwizard.train.scoring import score
 from tests.datasets import land_mask, write_dataset
-from tests.train.runs import set_up_only
+from tests.train.runs import freeze, set_up_only, trained
 from tests.use.conftest import Command
 from tests.use.records import lr_fields, record
 
@@ -60,6 +60,23 @@ def test_a_dataset_directory_gives_what_evaluation_scores(
             rmse = float(np.sqrt(np.nanmean(error.astype(np.float64) ** 2)))
             assert rmse == pytest.approx(scores[name]["model"]["rmse"], rel=1e-5)
             assert (np.isnan(out[name].values) == land_mask((16, 24))).all()
+
+
+def test_a_model_that_looks_at_land_is_scored_as_it_predicts(tmp_path: Path, dataset: Path) -> None:
+    run_dir = tmp_path / "run"
+    freeze(dataset, run_dir, model="ReMD", epochs=2, lr=0.01)
+    training = trained(run_dir)
+    assert training.water is not None and not training.water.all()
+    assert load_best(training, run_dir) is not None
+    assert training.bare.get_parameter("correction.project.weight").abs().max() > 0
+    scores = score(training, "test").variables
+    sr = load_run(run_dir).predict(
+        np.stack([lr_fields(dataset, name) for name in SALT_AND_TEMP], axis=1)
+    )
+    for channel, name in enumerate(SALT_AND_TEMP):
+        error = sr[:, channel].astype(np.float64) - hr_fields(dataset, name)
+        rmse = np.sqrt(np.nanmean(error**2))
+        assert rmse == pytest.approx(scores[name]["model"]["rmse"], rel=1e-5)
 
 
 @pytest.mark.broad
