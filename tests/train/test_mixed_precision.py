@@ -25,7 +25,12 @@ def test_cards_with_and_without_bfloat16_train_in_one_type(tmp_path: Path) -> No
             *(sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"),
             *("-m", "tests.train.two_cards", str(tmp_path)),
         ],
-        env={**os.environ, **processes.MALLOC_SETTINGS, "PYTHONPATH": str(REPOSITORY)},
+        env={
+            **os.environ,
+            **processes.MALLOC_SETTINGS,
+            "PYTHONPATH": str(REPOSITORY),
+            "TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1",  # as in every training
+        },
         check=True,
         timeout=120,
     )
