@@ -71,7 +71,7 @@ def sample_values(contents: Contents, name: str) -> SampledValues:
             if (split, level) == ("train", "hr"):
                 standing.add(_rows(values, stored))
     found.problems += _fill_problems(fills, looked_at)
-    found.undeclared = tuple(fills)
+    found.undeclared = tuple(float(f"{value:g}") for value in fills)
     first = contents.fields["train", "hr", name].path(0)
     always = standing.found().standing
     if always is not None and always[0] not in fills:

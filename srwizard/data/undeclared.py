@@ -129,8 +129,9 @@ class Undeclared:
 
     @property
     def values(self) -> tuple[float, ...]:
-        """All of them."""
-        return (*self.far, *(() if self.standing is None else (self.standing[0],)))
+        """All of them, as people type them: with six digits."""
+        every = (*self.far, *(() if self.standing is None else (self.standing[0],)))
+        return tuple(float(f"{value:g}") for value in every)
 
 
 class UndeclaredTally:

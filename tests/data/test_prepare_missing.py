@@ -72,7 +72,7 @@ class TestUndeclaredFillValues:
         dataset = waves()
         dataset.sst[LAND] = fill
         (found,) = look([write(dataset, tmp_path / "a.nc")]).usable
-        assert found.undeclared == (np.float32(fill),)
+        assert found.undeclared == (fill,)
         (suspicion,) = found.suspicions
         assert f"--missing-value {fill:g}" in suspicion
         dataset.sst[LAND] = np.nan
