@@ -1,6 +1,7 @@
 """data: which dataset or raw files, which variables."""
 
 import shlex
+from collections.abc import Collection
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -86,6 +87,8 @@ def _choose_root(conversation: Conversation) -> None:
             else:
                 forget_what_depended_on(before, conversation)
                 show_dataset(conversation)
+                if not is_taken_as_it_is(conversation):
+                    continue
             return
         except (DatasetError, UsageError) as error:
             if not conversation.prompts.interactive:
@@ -200,6 +203,36 @@ def show_dataset(conversation: Conversation) -> None:
     names = [one.name for one in summary.variables]
     conversation.show(summary_table(summary, simple_methods.to_beat(conversation, names)))
     require_usable(summary)
+
+
+def is_taken_as_it_is(conversation: Conversation, known: Collection[float] = ()) -> bool:
+    """Ask whether to train on a dataset with values that look as if they stood for none.
+
+    Args:
+        conversation: that has chosen the dataset; with an answers file nothing is asked.
+        known: values that were asked for already.
+    """
+    from srwizard.wizard.chosen_dataset import chosen_dataset
+
+    found = {
+        value for one in chosen_dataset(conversation).variables for value in one.undeclared
+    } - {*known}
+    if not found or not conversation.prompts.interactive:
+        return True
+    asked = Question(
+        key="",
+        text=_("{values} may stand for points without a value (see the warnings). Train on it as "
+               "it is?", values=", ".join(f"{value:g}" for value in sorted(found))),
+        help=_("If they do, they must be NaN: prepare the dataset again with --missing-value, or "
+               "mend its files."),
+        kind="yes_no",
+        default=False,
+    )  # fmt: skip
+    conversation.ask_again()  # no default decides what is land
+    try:
+        return bool(conversation.put(asked, False, False))
+    except Back:
+        return False
 
 
 def further_questions(conversation: Conversation) -> list[Maker]:

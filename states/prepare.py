@@ -25,6 +25,7 @@ from srwizard.wizard.preparing import (
     raw_files_of,
     request_of,
     scale_problem,
+    suspected,
     usual_output,
     usual_scale,
     usual_variables,
@@ -54,6 +55,7 @@ def run(conversation: Conversation) -> str:
             [
                 lambda: _variables_question(conversation, contents),
                 lambda: _depth_question(conversation, contents),
+                lambda: _missing_question(conversation, contents),
                 lambda: _scale_question(conversation, contents),
                 lambda: _output_question(conversation, contents),
             ]
@@ -150,6 +152,29 @@ def _depth_question(conversation: Conversation, contents: "Contents") -> Questio
     )
 
 
+def _missing_question(conversation: Conversation, contents: "Contents") -> Question | None:
+    """Ask what to do about values that look like undeclared fill values, or like land."""
+    given = _given(conversation)
+    found = suspected(contents, given.variables or ())
+    masked = given.mask_variable is not None
+    if not conversation.prompts.interactive or not found or masked:
+        return None
+    values = sorted({value for each in found.values() for value in each})
+    if not conversation.session.answers.has("data.prepare.missing_value"):
+        conversation.ask_again()  # no default decides what is land
+    return replace(
+        _asked(conversation, "missing_value"),
+        text=_("{names}: which of these values stand for none?", names=", ".join(found)),
+        help=_("They look like fill values that the files do not declare, or like land; what is "
+               "not marked is trained on as it is."),
+        kind="several",
+        default=values,
+        choices=tuple(
+            Choice(value, f"{value:g}") for value in sorted({*values, *given.missing_value})
+        ),
+    )  # fmt: skip
+
+
 def _scale_question(conversation: Conversation, contents: "Contents") -> Question:
     given = _given(conversation)
     first = contents.named((given.variables or [""])[0])
@@ -216,6 +241,7 @@ def _make(conversation: Conversation, contents: "Contents") -> None:
     """Make the dataset, and take it for the one to train on.
 
     Raises:
+        Back: what it holds makes the user go back.
         UsageError, DatasetError: it could not be made, or cannot be used.
     """
     answers, given = conversation.session.answers, _given(conversation)
@@ -231,6 +257,11 @@ def _make(conversation: Conversation, contents: "Contents") -> None:
     conversation.dataset = None
     conversation.session.save()
     data.show_dataset(conversation)
+    asked_for = suspected(contents, given.variables or ())
+    if not data.is_taken_as_it_is(
+        conversation, {each for one in asked_for.values() for each in one}
+    ):
+        raise Back
     names = [one.name for one in chosen_dataset(conversation).variables]
     if answers.data.variables is None or not set(answers.data.variables) <= set(names):
         answers.set("data.variables", names)

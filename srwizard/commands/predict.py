@@ -65,13 +65,14 @@ def predict(
     device: str | None,
 ) -> None:
     from srwizard.settings import run_config
-    from srwizard.use.inputs import names_in_input, open_input
+    from srwizard.use.inputs import masked_points, names_in_input, open_input
     from srwizard.use.targets import check_target
 
     out, sources = out.expanduser().absolute(), [path.expanduser().absolute() for path in inputs]
     check_target(out, overwrite=overwrite, inputs=sources)
     config = run_config.load(run_dir.expanduser().absolute())
-    found = open_input(sources, names_in_input(variable, config.data.variables), split)
+    names = names_in_input(variable, config.data.variables)
+    found = open_input(sources, names, split, masked_points(config.data, sources[0]))
     for note in found.notes:
         print(note)
 

@@ -231,7 +231,7 @@ def prepare(
         gap=gap,
         jobs=jobs,
         overwrite=overwrite,
-        masking=preparing.Masking(missing, preparing.parse_mask(mask_variable, mask_value)),
+        masking=preparing.masking_of(missing, mask_variable, mask_value),
         empty_steps=empty_steps,
         progress=_progress_line if console.is_terminal else None,
     )

@@ -7,8 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from srwizard.data.fields import FloatField
-from srwizard.data.inspect import spread
 from srwizard.data.layout import Contents
+from srwizard.data.sampling import spread
 from srwizard.data.statics import LATITUDE, read_static
 from srwizard.data.weighting import Weighting
 

@@ -16,19 +16,14 @@ import numpy.typing as npt
 
 from srwizard.base.errors import DatasetError
 from srwizard.base.i18n import translate as _
-from srwizard.base.os_errors import reason_of
-from srwizard.data.fields import WHOLE, Field, FloatField
+from srwizard.data.fields import Field
 from srwizard.data.layout import Contents, Layout, Problem
 from srwizard.data.pairing import pairing_problems
+from srwizard.data.sampled_values import sample_values
+from srwizard.data.sampling import spread
 from srwizard.data.split_names import SPLITS
 from srwizard.data.statics import usable_as_inputs
 
-SAMPLED_STEPS = 512
-"""At most so many steps of a split have values sampled."""
-SAMPLED_ROWS = 16
-# What archives write where there is no value, if not NaN.
-FILL_VALUES = (-9999.0, -99999.0, -32768.0, -32767.0, -999.0, 9999.0, 99999.0)
-LARGEST_PLAUSIBLE = 1e15
 PAIRED_STEPS = 4
 """LR is compared with HR in so many steps of the training split."""
 LAND_STEPS = 5
@@ -39,7 +34,8 @@ LAND_STEPS = 5
 class VariableSummary:
     """One variable: shapes `[H, W]`, the sampled range of its values in HR, the share of land.
 
-    `calendar` is a digest of the names of its steps in all splits.
+    `calendar` is a digest of the names of its steps in all splits; `undeclared` are values that
+    look as if they stood for none.
     """
 
     name: str
@@ -49,6 +45,7 @@ class VariableSummary:
     maximum: float
     land_share: float
     calendar: str
+    undeclared: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -100,19 +97,21 @@ def inspect(contents: Contents) -> DatasetSummary:
         if hr is None or lr is None:
             continue
         problems.extend(_shape_problems(contents, name))
-        before = len(problems)
-        lowest, highest = _scan_values(contents, name, problems)
-        if len(problems) == before:  # what is no value says nothing of how the others belong
+        sampled = sample_values(contents, name)
+        problems.extend(sampled.problems)
+        if not sampled.problems:  # what is no value says nothing of how the others belong
             problems.extend(_pairing_problems(contents, name))
+        problems.extend(sampled.doubts)
         summaries.append(
             VariableSummary(
                 name,
                 hr.shape,
                 lr.shape,
-                lowest,
-                highest,
+                sampled.lowest,
+                sampled.highest,
                 _land_share(hr),
                 _calendar(contents, name),
+                sampled.undeclared,
             )
         )
     if not summaries and not problems:
@@ -251,100 +250,6 @@ def _shape_problems(contents: Contents, name: str) -> Iterator[Problem]:
                     first=list(first.shape),
                 ),
             )
-
-
-def spread(count: int, limit: int) -> list[int]:
-    """Return at most `limit` indices spread evenly over `count`, first and last among them.
-
-    One alone is the first.
-    """
-    if count <= limit:
-        return list(range(count))
-    if limit == 1:
-        return [0]
-    return [round(place * (count - 1) / (limit - 1)) for place in range(limit)]
-
-
-def _scan_values(contents: Contents, name: str, problems: list[Problem]) -> tuple[float, float]:
-    """Sample values of every split; note fields without any value and infinite ones."""
-    lowest, highest = np.inf, -np.inf
-    for (_split, level, variable), found in contents.fields.items():
-        if variable != name:
-            continue
-        for index in spread(len(found.steps), SAMPLED_STEPS):
-            values = _sampled_rows(found, index, problems)
-            finite = values[np.isfinite(values)]
-            if np.isinf(values).any():
-                problems.append(Problem(found.path(index), _infinite(found, index, values)))
-            if finite.size == 0:
-                continue
-            fill = _likely_fill(finite)
-            if fill is not None:
-                problems.append(
-                    Problem(
-                        found.path(index),
-                        _("step {step} holds {value}, which looks like a fill value; "
-                          "points without a value must be NaN",
-                          step=found.steps[index], value=f"{fill:g}"),
-                        fatal=False,
-                    )
-                )  # fmt: skip
-            if level == "hr":
-                lowest = min(lowest, float(finite.min()))
-                highest = max(highest, float(finite.max()))
-    if lowest == highest:
-        problems.append(
-            Problem(
-                contents.fields["train", "hr", name].path(0),
-                _("every value of {name} that was looked at is {value:g}", name=name, value=lowest),
-                fatal=False,
-            )
-        )
-    return (lowest, highest) if lowest <= highest else (float("nan"), float("nan"))
-
-
-def _infinite(found: Field, index: int, values: FloatField) -> str:
-    """Name the first infinite value of a step, of which all rows or some of them were read."""
-    row, column = np.argwhere(np.isinf(values))[0].tolist()
-    height = found.shape[0]
-    stride = 1 if len(values) == height else height // SAMPLED_ROWS
-    return _(
-        "step {step} holds infinite values: {value:g} at row {row}, column {column} "
-        "(counted from 0); data.outliers: mask leaves such values out",
-        step=found.steps[index],
-        value=float(values[row, column]),
-        row=row * stride,
-        column=column,
-    )
-
-
-def _likely_fill(finite: FloatField) -> float | None:
-    """Return an extreme value that is likely to stand for "no value", or None."""
-    for extreme in (float(finite.min()), float(finite.max())):
-        if extreme in FILL_VALUES or abs(extreme) > LARGEST_PLAUSIBLE:
-            return extreme
-    return None
-
-
-def _sampled_rows(found: Field, index: int, problems: list[Problem]) -> FloatField:
-    """Read some rows of a step; where they hold nothing, the whole of it."""
-    stride = max(1, found.shape[0] // SAMPLED_ROWS)
-    try:
-        values = found.read(index, (slice(None, None, stride), slice(None)))
-        if not np.isfinite(values).any():
-            values = found.read(index, WHOLE)
-    except (OSError, ValueError) as error:
-        problems.append(
-            Problem(found.path(index), _("cannot be read: {reason}", reason=reason_of(error)))
-        )
-        return np.zeros((0, 0), dtype=np.float32)
-    if not np.isfinite(values).any():
-        problems.append(
-            Problem(
-                found.path(index), _("step {step} has no value at all", step=found.steps[index])
-            )
-        )
-    return values
 
 
 def _pairing_problems(contents: Contents, name: str) -> Sequence[Problem]:

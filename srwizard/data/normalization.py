@@ -18,9 +18,9 @@ import numpy.typing as npt
 from srwizard.base import files
 from srwizard.base.choices import method_named
 from srwizard.data.fields import FloatField, cut
-from srwizard.data.inspect import spread
 from srwizard.data.layout import LEVELS, Contents
 from srwizard.data.normalization_methods import NORMALIZATIONS
+from srwizard.data.sampling import spread
 
 Array = npt.NDArray[np.float64]
 FILE_NAME = "normalization.npz"

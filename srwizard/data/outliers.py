@@ -17,8 +17,8 @@ import numpy.typing as npt
 from srwizard.base.errors import DatasetError
 from srwizard.base.i18n import translate as _
 from srwizard.data.fields import WHOLE, Field, FieldWithin, FloatField, Window
-from srwizard.data.inspect import spread
 from srwizard.data.layout import LEVELS, Contents, FieldKey
+from srwizard.data.sampling import spread
 from srwizard.data.split_names import SPLITS
 
 Rule = Literal["refuse", "mask"]

@@ -5,8 +5,8 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from srwizard.data.inspect import spread
 from srwizard.data.layout import Contents
+from srwizard.data.sampling import spread
 
 STEPS = 16
 SHARE = 0.9

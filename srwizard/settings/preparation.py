@@ -1,12 +1,18 @@
 """The options on how a dataset is made of raw files: `data.prepare`."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
+from srwizard.base.choices import Value
 from srwizard.base.i18n import N_
 from srwizard.data.lr_methods import METHODS, REGRIDDING
 from srwizard.settings.option import Option, Section, Text
+
+EMPTY_STEPS = (
+    Value("drop", N_("they are left out and counted")),
+    Value("keep", N_("they are kept")),
+)
 
 
 class Preparation(Section):
@@ -69,6 +75,42 @@ class Preparation(Section):
             none=N_("in the working directory, named by the first file and the scale"),
         ),
     ] = None
+    missing_value: Annotated[
+        list[float],
+        Option(
+            N_("Values that stand for none"),
+            N_(
+                "In the units of the files, where the files do not declare them, e.g. [-999, 1e20]."
+            ),
+            asked="never",
+        ),
+    ] = Field(default_factory=list)
+    mask_variable: Annotated[
+        Text | None,
+        Option(
+            N_("Mask"),
+            N_("Variable that says where there is no water, as NAME or FILE:NAME."),
+            asked="never",
+            none=N_("none"),
+        ),
+    ] = None
+    mask_value: Annotated[
+        list[float],
+        Option(
+            N_("Values of the mask on land"),
+            N_("What the mask is where there is no water; [] means 0."),
+            asked="never",
+        ),
+    ] = Field(default_factory=list)
+    empty_steps: Annotated[
+        Literal["drop", "keep"],
+        Option(
+            N_("Steps without any value"),
+            N_("What becomes of steps in which a variable has no value at all."),
+            asked="never",
+            choices=EMPTY_STEPS,
+        ),
+    ] = "drop"
     lr_method: Annotated[
         Text,
         Option(

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 from torch import Tensor
 
-from srwizard.data.inspect import spread
 from srwizard.data.samples import Key
+from srwizard.data.sampling import spread
 from srwizard.train.setup import Training
 
 SAMPLES = 64

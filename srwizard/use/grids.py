@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from srwizard.base.errors import DatasetError
+from srwizard.base.i18n import N_
 from srwizard.base.i18n import translate as _
 from srwizard.data.layout import Contents
 from srwizard.data.prepare.grid import FloatArray, Grid
@@ -65,6 +66,38 @@ def refusal(where: str, found: Difference, *, why: str) -> DatasetError:
         _("{why} Bring the input onto the low-resolution grid of the training first, e.g. with "
           "cdo remapcon.", why=why),
     )  # fmt: skip
+
+
+def refuse_flipped(where: str, grid: Grid, training: Grid) -> None:
+    """Refuse an input whose rows or columns run the other way than in the training.
+
+    Raises:
+        DatasetError: they do; says how to turn them round.
+    """
+    sides = (
+        ("lat", 0, grid.latitude, training.latitude, N_(
+            "{where} is upside down: its latitudes run from {found}, those of the training from "
+            "{expected}")),
+        ("lon", 1, grid.longitude, training.longitude, N_(
+            "{where} is mirrored: its longitudes run from {found}, those of the training from "
+            "{expected}")),
+    )  # fmt: skip
+    for name, axis, mine, theirs, message in sides:
+        if mine is None or theirs is None or _direction(mine, axis) * _direction(theirs, axis) >= 0:
+            continue
+        raise DatasetError(
+            _(message, where=where, found=_range_text(mine), expected=_range_text(theirs)),
+            _("Turn it round first: ncpdq -a -{name} IN.nc OUT.nc, or in xarray "
+              "ds.isel({name}=slice(None, None, -1)), by the name of the dimension in the file.",
+              name=name),
+        )  # fmt: skip
+
+
+def _direction(values: FloatArray, axis: int) -> float:
+    """Return 1 where a coordinate `[N]` or `[H, W]` rises along an axis of the grid, -1, or 0."""
+    steps = np.diff(values.astype(np.float64), axis=axis if values.ndim == 2 else 0)
+    steps = (steps[np.isfinite(steps)] + 180) % 360 - 180
+    return float(np.sign(np.median(steps))) if steps.size else 0.0
 
 
 def refined(grid: Grid, scale: int) -> Grid:

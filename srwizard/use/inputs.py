@@ -14,13 +14,16 @@ import numpy as np
 from srwizard.base.errors import DatasetError, UsageError
 from srwizard.base.i18n import translate as _
 from srwizard.base.os_errors import reason_of
+from srwizard.base.typed_paths import expand
 from srwizard.data.fields import FloatField
 from srwizard.data.layout import Contents, recognise, scan
+from srwizard.data.outliers import Points, masked
 from srwizard.data.prepare.grid import Grid
 from srwizard.data.prepare.reading import StepReader
 from srwizard.data.prepare.record import Survey, survey_sources
 from srwizard.data.prepare.times import Moment
 from srwizard.data.raw_files import is_zarr
+from srwizard.settings.run_config import RunData
 from srwizard.use.grids import grid_of
 from srwizard.use.quantities import Attributes, attributes_in, manifest_of
 
@@ -82,13 +85,20 @@ def names_in_input(given: Sequence[str], variables: Sequence[str]) -> dict[str, 
     return names
 
 
-def open_input(paths: Sequence[Path], names: Mapping[str, str], split: str | None) -> Input:
+def open_input(
+    paths: Sequence[Path],
+    names: Mapping[str, str],
+    split: str | None,
+    outliers: Points | None = None,
+) -> Input:
     """Open an input: headers and coordinates are read, no fields.
 
     Args:
         paths: NetCDF files and Zarr stores of one record, or one dataset directory.
         names: variable of the run -> its name in the input.
         split: of a dataset directory; None: "test".
+        outliers: mask in a dataset directory what cannot be: all that is impossible, and these
+            points, see `masked_points`; None: nothing.
 
     Raises:
         UsageError: it is missing or unreadable, or lacks a variable; or the paths do not go
@@ -102,7 +112,7 @@ def open_input(paths: Sequence[Path], names: Mapping[str, str], split: str | Non
             _("Give one dataset directory, or any number of NetCDF files and Zarr stores."),
         )
     if datasets:
-        return _from_dataset(datasets[0], names, split or "test")
+        return _from_dataset(datasets[0], names, split or "test", outliers)
     if split is not None:
         raise UsageError(
             _("--split {split}: only a dataset directory has splits, and {path} is none",
@@ -143,7 +153,19 @@ def _survey_fields(survey: Survey, names: Sequence[str], start: int) -> FieldSer
             yield np.stack(fields)
 
 
-def _from_dataset(root: Path, names: Mapping[str, str], split: str) -> Input:
+def masked_points(data: RunData, root: Path) -> Points | None:
+    """Return what a run masks of the dataset in `root`, as its training did; None: nothing.
+
+    Which values only their neighbours tell is known of the dataset that was trained on alone.
+    """
+    if data.outliers != "mask":
+        return None
+    return data.masked if expand(data.root) == expand(str(root)) else {}
+
+
+def _from_dataset(
+    root: Path, names: Mapping[str, str], split: str, outliers: Points | None
+) -> Input:
     if recognise(root) is None:
         raise UsageError(
             _("{path} is neither a dataset directory nor a Zarr store", path=root),
@@ -151,6 +173,8 @@ def _from_dataset(root: Path, names: Mapping[str, str], split: str) -> Input:
               "(or train.h5, train.nc, …)."),
         )  # fmt: skip
     contents = scan(root)
+    if outliers is not None:
+        contents = masked(contents, outliers)
     _check_sound(contents, names, split)
     chosen = [contents.fields[split, "lr", there] for there in names.values()]
     first = chosen[0]

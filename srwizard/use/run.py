@@ -30,7 +30,7 @@ from srwizard.train.sampling import draws_samples, members_of, noise_of
 from srwizard.train.seam import seam_of
 from srwizard.train.setup import amp_dtype
 from srwizard.train.tiling import OVERLAP
-from srwizard.use.grids import difference, refusal
+from srwizard.use.grids import difference, refusal, refuse_flipped
 from srwizard.use.plausible import check_values
 from srwizard.use.preprocessing import Preprocessing, read_preprocessing
 from srwizard.use.weights import Checkpoint, Name, load_network
@@ -151,8 +151,10 @@ class Run:
             where: the input, for the message.
 
         Raises:
-            DatasetError: it is another one, and the run cannot be used there.
+            DatasetError: it is another one, and the run cannot be used there; or it is upside down
+                or mirrored, on whatever grid.
         """
+        refuse_flipped(where, grid, self.lr_grid)
         found = difference(grid, self.lr_grid)
         if found is None:
             return True

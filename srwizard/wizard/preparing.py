@@ -88,7 +88,15 @@ def request_of(given: Preparation, contents: "Contents") -> "Request":
         )
         if given.lr_source
         else None,
+        masking=preparing.masking_of(given.missing_value, given.mask_variable, given.mask_value),
+        empty_steps=given.empty_steps,
     )
+
+
+def suspected(contents: "Contents", variables: Sequence[str]) -> dict[str, tuple[float, ...]]:
+    """Return the values of each of some variables that look as if they stood for none."""
+    found = {name: contents.named(name) for name in variables}
+    return {name: one.undeclared for name, one in found.items() if one and one.undeclared}
 
 
 def make(request: "Request", out: Path, jobs: int, prompts: Prompts) -> Sequence[str]:

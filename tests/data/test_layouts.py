@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from scipy.io import netcdf_file
 
 from srwizard.base.errors import DatasetError
-from srwizard.data import inspect as inspection
+from srwizard.data import sampled_values
 from srwizard.data.inspect import (
     describe_problems,
     inspect,
@@ -580,7 +580,7 @@ def test_sampled_steps_are_spread_from_first_to_last(count: int, limit: int) -> 
 def test_of_a_long_record_only_some_steps_are_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(inspection, "SAMPLED_STEPS", 4)
+    monkeypatch.setattr(sampled_values, "SAMPLED_STEPS", 4)
     root = write_dataset(tmp_path / "ocean", steps=(10, 1, 1))
     for index in (1, 2):  # of 0 … 9, those sampled are 0, 3, 6 and 9
         np.save(root / f"train/hr/temp/step_{index:04d}.npy", np.full((16, 24), np.inf))
@@ -624,4 +624,25 @@ def test_a_likely_fill_value_is_a_warning(tmp_path: Path, fill: float) -> None:
     (problem,) = summary.problems
     assert problem.path == step
     assert "fill value" in problem.message
+    assert summary.usable
+
+
+@pytest.mark.parametrize("fill", [-999.0, -99.0, 1e20])
+def test_one_fill_value_in_all_files_is_one_warning(tmp_path: Path, fill: float) -> None:
+    root = write_dataset(tmp_path / "data")
+    for file in root.glob("*/?r/temp/*.npy"):
+        np.save(file, np.nan_to_num(np.load(file), nan=fill))
+    (problem,) = (summary := inspect(scan(root))).problems
+    assert f"holds {fill:g}, which looks like a fill value" in problem.message
+    assert "in 28 of the 28 fields" in problem.message
+    assert summary.variables[0].undeclared == (fill,)
+
+
+def test_land_stored_as_zero_is_a_warning(tmp_path: Path) -> None:
+    root = write_dataset(tmp_path / "data")
+    for file in root.glob("*/?r/temp/*.npy"):
+        np.save(file, np.nan_to_num(np.load(file), nan=0))
+    (problem,) = (summary := inspect(scan(root))).problems
+    assert "of the points are 0 in every step" in problem.message
+    assert summary.variables[0].undeclared == (0,)
     assert summary.usable

@@ -13,6 +13,7 @@ import xarray as xr
 from srwizard.base.errors import UsageError
 from srwizard.data.layout import scan
 from srwizard.data.prepare import Manifest, Masking, parse_mask, prepare
+from srwizard.data.prepare.look import look
 from srwizard.data.prepare.masking import MaskVariable
 from tests.data.test_prepare import every_field, series
 
@@ -63,6 +64,20 @@ class TestUndeclaredFillValues:
         hr = every_field(tmp_path / "root", "hr")
         assert np.isnan(hr[LAND]).all()
         assert np.isfinite(hr[:, 2:]).all()
+
+    @pytest.mark.parametrize("fill", [-999.0, 1e20, 0.0])
+    def test_a_look_at_the_files_says_it_before_anything_is_made(
+        self, tmp_path: Path, fill: float
+    ) -> None:
+        dataset = waves()
+        dataset.sst[LAND] = fill
+        (found,) = look([write(dataset, tmp_path / "a.nc")]).usable
+        assert found.undeclared == (fill,)
+        (suspicion,) = found.suspicions
+        assert f"--missing-value {fill:g}" in suspicion
+        dataset.sst[LAND] = np.nan
+        (found,) = look([write(dataset, tmp_path / "b.nc")]).usable
+        assert found.undeclared == ()
 
     def test_it_is_told_in_the_units_of_the_sources(self, tmp_path: Path) -> None:
         for fill in (-999.0, 0.0):

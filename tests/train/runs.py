@@ -14,6 +14,7 @@ import psutil
 import torch
 
 from srwizard.data.dataset import Dataset
+from srwizard.data.outliers import Rule
 from srwizard.runs.records import METRICS_FILE, Records, read_events
 from srwizard.settings import run_config
 from srwizard.settings.run_config import RunConfig
@@ -23,7 +24,7 @@ from srwizard.train.loop import Callbacks, train
 from srwizard.train.resuming import resume
 from srwizard.train.setup import Training, load_statistics, set_up
 from srwizard.train.simple_methods import load_learnt
-from srwizard.wizard.resolve import with_augmentation
+from srwizard.wizard.resolve import with_augmentation, with_outliers
 from srwizard.wizard.skip import UNSETTLED, with_settled_skip
 from tests.configs import cpu_run, data_of, frozen
 from tests.small_networks import SMALL
@@ -42,6 +43,7 @@ def freeze(
     skip: str | None = None,
     conserve: str = "none",
     periodic: bool = False,
+    outliers: Rule = "refuse",
     **changes: Any,
 ) -> RunConfig:
     """Freeze a run of a small network on the dataset `root` into `run_dir`, which is made.
@@ -56,15 +58,19 @@ def freeze(
         skip: the simple method to start from, or "auto"; None: as runs of version 0.1.0 did.
         conserve: whether block means are conserved: "none" or "additive".
         periodic: whether the grid goes round the globe.
+        outliers: what is done about values that cannot be.
         changes: whatever else `cpu_run` takes.
     """
     data = data_of(root, static_variables, area_weights=bool(changes.get("area_weights")))
     data = data.model_copy(
-        update={"vectors": vectors, "periodic": periodic, "patches_go_round": periodic}
-    )
+        update={"vectors": vectors, "periodic": periodic, "patches_go_round": periodic,
+                "outliers": outliers}
+    )  # fmt: skip
     params = SMALL[model] | (params or {})
     run = cpu_run(data, run_dir, model, params, **changes)
     run = run.model_copy(update={"model": run.model.model_copy(update={"conserve": conserve})})
+    if outliers == "mask":
+        run = with_outliers(run, Dataset(root, outliers, periodic=periodic))
     if skip is not None:
         unsettled = {"skip": dict.fromkeys(data.variables, UNSETTLED), "global_skip": False}
         run = run.model_copy(update={"model": run.model.model_copy(update=unsettled)})

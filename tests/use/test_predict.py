@@ -79,6 +79,31 @@ def test_a_model_that_looks_at_land_is_scored_as_it_predicts(tmp_path: Path, dat
         assert rmse == pytest.approx(scores[name]["model"]["rmse"], rel=1e-5)
 
 
+@pytest.mark.parametrize("root", ["data", "copy"])
+def test_what_the_training_masks_is_masked_in_the_prediction_too(
+    srwizard: Command, tmp_path: Path, root: str
+) -> None:
+    dataset = write_dataset(tmp_path / "data")
+    file = dataset / "test/lr/temp/step_0012.npy"
+    values = np.load(file)
+    values[3, 9] = np.inf
+    if root == "data":  # of a copy it is not known what only its neighbours tell
+        values[6, 2] = 5000
+    np.save(file, values)
+    freeze(dataset, tmp_path / "run", outliers="mask")
+    training = trained(tmp_path / "run")
+    assert load_best(training, tmp_path / "run") is not None
+    shutil.copytree(dataset, tmp_path / "copy")
+    done = srwizard("predict", "run", root, "-o", "out.nc")
+    assert done.returncode == 0, done.stderr
+    scores = score(training, "test").variables["temp"]["model"]
+    with xr.open_dataset(tmp_path / "out.nc") as out:
+        error = out.temp.values - hr_fields(dataset, "temp")
+        rmse = float(np.sqrt(np.nanmean(error.astype(np.float64) ** 2)))
+        assert rmse == pytest.approx(scores["rmse"], rel=1e-5)
+        assert out.temp_filled.values[1, 6:8, 18:20].all()
+
+
 @pytest.mark.broad
 def test_a_netcdf_file_gives_one_by_cf(
     srwizard: Command, tmp_path: Path, dataset: Path, edsr: Path
@@ -284,6 +309,21 @@ def test_a_run_that_is_still_training_is_used_as_far_as_it_is(
     assert "The training is not complete (running); last.pt of epoch 2 of 2" in done.stdout
     with xr.open_dataset(tmp_path / "out.nc") as out:
         assert out.attrs["srwizard_checkpoint"] == "last.pt, epoch 2"
+
+
+@pytest.mark.parametrize(
+    ("dimension", "words"), [("lat", "is upside down"), ("lon", "is mirrored")]
+)
+def test_a_flipped_input_is_refused_even_by_a_run_on_any_grid(
+    srwizard: Command, tmp_path: Path, dataset: Path, anywhere: Path, dimension: str, words: str
+) -> None:
+    turned = record(dataset).isel({dimension: slice(None, None, -1)})
+    turned.to_netcdf(tmp_path / "lr.nc", engine="h5netcdf")
+    done = srwizard("predict", anywhere, "lr.nc", "-o", "out.nc")
+    assert done.returncode == 3, done.stderr
+    assert words in done.stderr
+    assert f"ncpdq -a -{dimension} IN.nc OUT.nc" in done.stderr
+    assert not (tmp_path / "out.nc").exists()
 
 
 def test_a_run_on_any_grid_goes_beyond_that_of_the_training(

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from srwizard.base.errors import DatasetError
 from srwizard.data.prepare.grid import Grid
-from srwizard.use.grids import difference, refined
+from srwizard.use.grids import difference, refined, refuse_flipped
 from srwizard.use.quantities import difference_units, same_units
 
 
@@ -53,6 +54,32 @@ def test_longitudes_may_differ_by_whole_turns_and_by_rounding() -> None:
     assert found is not None
     assert (found.what, found.found, found.expected) == ("latitude", "20 to 10", "10 to 20")
     assert difference(grid([10, 20], [-169, -149, -129]), west) is not None
+
+
+@pytest.mark.parametrize(
+    ("lat", "lon", "words"),
+    [
+        ([20, 10], [-170, -150, -130], "upside down: its latitudes run from 20 to 10"),
+        ([10, 20], [-130, -150, -170], "mirrored: its longitudes run from -130 to -170"),
+        ([60, 50, 40], [0, 20], "upside down"),  # on whatever grid
+        ([10, 20], [-170, 170, 150], "mirrored"),  # over the date line
+    ],
+)
+def test_what_runs_the_other_way_is_called_flipped(
+    lat: list[float], lon: list[float], words: str
+) -> None:
+    with pytest.raises(DatasetError, match=words) as refusal:
+        refuse_flipped("in.nc", grid(lat, lon), grid([10, 20], [-170, -150, -130]))
+    assert "slice(None, None, -1)" in refusal.value.hint
+
+
+def test_what_runs_the_same_way_or_is_not_known_is_not() -> None:
+    training = grid([10, 20], [170, -170, -150])
+    for lat, lon in (([30, 40], [150, 170, -170]), ([10, 20], [170, 190, 210])):
+        refuse_flipped("in.nc", grid(lat, lon), training)
+    refuse_flipped("in.nc", Grid((2, 3), None, None), training)
+    turned = Grid((2, 3), np.array([[10.0] * 3, [20.0] * 3]), np.array([[190.0, 210, 230]] * 2))
+    refuse_flipped("in.nc", turned, training)
 
 
 def test_a_refined_grid_has_the_coarse_one_as_its_block_means() -> None:

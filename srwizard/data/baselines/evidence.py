@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from srwizard.data.baselines.fit import MOST_STEPS, MOST_STEPS_SCORED, Fitted
 from srwizard.data.baselines.skip import level_of
-from srwizard.data.inspect import spread
 from srwizard.data.layout import Contents
 from srwizard.data.normalization import Statistics
+from srwizard.data.sampling import spread
 
 Range = tuple[float, float]
 

@@ -17,9 +17,9 @@ from srwizard.data.baselines.moments import Moments, merged
 from srwizard.data.baselines.skip import level_of
 from srwizard.data.gaps import NearestFill
 from srwizard.data.grid import goes_round
-from srwizard.data.inspect import spread
 from srwizard.data.layout import Contents
 from srwizard.data.normalization import RunningMoments, Statistics
+from srwizard.data.sampling import spread
 
 LEAST_STEPS = 3
 """Of fewer there is no climatology, and no filter, worth the name."""

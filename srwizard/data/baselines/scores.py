@@ -8,8 +8,8 @@ import numpy as np
 from srwizard.data.baselines.choice import STANDARD, Choice
 from srwizard.data.baselines.fit import MOST_STEPS_SCORED, Progress
 from srwizard.data.baselines.methods import Baseline
-from srwizard.data.inspect import spread
 from srwizard.data.layout import Contents
+from srwizard.data.sampling import spread
 
 WORTH_A_SHARE = 0.02
 

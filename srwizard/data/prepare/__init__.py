@@ -3,7 +3,7 @@
 from srwizard.data.prepare.dataset import LEAST_LR_CELLS, EmptySteps, Progress, prepare
 from srwizard.data.prepare.lr_product import LrSource
 from srwizard.data.prepare.manifest import Manifest
-from srwizard.data.prepare.masking import Masking, parse_mask
+from srwizard.data.prepare.masking import Masking, masking_of, parse_mask
 from srwizard.data.prepare.names import usual_names
 from srwizard.data.prepare.request import Request, is_made_of
 from srwizard.data.prepare.selection import (
@@ -28,6 +28,7 @@ __all__ = [
     "Selection",
     "Split",
     "is_made_of",
+    "masking_of",
     "parse_depths",
     "parse_latitudes",
     "parse_longitudes",

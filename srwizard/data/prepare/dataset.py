@@ -131,7 +131,9 @@ def prepare(
     _check_counts(gap, jobs)
     _check_lr_source(lr_source, variables, lr_method)
     lr_paths = () if lr_source is None else lr_source.paths
+    mask = None if masking is None or masking.variable is None else masking.variable.path
     every_source = [*sources, *lr_paths, *(static.path for static in statics)]
+    every_source += [] if mask is None else [mask]
     check_target(out, overwrite=overwrite, sources=every_source)
     report = progress or _report_nothing
     # Before anything is read: what changes meanwhile is told from what was read.

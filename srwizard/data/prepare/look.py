@@ -3,7 +3,7 @@
 Quick: of many files some are opened, of each variable a few steps are read.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -15,7 +15,6 @@ import xarray as xr
 
 from srwizard.base.errors import DatasetError, SrwizardError
 from srwizard.base.i18n import translate as _
-from srwizard.data.fields import FloatField
 from srwizard.data.prepare.cf import depth_units, find_level, level_depths
 from srwizard.data.prepare.grid import Grid, Window
 from srwizard.data.prepare.opening import Source, open_source
@@ -24,14 +23,12 @@ from srwizard.data.prepare.selection import reaches_around
 from srwizard.data.prepare.source import SourceField, Step
 from srwizard.data.prepare.surveying import survey_field
 from srwizard.data.prepare.times import Moment
-from srwizard.data.prepare.undeclared import LARGEST_PLAUSIBLE_VALUE
+from srwizard.data.undeclared import UndeclaredTally, undeclared_notes
 
 MOST_OPENED = 24
 """Of more sources, so many are opened, spread over all of them."""
 STEPS_READ = 3
 MOST_CELLS_READ = 4_000_000
-REPEATED_SHARE = 0.05
-"""A value that fills more of a field than this is hardly measured."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +49,8 @@ class SourceVariable:
         land_share: share of the points that have no value in any step that was read; None where
             nothing could be read.
         low, high: the least and the greatest value that was read.
-        suspicions: what looks like an undeclared mask.
+        suspicions: what looks like an undeclared mask, in words.
+        undeclared: the values that look so.
         is_mask: whether it is itself a mask or a class rather than a field.
         problem: why it cannot be prepared; empty where it can.
         sources: places of the sources that have it.
@@ -74,6 +72,7 @@ class SourceVariable:
     low: float | None = None
     high: float | None = None
     suspicions: tuple[str, ...] = ()
+    undeclared: tuple[float, ...] = ()
     is_mask: bool = False
     problem: str = ""
     sources: tuple[int, ...] = ()
@@ -201,7 +200,7 @@ def _variable(name: str, found: _Found) -> SourceVariable:
         depths=found.depths,
         depth_units=found.depth_units,
         is_global=reaches_around(grid),
-        **_read(fields, grid),
+        **_read(name, fields, grid),
     )
 
 
@@ -223,7 +222,7 @@ def _usual_step(moments: Sequence[Moment], calendar: str) -> float | None:
     return max(gaps, key=gaps.count) if gaps else None
 
 
-def _read(fields: Sequence[SourceField], grid: Grid) -> dict[str, Any]:
+def _read(name: str, fields: Sequence[SourceField], grid: Grid) -> dict[str, Any]:
     """Read a few steps, and say what their values look like."""
     steps = [Step(one, index, None) for one in fields for index in range(one.steps)]
     if not steps:
@@ -238,29 +237,15 @@ def _read(fields: Sequence[SourceField], grid: Grid) -> dict[str, Any]:
         return {"suspicions": (error.message,)}
     valid = np.isfinite(sample)
     values = sample[valid]
+    if not values.size:
+        return {"land_share": 1.0, "suspicions": (_("no value in the steps that were read"),)}
+    tally = UndeclaredTally()
+    for each in sample:
+        tally.add(each)
     return {
         "land_share": float(1 - valid.any(axis=0).mean()),
-        "low": float(values.min()) if values.size else None,
-        "high": float(values.max()) if values.size else None,
-        "suspicions": tuple(_suspicions(sample)),
+        "low": float(values.min()),
+        "high": float(values.max()),
+        "suspicions": tuple(undeclared_notes(name, tally.found())),
+        "undeclared": tally.found().values,
     }
-
-
-def _suspicions(sample: FloatField) -> Iterator[str]:
-    """Say what of the steps `[N, H, W]` looks like a mask that the sources do not declare."""
-    values = sample[np.isfinite(sample)]
-    if not values.size:
-        yield _("no value in the steps that were read")
-        return
-    farthest = values[np.argmax(np.abs(values))]
-    if abs(farthest) > LARGEST_PLAUSIBLE_VALUE:
-        yield _("the value {value:g} looks like an undeclared fill value", value=farthest)
-        return
-    distinct, counts = np.unique(values, return_counts=True)
-    common, share = distinct[counts.argmax()], counts.max() / values.size
-    if len(distinct) > 2 and share > REPEATED_SHARE:
-        yield _(
-            "a share of {share:.2f} is exactly {value:g}: perhaps land that is not marked",
-            share=share,
-            value=common,
-        )

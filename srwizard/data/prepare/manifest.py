@@ -15,8 +15,8 @@ from srwizard.data.layout import Layout
 from srwizard.data.prepare.leakage import Likeness, SplitLikeness
 from srwizard.data.prepare.lr_product import LrProduct
 from srwizard.data.prepare.statistics import FieldStatistics, SplitStatistics
-from srwizard.data.prepare.undeclared import MOST_NAMED, StandingValue, undeclared_notes
 from srwizard.data.prepare.units import Conversion
+from srwizard.data.undeclared import MOST_NAMED, StandingValue, Undeclared, undeclared_notes
 
 
 class FieldTally:
@@ -201,9 +201,8 @@ def notes_on(
                   "(valid_min, valid_max, valid_range) were taken as missing.",
                   variable=variable, count=tally.outside)
             )  # fmt: skip
-        notes += undeclared_notes(
-            variable, tally.far, tally.standing_in_source(conversions.get(variable))
-        )
+        standing = tally.standing_in_source(conversions.get(variable))
+        notes += undeclared_notes(variable, Undeclared.of(tally.far, standing))
     return notes
 
 

@@ -46,6 +46,22 @@ class Masking:
     variable: MaskVariable | None = None
 
 
+def masking_of(
+    missing: Sequence[float], mask: str | None, mask_values: Sequence[float]
+) -> Masking | None:
+    """Return what the user says is missing; None for nothing.
+
+    Args:
+        missing: values that stand for none.
+        mask, mask_values: as for `parse_mask`.
+
+    Raises:
+        UsageError: as `parse_mask`.
+    """
+    variable = parse_mask(mask, mask_values)
+    return Masking(tuple(missing), variable) if missing or variable is not None else None
+
+
 def parse_mask(text: str | None, values: Sequence[float]) -> MaskVariable | None:
     """Read "NAME" or "FILE:NAME", and the values that mean land (0 where there are none).
 

@@ -22,8 +22,8 @@ from srwizard.data.prepare.reading import StepReader
 from srwizard.data.prepare.regrid import Regrid
 from srwizard.data.prepare.source import SourceField, Step
 from srwizard.data.prepare.statistics import FieldStatistics
-from srwizard.data.prepare.undeclared import far_values
 from srwizard.data.prepare.units import Conversion
+from srwizard.data.undeclared import far_values
 
 WAITING_PER_JOB = 2
 """How many windows of steps may be read ahead for each process: memory stays bounded."""

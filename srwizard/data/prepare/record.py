@@ -333,7 +333,12 @@ def _check_consistent(series: Sequence[SourceField]) -> None:
 def _duplicate_time(earlier: Step, later: Step) -> DatasetError:
     paths = (earlier.source.path, later.source.path)
     where = (
-        _("twice in {path}", path=paths[0])
+        _(
+            "twice in {path}: in its steps {first} and {second}, counted from 0",
+            path=paths[0],
+            first=earlier.index,
+            second=later.index,
+        )
         if paths[0] == paths[1]
         else _("in {first} and in {second}", first=paths[0], second=paths[1])
     )

@@ -45,13 +45,14 @@ class Request:
             UsageError: a source is missing or cannot be read.
         """
         content = asdict(self)
-        content["sources"] = [[str(path.resolve()), *_size_and_time(path)] for path in self.sources]
+        content["sources"] = [_as_it_is(path) for path in self.sources]
         for static, given in zip(content["statics"], self.statics, strict=True):
-            static["path"] = [str(given.path.resolve()), *_size_and_time(given.path)]
+            static["path"] = _as_it_is(given.path)
         if self.lr_source is not None:
-            content["lr_source"]["paths"] = [
-                [str(path.resolve()), *_size_and_time(path)] for path in self.lr_source.paths
-            ]
+            content["lr_source"]["paths"] = [_as_it_is(path) for path in self.lr_source.paths]
+        mask = None if self.masking is None else self.masking.variable
+        if mask is not None and mask.path is not None:
+            content["masking"]["variable"]["path"] = _as_it_is(mask.path)
         written: dict[str, Any] = json.loads(json.dumps(content, default=str))
         return written
 
@@ -64,6 +65,10 @@ def is_made_of(root: Path, request: Request) -> bool:
     """
     manifest = files.read_json(root / MANIFEST_NAME)
     return manifest is not None and manifest.get("request") == request.to_json()
+
+
+def _as_it_is(path: Path) -> list[str | int]:
+    return [str(path.resolve()), *_size_and_time(path)]
 
 
 def _size_and_time(path: Path) -> tuple[int, int]:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -100,33 +101,77 @@ class StandingValue:
         return value, cells / self._cells.size
 
 
-def undeclared_notes(
-    variable: str, far: Mapping[float, int], standing: tuple[float, float] | None
-) -> list[str]:
-    """Say which values are perhaps none, and how to say so; once for all files.
+@dataclass(frozen=True)
+class Undeclared:
+    """Values that perhaps stand for none.
+
+    Args:
+        far: value that stands far outside all others, and more than once -> cells that have it,
+            over all steps; the most frequent first.
+        standing: a value that some cells have in every step, and their share; None for none.
+    """
+
+    far: Mapping[float, int]
+    standing: tuple[float, float] | None
+
+    @classmethod
+    def of(cls, far: Mapping[float, int], standing: tuple[float, float] | None) -> "Undeclared":
+        """Keep what is worth a word of `far_values` and `StandingValue.found`."""
+        repeated = {
+            value: count
+            for value, count in far.items()
+            if count > 1 or abs(value) > LARGEST_PLAUSIBLE_VALUE
+        }
+        named = sorted(repeated, key=lambda value: -repeated[value])[:MOST_NAMED]
+        if standing is not None and any(np.isclose(standing[0], value) for value in repeated):
+            standing = None
+        return cls({value: repeated[value] for value in named}, standing)
+
+    @property
+    def values(self) -> tuple[float, ...]:
+        """All of them, as people type them: with six digits."""
+        every = (*self.far, *(() if self.standing is None else (self.standing[0],)))
+        return tuple(float(f"{value:g}") for value in every)
+
+
+class UndeclaredTally:
+    """Looks for them in fields `[H, W]` of one variable while they pass by."""
+
+    def __init__(self) -> None:
+        self._far: Counter[float] = Counter()
+        self._standing = StandingValue()
+
+    def add(self, field: FloatField) -> None:
+        """Take the next field; one without any value says nothing."""
+        finite = np.where(np.isinf(field), np.float32(np.nan), field)
+        if np.isfinite(finite).any():
+            self._far.update(far_values(finite))
+            self._standing.add(finite)
+
+    def found(self) -> Undeclared:
+        """Return what was found until now."""
+        return Undeclared.of(self._far, self._standing.found(zero=0.0))
+
+
+def undeclared_notes(variable: str, found: Undeclared) -> list[str]:
+    """Say which values of the sources are perhaps none, and how to say so; once for all files.
 
     Args:
         variable: its name in the dataset.
-        far: value in the sources -> cells that have it, over all steps.
-        standing: value in the sources, and the share of the cells that always have it.
+        found: the values, as they are in the sources.
     """
-    repeated = {
-        value: count
-        for value, count in far.items()
-        if count > 1 or abs(value) > LARGEST_PLAUSIBLE_VALUE
-    }
     notes = []
-    if repeated:
-        named = sorted(repeated, key=lambda value: -repeated[value])[:MOST_NAMED]
-        times = [_("{value:g} ({count} times)", value=each, count=repeated[each]) for each in named]
-        options = " ".join(f"--missing-value {each:g}" for each in named)
+    if found.far:
+        times = [_("{value:g} ({count} times)", value=value, count=count)
+                 for value, count in found.far.items()]  # fmt: skip
+        options = " ".join(f"--missing-value {value:g}" for value in found.far)
         notes.append(
             _("{variable}: far outside all other values: {values}. Perhaps fill values that the "
               "sources do not declare; if they are: {options}",
               variable=variable, values=", ".join(times), options=options)
         )  # fmt: skip
-    if standing is not None and not any(np.isclose(standing[0], value) for value in repeated):
-        value, share = standing
+    if found.standing is not None:
+        value, share = found.standing
         notes.append(
             _("{variable}: {share:.1%} of the points are {value:g} in every step, which is "
               "perhaps how the sources store land. If it is: --missing-value {value:g}, or name a "
