@@ -161,6 +161,7 @@ def resume(training: Training, run_dir: Path) -> Loaded | None:
     if state["scaler"]:  # there is none where nothing was scaled: another type, or 32 bits
         training.scaler.load_state_dict(state["scaler"])
     training.progress = Progress(**state["progress"])
+    training.progress.enter_schedule(settings.schedule_from)
     notices += _put_back_generators(training, state["generators"])
     return Loaded(loaded.name, loaded.path, state, tuple(notices))
 

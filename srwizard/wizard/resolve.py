@@ -280,7 +280,9 @@ def resolve(conversation: Conversation, answers: Answers) -> RunConfig:
             skip=None if wanted_skip(answers) == NONE else dict.fromkeys(names, UNSETTLED),
             weights=_weights(answers),
         ),
-        training=FrozenTraining(**training.model_dump(include=set(FrozenTraining.model_fields))),
+        training=run_config.RunTraining(
+            **training.model_dump(include=set(FrozenTraining.model_fields))
+        ),
         devices=run_config.RunDevices(
             gpus=[
                 run_config.RunGPU(index=number, uuid=gpus[number].uuid, name=gpus[number].name)
