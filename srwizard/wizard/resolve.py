@@ -58,7 +58,7 @@ def has_global_skip(answers: Answers) -> bool:
 def _weights(answers: Answers) -> run_config.RunWeights | None:
     if answers.model.weights is None:
         return None
-    path = expand(answers.model.weights)
+    path = weights_file.located(expand(answers.model.weights))
     return run_config.RunWeights(path=str(path), sha256=weights_file.sha256(path))
 
 
