@@ -16,12 +16,12 @@ from srwizard.settings.run_config import (
     RunModel,
     RunOutput,
     RunSlurm,
+    RunTraining,
     load,
     seal,
     software_versions,
     write,
 )
-from srwizard.settings.training import FrozenTraining
 
 
 def data_of(
@@ -96,7 +96,7 @@ def cpu_run(
             out_channels=len(data.variables),
             global_skip=chosen.family == "standard",
         ),
-        training=FrozenTraining(**settings),
+        training=RunTraining(**settings),
         devices=RunDevices(
             launcher="slurm" if slurm is not None else "nodes" if nodes > 1 else "here",
             slurm=slurm,
@@ -149,7 +149,7 @@ def made_up_config(**changes: Any) -> RunConfig:
             out_channels=2,
             global_skip=True,
         ),
-        "training": FrozenTraining(lr=2e-5, weight_decay=1e-12, num_workers=0),
+        "training": RunTraining(lr=2e-5, weight_decay=1e-12, num_workers=0),
         "devices": RunDevices(
             gpus=[RunGPU(index=0, uuid="GPU-1", name="NVIDIA H100")],
             processes=1,

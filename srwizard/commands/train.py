@@ -1,6 +1,7 @@
 """`srwizard train`: train a frozen run."""
 
 import shlex
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,12 +13,33 @@ from srwizard.commands.options import WholeNumber, command, console, detach_opti
 from srwizard.commands.print_outcome import print_outcome
 
 if TYPE_CHECKING:
+    from srwizard.runs.more_epochs import Schedule
     from srwizard.settings.run_config import RunConfig
     from srwizard.train.nodes import Nodes
+
+SECONDS_TO_WRITE = 2.0
+"""More than it takes to write a run config."""
 
 
 @command(_("Train a frozen run, or go on with it from its last checkpoint."))
 @run_directory
+@click.option(
+    "--epochs",
+    type=WholeNumber(),
+    metavar="N",
+    help=_(
+        "Train longer: for N epochs all together, those that are done included. The earlier run "
+        "config is kept."
+    ),
+)
+@click.option(
+    "--schedule",
+    type=click.Choice(["continued", "restarted"]),
+    help=_(
+        "With --epochs: whether the learning rate goes on as in a run of N epochs, or begins "
+        "again. [default: continued]"
+    ),
+)
 @detach_option
 @click.option("--print-command", is_flag=True, help=_("Print what would be started, and end."))
 @click.option(
@@ -51,6 +73,8 @@ if TYPE_CHECKING:
 )
 def train(
     run_dir: Path,
+    epochs: int | None,
+    schedule: "Schedule | None",
     detach: bool,
     print_command: bool,
     dry_run_first: bool,
@@ -66,6 +90,10 @@ def train(
     from srwizard.train.nodes import JOIN_SECONDS, endpoint_of, nodes_of
 
     run_dir = run_dir.absolute()
+    if schedule is not None and epochs is None:
+        raise UsageError(_("--schedule belongs to --epochs"))
+    if epochs is not None and not print_command:
+        _lengthen(run_dir, epochs, schedule or "continued")
     run = run_config.load(run_dir)
     nodes = nodes_of(
         run,
@@ -88,6 +116,20 @@ def train(
             raise
         print(_("Another machine leads this training; taking part in it …"), flush=True)
         _follow(run, run_dir, nodes, dry_run_first=dry_run_first)
+
+
+def _lengthen(run_dir: Path, epochs: int, schedule: "Schedule") -> None:
+    from srwizard.base.locks import LockedError
+    from srwizard.runs.more_epochs import schedule_line, with_epochs
+
+    try:
+        run = with_epochs(run_dir, epochs, schedule)
+    except LockedError:  # of several machines that were given this command, the first writes it
+        time.sleep(SECONDS_TO_WRITE)
+        run = with_epochs(run_dir, epochs, schedule)
+    if run.revision > 1:
+        print(_("Revision {revision}: {epochs} epochs.", revision=run.revision, epochs=epochs))
+        print(schedule_line(run), flush=True)
 
 
 def _lead(run: "RunConfig", run_dir: Path, nodes: "Nodes | None", *, dry_run_first: bool) -> None:

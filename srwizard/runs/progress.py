@@ -15,7 +15,8 @@ class Progress:
 
     `steps` counts optimizer steps since the beginning; `loss_sum` is the sum over the samples
     done in this epoch; `best_error` is the RMSE over the range of the training split, averaged
-    over the variables. `reductions` of the learning rate come from plateaus.
+    over the variables. `reductions` of the learning rate come from plateaus. `schedule_from` is how
+    many epochs lay before the schedule that they belong to.
     """
 
     epoch: int = 1
@@ -27,6 +28,14 @@ class Progress:
     validations_without_better: int = 0
     reductions: int = 0
     validations_since_reduction: int = 0
+    schedule_from: int = 0
+
+    def enter_schedule(self, begun: int) -> None:
+        """Count plateaus and patience anew where the schedule was begun again, after `begun`."""
+        if begun != self.schedule_from:
+            self.schedule_from = begun
+            self.reductions = self.validations_since_reduction = 0
+            self.validations_without_better = 0
 
 
 @dataclass

@@ -67,7 +67,10 @@ class NetworkChoice(Section):
         Text | None,
         Option(
             N_("Weights to begin from"),
-            N_("A file that `srwizard models --import-weights` has made."),
+            N_(
+                "A run directory or a checkpoint in it, a bundle of `srwizard export`, or a file "
+                "that `srwizard models --import-weights` has made."
+            ),
             asked="never",
             none=N_("untrained"),
         ),
@@ -115,7 +118,7 @@ class ModelAnswers(FrozenModel, NetworkChoice):
             N_("What the network starts from"),
             N_(
                 "The network learns what a simple method misses; untrained it is that method. With "
-                "weights to begin from, the default is none."
+                "weights to begin from, the default is what they were trained with."
             ),
             choices=SKIPS,
         ),

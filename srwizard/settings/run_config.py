@@ -205,6 +205,16 @@ class RunDevices(Section):
         return self.processes * self.nodes
 
 
+class RunTraining(FrozenTraining):
+    """The training options, resolved.
+
+    `schedule_from` is how many epochs lie before the learning-rate schedule: more than 0 where it
+    was begun again for more epochs.
+    """
+
+    schedule_from: Annotated[int, Field(ge=0)] = 0
+
+
 class RunMemory(FrozenMemory):
     """The memory options, resolved."""
 
@@ -217,7 +227,7 @@ class RunConfig(Section):
     data: RunData
     output: RunOutput
     model: RunModel
-    training: FrozenTraining
+    training: RunTraining
     devices: RunDevices
     memory: RunMemory
     software: dict[str, str]

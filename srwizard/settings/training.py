@@ -29,6 +29,9 @@ RECIPES = (
 )
 
 
+MOST_EPOCHS = 1_000_000
+
+
 class FrozenTraining(Section):
     """What the run config takes over."""
 
@@ -43,7 +46,7 @@ class FrozenTraining(Section):
     ] = "default"
     epochs: Annotated[
         int,
-        Field(ge=1, le=1_000_000),
+        Field(ge=1, le=MOST_EPOCHS),
         Option(N_("Epochs"), N_("Number of passes over the training split."), asked="always"),
     ] = 500
     lr: Annotated[

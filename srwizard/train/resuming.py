@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from srwizard.base.i18n import translate as _
-from srwizard.models import weights_file
+from srwizard.models import own_checkpoint, weights_file
 from srwizard.runs import checkpoint_files
 from srwizard.runs.progress import Progress
 from srwizard.train import averaging, checkpoint
@@ -161,6 +161,7 @@ def resume(training: Training, run_dir: Path) -> Loaded | None:
     if state["scaler"]:  # there is none where nothing was scaled: another type, or 32 bits
         training.scaler.load_state_dict(state["scaler"])
     training.progress = Progress(**state["progress"])
+    training.progress.enter_schedule(settings.schedule_from)
     notices += _put_back_generators(training, state["generators"])
     return Loaded(loaded.name, loaded.path, state, tuple(notices))
 
@@ -170,14 +171,24 @@ def begin_from_weights(training: Training) -> None:
 
     Raises:
         UsageError: they are no longer those that were frozen.
+        CheckpointError: they cannot be read.
     """
     chosen = training.run.model.weights
     if chosen is None:
         return
     weights_file.verify(Path(chosen.path), chosen.sha256)
-    put_weights(training.bare, load_file(Path(chosen.path)))
+    put_weights(training.bare, _weights_to_begin_from(Path(chosen.path)))
     if training.averaged is not None:
         training.averaged = averaging.start(training.bare)
+
+
+def _weights_to_begin_from(path: Path) -> dict[str, Tensor]:
+    if path.suffix != ".pt":
+        return load_file(path)
+    try:
+        return own_checkpoint.weights_in(path)
+    except ValueError as error:
+        raise checkpoint.damaged(path) from error
 
 
 def load_best(training: Training, run_dir: Path) -> Loaded | None:

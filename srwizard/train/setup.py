@@ -270,7 +270,9 @@ def set_learning_rate(training: Training) -> None:
     """Set the learning rate of the step that comes next."""
     settings, progress = training.run.training, training.progress
     done = progress.epoch - 1 + progress.samples_in_epoch / len(training.splits["train"])
-    lr = learning_rate(settings, done, progress.reductions)
+    before = settings.schedule_from
+    schedule = settings.model_copy(update={"epochs": settings.epochs - before})
+    lr = learning_rate(schedule, max(done - before, 0), progress.reductions)
     for group in training.optimizer.param_groups:
         group.update(lr=lr, weight_decay=settings.weight_decay)
 

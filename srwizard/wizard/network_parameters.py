@@ -17,7 +17,7 @@ from srwizard.settings.model import model_parameters
 from srwizard.wizard.chosen_dataset import chosen_dataset, chosen_variables
 from srwizard.wizard.conversation import Conversation
 from srwizard.wizard.resolve import has_global_skip
-from srwizard.wizard.skip import NONE, wanted_skip
+from srwizard.wizard.skip import NONE, trained_skip, wanted_skip
 
 
 def parameter_question(
@@ -114,12 +114,14 @@ def weights_notices(answers: Answers) -> Iterator[str]:
 
     Not refused: those of a run that had this skip are right with it.
     """
-    skip = wanted_skip(answers)
-    if answers.model.weights is not None and skip != NONE and not has_global_skip(answers):
+    skip, weights = wanted_skip(answers), answers.model.weights
+    if weights is None or has_global_skip(answers):
+        return
+    if skip not in (NONE, trained_skip(weights)):
         yield _(
             "model.skip: {skip} adds what the weights in {path} give to what that method gives. "
             "This is right only if they were trained so; for weights from elsewhere use "
             "model.skip: none.",
             skip=skip,
-            path=expand(answers.model.weights),
+            path=expand(weights),
         )

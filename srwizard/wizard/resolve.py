@@ -58,7 +58,7 @@ def has_global_skip(answers: Answers) -> bool:
 def _weights(answers: Answers) -> run_config.RunWeights | None:
     if answers.model.weights is None:
         return None
-    path = expand(answers.model.weights)
+    path = weights_file.located(expand(answers.model.weights))
     return run_config.RunWeights(path=str(path), sha256=weights_file.sha256(path))
 
 
@@ -280,7 +280,9 @@ def resolve(conversation: Conversation, answers: Answers) -> RunConfig:
             skip=None if wanted_skip(answers) == NONE else dict.fromkeys(names, UNSETTLED),
             weights=_weights(answers),
         ),
-        training=FrozenTraining(**training.model_dump(include=set(FrozenTraining.model_fields))),
+        training=run_config.RunTraining(
+            **training.model_dump(include=set(FrozenTraining.model_fields))
+        ),
         devices=run_config.RunDevices(
             gpus=[
                 run_config.RunGPU(index=number, uuid=gpus[number].uuid, name=gpus[number].name)

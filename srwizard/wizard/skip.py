@@ -4,8 +4,11 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from srwizard.base.errors import UsageError
+from srwizard.base.typed_paths import expand
 from srwizard.data.baselines.choice import STANDARD
 from srwizard.data.dataset import Dataset, unreadable
+from srwizard.models import weights_file
 from srwizard.prompts.progress import Progress
 from srwizard.settings import run_config
 from srwizard.settings.answers import Answers
@@ -24,16 +27,31 @@ UNSETTLED = RunSkip(
 def wanted_skip(answers: Answers) -> str:
     """Return what was answered: a method, "auto", or "none".
 
-    Weights from elsewhere were trained without, unless the answers say otherwise; the older
-    `model.global_skip` still counts where there is nothing newer.
+    Weights to begin from keep what they were trained with, unless the answers say otherwise; those
+    from elsewhere were trained without. The older `model.global_skip` still counts where there is
+    nothing newer.
     """
     if answers.has("model.skip"):
         return answers.model.skip
     if answers.model.weights is not None:
-        return NONE
+        older = answers.model.global_skip is not None
+        return NONE if older else trained_skip(answers.model.weights)
     if answers.model.global_skip is not None:
         return "bicubic" if answers.model.global_skip else NONE
     return answers.model.skip
+
+
+def trained_skip(weights: str) -> str:
+    """Return what the weights to begin from were trained to start from: as `wanted_skip`."""
+    try:
+        found = weights_file.describe(expand(weights)).skip
+    except UsageError:  # they are refused where the model is answered
+        return NONE
+    if found is None:
+        return NONE
+    methods = {method for method, weight in found.values()}
+    standard = {(choice.method, choice.weight) for choice in STANDARD}
+    return methods.pop() if len(methods) == 1 and set(found.values()) <= standard else "auto"
 
 
 def with_settled_skip(
