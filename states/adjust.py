@@ -31,7 +31,7 @@ from srwizard.prompts.question import Back, Choice, Question
 from srwizard.runs import checkpoint_files
 from srwizard.runs.failure_kinds import kind_named
 from srwizard.runs.failure_kinds.kind import Kind
-from srwizard.runs.records import note_remedies
+from srwizard.runs.records import note_in_dry_run
 from srwizard.settings.answers import Answers
 from srwizard.settings.changes import differences
 from srwizard.settings.remedy import Remedy, apply
@@ -56,11 +56,10 @@ def run(conversation: Conversation) -> str | Outcome:
     else:
         offer = _against_want_of_memory(conversation)
         best = offer.best.as_json() if offer.best is not None else None
-        note_remedies(
+        note_in_dry_run(
             run_directory(conversation),
             conversation.session.digest,
-            [item.as_json() for item in offer.singles],
-            best,
+            {"remedies": [item.as_json() for item in offer.singles], "recommended": best},
         )
     if conversation.prompts.interactive:
         return _ask(conversation, offer)
@@ -72,14 +71,15 @@ def run(conversation: Conversation) -> str | Outcome:
 
 def recall(conversation: Conversation) -> None:
     """Say again what led here, to one who comes back to it."""
-    reason = _reason(conversation)
+    reason = reason_of(conversation)
     if reason.is_failure:
         conversation.show(explanation(conversation, reason))
     else:
         conversation.show(Text("\n".join(verdict_lines(reason.figures))))
 
 
-def _reason(conversation: Conversation) -> Reason:
+def reason_of(conversation: Conversation) -> Reason:
+    """Return what led to the present state."""
     reason = conversation.session.reason
     assert reason is not None
     return reason
@@ -87,14 +87,14 @@ def _reason(conversation: Conversation) -> Reason:
 
 def _failure_kind(conversation: Conversation) -> Kind | None:
     """Return the kind of the failure that led here, or None where memory was found short before."""
-    found = _reason(conversation)
+    found = reason_of(conversation)
     return kind_named(found.kind) if found.is_failure else None
 
 
 def _against_want_of_memory(conversation: Conversation) -> Offer:
     """Return what lowers the peak, and what of it is predicted to be enough."""
     answers = conversation.session.answers
-    look = partial(_effects, conversation)
+    look = partial(predicted_effects, conversation)
     with conversation.prompts.busy(_("Predicting what each change would bring …")):
         singles = look(remedies(answers, surroundings(conversation)))
         batch = batch_that_fits(singles, answers)
@@ -132,7 +132,7 @@ def _free_gpus(chosen: Sequence[int]) -> tuple[int, ...]:
     )
 
 
-def _effects(conversation: Conversation, offered: Sequence[Remedy]) -> list[RemedyEffect]:
+def predicted_effects(conversation: Conversation, offered: Sequence[Remedy]) -> list[RemedyEffect]:
     """Predict what each remedy would bring to the config as it is."""
     answers = conversation.session.answers
     runs = [resolve(conversation, answers)]
@@ -141,7 +141,7 @@ def _effects(conversation: Conversation, offered: Sequence[Remedy]) -> list[Reme
         apply(changed, remedy)
         runs.append(resolve(conversation, changed))
     present, *predicted = map(_expected, forecasts(runs), runs)
-    reason = _reason(conversation)
+    reason = reason_of(conversation)
     capacity, measured = reason.figures.get("capacity_bytes"), reason.figures.get("measured_bytes")
     ran_out = capacity is not None and (measured is None or reason.is_failure)
     capacity = int(capacity or 0)
@@ -154,13 +154,13 @@ def _expected(forecast: Forecast | None, run: RunConfig) -> Expected | None:
 
 
 def _verdict(conversation: Conversation) -> str | None:
-    verdict: str | None = _reason(conversation).figures.get("verdict")
+    verdict: str | None = reason_of(conversation).figures.get("verdict")
     return verdict
 
 
 def _ask(conversation: Conversation, offer: Offer) -> str | Outcome:
     """Let a person pick remedies, edit, or accept what is tight; return the trigger."""
-    figures, failed = _reason(conversation).figures, _failure_kind(conversation) is not None
+    figures, failed = reason_of(conversation).figures, _failure_kind(conversation) is not None
     tight, memory = _verdict(conversation) == "tight", memory_name(figures.get("device") or "")
     trigger = choose(
         conversation,
@@ -211,7 +211,7 @@ def choose(
         for name, item in proposals.items()
         if item is not None
     ]
-    choices += _numbered(offered)
+    choices += numbered(offered)
     if len(offered) > 1:
         choices.append(Choice(SEVERAL, _("Several of these …")))
     choices.append(Choice(EDIT, edit))
@@ -243,11 +243,11 @@ def choose(
             apply(conversation.session.answers, proposal.remedy)
         for number in picked:
             apply(conversation.session.answers, offered[number].remedy)
-        _show_changes(conversation, before)
+        show_changes(conversation, before)
         return "changed"
 
 
-def _show_changes(conversation: Conversation, before: Answers) -> None:
+def show_changes(conversation: Conversation, before: Answers) -> None:
     """List what is otherwise in the answers now."""
     if changes := [f"  - {one}" for one in differences(before, conversation.session.answers)]:
         conversation.show(Text("\n".join([good(_("Changed:")), *changes])))
@@ -255,13 +255,14 @@ def _show_changes(conversation: Conversation, before: Answers) -> None:
 
 def _accepted(conversation: Conversation) -> str | Outcome:
     """Accept what is tight; that may take too long besides."""
-    reason = _reason(conversation)
+    reason = reason_of(conversation)
     if not reason.is_failure and is_over_budget(conversation, reason.figures):
         return Outcome("long", replace(reason, kind=LONG))
     return "accepted"
 
 
-def _numbered(offered: Sequence[RemedyEffect]) -> Iterator[Choice]:
+def numbered(offered: Sequence[RemedyEffect]) -> Iterator[Choice]:
+    """Yield the changes as choices, with what each is predicted to bring."""
     for number, item in enumerate(offered):
         yield Choice(
             number,
@@ -286,7 +287,7 @@ def _picked(
         "several",
         default=[],
         help=_("They are applied in this order; of two that set the same, the later counts."),
-        choices=tuple(_numbered(offered)),
+        choices=tuple(numbered(offered)),
         check=lambda marked: None if marked else _("mark at least one"),
     )
     marked: list[int] = conversation.ask(question)

@@ -9,12 +9,14 @@ from srwizard.base.i18n import translate as _
 from srwizard.memory.dry_run_table import dry_run_table, verdict_lines
 from srwizard.memory.forecast import note_step_seconds
 from srwizard.memory.measure import dry_run
+from srwizard.memory.room import WORTH_LOOKING_SECONDS, is_roomy
 from srwizard.prompts.question import Choice, Question
 from srwizard.settings import run_config
 from srwizard.states.frozen import hold_run, run_directory
+from srwizard.states.roomy import wants_faster
 from srwizard.wizard.chosen_dataset import dataset_as_it_is_now
 from srwizard.wizard.conversation import Conversation
-from srwizard.wizard.reason import LONG, Outcome, short_of_memory
+from srwizard.wizard.reason import LONG, ROOMY, Outcome, short_of_memory
 from srwizard.wizard.time_budget import is_over_budget
 
 
@@ -35,13 +37,39 @@ def run(conversation: Conversation) -> Outcome:
     conversation.show(dry_run_table(result))
     reason = short_of_memory(asdict(result))
     conversation.show(Text("\n".join(verdict_lines(reason.figures))))
-    long = is_over_budget(conversation, reason.figures)
-    if result.verdict == "fits":
-        proposed = (result.lr_range or {}).get("proposed")
-        if proposed and _taken(conversation, proposed):
-            return Outcome("changed")
-        return Outcome("long", replace(reason, kind=LONG)) if long else Outcome("fits")
-    return Outcome("short", reason)
+    if result.verdict != "fits":
+        return Outcome("changed") if _put_back(conversation) else Outcome("short", reason)
+    proposed = (result.lr_range or {}).get("proposed")
+    if proposed and _taken(conversation, proposed):
+        return Outcome("changed")
+    roomy = is_roomy(result.peak_bytes, result.capacity_bytes)
+    if roomy and wants_faster(conversation):
+        return Outcome("roomy", replace(reason, kind=ROOMY))
+    if is_over_budget(conversation, reason.figures):
+        return Outcome("long", replace(reason, kind=LONG))
+    if roomy and (result.run_seconds or 0.0) >= WORTH_LOOKING_SECONDS:
+        return Outcome("roomy", replace(reason, kind=ROOMY))
+    return Outcome("fits")
+
+
+def _put_back(conversation: Conversation) -> bool:
+    """Take back what an answers file let spare memory be used for, where it does not suffice."""
+    session = conversation.session
+    before = {
+        key: value
+        for key, value in session.before_faster.items()
+        if session.answers.get(key) != value
+    }
+    if conversation.prompts.interactive or not before:
+        return False
+    conversation.show(
+        Text(
+            _("The faster settings turned out too large when measured; the earlier ones are back.")
+        )
+    )
+    for key, value in before.items():
+        session.answers.set(key, value)
+    return True
 
 
 def _taken(conversation: Conversation, proposed: float) -> bool:

@@ -11,9 +11,9 @@ from srwizard.memory.remedy_effects import RemedyEffect
 from srwizard.settings.options import flow
 
 
-def remedies_table(offered: Sequence[RemedyEffect]) -> Table:
+def remedies_table(offered: Sequence[RemedyEffect], title: str | None = None) -> Table:
     """Return the remedies as a numbered table, with their predicted peaks."""
-    table = Table(title=_("What can be changed"), title_justify="left")
+    table = Table(title=title or _("What can be changed"), title_justify="left")
     table.add_column(_("No."))
     table.add_column(_("Remedy"), overflow="fold")
     against_time = any(item.run_seconds is not None for item in offered)
@@ -27,7 +27,7 @@ def remedies_table(offered: Sequence[RemedyEffect]) -> Table:
         table.add_row(
             str(number),
             Text(item.remedy.title),
-            *([note_text(item)] if against_time else [peak_text(item), _time_text(item)]),
+            *([note_text(item)] if against_time else [peak_text(item), time_text(item)]),
             Text(_cost(item)),
         )
     return table
@@ -47,7 +47,7 @@ def details(item: RemedyEffect) -> Iterator[str]:
     if item.peak_bytes is not None:
         yield _("Predicted peak: {peak}", peak=peak_text(item))
     if item.time_change is not None:
-        yield _("Time per epoch: {change}", change=_time_text(item))
+        yield _("Time per epoch: {change}", change=time_text(item))
     yield _("Cost: {cost}", cost=_cost(item))
     yield _(
         "In the answers file: {changes}",
@@ -67,7 +67,7 @@ def _cost(item: RemedyEffect) -> str:
     return item.remedy.cost if item.gains else _("saves next to nothing here")
 
 
-def _time_text(item: RemedyEffect) -> str:
+def time_text(item: RemedyEffect) -> str:
     """Return how the time of an epoch changes, to the nearest 5 %: more is not known of it."""
     if item.time_change is None:
         return "-"

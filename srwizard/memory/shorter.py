@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from srwizard.base.i18n import translate as _
 from srwizard.memory.remedies import Surroundings, remedies
 from srwizard.memory.remedy_effects import RemedyEffect
+from srwizard.memory.room import WORTHWHILE, without_checkpointing
 from srwizard.settings.answers import Answers
 from srwizard.settings.remedy import Remedy
 from srwizard.settings.run_config import RunConfig
 
-WORTHWHILE = 0.95
-"""What takes a larger share than this of the time is not offered."""
 SHARE_OF_BUDGET = 0.95
 """What fewer epochs are to take of the time there is: a prediction is not exact."""
 
@@ -51,7 +50,7 @@ def ways(
     return [
         *_on_a_gpu(answers, idle_gpus),
         *([recipe] if recipe is not None else []),
-        *_without_checkpointing(answers),
+        *without_checkpointing(answers),
         *_fewer_epochs(answers, run_seconds, budget_seconds),
         *others,
     ]
@@ -104,16 +103,6 @@ def _on_a_gpu(answers: Answers, idle: Sequence[int]) -> Iterator[Remedy]:
             _("Devices: CPU → GPU {number}", number=idle[0]),
             _("the result is the same but for rounding; the GPU is taken"),
             "gpu",
-        )
-
-
-def _without_checkpointing(answers: Answers) -> Iterator[Remedy]:
-    if answers.memory.gradient_checkpointing:
-        yield Remedy(
-            {"memory.gradient_checkpointing": False},
-            _("Gradient checkpointing: yes → no (recomputes nothing)"),
-            _("more memory, which the dry run measures again; the result is the same"),
-            "no_gradient_checkpointing",
         )
 
 

@@ -131,26 +131,18 @@ def dry_run_of(run_dir: Path, digest: str | None) -> dict[str, Any]:
     return found if digest and found.get("digest") == digest else {}
 
 
-def note_remedies(
-    run_dir: Path,
-    digest: str | None,
-    remedies: Sequence[dict[str, Any]],
-    recommended: dict[str, Any] | None,
-) -> None:
+def note_in_dry_run(run_dir: Path, digest: str | None, offered: dict[str, Any]) -> None:
     """Add to `dry_run.json` what can be changed, for programs; docs/memory.md describes it.
 
     Args:
         run_dir: the run directory.
         digest: of the run config; the dry run of another one is left alone.
-        remedies: each with its predicted peak.
-        recommended: the least of them that is predicted to fit.
+        offered: what is added, by key.
     """
     found = dry_run_of(run_dir, digest)
     if found:
         with contextlib.suppress(OSError):  # the table on the screen says the same
-            files.write_json(
-                run_dir / DRY_RUN_FILE, found | {"remedies": remedies, "recommended": recommended}
-            )
+            files.write_json(run_dir / DRY_RUN_FILE, found | offered)
 
 
 def finite_or_null(node: Any) -> Any:

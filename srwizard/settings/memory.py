@@ -14,6 +14,10 @@ WHEN_TIGHT = (
     Value("accept", N_("launch if it is tight, stop if it does not fit")),
     Value("apply", N_("take the suggested changes until it fits")),
 )
+WHEN_ROOMY = (
+    Value("keep", N_("train as answered")),
+    Value("faster", N_("take what saves time and leaves the result as it is")),
+)
 SEVERAL_PROCESSES = Condition(
     N_("Only with several processes."), lambda at: at.answers.get("devices.world_size") > 1
 )
@@ -77,3 +81,12 @@ class MemoryAnswers(FrozenMemory):
             choices=WHEN_TIGHT,
         ),
     ] = "ask"
+    when_roomy: Annotated[
+        str,
+        Option(
+            N_("When memory is left over"),
+            N_("What happens if the dry run finds that much memory is left over."),
+            asked="never",
+            choices=WHEN_ROOMY,
+        ),
+    ] = "keep"

@@ -17,7 +17,8 @@ from srwizard.runs.status import status_of
 DETACHED = "detached"
 SHORT = "short_of_memory"
 LONG = "too_long"
-NEEDED_BY = ("diagnose", "adjust", "shorten")
+ROOMY = "memory_to_spare"
+NEEDED_BY = ("diagnose", "adjust", "roomy", "shorten")
 """The states that are only ever entered for a reason."""
 OF_FAILURE = (
     "host", "machines", "step", "epoch", "phase",
@@ -32,8 +33,8 @@ class Reason:
 
     Args:
         kind: of a failure, as the catalogue names it; or `SHORT`: a dry run found too little
-            memory; or `LONG`: it found that training would take longer than it may; or `DETACHED`:
-            training goes on without the wizard.
+            memory; or `ROOMY`: much more than enough; or `LONG`: it found that training would take
+            longer than it may; or `DETACHED`: training goes on without the wizard.
         error: what was said of a failure.
         figures: `verdict`, `measured_bytes` (None where the dry run itself ran out),
             `capacity_bytes`, `device` and `run_seconds`, as far as there was a dry run; of a
@@ -47,7 +48,7 @@ class Reason:
     @property
     def is_failure(self) -> bool:
         """Return whether training failed."""
-        return self.kind not in (DETACHED, SHORT, LONG)
+        return self.kind not in (DETACHED, SHORT, ROOMY, LONG)
 
     def as_failure(self) -> dict[str, Any]:
         """Return a failure as `srwizard.runs.failures.explain` takes it."""

@@ -48,6 +48,8 @@ class Session:
     """Of the dataset when it was chosen."""
     recipe: dict[str, Any] = field(default_factory=dict)
     """The answers that were taken from the recommended recipe, by key."""
+    before_faster: dict[str, Any] = field(default_factory=dict)
+    """The answers that were there before spare memory was used, by key."""
     path: Path | None = None
 
     @property
@@ -90,6 +92,7 @@ class Session:
             "digests": self.digests,
             "fingerprint": self.fingerprint,
             "recipe": self.recipe,
+            "before_faster": self.before_faster,
             "history": self.history,
         }
         try:
@@ -161,6 +164,7 @@ def _from_json(stored: dict[str, Any], path: Path) -> Session:
         digests=[str(digest) for digest in stored["digests"]],
         fingerprint=None if fingerprint is None else dict(fingerprint),
         recipe=dict(stored.get("recipe", {})),
+        before_faster=dict(stored.get("before_faster", {})),
         path=path,
     )
     session.reason = _reason_of(session, stored)

@@ -84,13 +84,18 @@ STATES = (
     State(
         "dry_run", N_("dry run"), None,
         {
-            "fits": "launch", "short": "adjust", "long": "shorten", "changed": "review",
-            "back": "review",
+            "fits": "launch", "short": "adjust", "long": "shorten", "roomy": "roomy",
+            "changed": "review", "back": "review",
         },
     ),
     # Memory is short, or training failed: change the answers, or accept the risk.
     State(
         "adjust", N_("choosing a remedy"), None,
+        {"changed": "review", "accepted": "launch", "long": "shorten", "back": "review"},
+    ),
+    # It fits, and memory is left over: use it, or launch as it is.
+    State(
+        "roomy", N_("memory to spare"), None,
         {"changed": "review", "accepted": "launch", "long": "shorten", "back": "review"},
     ),
     # It fits, but would take longer than training.time_budget.

@@ -66,6 +66,7 @@ IMPOSSIBLE: dict[str, list[tuple[Any, str]]] = {
     "devices.launcher": [("far", "'far' is not one of 'here', 'nodes', 'slurm'")],
     "memory.use_amp": [("yes", "'yes' is neither true nor false"), (1, "1 is neither true")],
     "memory.when_tight": [("hope", "'hope' is not one of")],
+    "memory.when_roomy": [("apply", "'apply' is not one of 'keep', 'faster'")],
     "confirm": [("true", "'true' is neither true nor false")],
 }
 CASES = [(key, value, words) for key, cases in IMPOSSIBLE.items() for value, words in cases]
@@ -313,5 +314,7 @@ def test_the_answers_of_a_run_leave_nothing_to_a_default() -> None:
     # What is not part of a run: its parameters hold the size.
     # A run of version 0.1.0, such as this one, says `global_skip` in the place of `skip`.
     # So does its dataset, which is there.
-    how_it_is_launched = {"devices.background", "memory.when_tight", "training.time_budget"}
+    how_it_is_launched = {
+        "devices.background", "memory.when_tight", "memory.when_roomy", "training.time_budget",
+    }  # fmt: skip
     assert open_keys == how_it_is_launched | {"data.prepare", "model.size", "model.skip"}
