@@ -2,11 +2,12 @@
 
 import contextlib
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 from unittest import mock
 
+import pytest
 import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
@@ -15,12 +16,21 @@ from srwizard.models import build, set_gradient_checkpointing
 from srwizard.models.catalog import card
 from tests.small_networks import SMALL
 
+ON_A_CARD = pytest.mark.gpu
 SCALE, LR_SHAPE = 2, (8, 12)
 REFERENCE = (torch.device("cpu"), torch.float64)
 
 
+def some_on_the_cpu(names: Iterable[str], some: str) -> list[Any]:
+    """Return pairs of name and device: all on a card, one of them, which is quick, on the CPU too.
+
+    To parametrize ("name", "device"), the device indirectly.
+    """
+    return [(some, "cpu"), *(pytest.param(name, "cuda", marks=ON_A_CARD) for name in names)]
+
+
 class DrawnOnTheCPU(TorchFunctionMode):
-    """Random numbers are drawn in 64 bits on the CPU, whatever the device and the type asked for."""
+    """Random numbers are drawn in 64 bits on the CPU, whatever device and type are asked for."""
 
     def __torch_function__(
         self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
@@ -120,7 +130,8 @@ def distance(found: Result, wanted: Result) -> float:
     """Return how far all gradients together lie from those wanted, as a share of these."""
     assert found.gradients.keys() == wanted.gradients.keys()
     apart = sum(
-        float((found.gradients[key] - part).square().sum()) for key, part in wanted.gradients.items()
+        float((found.gradients[key] - part).square().sum())
+        for key, part in wanted.gradients.items()
     )
     size = sum(float(part.square().sum()) for part in wanted.gradients.values())
     return float((apart / size) ** 0.5)

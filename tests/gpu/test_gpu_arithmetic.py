@@ -126,7 +126,9 @@ def test_the_projection_of_fno2d_and_its_gradient(device: torch.device) -> None:
     parameters = [nn.Parameter(torch.randn(size)) for size in sizes]
     x = torch.randn(2, 4, 10, 12)
 
-    def plain(x: Tensor, matrix1: Tensor, shift1: Tensor, matrix2: Tensor, shift2: Tensor) -> Tensor:
+    def plain(
+        x: Tensor, matrix1: Tensor, shift1: Tensor, matrix2: Tensor, shift2: Tensor
+    ) -> Tensor:
         hidden = functional.gelu(functional.conv2d(x, matrix1[:, :, None, None], shift1))
         return functional.conv2d(hidden, matrix2[:, :, None, None], shift2)
 

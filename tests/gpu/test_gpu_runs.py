@@ -1,7 +1,6 @@
-"""From answers to a report on a device; stopped, gone on with, on another device and in other types."""
+"""From answers to a report; stopped, gone on with, on another device and in other types."""
 
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -10,17 +9,20 @@ import torch
 
 from srwizard.hardware.devices import find_devices
 from srwizard.runs.failures import recorded_failure
+from srwizard.runs.records import Records
 from srwizard.settings import run_config
 from srwizard.settings.run_config import RunConfig, RunGPU, seal, write
 from srwizard.train.checkpoint import LAST
 from srwizard.train.distributed import Place
 from srwizard.train.loop import Callbacks, train
 from srwizard.train.resuming import resume, save
+from srwizard.train.scoring import score
 from srwizard.train.setup import Training
 from tests.datasets import write_dataset
 from tests.e2e.conftest import Run
+from tests.gpu.comparing import some_on_the_cpu
 from tests.small_networks import SMALL
-from tests.train.runs import freeze, set_up_on
+from tests.train.runs import freeze, set_up_only, weights
 
 pytestmark = pytest.mark.afresh
 
@@ -48,15 +50,15 @@ def test_nvml_and_torch_name_the_same_card() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("model", FOUR)
+@pytest.mark.parametrize(("name", "device"), some_on_the_cpu(FOUR, "FNO2d"), indirect=["device"])
 def test_from_answers_to_a_report(
-    srwizard: Run, tmp_path: Path, model: str, device: torch.device
+    srwizard: Run, tmp_path: Path, name: str, device: torch.device
 ) -> None:
     root = write_dataset(tmp_path / "data", hr_shape=(32, 48))
     run, answers = tmp_path / "run", tmp_path / "answers.yaml"
     answers.write_text(
         ANSWERS.format(
-            root=root, run=run, model=model, params=json.dumps(SMALL[model]),
+            root=root, run=run, model=name, params=json.dumps(SMALL[name]),
             gpus="[0]" if device.type == "cuda" else "[]",
             use_amp=str(device.type == "cuda").lower(),
         )
@@ -75,9 +77,7 @@ def test_from_answers_to_a_report(
 def on(device: torch.device, run: RunConfig, *, kind: str) -> RunConfig:
     """Return a frozen run moved to a device and a type, in its own directory."""
     gpus = [RunGPU(index=0, uuid="0", name="the first")] if device.type == "cuda" else []
-    devices = run.devices.model_copy(
-        update={"gpus": gpus, "backend": "nccl" if gpus else "gloo"}
-    )
+    devices = run.devices.model_copy(update={"gpus": gpus, "backend": "nccl" if gpus else "gloo"})
     memory = run.memory.model_copy(update={"use_amp": kind != "32"})
     directory = Path(run.output.dir)
     (directory / "run.yaml").unlink()
@@ -88,7 +88,7 @@ def on(device: torch.device, run: RunConfig, *, kind: str) -> RunConfig:
 def made(run: RunConfig, device: torch.device, kind: str) -> Training:
     """Set a run up in this process, in the type asked for, whatever the card would choose."""
     on(device, run, kind=kind)
-    training = set_up_on(Path(run.output.dir), Place(0, 1, device))
+    training = set_up_only(Path(run.output.dir), Place(0, 1, device))
     chosen = KINDS[kind]
     if chosen is not None:
         training.amp_dtype = chosen
@@ -100,16 +100,8 @@ def made(run: RunConfig, device: torch.device, kind: str) -> Training:
 
 def trained_to(training: Training, run_dir: Path, steps: int) -> None:
     """Train until so many steps have been taken, or to the end."""
-    from srwizard.runs.records import Records
-
     asked = Callbacks(stop_requested=lambda: training.progress.steps >= steps)
     train(training, run_dir, Records(run_dir), asked)
-
-
-def weights(run_dir: Path) -> dict[str, torch.Tensor]:
-    state = torch.load(run_dir / "checkpoints" / "last.pt", weights_only=True, map_location="cpu")
-    found: dict[str, torch.Tensor] = state["weights"]
-    return found
 
 
 def test_stopped_and_gone_on_with_is_the_same(tmp_path: Path, device: torch.device) -> None:
@@ -125,7 +117,9 @@ def test_stopped_and_gone_on_with_is_the_same(tmp_path: Path, device: torch.devi
     assert again.progress.steps == 3
     trained_to(again, tmp_path / "parts", 10**6)
     tolerance = {"rtol": 0.0, "atol": 0.0} if device.type == "cpu" else {"rtol": 1e-4, "atol": 1e-6}
-    torch.testing.assert_close(weights(tmp_path / "parts"), weights(tmp_path / "whole"), **tolerance)
+    torch.testing.assert_close(
+        weights(tmp_path / "parts"), weights(tmp_path / "whole"), **tolerance
+    )
 
 
 @pytest.mark.parametrize("before", KINDS)
@@ -154,10 +148,7 @@ def test_the_checkpoint_of_a_device_predicts_on_the_other(
     """What a card has trained is scored on the CPU as on the card."""
     run = freeze(write_dataset(tmp_path / "data"), tmp_path / "run", epochs=1)
     trained_to(made(run, device, "32"), tmp_path / "run", 10**6)
-    shutil.copytree(tmp_path / "run", tmp_path / "copy")
     scores: list[Any] = []
-    from srwizard.train.scoring import score
-
     for where in (device, torch.device("cpu")):
         training = made(run, where, "32")
         assert resume(training, tmp_path / "run") is not None
