@@ -6,7 +6,7 @@ PYTEST_WORKERS ?= 2
 DEMO ?= demo
 LOCALE := srwizard/locale
 
-.PHONY: setup demo test test-fast check bench bench-recipes bench-zoo locale docs site clean
+.PHONY: setup demo test test-fast test-gpu check bench bench-gpu bench-recipes bench-zoo locale docs site clean
 
 setup: $(STAMP)
 
@@ -31,6 +31,11 @@ test: $(STAMP)
 test-fast: $(STAMP)
 	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadfile -m "not slow and not broad"
 
+# On one card, in less than eight minutes; skipped with a notice where there is none. The tables of
+# predicted and measured memory are printed.
+test-gpu: $(STAMP)
+	$(BIN)/python -m pytest tests/gpu -m gpu -rsP --durations=10
+
 # The package directories are mapped (models/ -> srwizard.models), which type checkers do not
 # follow in an editable install: check what a wheel would install instead.
 check: $(STAMP)
@@ -41,6 +46,10 @@ check: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python -m bench
+
+# On one card, in less than eight minutes, for docs/gpu-figures.md.
+bench-gpu: $(STAMP)
+	$(BIN)/python -m bench.gpu
 
 # Trains every model on two datasets, for the table in docs/zoo.md: a quarter of an hour on two cores.
 bench-zoo: $(STAMP)

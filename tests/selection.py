@@ -1,4 +1,6 @@
-"""What `make test-fast` leaves out besides the slow tests: most cases of a test of all networks.
+"""What the ordinary suite leaves out: tests on a GPU, which are for `make test-gpu`.
+
+What `make test-fast` leaves out besides the slow tests: most cases of a test of all networks.
 
 A test that is repeated for every network is run between two edits for one network of each kind; the
 other cases are marked `broad`, here, wherever the name of a network is among a test's parameters;
@@ -27,8 +29,9 @@ STOOD_FOR = {
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what is about a network, or in a file, that another one stands for."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark what is about a network, or in a file, that another one stands for; GPUs on request."""
+    _leave_gpus_alone(config, items)
     others = set(cards()) - set(ONE_OF_EACH_KIND)
     for item in items:
         if item.nodeid.partition("::")[0].removeprefix("tests/") in STOOD_FOR:
@@ -36,3 +39,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         parameters = getattr(getattr(item, "callspec", None), "params", {})
         if any(isinstance(value, str) and value in others for value in parameters.values()):
             item.add_marker("broad")
+
+
+def _leave_gpus_alone(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Take out the tests on a GPU unless `-m` names them, and skip them where there is none."""
+    on_gpu = [item for item in items if item.get_closest_marker("gpu") is not None]
+    if not on_gpu:
+        return
+    if "gpu" not in config.getoption("markexpr"):
+        config.hook.pytest_deselected(items=on_gpu)
+        items[:] = [item for item in items if item not in set(on_gpu)]
+        return
+    import torch
+
+    if not torch.cuda.is_available():
+        for item in on_gpu:
+            item.add_marker(pytest.mark.skip(reason="torch sees no CUDA GPU on this machine"))

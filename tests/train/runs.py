@@ -87,11 +87,13 @@ def made_ready(run_dir: Path) -> Training:
     return training
 
 
-def set_up_only(run_dir: Path) -> Training:
+ALONE_ON_THE_CPU = Place(0, 1, torch.device("cpu"))
+
+
+def set_up_only(run_dir: Path, place: Place = ALONE_ON_THE_CPU) -> Training:
     """Set a run up in this process, standing at its beginning."""
     run = run_config.load(run_dir)
     contents = verified(run).contents
-    place = Place(0, 1, torch.device("cpu"))
     learnt = load_learnt(run, run_dir, contents)
     return set_up(run, contents, load_statistics(run, run_dir, contents), place, learnt=learnt)
 
@@ -107,7 +109,9 @@ def trained(run_dir: Path, callbacks: Callbacks | None = None) -> Training:
 
 def weights(run_dir: Path, name: str = "last") -> dict[str, torch.Tensor]:
     """Return the weights of a checkpoint."""
-    state = torch.load(run_dir / "checkpoints" / f"{name}.pt", weights_only=True)
+    state = torch.load(
+        run_dir / "checkpoints" / f"{name}.pt", map_location="cpu", weights_only=True
+    )
     found: dict[str, torch.Tensor] = state["weights"]
     return found
 
