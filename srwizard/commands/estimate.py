@@ -1,4 +1,4 @@
-"""`srwizard estimate`: predict the peak memory of a run."""
+"""`srwizard estimate`: predict the peak memory of a run, or of any torch module."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from srwizard.commands.options import (
 )
 
 
-@command(_("Predict the peak memory of a run; no GPU is needed for it."))
+@command(_("Predict the peak memory of a run, or of any torch module; no GPU is needed for it."))
 @click.argument("run_dir", type=PATH, required=False, metavar="[RUN_DIR]")
 @click.option(
     "--answers",
@@ -34,8 +34,92 @@ from srwizard.commands.options import (
     type=click.Choice(["batch_size"]),
     help=_("Find the largest that fits, with at most 3 dry runs; with --gpu by prediction alone."),
 )
+@click.option(
+    "--module",
+    metavar="PACKAGE:FUNCTION",
+    help=_("Estimate a training step of any torch module instead of a run."),
+)
+@click.option(
+    "--input",
+    "inputs",
+    multiple=True,
+    metavar="2,3,256,256",
+    help=_("With --module: the shape of an input (more inputs: repeat it; type: 2,77:int64)."),
+)
+@click.option(
+    "--target",
+    metavar="2,1,256,256",
+    help=_("With --module: the shape of what its output is compared with, if it returns no loss."),
+)
+@click.option("--amp", is_flag=True, help=_("With --module: in mixed precision (bfloat16)."))
+@click.option(
+    "--checkpointing", is_flag=True, help=_("With --module: with gradient checkpointing.")
+)
 @as_json_option
 def estimate(
+    run_dir: Path | None,
+    answers: Path | None,
+    overrides: tuple[str, ...],
+    gpu: str | None,
+    batch_sizes: str,
+    fit: str | None,
+    module: str | None,
+    inputs: tuple[str, ...],
+    target: str | None,
+    amp: bool,
+    checkpointing: bool,
+    as_json: bool,
+) -> None:
+    of_module = inputs or target is not None or amp or checkpointing
+    if module is not None:
+        if run_dir or answers or overrides or batch_sizes or fit or not inputs:
+            raise UsageError(
+                _("--module needs --input, and goes with --target, --amp, --checkpointing, --gpu "
+                  "and --json alone"),
+                _("For example: {example}",
+                  example="srwizard estimate --module package:function --input 2,3,256,256"),
+            )  # fmt: skip
+        _estimate_module(module, inputs, target, amp, checkpointing, gpu, as_json)
+        return
+    if of_module:
+        raise UsageError(
+            _("--input, --target, --amp and --checkpointing need --module"),
+            _("A run has its own: --answers FILE --set memory.use_amp=true"),
+        )
+    _estimate_run(run_dir, answers, overrides, gpu, batch_sizes, fit, as_json)
+
+
+def _estimate_module(
+    module: str,
+    inputs: tuple[str, ...],
+    target: str | None,
+    amp: bool,
+    checkpointing: bool,
+    gpu: str | None,
+    as_json: bool,
+) -> None:
+    from srwizard.memory.estimate_table import module_text
+    from srwizard.memory.gpu_catalog import capacity
+
+    if gpu is not None:
+        capacity(gpu)  # a mistake is told before torch is loaded
+    from srwizard.memory.module_step import Asked, estimate_step, parse_shape
+
+    asked = Asked(
+        module,
+        tuple(parse_shape("--input", text) for text in inputs),
+        None if target is None else parse_shape("--target", target),
+        use_amp=amp,
+        checkpointing=checkpointing,
+    )
+    found = estimate_step(asked, gpu=gpu)
+    if as_json:
+        print_json(found)
+    else:
+        console.print(module_text(found))
+
+
+def _estimate_run(
     run_dir: Path | None,
     answers: Path | None,
     overrides: tuple[str, ...],

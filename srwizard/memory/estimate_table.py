@@ -23,6 +23,25 @@ def estimate_text(report: dict[str, Any]) -> RenderableType:
     return Group(*parts)
 
 
+def module_text(report: dict[str, Any]) -> RenderableType:
+    """Return the prediction of a module's training step as people read it."""
+    table = Table(title=_("Predicted memory"), show_header=False, title_justify="left")
+    table.add_column(style="bold")
+    table.add_column(overflow="fold")
+    module = _("{model}, {count:,} parameters", model=report["module"], count=report["parameters"])
+    table.add_row(_("Module"), Text(module))
+    table.add_row(_("Inputs"), Text("; ".join(report["inputs"])))
+    table.add_row(_("Device"), Text(report["gpu"] or "cpu"))
+    table.add_row(_("Predicted peak"), Text(_share_text(report["peak_bytes"], report)))
+    table.add_row(_("Verdict"), styled_verdict(report["verdict"]))
+    step = report["phases"]["step"]
+    table.add_row(_("In a training step"), Text(bytes_text(step["reserved_bytes"])))
+    table.add_row(_("Operator at the peak"), Text(step["operator"]))
+    fixed = sum(report["fixed_bytes"].values())
+    table.add_row(_("Libraries and the like"), Text(bytes_text(fixed)))
+    return table
+
+
 def _summary(report: dict[str, Any]) -> Table:
     table = Table(title=_("Predicted memory"), show_header=False, title_justify="left")
     table.add_column(style="bold")

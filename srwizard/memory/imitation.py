@@ -280,7 +280,7 @@ class Imitation:
         copy = self._copy_in_main_memory()
         steps = epoch_steps(training)[:1]
         self._batches = training.batches("train", steps_per_epoch(steps))
-        with self._alike_once(), mock.patch("torch.optim.adam.adam", _adam_of_the_largest):
+        with self._alike_once(), mock.patch("torch.optim.adam.adam", adam_of_the_largest):
             for step in steps:
                 optimizer_step(training, step, self._batches)
         del copy
@@ -373,7 +373,7 @@ def _member_by_member(training: Training, *arguments: Any, **named: Any) -> Tens
         return SUPER_RESOLVE(training, *arguments, **named)
 
 
-def _adam_of_the_largest(*parts: list[Tensor], foreach: bool | None, **settings: Any) -> None:
+def adam_of_the_largest(*parts: list[Tensor], foreach: bool | None, **settings: Any) -> None:
     """Take a step for the largest parameter alone, unless all are taken at once.
 
     On a CPU one goes after the other, and each lets go of its temporaries.

@@ -6,10 +6,10 @@ do it (see `forecast`); `srwizard estimate` prints one (see `srwizard.memory.est
 """
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from srwizard.base.errors import SrwizardError, UsageError
 from srwizard.base.i18n import translate as _
@@ -18,6 +18,9 @@ from srwizard.memory.fit import LINE_AGREEMENT
 from srwizard.memory.resident import BASELINE, MIB, of_process
 from srwizard.settings.run_config import RunConfig, RunGPU
 from srwizard.train import processes
+
+if TYPE_CHECKING:
+    from srwizard.memory.tracker import Event
 
 PHASES = ("step", "validation", "checkpoint")
 
@@ -151,13 +154,12 @@ def _predict(run: RunConfig, baseline_bytes: int) -> Prediction:
             ends.append(len(tracker.events))
         parameters = sum(part.numel() for part in imitation.training.bare.parameters())
     if on_gpu:
-        fixed = _cuda_fixed(run)
-        events = [(event.storage, event.size) for event in tracker.events]
-        reserved = _reserved(events, ends)
+        fixed = of_gpu(world_size=run.devices.world_size, sharded=run.sharded)
+        reserved = reserved_bytes(tracker.events, ends)
     else:
         fixed = of_process(
-            run,
             baseline_bytes,
+            loaders=run.training.num_workers or 0,
             products=len(products),
             generated=generated(products),
             events=tracker.events,
@@ -239,22 +241,23 @@ def _threads(run: RunConfig) -> int:
     return int(processes.settings(run)["OMP_NUM_THREADS"])
 
 
-def _cuda_fixed(run: RunConfig) -> dict[str, int]:
+def of_gpu(*, world_size: int = 1, sharded: bool = False) -> dict[str, int]:
+    """Return the bytes that a process keeps on a GPU beside tensors, by what they are."""
     return {
         "context": CUDA_CONTEXT,
-        "cublas_workspace": CUBLAS_WORKSPACE * STREAMS[run.sharded],
+        "cublas_workspace": CUBLAS_WORKSPACE * STREAMS[sharded],
         "cudnn_workspace": CUDNN_WORKSPACE,
-        "nccl_buffers": NCCL_BUFFERS if run.devices.world_size > 1 else 0,
+        "nccl_buffers": NCCL_BUFFERS if world_size > 1 else 0,
     }
 
 
-def _reserved(events: list[tuple[int, int]], ends: list[int]) -> list[int]:
+def reserved_bytes(events: Sequence["Event"], ends: Sequence[int]) -> list[int]:
     """Return what the caching allocator has reserved at the end of each phase, never less."""
     from srwizard.memory.allocator import CachingAllocator
 
     allocator = CachingAllocator(expandable=processes.segments_expand())
     reserved = []
     for begin, end in zip([0, *ends[:-1]], ends, strict=True):
-        allocator.replay(events[begin:end])
+        allocator.replay((event.storage, event.size) for event in events[begin:end])
         reserved.append(allocator.reserved_bytes)
     return reserved

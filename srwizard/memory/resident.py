@@ -7,7 +7,6 @@ settings that trainings have; docs/memory.md tells how far they are off.
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from srwizard.settings.run_config import RunConfig
 from srwizard.train.processes import MALLOC_SETTINGS
 
 if TYPE_CHECKING:
@@ -33,9 +32,9 @@ HEAP_BLOCK = int(MALLOC_SETTINGS["MALLOC_MMAP_THRESHOLD_"])
 
 
 def of_process(
-    run: RunConfig,
     baseline: int,
     *,
+    loaders: int,
     products: int,
     generated: int,
     events: Iterable["Event"],
@@ -45,8 +44,8 @@ def of_process(
     """Return the bytes by what they are.
 
     Args:
-        run: the run config.
         baseline: the resident set of a process that has only imported torch.
+        loaders: the number of loader processes.
         products: how many different products of matrices there are.
         generated: those that oneDNN generates code for.
         events: of tensors in all phases.
@@ -59,7 +58,7 @@ def of_process(
         "library_pages": LIBRARY_PAGES + (PRODUCT_PAGES if products else 0),
         "product_code": PRODUCT_CODE * generated,
         "heap_holes": heap_holes(events, lasting),
-        "loader_processes": LOADER_PROCESS * (run.training.num_workers or 0),
+        "loader_processes": LOADER_PROCESS * loaders,
         "statistics": statistics,
     }
 

@@ -73,6 +73,8 @@ class StorageTracker(TorchDispatchMode):  # type: ignore[no-untyped-call]
         cost: of all operators so far.
         operators: how many there were.
         events: every coming and going, in order; scratch comes and goes around its operator.
+        imagines_values: whether Python gets `A_NUMBER` where it asks for a fake tensor's value;
+            else that is left to the `FakeTensorMode`, which refuses.
     """
 
     @classmethod
@@ -84,6 +86,7 @@ class StorageTracker(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.live_bytes = 0
         self.cost = 0.0
         self.operators = 0
+        self.imagines_values = True
         self._cost = cost
         self._times = 1
         self.events: list[Event] = []
@@ -132,7 +135,7 @@ class StorageTracker(TorchDispatchMode):  # type: ignore[no-untyped-call]
         """Run an operator and count the storages of its results."""
         if func is DEVICE_OF and isinstance(args[0], FakeTensor):
             return args[0].fake_device  # asked for at every operator, and known
-        if func is VALUE_OF and isinstance(args[0], FakeTensor):
+        if func is VALUE_OF and self.imagines_values and isinstance(args[0], FakeTensor):
             return A_NUMBER
         self.operators += 1
         result, cost, scratch = self._answered(func, args, kwargs)
