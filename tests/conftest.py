@@ -1,6 +1,7 @@
-"""What every test relies on: messages in English, whatever ran before and wherever it runs."""
+"""What every test relies on, whatever ran before and wherever it runs: English, usual signals."""
 
 import os
+import signal
 import subprocess
 from collections.abc import Iterator
 
@@ -23,6 +24,13 @@ __all__ = [
 
 # Several tests run at a time: threads that spin while they wait would keep each other waiting.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+# What a shell in the background or nohup has this process ignore, those that it starts would ignore
+# as well; a handler goes no further than this process.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, lambda _number, _frame: None)
 
 # How long an example takes says how busy the machine is, and nothing of what is tested.
 settings.register_profile("srwizard", deadline=None)

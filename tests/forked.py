@@ -12,6 +12,7 @@ command lines of the others are written over.
 """
 
 import ctypes
+import functools
 import importlib
 import json
 import os
@@ -53,7 +54,7 @@ class Popen(subprocess.Popen):  # type: ignore[type-arg]
     ) -> None:  # fmt: skip
         *pipes, _restore_signals, gid, gids, uid, _umask, start_new_session, _process_group = rest
         environment = dict(os.environ if env is None else env)
-        preparation = _name_of(preexec_fn)
+        preparation = _preparation(preexec_fn)
         plan = None
         if not (shell or pass_fds or executable or gid or gids or uid or isinstance(args, str)):
             plan = _plan([os.fspath(word) for word in args], environment)
@@ -78,11 +79,15 @@ class Popen(subprocess.Popen):  # type: ignore[type-arg]
         self._close_pipe_fds(*pipes)  # type: ignore[attr-defined]
 
 
-def _name_of(preexec_fn: Any) -> str | None:
-    """Return the name under which a forked process finds it, or None."""
+def _preparation(preexec_fn: Any) -> list[str] | None:
+    """Return the name under which a forked process finds it, with its arguments, or None."""
     if preexec_fn is None:
-        return ""
-    return next((name for name, done in forking.PREPARATIONS.items() if done is preexec_fn), None)
+        return [""]
+    function, arguments = preexec_fn, ()
+    if isinstance(preexec_fn, functools.partial):
+        function, arguments = preexec_fn.func, preexec_fn.args
+    names = [name for name, done in forking.PREPARATIONS.items() if done is function]
+    return [*names, *arguments] if names else None
 
 
 def _plan(words: list[str], environment: Mapping[str, str]) -> dict[str, Any] | None:

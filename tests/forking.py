@@ -37,6 +37,8 @@ LOADED = (
 LOADED_ANEW = "srwizard.commands"
 """Here texts are made, and the terminal is looked at, when the modules are loaded."""
 STREAMS = 3
+NAMESPACES = Path("/run/netns")
+CLONE_NEWUTS, CLONE_NEWNET = 0x04000000, 0x40000000
 _installed = [place for place in sys.path if place not in ("", str(REPOSITORY))]
 is_forked = False
 """Whether this process is one of those: it forks others itself."""
@@ -47,9 +49,20 @@ def take_terminal() -> None:
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
 
-PREPARATIONS: dict[str, Callable[[], object]] = {
+def enter_machine(namespace: str, host: str) -> None:
+    """Go over to a network namespace of `ip netns`, under a host name."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    with (NAMESPACES / namespace).open() as entered:
+        failed = libc.setns(entered.fileno(), CLONE_NEWNET) or libc.unshare(CLONE_NEWUTS)
+    if failed:
+        raise OSError(ctypes.get_errno(), "setns or unshare")
+    socket.sethostname(host)
+
+
+PREPARATIONS: dict[str, Callable[..., object]] = {
     "": lambda: None,
     "end_with_parent": end_with_parent,
+    "enter_machine": enter_machine,
     "ignore_hangups": _ignore_hangups,
     "take_terminal": take_terminal,
 }
@@ -160,7 +173,8 @@ def _set_up(plan: dict[str, Any], streams: Sequence[int], kept_open: int) -> Non
     os.environ.update(plan["environment"])
     if plan["nice"]:
         os.nice(10)
-    PREPARATIONS[plan["preparation"]]()
+    name, *arguments = plan["preparation"]
+    PREPARATIONS[name](*arguments)
     _write_command_line(plan["words"])
     sys.orig_argv[:] = plan["words"]
     first = [] if plan["safe"] else [str(Path.cwd())]

@@ -1,16 +1,19 @@
 """Two machines on one: network namespaces joined by a cable, with host names of their own.
 
-Linux only, and only for root; see ip-netns(8) and unshare(1).
+Linux only, and only for root; see ip-netns(8) and unshare(2).
 """
 
 import contextlib
+import functools
 import itertools
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+from tests import forking
 
 _numbers = itertools.count()
 
@@ -29,13 +32,10 @@ class Machine:
     namespace: str
     address: str
 
-    def command(self, *command: str) -> list[str]:
-        """Return a command as it runs on this machine."""
-        named = f'hostname {self.host} && exec "$@"'
-        return [
-            "ip", "netns", "exec", self.namespace,
-            "unshare", "--uts", "sh", "-c", named, "sh", *command,
-        ]  # fmt: skip
+    @property
+    def enter(self) -> Callable[[], None]:
+        """What a process does before it begins, to run on this machine."""
+        return functools.partial(forking.enter_machine, self.namespace, self.host)
 
     def cut_off(self) -> None:
         """Pull the cable: nothing that is sent arrives any more, and no connection is closed."""
@@ -51,8 +51,9 @@ def can_be_made() -> bool:
             for machine, address in ((one, other.address), (other, one.address)):
                 reached = f"import socket; socket.create_connection(({address!r}, 9), 5)"
                 done = subprocess.run(
-                    machine.command(sys.executable, "-c", reached), capture_output=True, text=True
-                )
+                    [sys.executable, "-c", reached],
+                    preexec_fn=machine.enter, capture_output=True, text=True,
+                )  # fmt: skip
                 if "ConnectionRefusedError" not in done.stderr:
                     return False
     except (OSError, subprocess.CalledProcessError):

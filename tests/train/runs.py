@@ -28,6 +28,7 @@ from srwizard.wizard.resolve import with_augmentation, with_outliers
 from srwizard.wizard.skip import UNSETTLED, with_settled_skip
 from tests.configs import cpu_run, data_of, frozen
 from tests.small_networks import SMALL
+from tests.train.machines import Machine
 
 PATIENCE_SECONDS = 240.0
 
@@ -144,7 +145,9 @@ def train_command(run_dir: Path) -> list[str]:
 
 
 @contextlib.contextmanager
-def running(command: list[str], run_dir: Path) -> Iterator["subprocess.Popen[str]"]:
+def running(
+    command: list[str], run_dir: Path, machine: Machine | None = None
+) -> Iterator["subprocess.Popen[str]"]:
     """Start a real process, its output kept; whatever is left of it in the end is killed."""
     with (run_dir / "output.txt").open("a") as output:
         process = subprocess.Popen(
@@ -154,6 +157,7 @@ def running(command: list[str], run_dir: Path) -> Iterator["subprocess.Popen[str
             stdin=subprocess.DEVNULL,
             text=True,
             start_new_session=True,
+            preexec_fn=machine.enter if machine else None,
             env={**os.environ, "OMP_NUM_THREADS": "1"},
         )
         try:

@@ -71,8 +71,8 @@ def test_they_measure_and_train_together(
         "import time\nnow = time.time\ntime.time = lambda: now() - 90\n", tmp_path / "late"
     )
     with (
-        running(north.command(*command), run_dir) as one,
-        running(south.command(*late, *command), other) as two,
+        running(command, run_dir, north) as one,
+        running([*late, *command], other, south) as two,
     ):
         assert one.wait(180) == 0, output(run_dir) + log_files(run_dir)
         assert two.wait(180) == 0, output(other) + log_files(run_dir)
@@ -95,8 +95,8 @@ def test_one_that_is_cut_off_is_named(machines: Two, run_dir: Path, other: Path)
     command = [*train_command(run_dir), *options(machines)]
     north, south = machines
     with (
-        running(north.command(*command), run_dir) as one,
-        running(south.command(*command), other) as two,
+        running(command, run_dir, north) as one,
+        running(command, other, south) as two,
     ):
         wait_for_epoch(run_dir, 1, one)
         south.cut_off()
@@ -116,9 +116,9 @@ def test_a_killed_process_on_the_other_machine_is_named(
     freeze(run_dir.parent / "data", run_dir, nodes=2, epochs=100_000)
     command = [*train_command(run_dir), *options(machines)]
     north, south = machines
-    with running(north.command(*command), run_dir) as one:
+    with running(command, run_dir, north) as one:
         wait_until_it_leads(run_dir)
-        with running(south.command(*command), other) as two:
+        with running(command, other, south) as two:
             wait_for_epoch(run_dir, 1, one)
             workers_of(two)[0].kill()
             assert one.wait(150) == 5, output(run_dir)
@@ -130,18 +130,18 @@ def test_a_killed_process_on_the_other_machine_is_named(
 def test_torchrun_goes_on_from_the_last_checkpoint(
     machines: Two, run_dir: Path, other: Path
 ) -> None:
-    freeze(run_dir.parent / "data", run_dir, nodes=2, epochs=60)
+    freeze(run_dir.parent / "data", run_dir, nodes=2, epochs=30)
     command = [*train_command(run_dir), *options(machines, "--max-restarts", "2")]
     north, south = machines
     with (
-        running(north.command(*command), run_dir) as one,
-        running(south.command(*command), other) as two,
+        running(command, run_dir, north) as one,
+        running(command, other, south) as two,
     ):
         wait_for_epoch(run_dir, 3, one)
         workers_of(two)[0].kill()
         assert one.wait(240) == 0, output(run_dir) + log_files(run_dir)
         assert two.wait(240) == 0, output(other) + log_files(run_dir)
-    assert [event["epoch"] for event in epochs(run_dir)] == list(range(1, 61))
+    assert [event["epoch"] for event in epochs(run_dir)] == list(range(1, 31))
     log = (run_dir / "train.log").read_text()
     assert "Started anew by torchrun" in log
     assert "Going on from checkpoints/last.pt" in log
@@ -155,9 +155,9 @@ def test_a_directory_that_is_not_shared_is_found_before_training(
     shutil.copytree(run_dir, copy)
     (copy / "run.yaml").chmod(0o444)
     north, south = machines
-    first = north.command(*train_command(run_dir), *options(machines))
-    second = south.command(*train_command(copy), *options(machines))
-    with running(first, run_dir) as one, running(second, copy) as two:
+    first = [*train_command(run_dir), *options(machines)]
+    second = [*train_command(copy), *options(machines)]
+    with running(first, run_dir, north) as one, running(second, copy, south) as two:
         assert one.wait(120) == 5, output(run_dir)
         assert two.wait(120) == 5, output(copy)
     assert "must be on a file system that all machines share" in output(run_dir) + output(copy)
@@ -175,9 +175,9 @@ def test_other_versions_are_found_before_training(
     )
     north, south = machines
     command = [*train_command(run_dir), *options(machines)]
-    with running(north.command(*command), run_dir) as one:
+    with running(command, run_dir, north) as one:
         wait_until_it_leads(run_dir)
-        with running(south.command(*newer, *command), other) as two:
+        with running([*newer, *command], other, south) as two:
             assert one.wait(120) == 5, output(run_dir)
             assert two.wait(120) == 5, output(other)
     assert failure(run_dir)["kind"] == "machines_differ"
@@ -190,9 +190,9 @@ def test_another_command_is_found_before_training(
 ) -> None:
     north, south = machines
     command = [*train_command(run_dir), *options(machines)]
-    with running(north.command(*command), run_dir) as one:
+    with running(command, run_dir, north) as one:
         wait_until_it_leads(run_dir)
-        with running(south.command(*command, "--dry-run-first"), other) as two:
+        with running([*command, "--dry-run-first"], other, south) as two:
             assert one.wait(120) == 5, output(run_dir)
             assert two.wait(200) != 0
     assert "differ in command" in output(run_dir)
@@ -200,15 +200,15 @@ def test_another_command_is_found_before_training(
 
 def test_nobody_comes(machines: Two, run_dir: Path) -> None:
     command = [*train_command(run_dir), *options(machines, "--join-timeout", "5")]
-    with running(machines[0].command(*command), run_dir) as one:
+    with running(command, run_dir, machines[0]) as one:
         assert one.wait(120) == 5
     assert failure(run_dir)["kind"] == "nobody_joined"
     assert "Not all machines came together in time" in output(run_dir)
 
 
 def test_an_endpoint_that_cannot_be_reached(machines: Two, run_dir: Path) -> None:
-    command = [*train_command(run_dir), "--rdzv-endpoint", f"10.77.0.9:{PORT}"]
-    with running(machines[0].command(*command, "--join-timeout", "5"), run_dir) as one:
+    elsewhere = ["--rdzv-endpoint", f"10.77.0.9:{PORT}", "--join-timeout", "5"]
+    with running([*train_command(run_dir), *elsewhere], run_dir, machines[0]) as one:
         assert one.wait(200) == 5
     assert failure(run_dir)["kind"] == "endpoint_unreachable", output(run_dir)
 

@@ -20,17 +20,13 @@ REPOSITORY = Path(__file__).parents[2]
 
 @pytest.mark.slow
 def test_cards_with_and_without_bfloat16_train_in_one_type(tmp_path: Path) -> None:
+    run = freeze(write_dataset(tmp_path / "data"), tmp_path / "run", processes=2)
     subprocess.run(
         [
             *(sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"),
             *("-m", "tests.train.two_cards", str(tmp_path)),
         ],
-        env={
-            **os.environ,
-            **processes.MALLOC_SETTINGS,
-            "PYTHONPATH": str(REPOSITORY),
-            "TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1",  # as in every training
-        },
+        env={**os.environ, **processes.settings(run), "PYTHONPATH": str(REPOSITORY)},
         check=True,
         timeout=120,
     )
