@@ -1,4 +1,4 @@
-"""What a training step asks of a GPU, counted without one: `python -m bench.gpu_counts [MODEL ...]`.
+"""What a step asks of a GPU, counted without one: `python -m bench.gpu_counts [MODEL ...]`.
 
 One optimizer step of every model, at its default parameters, goes through the training core on fake
 CUDA tensors. Kernels are operators that compute: each launches at least one. A synchronisation is
@@ -123,11 +123,11 @@ def _waits(
     if func not in (aten._to_copy.default, aten.copy_.default) or kwargs.get("non_blocking"):
         return False
     source, target = (given[0], made[0]) if func is aten._to_copy.default else (given[1], given[0])
-    return source.device.type != target.device.type and source.numel() > 1
+    return source.device.type != target.device.type
 
 
 def run_of(model: str, *, use_amp: bool) -> RunConfig:
-    """Return a run of a model at its default parameters on one GPU, of a dataset that is not there."""
+    """Return a run of a model at its default parameters on one GPU; there is no dataset."""
     run = made_up_config()
     data = MADE_UP_DATA.model_dump() | {
         "hr_shape": list(HR_SHAPE),
@@ -178,7 +178,9 @@ def counted(run: RunConfig, machine: Machine) -> tuple[Counted, dict[str, int]]:
 
 def rows(models: Sequence[str], machine: Machine, *, use_amp: bool) -> Iterator[str]:
     """Return the table, a line for each model."""
-    yield "| model | kernels | synchronisations | GB moved | host operations | roofline | launches |"
+    yield (
+        "| model | kernels | synchronisations | GB moved | host operations | roofline | launches |"
+    )
     yield "| --- | --- | --- | --- | --- | --- | --- |"
     for model in models:
         found, waits = counted(run_of(model, use_amp=use_amp), machine)
