@@ -47,6 +47,7 @@ def card_with_bfloat16() -> Iterator[None]:
     with (
         mock.patch("torch.cuda.is_available", lambda: True),
         mock.patch("torch.cuda.is_bf16_supported", lambda **_named: True),
+        mock.patch("torch.cuda.Event", mock.MagicMock),
         mock.patch("torch.cuda.amp.common.amp_definitely_not_available", lambda: False),
     ):
         yield

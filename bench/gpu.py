@@ -32,9 +32,10 @@ from srwizard.settings.run_config import RunConfig, RunGPU
 from srwizard.train.conservation import blocks_of
 from srwizard.train.dataset import verified
 from srwizard.train.distributed import Place
-from srwizard.train.loop import epoch_steps, optimizer_step
+from srwizard.train.loop import epoch_steps
 from srwizard.train.order import Step
 from srwizard.train.setup import Training, load_statistics, set_up, steps_per_epoch
+from srwizard.train.step import optimizer_step
 from tests.configs import cpu_run, data_of, frozen
 from tests.datasets import write_dataset
 from tests.small_networks import SMALL

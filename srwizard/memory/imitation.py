@@ -37,7 +37,7 @@ from srwizard.models import pieces
 from srwizard.settings.run_config import RunConfig
 from srwizard.train import scoring
 from srwizard.train.distributed import Place
-from srwizard.train.loop import epoch_steps, optimizer_step
+from srwizard.train.loop import epoch_steps
 from srwizard.train.metrics import masked_sums
 from srwizard.train.resuming import tensors_kept
 from srwizard.train.sampling import draws_samples
@@ -45,6 +45,7 @@ from srwizard.train.scoring import score
 from srwizard.train.setup import Batches, Training, set_learning_rate, set_up, steps_per_epoch
 from srwizard.train.sharding import own_part
 from srwizard.train.simple_methods import BEST as BEST_METHOD
+from srwizard.train.step import begin_step
 
 MOST_SAMPLES = 2
 """Of a batch that is gone through one by one: they are alike, and each lets go of the one before
@@ -309,7 +310,7 @@ class Imitation:
         self._batches = training.batches("train", steps_per_epoch(steps))
         with self._alike_once(), mock.patch("torch.optim.adam.adam", _adam_of_the_largest):
             for step in steps:
-                optimizer_step(training, step, self._batches)
+                begin_step(training, step, self._batches)
 
     def _copy_in_main_memory(self) -> Tensor | None:
         if not self.run.sharded or self.run.devices.on_gpus:

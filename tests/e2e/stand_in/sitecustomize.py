@@ -74,14 +74,14 @@ def fail_after(steps: int, error: Exception) -> None:
     """Let the training loop run out of memory once it has taken so many steps."""
     from srwizard.train import loop
 
-    original = loop.optimizer_step
+    original = loop.begin_step
 
-    def optimizer_step(training: Any, *rest: Any) -> float:
+    def begin_step(training: Any, *rest: Any, **named: Any) -> Any:
         if training.progress.steps >= steps:
             raise error
-        return original(training, *rest)
+        return original(training, *rest, **named)
 
-    loop.optimizer_step = optimizer_step
+    loop.begin_step = begin_step
 
 
 NAME, ARGUMENTS = module()
