@@ -33,7 +33,7 @@ from srwizard.data.samples import Sample
 from srwizard.data.split_names import SPLITS
 from srwizard.memory.repeats import alike_once
 from srwizard.memory.tracker import StorageTracker
-from srwizard.models import pieces
+from srwizard.models import gpu, pieces
 from srwizard.settings.run_config import RunConfig
 from srwizard.train import scoring
 from srwizard.train.distributed import Place
@@ -226,6 +226,10 @@ class Imitation:
                 self.tracker.remember(modes.enter_context(FakeTensorMode()))
             if self._stands_in:
                 modes.enter_context(cuda_autocast())
+                modes.enter_context(mock.patch.object(gpu, "computes", lambda _x: True))
+            if self.run.devices.on_gpus:
+                fused = mock.patch.object(F, "scaled_dot_product_attention", _fused_attention)
+                modes.enter_context(fused)
             modes.enter_context(self.tracker)
             simple = mock.patch.object(scoring, "by_simple_method", self._by_simple_method)
             modes.enter_context(simple)
@@ -381,6 +385,14 @@ class Imitation:
             if level == "lr" or name == "observed"
         ]
         return sum(array.nbytes for array in arrays)
+
+
+def _fused_attention(query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor) -> Tensor:
+    """Return attention as CUDA computes it with a mask, which a torch without CUDA would not do."""
+    mask = attn_mask.expand(*query.shape[:-1], key.shape[-2])
+    attention = torch.ops.aten._scaled_dot_product_efficient_attention
+    found: Tensor = attention(query, key, value, mask, compute_log_sumexp=True)[0]
+    return found
 
 
 def _moved(module: nn.Module, device: torch.device) -> nn.Module:

@@ -22,6 +22,7 @@ from srwizard.data.layout import Contents
 from srwizard.data.normalization import Statistics
 from srwizard.data.samples import FieldPairs, Key
 from srwizard.models import build, set_gradient_checkpointing
+from srwizard.models.channels_last import order_weights
 from srwizard.runs.progress import Progress
 from srwizard.settings import run_config
 from srwizard.settings.run_config import RunConfig
@@ -185,6 +186,8 @@ def set_up(
     if sharded:  # each block goes to the device by itself: all of it need not fit there
         objective = sharding.shard(objective, place)
     else:
+        if place.device.type == "cuda":
+            order_weights(bare)
         objective = _wrapped(objective.to(place.device), place)
     if place.rank > 0:  # equal weights, but noise and dropout of their own
         torch.manual_seed(run.training.seed + place.rank)
