@@ -387,8 +387,15 @@ class Imitation:
         return sum(array.nbytes for array in arrays)
 
 
-def _fused_attention(query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor) -> Tensor:
+ATTENTION = F.scaled_dot_product_attention
+
+
+def _fused_attention(
+    query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None = None, **rest: Any
+) -> Tensor:
     """Return attention as CUDA computes it with a mask, which a torch without CUDA would not do."""
+    if attn_mask is None:  # fused on a CPU as well, which keeps as much
+        return ATTENTION(query, key, value, **rest)
     mask = attn_mask.expand(*query.shape[:-1], key.shape[-2])
     attention = torch.ops.aten._scaled_dot_product_efficient_attention
     found: Tensor = attention(query, key, value, mask, compute_log_sumexp=True)[0]
