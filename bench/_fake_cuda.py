@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 SOURCE = Path(__file__).with_suffix(".cpp")
@@ -44,10 +45,18 @@ _load()
 @contextlib.contextmanager
 def card_with_bfloat16() -> Iterator[None]:
     """Let torch take the card that can be named for one that is there, and computes in bfloat16."""
+    nothing: dict[str, Any] = {
+        "Event": mock.MagicMock,
+        "Stream": mock.MagicMock,
+        "stream": mock.MagicMock(),
+    }
+    import torch
+
     with (
+        mock.patch.multiple("torch.cuda", **nothing, current_stream=mock.MagicMock()),
+        mock.patch.object(torch.Tensor, "record_stream", lambda *_parts: None),
         mock.patch("torch.cuda.is_available", lambda: True),
         mock.patch("torch.cuda.is_bf16_supported", lambda **_named: True),
-        mock.patch("torch.cuda.Event", mock.MagicMock),
         mock.patch("torch.cuda.amp.common.amp_definitely_not_available", lambda: False),
     ):
         yield

@@ -35,7 +35,7 @@ from srwizard.memory.repeats import alike_once
 from srwizard.memory.tracker import StorageTracker
 from srwizard.models import gpu, pieces
 from srwizard.settings.run_config import RunConfig
-from srwizard.train import scoring
+from srwizard.train import optimizers, scoring
 from srwizard.train.distributed import Place
 from srwizard.train.loop import epoch_steps
 from srwizard.train.metrics import masked_sums
@@ -227,6 +227,7 @@ class Imitation:
             if self._stands_in:
                 modes.enter_context(cuda_autocast())
                 modes.enter_context(mock.patch.object(gpu, "computes", lambda _x: True))
+                modes.enter_context(mock.patch.object(optimizers, "fused", lambda _parts: True))
             if self.run.devices.on_gpus:
                 fused = mock.patch.object(F, "scaled_dot_product_attention", _fused_attention)
                 modes.enter_context(fused)
@@ -265,9 +266,6 @@ class Imitation:
                 plan, self.run, patch_size, for_scoring=split != "train", fake=self._fake
             )
             training.loaders[split] = (plan, loader)
-        if self._stands_in:
-            for group in training.optimizer.param_groups:
-                group["foreach"] = True  # what AdamW chooses by itself for parameters on CUDA
         return training
 
     def _ddp_buckets(self) -> Tensor | None:
@@ -311,10 +309,13 @@ class Imitation:
         """Take an optimizer step of the largest size there is."""
         training = self.training
         steps = epoch_steps(training)[:1]
-        self._batches = training.batches("train", steps_per_epoch(steps))
+        keys = steps_per_epoch(steps)
+        ahead = list(training.batches("train", keys[-1:])) if self._stands_in else []
+        self._batches = training.batches("train", keys)
         with self._alike_once(), mock.patch("torch.optim.adam.adam", _adam_of_the_largest):
             for step in steps:
                 begin_step(training, step, self._batches)
+        del ahead  # the batch that is copied to a GPU while it computes (see `feeding`)
 
     def _copy_in_main_memory(self) -> Tensor | None:
         if not self.run.sharded or self.run.devices.on_gpus:
@@ -435,7 +436,7 @@ def _adam_of_the_largest(*parts: list[Tensor], foreach: bool | None, **settings:
 
     On a CPU one goes after the other, and each lets go of its temporaries.
     """
-    if not foreach and parts[0]:
+    if not (foreach or settings["fused"]) and parts[0]:
         largest = max(range(len(parts[0])), key=lambda place: parts[0][place].numel())
         parts = tuple([part[largest]] if part else part for part in parts)
     ADAM(*parts, foreach=foreach, **settings)

@@ -30,6 +30,7 @@ from srwizard.train import averaging, sharding
 from srwizard.train.averaging import Averaged
 from srwizard.train.correction import Gain
 from srwizard.train.distributed import Place, from_all_ranks
+from srwizard.train.feeding import on_device
 from srwizard.train.objective import Objective
 from srwizard.train.optimizers import build_optimizer
 from srwizard.train.order import Step
@@ -119,16 +120,13 @@ class Training:
             )
 
     def batches(self, split: str, keys: list[tuple[Key, ...]]) -> Iterator[dict[str, Any]]:
-        """Yield batches of a split, on this process's device."""
+        """Yield batches of a split, on this process's device.
+
+        Its loader processes begin to read at once, before the first batch is asked for.
+        """
         plan, loader = self.loaders[split]
         plan.keys = keys
-        for batch in loader:
-            yield {
-                name: value.to(self.place.device, non_blocking=True)
-                if isinstance(value, Tensor)
-                else value
-                for name, value in batch.items()
-            }
+        return on_device(iter(loader), self.place.device)
 
     def autocast(self) -> torch.autocast:
         """Return the context in which the network computes."""
