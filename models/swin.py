@@ -153,13 +153,14 @@ def attended_at_once(
     channels, windows = x.shape[-1], 1 if mask is None else len(mask)
     normal = functional.layer_norm(x, (channels,), norm.weight, norm.bias)
     qkv = functional.linear(normal, attn.qkv.weight, attn.qkv.bias)
-    parts = qkv.unflatten(-1, (3, attn.num_heads, -1)).unflatten(0, (-1, windows))
+    parts = qkv.view(-1, windows, x.shape[1], 3, attn.num_heads, channels // attn.num_heads)
     query, key, value = parts.permute(3, 0, 1, 4, 2, 5).flatten(2, 3)
     bias = attn.bias()[None] if mask is None else attn.bias() + mask[:, None]
     y = functional.scaled_dot_product_attention(
         query, key, value, attn_mask=bias.flatten(0, 1)[None].to(query.dtype)
     )
-    joined = y.unflatten(1, (windows, -1)).transpose(2, 3).reshape(x.shape)
+    heads = y.reshape(len(y), windows, attn.num_heads, *y.shape[2:])
+    joined = heads.transpose(2, 3).reshape(x.shape)
     return x + functional.linear(joined, attn.proj.weight, attn.proj.bias)
 
 

@@ -69,11 +69,13 @@ def _train(training: Training, run_dir: Path, records: Records, callbacks: Callb
             # What the run starts from is a candidate, too: it never ends worse on validation.
             callbacks.on_phase(training, "validation")
             _note_start(training, run_dir, records)
+    following: Iterator[dict[str, Any]] | None = None
     while progress.epoch <= run.training.epochs and not patience_exhausted(training):
         callbacks.on_phase(training, "training")
         started = time.perf_counter()
         steps = epoch_steps(training)
-        batches = training.batches("train", steps_per_epoch(steps))
+        batches = following or training.batches("train", steps_per_epoch(steps))
+        following = None
         training.objective.train()
         if _went_through(training, steps, batches, callbacks):
             callbacks.on_phase(training, "checkpoint")
@@ -90,6 +92,9 @@ def _train(training: Training, run_dir: Path, records: Records, callbacks: Callb
             "samples_per_second": sum(step.global_samples for step in steps) / seconds,
             "valid": None,
         }
+        if fetches_early(training) and progress.epoch < run.training.epochs:
+            ahead = epoch_steps(training, epoch=progress.epoch + 1)
+            following = training.batches("train", steps_per_epoch(ahead))
         better = False
         if progress.epoch % run.training.eval_freq == 0 or progress.epoch == run.training.epochs:
             callbacks.on_phase(training, "validation")
@@ -157,18 +162,31 @@ def _note_start(training: Training, run_dir: Path, records: Records) -> None:
         records.append({"event": "start", "epoch": 0, "valid": asdict(valid)})
 
 
-def epoch_steps(training: Training) -> list[Step]:
-    """Return this rank's optimizer steps of the epoch that training stands in, from there on."""
+def fetches_early(training: Training) -> bool:
+    """Tell whether the next epoch's first batches are read while this one is being scored.
+
+    Beside a GPU the cores are free for it; on a CPU validation needs them itself.
+    """
+    return training.place.device.type == "cuda"
+
+
+def epoch_steps(training: Training, epoch: int | None = None) -> list[Step]:
+    """Return this rank's optimizer steps of the epoch that training stands in, from there on.
+
+    Args:
+        training: where it stands.
+        epoch: a later one instead, from its beginning on.
+    """
     run = training.run
     return training_steps(
         len(training.splits["train"]),
-        epoch=training.progress.epoch,
+        epoch=training.progress.epoch if epoch is None else epoch,
         seed=run.training.seed,
         batch_size=run.training.batch_size,
         accumulation=run.training.grad_accumulation,
         world=training.place.world,
         rank=training.place.rank,
-        done=training.progress.samples_in_epoch,
+        done=training.progress.samples_in_epoch if epoch is None else 0,
     )
 
 

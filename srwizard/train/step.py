@@ -149,7 +149,7 @@ def reads_late(training: Training) -> bool:
 def _on_its_way(figures: Tensor) -> tuple[Tensor, torch.cuda.Event]:
     """Begin to copy figures to page-locked main memory; return them, and when they are there."""
     copied = figures.to("cpu", non_blocking=True)
-    arrived = torch.cuda.Event()
+    arrived = torch.cuda.Event()  # type: ignore[no-untyped-call]
     arrived.record()
     return copied, arrived
 

@@ -11,9 +11,10 @@ import pytest
 import torch
 
 from srwizard.runs.failures import NonFiniteLossError
+from srwizard.runs.records import Records
 from srwizard.settings import run_config
-from srwizard.train import optimizers, processes
-from srwizard.train.loop import Callbacks
+from srwizard.train import loop, optimizers, processes
+from srwizard.train.loop import Callbacks, train
 from srwizard.train.setup import Training
 from tests.datasets import write_dataset
 from tests.train.late_ranks import read_late, spoilt_from
@@ -60,6 +61,19 @@ def test_the_training_is_the_same(
     assert same_weights(weights(tmp_path / "late"), weights(tmp_path / "at_once"))
 
 
+@pytest.mark.parametrize("workers", [0, 1])
+def test_batches_that_are_fetched_early_are_those_of_the_next_epoch(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: int
+) -> None:
+    for name in ("as_ever", "early"):
+        freeze(root, tmp_path / name, epochs=3, num_workers=workers)
+        with monkeypatch.context() as patched:
+            if name == "early":
+                patched.setattr(loop, "fetches_early", lambda _training: True)
+            trained(tmp_path / name)
+    assert same_weights(weights(tmp_path / "early"), weights(tmp_path / "as_ever"))
+
+
 @pytest.mark.usefixtures("late")
 @pytest.mark.parametrize("stop", [1, 3, 4])
 def test_a_stop_is_heard_a_step_later_and_no_loss_is_forgotten(
@@ -86,9 +100,6 @@ def test_what_is_not_finite_changes_no_weights_and_reaches_no_checkpoint(
     """In mid-epoch, and in its last step, after which a checkpoint would be written."""
     freeze(root, tmp_path / "run", epochs=3)
     training = made_ready(tmp_path / "run")
-    from srwizard.runs.records import Records
-    from srwizard.train.loop import train
-
     with (
         spoilt_from(number),
         pytest.raises(NonFiniteLossError, match=rf"at step {number} \(epoch {1 + number // 5}\)"),
