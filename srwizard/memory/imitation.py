@@ -388,6 +388,11 @@ class Imitation:
         return sum(array.nbytes for array in arrays)
 
 
+def _unknown(part: Tensor, device: torch.device) -> Tensor:
+    """Return as much on another device; a single number, known though fake, would not go there."""
+    return torch.empty(part.shape, dtype=part.dtype, device=device)
+
+
 ATTENTION = F.scaled_dot_product_attention
 
 
@@ -411,7 +416,7 @@ def _moved(module: nn.Module, device: torch.device) -> nn.Module:
                 moved = nn.Parameter(weight.detach().to(device), weight.requires_grad)
                 part._parameters[name] = moved
         for name, buffer in part._buffers.items():
-            part._buffers[name] = None if buffer is None else buffer.to(device)
+            part._buffers[name] = None if buffer is None else _unknown(buffer, device)
     return module
 
 
