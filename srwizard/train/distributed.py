@@ -42,7 +42,8 @@ def joined(devices: RunDevices) -> Iterator[Place]:
     device = torch.device("cpu")
     if devices.on_gpus:
         device = torch.device("cuda", int(told.get("LOCAL_RANK", 0)))
-        torch.cuda.init()  # says why there is no CUDA; what follows would lack an attribute
+        # Says why there is no CUDA; what follows would lack an attribute.
+        torch.cuda.init()  # type: ignore[no-untyped-call]
         torch.cuda.set_device(device)
     if world == 1:
         yield Place(rank, world, device)

@@ -21,7 +21,7 @@ def test_training_beside_a_plain_loop(tmp_path: Path, device: torch.device) -> N
 
 @pytest.mark.slow
 def test_what_a_step_asks_of_a_card_is_counted_without_one() -> None:
-    """Through the training core, on fake CUDA tensors."""
+    """Through the training core, on fake CUDA tensors; the host waits for nothing in a step."""
     done = subprocess.run(
         [sys.executable, "-m", "bench.gpu_counts", "EDSR"],
         cwd=REPOSITORY,
@@ -33,4 +33,4 @@ def test_what_a_step_asks_of_a_card_is_counted_without_one() -> None:
     model, kernels, waits = (part.strip() for part in done.stdout.splitlines()[-1].split("|")[1:4])
     assert model == "EDSR"
     assert int(kernels) > 100
-    assert waits.split()[0].isdigit()
+    assert waits == "0"
