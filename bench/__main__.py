@@ -6,8 +6,8 @@ from importlib import import_module
 
 import bench
 
-LONG = ("recipes", "zoo")
-"""Run by `make bench-recipes` and `make bench-zoo`."""
+LONG = ("gpu", "gpu_counts", "recipes", "zoo")
+"""Run by themselves: `make bench-gpu`, `make bench-recipes`, `make bench-zoo`."""
 PARTS = ("reference_forms",)
 """What benchmarks are made of."""
 

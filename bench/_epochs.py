@@ -25,9 +25,10 @@ from srwizard.train import resuming
 from srwizard.train.checkpoint import LAST
 from srwizard.train.dataset import verified
 from srwizard.train.distributed import Place
-from srwizard.train.loop import Callbacks, epoch_steps, optimizer_step, train
+from srwizard.train.loop import Callbacks, epoch_steps, train
 from srwizard.train.scoring import score
 from srwizard.train.setup import Training, load_statistics, set_up, steps_per_epoch
+from srwizard.train.step import optimizer_step
 
 TRAIN, VALID = 8, 2
 EPOCHS = 6

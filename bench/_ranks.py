@@ -22,9 +22,10 @@ import torch.distributed as dist
 from srwizard.settings import run_config
 from srwizard.train.dataset import verified
 from srwizard.train.distributed import Place, from_all_ranks
-from srwizard.train.loop import epoch_steps, optimizer_step
+from srwizard.train.loop import epoch_steps
 from srwizard.train.order import Step
 from srwizard.train.setup import Training, load_statistics, set_up, steps_per_epoch
+from srwizard.train.step import optimizer_step
 
 ROUNDS = 9
 SMALL, LARGE = 8, 64 * 2**20

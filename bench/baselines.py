@@ -21,9 +21,10 @@ from bench._epochs import freeze
 from srwizard.settings import run_config
 from srwizard.train.dataset import verified
 from srwizard.train.distributed import Place
-from srwizard.train.loop import epoch_steps, optimizer_step
+from srwizard.train.loop import epoch_steps
 from srwizard.train.setup import load_statistics, set_up, steps_per_epoch
 from srwizard.train.simple_methods import load_learnt
+from srwizard.train.step import optimizer_step
 from tests.datasets import write_dataset
 
 STEPS = (64, 16, 16)

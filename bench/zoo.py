@@ -40,10 +40,11 @@ from srwizard.memory.tracker import StorageTracker
 from srwizard.models.catalog import ModelCard, card
 from srwizard.train.dataset import verified
 from srwizard.train.gain import fit_gain
-from srwizard.train.loop import epoch_steps, optimizer_step
+from srwizard.train.loop import epoch_steps
 from srwizard.train.resuming import load_best
 from srwizard.train.scoring import score_test
 from srwizard.train.setup import Training, steps_per_epoch
+from srwizard.train.step import optimizer_step
 
 DOCUMENT = Path(__file__).parent.parent / "docs" / "zoo.md"
 NORMALIZATIONS = ("PGN", "GN")

@@ -14,6 +14,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
+from srwizard.models.channels_last import on_gpu
 from srwizard.models.checkpointing import run_block
 from srwizard.models.denoiser_blocks import (
     Block,
@@ -128,7 +129,7 @@ class Denoiser(nn.Module):
         """
         embedding = self._embed(told.flatten())
         height, width = x.shape[-2:]
-        x = self.downs[0](pad_to_multiple(x, self.multiple))
+        x = self.downs[0](pad_to_multiple(on_gpu(x), self.multiple))
         skipped = [x]
         for layer in self.downs[1:]:
             x = self._layer(layer, x, embedding)

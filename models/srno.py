@@ -4,6 +4,7 @@ The output is a function of the place: `forward` gives it on the grid that the s
 on one of any size. Left out is the bilinear skip of the paper: `GlobalSkip` has a better one.
 """
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -33,7 +34,9 @@ class Lifting(nn.Module):
         coarse = encoded.shape[-2:]
         rows, columns = grid_neighbours(coarse, size, encoded.device)
         corners = self.features(encoded.permute(0, 2, 3, 1)).chunk(4, dim=-1)
-        cell = encoded.new_tensor([few / many for few, many in zip(coarse, size, strict=True)])
+        # Filled on the device: a copy from main memory would make the host wait.
+        sides = zip(coarse, size, strict=True)
+        cell = torch.cat([encoded.new_full((1,), few / many) for few, many in sides])
         along_rows = self.rows(rows.offsets) + self.cell(cell)
         places = along_rows[:, None] + self.columns(columns.offsets)
         sampled: Tensor = sample_each(corners, rows, columns) + places

@@ -12,7 +12,9 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
+from srwizard.models import gpu
 from srwizard.models.checkpointing import run_block
 from srwizard.models.swin_functions import AttentionHalf, FeedForwardHalf
 
@@ -123,6 +125,8 @@ class SwinBlock(nn.Module):
     def attended(self, windows: Tensor, mask: Tensor | None) -> Tensor:
         """Return the windows with their attention added, the first half of the block."""
         attn = self.attn
+        if gpu.computes(windows):
+            return attended_at_once(windows, self.norm1, attn, mask)
         x: Tensor = AttentionHalf.apply(  # type: ignore[no-untyped-call]
             windows,
             self.norm1.weight,
@@ -136,6 +140,28 @@ class SwinBlock(nn.Module):
             attn.num_heads,
         )
         return x
+
+
+def attended_at_once(
+    x: Tensor, norm: nn.LayerNorm, attn: WindowAttention, mask: Tensor | None
+) -> Tensor:
+    """Return what `SwinBlock.attended` does, by torch's fused attention with the bias as its mask.
+
+    The windows of a field that `mask` [N, L, L] differs for stand beside the heads, so that the
+    mask is the same for every field and is not copied for each.
+    """
+    channels, windows = x.shape[-1], 1 if mask is None else len(mask)
+    normal = functional.layer_norm(x, (channels,), norm.weight, norm.bias)
+    qkv = functional.linear(normal, attn.qkv.weight, attn.qkv.bias)
+    parts = qkv.view(-1, windows, x.shape[1], 3, attn.num_heads, channels // attn.num_heads)
+    query, key, value = parts.permute(3, 0, 1, 4, 2, 5).flatten(2, 3)
+    bias = attn.bias()[None] if mask is None else attn.bias() + mask[:, None]
+    y = functional.scaled_dot_product_attention(
+        query, key, value, attn_mask=bias.flatten(0, 1)[None].to(query.dtype)
+    )
+    heads = y.reshape(len(y), windows, attn.num_heads, *y.shape[2:])
+    joined = heads.transpose(2, 3).reshape(x.shape)
+    return x + functional.linear(joined, attn.proj.weight, attn.proj.bias)
 
 
 def fed_forward(x: Tensor, norm: nn.LayerNorm, mlp: FeedForward) -> Tensor:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from srwizard.models.channels_last import on_gpu
 from srwizard.models.checkpointing import run_block
 from srwizard.models.padding import pad_to_multiple
 from srwizard.models.upsampling import bicubic
@@ -91,7 +92,7 @@ class UNet2d(nn.Module):
     def forward(self, lr: Tensor) -> Tensor:
         """Map [B, in_channels, h, w] to [B, out_channels, h * scale, w * scale]."""
         checkpointed = self.training and self.gradient_checkpointing
-        field = bicubic(lr, self.scale)
+        field = on_gpu(bicubic(lr, self.scale))
         height, width = field.shape[-2:]
         x = run_block(self.first, pad_to_multiple(field, self.multiple), checkpointed=checkpointed)
         passed = []

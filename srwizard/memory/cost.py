@@ -65,7 +65,7 @@ class Cost:
         """Return what one operator takes."""
         view = self._views.get(operator)
         if view is None:
-            view = self._views[operator] = _is_view(operator)
+            view = self._views[operator] = is_view(operator)
         if view:
             return 0.0
         machine = self._machine
@@ -83,7 +83,7 @@ class Cost:
         return seconds + machine.call
 
 
-def _is_view(operator: Any) -> bool:
+def is_view(operator: Any) -> bool:
     """Tell whether an operator only looks at its input in another way."""
     returned = operator._schema.returns
     return any(part.alias_info is not None and not part.alias_info.is_write for part in returned)

@@ -10,6 +10,7 @@ import dataclasses
 import itertools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -32,11 +33,11 @@ from srwizard.data.samples import Sample
 from srwizard.data.split_names import SPLITS
 from srwizard.memory.repeats import alike_once
 from srwizard.memory.tracker import StorageTracker
-from srwizard.models import pieces
+from srwizard.models import gpu, pieces
 from srwizard.settings.run_config import RunConfig
-from srwizard.train import scoring
+from srwizard.train import optimizers, scoring
 from srwizard.train.distributed import Place
-from srwizard.train.loop import epoch_steps, optimizer_step
+from srwizard.train.loop import epoch_steps
 from srwizard.train.metrics import masked_sums
 from srwizard.train.resuming import tensors_kept
 from srwizard.train.sampling import draws_samples
@@ -44,6 +45,7 @@ from srwizard.train.scoring import score
 from srwizard.train.setup import Batches, Training, set_learning_rate, set_up, steps_per_epoch
 from srwizard.train.sharding import own_part
 from srwizard.train.simple_methods import BEST as BEST_METHOD
+from srwizard.train.step import begin_step
 
 MOST_SAMPLES = 2
 """Of a batch that is gone through one by one: they are alike, and each lets go of the one before
@@ -52,6 +54,7 @@ SAMPLING_STEPS = 2
 """Of a diffusion model: one takes as much memory as another."""
 
 
+CPU = torch.device("cpu")
 CUT = pieces.cut
 ENSEMBLE_SUMS, SUPER_RESOLVE = scoring.ensemble_sums_of, scoring.super_resolve
 """How a block is really cut."""
@@ -84,7 +87,7 @@ class FakeLoader:
         fake: bool = True,
     ) -> None:
         # What real tensors happen to hold may be no number.
-        self._make = torch.empty if fake else torch.zeros
+        self._make = partial(torch.empty if fake else torch.zeros, device=CPU)
         self._plan = plan
         self._for_scoring = for_scoring
         self._channels, self._inputs = run.model.out_channels, run.model.in_channels
@@ -193,16 +196,24 @@ class Imitation:
         run: the run config.
         tracker: what counts; entered here, after the mode that makes tensors fake.
         fake: False computes with real tensors of arbitrary values, to test against.
+        device: of the fake tensors: the CPU, which stands in for a GPU's memory under any torch.
     """
 
-    def __init__(self, run: RunConfig, tracker: StorageTracker, *, fake: bool = True) -> None:
+    def __init__(
+        self,
+        run: RunConfig,
+        tracker: StorageTracker,
+        *,
+        fake: bool = True,
+        device: torch.device = CPU,
+    ) -> None:
         self.run = run
         self.tracker = tracker
         self._fake = fake
         self._modes = contextlib.ExitStack()
         # What DDP holds beside a process's own is known without the others.
         world = run.devices.world_size if run.sharded else 1
-        self._place = Place(0, world, torch.device("cpu"))
+        self._place = Place(0, world, device)
 
     def __enter__(self) -> "Imitation":
         # A network that cannot be built must not leave the modes on for whatever comes next.
@@ -213,8 +224,13 @@ class Imitation:
                 modes.enter_context(imagined_ranks(self._place))
             if self._fake:
                 self.tracker.remember(modes.enter_context(FakeTensorMode()))
-            if self.run.devices.on_gpus:
+            if self._stands_in:
                 modes.enter_context(cuda_autocast())
+                modes.enter_context(mock.patch.object(gpu, "computes", lambda _x: True))
+                modes.enter_context(mock.patch.object(optimizers, "fused", lambda _parts: True))
+            if self.run.devices.on_gpus:
+                fused = mock.patch.object(F, "scaled_dot_product_attention", _fused_attention)
+                modes.enter_context(fused)
             modes.enter_context(self.tracker)
             simple = mock.patch.object(scoring, "by_simple_method", self._by_simple_method)
             modes.enter_context(simple)
@@ -227,9 +243,14 @@ class Imitation:
     def __exit__(self, *exception: Any) -> None:
         self._modes.close()
 
+    @property
+    def _stands_in(self) -> bool:
+        """Whether tensors of the CPU stand in for those of a GPU."""
+        return self.run.devices.on_gpus and self._place.device.type == "cpu"
+
     def _set_up(self) -> Training:
-        # There is nowhere to move a fake network to, and `Module.to` fails on fake parameters.
-        with mock.patch.object(nn.Module, "to", lambda module, *_args, **_kwargs: module):
+        # `Module.to` fails on fake parameters.
+        with mock.patch.object(nn.Module, "to", _moved):
             training = set_up(
                 self.run, _contents(self.run, self._place), self.statistics, self._place
             )
@@ -245,9 +266,6 @@ class Imitation:
                 plan, self.run, patch_size, for_scoring=split != "train", fake=self._fake
             )
             training.loaders[split] = (plan, loader)
-        if self.run.devices.on_gpus:
-            for group in training.optimizer.param_groups:
-                group["foreach"] = True  # what AdamW chooses by itself for parameters on CUDA
         return training
 
     def _ddp_buckets(self) -> Tensor | None:
@@ -264,8 +282,18 @@ class Imitation:
     def train(self) -> None:
         """Take an optimizer step of the largest size there is, as every one after the first.
 
-        The first makes the optimizer's state at its end, when the activations are gone; from then
-        on both are there. The state is made beforehand, by a step without a backward pass.
+        While training goes on, the last checkpoint is written from a copy, in the main memory.
+        """
+        self.before_a_step()
+        copy = self._copy_in_main_memory()
+        self.step()
+        del copy
+
+    def before_a_step(self) -> None:
+        """Make what stays from the first step on.
+
+        That makes the optimizer's state at its end, when the activations are gone; from then on
+        both are there. The state is made beforehand, by a step without a backward pass.
         """
         training = self.training
         set_learning_rate(training)
@@ -276,14 +304,18 @@ class Imitation:
         # Adam and AdamW make theirs before they compute, which need not be gone through twice.
         with mock.patch("torch.optim.adam.adam", lambda *_parts, **_settings: None):
             training.optimizer.step()
-        # While training goes on, the last checkpoint is written from a copy, in the main memory.
-        copy = self._copy_in_main_memory()
+
+    def step(self) -> None:
+        """Take an optimizer step of the largest size there is."""
+        training = self.training
         steps = epoch_steps(training)[:1]
-        self._batches = training.batches("train", steps_per_epoch(steps))
+        keys = steps_per_epoch(steps)
+        ahead = list(training.batches("train", keys[-1:])) if self._stands_in else []
+        self._batches = training.batches("train", keys)
         with self._alike_once(), mock.patch("torch.optim.adam.adam", adam_of_the_largest):
             for step in steps:
-                optimizer_step(training, step, self._batches)
-        del copy
+                begin_step(training, step, self._batches)
+        del ahead  # the batch that is copied to a GPU while it computes (see `feeding`)
 
     def _copy_in_main_memory(self) -> Tensor | None:
         if not self.run.sharded or self.run.devices.on_gpus:
@@ -327,8 +359,7 @@ class Imitation:
         ) -> Tensor:
             return ENSEMBLE_SUMS(training, members, batch, truth[:MOST_SAMPLES])
 
-        # Fake tensors of a GPU are on the CPU, by name.
-        of_device = {"cpu": pieces.PIECE_BYTES_ELSEWHERE} if self.run.devices.on_gpus else {}
+        of_device = {"cpu": pieces.PIECE_BYTES_ELSEWHERE} if self._stands_in else {}
         with (
             mock.patch.dict(pieces.PIECE_BYTES, of_device),
             # Of real tensors, what is left out would hold anything.
@@ -357,6 +388,38 @@ class Imitation:
         return sum(array.nbytes for array in arrays)
 
 
+def _unknown(part: Tensor, device: torch.device) -> Tensor:
+    """Return as much on another device; a single number, known though fake, would not go there."""
+    return torch.empty(part.shape, dtype=part.dtype, device=device)
+
+
+ATTENTION = F.scaled_dot_product_attention
+
+
+def _fused_attention(
+    query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None = None, **rest: Any
+) -> Tensor:
+    """Return attention as CUDA computes it with a mask, which a torch without CUDA would not do."""
+    if attn_mask is None:  # fused on a CPU as well, which keeps as much
+        return ATTENTION(query, key, value, **rest)
+    mask = attn_mask.expand(*query.shape[:-1], key.shape[-2])
+    attention = torch.ops.aten._scaled_dot_product_efficient_attention
+    found: Tensor = attention(query, key, value, mask, compute_log_sumexp=True)[0]
+    return found
+
+
+def _moved(module: nn.Module, device: torch.device) -> nn.Module:
+    """Move a network of fake tensors, if there is anywhere to move it to."""
+    for part in module.modules() if device != CPU else ():
+        for name, weight in part._parameters.items():
+            if weight is not None:
+                moved = nn.Parameter(weight.detach().to(device), weight.requires_grad)
+                part._parameters[name] = moved
+        for name, buffer in part._buffers.items():
+            part._buffers[name] = None if buffer is None else _unknown(buffer, device)
+    return module
+
+
 ADAM: Callable[..., None] = adam
 """What really computes a step of Adam and AdamW."""
 
@@ -378,7 +441,7 @@ def adam_of_the_largest(*parts: list[Tensor], foreach: bool | None, **settings: 
 
     On a CPU one goes after the other, and each lets go of its temporaries.
     """
-    if not foreach and parts[0]:
+    if not (foreach or settings["fused"]) and parts[0]:
         largest = max(range(len(parts[0])), key=lambda place: parts[0][place].numel())
         parts = tuple([part[largest]] if part else part for part in parts)
     ADAM(*parts, foreach=foreach, **settings)

@@ -23,7 +23,7 @@ from srwizard.settings.run_config import RunConfig
 from srwizard.train.checkpoint import LAST
 from srwizard.train.dataset import contents_for
 from srwizard.train.distributed import Place, any_rank, joined
-from srwizard.train.loop import epoch_steps, optimizer_step
+from srwizard.train.loop import epoch_steps
 from srwizard.train.lr_range import lr_range_test
 from srwizard.train.order import Step
 from srwizard.train.preflight import call_the_roll
@@ -39,6 +39,7 @@ from srwizard.train.setup import (
     steps_per_epoch,
 )
 from srwizard.train.simple_methods import imagined_learnt, kept_learnt, load_learnt
+from srwizard.train.step import optimizer_step
 
 FEWEST_STEPS = 3
 MOST_STEPS = 6

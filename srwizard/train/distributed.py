@@ -42,6 +42,8 @@ def joined(devices: RunDevices) -> Iterator[Place]:
     device = torch.device("cpu")
     if devices.on_gpus:
         device = torch.device("cuda", int(told.get("LOCAL_RANK", 0)))
+        # Says why there is no CUDA; what follows would lack an attribute.
+        torch.cuda.init()  # type: ignore[no-untyped-call]
         torch.cuda.set_device(device)
     if world == 1:
         yield Place(rank, world, device)
@@ -79,11 +81,15 @@ def _store_on_loopback(rank: int, world: int) -> Any:
 
 
 def add_over_ranks(place: Place, values: torch.Tensor) -> torch.Tensor:
-    """Return the sum of `values` over all ranks."""
+    """Return the sum of `values` over all ranks, on the CPU."""
+    return sum_over_ranks(place, values.to(place.device) if place.world > 1 else values).cpu()
+
+
+def sum_over_ranks(place: Place, values: torch.Tensor) -> torch.Tensor:
+    """Return the sum of `values`, which are on this rank's device, over all ranks; there, too."""
     if place.world > 1:
-        values = values.to(place.device)
         dist.all_reduce(values)
-    return values.cpu()
+    return values
 
 
 def from_all_ranks(place: Place, value: Any) -> list[Any]:

@@ -1,37 +1,29 @@
 """The training loop, read from top to bottom.
 
-`optimizer_step` is also what the dry run measures.
+A step stands in `step`, which is also what the dry run measures.
 """
 
-import contextlib
 import math
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch.nn.parallel import DistributedDataParallel
-
-from srwizard.models.tf32 import tf32
 from srwizard.runs.failures import NonFiniteLossError
 from srwizard.runs.overfitting import overfitting_since
 from srwizard.runs.progress import Progress
 from srwizard.runs.records import Records, measured
 from srwizard.settings.training import FrozenTraining
-from srwizard.train import averaging
 from srwizard.train.calibration import calibrate
 from srwizard.train.checkpoint import BEST, LAST
-from srwizard.train.conservation import blocks_of
-from srwizard.train.diagnosis import origin_of_non_finite
-from srwizard.train.distributed import add_over_ranks, any_rank
 from srwizard.train.order import Step, training_steps
 from srwizard.train.peak import peak_bytes
 from srwizard.train.resuming import finish_saving, save
 from srwizard.train.scoring import score
 from srwizard.train.setup import Training, set_learning_rate, steps_per_epoch
-from srwizard.train.sharding import whole
+from srwizard.train.step import Taken, begin_step, outcome, reads_late
 
 
 @dataclass
@@ -77,23 +69,18 @@ def _train(training: Training, run_dir: Path, records: Records, callbacks: Callb
             # What the run starts from is a candidate, too: it never ends worse on validation.
             callbacks.on_phase(training, "validation")
             _note_start(training, run_dir, records)
+    following: Iterator[dict[str, Any]] | None = None
     while progress.epoch <= run.training.epochs and not patience_exhausted(training):
         callbacks.on_phase(training, "training")
         started = time.perf_counter()
         steps = epoch_steps(training)
-        batches = training.batches("train", steps_per_epoch(steps))
+        batches = following or training.batches("train", steps_per_epoch(steps))
+        following = None
         training.objective.train()
-        for step in steps:
-            set_learning_rate(training)
-            loss = optimizer_step(training, step, batches)
-            progress.steps += 1
-            progress.samples_in_epoch += step.global_samples
-            progress.loss_sum += loss * step.global_samples
-            callbacks.on_step(training, loss, step.global_samples)
-            if any_rank(place, callbacks.stop_requested()):
-                callbacks.on_phase(training, "checkpoint")
-                save(training, run_dir, LAST)
-                return False
+        if _went_through(training, steps, batches, callbacks):
+            callbacks.on_phase(training, "checkpoint")
+            save(training, run_dir, LAST)
+            return False
         seconds = time.perf_counter() - started
         event = {
             "event": "epoch",
@@ -105,6 +92,9 @@ def _train(training: Training, run_dir: Path, records: Records, callbacks: Callb
             "samples_per_second": sum(step.global_samples for step in steps) / seconds,
             "valid": None,
         }
+        if fetches_early(training) and progress.epoch < run.training.epochs:
+            ahead = epoch_steps(training, epoch=progress.epoch + 1)
+            following = training.batches("train", steps_per_epoch(ahead))
         better = False
         if progress.epoch % run.training.eval_freq == 0 or progress.epoch == run.training.epochs:
             callbacks.on_phase(training, "validation")
@@ -130,6 +120,39 @@ def _train(training: Training, run_dir: Path, records: Records, callbacks: Callb
     return True
 
 
+def _went_through(
+    training: Training, steps: list[Step], batches: Iterator[dict[str, Any]], callbacks: Callbacks
+) -> bool:
+    """Take steps until the last one, or a request to stop; tell whether there was one.
+
+    Where a step is read late, no more than one is handed out before the last one is read; and all
+    are read when this returns, so that no checkpoint knows more, or less, than its weights.
+    """
+    progress, alone = training.progress, training.place.world == 1
+    waiting: deque[Taken] = deque()
+    stop = False
+
+    def read() -> bool:
+        taken = waiting.popleft()
+        loss, asked = outcome(training, taken)
+        progress.loss_sum += loss * taken.step.global_samples
+        callbacks.on_step(training, loss, taken.step.global_samples)
+        return asked or (alone and callbacks.stop_requested())
+
+    for step in steps:
+        set_learning_rate(training)
+        # A process alone has nobody to tell, and looks once the step is done.
+        asked = not alone and callbacks.stop_requested()
+        waiting.append(begin_step(training, step, batches, stop=asked))
+        progress.steps += 1
+        progress.samples_in_epoch += step.global_samples
+        if len(waiting) > reads_late(training) and (stop := read()):
+            break
+    while waiting:
+        stop = read() or stop
+    return stop
+
+
 def _note_start(training: Training, run_dir: Path, records: Records) -> None:
     """Score the untrained network, and keep it as the best so far."""
     valid = score(training, "valid")
@@ -139,96 +162,32 @@ def _note_start(training: Training, run_dir: Path, records: Records) -> None:
         records.append({"event": "start", "epoch": 0, "valid": asdict(valid)})
 
 
-def epoch_steps(training: Training) -> list[Step]:
-    """Return this rank's optimizer steps of the epoch that training stands in, from there on."""
+def fetches_early(training: Training) -> bool:
+    """Tell whether the next epoch's first batches are read while this one is being scored.
+
+    Beside a GPU the cores are free for it; on a CPU validation needs them itself.
+    """
+    return training.place.device.type == "cuda"
+
+
+def epoch_steps(training: Training, epoch: int | None = None) -> list[Step]:
+    """Return this rank's optimizer steps of the epoch that training stands in, from there on.
+
+    Args:
+        training: where it stands.
+        epoch: a later one instead, from its beginning on.
+    """
     run = training.run
     return training_steps(
         len(training.splits["train"]),
-        epoch=training.progress.epoch,
+        epoch=training.progress.epoch if epoch is None else epoch,
         seed=run.training.seed,
         batch_size=run.training.batch_size,
         accumulation=run.training.grad_accumulation,
         world=training.place.world,
         rank=training.place.rank,
-        done=training.progress.samples_in_epoch,
+        done=training.progress.samples_in_epoch if epoch is None else 0,
     )
-
-
-def optimizer_step(training: Training, step: Step, batches: Any) -> float:
-    """Take one optimizer step over all micro-batches and ranks.
-
-    Args:
-        training: network and optimizer.
-        step: the plan of the step.
-        batches: an iterator that yields the step's micro-batches next.
-
-    Returns:
-        The mean loss over the samples of all ranks.
-
-    Raises:
-        NonFiniteLossError: it is NaN or infinite, on every rank alike.
-    """
-    total = torch.zeros((), dtype=torch.float64, device=training.place.device)
-    # DDP and FSDP take the mean of the ranks' gradients; each rank's loss is made its share of the
-    # mean over all samples, so that the step is that of one process with the whole batch.
-    share = training.place.world / step.global_samples
-    on_gpu = training.place.device.type == "cuda"
-    training.optimizer.zero_grad(set_to_none=True)
-    for number, _keys in enumerate(step.micro_batches, start=1):
-        batch = next(batches)
-        last = number == len(step.micro_batches)
-        with gradients_kept_local(training, unless=last), tf32(allowed=on_gpu):
-            with training.autocast():
-                losses = training.objective(
-                    batch["lr"], batch["hr"], batch["mask"], batch.get("area"), blocks_of(batch)
-                )
-            loss = (losses * batch["weight"].to(losses)).sum()
-            training.scaler.scale(loss * share).backward()
-        total += loss.detach().double()
-    mean = float(add_over_ranks(training.place, total)) / step.global_samples
-    if not math.isfinite(mean):
-        raise non_finite(training, step, mean, "loss")
-    norm = clip_gradients(training)
-    if norm is not None and not math.isfinite(norm) and not training.scaler.is_enabled():
-        raise non_finite(training, step, norm, "gradient")
-    training.scaler.step(training.optimizer)
-    training.scaler.update()
-    settings = training.run.training
-    if training.averaged is not None and settings.ema_decay is not None:
-        averaging.update(
-            training.averaged, training.bare, settings.ema_decay, training.progress.steps
-        )
-    return mean
-
-
-def clip_gradients(training: Training) -> float | None:
-    """Scale the gradient down to the largest norm allowed; return its norm, None if any will do."""
-    largest = training.run.training.clip_grad_norm
-    if largest is None:
-        return None
-    training.scaler.unscale_(training.optimizer)
-    return float(whole(torch.nn.utils.clip_grad_norm_(training.bare.parameters(), largest)))
-
-
-def non_finite(training: Training, step: Step, value: float, what: str) -> NonFiniteLossError:
-    """Return the error of a loss or a gradient that is not finite, with where that began."""
-    origin = origin_of_non_finite(training, step)
-    return NonFiniteLossError(
-        value, training.progress.steps + 1, training.progress.epoch, what=what, origin=origin
-    )
-
-
-def gradients_kept_local(
-    training: Training, *, unless: bool
-) -> contextlib.AbstractContextManager[None]:
-    """Keep DDP from exchanging gradients before the last micro-batch of a step.
-
-    Where gradients are sharded, each micro-batch's are exchanged: kept local, they would be
-    whole in every process, which is the memory that sharding saves.
-    """
-    if isinstance(training.objective, DistributedDataParallel) and not unless:
-        return training.objective.no_sync()
-    return contextlib.nullcontext()
 
 
 def note_validation(progress: Progress, error: float, epoch: int | None = None) -> bool:

@@ -16,11 +16,12 @@ from torch import Tensor
 from srwizard.runs.failures import NonFiniteLossError
 from srwizard.train.calibration import calibrate
 from srwizard.train.distributed import add_over_ranks
-from srwizard.train.loop import epoch_steps, optimizer_step
+from srwizard.train.loop import epoch_steps
 from srwizard.train.losses import sample_losses
 from srwizard.train.order import Step
 from srwizard.train.sampling import draws_samples
 from srwizard.train.setup import Training, steps_per_epoch
+from srwizard.train.step import optimizer_step
 
 STEPS = 100
 LOWEST, HIGHEST = 1e-6, 1.0

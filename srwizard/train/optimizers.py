@@ -1,6 +1,6 @@
 """Optimizers: functions `(parameters, settings)`, with an entry in `OPTIMIZERS`."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 import torch
 from torch import nn
@@ -9,24 +9,36 @@ from srwizard.base.choices import method_named
 from srwizard.settings.methods import OPTIMIZERS
 from srwizard.settings.training import FrozenTraining
 
-Parameters = Iterable[nn.Parameter]
+Parameters = Sequence[nn.Parameter]
 
 
 def build_optimizer(network: nn.Module, settings: FrozenTraining) -> torch.optim.Optimizer:
     """Return the optimizer of a run over the parameters of `network`."""
     build = method_named(OPTIMIZERS, settings.optimizer).function()
-    optimizer: torch.optim.Optimizer = build(network.parameters(), settings)
+    optimizer: torch.optim.Optimizer = build(list(network.parameters()), settings)
     return optimizer
+
+
+def fused(parameters: Sequence[nn.Parameter]) -> bool | None:
+    """Return True on a GPU, elsewhere None, which leaves it to torch.
+
+    One kernel goes through many parameters, and can pass over a step without asking the host.
+    """
+    return True if all(part.device.type == "cuda" for part in parameters) else None
 
 
 def adamw(parameters: Parameters, settings: FrozenTraining) -> torch.optim.Optimizer:
     """Return AdamW, whose weight decay is decoupled from the gradient."""
-    return torch.optim.AdamW(parameters, lr=settings.lr, weight_decay=settings.weight_decay)
+    return torch.optim.AdamW(
+        parameters, lr=settings.lr, weight_decay=settings.weight_decay, fused=fused(parameters)
+    )
 
 
 def adam(parameters: Parameters, settings: FrozenTraining) -> torch.optim.Optimizer:
     """Return Adam, whose weight decay is an L2 penalty."""
-    return torch.optim.Adam(parameters, lr=settings.lr, weight_decay=settings.weight_decay)
+    return torch.optim.Adam(
+        parameters, lr=settings.lr, weight_decay=settings.weight_decay, fused=fused(parameters)
+    )
 
 
 def sgd(parameters: Parameters, settings: FrozenTraining) -> torch.optim.Optimizer:
@@ -37,4 +49,5 @@ def sgd(parameters: Parameters, settings: FrozenTraining) -> torch.optim.Optimiz
         weight_decay=settings.weight_decay,
         momentum=settings.momentum,
         nesterov=settings.momentum > 0,
+        fused=fused(parameters),
     )

@@ -276,7 +276,18 @@ def _put_back(training: Training, state: dict[str, Any], *, with_optimizer: bool
         for number, part in enumerate(training.bare.parameters())
         if number in optimizer["state"]
     }
-    training.optimizer.load_state_dict(optimizer | {"state": moments})
+    groups = _computed_here(training, optimizer["param_groups"])
+    training.optimizer.load_state_dict({"state": moments, "param_groups": groups})
+
+
+def _computed_here(training: Training, groups: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return what a checkpoint says of parameters, computed as is best on this device."""
+    here = training.optimizer.param_groups
+    how = ("fused", "foreach")
+    return [
+        group | {name: own[name] for name in how if name in own}
+        for group, own in zip(groups, here, strict=True)
+    ]
 
 
 def _put_back_parts(training: Training, state: dict[str, Any], *, with_optimizer: bool) -> None:
@@ -304,7 +315,9 @@ def _put_back_parts(training: Training, state: dict[str, Any], *, with_optimizer
             empty = torch.zeros_like(part) if size == part.shape else torch.zeros(size, dtype=dtype)
             wanted[key] = moments.setdefault(number, {})[key.removeprefix(prefix)] = empty
     sharded_checkpoint.read_into(directory, wanted, group)
-    training.optimizer.load_state_dict({"state": moments, "param_groups": groups})
+    training.optimizer.load_state_dict(
+        {"state": moments, "param_groups": _computed_here(training, groups)}
+    )
 
 
 def _put_back_generators(training: Training, states: list[dict[str, Any]]) -> list[str]:

@@ -22,6 +22,7 @@ from srwizard.data.layout import Contents
 from srwizard.data.normalization import Statistics
 from srwizard.data.samples import FieldPairs, Key
 from srwizard.models import build, set_gradient_checkpointing
+from srwizard.models.channels_last import order_weights
 from srwizard.runs.progress import Progress
 from srwizard.settings import run_config
 from srwizard.settings.run_config import RunConfig
@@ -29,6 +30,7 @@ from srwizard.train import averaging, sharding
 from srwizard.train.averaging import Averaged
 from srwizard.train.correction import Gain
 from srwizard.train.distributed import Place, from_all_ranks
+from srwizard.train.feeding import on_device
 from srwizard.train.objective import Objective
 from srwizard.train.optimizers import build_optimizer
 from srwizard.train.order import Step
@@ -118,16 +120,13 @@ class Training:
             )
 
     def batches(self, split: str, keys: list[tuple[Key, ...]]) -> Iterator[dict[str, Any]]:
-        """Yield batches of a split, on this process's device."""
+        """Yield batches of a split, on this process's device.
+
+        Its loader processes begin to read at once, before the first batch is asked for.
+        """
         plan, loader = self.loaders[split]
         plan.keys = keys
-        for batch in loader:
-            yield {
-                name: value.to(self.place.device, non_blocking=True)
-                if isinstance(value, Tensor)
-                else value
-                for name, value in batch.items()
-            }
+        return on_device(iter(loader), self.place.device)
 
     def autocast(self) -> torch.autocast:
         """Return the context in which the network computes."""
@@ -185,6 +184,8 @@ def set_up(
     if sharded:  # each block goes to the device by itself: all of it need not fit there
         objective = sharding.shard(objective, place)
     else:
+        if place.device.type == "cuda":
+            order_weights(bare)
         objective = _wrapped(objective.to(place.device), place)
     if place.rank > 0:  # equal weights, but noise and dropout of their own
         torch.manual_seed(run.training.seed + place.rank)

@@ -1,4 +1,4 @@
-"""Another user of the card: `-m tests.gpu.holder BYTES_LEFT` holds all but so much, until killed."""
+"""Another user of the card: `-m tests.gpu.holder BYTES_LEFT` holds all but so much."""
 
 import sys
 import time

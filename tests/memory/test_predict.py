@@ -27,9 +27,10 @@ from srwizard.memory.verdict import judge
 from srwizard.models import pieces
 from srwizard.models.catalog import card, resolve_parameters
 from srwizard.settings.run_config import RunConfig, RunData, RunDevices, RunMemory
-from srwizard.train.loop import epoch_steps, optimizer_step
+from srwizard.train.loop import epoch_steps
 from srwizard.train.scoring import score
 from srwizard.train.setup import steps_per_epoch
+from srwizard.train.step import optimizer_step
 from tests.configs import MADE_UP_DATA, made_up_config
 from tests.small_networks import SMALL
 

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from srwizard.settings.methods import LOSSES
-from srwizard.train.loop import epoch_steps, optimizer_step
+from srwizard.train.loop import epoch_steps
 from srwizard.train.losses import sample_losses
 from srwizard.train.setup import steps_per_epoch
+from srwizard.train.step import optimizer_step
 from tests.datasets import write_dataset
 from tests.train.runs import freeze, made_ready
 

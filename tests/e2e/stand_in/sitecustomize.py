@@ -3,7 +3,8 @@
 With this directory on PYTHONPATH, a dry run reports the peaks that STAND_IN_PEAKS names (MiB by
 "batch_size use_amp"), and a training runs out of memory as torch does on a GPU where the batch is
 larger than STAND_IN_LARGEST_BATCH, at once or after STAND_IN_FAILS_AFTER steps, and else runs on
-the CPU. The wizard itself is left as it is.
+the CPU. With STAND_IN_SAYS they fail with that error of CUDA instead: the dry run, or the training
+after STAND_IN_FAILS_AFTER steps. The wizard itself is left as it is.
 """
 
 import json
@@ -30,6 +31,11 @@ def rehearse(run_dir: Path, out_dir: Path, *capacities: int) -> None:
     from srwizard.base import files
     from srwizard.settings import run_config
 
+    if "STAND_IN_SAYS" in os.environ and "STAND_IN_FAILS_AFTER" not in os.environ:
+        from srwizard.runs import failures
+
+        failures.record(out_dir, RuntimeError(os.environ["STAND_IN_SAYS"]), 0, {})
+        os._exit(5)
     run = run_config.load(run_dir)
     peaks = json.loads(os.environ["STAND_IN_PEAKS"])
     key = f"{run.training.batch_size} {str(run.memory.use_amp).lower()}"
@@ -51,10 +57,12 @@ def train_on_cpu(run_dir: Path) -> None:
     from srwizard.train import distributed
 
     run = run_config.load(run_dir)
-    error = torch.OutOfMemoryError(
+    error: Exception = torch.OutOfMemoryError(
         "CUDA out of memory. Tried to allocate 1.21 GiB. GPU 0 has a total capacity of "
         "23.60 GiB of which 512.00 MiB is free."
     )
+    if "STAND_IN_SAYS" in os.environ:
+        error = RuntimeError(os.environ["STAND_IN_SAYS"])
     too_large = run.training.batch_size > int(os.environ["STAND_IN_LARGEST_BATCH"])
     steps = os.environ.get("STAND_IN_FAILS_AFTER")
     if too_large and steps is not None:
@@ -74,14 +82,14 @@ def fail_after(steps: int, error: Exception) -> None:
     """Let the training loop run out of memory once it has taken so many steps."""
     from srwizard.train import loop
 
-    original = loop.optimizer_step
+    original = loop.begin_step
 
-    def optimizer_step(training: Any, *rest: Any) -> float:
+    def begin_step(training: Any, *rest: Any, **named: Any) -> Any:
         if training.progress.steps >= steps:
             raise error
-        return original(training, *rest)
+        return original(training, *rest, **named)
 
-    loop.optimizer_step = optimizer_step
+    loop.begin_step = begin_step
 
 
 NAME, ARGUMENTS = module()
