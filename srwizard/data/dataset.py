@@ -171,25 +171,32 @@ class Dataset:
         )
 
     def fingerprint(
-        self, variables: Sequence[str], static_variables: Sequence[str], *, area_weights: bool
+        self,
+        variables: Sequence[str],
+        static_variables: Sequence[str],
+        guides: Sequence[str] = (),
+        *,
+        area_weights: bool,
     ) -> dict[str, str]:
         """Return the fingerprint of what a run reads of it.
 
         Args:
             variables: those that are trained on.
             static_variables: LR static fields that are input channels.
+            guides: HR static fields that are.
             area_weights: whether the loss is weighted by area, which takes the latitude.
 
         Raises:
             DatasetError: a part is not there, or cannot be read.
         """
-        statics = used_files(self.contents, static_variables, area_weights=area_weights)
+        statics = used_files(self.contents, static_variables, guides, area_weights=area_weights)
         return fingerprint(self.contents, variables, statics, self._digests)
 
     def content(
         self,
         variables: Sequence[str],
         static_variables: Sequence[str],
+        guides: Sequence[str] = (),
         *,
         area_weights: bool,
         progress: "Progress" = lambda _done, _total: None,
@@ -197,13 +204,13 @@ class Dataset:
         """Return digests of all that a run reads of it, and the stamps of its files.
 
         Args:
-            variables, static_variables, area_weights: as for `fingerprint`.
+            variables, static_variables, guides, area_weights: as for `fingerprint`.
             progress: told how many files of how many are read.
 
         Raises:
             DatasetError: a part is not there, or cannot be read.
         """
-        statics = used_files(self.contents, static_variables, area_weights=area_weights)
+        statics = used_files(self.contents, static_variables, guides, area_weights=area_weights)
         stamped = stamps(self.contents, variables, statics, self._stamps, self.seen)
         return content_digests(self.contents, variables, statics, stamped, progress), stamped
 
@@ -213,6 +220,7 @@ class Dataset:
         stamped: Mapping[str, str],
         variables: Sequence[str],
         static_variables: Sequence[str],
+        guides: Sequence[str] = (),
         *,
         area_weights: bool,
     ) -> list[str]:
@@ -221,7 +229,7 @@ class Dataset:
         Raises:
             DatasetError: a part is not there, or cannot be read.
         """
-        statics = used_files(self.contents, static_variables, area_weights=area_weights)
+        statics = used_files(self.contents, static_variables, guides, area_weights=area_weights)
         stamps(self.contents, variables, statics, self._stamps, self.seen)
         known = self._stamps, self._digests
         return parts_changed(self.contents, variables, statics, frozen, stamped, *known)

@@ -18,6 +18,7 @@ from srwizard.base.errors import DatasetError
 from srwizard.base.i18n import translate as _
 from srwizard.base.os_errors import reason_of
 from srwizard.data.fields import WHOLE, Field, FloatField
+from srwizard.data.guides import usable_as_guides
 from srwizard.data.layout import Contents, Layout, Problem
 from srwizard.data.pairing import pairing_problems
 from srwizard.data.split_names import SPLITS
@@ -56,7 +57,7 @@ class DatasetSummary:
     """A dataset as the user sees it, and every problem found in it.
 
     `statics` are the files of HR static fields, `static_inputs` the names of the LR ones that fit
-    the grid of the first variable.
+    the grid of the first variable, `guides` those of the HR ones that do.
     """
 
     root: Path
@@ -65,6 +66,7 @@ class DatasetSummary:
     variables: tuple[VariableSummary, ...]
     statics: tuple[str, ...]
     static_inputs: tuple[str, ...]
+    guides: tuple[str, ...]
     problems: tuple[Problem, ...]
 
     @property
@@ -124,6 +126,7 @@ def inspect(contents: Contents) -> DatasetSummary:
         variables=tuple(summaries),
         statics=tuple(path.stem for path in contents.statics.get("hr", ())),
         static_inputs=usable_as_inputs(contents, summaries[0].lr_shape) if summaries else (),
+        guides=usable_as_guides(contents, summaries[0].hr_shape) if summaries else (),
         problems=tuple(problems),
     )
 
@@ -164,6 +167,20 @@ def static_inputs_problem(summary: DatasetSummary, names: Sequence[str]) -> str 
             "the dataset has no LR static field {name} on its grid; it has {known}",
             name=", ".join(unknown),
             known=", ".join(summary.static_inputs) or _("none"),
+        )
+    if len(set(names)) < len(names):
+        return _("a static field is named twice")
+    return None
+
+
+def guides_problem(summary: DatasetSummary, names: Sequence[str]) -> str | None:
+    """Say why the HR static fields `names` cannot be guides, or None where they can."""
+    unknown = [name for name in names if name not in summary.guides]
+    if unknown:
+        return _(
+            "the dataset has no HR static field {name} on its grid; it has {known}",
+            name=", ".join(unknown),
+            known=", ".join(summary.guides) or _("none"),
         )
     if len(set(names)) < len(names):
         return _("a static field is named twice")

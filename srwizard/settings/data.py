@@ -70,6 +70,17 @@ class FrozenData(Section):
             asked="always",
         ),
     ] = Field(default_factory=list)
+    guides: Annotated[
+        list[Text],
+        Option(
+            N_("HR fields as guides"),
+            N_(
+                "Static HR fields such as bathymetry tell the network where fine scales lie; "
+                "predictions need them too."
+            ),
+            asked="always",
+        ),
+    ] = Field(default_factory=list)
     vectors: Annotated[
         list[list[Text]] | None,
         Option(

@@ -118,12 +118,14 @@ def _config(run: Run) -> dict[str, Any]:
             "in_channels": config.model.in_channels,
             "out_channels": config.model.out_channels,
             "scale": config.data.scale,
+            "guides": len(config.data.guides),
             "params": config.model.params,
             "global_skip": config.model.global_skip,
             "starts_from_zero": config.model.skip is not None,
         },
         "variables": list(run.variables),
         "static_variables": config.data.static_variables,
+        "guides": config.data.guides,
         "attributes": {name: dict(known) for name, known in run.preprocessing.attributes.items()},
         "normalization": config.training.normalization,
         "lr_shape": config.data.lr_shape,
@@ -172,6 +174,13 @@ def _readme(run: Run, *, onnx: bool) -> str:
         "are lr_mean, lr_std, hr_mean, hr_std, the static input channels (S), and hr_observed, 0 "
         "on land. Points of LR without a value are filled with the nearest one before."
     )
+    if run.config.data.guides:
+        use += " " + _(
+            "The last of the static channels are the guide fields {names}, as blocks of "
+            "{scale} x {scale} HR points (torch.pixel_unshuffle).",
+            names=", ".join(run.config.data.guides),
+            scale=run.scale,
+        )
     if run.config.conserves:
         use += " " + _(
             "The output is then shifted block by block, so that block means are those of LR: see "

@@ -166,9 +166,10 @@ class Run:
         if skip is not None and skip.fixed_to_the_grid:
             why = _("The run starts from the climatology of its grid.")
             raise refusal(where, found, why=why)
-        if self.config.data.static_variables:
+        static = [*self.config.data.static_variables, *self.config.data.guides]
+        if static:
             why = _("The run takes static fields of its grid as input: {names}.",
-                    names=", ".join(self.config.data.static_variables))  # fmt: skip
+                    names=", ".join(static))  # fmt: skip
             raise refusal(where, found, why=why)
         return False
 

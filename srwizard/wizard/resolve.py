@@ -134,6 +134,7 @@ def with_content(
     digests, stamps = dataset.content(
         config.data.variables,
         config.data.static_variables,
+        config.data.guides,
         area_weights=config.reads_latitude,
         progress=progress,
     )
@@ -265,6 +266,7 @@ def resolve(conversation: Conversation, answers: Answers) -> RunConfig:
             fingerprint=dataset.fingerprint(
                 names,
                 answers.data.static_variables,
+                answers.data.guides,
                 area_weights=training.area_weights or weighting == "area",
             ),
             block_means=weighting,

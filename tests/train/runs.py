@@ -38,6 +38,7 @@ def freeze(
     model: str = "EDSR",
     params: dict[str, Any] | None = None,
     static_variables: Sequence[str] = (),
+    guides: Sequence[str] = (),
     vectors: list[list[str]] | None = None,
     skip: str | None = None,
     conserve: str = "none",
@@ -52,13 +53,15 @@ def freeze(
         model: name of a card.
         params: of the network, where they differ from those in `SMALL`.
         static_variables: further input channels.
+        guides: HR fields that the network sees.
         vectors: pairs of components.
         skip: the simple method to start from, or "auto"; None: as runs of version 0.1.0 did.
         conserve: whether block means are conserved: "none" or "additive".
         periodic: whether the grid goes round the globe.
         changes: whatever else `cpu_run` takes.
     """
-    data = data_of(root, static_variables, area_weights=bool(changes.get("area_weights")))
+    area_weights = bool(changes.get("area_weights"))
+    data = data_of(root, static_variables, guides, area_weights=area_weights)
     data = data.model_copy(
         update={"vectors": vectors, "periodic": periodic, "patches_go_round": periodic}
     )
