@@ -6,8 +6,8 @@ from importlib import import_module
 
 import bench
 
-LONG = ("recipes", "zoo")
-"""Run by `make bench-recipes` and `make bench-zoo`."""
+LONG = ("guides", "recipes", "zoo")
+"""Run by name: `make bench-recipes`, `make bench-zoo`, `python -m bench guides`."""
 PARTS = ("reference_forms",)
 """What benchmarks are made of."""
 
