@@ -6,8 +6,8 @@ from importlib import import_module
 
 import bench
 
-LONG = ("guides", "recipes", "zoo")
-"""Run by name: `make bench-recipes`, `make bench-zoo`, `python -m bench guides`."""
+LONG = ("few_steps", "guides", "recipes", "zoo")
+"""Run by name: `make bench-recipes`, `make bench-zoo`, `python -m bench few_steps guides`."""
 PARTS = ("reference_forms",)
 """What benchmarks are made of."""
 

@@ -345,21 +345,22 @@ def _statics_question(conversation: Conversation, summary: "DatasetSummary") -> 
 
 def _guides_question(conversation: Conversation, summary: "DatasetSummary") -> Question | None:
     from srwizard.data.guides import gaps_in_guides
-    from srwizard.data.inspect import guides_problem
+    from srwizard.data.inspect import guides_problem, possible_guides
     from srwizard.wizard.chosen_dataset import chosen_variables, opened_dataset
 
     # As of static inputs, coordinates alone are no reason to ask.
     given = conversation.session.answers.has("data.guides")
-    if not given and set(summary.guides) <= COORDINATES:
+    names = [variable.name for variable in chosen_variables(conversation, summary)]
+    possible = possible_guides(summary, names)
+    if not given and set(possible) <= COORDINATES:
         return None
     contents = opened_dataset(conversation).contents
-    names = [variable.name for variable in chosen_variables(conversation, summary)]
     return replace(
         question(conversation, "data.guides"),
         kind="several",
-        choices=tuple(Choice(name, name) for name in summary.guides),
+        choices=tuple(Choice(name, name) for name in possible),
         check=lambda chosen: (
-            guides_problem(summary, chosen) or gaps_in_guides(contents, names, chosen)
+            guides_problem(summary, chosen, names) or gaps_in_guides(contents, names, chosen)
         ),
     )
 

@@ -35,7 +35,7 @@ def data_of(
     dataset = Dataset(root)
     summary = dataset.summary
     first = summary.variables[0]
-    names = [variable.name for variable in summary.variables]
+    names = [variable.name for variable in summary.variables if variable.name not in guides]
     weighting = weighting_of(dataset.contents)
     return RunData(
         root=str(root),

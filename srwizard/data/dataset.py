@@ -24,6 +24,7 @@ from srwizard.data.fingerprint import (
     parts_changed,
     stamps,
 )
+from srwizard.data.guides import parted
 from srwizard.data.inspect import DatasetSummary, inspect
 from srwizard.data.layout import Contents, scan
 from srwizard.data.statics import used_files
@@ -183,13 +184,15 @@ class Dataset:
         Args:
             variables: those that are trained on.
             static_variables: LR static fields that are input channels.
-            guides: HR static fields that are.
+            guides: HR static fields, or further variables, that are guides.
             area_weights: whether the loss is weighted by area, which takes the latitude.
 
         Raises:
             DatasetError: a part is not there, or cannot be read.
         """
-        statics = used_files(self.contents, static_variables, guides, area_weights=area_weights)
+        fixed, varying = parted(self.contents, guides)
+        statics = used_files(self.contents, static_variables, fixed, area_weights=area_weights)
+        variables = [*variables, *varying]
         return fingerprint(self.contents, variables, statics, self._digests)
 
     def content(
@@ -210,7 +213,9 @@ class Dataset:
         Raises:
             DatasetError: a part is not there, or cannot be read.
         """
-        statics = used_files(self.contents, static_variables, guides, area_weights=area_weights)
+        fixed, varying = parted(self.contents, guides)
+        statics = used_files(self.contents, static_variables, fixed, area_weights=area_weights)
+        variables = [*variables, *varying]
         stamped = stamps(self.contents, variables, statics, self._stamps, self.seen)
         return content_digests(self.contents, variables, statics, stamped, progress), stamped
 
@@ -229,7 +234,9 @@ class Dataset:
         Raises:
             DatasetError: a part is not there, or cannot be read.
         """
-        statics = used_files(self.contents, static_variables, guides, area_weights=area_weights)
+        fixed, varying = parted(self.contents, guides)
+        statics = used_files(self.contents, static_variables, fixed, area_weights=area_weights)
+        variables = [*variables, *varying]
         stamps(self.contents, variables, statics, self._stamps, self.seen)
         known = self._stamps, self._digests
         return parts_changed(self.contents, variables, statics, frozen, stamped, *known)

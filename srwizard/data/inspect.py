@@ -173,17 +173,38 @@ def static_inputs_problem(summary: DatasetSummary, names: Sequence[str]) -> str 
     return None
 
 
-def guides_problem(summary: DatasetSummary, names: Sequence[str]) -> str | None:
-    """Say why the HR static fields `names` cannot be guides, or None where they can."""
-    unknown = [name for name in names if name not in summary.guides]
+def possible_guides(summary: DatasetSummary, variables: Sequence[str]) -> tuple[str, ...]:
+    """Return the HR static fields, and the variables beside those trained on, that can be guides.
+
+    Args:
+        summary: the dataset.
+        variables: those trained on.
+    """
+    first = summary.variable(variables[0])
+    others = (
+        one.name
+        for one in summary.variables
+        if one.name not in (*variables, *summary.guides)
+        and (one.hr_shape, one.calendar) == (first.hr_shape, first.calendar)
+    )
+    return (*summary.guides, *others)
+
+
+def guides_problem(
+    summary: DatasetSummary, names: Sequence[str], variables: Sequence[str]
+) -> str | None:
+    """Say why the HR fields `names` cannot be guides to `variables`, or None where they can."""
+    known = possible_guides(summary, variables)
+    unknown = [name for name in names if name not in known]
     if unknown:
         return _(
-            "the dataset has no HR static field {name} on its grid; it has {known}",
+            "{name} cannot be a guide: guides are HR static fields on the grid of the dataset, or "
+            "variables with the same steps that are not trained on; here {known}",
             name=", ".join(unknown),
-            known=", ".join(summary.guides) or _("none"),
+            known=", ".join(known) or _("none"),
         )
     if len(set(names)) < len(names):
-        return _("a static field is named twice")
+        return _("a guide is named twice")
     return None
 
 

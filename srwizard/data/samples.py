@@ -1,8 +1,9 @@
 """Training samples: normalized LR and HR with the mask of the points that have a value."""
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import NotRequired, TypedDict
 
 import numpy as np
@@ -18,7 +19,7 @@ from srwizard.data.baselines.skip import Skip
 from srwizard.data.block_means import block_shares, missing_mean, point_weights
 from srwizard.data.fields import WHOLE, Field, FloatField, Window, cut, read_window
 from srwizard.data.gaps import NearestFill
-from srwizard.data.guides import as_blocks, guide_fields
+from srwizard.data.guides import as_blocks, guide_fields, scaled
 from srwizard.data.layout import Contents
 from srwizard.data.normalization import Statistics
 from srwizard.data.statics import input_channels, relative_areas
@@ -77,6 +78,7 @@ class FieldPairs(Dataset[Sample]):
         handedness: of the grid, if samples are turned by 90 degrees too; else 0.
         static_variables: LR static fields that become further input channels.
         guides: HR static fields that become further input channels, as blocks.
+        guide_scales: variables whose HR does so, too, with mean and spread of each.
         area_weights: whether samples hold the areas of the grid points.
         conserve: whether samples hold what conserving block means needs.
         block_means: how HR points count in the block means that LR is made of.
@@ -100,6 +102,7 @@ class FieldPairs(Dataset[Sample]):
         handedness: int = 0,
         static_variables: Sequence[str] = (),
         guides: Sequence[str] = (),
+        guide_scales: Mapping[str, Sequence[float]] = MappingProxyType({}),
         area_weights: bool = False,
         conserve: bool = False,
         block_means: Weighting = "equal",
@@ -109,6 +112,8 @@ class FieldPairs(Dataset[Sample]):
         self._contents = contents
         self._static_variables = static_variables
         self._guide_names = guides
+        self._guide_scales = guide_scales
+        self._split = split
         self._area_weights = area_weights
         self._conserve = conserve
         self._block_means = block_means
@@ -148,7 +153,7 @@ class FieldPairs(Dataset[Sample]):
             normalized = np.concatenate([normalized, cut(self._static, rows, columns)])
         area = cut(self._areas, *window) if self._area_weights else None
         blocks = self._blocks(lr, base, window) if self._conserve else None
-        guides = cut(self._guides, *window) if self._guide_names else None
+        guides = self._guides_of(key.index, window)
         if self._augment:
             symmetry = drawn(key.patch_seed, key.index, turns=bool(self._handedness))
             directed = self._vectors, self._handedness
@@ -223,6 +228,14 @@ class FieldPairs(Dataset[Sample]):
     def _static(self) -> FloatField:
         """Static input channels `[S, h, w]`, read on first use in each process."""
         return input_channels(self._contents, self._static_variables, self._lr[0].shape)
+
+    def _guides_of(self, index: int, window: Window) -> FloatField | None:
+        """Return all guides of a step `[G, h, w]`, static ones first; None: there are none."""
+        parts = [cut(self._guides, *window)] if self._guide_names else []
+        for name, scale in self._guide_scales.items():
+            found = _sound(self._contents.fields[self._split, "hr", name], index, window)
+            parts.append(scaled(found, scale)[None])
+        return np.concatenate(parts) if parts else None
 
     @functools.cached_property
     def _guides(self) -> FloatField:

@@ -75,8 +75,8 @@ class FrozenData(Section):
         Option(
             N_("HR fields as guides"),
             N_(
-                "Static HR fields such as bathymetry tell the network where fine scales lie; "
-                "predictions need them too."
+                "They tell the network where fine scales lie: static HR fields such as bathymetry, "
+                "or HR of a further variable, such as SST for sea level; predictions need them too."
             ),
             asked="always",
         ),

@@ -130,7 +130,7 @@ def _block_shares(
 def _static_channels(
     contents: Contents, run: RunConfig, shape: tuple[int, int], hr: Statistics
 ) -> FloatField:
-    names, guides = run.data.static_variables, run.data.guides
+    names, guides = run.data.static_variables, run.data.static_guides
     by_area = run.conserves and run.data.block_means == "area"
     files = used_files(contents, names, guides, area_weights=by_area)
     # Of a dataset in one file for each split the other digests are not wanted here.

@@ -64,7 +64,7 @@ def problem_with_choice(conversation: Conversation) -> str | None:
     return (
         selection_problem(summary, names)
         or static_inputs_problem(summary, chosen.static_variables)
-        or guides_problem(summary, chosen.guides)
+        or guides_problem(summary, chosen.guides, names)
     )
 
 

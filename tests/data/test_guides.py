@@ -50,9 +50,12 @@ def test_what_can_be_a_guide(root: Path) -> None:
     (directory / "04_damaged.npy").write_bytes(b"nothing")
     summary = inspect(scan(root))
     assert summary.guides == ("lon", "lat", "depth")
-    assert guides_problem(summary, ["depth"]) is None
-    told = guides_problem(summary, ["of_lr"])
-    assert told == "the dataset has no HR static field of_lr on its grid; it has lon, lat, depth"
+    assert guides_problem(summary, ["depth"], ["temp"]) is None
+    for wrong in ("of_lr", "temp"):
+        told = guides_problem(summary, [wrong], ["temp"])
+        assert told is not None
+        assert told.startswith(f"{wrong} cannot be a guide: ")
+        assert told.endswith("here lon, lat, depth")
 
 
 def test_they_are_standardized_and_zero_on_land(root: Path) -> None:
@@ -174,3 +177,47 @@ def test_memory_is_predicted_with_them(root: Path, tmp_path: Path) -> None:
     without = predict(freeze(root, tmp_path / "without"))
     assert with_guides.parameters > without.parameters
     assert with_guides.phases["step"].tensor_bytes > without.phases["step"].tensor_bytes
+
+
+@pytest.fixture
+def two(tmp_path: Path) -> Path:
+    """Sea level with temperature as what may guide it."""
+    return write_dataset(tmp_path / "two", variables=("level", "temp"))
+
+
+@pytest.mark.parametrize("patch_size", [None, 8])
+def test_a_variable_can_be_a_guide(two: Path, tmp_path: Path, patch_size: int | None) -> None:
+    assert guides_problem(inspect(scan(two)), ["temp"], ["level"]) is None
+    run = freeze(two, tmp_path / "run", patch_size=patch_size, guides=["temp"], augment=True)
+    assert run.data.variables == ["level"]
+    mean, spread = run.data.guide_scales["temp"]
+    fields = np.stack([np.load(file) for file in sorted((two / "train/hr/temp").glob("*.npy"))])
+    assert mean == pytest.approx(np.nanmean(fields), rel=1e-5)
+    assert spread == pytest.approx(np.nanstd(fields), rel=1e-4)
+    pairs = set_up_only(tmp_path / "run").splits["train"]
+    shown = [pairs[Key(step, patch_seed=1)]["lr"][1:] for step in (2, 3)]
+    assert not torch.equal(*shown)
+    if patch_size is None:
+        guide = torch.nn.functional.pixel_shuffle(shown[0], SCALE)[0].numpy()
+        expected = np.nan_to_num((fields[2] - mean) / spread)
+        assert np.sort(guide.ravel()) == pytest.approx(np.sort(expected.ravel()), abs=1e-4)
+    training = trained(tmp_path / "run")
+    assert training.bare.training is not None
+
+
+def test_a_variable_with_gaps_in_the_water_is_refused(two: Path, tmp_path: Path) -> None:
+    file = sorted((two / "valid/hr/temp").glob("*.npy"))[1]
+    values = np.load(file)
+    row, column = (int(place[0]) for place in np.nonzero(np.isfinite(values)))
+    values[row, column] = np.nan
+    np.save(file, values)
+    with pytest.raises(DatasetError, match=f"{file.name} has no value at 1 points .* row {row}"):
+        freeze(two, tmp_path / "run", guides=["temp"])
+
+
+def test_a_variable_that_has_changed_is_noticed(two: Path, tmp_path: Path) -> None:
+    freeze(two, tmp_path / "run", guides=["temp"])
+    file = min((two / "train/hr/temp").glob("*.npy"))
+    np.save(file, np.load(file) + 1)
+    with pytest.raises(DatasetError, match="train/hr/temp has changed"):
+        verified(run_config.load(tmp_path / "run"))

@@ -23,7 +23,7 @@ from srwizard.train.loop import Callbacks, train
 from srwizard.train.resuming import resume
 from srwizard.train.setup import Training, load_statistics, set_up
 from srwizard.train.simple_methods import load_learnt
-from srwizard.wizard.resolve import with_augmentation
+from srwizard.wizard.resolve import with_augmentation, with_guide_scales
 from srwizard.wizard.skip import UNSETTLED, with_settled_skip
 from tests.configs import cpu_run, data_of, frozen
 from tests.small_networks import SMALL
@@ -72,6 +72,7 @@ def freeze(
         unsettled = {"skip": dict.fromkeys(data.variables, UNSETTLED), "global_skip": False}
         run = run.model_copy(update={"model": run.model.model_copy(update=unsettled)})
         run = with_settled_skip(run, skip, Dataset(root, periodic=periodic))
+    run = with_guide_scales(run, Dataset(root, periodic=periodic))
     if run.training.augment:
         run = with_augmentation(run, Dataset(root, periodic=periodic))
     return frozen(run)

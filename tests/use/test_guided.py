@@ -8,13 +8,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import xarray as xr
 
 from srwizard import load_run
-from srwizard.base.errors import DatasetError
+from srwizard.base.errors import DatasetError, UsageError
 from srwizard.data.samples import Key
 from srwizard.use.export import export
+from srwizard.use.inputs import open_input
+from srwizard.use.predict import predict
+from tests.datasets import write_dataset
 from tests.train.runs import freeze, made_ready, trained
-from tests.use.records import lr_fields
+from tests.use.records import lr_fields, record
 from tests.use.test_export import DOCS, code_of
 
 
@@ -84,3 +88,92 @@ def test_a_bundle_carries_it(run_dir: Path, dataset: Path, tmp_path: Path) -> No
     np.testing.assert_allclose(np.load(tmp_path / "sr.npy"), run.predict(lr), rtol=0, atol=1e-4)
     assert json.loads((bundle / "config.json").read_text())["guides"] == ["depth"]
     assert "depth" in (bundle / "README.md").read_text()
+
+
+@pytest.fixture
+def guided(tmp_path: Path) -> tuple[Path, Path]:
+    """A dataset, and a run on it that is guided by another variable at HR."""
+    root = write_dataset(tmp_path / "data", variables=("level", "sst"))
+    changes = {"skip": "linear", "normalization": "GN", "epochs": 4, "lr": 0.01}
+    freeze(root, tmp_path / "run", guides=["sst"], **changes)
+    trained(tmp_path / "run")
+    return root, tmp_path / "run"
+
+
+def hr_of(root: Path, name: str, split: str = "test") -> np.ndarray:
+    return np.stack([np.load(file) for file in sorted((root / split / "hr" / name).glob("*.npy"))])
+
+
+def written(target: Path) -> np.ndarray:
+    with xr.open_dataset(target, engine="h5netcdf") as found:
+        return found["level"].values
+
+
+def test_a_guide_of_every_step_is_taken_from_the_dataset_or_a_file(
+    guided: tuple[Path, Path], tmp_path: Path
+) -> None:
+    root, run_dir = guided
+    run = load_run(run_dir)
+    lr, sst = lr_fields(root, "level")[:, None], hr_of(root, "sst")[:, None]
+    expected = run.predict(lr, guides=sst)
+    assert not np.allclose(expected, run.predict(lr, guides=sst[::-1]), equal_nan=True)
+
+    found = open_input([root], {"level": "level"}, "test", run.guides)
+    predict(run, found, tmp_path / "of_dataset.nc")
+    np.testing.assert_allclose(written(tmp_path / "of_dataset.nc"), expected[:, 0], atol=1e-5)
+
+    low = record(root)
+    low.to_netcdf(tmp_path / "lr.nc", engine="h5netcdf")
+    statics = root / "static_variables" / "hr"
+    high = xr.Dataset(
+        {"sst": (("time", "lat", "lon"), sst[:, 0])},
+        coords={
+            "time": low.time,
+            "lat": ("lat", np.load(statics / "01_lat.npy"), {"units": "degrees_north"}),
+            "lon": ("lon", np.load(statics / "00_lon.npy"), {"units": "degrees_east"}),
+        },
+    )
+    high.to_netcdf(tmp_path / "sst.nc", engine="h5netcdf")
+    files = [tmp_path / "lr.nc"], {"level": "level"}, None, run.guides
+    found = open_input(*files, [tmp_path / "sst.nc"])
+    predict(run, found, tmp_path / "of_file.nc")
+    np.testing.assert_allclose(written(tmp_path / "of_file.nc"), expected[:, 0], atol=1e-5)
+
+    high.isel(time=slice(0, 2)).to_netcdf(tmp_path / "short.nc", engine="h5netcdf")
+    with pytest.raises(DatasetError, match=r"guides in .*short.nc have other steps than .*lr.nc"):
+        open_input(*files, [tmp_path / "short.nc"])
+    high.isel(lat=slice(0, 12)).to_netcdf(tmp_path / "other.nc", engine="h5netcdf")
+    with pytest.raises(DatasetError, match="guides sst are on another grid than HR"):
+        predict(run, open_input(*files, [tmp_path / "other.nc"]), tmp_path / "never.nc")
+    assert not (tmp_path / "never.nc").exists()
+    with pytest.raises(UsageError, match="takes sst at high resolution as guides, and there is"):
+        open_input(*files)
+
+
+def test_a_guide_of_every_step_that_is_missing_or_has_gaps_is_named(
+    guided: tuple[Path, Path],
+) -> None:
+    root, run_dir = guided
+    run = load_run(run_dir)
+    lr, sst = lr_fields(root, "level")[:1], hr_of(root, "sst")[:1]
+    with pytest.raises(UsageError, match=r"takes sst at high resolution .* \[1, 16, 24\] of every"):
+        run.predict(lr)
+    with pytest.raises(UsageError, match="not \\[1, 8, 12\\]"):
+        run.predict(lr, guides=sst[:, ::2, ::2])
+    row, column = (int(place[0]) for place in np.nonzero(np.isfinite(sst[0])))
+    sst[0, row, column] = np.nan
+    with pytest.raises(DatasetError, match="sst has no value at 1 points"):
+        run.predict(lr, guides=sst)
+
+
+def test_a_bundle_says_how_a_guide_of_every_step_is_counted(
+    guided: tuple[Path, Path], tmp_path: Path
+) -> None:
+    run = load_run(guided[1])
+    export(run, tmp_path / "bundle")
+    config = json.loads((tmp_path / "bundle" / "config.json").read_text())
+    assert config["guides"] == ["sst"]
+    assert config["guide_scales"] == {"sst": run.config.data.guide_scales["sst"]}
+    assert "sst, at high resolution" in (tmp_path / "bundle" / "README.md").read_text()
+    with pytest.raises(UsageError, match="guides of every step"):
+        export(run, tmp_path / "other", onnx=True)
