@@ -25,7 +25,8 @@ Floats = npt.NDArray[np.float64]
 SHAPE, SCALE = (96, 96), 4
 STEPS = {"train": 48, "valid": 12, "test": 24}
 SEEDS = (0, 1, 2)
-EPOCHS = 40
+EPOCHS = 60
+BATCH = 4
 
 
 def waves(random: np.random.Generator, lowest: float, highest: float) -> Floats:
@@ -70,7 +71,13 @@ def rmse(work: Path, name: str, seed: int, data: dict[str, list[str]], normaliza
         work / f"{name}-{seed}",
         work / "data",
         {"name": "EDSR", "size": "tiny", "skip": "linear"},
-        {"epochs": EPOCHS, "normalization": normalization, "seed": seed, "augment": False},
+        {
+            "epochs": EPOCHS,
+            "batch_size": BATCH,
+            "normalization": normalization,
+            "seed": seed,
+            "augment": False,
+        },
         data,
     )
     training = made_ready(run_dir)
