@@ -1,5 +1,6 @@
 """Guide fields: static HR fields that the network sees at the resolution of its output."""
 
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,7 @@ from srwizard.train.dataset import verified
 from srwizard.train.tiling import super_resolve_tiled
 from tests.datasets import write_dataset
 from tests.small_networks import SMALL
-from tests.train.runs import epochs, freeze, set_up_only, trained
+from tests.train.runs import epochs, freeze, set_up_only, train_command, trained
 
 HR, SCALE = (16, 24), 2
 WATER = np.ones(HR, dtype=bool)
@@ -85,10 +86,10 @@ def inspect_names(root: Path) -> list[str]:
     return [variable.name for variable in inspect(scan(root)).variables]
 
 
-@pytest.mark.parametrize("patch_size", [None, 8])
+@pytest.mark.parametrize(("patch_size", "periodic"), [(None, False), (8, False), (8, True)])
 @pytest.mark.parametrize("augment", [False, True])
 def test_samples_hold_them_cut_and_turned_like_hr(
-    root: Path, tmp_path: Path, patch_size: int | None, augment: bool
+    root: Path, tmp_path: Path, patch_size: int | None, periodic: bool, augment: bool
 ) -> None:
     """HR itself as a guide: whatever is done to the one is done to the other."""
     first = np.load(min((root / "train" / "hr").glob("*/*.npy")))
@@ -96,10 +97,14 @@ def test_samples_hold_them_cut_and_turned_like_hr(
     freeze(
         root, tmp_path / "run", patch_size=patch_size, guides=["depth"], augment=augment,
         normalization="GN",
+        periodic=periodic,
     )  # fmt: skip
     pairs = set_up_only(tmp_path / "run").splits["train"]
-    for seed in range(4):
-        sample = pairs[Key(0, patch_seed=seed)]
+    keys = [Key(0, patch_seed=seed) for seed in range(12)]
+    ends = [pairs._window(key)[1].stop or 0 for key in keys]
+    assert (max(ends) > HR[1] // SCALE) == periodic
+    for key in keys:
+        sample = pairs[key]
         assert sample["lr"].shape[0] == 1 + SCALE**2
         guide = torch.nn.functional.pixel_shuffle(sample["lr"][1:], SCALE)[0]
         hr, mask = sample["hr"][0], sample["mask"][0]
@@ -221,3 +226,14 @@ def test_a_variable_that_has_changed_is_noticed(two: Path, tmp_path: Path) -> No
     np.save(file, np.load(file) + 1)
     with pytest.raises(DatasetError, match="train/hr/temp has changed"):
         verified(run_config.load(tmp_path / "run"))
+
+
+@pytest.mark.slow
+def test_two_processes_train_with_them(two: Path, tmp_path: Path) -> None:
+    np.save(two / "static_variables" / "hr" / "02_depth.npy", depth())
+    freeze(
+        two, tmp_path / "run", guides=["depth", "temp"], processes=2, patch_size=8, epochs=2,
+        use_amp=True, gradient_checkpointing=True, skip="linear", augment=True,
+    )  # fmt: skip
+    subprocess.run(train_command(tmp_path / "run"), check=True, capture_output=True)
+    assert len(epochs(tmp_path / "run")) == 2
