@@ -6,8 +6,8 @@ from importlib import import_module
 
 import bench
 
-LONG = ("gpu", "gpu_counts", "recipes", "zoo")
-"""Run by themselves: `make bench-gpu`, `make bench-recipes`, `make bench-zoo`."""
+LONG = ("few_steps", "gpu", "gpu_counts", "guides", "recipes", "zoo")
+"""Run by name: `make bench-gpu`, `make bench-recipes`, `make bench-zoo`, or as arguments."""
 PARTS = ("reference_forms",)
 """What benchmarks are made of."""
 

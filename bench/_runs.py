@@ -107,13 +107,17 @@ def _netcdf4(dataset: Dataset, work: Path) -> Path:
 
 
 def frozen(
-    run_dir: Path, root: Path, model: Mapping[str, Any], training: Mapping[str, Any]
+    run_dir: Path,
+    root: Path,
+    model: Mapping[str, Any],
+    training: Mapping[str, Any],
+    data: Mapping[str, Any] | None = None,
 ) -> Path:
     """Freeze a run of these answers on the CPU, unless that is done; return its directory."""
     if not (run_dir / "run.yaml").exists():
         run_dir.parent.mkdir(parents=True, exist_ok=True)
         answers = {
-            "data": {"root": str(root)},
+            "data": {"root": str(root), **(data or {})},
             "output": {"dir": str(run_dir)},
             "model": dict(model),
             "training": dict(training),

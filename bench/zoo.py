@@ -49,6 +49,8 @@ from srwizard.train.step import optimizer_step
 DOCUMENT = Path(__file__).parent.parent / "docs" / "zoo.md"
 NORMALIZATIONS = ("PGN", "GN")
 STEPS = 4
+VARIANTS = {"DDPM-multigrid": ("DDPM", {"denoiser": "multigrid"})}
+"""Further rows, by their names: a model, and parameters that make another network of it."""
 
 
 @dataclass(frozen=True)
@@ -69,12 +71,13 @@ def run(name: str, dataset: Dataset, normalization: str, work: Path) -> Trained:
     run_dir = work / dataset.name / "zoo" / f"{name}-{normalization}"
     kept = run_dir / "zoo.json"
     if not kept.exists():
-        model = card(name)
+        base, changes = VARIANTS.get(name, (name, {}))
+        model = card(base)
         params = DIFFUSION_PARAMETERS if model.family == "diffusion" else MODES.get(name, {})
         frozen(
             run_dir,
             prepared(dataset, work),
-            {"name": name, "size": "tiny", "params": params},
+            {"name": base, "size": "tiny", "params": {**params, **changes}},
             {"recipe": "recommended", "normalization": normalization},
         )
         figures = step_figures(made_ready(run_dir))
@@ -125,14 +128,14 @@ def skill_text(scores: Mapping[str, Any]) -> str:
     return "; ".join(parts)
 
 
-def row(model: ModelCard, found: Mapping[str, Trained]) -> str:
+def row(name: str, found: Mapping[str, Trained]) -> str:
     """Return a row of the table: figures with PGN, skill with both."""
     first = found[NORMALIZATIONS[0]]
     rmse = "; ".join(f"{one['model']['rmse']:.4g}" for one in first.scores.values())
     skills = " | ".join(skill_text(found[name].scores) for name in NORMALIZATIONS)
     epochs = f"{first.best_epoch} / {first.epochs}"
     return (
-        f"| {model.name} | {first.parameters / 1e6:.2f} M | {first.step_seconds:.2f} | "
+        f"| {name} | {first.parameters / 1e6:.2f} M | {first.step_seconds:.2f} | "
         f"{bytes_text(first.peak_bytes)} | {epochs} | {rmse} | {skills} |"
     )
 
@@ -161,15 +164,15 @@ def table(dataset: Dataset, models: Sequence[ModelCard], work: Path) -> Iterator
         "% below the best simple method, PGN | GN |"
     )
     yield "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"
+    names = [model.name for model in models]
+    names += [name for name, (base, _changes) in VARIANTS.items() if base in names]
     with ProcessPoolExecutor(max_workers=2) as pool:
         waiting = {
-            model.name: {
-                name: pool.submit(run, model.name, dataset, name, work) for name in NORMALIZATIONS
-            }
-            for model in models
+            name: {one: pool.submit(run, name, dataset, one, work) for one in NORMALIZATIONS}
+            for name in names
         }
-        for model in models:
-            yield row(model, {name: one.result() for name, one in waiting[model.name].items()})
+        for name, by_normalization in waiting.items():
+            yield row(name, {one: found.result() for one, found in by_normalization.items()})
     yield ""
 
 

@@ -23,6 +23,7 @@ def build(
     in_channels: int,
     out_channels: int,
     scale: int,
+    guides: int = 0,
     params: Mapping[str, Any] | None = None,
     global_skip: bool = True,
     starts_from_zero: bool = False,
@@ -33,6 +34,7 @@ def build(
         name: of a card in the catalogue.
         in_channels: the `out_channels` fields to super-resolve come first; any others inform.
         scale: ratio HR/LR.
+        guides: fields at HR that inform; their blocks, see `guide`, come as further channels.
         params: parameters of the network; those not given keep their defaults.
         global_skip: let the network learn what bicubic interpolation misses, see `GlobalSkip`.
             A diffusion model takes no such skip: it models that of itself, see `diffusion`.
@@ -57,10 +59,17 @@ def build(
         )
     if found:
         raise UsageError("\n".join(found))
+    from srwizard.models.guide import WIDTH, with_guides
+
     network = getattr(import_module(card.module), card.name)
     net: nn.Module = network(
-        in_channels=in_channels, out_channels=out_channels, scale=scale, **resolved
+        in_channels=in_channels + (WIDTH if guides else 0),
+        out_channels=out_channels,
+        scale=scale,
+        **resolved,
     )
+    if guides:
+        net = with_guides(net, guides, scale)
     if starts_from_zero:
         from srwizard.models.global_skip import start_from_zero
 

@@ -74,6 +74,7 @@ class DiffusionModel(nn.Module, ABC):
         ensemble_members: how many samples an evaluation is to draw of each field.
         skip_outside: whether `hr` is what a skip outside of the network misses: that is then
             modelled, whatever `target` says.
+        guide: maps the low-resolution input to what the condition is made of; None: it is that.
         uses_mask: whether `sample` should be told where there is land.
 
     Args:
@@ -118,6 +119,7 @@ class DiffusionModel(nn.Module, ABC):
         self.sampling_steps = sampling_steps
         self.ensemble_members = ensemble_members
         self.skip_outside = False
+        self.guide: nn.Module | None = None
         self.register_buffer("residual_std", torch.ones(out_channels, 1, 1))
         for name in ("signal", "noise"):
             values = torch.tensor([getattr(rate, name) for rate in rates])
@@ -161,7 +163,7 @@ class DiffusionModel(nn.Module, ABC):
             mask: [B, out_channels, H, W], True where `hr` has a value.
             area: [B, 1, H, W], relative areas of the grid points; None: all the same.
         """
-        given = Condition(lr, bicubic(lr, self.scale), mask)
+        given = self.condition(lr, mask)
         x0 = self.modelled(given.up, hr, mask)
         level = self.random_levels(len(lr), lr.device)
         noise = torch.randn_like(x0)
@@ -172,6 +174,16 @@ class DiffusionModel(nn.Module, ABC):
         total = weight.sum(dim=(2, 3))
         mean = (error * weight).sum(dim=(2, 3)) / torch.where(total > 0, total, 1.0)
         return mean.mean(dim=1)
+
+    def condition(
+        self,
+        lr: Tensor,
+        mask: Tensor | None,
+        tiled: Callable[[Network, Tensor], Tensor] | None = None,
+    ) -> Condition:
+        """Return what a field is drawn for; the arguments are those of `sample`."""
+        seen = lr if self.guide is None else self.guide(lr)
+        return Condition(seen, bicubic(seen, self.scale), mask, tiled)
 
     def wanted(self, x0: Tensor, noise: Tensor, level: Level) -> Tensor:
         """Return what the network is to predict where `x0` and `noise` are mixed."""
@@ -252,7 +264,7 @@ class DiffusionModel(nn.Module, ABC):
         """
         ancestral = (sampler or self.sampler) == "ancestral"
         times = sampling_times(len(self.rates), steps or self.sampling_steps)
-        given = Condition(lr, bicubic(lr, self.scale), mask, tiled)
+        given = self.condition(lr, mask, tiled)
         shape = (len(lr), self.out_channels, *given.up.shape[-2:])
         noise = partial(normal_noise, shape, generator, lr.device)
         x = self.rates[times[0]].noise * noise()

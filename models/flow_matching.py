@@ -14,14 +14,12 @@ from torch import Tensor
 
 from srwizard.models.denoiser import Layout, TimeDenoiser
 from srwizard.models.diffusion import (
-    Condition,
     DiffusionModel,
     Generators,
     Level,
     Network,
     normal_noise,
 )
-from srwizard.models.upsampling import bicubic
 
 TOLD_PER_TIME = 1000
 """What the network is told at t = 1: its embedding was made for the number of a step."""
@@ -115,7 +113,7 @@ class FlowMatching(DiffusionModel):
         """
         count = steps or self.sampling_steps
         heun = (sampler or self.sampler) == "heun"
-        given = Condition(lr, bicubic(lr, self.scale), mask, tiled)
+        given = self.condition(lr, mask, tiled)
         shape = (len(lr), self.out_channels, *given.up.shape[-2:])
         x = self.sigma * normal_noise(shape, generator, lr.device)
 

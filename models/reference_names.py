@@ -7,6 +7,7 @@ from torch import nn
 
 from srwizard.models.diffusion import DiffusionModel
 from srwizard.models.global_skip import GlobalSkip
+from srwizard.models.guide import Guided
 
 DENOISER = "denoise_fn."
 """What the names of the network begin with in trained SR3 and DDPM."""
@@ -14,8 +15,8 @@ DENOISER = "denoise_fn."
 
 def network_in(net: nn.Module) -> nn.Module:
     """Return the network that has reference names within what `build` gives."""
-    if isinstance(net, GlobalSkip):
-        return net.net
+    if isinstance(net, (GlobalSkip, Guided)):
+        return network_in(net.net)
     return net.denoiser if isinstance(net, DiffusionModel) else net
 
 

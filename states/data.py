@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from srwizard.data.inspect import DatasetSummary
 
 COORDINATES = {"lon", "lat"}
-ASKED_APART = ("root", "variables", "static_variables", "prepare")
+ASKED_APART = ("root", "variables", "static_variables", "guides", "prepare")
 """Options whose questions depend on what the dataset holds."""
 
 
@@ -244,6 +244,7 @@ def further_questions(conversation: Conversation) -> list[Maker]:
         lambda: _variables_question(conversation, summary),
         lambda: _vectors_question(conversation, summary),
         lambda: _statics_question(conversation, summary),
+        lambda: _guides_question(conversation, summary),
         *questions(conversation, "data", ["always", "common", "on_request"], leave_out=ASKED_APART),
     ]
 
@@ -375,12 +376,35 @@ def _statics_question(conversation: Conversation, summary: "DatasetSummary") -> 
     )
 
 
+def _guides_question(conversation: Conversation, summary: "DatasetSummary") -> Question | None:
+    from srwizard.data.guides import gaps_in_guides
+    from srwizard.data.inspect import guides_problem, possible_guides
+    from srwizard.wizard.chosen_dataset import chosen_variables, opened_dataset
+
+    # As of static inputs, coordinates alone are no reason to ask.
+    given = conversation.session.answers.has("data.guides")
+    names = [variable.name for variable in chosen_variables(conversation, summary)]
+    possible = possible_guides(summary, names)
+    if not given and set(possible) <= COORDINATES:
+        return None
+    contents = opened_dataset(conversation).contents
+    return replace(
+        question(conversation, "data.guides"),
+        kind="several",
+        choices=tuple(Choice(name, name) for name in possible),
+        check=lambda chosen: (
+            guides_problem(summary, chosen, names) or gaps_in_guides(contents, names, chosen)
+        ),
+    )
+
+
 def forget_what_depended_on(before: str | None, conversation: Conversation) -> None:
     """Another dataset has other variables and another scale."""
     answers = conversation.session.answers
     if before is not None and expand(before) != expand(answers.data.root or ""):
         answers.forget("data.variables")
         answers.forget("data.static_variables")
+        answers.forget("data.guides")
         answers.forget("data.scale")
         answers.forget("data.vectors")
 

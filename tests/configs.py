@@ -25,25 +25,30 @@ from srwizard.settings.run_config import (
 
 
 def data_of(
-    root: Path, static_variables: Sequence[str] = (), *, area_weights: bool = False
+    root: Path,
+    static_variables: Sequence[str] = (),
+    guides: Sequence[str] = (),
+    *,
+    area_weights: bool = False,
 ) -> RunData:
     """Return the data section for all variables of the dataset in `root`."""
     dataset = Dataset(root)
     summary = dataset.summary
     first = summary.variables[0]
-    names = [variable.name for variable in summary.variables]
+    names = [variable.name for variable in summary.variables if variable.name not in guides]
     weighting = weighting_of(dataset.contents)
     return RunData(
         root=str(root),
         layout=summary.layout,
         variables=names,
         static_variables=list(static_variables),
+        guides=list(guides),
         scale=first.hr_shape[0] // first.lr_shape[0],
         hr_shape=list(first.hr_shape),
         lr_shape=list(first.lr_shape),
         steps=summary.steps,
         fingerprint=dataset.fingerprint(
-            names, static_variables, area_weights=area_weights or weighting == "area"
+            names, static_variables, guides, area_weights=area_weights or weighting == "area"
         ),
         block_means=weighting,
     )

@@ -38,6 +38,16 @@ if TYPE_CHECKING:
     metavar="NAME=NAME_IN_FILE",
     help=_("What a variable of the run is called in the input; repeatable."),
 )
+@click.option(
+    "--guide",
+    "guide_files",
+    multiple=True,
+    type=PATH,
+    metavar="FILE",
+    help=_(
+        "Runs with guides of every step: a file that holds them at high resolution; repeatable."
+    ),
+)
 @split_option(_("Split to predict when INPUT is a dataset directory. [default: test]"))
 @click.option(
     "--members",
@@ -58,6 +68,7 @@ def predict(
     out: Path,
     checkpoint: "Name | None",
     variable: tuple[str, ...],
+    guide_files: tuple[Path, ...],
     split: str | None,
     members: int | None,
     overwrite: bool,
@@ -69,10 +80,12 @@ def predict(
     from srwizard.use.targets import check_target
 
     out, sources = out.expanduser().absolute(), [path.expanduser().absolute() for path in inputs]
-    check_target(out, overwrite=overwrite, inputs=sources)
+    beside = [path.expanduser().absolute() for path in guide_files]
+    check_target(out, overwrite=overwrite, inputs=[*sources, *beside])
     config = run_config.load(run_dir.expanduser().absolute())
     names = names_in_input(variable, config.data.variables)
-    found = open_input(sources, names, split, masked_points(config.data, sources[0]))
+    outliers = masked_points(config.data, sources[0])
+    found = open_input(sources, names, split, config.data.varying_guides, beside, outliers)
     for note in found.notes:
         print(note)
 

@@ -24,6 +24,7 @@ from srwizard.data.fingerprint import (
     parts_changed,
     stamps,
 )
+from srwizard.data.guides import parted
 from srwizard.data.inspect import DatasetSummary, inspect
 from srwizard.data.layout import Contents, scan
 from srwizard.data.statics import used_files
@@ -171,25 +172,34 @@ class Dataset:
         )
 
     def fingerprint(
-        self, variables: Sequence[str], static_variables: Sequence[str], *, area_weights: bool
+        self,
+        variables: Sequence[str],
+        static_variables: Sequence[str],
+        guides: Sequence[str] = (),
+        *,
+        area_weights: bool,
     ) -> dict[str, str]:
         """Return the fingerprint of what a run reads of it.
 
         Args:
             variables: those that are trained on.
             static_variables: LR static fields that are input channels.
+            guides: HR static fields, or further variables, that are guides.
             area_weights: whether the loss is weighted by area, which takes the latitude.
 
         Raises:
             DatasetError: a part is not there, or cannot be read.
         """
-        statics = used_files(self.contents, static_variables, area_weights=area_weights)
+        fixed, varying = parted(self.contents, guides)
+        statics = used_files(self.contents, static_variables, fixed, area_weights=area_weights)
+        variables = [*variables, *varying]
         return fingerprint(self.contents, variables, statics, self._digests)
 
     def content(
         self,
         variables: Sequence[str],
         static_variables: Sequence[str],
+        guides: Sequence[str] = (),
         *,
         area_weights: bool,
         progress: "Progress" = lambda _done, _total: None,
@@ -197,13 +207,15 @@ class Dataset:
         """Return digests of all that a run reads of it, and the stamps of its files.
 
         Args:
-            variables, static_variables, area_weights: as for `fingerprint`.
+            variables, static_variables, guides, area_weights: as for `fingerprint`.
             progress: told how many files of how many are read.
 
         Raises:
             DatasetError: a part is not there, or cannot be read.
         """
-        statics = used_files(self.contents, static_variables, area_weights=area_weights)
+        fixed, varying = parted(self.contents, guides)
+        statics = used_files(self.contents, static_variables, fixed, area_weights=area_weights)
+        variables = [*variables, *varying]
         stamped = stamps(self.contents, variables, statics, self._stamps, self.seen)
         return content_digests(self.contents, variables, statics, stamped, progress), stamped
 
@@ -213,6 +225,7 @@ class Dataset:
         stamped: Mapping[str, str],
         variables: Sequence[str],
         static_variables: Sequence[str],
+        guides: Sequence[str] = (),
         *,
         area_weights: bool,
     ) -> list[str]:
@@ -221,7 +234,9 @@ class Dataset:
         Raises:
             DatasetError: a part is not there, or cannot be read.
         """
-        statics = used_files(self.contents, static_variables, area_weights=area_weights)
+        fixed, varying = parted(self.contents, guides)
+        statics = used_files(self.contents, static_variables, fixed, area_weights=area_weights)
+        variables = [*variables, *varying]
         stamps(self.contents, variables, statics, self._stamps, self.seen)
         known = self._stamps, self._digests
         return parts_changed(self.contents, variables, statics, frozen, stamped, *known)

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from srwizard.base.errors import DatasetError
 from srwizard.base.i18n import translate as _
 from srwizard.data.fields import Field
+from srwizard.data.guides import usable_as_guides
 from srwizard.data.layout import Contents, Layout, Problem
 from srwizard.data.pairing import pairing_problems
 from srwizard.data.sampled_values import sample_values
@@ -53,7 +54,7 @@ class DatasetSummary:
     """A dataset as the user sees it, and every problem found in it.
 
     `statics` are the files of HR static fields, `static_inputs` the names of the LR ones that fit
-    the grid of the first variable.
+    the grid of the first variable, `guides` those of the HR ones that do.
     """
 
     root: Path
@@ -62,6 +63,7 @@ class DatasetSummary:
     variables: tuple[VariableSummary, ...]
     statics: tuple[str, ...]
     static_inputs: tuple[str, ...]
+    guides: tuple[str, ...]
     problems: tuple[Problem, ...]
 
     @property
@@ -123,6 +125,7 @@ def inspect(contents: Contents) -> DatasetSummary:
         variables=tuple(summaries),
         statics=tuple(path.stem for path in contents.statics.get("hr", ())),
         static_inputs=usable_as_inputs(contents, summaries[0].lr_shape) if summaries else (),
+        guides=usable_as_guides(contents, summaries[0].hr_shape) if summaries else (),
         problems=tuple(problems),
     )
 
@@ -166,6 +169,41 @@ def static_inputs_problem(summary: DatasetSummary, names: Sequence[str]) -> str 
         )
     if len(set(names)) < len(names):
         return _("a static field is named twice")
+    return None
+
+
+def possible_guides(summary: DatasetSummary, variables: Sequence[str]) -> tuple[str, ...]:
+    """Return the HR static fields, and the variables beside those trained on, that can be guides.
+
+    Args:
+        summary: the dataset.
+        variables: those trained on.
+    """
+    first = summary.variable(variables[0])
+    others = (
+        one.name
+        for one in summary.variables
+        if one.name not in (*variables, *summary.guides)
+        and (one.hr_shape, one.calendar) == (first.hr_shape, first.calendar)
+    )
+    return (*summary.guides, *others)
+
+
+def guides_problem(
+    summary: DatasetSummary, names: Sequence[str], variables: Sequence[str]
+) -> str | None:
+    """Say why the HR fields `names` cannot be guides to `variables`, or None where they can."""
+    known = possible_guides(summary, variables)
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        return _(
+            "{name} cannot be a guide: guides are HR static fields on the grid of the dataset, or "
+            "variables with the same steps that are not trained on; here {known}",
+            name=", ".join(unknown),
+            known=", ".join(known) or _("none"),
+        )
+    if len(set(names)) < len(names):
+        return _("a guide is named twice")
     return None
 
 

@@ -1,8 +1,9 @@
 """Training samples: normalized LR and HR with the mask of the points that have a value."""
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import NotRequired, TypedDict
 
 import numpy as np
@@ -18,6 +19,7 @@ from srwizard.data.baselines.skip import Skip
 from srwizard.data.block_means import block_shares, missing_mean, point_weights
 from srwizard.data.fields import WHOLE, Field, FloatField, Window, cut, read_window
 from srwizard.data.gaps import NearestFill
+from srwizard.data.guides import as_blocks, guide_fields, scaled
 from srwizard.data.layout import Contents
 from srwizard.data.normalization import Statistics
 from srwizard.data.statics import input_channels, relative_areas
@@ -27,14 +29,14 @@ from srwizard.data.weighting import Weighting
 class Sample(TypedDict):
     """One sample, or a batch of them with a leading dimension.
 
-    `lr` `[C + S, h, w]` is normalized, gaps filled with the nearest value; its last channels are
-    the static fields. `hr` `[C, H, W]` is what the network is to give: (HR - base) / spread, 0 in
-    gaps; `mask` `[C, H, W]` is True where HR has a value; for scoring, only where predictions have
-    one, too: where the training split has had values, in steps of which LR has any. For scoring
-    there are besides `base` `[C, H, W]`, what the network starts from, and `lr_physical`
-    `[C, h, w]`, NaN in gaps, both in physical units; `area` `[1, H, W]` is there only if the loss
-    is weighted by area; `missing` `[C, h, w]`, `share` and `spread` `[C, H, W]` only if block means
-    are conserved: see `train.conservation.Blocks`.
+    `lr` `[C + S + G * scale ** 2, h, w]` is normalized, gaps filled with the nearest value; then
+    come the static fields, and the blocks of the guides (see `guides`). `hr` `[C, H, W]` is what
+    the network is to give: (HR - base) / spread, 0 in gaps; `mask` `[C, H, W]` is True where HR has
+    a value; for scoring, only where predictions have one, too: where the training split has had
+    values, in steps of which LR has any. For scoring there are besides `base` `[C, H, W]`, what the
+    network starts from, and `lr_physical` `[C, h, w]`, NaN in gaps, both in physical units; `area`
+    `[1, H, W]` is there only if the loss is weighted by area; `missing` `[C, h, w]`, `share` and
+    `spread` `[C, H, W]` only if block means are conserved: see `train.conservation.Blocks`.
     """
 
     lr: Tensor
@@ -75,6 +77,8 @@ class FieldPairs(Dataset[Sample]):
         vectors: the channels of eastward and northward components, for `augment`.
         handedness: of the grid, if samples are turned by 90 degrees too; else 0.
         static_variables: LR static fields that become further input channels.
+        guides: HR static fields that become further input channels, as blocks.
+        guide_scales: variables whose HR does so, too, with mean and spread of each.
         area_weights: whether samples hold the areas of the grid points.
         conserve: whether samples hold what conserving block means needs.
         block_means: how HR points count in the block means that LR is made of.
@@ -97,6 +101,8 @@ class FieldPairs(Dataset[Sample]):
         vectors: Sequence[tuple[int, int]] = (),
         handedness: int = 0,
         static_variables: Sequence[str] = (),
+        guides: Sequence[str] = (),
+        guide_scales: Mapping[str, Sequence[float]] = MappingProxyType({}),
         area_weights: bool = False,
         conserve: bool = False,
         block_means: Weighting = "equal",
@@ -105,6 +111,9 @@ class FieldPairs(Dataset[Sample]):
     ) -> None:
         self._contents = contents
         self._static_variables = static_variables
+        self._guide_names = guides
+        self._guide_scales = guide_scales
+        self._split = split
         self._area_weights = area_weights
         self._conserve = conserve
         self._block_means = block_means
@@ -144,6 +153,7 @@ class FieldPairs(Dataset[Sample]):
             normalized = np.concatenate([normalized, cut(self._static, rows, columns)])
         area = cut(self._areas, *window) if self._area_weights else None
         blocks = self._blocks(lr, base, window) if self._conserve else None
+        guides = self._guides_of(key.index, window)
         if self._augment:
             symmetry = drawn(key.patch_seed, key.index, turns=bool(self._handedness))
             directed = self._vectors, self._handedness
@@ -151,10 +161,13 @@ class FieldPairs(Dataset[Sample]):
             target = turned(target, symmetry, *directed)
             mask = turned(mask, symmetry)
             area = None if area is None else turned(area, symmetry)
+            guides = None if guides is None else turned(guides, symmetry)
             if blocks is not None:
                 # Shares and spreads go with their channels, and have no sign.
                 missing, share, spread = (turned(part, symmetry, *directed) for part in blocks)
                 blocks = [missing, np.abs(share), np.abs(spread)]
+        if guides is not None:
+            normalized = np.concatenate([normalized, as_blocks(guides, self._scale)])
         sample = Sample(
             lr=torch.from_numpy(normalized),
             hr=torch.from_numpy(target),
@@ -215,6 +228,20 @@ class FieldPairs(Dataset[Sample]):
     def _static(self) -> FloatField:
         """Static input channels `[S, h, w]`, read on first use in each process."""
         return input_channels(self._contents, self._static_variables, self._lr[0].shape)
+
+    def _guides_of(self, index: int, window: Window) -> FloatField | None:
+        """Return all guides of a step `[G, h, w]`, static ones first; None: there are none."""
+        parts = [cut(self._guides, *window)] if self._guide_names else []
+        for name, scale in self._guide_scales.items():
+            found = _sound(self._contents.fields[self._split, "hr", name], index, window)
+            parts.append(scaled(found, scale)[None])
+        return np.concatenate(parts) if parts else None
+
+    @functools.cached_property
+    def _guides(self) -> FloatField:
+        """Static guides `[G, H, W]`, read on first use in each process."""
+        water = np.any(self._statistics["hr"].observed > 0, axis=0)
+        return guide_fields(self._contents, self._guide_names, water)
 
     @functools.cached_property
     def _areas(self) -> FloatField:

@@ -28,8 +28,13 @@ def name_of(path: Path) -> str:
 
 def usable_as_inputs(contents: Contents, shape: tuple[int, int]) -> tuple[str, ...]:
     """Return the names of those LR static fields that fit on a grid of `shape` `[h, w]`."""
+    return usable_on(contents, "lr", shape)
+
+
+def usable_on(contents: Contents, level: str, shape: tuple[int, int]) -> tuple[str, ...]:
+    """Return the names of those static fields of a level that fit on its grid."""
     return tuple(
-        name for name, path in static_files(contents, "lr").items() if _fits(path, name, shape)
+        name for name, path in static_files(contents, level).items() if _fits(path, name, shape)
     )
 
 
@@ -41,16 +46,19 @@ def _fits(path: Path, name: str, shape: tuple[int, int]) -> bool:
     return header.dtype.kind in "fiu" and _on_grid_shape(header.shape, name, shape) is not None
 
 
-def used_files(contents: Contents, inputs: Sequence[str], *, area_weights: bool) -> list[Path]:
-    """Return the static files that a run reads.
+def used_files(
+    contents: Contents, inputs: Sequence[str], guides: Sequence[str] = (), *, area_weights: bool
+) -> list[Path]:
+    """Return the static files that a run reads: those of inputs at LR, and of guides at HR.
 
     Raises:
         DatasetError: one of them is not there.
     """
     found = [_file(contents, "lr", name) for name in inputs]
+    found += [_file(contents, "hr", name) for name in guides]
     if area_weights:
         found.append(_file(contents, "hr", LATITUDE))
-    return found
+    return list(dict.fromkeys(found))
 
 
 def input_channels(contents: Contents, names: Sequence[str], shape: tuple[int, int]) -> FloatField:
@@ -66,12 +74,18 @@ def input_channels(contents: Contents, names: Sequence[str], shape: tuple[int, i
     """
     channels = np.zeros((len(names), *shape), dtype=np.float32)
     for channel, name in zip(channels, names, strict=True):
-        values = read_static(contents, "lr", name, shape)
-        valid = np.isfinite(values)
-        if valid.any():
-            spread = values[valid].std() or 1.0
-            channel[valid] = (values[valid] - values[valid].mean()) / spread
+        channel[...] = standardized(read_static(contents, "lr", name, shape))
     return channels
+
+
+def standardized(values: npt.NDArray[np.floating]) -> FloatField:
+    """Return a field of mean 0 and spread 1 over its values; 0 where it has none."""
+    found = np.zeros(values.shape, dtype=np.float32)
+    valid = np.isfinite(values)
+    if valid.any():
+        spread = values[valid].std() or 1.0
+        found[valid] = (values[valid] - values[valid].mean()) / spread
+    return found
 
 
 def relative_areas(contents: Contents, shape: tuple[int, int]) -> FloatField:

@@ -127,6 +127,7 @@ def file_of(run: RunConfig) -> Path:
         "content": CONTENT,
         "model": run.model.model_dump(),
         "scale": run.data.scale,
+        "guides": len(run.data.guides),
         "hr_shape": run.data.hr_shape,
         "batch": [run.training.batch_size, run.training.grad_accumulation],
         "training": [

@@ -90,7 +90,8 @@ class FakeLoader:
         self._make = partial(torch.empty if fake else torch.zeros, device=CPU)
         self._plan = plan
         self._for_scoring = for_scoring
-        self._channels, self._inputs = run.model.out_channels, run.model.in_channels
+        self._channels = run.model.out_channels
+        self._inputs = run.model.in_channels + len(run.data.guides) * run.data.scale**2
         self._area_weights = run.training.area_weights
         self._conserve = run.conserves
         scale = run.data.scale

@@ -218,7 +218,10 @@ def _transposed(gradient: Tensor, source: Tensor, weight: Tensor, threads: int) 
     if source.shape[1] <= FIRST_LAYER_CHANNELS:
         return 0
     images = min(threads, MOST_TRANSPOSED)
-    fewer, more = sorted((_blocks(source), _blocks(gradient)))
+    fewer, more = sorted((source.shape[1], gradient.shape[1]))
+    if not (_channels_last(source, weight) and fewer < _block() < more):
+        # Padded to blocks; with channels last a few of them are not.
+        fewer, more = sorted((_blocks(source), _blocks(gradient)))
     if more >= UNEQUAL_CHANNELS * fewer:
         images = max(1, images // 2)
     return images * (_blocked(source) + _blocked(gradient)) // len(source)

@@ -14,7 +14,7 @@ def data_facts(run: Run) -> list[tuple[str, str]]:
     """Return where the data come from, as far as it is known."""
     data, manifest = run.section("data"), run.manifest
     sources = manifest.get("sources")
-    statics = data.get("static_variables")
+    statics, guides = data.get("static_variables"), data.get("guides")
     known = (
         (_("Directory"), data.get("root")),
         (_("Layout"), data.get("layout")),
@@ -22,6 +22,7 @@ def data_facts(run: Run) -> list[tuple[str, str]]:
         (_("Low resolution"), manifest.get("method")),
         (_("Calendar"), manifest.get("calendar") or None),
         (_("Static inputs"), statics or None),
+        (_("Guides at HR"), guides or None),
     )
     return [(name, text_of(value)) for name, value in known if value is not None]
 

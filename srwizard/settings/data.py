@@ -70,6 +70,17 @@ class FrozenData(Section):
             asked="always",
         ),
     ] = Field(default_factory=list)
+    guides: Annotated[
+        list[Text],
+        Option(
+            N_("HR fields as guides"),
+            N_(
+                "They tell the network where fine scales lie: static HR fields such as bathymetry, "
+                "or HR of a further variable, such as SST for sea level; predictions need them too."
+            ),
+            asked="always",
+        ),
+    ] = Field(default_factory=list)
     vectors: Annotated[
         list[list[Text]] | None,
         Option(

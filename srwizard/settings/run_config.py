@@ -73,10 +73,22 @@ class RunData(FrozenData, CheckedData):
     handedness: Literal[-1, 0, 1] = 0
     periodic: bool = False
     """Whether the grid goes round the globe."""
+    guide_scales: dict[str, list[float]] = Field(default_factory=dict)
+    """Mean and spread of those guides that are variables, over the training split."""
     patches_go_round: bool = False
     """Whether training patches cross the seam of such a grid. Runs that were frozen before they did
     go on with the patches that they have begun with."""
     masked: dict[str, dict[str, list[list[int]]]] = Field(default_factory=dict)
+
+    @property
+    def static_guides(self) -> list[str]:
+        """The guides that do not change in time."""
+        return [name for name in self.guides if name not in self.guide_scales]
+
+    @property
+    def varying_guides(self) -> list[str]:
+        """The guides that do."""
+        return [name for name in self.guides if name in self.guide_scales]
 
 
 class RunOutput(Section):

@@ -137,7 +137,9 @@ def identity(run: RunConfig) -> dict[str, Any]:
     model["params"] = {
         name: value for name, value in model["params"].items() if name not in SAMPLING
     }
-    return {
+    # Earlier ones say nothing of guides either.
+    guides = {"data.guides": list(run.data.guides)} if run.data.guides else {}
+    return guides | {
         "model": model,
         "data.variables": list(run.data.variables),
         "data.static_variables": list(run.data.static_variables),

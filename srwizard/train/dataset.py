@@ -44,6 +44,7 @@ def verified(run: RunConfig, dataset: Dataset | None = None) -> Dataset:
         run.stamps,
         run.data.variables,
         run.data.static_variables,
+        run.data.guides,
         area_weights=run.reads_latitude,
     )
     if changed:

@@ -40,7 +40,7 @@ def fit_gain(training: Training, run_dir: Path) -> None:
     alone = members_of(training.bare, "valid") == 1
     if training.run.model.skip is None or (draws_samples(training.bare) and alone):
         return
-    training.gain = _fitted(training)
+    training.gain = fitted_gain(training)
     if training.gain == known:
         return
     if training.place.is_first:
@@ -56,7 +56,8 @@ def told_gain(training: Training) -> dict[str, float]:
 
 
 @torch.no_grad()
-def _fitted(training: Training) -> dict[str, Gain]:
+def fitted_gain(training: Training) -> dict[str, Gain]:
+    """Return the gain of the weights as they are; `training` has none meanwhile."""
     with training.whole() as own:
         products = add_over_ranks(training.place, _products(own))
     steps = len(training.splits["valid"])

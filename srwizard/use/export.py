@@ -56,6 +56,12 @@ def export(run: Run, target: Path, *, onnx: bool = False, overwrite: bool = Fals
               "are made so outside of the network"),
             _("Leave --onnx out; the bundle in safetensors conserves them."),
         )  # fmt: skip
+    if onnx and run.guides:
+        raise UsageError(
+            _("a run with guides of every step ({names}) cannot be written as ONNX",
+              names=", ".join(run.guides)),
+            _("Leave --onnx out; the bundle in safetensors holds every model."),
+        )  # fmt: skip
     if onnx:
         check_model(run.config.model.name)
     try:
@@ -118,12 +124,17 @@ def _config(run: Run) -> dict[str, Any]:
             "in_channels": config.model.in_channels,
             "out_channels": config.model.out_channels,
             "scale": config.data.scale,
+            "guides": len(config.data.guides),
             "params": config.model.params,
             "global_skip": config.model.global_skip,
             "starts_from_zero": config.model.skip is not None,
         },
         "variables": list(run.variables),
         "static_variables": config.data.static_variables,
+        "guides": [*config.data.static_guides, *config.data.varying_guides],
+        "guide_scales": {
+            name: config.data.guide_scales[name] for name in config.data.varying_guides
+        },
         "attributes": {name: dict(known) for name, known in run.preprocessing.attributes.items()},
         "normalization": config.training.normalization,
         "lr_shape": config.data.lr_shape,
@@ -172,6 +183,21 @@ def _readme(run: Run, *, onnx: bool) -> str:
         "are lr_mean, lr_std, hr_mean, hr_std, the static input channels (S), and hr_observed, 0 "
         "on land. Points of LR without a value are filled with the nearest one before."
     )
+    if run.guides:
+        use += " " + _(
+            "Behind them come the guides of every step, {names}, at high resolution: less their "
+            "mean, divided by their spread (guide_scales in config.json), 0 in gaps, and as blocks "
+            "of {scale} x {scale} points (torch.pixel_unshuffle).",
+            names=", ".join(run.guides),
+            scale=run.scale,
+        )
+    if run.config.data.static_guides:
+        use += " " + _(
+            "The last of the static channels are the guide fields {names}, as blocks of "
+            "{scale} x {scale} HR points (torch.pixel_unshuffle).",
+            names=", ".join(run.config.data.static_guides),
+            scale=run.scale,
+        )
     if run.config.conserves:
         use += " " + _(
             "The output is then shifted block by block, so that block means are those of LR: see "

@@ -4,7 +4,7 @@ import difflib
 import re
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +45,8 @@ class Input:
         grid: shape and, as far as known, coordinates.
         attributes: variable of the run -> units, long_name, standard_name, as far as known.
         fields: yields the steps `[C, h, w]` from a given one on, one at a time.
+        guides: does so of HR fields beside them `[G, H, W]`; None: there are none.
+        guide_grid, guides_where: theirs, and what they are read from.
         notes: what the user should know.
     """
 
@@ -55,6 +57,9 @@ class Input:
     grid: Grid
     attributes: Mapping[str, Attributes]
     fields: Callable[[int], FieldSeries]
+    guides: Callable[[int], FieldSeries] | None = None
+    guide_grid: Grid | None = None
+    guides_where: str = ""
     notes: tuple[str, ...] = ()
 
 
@@ -89,6 +94,8 @@ def open_input(
     paths: Sequence[Path],
     names: Mapping[str, str],
     split: str | None,
+    guides: Sequence[str] = (),
+    guide_paths: Sequence[Path] = (),
     outliers: Points | None = None,
 ) -> Input:
     """Open an input: headers and coordinates are read, no fields.
@@ -97,14 +104,72 @@ def open_input(
         paths: NetCDF files and Zarr stores of one record, or one dataset directory.
         names: variable of the run -> its name in the input.
         split: of a dataset directory; None: "test".
+        guides: HR fields that are needed beside them: of a dataset directory its own.
+        guide_paths: NetCDF files and Zarr stores of the guides; of the same steps.
         outliers: mask in a dataset directory what cannot be: all that is impossible, and these
             points, see `masked_points`; None: nothing.
 
     Raises:
-        UsageError: it is missing or unreadable, or lacks a variable; or the paths do not go
-            together.
+        UsageError: it is missing or unreadable, or lacks a variable or a guide; or the paths do not
+            go together.
         DatasetError: what is in it makes no record of fields on one grid.
     """
+    found = _opened(paths, names, split, outliers)
+    if guide_paths:
+        return _with_guides(found, guides, guide_paths)
+    if not guides:
+        return found
+    root = paths[0]
+    if not root.is_dir() or is_zarr(root):
+        raise UsageError(
+            _("the run takes {names} at high resolution as guides, and there is none beside {path}",
+              names=", ".join(guides), path=root),
+            _("Give a file that holds them for the same steps: --guide FILE"),
+        )  # fmt: skip
+    contents = scan(root) if outliers is None else masked(scan(root), outliers)
+    missing = [name for name in guides if (split or "test", "hr", name) not in contents.fields]
+    if missing:
+        raise UsageError(
+            _("{path} has no variable {variable}.",
+              path=root / (split or "test") / "hr", variable=", ".join(missing)),
+            _("Give a file that holds them for the same steps: --guide FILE"),
+        )  # fmt: skip
+    series = [contents.fields[split or "test", "hr", name] for name in guides]
+    _same_steps(found, series[0].steps, str(root))
+
+    def fields(start: int) -> FieldSeries:
+        for index in range(start, len(found.names)):
+            yield np.stack([_read(one, index) for one in series])
+
+    return replace(
+        found,
+        guides=fields,
+        guide_grid=grid_of(contents, "hr", series[0].shape),
+        guides_where=str(root),
+    )
+
+
+def _with_guides(found: Input, guides: Sequence[str], paths: Sequence[Path]) -> Input:
+    if not guides:
+        raise UsageError(_("the run takes no guides of every step"), _("Leave --guide out."))
+    beside = _opened(paths, {name: name for name in guides}, None, None)
+    _same_steps(found, beside.names, beside.where)
+    return replace(found, guides=beside.fields, guide_grid=beside.grid, guides_where=beside.where)
+
+
+def _same_steps(found: Input, steps: Sequence[str], where: str) -> None:
+    if tuple(steps) != found.names:
+        apart = sorted(set(steps) ^ set(found.names))
+        raise DatasetError(
+            _("the guides in {guides} have other steps than {where}: {step}",
+              guides=where, where=found.where, step=apart[0] if apart else _("another order")),
+            _("Give guides of the same times as LR."),
+        )  # fmt: skip
+
+
+def _opened(
+    paths: Sequence[Path], names: Mapping[str, str], split: str | None, outliers: Points | None
+) -> Input:
     datasets = [path for path in paths if path.is_dir() and not is_zarr(path)]
     if datasets and len(paths) > 1:
         raise UsageError(
@@ -172,9 +237,7 @@ def _from_dataset(
             _("Give a NetCDF file, a Zarr store, or a directory with train/, valid/, test/ "
               "(or train.h5, train.nc, …)."),
         )  # fmt: skip
-    contents = scan(root)
-    if outliers is not None:
-        contents = masked(contents, outliers)
+    contents = scan(root) if outliers is None else masked(scan(root), outliers)
     _check_sound(contents, names, split)
     chosen = [contents.fields[split, "lr", there] for there in names.values()]
     first = chosen[0]

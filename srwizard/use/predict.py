@@ -1,10 +1,11 @@
 """Super-resolving an input of any length into a NetCDF file, one step at a time."""
 
 import time
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import closing
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from srwizard.data.block_means import expanded
 from srwizard.data.fields import FloatField
 from srwizard.data.prepare.grid import Grid
 from srwizard.use.alarms import Alarms
-from srwizard.use.grids import refined
+from srwizard.use.grids import difference, refined
 from srwizard.use.inputs import Input
 from srwizard.use.output import Description, Partial, layers_of
 from srwizard.use.plausible import check_values
@@ -92,6 +93,8 @@ def predict(
     check_target(target, overwrite=overwrite)
     count = run.member_count(members)
     at_home = run.check_grid(found.grid, found.where)
+    if found.guide_grid is not None:
+        check_guide_grid(run, found.guide_grid)
     attributes = _merged_attributes(run, found)
     wrong = RESERVED & set(run.variables)
     if wrong:
@@ -114,6 +117,23 @@ def predict(
     return Prediction(
         target, len(found.names), begun_at, description.grid.shape, count, alarms.lines()
     )
+
+
+def check_guide_grid(run: Run, grid: Grid) -> None:
+    """Refuse guides on another grid than that of HR.
+
+    Raises:
+        DatasetError: they are.
+    """
+    apart = difference(grid, run.hr_grid)
+    if apart is not None:
+        raise DatasetError(
+            _("the guides {names} are on another grid than HR of the training: {what} {found}, "
+              "expected {expected}",
+              names=", ".join(run.guides), what=apart.what, found=apart.found,
+              expected=apart.expected),
+            _("Bring them onto the high-resolution grid of the training first."),
+        )  # fmt: skip
 
 
 def check_units(run: Run, found: Input) -> None:
@@ -148,11 +168,16 @@ def _fill(
     total = len(found.names)
     progress(partial.done, total)
     noted = time.monotonic()
-    with closing(found.fields(partial.done)) as fields:
-        for step, lr in enumerate(fields, start=partial.done):
+    with ExitStack() as stack:
+        fields = stack.enter_context(closing(found.fields(partial.done)))
+        beside: Iterator[FloatField | None] = repeat(None)
+        if found.guides is not None:
+            beside = stack.enter_context(closing(found.guides(partial.done)))
+        # LR comes to its end first: of guides without one no further step is asked for.
+        for step, (lr, guides) in enumerate(zip(fields, beside, strict=False), partial.done):
             name = found.names[step]
             alarms.note_outside(name, _checked(run, lr, found.where, name))
-            every = run.members_of_step(lr, step, count, at_home=at_home)
+            every = run.members_of_step(lr, step, count, at_home=at_home, guides=guides)
             mean = every.mean(axis=0)
             alarms.note_means(run, name, lr, mean, at_home)
             for layer, values in _layers(run, every, mean, members):
@@ -274,6 +299,7 @@ def _identity(
         "run": run.config.digest,
         "checkpoint": run.checkpoint.digest,
         "input": found.where,
+        **({"guides": found.guides_where} if found.guides is not None else {}),
         "steps": [len(found.names), found.names[0], found.names[-1]],
         "grid": list(found.grid.shape),
         "members": [count, members is not None],

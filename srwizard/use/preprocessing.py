@@ -20,6 +20,7 @@ from srwizard.data.baselines.skip import Skip, shares, shrunk
 from srwizard.data.block_means import block_shares, point_weights
 from srwizard.data.fields import FloatField
 from srwizard.data.fingerprint import parts_changed, stamps
+from srwizard.data.guides import as_blocks, guide_fields
 from srwizard.data.layout import Contents, find_statics
 from srwizard.data.normalization import Statistics
 from srwizard.data.prepare.grid import Grid
@@ -38,7 +39,8 @@ class Preprocessing:
         statistics: of the training split, for "hr" and "lr".
         learnt: the simple methods, by variable; None: the run starts from none of them.
         skip: those that the network starts from; None: the mean of HR.
-        static: input channels `[S, h, w]`, S being 0 where there are none.
+        static: input channels `[S, h, w]`, S being 0 where there are none; the blocks of guides
+            come last.
         grids: "hr" and "lr"; coordinates as far as the dataset has them.
         attributes: variable -> units, long_name, standard_name, as far as they are known.
         block_shares: `[C, H, W]`, how much each HR point counts in the mean of its block.
@@ -88,7 +90,7 @@ def read_preprocessing(
         statistics=statistics,
         learnt=found,
         skip=skip,
-        static=_static_channels(contents, run, lr),
+        static=_static_channels(contents, run, lr, statistics["hr"]),
         grids={"hr": grid_of(contents, "hr", hr), "lr": grid_of(contents, "lr", lr)},
         attributes=known_attributes(run.data),
         block_shares=_block_shares(contents, run, statistics["hr"], hr),
@@ -125,10 +127,12 @@ def _block_shares(
     return block_shares(hr.observed > 0, run.data.scale, weights)
 
 
-def _static_channels(contents: Contents, run: RunConfig, shape: tuple[int, int]) -> FloatField:
-    names = run.data.static_variables
+def _static_channels(
+    contents: Contents, run: RunConfig, shape: tuple[int, int], hr: Statistics
+) -> FloatField:
+    names, guides = run.data.static_variables, run.data.static_guides
     by_area = run.conserves and run.data.block_means == "area"
-    files = used_files(contents, names, area_weights=by_area)
+    files = used_files(contents, names, guides, area_weights=by_area)
     # Of a dataset in one file for each split the other digests are not wanted here.
     alone = Contents(contents.root, "npy", {})
     present = stamps(alone, [], files)
@@ -140,4 +144,8 @@ def _static_channels(contents: Contents, run: RunConfig, shape: tuple[int, int])
             + "".join("\n  " + _("{key} has changed", key=part) for part in changed),
             _("Bring the earlier static fields back: the network takes them as input."),
         )
-    return input_channels(contents, names, shape)
+    channels = input_channels(contents, names, shape)
+    if not guides:
+        return channels
+    found = guide_fields(contents, guides, np.any(hr.observed > 0, axis=0))
+    return np.concatenate([channels, as_blocks(found, run.data.scale)])

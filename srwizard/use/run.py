@@ -17,6 +17,7 @@ from srwizard.base.i18n import translate as _
 from srwizard.data.block_means import block_shares, expanded
 from srwizard.data.fields import FloatField
 from srwizard.data.gaps import NearestFill
+from srwizard.data.guides import as_blocks, refuse_gaps, scaled
 from srwizard.data.normalization_methods import NORMALIZATIONS
 from srwizard.data.prepare.grid import Grid
 from srwizard.runs.failure_kinds import recognise
@@ -45,7 +46,7 @@ class Run:
         directory: the run directory.
         config: the frozen run config.
         checkpoint: which weights are used.
-        network: `[B, C + S, h, w] -> [B, C, H, W]`, normalized; S are static fields.
+        network: `[B, C + S, h, w] -> [B, C, H, W]`, normalized; S are static fields and guides.
         device: where it computes.
         amp: whether the network computes in 16 bits.
         notices: what one should know: another checkpoint is used, the run is not complete.
@@ -106,14 +107,24 @@ class Run:
         """How many members are drawn unless told otherwise; 1 for a model that is no diffusion."""
         return members_of(self.network, "test")
 
+    @property
+    def guides(self) -> tuple[str, ...]:
+        """The HR fields that are needed of every step beside LR, in order."""
+        return tuple(self.config.data.varying_guides)
+
     def predict(
-        self, lr: npt.NDArray[np.floating[Any]], *, members: int | None = None
+        self,
+        lr: npt.NDArray[np.floating[Any]],
+        *,
+        guides: npt.NDArray[np.floating[Any]] | None = None,
+        members: int | None = None,
     ) -> FloatField:
         """Super-resolve one step or several.
 
         Args:
             lr: `[C, h, w]` or `[N, C, h, w]` in physical units, the channels being `variables`;
                 NaN on land and wherever there is no value.
+            guides: `[G, H, W]` or `[N, G, H, W]`, those of `guides`; None where there are none.
             members: of a diffusion model, how many samples the mean is taken of; None: as many
                 as its evaluation takes.
 
@@ -124,16 +135,20 @@ class Run:
             UsageError: an array of another shape, or `members` of a model that has none.
             DatasetError: another grid than the run can be used on, or values that cannot be.
         """
-        return self._of_each_step(lr, _mean, members)
+        return self._of_each_step(lr, guides, _mean, members)
 
     def sample(
-        self, lr: npt.NDArray[np.floating[Any]], *, members: int | None = None
+        self,
+        lr: npt.NDArray[np.floating[Any]],
+        *,
+        guides: npt.NDArray[np.floating[Any]] | None = None,
+        members: int | None = None,
     ) -> FloatField:
         """Return what `predict` takes the mean of: `[M, C, H, W]`, or `[N, M, C, H, W]`.
 
         The members of a step depend on the run's seed and on the place of the step in `lr`.
         """
-        return self._of_each_step(lr, _all, members)
+        return self._of_each_step(lr, guides, _all, members)
 
     def metrics(self) -> dict[str, Any]:
         """Return what training measured: `epochs`, a list, and `test`, None where there is none.
@@ -168,14 +183,21 @@ class Run:
         if skip is not None and skip.fixed_to_the_grid:
             why = _("The run starts from the climatology of its grid.")
             raise refusal(where, found, why=why)
-        if self.config.data.static_variables:
+        static = [*self.config.data.static_variables, *self.config.data.guides]
+        if static:
             why = _("The run takes static fields of its grid as input: {names}.",
-                    names=", ".join(self.config.data.static_variables))  # fmt: skip
+                    names=", ".join(static))  # fmt: skip
             raise refusal(where, found, why=why)
         return False
 
     def members_of_step(
-        self, lr: npt.NDArray[np.floating[Any]], index: int, count: int, *, at_home: bool
+        self,
+        lr: npt.NDArray[np.floating[Any]],
+        index: int,
+        count: int,
+        *,
+        at_home: bool,
+        guides: FloatField | None = None,
     ) -> FloatField:
         """Return `count` members `[M, C, H, W]` of one step.
 
@@ -184,11 +206,16 @@ class Run:
             index: number of the step, which the noise of a diffusion model follows from.
             count: see above; 1 for a model that is no diffusion.
             at_home: whether `lr` is on the grid of the training; its land is then known.
+            guides: `[G, H, W]` of the step, those of `guides`.
+
+        Raises:
+            UsageError: there are other guides than the run takes.
+            DatasetError: a guide has gaps in the water.
         """
         lr = lr.astype(np.float32)
         land = self._without_value(lr, at_home=at_home)
         water = torch.from_numpy(~self._land(lr, at_home=at_home)).to(self.device)[None]
-        normalized = self._normalized(lr)
+        normalized = self._with_guides(self._normalized(lr), guides)
         patch = tile_side(self.config, (lr.shape[1], lr.shape[2]))
         base, spread = self._base(lr)
         blocks = self._blocks(lr, base, spread, at_home=at_home)
@@ -222,6 +249,7 @@ class Run:
     def _of_each_step(
         self,
         lr: npt.NDArray[np.floating[Any]],
+        guides: npt.NDArray[np.floating[Any]] | None,
         of_members: Callable[[FloatField], FloatField],
         wanted: int | None,
     ) -> FloatField:
@@ -239,10 +267,20 @@ class Run:
         for index, step in enumerate(steps):
             known = self.preprocessing.statistics["hr"]
             check_values(self.variables, known, step, _("the array"), str(index))
+        beside = guides[None] if guides is not None and lr.ndim == 3 else guides
+        if beside is not None and len(beside) != len(steps):
+            raise UsageError(
+                _("guides has {guides} steps, lr {steps}", guides=len(beside), steps=len(steps))
+            )
         results = [
-            of_members(self.members_of_step(step, index, count, at_home=at_home))
+            of_members(
+                self.members_of_step(
+                    step, index, count, at_home=at_home,
+                    guides=None if beside is None else beside[index].astype(np.float32),
+                )
+            )
             for index, step in enumerate(steps)
-        ]
+        ]  # fmt: skip
         return results[0] if lr.ndim == 3 else np.stack(results)
 
     def _normalized(self, lr: FloatField) -> Tensor:
@@ -258,6 +296,28 @@ class Run:
         if not len(self._static):
             return channels[None]  # on any grid
         return torch.cat([channels, self._static])[None]
+
+    def _with_guides(self, seen: Tensor, guides: FloatField | None) -> Tensor:
+        """Return the input with the blocks of the guides that are needed of every step."""
+        height, width = self.config.data.hr_shape
+        wanted = (len(self.guides), height, width)
+        if (guides.shape if guides is not None else (0, height, width)) != wanted:
+            raise UsageError(
+                _("the run takes {names} at high resolution as guides: {wanted} of every step, "
+                  "not {found}",
+                  names=", ".join(self.guides) or _("nothing"), wanted=list(wanted),
+                  found=_("none") if guides is None else list(guides.shape)),
+                _("srwizard predict: --guide FILE; load_run: predict(lr, guides=...)."),
+            )  # fmt: skip
+        if guides is None:
+            return seen
+        water = np.any(self.preprocessing.statistics["hr"].observed > 0, axis=0)
+        parts = []
+        for name, field in zip(self.guides, guides, strict=True):
+            refuse_gaps(field, water, name)
+            parts.append(scaled(field, self.config.data.guide_scales[name]))
+        blocks = torch.from_numpy(as_blocks(np.stack(parts), self.scale)).to(seen)
+        return torch.cat([seen, blocks[None]], dim=1)
 
     def _base(self, lr: FloatField) -> tuple[FloatField, FloatField]:
         """Return what the network's output is added to, and the spread it is multiplied with."""

@@ -12,6 +12,7 @@ from srwizard.data.inspect import (
     DatasetSummary,
     VariableSummary,
     describe_problems,
+    guides_problem,
     scale_of,
     selection_problem,
     static_inputs_problem,
@@ -60,8 +61,10 @@ def problem_with_choice(conversation: Conversation) -> str | None:
     if not summary.usable:
         return _("the dataset {root} can no longer be used", root=summary.root)
     names = chosen.variables or [item.name for item in summary.variables]
-    return selection_problem(summary, names) or static_inputs_problem(
-        summary, chosen.static_variables
+    return (
+        selection_problem(summary, names)
+        or static_inputs_problem(summary, chosen.static_variables)
+        or guides_problem(summary, chosen.guides, names)
     )
 
 
@@ -72,8 +75,10 @@ def chosen_fingerprint(conversation: Conversation) -> dict[str, str]:
         DatasetError: it cannot be read.
     """
     names = [item.name for item in chosen_variables(conversation, chosen_dataset(conversation))]
-    chosen = conversation.session.answers.data.static_variables
-    return opened_dataset(conversation).fingerprint(names, chosen, area_weights=False)
+    chosen = conversation.session.answers.data
+    return opened_dataset(conversation).fingerprint(
+        names, chosen.static_variables, chosen.guides, area_weights=False
+    )
 
 
 def summary_table(summary: DatasetSummary, to_beat: Sequence[str] = ()) -> Table:

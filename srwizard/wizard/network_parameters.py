@@ -102,7 +102,8 @@ def weights_problems(conversation: Conversation) -> list[str]:
         ),
         _("output channels"): (found.out_channels, len(variables)),
     }
-    return [
+    blind = [_("the weights see no guides; leave data.guides out")] if answers.data.guides else []
+    return blind + [
         _("the weights are for {key} {theirs}, not {ours}", key=key, theirs=theirs, ours=ours)
         for key, (theirs, ours) in wanted.items()
         if theirs != ours

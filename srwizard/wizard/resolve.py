@@ -119,6 +119,7 @@ def resolve_to_freeze(
     unclear = _unclear_components(config, dataset) if answers.data.vectors is None else []
     config = with_settled_skip(config, wanted_skip(answers), dataset, progress)
     config = with_outliers(config, dataset, progress)
+    config = with_guide_scales(config, dataset)
     config = with_content(config, dataset, progress)
     return with_augmentation(config, dataset, unclear)
 
@@ -134,11 +135,31 @@ def with_content(
     digests, stamps = dataset.content(
         config.data.variables,
         config.data.static_variables,
+        config.data.guides,
         area_weights=config.reads_latitude,
         progress=progress,
     )
     data = config.data.model_copy(update={"fingerprint": digests})
     return config.model_copy(update={"data": data, "stamps": stamps})
+
+
+def with_guide_scales(config: RunConfig, dataset: Dataset) -> RunConfig:
+    """Return a run config that knows mean and spread of the guides that are variables.
+
+    Raises:
+        DatasetError: one has gaps where HR has values, or cannot be read.
+    """
+    if not config.data.guides:
+        return config
+    from srwizard.data.guides import scales_of
+
+    try:
+        found = scales_of(dataset.contents, config.data.variables, config.data.guides)
+    except (OSError, ValueError) as error:
+        raise unreadable(error, dataset.root) from None
+    return config.model_copy(
+        update={"data": config.data.model_copy(update={"guide_scales": found})}
+    )
 
 
 def with_outliers(
@@ -265,6 +286,7 @@ def resolve(conversation: Conversation, answers: Answers) -> RunConfig:
             fingerprint=dataset.fingerprint(
                 names,
                 answers.data.static_variables,
+                answers.data.guides,
                 area_weights=training.area_weights or weighting == "area",
             ),
             block_means=weighting,

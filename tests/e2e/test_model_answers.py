@@ -147,6 +147,7 @@ def test_weights_that_changed_after_freezing(
         (["model.params={num_blocks: 2}"], ["model.params.num_blocks"]),
         (["model.global_skip=true"], ["model.global_skip"]),
         (["data.static_variables=[lon]"], ["input channels 1, not 2"]),
+        (["data.guides=[lon]"], ["see no guides", "data.guides"]),
         (["model.weights=missing.safetensors"], ["missing.safetensors", "no such file"]),
         (["model.weights=answers.yaml"], ["answers.yaml", "--import-weights"]),
     ],

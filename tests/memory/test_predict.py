@@ -282,6 +282,26 @@ def test_images_that_are_transposed_at_a_time_for_the_gradient_of_weights(
     assert scratch == copied + images * of_image
 
 
+@pytest.mark.parametrize(("channels", "outputs", "images"), [(36, 2, 1), (36, 12, 2), (16, 2, 2)])
+def test_few_channels_are_counted_as_they_are_with_channels_last(
+    monkeypatch: pytest.MonkeyPatch, channels: int, outputs: int, images: int
+) -> None:
+    """Seen on a CPU with blocks of 16, where all are blocks they would be 2 images each."""
+    monkeypatch.setattr(kernels, "has_16_bit_kernels", lambda: True)
+    monkeypatch.setattr(kernels, "_block", lambda: 16)
+    last, kind = torch.channels_last, torch.bfloat16
+    source = torch.empty(4, channels, 20, 30, dtype=kind).contiguous(memory_format=last)
+    gradient = torch.empty(4, outputs, 20, 30, dtype=kind).contiguous(memory_format=last)
+    weight = torch.empty(outputs, channels, 3, 3, dtype=kind)
+    arguments = (gradient, source, weight)
+    of_image = (-(-channels // 16) + 1) * 16 * 20 * 30 * 2
+    padded_weight = weight[:, 0].numel() * 2 * -(-channels // 16) * 16
+    scratch = cpu_scratch(
+        aten.convolution_backward.default, arguments, (None, weight, None), threads=2
+    )
+    assert scratch == padded_weight + images * of_image
+
+
 def convolution_scratch(
     source: torch.Tensor,
     weight: torch.Tensor,

@@ -24,7 +24,7 @@ from srwizard.train.loop import Callbacks, train
 from srwizard.train.resuming import resume
 from srwizard.train.setup import Training, load_statistics, set_up
 from srwizard.train.simple_methods import load_learnt
-from srwizard.wizard.resolve import with_augmentation, with_outliers
+from srwizard.wizard.resolve import with_augmentation, with_guide_scales, with_outliers
 from srwizard.wizard.skip import UNSETTLED, with_settled_skip
 from tests.configs import cpu_run, data_of, frozen
 from tests.small_networks import SMALL
@@ -40,6 +40,7 @@ def freeze(
     model: str = "EDSR",
     params: dict[str, Any] | None = None,
     static_variables: Sequence[str] = (),
+    guides: Sequence[str] = (),
     vectors: list[list[str]] | None = None,
     skip: str | None = None,
     conserve: str = "none",
@@ -55,6 +56,7 @@ def freeze(
         model: name of a card.
         params: of the network, where they differ from those in `SMALL`.
         static_variables: further input channels.
+        guides: HR fields that the network sees.
         vectors: pairs of components.
         skip: the simple method to start from, or "auto"; None: as runs of version 0.1.0 did.
         conserve: whether block means are conserved: "none" or "additive".
@@ -62,7 +64,8 @@ def freeze(
         outliers: what is done about values that cannot be.
         changes: whatever else `cpu_run` takes.
     """
-    data = data_of(root, static_variables, area_weights=bool(changes.get("area_weights")))
+    area_weights = bool(changes.get("area_weights"))
+    data = data_of(root, static_variables, guides, area_weights=area_weights)
     data = data.model_copy(
         update={"vectors": vectors, "periodic": periodic, "patches_go_round": periodic,
                 "outliers": outliers}
@@ -76,6 +79,7 @@ def freeze(
         unsettled = {"skip": dict.fromkeys(data.variables, UNSETTLED), "global_skip": False}
         run = run.model_copy(update={"model": run.model.model_copy(update=unsettled)})
         run = with_settled_skip(run, skip, Dataset(root, periodic=periodic))
+    run = with_guide_scales(run, Dataset(root, periodic=periodic))
     if run.training.augment:
         run = with_augmentation(run, Dataset(root, periodic=periodic))
     return frozen(run)

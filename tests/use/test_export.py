@@ -135,6 +135,7 @@ ONNX_RUNS: dict[str, dict[str, Any]] = {
     "climatology": {"skip": "climatology+linear", "static_variables": ("lon", "lat")},
     "a method for each variable": {"skip": "auto", "model": "RCAN"},
     "on any grid": {"skip": "linear", "normalization": "GN", "model": "UNet2d"},
+    "guides": {"skip": "linear", "guides": ("lat", "lon"), "model": "EDSR"},
     "no skip": {},
 }
 
