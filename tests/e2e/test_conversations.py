@@ -272,7 +272,7 @@ def test_a_tight_run_is_made_to_fit_before_it_is_launched(
         "STAND_IN_LARGEST_BATCH": "0",
     }
     screen = terminal(columns=120, rows=60)
-    answer_up_to_training(screen, ocean, "SwinIR")
+    answer_up_to_training(screen, ocean, "EDSR", DOWN)
     answer(screen, "训练轮数")
     answer(screen, "其他训练参数", DOWN)
     answer(screen, "学习率")
