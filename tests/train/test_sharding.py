@@ -150,7 +150,7 @@ def test_the_checkpoint_is_anyones(alike: Path, root: Path, tmp_path: Path) -> N
 
 
 @pytest.mark.slow
-def test_goes_on_shared_out_to_more(alike: Path, root: Path, tmp_path: Path) -> None:
+def test_goes_on_sharded_to_more(alike: Path, root: Path, tmp_path: Path) -> None:
     """From a directory of two processes, and from a file of DDP: both in three, sharded."""
     settings = EVERYTHING | {"epochs": 3}
     made = []
