@@ -25,7 +25,7 @@ class Neighbours:
     offsets: Tensor
 
 
-def neighbours(coarse: int, fine: int, device: torch.device) -> Neighbours:
+def axis_neighbours(coarse: int, fine: int, device: torch.device) -> Neighbours:
     """Return the neighbours of `fine` cells among `coarse` ones that cover the same length."""
     place = (torch.arange(fine, device=device) + 0.5) * (coarse / fine) - 0.5
     before = place.floor()
@@ -42,7 +42,9 @@ def grid_neighbours(
     coarse: Sequence[int], fine: Sequence[int], device: torch.device
 ) -> tuple[Neighbours, Neighbours]:
     """Return the neighbours of fine rows and of fine columns, for grids of (height, width)."""
-    rows, columns = (neighbours(few, many, device) for few, many in zip(coarse, fine, strict=True))
+    rows, columns = (
+        axis_neighbours(few, many, device) for few, many in zip(coarse, fine, strict=True)
+    )
     return rows, columns
 
 

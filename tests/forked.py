@@ -25,6 +25,7 @@ from typing import Any
 
 from srwizard.train.processes import allocator_settings
 from tests import forking
+from tests.hardware.nvml.world import NAME as NVML
 
 PROGRAM = str(Path(sys.executable).with_name("srwizard"))
 MODULES = (
@@ -33,10 +34,11 @@ MODULES = (
 )  # fmt: skip
 """What is forked where `python -m` names it."""
 SETTINGS_AT_START = {
-    "LD_LIBRARY_PATH", "LD_PRELOAD", "PYTHONHOME", "PYTHONIOENCODING", "PYTHONOPTIMIZE",
+    "LD_PRELOAD", "PYTHONHOME", "PYTHONIOENCODING", "PYTHONOPTIMIZE",
     "PYTHONUTF8", "PYTHONWARNINGS",
 }  # fmt: skip
 """What is looked at when an interpreter starts, and never again."""
+CUSTOMIZATION = f"{forking.CUSTOMIZATION}.py"
 PR_SET_CHILD_SUBREAPER = 36
 PADDING = 8000
 started = subprocess.Popen
@@ -92,12 +94,17 @@ def _preparation(preexec_fn: Any) -> list[str] | None:
 
 def _plan(words: list[str], environment: Mapping[str, str]) -> dict[str, Any] | None:
     """Return what a forked process would run, or None if it must be started afresh."""
-    places = [place for place in environment.get("PYTHONPATH", "").split(os.pathsep) if place]
-    if SETTINGS_AT_START & environment.keys() or set(places) - {str(forking.REPOSITORY)}:
+    places = _places(environment, "PYTHONPATH")
+    libraries = [str(Path(place) / NVML) for place in _places(environment, "LD_LIBRARY_PATH")]
+    if SETTINGS_AT_START & environment.keys() or not (
+        all(map(_can_be_met_later, places)) and all(Path(path).is_file() for path in libraries)
+    ):
         return None
     nice = words[0] == "nice"
     program, *options = words[1:] if nice else words
-    plan = {"words": [program, *options], "nice": nice, "places": places}
+    plan = {
+        "words": [program, *options], "nice": nice, "places": places, "libraries": libraries,
+    }  # fmt: skip
     if program == PROGRAM:
         return plan | {"module": None, "arguments": [program, *options], "safe": True}
     safe = "PYTHONSAFEPATH" in environment
@@ -108,6 +115,17 @@ def _plan(words: list[str], environment: Mapping[str, str]) -> dict[str, Any] | 
     if options[1] not in MODULES:
         return None
     return plan | {"module": options[1], "arguments": options[1:], "safe": safe}
+
+
+def _places(environment: Mapping[str, str], name: str) -> list[str]:
+    return [place for place in environment.get(name, "").split(os.pathsep) if place]
+
+
+def _can_be_met_later(place: str) -> bool:
+    """Tell whether no module comes from this place on PYTHONPATH that is loaded already."""
+    if Path(place) == forking.REPOSITORY:
+        return True
+    return {path.name for path in Path(place).glob("*")} - {"__pycache__"} == {CUSTOMIZATION}
 
 
 def _have_forked(plan: dict[str, Any], streams: Sequence[int]) -> int:

@@ -36,6 +36,8 @@ LOADED = (
 """What is loaded before: these, and what they import."""
 LOADED_ANEW = "srwizard.commands"
 """Here texts are made, and the terminal is looked at, when the modules are loaded."""
+CUSTOMIZATION = "sitecustomize"
+"""A module that Python imports before anything else."""
 STREAMS = 3
 NAMESPACES = Path("/run/netns")
 CLONE_NEWUTS, CLONE_NEWNET = 0x04000000, 0x40000000
@@ -179,6 +181,8 @@ def _set_up(plan: dict[str, Any], streams: Sequence[int], kept_open: int) -> Non
     sys.orig_argv[:] = plan["words"]
     first = [] if plan["safe"] else [str(Path.cwd())]
     sys.path[:] = [*first, *plan["places"], *_installed]
+    for library in plan["libraries"]:
+        ctypes.CDLL(library)  # whoever asks for its name gets this one
     threads = os.environ.get("OMP_NUM_THREADS")
     if threads is not None:
         sys.modules["torch"].set_num_threads(int(threads))
@@ -220,6 +224,7 @@ def _run(module: str | None, arguments: list[str]) -> int:
     sys.argv[:] = arguments
     code = 0
     try:
+        _customize()
         if module is None:
             importlib.import_module("srwizard.__main__").main()
         else:
@@ -239,6 +244,14 @@ def _run(module: str | None, arguments: list[str]) -> int:
         with contextlib.suppress(Exception):
             stream.flush()
     return code
+
+
+def _customize() -> None:
+    """Import `sitecustomize` if there is one, as Python does at its start."""
+    sys.modules.pop(CUSTOMIZATION, None)
+    importlib.invalidate_caches()
+    with contextlib.suppress(ModuleNotFoundError):
+        importlib.import_module(CUSTOMIZATION)
 
 
 def _code_of(ended: SystemExit) -> int:

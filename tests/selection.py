@@ -15,7 +15,12 @@ ONE_OF_EACH_KIND = ("EDSR", "SwinIR", "FNO2d", "DDPM")
 """Convolutions, attention in windows, Fourier layers, diffusion."""
 
 STOOD_FOR = {
+    "data/test_coarsening.py": "data/test_prepare.py",
+    "data/test_lr_product.py": "data/test_prepare.py",
+    "data/test_prepare_missing.py": "data/test_prepare.py",
+    "data/test_prepare_opening.py": "data/test_prepare.py",
     "data/test_prepare_selection.py": "data/test_prepare.py",
+    "e2e/test_recipe.py": "settings/test_recommended.py",
     "e2e/test_sessions.py": "e2e/test_terminal.py",
     "hardware/nvml/test_visible.py": "hardware/nvml/test_nvml.py",
     "memory/test_dry_run.py": "memory/test_predict.py",
@@ -23,6 +28,7 @@ STOOD_FOR = {
     "prompts/test_questions.py": "prompts/test_menu.py",
     "report/test_maps.py": "report/test_page.py",
     "train/test_optimization.py": "train/test_loop.py",
+    "train/test_seam.py": "train/test_skip.py",
     "train/test_sampling.py": "models/test_diffusion.py",
 }
 """Files that look closer at what another one has looked at already; all of them are `broad`."""

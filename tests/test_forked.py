@@ -11,6 +11,7 @@ import psutil
 import pytest
 
 from tests.forked import PROGRAM, Popen, started
+from tests.hardware.nvml.world import World, card
 
 FORECASTER = [sys.executable, "-m", "srwizard.memory.forecaster"]
 """Waits for its standard input."""
@@ -32,6 +33,20 @@ def test_says_the_same_and_ends_alike(tmp_path: Path, arguments: list[str]) -> N
     options = {"env": environment, "cwd": tmp_path, "stdin": subprocess.DEVNULL}
     command = [PROGRAM, *arguments]
     assert ended(Popen, command, **options) == ended(started, command, **options)
+
+
+def test_meets_the_same_driver_and_runs_what_python_runs_first(
+    tmp_path: Path, nvml_world: World
+) -> None:
+    nvml_world.has(card(0), card(1))
+    (tmp_path / "sitecustomize.py").write_text("import sys; print('first', *sys.orig_argv[1:])")
+    environment = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8", "PYTHONPATH": str(tmp_path)}
+    found, wanted = (
+        ended(kind, [PROGRAM, "gpus"], env=environment | nvml_world.environment)
+        for kind in (Popen, started)
+    )
+    assert found == wanted
+    assert found[1].startswith("first") and "GPU 1" in found[1]
 
 
 def test_is_a_child_with_a_command_line_and_a_directory(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from srwizard.commands.cli import COMMANDS
 from srwizard.data.baselines.choice import METHODS
 from tests.e2e.terminal import PROGRAM
 
@@ -48,6 +49,20 @@ def test_every_make_target_is_there(name: str) -> None:
     text = (ROOT / name).read_text(encoding="utf-8")
     for target in re.findall(r"\bmake ([a-z]+)`", text):
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
+
+
+@pytest.mark.parametrize("name", READMES)
+def test_every_folder_of_the_program_is_in_the_tree(name: str) -> None:
+    text = (ROOT / name).read_text(encoding="utf-8")
+    listed = re.findall(r"^  (\w+)/ +\S", text, re.MULTILINE)
+    there = {path.name for path in (ROOT / "srwizard").iterdir() if path.is_dir()}
+    assert sorted(listed) == sorted(there - {"__pycache__"})
+
+
+@pytest.mark.parametrize("name", READMES)
+def test_every_command_is_named(name: str) -> None:
+    text = (ROOT / name).read_text(encoding="utf-8")
+    assert set(COMMANDS) <= set(re.findall(r"`srwizard ([a-z]+)\b", text))
 
 
 @pytest.mark.slow

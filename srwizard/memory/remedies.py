@@ -197,7 +197,7 @@ def _lighter_models(answers: Answers, hr_shape: tuple[int, int]) -> Iterator[Rem
             smallest = size == LIGHTER_SIZES[-1]
         elif _can_be_used(chosen, resolved, answers, hr_shape):
             yield Remedy(
-                {"model.params": params, **_let_go(answers, "weights")},
+                {"model.params": params, **_taken_back(answers, "weights")},
                 _("Lighter model: {model}, size {size}", model=chosen.name, size=size),
                 _("another network, which can represent less"),
                 "lighter_model",
@@ -218,7 +218,7 @@ def _another_model(
                 {
                     "model.name": other.name,
                     "model.params": preset,
-                    **_let_go(answers, "size", "weights"),
+                    **_taken_back(answers, "size", "weights"),
                 },
                 _("Lighter model: {model}, size {size}", model=other.name, size=LIGHTER_SIZES[-1]),
                 _("another network, which can represent less"),
@@ -226,7 +226,7 @@ def _another_model(
             )
 
 
-def _let_go(answers: Answers, *names: str) -> dict[str, Any]:
+def _taken_back(answers: Answers, *names: str) -> dict[str, Any]:
     """Return changes that take back what was answered about the model that is left."""
     return {f"model.{name}": None for name in names if answers.has(f"model.{name}")}
 

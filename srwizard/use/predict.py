@@ -19,9 +19,10 @@ from srwizard.data.block_means import expanded
 from srwizard.data.fields import FloatField
 from srwizard.data.prepare.grid import Grid
 from srwizard.use.alarms import Alarms
+from srwizard.use.cf_file import Description, layers_of
 from srwizard.use.grids import difference, refined
 from srwizard.use.inputs import Input
-from srwizard.use.output import Description, Partial, layers_of
+from srwizard.use.output import Partial
 from srwizard.use.plausible import check_values
 from srwizard.use.quantities import Attributes, same_units
 from srwizard.use.run import Run

@@ -57,7 +57,7 @@ def test_other_layouts_two_variables_two_processes_and_patches(
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("processes", "shared"), [(2, True), (1, False)])
-def test_weights_shared_out(
+def test_weights_sharded(
     srwizard: Run, answers: Path, tmp_path: Path, processes: int, shared: bool
 ) -> None:
     """From the answers to the report; with one process there is nobody to share with."""

@@ -22,22 +22,36 @@ STAND_IN = Path(__file__).parent / "stand_in"
 SPACE = " "
 
 
-@pytest.fixture(scope="session")
-def ocean(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A dataset of 255/55/55 steps, HR [680, 1440], LR [170, 360]: three fields, linked."""
-    root = tmp_path_factory.mktemp("ocean") / "data"
-    originals = write_dataset(
-        root.with_name("originals"), steps=(3, 1, 1), hr_shape=(680, 1440), scale=4
-    )
+@pytest.fixture(scope="module")
+def three_fields(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A dataset of fields of HR [680, 1440], LR [170, 360], to be linked as steps of others."""
+    root = tmp_path_factory.mktemp("ocean") / "originals"
+    return write_dataset(root, steps=(3, 1, 1), hr_shape=(680, 1440), scale=4)
+
+
+@pytest.fixture(scope="module")
+def ocean(three_fields: Path) -> Path:
+    """A dataset of 255/55/55 steps."""
+    return linked(three_fields, three_fields.with_name("data"), (255, 55, 55))
+
+
+@pytest.fixture(scope="module")
+def short_ocean(three_fields: Path) -> Path:
+    """A dataset of few steps, for what is frozen: its simple methods are compared."""
+    return linked(three_fields, three_fields.with_name("short"), (64, 2, 2))
+
+
+def linked(originals: Path, root: Path, steps: tuple[int, int, int]) -> Path:
+    """Make a dataset of so many steps in the splits."""
     fields = {
         level: sorted((originals / "train" / level / "temp").glob("*.npy"))
         for level in ("hr", "lr")
     }
-    for split, steps in (("train", 255), ("valid", 55), ("test", 55)):
+    for split, count in zip(("train", "valid", "test"), steps, strict=True):
         for level, files in fields.items():
             directory = root / split / level / "temp"
             directory.mkdir(parents=True)
-            for step in range(steps):
+            for step in range(count):
                 (directory / f"{step:04d}.npy").hardlink_to(files[step % len(files)])
     assert np.load(directory / "0000.npy", mmap_mode="r").shape == (170, 360)
     return root
@@ -262,7 +276,7 @@ def test_a_tight_run_is_made_to_fit_before_it_is_launched(
     terminal: Open,
     chinese: dict[str, str],
     nvml_world: World,
-    ocean: Path,
+    short_ocean: Path,
     tmp_path: Path,
 ) -> None:
     nvml_world.has(Card("GPU-0", total=24576, free=24576))
@@ -272,7 +286,7 @@ def test_a_tight_run_is_made_to_fit_before_it_is_launched(
         "STAND_IN_LARGEST_BATCH": "0",
     }
     screen = terminal(columns=120, rows=60)
-    answer_up_to_training(screen, ocean, "SwinIR")
+    answer_up_to_training(screen, short_ocean, "EDSR", DOWN)
     answer(screen, "训练轮数")
     answer(screen, "其他训练参数", DOWN)
     answer(screen, "学习率")
@@ -327,5 +341,5 @@ def test_a_tight_run_is_made_to_fit_before_it_is_launched(
         "✅ 显存充足：峰值 8500 MB，可用 24576 MB（34.6 %）。",
     )
     screen.wait_for("CUDA out of memory")
-    assert yaml.safe_load((tmp_path / "runs" / "data" / "run.yaml").read_text())["revision"] == 2
+    assert yaml.safe_load((tmp_path / "runs" / "short" / "run.yaml").read_text())["revision"] == 2
     screen.kill()

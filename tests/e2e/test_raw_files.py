@@ -111,6 +111,7 @@ def test_from_a_netcdf_file_to_a_launched_run_in_six_keystrokes(
     screen.kill()
 
 
+@pytest.mark.broad
 def test_back_leads_from_the_run_directory_to_the_raw_files(
     terminal: Open, raw: Path, tmp_path: Path
 ) -> None:
@@ -135,6 +136,7 @@ def test_back_leads_from_the_run_directory_to_the_raw_files(
     screen.kill()
 
 
+@pytest.mark.broad
 def test_killed_while_preparing_and_resumed(terminal: Open, tmp_path: Path) -> None:
     raw = write_raw(tmp_path / "long.nc", steps=600, shape=(64, 64))
     screen = terminal(rows=60, columns=140)
@@ -158,6 +160,7 @@ def test_killed_while_preparing_and_resumed(terminal: Open, tmp_path: Path) -> N
     resumed.kill()
 
 
+@pytest.mark.broad
 def test_the_dataset_of_an_answers_file_is_made_once(
     srwizard: Run, raw: Path, tmp_path: Path
 ) -> None:
@@ -257,6 +260,7 @@ def test_bad_files_are_asked_for_again(terminal: Open, raw: Path, tmp_path: Path
     screen.kill()
 
 
+@pytest.mark.broad
 def test_inspect_shows_raw_files_and_names_prepare(
     srwizard: Run, raw: Path, tmp_path: Path
 ) -> None:

@@ -11,6 +11,7 @@ from tests.e2e.conftest import Run
 from tests.e2e.terminal import PROGRAM
 
 
+@pytest.mark.broad
 def test_mistakes_on_the_command_line(srwizard: Run, tmp_path: Path) -> None:
     unknown = srwizard("selfcheck", "--model", "EDSSR")
     assert unknown.returncode == 2

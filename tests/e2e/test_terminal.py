@@ -348,6 +348,7 @@ def test_parameters_of_a_model_one_by_one(terminal: Open, dataset: Path, tmp_pat
     screen.kill()
 
 
+@pytest.mark.broad
 def test_the_defaults_and_the_sizes_of_a_model_can_be_chosen(
     terminal: Open, dataset: Path, tmp_path: Path
 ) -> None:

@@ -164,6 +164,7 @@ def test_fake_tensors_count_as_real_ones(model: str, changes: dict[str, Any]) ->
     assert phases(run, fake=True) == pytest.approx(phases(run, fake=False), rel=0.01)
 
 
+@pytest.mark.broad
 @pytest.mark.usefixtures("real_batches")
 @pytest.mark.parametrize("changes", [{}, {"use_amp": True, "gradient_checkpointing": True}])
 def test_fake_tensors_count_as_real_ones_in_v_cycles(changes: dict[str, Any]) -> None:

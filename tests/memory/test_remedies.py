@@ -94,7 +94,7 @@ def test_several_processes_can_share_the_weights_out() -> None:
 
 
 @pytest.mark.parametrize(("batch", "each"), [(4, {"training.batch_size": 2}), (1, {})])
-def test_weights_shared_out_to_more_gpus(batch: int, each: dict[str, int]) -> None:
+def test_weights_sharded_to_more_gpus(batch: int, each: dict[str, int]) -> None:
     """Also where there is no batch left to share."""
     chosen = answers(devices__gpus=[0], training__batch_size=batch)
     offered = remedies(chosen, Surroundings((80, 120), free_gpus=(1,)))

@@ -37,7 +37,7 @@ def test_each_keeps_its_part(processes: int) -> None:
     assert not dist.is_initialized()
 
 
-def test_an_average_is_shared_out_too() -> None:
+def test_an_average_is_sharded_too() -> None:
     assert after_a_step(predict(sharded(2, ema_decay=0.9))) == pytest.approx(5 / 2, 0.05)
 
 

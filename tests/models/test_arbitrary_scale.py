@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from srwizard.models import build
-from srwizard.models.grid_sampling import neighbours, sample_each
+from srwizard.models.grid_sampling import axis_neighbours, sample_each
 from srwizard.models.sinc import SincResampling, sinc_taps
 from srwizard.models.srno import Lifting
 from tests.small_networks import SMALL
@@ -59,7 +59,7 @@ def test_lifting_is_the_papers_linear_map_of_all_parts() -> None:
     torch.manual_seed(0)
     lift = Lifting(5, 7)
     encoded, size = torch.randn(2, 5, 6, 8), (9, 20)
-    rows, columns = (neighbours(a, b, encoded.device) for a, b in ((6, 9), (8, 20)))
+    rows, columns = (axis_neighbours(a, b, encoded.device) for a, b in ((6, 9), (8, 20)))
     parts = []
     for down in (0, 1):
         for right in (0, 1):
@@ -88,7 +88,9 @@ def test_lifting_is_the_papers_linear_map_of_all_parts() -> None:
 @pytest.mark.parametrize("size", [(12, 20), (9, 23), (6, 10), (3, 40)])
 def test_sampling_is_bilinear(size: tuple[int, int]) -> None:
     field = torch.randn(1, 3, 6, 10)
-    rows, columns = (neighbours(a, b, field.device) for a, b in zip((6, 10), size, strict=True))
+    rows, columns = (
+        axis_neighbours(a, b, field.device) for a, b in zip((6, 10), size, strict=True)
+    )
     sampled = sample_each((field.permute(0, 2, 3, 1),) * 4, rows, columns).permute(0, 3, 1, 2)
     expected = functional.interpolate(field, size, mode="bilinear", align_corners=False)
     torch.testing.assert_close(sampled, expected)

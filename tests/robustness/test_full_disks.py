@@ -29,6 +29,7 @@ def test_standard_output_that_is_full() -> None:
     assert "itself failed" not in done.stderr
 
 
+@pytest.mark.broad
 def test_a_report_for_which_there_is_no_room(tmp_path: Path) -> None:
     """The limit on the size of a file stands in for the full disk."""
     freeze(write_dataset(tmp_path / "data"), tmp_path / "run")

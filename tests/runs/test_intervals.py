@@ -30,6 +30,7 @@ def test_independent_errors_give_what_scipy_gives() -> None:
     assert found.rmse["model"] == pytest.approx((theirs.low, theirs.high), rel=0.02)
 
 
+@pytest.mark.broad
 @pytest.mark.parametrize("r", [0.0, 0.6, 0.9])
 def test_nineteen_in_twenty_intervals_hold_the_truth(r: float) -> None:
     """The mean square of an AR(1) process of variance 1 is 1: the intervals must know how sure."""

@@ -82,6 +82,7 @@ def test_the_bound_is_that_of_an_independent_script() -> None:
     assert optimum_of(GaussianFields()).rmse == pytest.approx(0.17038, abs=1e-5)
 
 
+@pytest.mark.broad
 @given(st.integers(0, 2**32 - 1), st.floats(1e-4, 1))
 def test_no_other_linear_filter_has_a_smaller_expected_error(seed: int, size: float) -> None:
     optimum = optimum_of(SMALL)

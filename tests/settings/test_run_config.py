@@ -84,6 +84,7 @@ def test_whatever_is_in_it_survives_the_file(
     assert run_config.load(tmp_path) == sealed
 
 
+@pytest.mark.broad
 @given(digest=st.from_regex(r"[0-9]{1,6}e[0-9]{5}", fullmatch=True))
 @reuse_directory
 def test_a_digest_that_looks_like_a_number_stays_a_text(tmp_path: Path, digest: str) -> None:

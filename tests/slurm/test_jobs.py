@@ -21,7 +21,7 @@ from tests.slurm.cluster import Cluster
 from tests.train.runs import PATIENCE_SECONDS, epochs, freeze, same_weights, weights
 
 LONG = 100_000
-CUT = 200
+CUT = 120
 """Epochs that take long enough to be cut off in, also on a fast machine."""
 ANSWERS = """\
 data: {{root: {root}}}
@@ -179,12 +179,11 @@ def test_what_does_not_fit_ends_the_job_at_once(
 def test_cut_off_twice_it_ends_with_the_same_weights(
     srwizard: Run, slurm: Cluster, dataset: Path, tmp_path: Path
 ) -> None:
-    jobs = {}
-    for name in ("whole", "cut"):
-        run = freeze(dataset, tmp_path / name, epochs=CUT, scheduler="cosine", ema_decay=0.9)
-        take_as_measured(run, tmp_path / name)
-        jobs[name] = submitted(srwizard, tmp_path / name)
-    run_dir, job = tmp_path / "cut", jobs["cut"]
+    whole, run_dir = tmp_path / "whole", tmp_path / "cut"
+    for path in (whole, run_dir):
+        run = freeze(dataset, path, epochs=CUT, scheduler="cosine", ema_decay=0.9)
+        take_as_measured(run, path)
+    job = submitted(srwizard, run_dir)
     for _time in range(2):
         done = len(epochs(run_dir))
         wait_for(lambda done=done: len(epochs(run_dir)) > done, run_dir)
@@ -192,12 +191,12 @@ def test_cut_off_twice_it_ends_with_the_same_weights(
         wait_for(lambda: state_in_slurm(slurm, job) == "PENDING", run_dir)
         assert run_status(srwizard, run_dir)["state"] == "queued"
         begin_soon(slurm, job)
-    for name in jobs:
-        assert wait_for_end(slurm, jobs[name], tmp_path / name) == "COMPLETED", log_of(run_dir)
+    assert srwizard("train", whole).returncode == 0
+    assert wait_for_end(slurm, job, run_dir) == "COMPLETED", log_of(run_dir)
     assert log_of(run_dir).count("is queued again") == 2
     assert [event["epoch"] for event in epochs(run_dir)] == list(range(1, CUT + 1))
     for name in ("last", "best"):
-        assert same_weights(weights(tmp_path / "whole", name), weights(run_dir, name))
+        assert same_weights(weights(whole, name), weights(run_dir, name))
 
 
 @pytest.mark.slow
@@ -306,12 +305,12 @@ def test_a_sweep_over_seeds_and_its_table(
 ) -> None:
     run_dir = tmp_path / "run"
     freeze(dataset, run_dir, epochs=1)
-    sweep = ("submit", run_dir, "--sweep", "training.seed=1,2,3")
+    sweep = ("submit", run_dir, "--sweep", "training.seed=1,2")
     printed = srwizard(*sweep, "--print")
     assert printed.returncode == 0, printed.stderr
-    assert "#SBATCH --array=0-2" in printed.stdout
-    run_dirs = [run_dir / "sweep" / f"seed-{seed}" for seed in (1, 2, 3)]
-    for path, seed in zip(run_dirs, (1, 2, 3), strict=True):
+    assert "#SBATCH --array=0-1" in printed.stdout
+    run_dirs = [run_dir / "sweep" / f"seed-{seed}" for seed in (1, 2)]
+    for path, seed in zip(run_dirs, (1, 2), strict=True):
         run = run_config.load(path)
         assert run.training.seed == seed
         take_as_measured(run, path)
@@ -319,16 +318,16 @@ def test_a_sweep_over_seeds_and_its_table(
     assert done.returncode == 0, done.stderr
     ids = [json.loads((path / "job.json").read_text())["job"] for path in run_dirs]
     array = ids[0].partition("_")[0]
-    assert ids == [f"{array}_{place}" for place in range(3)]
+    assert ids == [f"{array}_{place}" for place in range(2)]
     for job in ids:
         assert wait_for_end(slurm, job, run_dir / "sweep") == "COMPLETED", log_of(run_dir / "sweep")
-    assert [run_status(srwizard, path)["state"] for path in run_dirs] == ["completed"] * 3
+    assert [run_status(srwizard, path)["state"] for path in run_dirs] == ["completed"] * 2
     page = tmp_path / "table.html"
     compared = srwizard("compare", run_dir / "sweep", "--html", page, "--json")
     assert compared.returncode == 0, compared.stderr
     found = json.loads(compared.stdout)
     assert found["differing"] == ["training.seed"]
-    assert [run["settings"]["training.seed"] for run in found["runs"]] == [1, 2, 3]
+    assert [run["settings"]["training.seed"] for run in found["runs"]] == [1, 2]
     rmse = [run["variables"]["temp"]["rmse"] for run in found["runs"]]
     best = ["rmse" in run["best"]["temp"] for run in found["runs"]]
     assert best.index(True) == rmse.index(min(rmse))

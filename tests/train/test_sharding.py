@@ -61,7 +61,7 @@ RUNS: dict[str, dict[str, Any]] = {
 last digits of a convolution: of one sample alone FSDP loses how it lies in memory."""
 
 
-def together(directories: list[Path], count: int = 2) -> None:
+def train_in_turn(directories: list[Path], count: int = 2) -> None:
     """Train several runs, one after the other, in the same real processes."""
     run = run_config.load(directories[0])
     subprocess.run(
@@ -96,7 +96,7 @@ def alike(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
             made.append(directory / f"{name}-{kind}")
             sharing = {"processes": 2, "shard": kind == "fsdp", "batch_size": 1}
             freeze(root, made[-1], **(sharing | settings))
-    together(made)
+    train_in_turn(made)
     return directory
 
 
@@ -150,7 +150,7 @@ def test_the_checkpoint_is_anyones(alike: Path, root: Path, tmp_path: Path) -> N
 
 
 @pytest.mark.slow
-def test_goes_on_shared_out_to_more(alike: Path, root: Path, tmp_path: Path) -> None:
+def test_goes_on_sharded_to_more(alike: Path, root: Path, tmp_path: Path) -> None:
     """From a directory of two processes, and from a file of DDP: both in three, sharded."""
     settings = EVERYTHING | {"epochs": 3}
     made = []
@@ -158,7 +158,7 @@ def test_goes_on_shared_out_to_more(alike: Path, root: Path, tmp_path: Path) -> 
         made.append(tmp_path / kind)
         freeze(root, made[-1], processes=3, shard=True, batch_size=1, **settings)
         shutil.copytree(alike / f"edsr-{kind}" / "checkpoints", made[-1] / "checkpoints")
-    together(made, 3)
+    train_in_turn(made, 3)
     for run_dir in made:
         assert [event["epoch"] for event in epochs(run_dir)] == [3]
         assert "from 2 processes, now there are 3" in per_rank(run_dir)[0]["notices"][-1]
@@ -194,7 +194,7 @@ def test_every_model(root: Path, tmp_path: Path) -> None:
                 root, made[-1], processes=2, shard=kind == "fsdp", model=name, params=SMALL[name],
                 epochs=1, batch_size=2, patch_size=16, gradient_checkpointing=True,
             )  # fmt: skip
-    together(made)
+    train_in_turn(made)
     for name in cards():
         ddp, fsdp = (epochs(tmp_path / f"{name}-{kind}")[0] for kind in ("ddp", "fsdp"))
         assert fsdp["train_loss"] == pytest.approx(ddp["train_loss"], 1e-5), name

@@ -38,7 +38,7 @@ def eddies(root: Path, shape: tuple[int, int], scale: int) -> Path:
 def test_edsr_x4_on_sea_surface_temperature(tmp_path: Path) -> None:
     prepare([OSTIA], variables={"surface_temperature": "temp"}, scale=4,
             split=(0.7, 0.15, 0.15), out=tmp_path / "data")  # fmt: skip
-    freeze(tmp_path / "data", tmp_path / "run", batch_size=4, epochs=30, lr=0.001,
+    freeze(tmp_path / "data", tmp_path / "run", batch_size=4, epochs=10, lr=0.001,
            params={"num_features": 32, "num_blocks": 4})  # fmt: skip
     assert skill(launch(tmp_path / "run")) > 0
 

@@ -90,6 +90,7 @@ def test_a_bundle_that_starts_from_a_simple_method_is_used_as_documented(
     np.testing.assert_allclose(found, run.predict(lr), rtol=0, atol=1e-4)
 
 
+@pytest.mark.broad
 def test_a_bundle_that_conserves_is_used_as_documented(tmp_path: Path, dataset: Path) -> None:
     run_dir, bundle = tmp_path / "run", tmp_path / "bundle"
     freeze(dataset, run_dir, skip="auto", conserve="additive", use_amp=True, epochs=2, lr=0.003)

@@ -13,7 +13,7 @@ import xarray as xr
 
 from srwizard import load_run
 from srwizard.base.errors import UsageError
-from srwizard.use import output
+from srwizard.use import cf_file, output
 from srwizard.use.inputs import open_input
 from srwizard.use.predict import predict
 from tests.datasets import write_dataset
@@ -100,8 +100,8 @@ def test_two_processes_do_not_write_one_file(tmp_path: Path, dataset: Path, edsr
     run, out = load_run(edsr), tmp_path / "out.nc"
     found = open_input([dataset], {name: name for name in VARIABLES}, None)
     first = output.Partial(out, {"made": "up"})
-    layers = output.layers_of("temp", {}, ensemble=False, members=None)
-    first.open(output.Description(layers, found.grid, ["a"], None, "", {}), anew=False)
+    layers = cf_file.layers_of("temp", {}, ensemble=False, members=None)
+    first.open(cf_file.Description(layers, found.grid, ["a"], None, "", {}), anew=False)
     with pytest.raises(UsageError, match="another process is writing"):
         predict(run, found, out)
     first.close()

@@ -46,5 +46,7 @@ def count_digests() -> None:
 
 words = sys.orig_argv
 note("process", words[words.index("-m") + 1] if "-m" in words else Path(words[-1]).name)
-sys.addaudithook(notice)
-count_digests()
+if not hasattr(sys, "counting"):  # else it was forked from a process that counts already
+    sys.counting = True  # type: ignore[attr-defined]
+    sys.addaudithook(notice)
+    count_digests()

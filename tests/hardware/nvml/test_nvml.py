@@ -65,6 +65,7 @@ def test_why_no_gpu_can_be_used_is_said(
     assert words in notice
 
 
+@pytest.mark.afresh
 def test_a_machine_without_the_library(tmp_path: Path) -> None:
     (tmp_path / "libnvidia-ml.so.1").write_text("no library")
     environment = {"LD_LIBRARY_PATH": str(tmp_path), "CUDA_VISIBLE_DEVICES": "0"}

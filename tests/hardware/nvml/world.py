@@ -123,8 +123,8 @@ def nvml_library(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Compile the stand-in."""
     library = tmp_path_factory.mktemp("nvml") / NAME
     subprocess.run(
-        ["gcc", "-std=gnu11", "-O1", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-o",
-         str(library), str(SOURCE)],
+        ["gcc", "-std=gnu11", "-O1", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC",
+         f"-Wl,-soname,{NAME}", "-o", str(library), str(SOURCE)],
         check=True,
     )  # fmt: skip
     return library
