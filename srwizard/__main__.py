@@ -3,6 +3,7 @@
 import sys
 import tempfile
 import traceback
+from pathlib import Path
 from shutil import get_terminal_size
 from typing import NoReturn
 
@@ -32,7 +33,10 @@ def main() -> None:
         if asked_for is not None:
             i18n.set_language(asked_for)
         i18n.hand_on_language()
-        sys.exit(_run(arguments, named_language=asked_for is not None))
+        terminal_loss.let_encode(i18n.SAMPLES[i18n.language()])
+        code = _run(arguments, named_language=asked_for is not None)
+        sys.stdout.flush()
+        sys.exit(code)
     except InterruptedByUserError as error:
         _say(error.message, error.hint)
         sys.exit(error.exit_code)
@@ -44,9 +48,22 @@ def main() -> None:
         sys.exit(EXIT_INTERRUPTED)
     except BrokenPipeError:
         # Whoever read our output has seen enough.
-        sys.stderr.close()
-        sys.exit(0)
+        terminal_loss.lose_output()
+        sys.exit(EXIT_DONE)
     except OSError as error:
+        terminal_loss.lose_output()
+        if _working_directory_is_gone():
+            _complain(
+                _("the working directory has been deleted"),
+                _("Change to one that is there (cd), and give the command again."),
+            )
+            sys.exit(EXIT_USAGE)
+        if str(error.filename).startswith("/proc/"):
+            _complain(
+                _("{path} cannot be used: {reason}", path=error.filename, reason=reason_of(error)),
+                _("srwizard needs /proc, to see memory and processes. In a container, mount it."),
+            )
+            sys.exit(EXIT_USAGE)
         if not is_of_the_place(error):
             _end_with_a_report(error)
         where = error.filename or _("standard output, or a file that was being written")
@@ -57,6 +74,14 @@ def main() -> None:
         sys.exit(EXIT_USAGE)
     except Exception as error:
         _end_with_a_report(error)
+
+
+def _working_directory_is_gone() -> bool:
+    try:
+        Path.cwd()
+    except OSError:
+        return True
+    return False
 
 
 def _end_with_a_report(error: Exception) -> NoReturn:
@@ -125,7 +150,10 @@ def _say(*texts: str) -> None:
     for text in filter(None, texts):
         if sys.stderr.isatty():
             text = "\n".join(wrapped(text, get_terminal_size().columns - 1, words_whole=True))
-        print(text, file=sys.stderr)
+        try:
+            print(text, file=sys.stderr)
+        except OSError:  # it is full, or nobody reads it: the exit code remains
+            terminal_loss.lose_output()
 
 
 def _write_traceback() -> str:

@@ -76,11 +76,18 @@ def _note(path: Path) -> Path:
 
 def _myself() -> dict[str, object]:
     return {
-        "user": getpass.getuser(),
+        "user": _user(),
         "host": socket.gethostname(),
         "pid": os.getpid(),
         "since": datetime.now().isoformat(sep=" ", timespec="seconds"),
     }
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a number that no user database knows, as in containers
+        return str(os.getuid())
 
 
 def _holder(path: Path) -> str:

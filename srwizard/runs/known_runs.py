@@ -4,9 +4,9 @@ import contextlib
 import hashlib
 from pathlib import Path
 
-import platformdirs
-
 from srwizard.base import files
+from srwizard.base.errors import UsageError
+from srwizard.base.user_directories import state_directory
 from srwizard.settings import run_config
 
 BELOW = ("*", "runs/*")
@@ -17,7 +17,7 @@ def remember(run_dir: Path) -> None:
     """Note that a run was launched. Where that cannot be written, it is left out."""
     run_dir = run_dir.absolute()
     name = hashlib.sha256(str(run_dir).encode("utf-8", "surrogateescape")).hexdigest()[:16]
-    with contextlib.suppress(OSError, UnicodeError):
+    with contextlib.suppress(OSError, UnicodeError, UsageError):
         directory().mkdir(parents=True, exist_ok=True)
         files.write_json(directory() / f"{name}.json", {"run_dir": str(run_dir)})
 
@@ -45,7 +45,7 @@ def known(here: Path) -> list[Path]:
 
 def directory() -> Path:
     """Return where the launched runs are noted."""
-    return Path(platformdirs.user_state_dir("srwizard")) / "runs"
+    return state_directory() / "runs"
 
 
 def _last_change(run_dir: Path) -> float:

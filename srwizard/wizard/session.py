@@ -12,13 +12,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import platformdirs
 from pydantic import ValidationError
 
 from srwizard.base import files
 from srwizard.base.errors import UsageError
 from srwizard.base.i18n import translate as _
 from srwizard.base.os_errors import reason_of
+from srwizard.base.user_directories import state_directory
 from srwizard.settings.answers import Answers
 from srwizard.wizard import reason as reasons
 from srwizard.wizard.reason import Reason
@@ -102,13 +102,15 @@ class Session:
                     path=self.path,
                     reason=reason_of(error),
                 ),
-                _("The session as last saved is untouched. Make room or permission there."),
+                _("The session as last saved is untouched. Make room or permission there.")
+                if self.path.exists()
+                else _("Make room or permission there, or name another place: XDG_STATE_HOME."),
             ) from None
 
 
 def sessions_directory() -> Path:
     """Return where sessions are kept: the user's state directory."""
-    return Path(platformdirs.user_state_dir("srwizard")) / "sessions"
+    return state_directory() / "sessions"
 
 
 def new_session() -> Session:
