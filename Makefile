@@ -6,7 +6,7 @@ PYTEST_WORKERS ?= 2
 DEMO ?= demo
 LOCALE := srwizard/locale
 
-.PHONY: setup demo test test-fast check bench bench-recipes bench-zoo locale docs site clean
+.PHONY: setup demo test test-fast test-long check bench bench-recipes bench-zoo locale docs site clean
 
 setup: $(STAMP)
 
@@ -30,6 +30,11 @@ test: $(STAMP)
 # Between two edits: every part of the program, in less than a minute on two idle cores.
 test-fast: $(STAMP)
 	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadfile -m "not slow and not broad"
+
+# What is tried a few times in the other tests, tried thousands of times: hours on two cores. Each test
+# adds a line to test-long.txt; docs/robustness.md has the figures of the last run.
+test-long: $(STAMP)
+	$(BIN)/python -m pytest -m long tests/robustness
 
 # The package directories are mapped (models/ -> srwizard.models), which type checkers do not
 # follow in an editable install: check what a wheel would install instead.

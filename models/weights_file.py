@@ -18,6 +18,7 @@ from pydantic import TypeAdapter
 from srwizard.base.errors import UsageError
 from srwizard.base.i18n import translate as _
 from srwizard.base.os_errors import reason_of
+from srwizard.base.special_files import require_file
 
 KEY = "srwizard"
 FREE = ("dropout", "sampler", "sampling_steps", "ensemble_members")
@@ -76,7 +77,7 @@ def describe(path: Path) -> WeightsDescription:
     """
     path = located(path)
     try:
-        stat = path.stat()
+        stat = require_file(path).stat()
     except OSError as error:
         raise _unreadable(path, error) from None
     return _described(path, stat.st_mtime_ns, stat.st_size)

@@ -27,8 +27,15 @@ STOOD_FOR = {
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what is about a network, or in a file, that another one stands for."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark what is about a network, or in a file, that another one stands for.
+
+    Long tests are left out unless they are asked for by their mark.
+    """
+    if "long" not in config.option.markexpr:
+        left_out = [item for item in items if item.get_closest_marker("long") is not None]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
     others = set(cards()) - set(ONE_OF_EACH_KIND)
     for item in items:
         if item.nodeid.partition("::")[0].removeprefix("tests/") in STOOD_FOR:

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+from srwizard.base.special_files import require_file
+
 LONGEST_NUMBER = 20
 """Characters of the longest whole number of 64 bits, -2**63."""
 
@@ -86,7 +88,7 @@ def _whole_number(digits: str) -> int | float:
 def read_json(path: Path) -> dict[str, Any] | None:
     """Return the JSON object in `path`, None where none can be read."""
     try:
-        content = parse_json(path.read_text(encoding="utf-8"))
+        content = parse_json(require_file(path).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
     return content if isinstance(content, dict) else None

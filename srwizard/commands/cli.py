@@ -13,7 +13,6 @@ from srwizard.base.user_directories import notice_of_fallback
 from srwizard.base.version import __version__
 from srwizard.commands.in_terminal import conversation_in_terminal
 from srwizard.commands.options import OPTIONS, PATH, console, detach_option, override_option
-from srwizard.commands.stopping import stopped_like_by_ctrl_c
 
 COMMANDS = (
     "resume", "answers", "prepare", "inspect", "baselines", "models", "recommend", "gpus",
@@ -110,8 +109,7 @@ def cli(
     session = sessions.new_session()
     session.answers = parse_answers(document)
     prompts = AnswersFilePrompts(document, console)
-    with stopped_like_by_ctrl_c():
-        machine.run(Conversation(session, prompts, stop_after, detach))
+    machine.run(Conversation(session, prompts, stop_after, detach))
     if stop_after is not None:
         print(_("Stopped as asked. Go on with: srwizard resume {id}", id=session.id))
 
@@ -122,8 +120,7 @@ def _converse(stop_after: str | None, detach: bool) -> None:
 
     _say_where_sessions_are()
     conversation = conversation_in_terminal(sessions.new_session(), stop_after, detach)
-    with stopped_like_by_ctrl_c():
-        machine.run(conversation)
+    machine.run(conversation)
 
 
 def _say_where_sessions_are() -> None:

@@ -20,7 +20,6 @@ from srwizard.commands.options import (
     run_directory,
     split_option,
 )
-from srwizard.commands.stopping import stopped_like_by_ctrl_c
 from srwizard.prompts.progress import shown
 
 if TYPE_CHECKING:
@@ -81,7 +80,7 @@ def predict(
     run = load_run(run_dir, checkpoint=checkpoint, device=device, amp=amp)
     for note in run.notices:
         print(note, flush=True)
-    with stopped_like_by_ctrl_c(), shown(console, _("Steps")) as progress:
+    with shown(console, _("Steps")) as progress:
         done = work(
             run,
             found,

@@ -148,7 +148,7 @@ def _lead(run: "RunConfig", run_dir: Path, nodes: "Nodes | None", *, dry_run_fir
 
     try:
         write_report(run_dir)
-    except OSError:
+    except (OSError, KeyboardInterrupt):
         print(
             _(
                 "Training is complete, but its report could not be written. Later: "

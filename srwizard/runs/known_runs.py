@@ -6,6 +6,7 @@ from pathlib import Path
 
 from srwizard.base import files
 from srwizard.base.errors import UsageError
+from srwizard.base.special_files import require_file
 from srwizard.base.user_directories import state_directory
 from srwizard.settings import run_config
 
@@ -30,7 +31,9 @@ def known(here: Path) -> list[Path]:
     found = {path.parent for pattern in BELOW for path in here.glob(f"{pattern}/run.yaml")}
     for entry in directory().glob("*.json"):
         try:
-            run_dir = Path(files.parse_json(entry.read_text(encoding="utf-8"))["run_dir"])
+            run_dir = Path(
+                files.parse_json(require_file(entry).read_text(encoding="utf-8"))["run_dir"]
+            )
             there = (run_dir / run_config.FILE_NAME).is_file()
         except (OSError, ValueError, KeyError, TypeError):
             there = False

@@ -18,6 +18,7 @@ from srwizard.base import files
 from srwizard.base.errors import UsageError
 from srwizard.base.i18n import translate as _
 from srwizard.base.os_errors import reason_of
+from srwizard.base.special_files import require_file
 from srwizard.base.user_directories import state_directory
 from srwizard.settings.answers import Answers
 from srwizard.wizard import reason as reasons
@@ -126,7 +127,7 @@ def load(path: Path) -> Session:
         UsageError: the file is missing, damaged, or of a newer version. It is left untouched.
     """
     try:
-        stored = files.parse_json(path.read_text(encoding="utf-8"))
+        stored = files.parse_json(require_file(path).read_text(encoding="utf-8"))
         if int(stored["schema_version"]) > SCHEMA_VERSION:
             raise UsageError(
                 _("the session {path} was written by a newer srwizard", path=path),
