@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from srwizard.base.i18n import translate as _
+from srwizard.base.typed_paths import at_home
 from srwizard.commands.options import (
     BEST_OR_LAST,
     PATH,
@@ -67,9 +68,9 @@ def predict(
     from srwizard.use.inputs import names_in_input, open_input
     from srwizard.use.targets import check_target
 
-    out, sources = out.expanduser().absolute(), [path.expanduser().absolute() for path in inputs]
+    out, sources = at_home(out).absolute(), [at_home(path).absolute() for path in inputs]
     check_target(out, overwrite=overwrite, inputs=sources)
-    config = run_config.load(run_dir.expanduser().absolute())
+    config = run_config.load(at_home(run_dir).absolute())
     found = open_input(sources, names_in_input(variable, config.data.variables), split)
     for note in found.notes:
         print(note)

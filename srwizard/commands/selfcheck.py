@@ -12,6 +12,7 @@ from srwizard.base.console import Console
 from srwizard.base.errors import InterruptedByUserError, TrainingFailedError, UsageError
 from srwizard.base.i18n import translate as _
 from srwizard.base.os_errors import reason_of
+from srwizard.base.typed_paths import at_home
 from srwizard.commands.options import as_json_option, command, out_option, print_json
 
 if TYPE_CHECKING:
@@ -128,7 +129,7 @@ def _directory(out: Path | None) -> Iterator[Path]:
 
     try:
         with nullcontext(out) if out is not None else _temporary() as directory:
-            yield directory.expanduser().absolute()
+            yield at_home(directory).absolute()
     except (InterruptedByUserError, KeyboardInterrupt):
         raise InterruptedByUserError(
             _("the self-check was interrupted"),

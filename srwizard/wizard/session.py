@@ -19,6 +19,7 @@ from srwizard.base.errors import UsageError
 from srwizard.base.i18n import translate as _
 from srwizard.base.os_errors import reason_of
 from srwizard.base.special_files import require_file
+from srwizard.base.typed_paths import at_home
 from srwizard.base.user_directories import state_directory
 from srwizard.settings.answers import Answers
 from srwizard.wizard import reason as reasons
@@ -175,7 +176,7 @@ def _from_json(stored: dict[str, Any], path: Path) -> Session:
 def _reason_of(session: Session, stored: dict[str, Any]) -> Reason | None:
     if int(stored["schema_version"]) >= WITH_REASON:
         return reasons.from_json(stored["reason"])
-    run_dir = Path(session.answers.output.dir or "").expanduser()
+    run_dir = at_home(Path(session.answers.output.dir or ""))
     return reasons.rebuilt(session.state, session.history, run_dir, session.digest)
 
 
