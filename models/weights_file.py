@@ -15,6 +15,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from srwizard.base import files
 from srwizard.base.errors import UsageError
 from srwizard.base.i18n import translate as _
 from srwizard.base.os_errors import reason_of
@@ -122,7 +123,7 @@ def _header(path: Path) -> dict[str, str]:
 
 
 def _in_bundle(config: Path) -> WeightsDescription:
-    network = json.loads(config.read_text(encoding="utf-8"))["network"]
+    network = files.parse_json(config.read_text(encoding="utf-8"))["network"]
     return TypeAdapter(WeightsDescription).validate_python(
         {
             "model": network["name"],

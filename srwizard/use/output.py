@@ -235,7 +235,9 @@ class Partial:
         """Return the note of an earlier process, if its file is there."""
         try:
             left = files.parse_json(require_file(self._note).read_text(encoding="utf-8"))
-            sound = isinstance(left["identity"], dict) and int(left["done"]) >= 0
+            numbers = [left["done"], *(one for pair in left["places"].values() for one in pair)]
+            whole = all(isinstance(one, int) and one >= 0 for one in numbers)
+            sound = isinstance(left["identity"], dict) and whole
             there = self.path.stat().st_size
             end = max(at + size for at, size in left["places"].values())
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
