@@ -6,7 +6,8 @@ PYTEST_WORKERS ?= 2
 DEMO ?= demo
 LOCALE := srwizard/locale
 
-.PHONY: setup demo test test-fast test-gpu check bench bench-gpu bench-recipes bench-zoo locale docs site clean
+.PHONY: setup demo test test-fast test-gpu test-long check bench bench-gpu bench-recipes bench-zoo locale docs \
+	site clean
 
 setup: $(STAMP)
 
@@ -35,6 +36,11 @@ test-fast: $(STAMP)
 # predicted and measured memory are printed.
 test-gpu: $(STAMP)
 	$(BIN)/python -m pytest tests/gpu -m gpu -rsP --durations=10
+
+# What is tried a few times in the other tests, tried thousands of times: hours on two cores. Each test
+# adds a line to test-long.txt; docs/robustness.md has the figures of the last run.
+test-long: $(STAMP)
+	$(BIN)/python -m pytest -m long tests/robustness
 
 # The package directories are mapped (models/ -> srwizard.models), which type checkers do not
 # follow in an editable install: check what a wheel would install instead.

@@ -15,9 +15,11 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from srwizard.base import files
 from srwizard.base.errors import UsageError
 from srwizard.base.i18n import translate as _
 from srwizard.base.os_errors import reason_of
+from srwizard.base.special_files import require_file
 
 KEY = "srwizard"
 FREE = ("dropout", "sampler", "sampling_steps", "ensemble_members")
@@ -76,7 +78,7 @@ def describe(path: Path) -> WeightsDescription:
     """
     path = located(path)
     try:
-        stat = path.stat()
+        stat = require_file(path).stat()
     except OSError as error:
         raise _unreadable(path, error) from None
     return _described(path, stat.st_mtime_ns, stat.st_size)
@@ -121,7 +123,7 @@ def _header(path: Path) -> dict[str, str]:
 
 
 def _in_bundle(config: Path) -> WeightsDescription:
-    network = json.loads(config.read_text(encoding="utf-8"))["network"]
+    network = files.parse_json(config.read_text(encoding="utf-8"))["network"]
     return TypeAdapter(WeightsDescription).validate_python(
         {
             "model": network["name"],

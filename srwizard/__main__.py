@@ -3,10 +3,10 @@
 import sys
 import tempfile
 import traceback
+from pathlib import Path
 from shutil import get_terminal_size
-from typing import NoReturn
 
-from srwizard.base import i18n, terminal_loss
+from srwizard.base import i18n, interrupts, terminal_loss
 from srwizard.base.errors import (
     EXIT_DONE,
     EXIT_INTERNAL,
@@ -24,47 +24,85 @@ from srwizard.base.visible import show_only_visible
 
 def main() -> None:
     """Run the command line. Exits with the codes of `srwizard.base.errors`."""
-    terminal_loss.survive()
-    show_only_visible()
-    i18n.set_language(i18n.language_from_environment())
     try:
+        interrupts.listen()
+        code = _main()
+        interrupts.pass_over()
+    except KeyboardInterrupt:  # a second one
+        code = EXIT_INTERRUPTED
+    sys.exit(code)
+
+
+def _main() -> int:
+    try:
+        terminal_loss.survive()
+        show_only_visible()
+        i18n.set_language(i18n.language_from_environment())
         asked_for, arguments = _take_language(sys.argv[1:])
         if asked_for is not None:
             i18n.set_language(asked_for)
         i18n.hand_on_language()
-        sys.exit(_run(arguments, named_language=asked_for is not None))
-    except InterruptedByUserError as error:
-        _say(error.message, error.hint)
-        sys.exit(error.exit_code)
+        terminal_loss.let_encode(i18n.SAMPLES[i18n.language()])
+        code = _run(arguments, named_language=asked_for is not None)
+        sys.stdout.flush()
+        return code
     except SrwizardError as error:
-        _complain(error.message, error.hint)
-        sys.exit(error.exit_code)
+        say = _say if isinstance(error, InterruptedByUserError) else _complain
+        say(error.message, error.hint)
+        return error.exit_code
     except KeyboardInterrupt:
-        _complain(_("interrupted"), "")
-        sys.exit(EXIT_INTERRUPTED)
+        return _interrupted()
     except BrokenPipeError:
         # Whoever read our output has seen enough.
-        sys.stderr.close()
-        sys.exit(0)
+        terminal_loss.lose_output()
+        return EXIT_DONE
     except OSError as error:
-        if not is_of_the_place(error):
-            _end_with_a_report(error)
-        where = error.filename or _("standard output, or a file that was being written")
-        _complain(
-            _("{path} cannot be used: {reason}", path=where, reason=reason_of(error)),
-            _("Make room or permission there, and give the command again."),
-        )
-        sys.exit(EXIT_USAGE)
+        terminal_loss.lose_output()
+        return _interrupted() if interrupts.asked() else _refused_by_the_system(error)
     except Exception as error:
-        _end_with_a_report(error)
+        # Libraries make errors of their own of a request that comes while they are loaded.
+        return _interrupted() if interrupts.asked() else _end_with_a_report(error)
 
 
-def _end_with_a_report(error: Exception) -> NoReturn:
+def _interrupted() -> int:
+    _complain(_("interrupted"), "")
+    return EXIT_INTERRUPTED
+
+
+def _refused_by_the_system(error: OSError) -> int:
+    if _working_directory_is_gone():
+        _complain(
+            _("the working directory has been deleted"),
+            _("Change to one that is there (cd), and give the command again."),
+        )
+        return EXIT_USAGE
+    in_proc = str(error.filename).startswith("/proc/")
+    if not in_proc and not is_of_the_place(error):
+        return _end_with_a_report(error)
+    where = error.filename or _("standard output, or a file that was being written")
+    _complain(
+        _("{path} cannot be used: {reason}", path=where, reason=reason_of(error)),
+        _("srwizard needs /proc, to see memory and processes. In a container, mount it.")
+        if in_proc
+        else _("Make room or permission there, and give the command again."),
+    )
+    return EXIT_USAGE
+
+
+def _working_directory_is_gone() -> bool:
+    try:
+        Path.cwd()
+    except OSError:
+        return True
+    return False
+
+
+def _end_with_a_report(error: Exception) -> int:
     _complain(
         _("srwizard itself failed: {kind}: {error}", kind=type(error).__name__, error=error),
         _("Details are in {path}; please report them.", path=_write_traceback()),
     )
-    sys.exit(EXIT_INTERNAL)
+    return EXIT_INTERNAL
 
 
 def _run(arguments: list[str], *, named_language: bool) -> int:
@@ -125,7 +163,10 @@ def _say(*texts: str) -> None:
     for text in filter(None, texts):
         if sys.stderr.isatty():
             text = "\n".join(wrapped(text, get_terminal_size().columns - 1, words_whole=True))
-        print(text, file=sys.stderr)
+        try:
+            print(text, file=sys.stderr)
+        except OSError:  # it is full, or nobody reads it: the exit code remains
+            terminal_loss.lose_output()
 
 
 def _write_traceback() -> str:

@@ -74,9 +74,9 @@ def run(conversation: Conversation) -> Outcome:
         failure = error.failure or failure_in(run_dir)
         return Outcome("failed", failed(failure, _dry_run(conversation)))
     # Imported late: matplotlib takes longer to import than the wizard takes to start.
-    from srwizard.report.page import write_report
+    from srwizard.report.after_training import report_training
 
-    write_report(run_dir)
+    report_training(run_dir)
     if left:
         raise SystemExit(EXIT_DONE)  # the session is no longer this conversation's
     return Outcome("completed")

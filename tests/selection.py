@@ -36,7 +36,11 @@ STOOD_FOR = {
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark what is about a network, or in a file, that another one stands for; GPUs on request."""
+    """Mark what is about a network, or in a file, that another one stands for.
+
+    Long tests and those on a GPU are left out unless they are asked for by their mark.
+    """
+    _leave_out(config, items, "long")
     _leave_gpus_alone(config, items)
     others = set(cards()) - set(ONE_OF_EACH_KIND)
     for item in items:
@@ -47,14 +51,20 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker("broad")
 
 
+def _leave_out(config: pytest.Config, items: list[pytest.Item], mark: str) -> None:
+    """Take out the tests with a mark unless `-m` names it."""
+    if mark in config.getoption("markexpr"):
+        return
+    left_out = {item for item in items if item.get_closest_marker(mark) is not None}
+    config.hook.pytest_deselected(items=list(left_out))
+    items[:] = [item for item in items if item not in left_out]
+
+
 def _leave_gpus_alone(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Take out the tests on a GPU unless `-m` names them, and skip them where there is none."""
+    _leave_out(config, items, "gpu")
     on_gpu = [item for item in items if item.get_closest_marker("gpu") is not None]
     if not on_gpu:
-        return
-    if "gpu" not in config.getoption("markexpr"):
-        config.hook.pytest_deselected(items=on_gpu)
-        items[:] = [item for item in items if item not in set(on_gpu)]
         return
     import torch
 

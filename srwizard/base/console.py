@@ -23,6 +23,10 @@ class Console(rich.console.Console):
         for segment in super().render(renderable, options):
             yield (segment if segment.control else Segment(visible(segment.text), segment.style))
 
+    def on_broken_pipe(self) -> None:
+        """Leave it to the program what it means that nobody reads on."""
+        raise
+
     @property
     def file(self) -> IO[str]:
         """The stream itself, under whatever stands in for it."""

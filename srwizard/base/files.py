@@ -2,11 +2,13 @@
 
 import json
 import os
-import tempfile
+import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
+
+from srwizard.base.special_files import require_file
 
 LONGEST_NUMBER = 20
 """Characters of the longest whole number of 64 bits, -2**63."""
@@ -20,21 +22,21 @@ def atomic_writer(path: Path, *, mode: int = 0o644) -> Iterator[IO[bytes]]:
 
     Args:
         path: the file to write; its directory must exist.
-        mode: permission bits of the new file.
+        mode: permission bits of the new file, of which the umask takes its share.
 
     Raises:
         OSError: the directory cannot be written or the disk is full.
     """
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     try:
         with os.fdopen(handle, "wb") as stream:
             yield stream
             stream.flush()
             os.fsync(stream.fileno())
-        Path(temporary).chmod(mode)
-        Path(temporary).replace(path)
+        temporary.replace(path)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
     sync_directory(path.parent)
 
@@ -86,7 +88,7 @@ def _whole_number(digits: str) -> int | float:
 def read_json(path: Path) -> dict[str, Any] | None:
     """Return the JSON object in `path`, None where none can be read."""
     try:
-        content = parse_json(path.read_text(encoding="utf-8"))
+        content = parse_json(require_file(path).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
     return content if isinstance(content, dict) else None

@@ -11,6 +11,8 @@ LANGUAGES = ("en", "zh")
 LOCALE_DIR = Path(__file__).parents[1] / "locale"
 DOMAIN = "srwizard"
 CATALOGUES = {"zh": "zh_CN"}
+SAMPLES = {"en": "a", "zh": "海"}
+"""What a stream must be able to encode to show a language at all."""
 
 _language = "en"
 _commands: re.Pattern[str] | None = None

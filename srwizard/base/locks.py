@@ -18,6 +18,7 @@ from srwizard.base import files
 from srwizard.base.errors import UsageError
 from srwizard.base.i18n import translate as _
 from srwizard.base.os_errors import reason_of
+from srwizard.base.special_files import require_file
 
 
 class LockedError(UsageError):
@@ -76,16 +77,23 @@ def _note(path: Path) -> Path:
 
 def _myself() -> dict[str, object]:
     return {
-        "user": getpass.getuser(),
+        "user": _user(),
         "host": socket.gethostname(),
         "pid": os.getpid(),
         "since": datetime.now().isoformat(sep=" ", timespec="seconds"),
     }
 
 
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a number that no user database knows, as in containers
+        return str(os.getuid())
+
+
 def _holder(path: Path) -> str:
     try:
-        found = files.parse_json(_note(path).read_text(encoding="utf-8"))
+        found = files.parse_json(require_file(_note(path)).read_text(encoding="utf-8"))
         return _(
             "{user} on {host}, process {pid}, since {since}",
             user=found["user"],

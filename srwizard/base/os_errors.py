@@ -5,6 +5,7 @@ import re
 
 from srwizard.base.i18n import N_
 from srwizard.base.i18n import translate as _
+from srwizard.base.special_files import SpecialFileError
 
 _OF_THE_SYSTEM = {
     errno.EPERM: N_("operation not permitted"),
@@ -43,6 +44,8 @@ _OF_YAML = (
 
 def reason_of(error: Exception) -> str:
     """Say why the system refused; what it does not say with a number is left as it is."""
+    if isinstance(error, SpecialFileError):
+        return str(error.strerror)
     number = error.errno if isinstance(error, OSError) else None
     known = _OF_THE_SYSTEM.get(number) if number is not None else None
     if known is not None:
@@ -52,8 +55,8 @@ def reason_of(error: Exception) -> str:
 
 def is_of_the_place(error: OSError) -> bool:
     """Tell whether it is the disk, or a permission, that is in the way, and no mistake of ours."""
-    return error.errno in (
-        errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EIO,
+    return isinstance(error, SpecialFileError) or error.errno in (
+        errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EIO, errno.ELOOP,
     )  # fmt: skip
 
 

@@ -28,6 +28,7 @@ def survive() -> None:
 
     Characters that it does not have are replaced; once it is gone, the text goes elsewhere.
     """
+    _open_what_is_closed()
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if not isinstance(stream, io.TextIOWrapper):
@@ -40,6 +41,52 @@ def survive() -> None:
             )
             setattr(sys, name, stream)
         stream.reconfigure(errors="replace")
+
+
+def _open_what_is_closed() -> None:
+    """Let the standard streams lead nowhere where they were closed.
+
+    Otherwise the next file to be opened would have the number of one, and be written into.
+    """
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
+        os.set_inheritable(descriptor, True)
+    os.close(descriptor)
+    for name, number in (("stdout", 1), ("stderr", 2)):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(number, "w", encoding="utf-8", closefd=False))
+
+
+def let_encode(sample: str) -> None:
+    """Write UTF-8 where the encoding of the locale has none of the language's characters.
+
+    Such a locale (POSIX, Latin-1) was hardly chosen by who asks for that language.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        encoding = getattr(stream, "encoding", None)
+        if encoding is not None and not _encodes(encoding, sample):
+            stream.reconfigure(encoding="utf-8")  # type: ignore[union-attr]
+
+
+def _encodes(encoding: str, sample: str) -> bool:
+    try:
+        sample.encode(encoding)
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def lose_output() -> None:
+    """Drop what the standard streams cannot take, so that the end of this process does not fail.
+
+    What they can take is written.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, stream.fileno())
+            os.close(nowhere)
 
 
 def write_on_to(path: Path) -> None:

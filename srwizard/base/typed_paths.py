@@ -27,4 +27,12 @@ def bare(text: str) -> str:
 
 def expand(text: str) -> Path:
     """Return an absolute path, `~` being the home directory."""
-    return Path(bare(text)).expanduser().absolute()
+    return at_home(Path(bare(text))).absolute()
+
+
+def at_home(path: Path) -> Path:
+    """Return a path with `~` replaced by the home directory; of an unknown user it is kept."""
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        return path

@@ -6,6 +6,7 @@ import click
 
 from srwizard.base.errors import UsageError
 from srwizard.base.i18n import translate as _
+from srwizard.base.typed_paths import at_home
 from srwizard.commands.options import command, print_json
 
 
@@ -53,7 +54,7 @@ def _text_from(source: str) -> str:
     from srwizard.settings.answers_file import answers_of
     from srwizard.wizard import session
 
-    path = Path(source).expanduser()
+    path = at_home(Path(source))
     if path.is_dir():
         answers = answers_of(run_config.load(path))
     else:

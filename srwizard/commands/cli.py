@@ -1,5 +1,6 @@
 """The commands: thin, each one calling what does the work. Nothing here imports torch."""
 
+import sys
 from importlib import import_module
 from pathlib import Path
 
@@ -8,10 +9,10 @@ import click
 from srwizard.base import i18n
 from srwizard.base.errors import UsageError
 from srwizard.base.i18n import translate as _
+from srwizard.base.user_directories import notice_of_fallback
 from srwizard.base.version import __version__
 from srwizard.commands.in_terminal import conversation_in_terminal
 from srwizard.commands.options import OPTIONS, PATH, console, detach_option, override_option
-from srwizard.commands.stopping import stopped_like_by_ctrl_c
 
 COMMANDS = (
     "resume", "answers", "prepare", "inspect", "baselines", "models", "recommend", "gpus",
@@ -104,11 +105,11 @@ def cli(
     from srwizard.wizard.conversation import Conversation
 
     document = yaml_file.read(answers, overrides)
+    _say_where_sessions_are()
     session = sessions.new_session()
     session.answers = parse_answers(document)
     prompts = AnswersFilePrompts(document, console)
-    with stopped_like_by_ctrl_c():
-        machine.run(Conversation(session, prompts, stop_after, detach))
+    machine.run(Conversation(session, prompts, stop_after, detach))
     if stop_after is not None:
         print(_("Stopped as asked. Go on with: srwizard resume {id}", id=session.id))
 
@@ -117,9 +118,15 @@ def _converse(stop_after: str | None, detach: bool) -> None:
     from srwizard.wizard import machine
     from srwizard.wizard import session as sessions
 
+    _say_where_sessions_are()
     conversation = conversation_in_terminal(sessions.new_session(), stop_after, detach)
-    with stopped_like_by_ctrl_c():
-        machine.run(conversation)
+    machine.run(conversation)
+
+
+def _say_where_sessions_are() -> None:
+    notice = notice_of_fallback()
+    if notice is not None:
+        print(notice, file=sys.stderr)
 
 
 for name in COMMANDS:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from srwizard.base.i18n import translate as _
+from srwizard.base.typed_paths import at_home
 from srwizard.commands.options import (
     BEST_OR_LAST,
     checkpoint_option,
@@ -34,6 +35,6 @@ def export(
     run = load_run(run_dir, checkpoint=checkpoint, device="cpu")
     for note in run.notices:
         print(note, flush=True)
-    target = (out or run.directory / "export").expanduser().absolute()
+    target = at_home(out or run.directory / "export").absolute()
     for line in work(run, target, onnx=onnx, overwrite=overwrite):
         print(line)

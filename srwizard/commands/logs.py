@@ -10,6 +10,7 @@ import click
 
 from srwizard.base.errors import EXIT_INTERRUPTED, UsageError
 from srwizard.base.i18n import translate as _
+from srwizard.base.special_files import require_file
 from srwizard.commands.options import command, run_directory
 
 LOOK_SECONDS = 0.3
@@ -44,7 +45,7 @@ def logs(run_dir: Path, follow: bool) -> None:
 def _print_what_is_new(log: Path, read: dict[Path, int]) -> None:
     """Print what was added to a log, and note how far it is read."""
     try:
-        with log.open("rb") as stream:
+        with require_file(log).open("rb") as stream:
             stream.seek(read.get(log, 0))
             new = stream.read()
             read[log] = stream.tell()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from srwizard.base.i18n import translate as _
+from srwizard.base.typed_paths import at_home
 from srwizard.commands.options import (
     BEST_OR_LAST,
     PATH,
@@ -20,7 +21,6 @@ from srwizard.commands.options import (
     run_directory,
     split_option,
 )
-from srwizard.commands.stopping import stopped_like_by_ctrl_c
 from srwizard.prompts.progress import shown
 
 if TYPE_CHECKING:
@@ -79,10 +79,10 @@ def predict(
     from srwizard.use.inputs import masked_points, names_in_input, open_input
     from srwizard.use.targets import check_target
 
-    out, sources = out.expanduser().absolute(), [path.expanduser().absolute() for path in inputs]
-    beside = [path.expanduser().absolute() for path in guide_files]
+    out, sources = at_home(out).absolute(), [at_home(path).absolute() for path in inputs]
+    beside = [at_home(path).absolute() for path in guide_files]
     check_target(out, overwrite=overwrite, inputs=[*sources, *beside])
-    config = run_config.load(run_dir.expanduser().absolute())
+    config = run_config.load(at_home(run_dir).absolute())
     names = names_in_input(variable, config.data.variables)
     outliers = masked_points(config.data, sources[0])
     found = open_input(sources, names, split, config.data.varying_guides, beside, outliers)
@@ -95,7 +95,7 @@ def predict(
     run = load_run(run_dir, checkpoint=checkpoint, device=device, amp=amp)
     for note in run.notices:
         print(note, flush=True)
-    with stopped_like_by_ctrl_c(), shown(console, _("Steps")) as progress:
+    with shown(console, _("Steps")) as progress:
         done = work(
             run,
             found,

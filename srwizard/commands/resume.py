@@ -10,7 +10,6 @@ from srwizard.base.errors import InterruptedByUserError, UsageError
 from srwizard.base.i18n import translate as _
 from srwizard.commands.in_terminal import conversation_in_terminal
 from srwizard.commands.options import command, console, detach_option
-from srwizard.commands.stopping import stopped_like_by_ctrl_c
 
 if TYPE_CHECKING:
     from srwizard.wizard.session import Session
@@ -24,8 +23,7 @@ def resume(session: str | None, detach: bool) -> None:
     from srwizard.wizard import session as sessions
 
     found = sessions.load(sessions.find(session)) if session else _choose_session()
-    with stopped_like_by_ctrl_c():
-        machine.resume(conversation_in_terminal(found, None, detach))
+    machine.resume(conversation_in_terminal(found, None, detach))
 
 
 def _choose_session() -> "Session":

@@ -12,8 +12,8 @@ from srwizard.base.console import Console
 from srwizard.base.errors import InterruptedByUserError, TrainingFailedError, UsageError
 from srwizard.base.i18n import translate as _
 from srwizard.base.os_errors import reason_of
+from srwizard.base.typed_paths import at_home
 from srwizard.commands.options import as_json_option, command, out_option, print_json
-from srwizard.commands.stopping import stopped_like_by_ctrl_c
 
 if TYPE_CHECKING:
     from srwizard.models.card import ModelCard
@@ -52,7 +52,7 @@ def selfcheck(
     screen = Console(stderr=as_json)
     for line in _times(chosen):
         screen.print(line, highlight=False)
-    with _directory(out) as directory, stopped_like_by_ctrl_c():
+    with _directory(out) as directory:
         optimum = optimum_of(FIELDS)
         outcomes, failed = _checked(
             chosen, optimum, Place(directory, on, to_stderr=as_json), screen
@@ -129,7 +129,7 @@ def _directory(out: Path | None) -> Iterator[Path]:
 
     try:
         with nullcontext(out) if out is not None else _temporary() as directory:
-            yield directory.expanduser().absolute()
+            yield at_home(directory).absolute()
     except (InterruptedByUserError, KeyboardInterrupt):
         raise InterruptedByUserError(
             _("the self-check was interrupted"),

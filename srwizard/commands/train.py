@@ -1,6 +1,5 @@
 """`srwizard train`: train a frozen run."""
 
-import shlex
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -144,19 +143,9 @@ def _lead(run: "RunConfig", run_dir: Path, nodes: "Nodes | None", *, dry_run_fir
     print(_("Training in {run_dir} …", run_dir=run_dir), flush=True)
     launch.launch(run_dir, nodes, dataset)
     # Imported late: matplotlib takes longer to import than this command takes to start.
-    from srwizard.report.page import write_report
+    from srwizard.report.after_training import report_training
 
-    try:
-        write_report(run_dir)
-    except OSError:
-        print(
-            _(
-                "Training is complete, but its report could not be written. Later: "
-                "srwizard report {run_dir}",
-                run_dir=shlex.quote(str(run_dir)),
-            )
-        )
-        raise
+    report_training(run_dir)
     print_outcome(measured(run_dir).test or {"variables": {}}, run_dir)
     print(_("Report: {path}", path=run_dir / "report.html"))
 

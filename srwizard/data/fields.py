@@ -12,6 +12,8 @@ from typing import IO, Any, Literal, Protocol, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from srwizard.base.special_files import require_file
+
 FloatField = npt.NDArray[np.float32]
 Window = tuple[slice, slice]
 HEADER_BYTES = 128
@@ -218,7 +220,7 @@ def read_npy_header(path: Path) -> ArrayHeader:
         ValueError: the file is not a `.npy` file, or its header is damaged.
         OSError: the file cannot be read.
     """
-    with path.open("rb") as stream:
+    with require_file(path).open("rb") as stream:
         return _read_header(stream)
 
 

@@ -5,6 +5,7 @@ Three layouts are recognised (`npy`, `h5`, `nc`):
 `ROOT/{train,valid,test}.nc`, the last two with datasets `hr/<variable>`, `lr/<variable>`.
 """
 
+import os
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Literal
 
 from srwizard.base.i18n import translate as _
 from srwizard.base.os_errors import reason_of
+from srwizard.base.special_files import require_file
 from srwizard.data.fields import ArrayHeader, Field, HDF5Field, NpyField, read_npy_header
 from srwizard.data.split_names import SPLITS
 
@@ -92,7 +94,7 @@ def recognise(root: Path) -> Layout | None:
     if any((root / split).is_dir() for split in SPLITS):
         return "npy"
     for suffix in ("h5", "nc"):
-        if any((root / f"{split}.{suffix}").is_file() for split in SPLITS):
+        if any(os.path.lexists(root / f"{split}.{suffix}") for split in SPLITS):
             return suffix
     return None
 
@@ -199,8 +201,13 @@ def _hdf5_fields(
     import h5py
 
     file = root / f"{split}.{layout}"
-    if not file.is_file():
+    if not os.path.lexists(file):
         problems.append(Problem(file, _("the split is missing")))
+        return
+    try:
+        require_file(file)
+    except OSError as error:
+        problems.append(Problem(file, _("cannot be read: {reason}", reason=reason_of(error))))
         return
     try:
         with h5py.File(file, "r") as opened:

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from srwizard.base import files
 from srwizard.base.choices import method_named
+from srwizard.base.special_files import require_file
 from srwizard.data.fields import FloatField, cut
 from srwizard.data.layout import LEVELS, Contents
 from srwizard.data.normalization_methods import NORMALIZATIONS
@@ -193,7 +194,7 @@ def save(path: Path, computed: dict[str, Statistics], key: str) -> None:
 def load(path: Path, key: str) -> dict[str, Statistics] | None:
     """Read statistics back, or return None where there are none for `key`."""
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        with np.load(require_file(path), allow_pickle=False) as stored:
             if str(stored["key"]) != key:
                 return None
             return {

@@ -9,6 +9,7 @@ import numpy.typing as npt
 from srwizard.base.errors import DatasetError
 from srwizard.base.i18n import translate as _
 from srwizard.base.os_errors import reason_of
+from srwizard.base.special_files import require_file
 from srwizard.data.fields import FloatField, read_npy_header
 from srwizard.data.layout import Contents
 
@@ -116,7 +117,7 @@ def read_static(
     """
     path = _file(contents, level, name)
     try:
-        stored = np.load(path, allow_pickle=False).astype(np.float64)
+        stored = np.load(require_file(path), allow_pickle=False).astype(np.float64)
     except (OSError, ValueError) as error:
         raise DatasetError(
             _("{path} cannot be read: {reason}", path=path, reason=reason_of(error))

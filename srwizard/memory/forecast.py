@@ -15,10 +15,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import platformdirs
-
 from srwizard.base import files
 from srwizard.base.child_process import end_with_parent
+from srwizard.base.user_directories import cache_directory
 from srwizard.hardware.devices import cpu
 from srwizard.memory.available import least_capacity
 from srwizard.memory.verdict import judge
@@ -149,4 +148,4 @@ def file_of(run: RunConfig) -> Path:
         "software": run.software,
     }
     digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
-    return Path(platformdirs.user_cache_dir("srwizard")) / "forecasts" / f"{digest}.json"
+    return cache_directory() / "forecasts" / f"{digest}.json"

@@ -14,6 +14,8 @@ from srwizard.base.i18n import translate as _
 GIB = 2**30
 UNITS = {"M": 1e6, "MB": 1e6, "MIB": 2**20, "G": 1e9, "GB": 1e9, "GIB": 2**30}
 """Bytes of a unit as people write it on the command line."""
+LARGEST_SIZE = 1e9
+"""In whatever unit: more is a slip of the finger."""
 
 CAPACITY_GIB = {
     "GTX 1080": 8,
@@ -89,7 +91,7 @@ def capacity(text: str) -> int:
         UsageError: neither a size nor a GPU that is known; names those that are spelled like it.
     """
     size = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([MG](?:i?B)?)\s*", text, re.IGNORECASE)
-    if size and float(size[1]) > 0:
+    if size and 0 < float(size[1]) < LARGEST_SIZE:
         return int(float(size[1]) * UNITS[size[2].upper()])
     known = {_plain(name): name for name in CAPACITY_GIB}
     wanted = _plain(text)

@@ -15,6 +15,7 @@ import yaml
 from srwizard.base import files
 from srwizard.base.errors import UsageError
 from srwizard.base.i18n import translate as _
+from srwizard.base.special_files import require_file
 from srwizard.data.baselines.choice import BICUBIC, MODEL
 from srwizard.runs.certainty import certainty
 from srwizard.runs.failures import FAILURE_FILE
@@ -302,7 +303,7 @@ def _read_breakdown(path: Path) -> Breakdown | None:
     if not path.is_file():
         return None
     try:
-        with np.load(path) as archive:
+        with np.load(require_file(path)) as archive:
             return Breakdown.read(archive)
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise UsageError(
@@ -316,7 +317,7 @@ def _read_config(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise UsageError(_("{path} is missing: this is no run directory.", path=path), hint)
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = yaml.safe_load(require_file(path).read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise UsageError(_("{path} is not YAML: {error}", path=path, error=error), hint) from error
     if not isinstance(content, dict):
@@ -399,7 +400,7 @@ def _read_dry_run(path: Path) -> dict[str, Any] | None:
     if not path.is_file():
         return None
     try:
-        content = files.parse_json(path.read_text(encoding="utf-8"))
+        content = files.parse_json(require_file(path).read_text(encoding="utf-8"))
     except ValueError as error:
         raise UsageError(
             _("{path} is not JSON: {error}", path=path, error=error),
@@ -412,7 +413,7 @@ def _read_samples(path: Path) -> Samples | None:
     if not path.is_file():
         return None
     try:
-        with np.load(path) as archive:
+        with np.load(require_file(path)) as archive:
             arrays = {name: archive[name] for name in archive.files}
         samples = _samples(arrays)
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:

@@ -4,9 +4,10 @@ import contextlib
 import hashlib
 from pathlib import Path
 
-import platformdirs
-
 from srwizard.base import files
+from srwizard.base.errors import UsageError
+from srwizard.base.special_files import require_file
+from srwizard.base.user_directories import state_directory
 from srwizard.settings import run_config
 
 BELOW = ("*", "runs/*")
@@ -17,7 +18,7 @@ def remember(run_dir: Path) -> None:
     """Note that a run was launched. Where that cannot be written, it is left out."""
     run_dir = run_dir.absolute()
     name = hashlib.sha256(str(run_dir).encode("utf-8", "surrogateescape")).hexdigest()[:16]
-    with contextlib.suppress(OSError, UnicodeError):
+    with contextlib.suppress(OSError, UnicodeError, UsageError):
         directory().mkdir(parents=True, exist_ok=True)
         files.write_json(directory() / f"{name}.json", {"run_dir": str(run_dir)})
 
@@ -30,7 +31,9 @@ def known(here: Path) -> list[Path]:
     found = {path.parent for pattern in BELOW for path in here.glob(f"{pattern}/run.yaml")}
     for entry in directory().glob("*.json"):
         try:
-            run_dir = Path(files.parse_json(entry.read_text(encoding="utf-8"))["run_dir"])
+            run_dir = Path(
+                files.parse_json(require_file(entry).read_text(encoding="utf-8"))["run_dir"]
+            )
             there = (run_dir / run_config.FILE_NAME).is_file()
         except (OSError, ValueError, KeyError, TypeError):
             there = False
@@ -45,7 +48,7 @@ def known(here: Path) -> list[Path]:
 
 def directory() -> Path:
     """Return where the launched runs are noted."""
-    return Path(platformdirs.user_state_dir("srwizard")) / "runs"
+    return state_directory() / "runs"
 
 
 def _last_change(run_dir: Path) -> float:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from srwizard.base import files
+from srwizard.base.special_files import require_file
 from srwizard.base.visible import visible
 from srwizard.runs.process_identity import identity_of
 
@@ -161,7 +162,7 @@ def _lines(path: Path) -> Iterator[dict[str, Any] | None]:
     """Yield the event in each line, None where it holds none; a half-written last line is none."""
     if not path.exists():
         return
-    *whole, last = path.read_text(encoding="utf-8", errors="replace").split("\n")
+    *whole, last = require_file(path).read_text(encoding="utf-8", errors="replace").split("\n")
     for line in whole:
         if line.strip():
             yield _event_in(line)

@@ -17,6 +17,7 @@ import yaml
 from srwizard.base.errors import EXIT_INTERRUPTED, EXIT_MEMORY, UsageError
 from srwizard.base.i18n import translate as _
 from srwizard.base.sizes_and_times import duration_text
+from srwizard.base.special_files import require_file
 from srwizard.runs import checkpoint_files
 from srwizard.runs.failure_kinds.machines import JOB_ENDED
 from srwizard.runs.failure_kinds.memory import DOES_NOT_FIT
@@ -194,7 +195,9 @@ def _chosen(run_dir: Path) -> dict[str, str | None]:
     """Return what a run config says, also one of another version, or that was edited."""
     found: dict[str, str | None] = {}
     try:
-        config = yaml.safe_load((run_dir / run_config.FILE_NAME).read_text(encoding="utf-8"))
+        config = yaml.safe_load(
+            require_file(run_dir / run_config.FILE_NAME).read_text(encoding="utf-8")
+        )
     except (OSError, ValueError, yaml.YAMLError):
         config = None
     for key, section in (("name", "model"), ("launcher", "devices")):

@@ -20,6 +20,7 @@ from srwizard.base import files
 from srwizard.base.errors import UsageError
 from srwizard.base.i18n import translate as _
 from srwizard.base.os_errors import reason_of
+from srwizard.base.special_files import require_file
 from srwizard.base.version import __version__
 from srwizard.data.baselines.choice import Choice, Method
 from srwizard.data.weighting import Weighting
@@ -336,7 +337,7 @@ def load(run_dir: Path) -> RunConfig:
     """
     path = run_dir / FILE_NAME
     try:
-        content = path.read_bytes()
+        content = require_file(path).read_bytes()
     except OSError as error:
         missing = isinstance(error, FileNotFoundError) and run_dir.is_dir()
         reason = _("it holds no {name}", name=FILE_NAME) if missing else reason_of(error)

@@ -25,6 +25,7 @@ from srwizard.base.files import sync_directory
 from srwizard.base.i18n import translate as _
 from srwizard.base.os_errors import reason_of
 from srwizard.base.sizes_and_times import bytes_text
+from srwizard.base.special_files import require_file
 from srwizard.data.fields import FloatField
 from srwizard.data.gaps import BoolField
 from srwizard.data.hdf5_writing import hdf5_stream
@@ -136,8 +137,10 @@ class Partial:
     def _left(self) -> dict[str, Any] | None:
         """Return the note of an earlier process, if its file is there."""
         try:
-            left = files.parse_json(self._note.read_text(encoding="utf-8"))
-            sound = isinstance(left["identity"], dict) and int(left["done"]) >= 0
+            left = files.parse_json(require_file(self._note).read_text(encoding="utf-8"))
+            numbers = [left["done"], *(one for pair in left["places"].values() for one in pair)]
+            whole = all(isinstance(one, int) and one >= 0 for one in numbers)
+            sound = isinstance(left["identity"], dict) and whole
             there = self.path.stat().st_size
             end = max(at + size for at, size in left["places"].values())
         except (OSError, ValueError, KeyError, TypeError, AttributeError):

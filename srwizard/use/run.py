@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from srwizard.base.choices import method_named
 from srwizard.base.errors import DoesNotFitError, UsageError
 from srwizard.base.i18n import translate as _
+from srwizard.base.typed_paths import at_home
 from srwizard.data.block_means import block_shares, expanded
 from srwizard.data.fields import FloatField
 from srwizard.data.gaps import NearestFill
@@ -424,7 +425,7 @@ def load_run(
             or there is no such device.
         DatasetError: static fields that are input channels are gone or no longer the same.
     """
-    directory = Path(run_dir).expanduser().absolute()
+    directory = at_home(Path(run_dir)).absolute()
     config = run_config.load(directory)
     place = chosen_device(device)
     network, found, notices = load_network(directory, config, checkpoint)

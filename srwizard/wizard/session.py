@@ -12,13 +12,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import platformdirs
 from pydantic import ValidationError
 
 from srwizard.base import files
 from srwizard.base.errors import UsageError
 from srwizard.base.i18n import translate as _
 from srwizard.base.os_errors import reason_of
+from srwizard.base.special_files import require_file
+from srwizard.base.typed_paths import at_home
+from srwizard.base.user_directories import state_directory
 from srwizard.settings.answers import Answers
 from srwizard.wizard import reason as reasons
 from srwizard.wizard.reason import Reason
@@ -105,13 +107,15 @@ class Session:
                     path=self.path,
                     reason=reason_of(error),
                 ),
-                _("The session as last saved is untouched. Make room or permission there."),
+                _("The session as last saved is untouched. Make room or permission there.")
+                if self.path.exists()
+                else _("Make room or permission there, or name another place: XDG_STATE_HOME."),
             ) from None
 
 
 def sessions_directory() -> Path:
     """Return where sessions are kept: the user's state directory."""
-    return Path(platformdirs.user_state_dir("srwizard")) / "sessions"
+    return state_directory() / "sessions"
 
 
 def new_session() -> Session:
@@ -127,7 +131,7 @@ def load(path: Path) -> Session:
         UsageError: the file is missing, damaged, or of a newer version. It is left untouched.
     """
     try:
-        stored = files.parse_json(path.read_text(encoding="utf-8"))
+        stored = files.parse_json(require_file(path).read_text(encoding="utf-8"))
         if int(stored["schema_version"]) > SCHEMA_VERSION:
             raise UsageError(
                 _("the session {path} was written by a newer srwizard", path=path),
@@ -176,7 +180,7 @@ def _from_json(stored: dict[str, Any], path: Path) -> Session:
 def _reason_of(session: Session, stored: dict[str, Any]) -> Reason | None:
     if int(stored["schema_version"]) >= WITH_REASON:
         return reasons.from_json(stored["reason"])
-    run_dir = Path(session.answers.output.dir or "").expanduser()
+    run_dir = at_home(Path(session.answers.output.dir or ""))
     return reasons.rebuilt(session.state, session.history, run_dir, session.digest)
 
 

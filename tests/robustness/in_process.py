@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from unittest import mock
 
 from srwizard.__main__ import main
+from srwizard.base import interrupts
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,9 @@ def run_here(*arguments: object) -> Outcome:
     words = ["srwizard", *map(str, arguments)]
     with (
         mock.patch.object(sys, "argv", words),
+        # The signals of this process are those of all tests.
+        mock.patch.object(interrupts, "listen"),
+        mock.patch.object(interrupts, "pass_over"),
         contextlib.redirect_stdout(stream),
         contextlib.redirect_stderr(stream),
     ):

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from srwizard.report import page
+from srwizard.report import after_training
 from srwizard.train import launch
 from tests.datasets import write_dataset
 from tests.installed import run_installed
@@ -55,7 +55,7 @@ def test_training_is_complete_though_its_report_has_no_room(
     def at_once(*_arguments: object) -> dict[str, Any]:
         return {}
 
-    monkeypatch.setattr(page, "write_report", full)
+    monkeypatch.setattr(after_training, "write_report", full)
     monkeypatch.setattr(launch, "launch", at_once)
     ended = run_here("train", tmp_path / "run")
     assert ended.code == 2

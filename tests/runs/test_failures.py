@@ -56,7 +56,15 @@ SAID = {
         "signal 9",
         "RuntimeError: DataLoader worker (pid 7) is killed by signal: Killed. ",
     ],
+    "too_many_open_files": [
+        "OSError: [Errno 24] Too many open files: 'x.npy'",
+        "RuntimeError: unable to open shared memory object </torch_7_1> in read-write mode: "
+        "Too many open files (24)",
+        "RuntimeError: received 0 items of ancdata",
+    ],
     "shared_memory": [
+        "RuntimeError: unable to allocate shared memory(shm) for file </torch_7_1>: No space left "
+        "on device (28)",
         "RuntimeError: DataLoader worker (pid 7) is killed by signal: Bus error. It is possible "
         "that dataloader's workers are out of shared memory. Please try to raise your limit.",
         "DistBackendError: NCCL error in: NCCLUtils.cpp:77, unhandled system error, NCCL version "
@@ -190,6 +198,7 @@ def test_what_can_be_changed_follows_the_advice() -> None:
     no_loaders = [{"training.num_workers": 0}]
     on_the_cpu = [{"devices.gpus": [], "devices.processes": 1}]
     assert {name: changes for name, changes in found.items() if changes} == {
+        "too_many_open_files": no_loaders,
         "shared_memory": no_loaders,
         "loader_died": no_loaders,
         "cuda_in_loader": no_loaders,

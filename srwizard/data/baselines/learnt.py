@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from srwizard.base import files
+from srwizard.base.special_files import require_file
 from srwizard.data.baselines.choice import STANDARD, Choice, Method
 from srwizard.data.baselines.filters import Field, Kernel, bicubic_kernel, enlarge
 from srwizard.data.baselines.methods import Baseline
@@ -128,7 +129,7 @@ def save(path: Path, learnt: Mapping[str, Learnt], key: str) -> None:
 def load(path: Path, key: str) -> dict[str, Learnt] | None:
     """Read it back, or return None where there is none for `key`."""
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        with np.load(require_file(path), allow_pickle=False) as stored:
             if str(stored["key"]) != key:
                 return None
             known: dict[str, Method] = {choice.method: choice.method for choice in STANDARD}

@@ -17,6 +17,7 @@ import xarray as xr
 from srwizard.base.errors import DatasetError, UsageError
 from srwizard.base.i18n import translate as _
 from srwizard.base.os_errors import reason_of
+from srwizard.base.special_files import require_file
 from srwizard.data.layout import HDF5_SIGNATURE
 from srwizard.data.prepare.hdf5_filters import hdf5_file, missing_filter, register_plugins
 from srwizard.data.raw_files import is_zarr
@@ -152,7 +153,7 @@ def filter_error(path: Path) -> DatasetError | None:
 
 def _netcdf_engine(path: Path) -> Literal["h5netcdf", "scipy"]:
     try:
-        with path.open("rb") as stream:
+        with require_file(path).open("rb") as stream:
             signature = stream.read(len(HDF5_SIGNATURE))
     except OSError as error:
         raise UsageError(

@@ -10,6 +10,7 @@ from srwizard.runs.failure_kinds import devices, files, machines, memory, traini
 from srwizard.runs.failure_kinds.kind import Advice, Kind
 
 CATALOGUE: tuple[Kind, ...] = (
+    files.TOO_MANY_OPEN,  # also of shared memory, whose words it has
     *memory.KINDS,
     *files.KINDS,
     *devices.KINDS,

@@ -20,6 +20,17 @@ def without_loaders(answers: Answers) -> Remedy:
     )
 
 
+TOO_MANY_OPEN = Kind(
+    "too_many_open_files",
+    N_("Too many files are open."),
+    causes=(N_("the limit of open files (ulimit -n) is low, and loader processes need many"),),
+    advice=(
+        Advice(N_("raise the limit, for example ulimit -n 65536, then start again")),
+        Advice(N_("set training.num_workers to 0"), without_loaders),
+    ),
+    pattern=r"Too many open files|\[Errno 2[34]\]|received 0 items of ancdata",
+)
+
 KINDS = (
     Kind(
         "disk_full",

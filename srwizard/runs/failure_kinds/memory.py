@@ -75,7 +75,7 @@ KINDS = (
             Advice(N_("set training.num_workers to 0"), without_loaders),
             Advice(N_("give the container more, for example docker run --shm-size=8g")),
         ),
-        pattern=r"out of shared memory|shared memory (object|segment)|/dev/shm/|"
+        pattern=r"out of shared memory|shared memory ?(object|segment|\(shm\))|/dev/shm/|"
         r"killed by signal: Bus error",
     ),
 )

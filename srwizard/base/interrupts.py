@@ -1,0 +1,49 @@
+"""Requests to stop: the SIGTERM of a batch system and a closed terminal do what Ctrl-C does."""
+
+import signal
+import sys
+from types import FrameType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sys import UnraisableHookArgs
+
+REQUESTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_asked = False
+
+
+def asked() -> bool:
+    """Return whether this process has been asked to stop: what fails now may fail of that."""
+    return _asked
+
+
+def listen() -> None:
+    """Let each request to stop raise `KeyboardInterrupt`, but for those that are ignored."""
+    global _asked
+    _asked = False
+    sys.unraisablehook = _raise_again
+    for number in REQUESTS:
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, _interrupt)
+
+
+def pass_over() -> None:
+    """Ignore what comes from now on: all is done, and the process ends with its exit code."""
+    for number in REQUESTS:
+        signal.signal(number, signal.SIG_IGN)
+
+
+def _interrupt(number: int, _frame: FrameType | None) -> None:
+    global _asked
+    _asked = True
+    if number != signal.SIGINT:
+        signal.signal(number, signal.SIG_IGN)  # a shell repeats it; what is being saved goes on
+    raise KeyboardInterrupt
+
+
+def _raise_again(args: "UnraisableHookArgs") -> None:
+    """Repeat a request that came where Python passes over exceptions: while it frees an object."""
+    if issubclass(args.exc_type, KeyboardInterrupt) and signal.getsignal(signal.SIGINT) is not None:
+        signal.raise_signal(signal.SIGINT)
+    else:
+        sys.__unraisablehook__(args)

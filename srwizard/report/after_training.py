@@ -1,0 +1,28 @@
+"""The report at the end of a training: without it, training is complete all the same."""
+
+import shlex
+from pathlib import Path
+
+from srwizard.base.i18n import translate as _
+from srwizard.report.page import write_report
+
+
+def report_training(run_dir: Path) -> None:
+    """Write the report of a training that has just ended.
+
+    Raises:
+        OSError: it cannot be written; it is said that training is complete, and what writes the
+            report later.
+    """
+    try:
+        write_report(run_dir)
+    except (OSError, KeyboardInterrupt):
+        print(
+            _(
+                "Training is complete, but its report could not be written. Later: "
+                "srwizard report {run_dir}",
+                run_dir=shlex.quote(str(run_dir)),
+            ),
+            flush=True,
+        )
+        raise

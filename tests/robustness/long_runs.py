@@ -1,0 +1,20 @@
+"""The long forms of tests that try something a few times: how often, and the figures of it."""
+
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+LONG = (pytest.mark.long, pytest.mark.slow)
+FIGURES = Path(__file__).parents[2] / "test-long.txt"
+
+
+def times(few: int, many: int) -> pytest.MarkDecorator:
+    """Give a test `count`: a few times in the suite, many times in `make test-long`."""
+    return pytest.mark.parametrize("count", [few, pytest.param(many, marks=LONG)])
+
+
+def note(line: str) -> None:
+    """Keep a figure of a long form, for docs/robustness.md."""
+    with FIGURES.open("a", encoding="utf-8") as stream:
+        stream.write(f"{date.today()}  {line}\n")

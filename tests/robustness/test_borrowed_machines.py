@@ -1,0 +1,171 @@
+"""Machines that are not the user's own: containers, foreign homes, locales, closed streams."""
+
+import os
+import shutil
+import stat
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.datasets import write_dataset
+from tests.e2e.conftest import ANSWERS
+from tests.e2e.terminal import PROGRAM
+from tests.train.runs import freeze
+
+NAMELESS = ("unshare", "--user", "--map-user=12345", "--map-group=12345")
+WITHOUT_PROC = ("unshare", "--mount", "sh", "-c", 'mount -t tmpfs none /proc && exec "$@"', "sh")
+Done = subprocess.CompletedProcess[str]
+
+
+def possible(*command: str) -> bool:
+    """Tell whether this machine lets a test stand in another one's place."""
+    if shutil.which(command[0]) is None:
+        return False
+    return subprocess.run([*command, "true"], capture_output=True, check=False).returncode == 0
+
+
+def srwizard(
+    *arguments: object,
+    place: Path,
+    by: tuple[str, ...] = (),
+    shell: str = 'exec "$@"',
+    **environment: str,
+) -> Done:
+    """Run the command with nothing but this environment, by way of `by` and a shell."""
+    return subprocess.run(
+        [*by, "sh", "-c", shell, "sh", PROGRAM, *map(str, arguments)],
+        env={"PATH": os.environ["PATH"], "LANG": "C.UTF-8", "TMPDIR": str(place)} | environment,
+        cwd=place, capture_output=True, text=True, check=False, timeout=300,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def answers(tmp_path: Path) -> Path:
+    path = tmp_path / "answers.yaml"
+    root = write_dataset(tmp_path / "data")
+    path.write_text(ANSWERS.format(root=root, run=tmp_path / "run"))
+    return path
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not possible(*NAMELESS), reason="no user namespaces here")
+def test_a_user_whom_no_database_knows(answers: Path, tmp_path: Path) -> None:
+    done = srwizard("--answers", answers, place=tmp_path, by=NAMELESS)
+    assert done.returncode == 0, done.stderr
+    kept = tmp_path / "srwizard-12345"
+    assert str(kept) in done.stderr
+    assert "XDG_STATE_HOME" in done.stderr
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o700
+    shown = srwizard("status", place=tmp_path, by=NAMELESS)
+    assert shown.returncode == 0, shown.stderr
+    assert "completed" in shown.stdout
+
+
+def test_a_home_that_cannot_be_written(answers: Path, tmp_path: Path) -> None:
+    home = {"HOME": "/proc/nobody"}
+    done = srwizard("--answers", answers, "--stop-after", "frozen", place=tmp_path, **home)
+    assert done.returncode == 0, done.stderr
+    assert f"sessions are kept in {tmp_path}/srwizard-{os.getuid()}" in done.stderr
+    assert "as last saved" not in done.stderr
+    session = done.stdout.split()[-1]
+    again = srwizard("resume", session, place=tmp_path, **home)
+    assert "no such session" not in again.stderr
+    assert "terminal" in again.stderr
+
+
+def test_a_state_directory_that_was_named_is_not_replaced(answers: Path, tmp_path: Path) -> None:
+    done = srwizard("--answers", answers, place=tmp_path, XDG_STATE_HOME="/proc/nobody")
+    assert done.returncode == 2
+    assert "/proc/nobody/srwizard/sessions" in done.stderr
+    assert "XDG_STATE_HOME" in done.stderr
+    assert "as last saved" not in done.stderr
+    assert not (tmp_path / "run").exists()
+
+
+def test_somebody_elses_directory_is_not_used(answers: Path, tmp_path: Path) -> None:
+    (tmp_path / f"srwizard-{os.getuid()}").symlink_to(tmp_path / "data")
+    done = srwizard("--answers", answers, place=tmp_path, HOME="/proc/nobody")
+    assert done.returncode == 2
+    assert "XDG_STATE_HOME" in done.stderr
+
+
+@pytest.mark.slow
+def test_no_directory_for_temporary_files(answers: Path, tmp_path: Path) -> None:
+    done = srwizard(
+        "--answers", answers, place=tmp_path, HOME=str(tmp_path), TMPDIR=str(tmp_path / "none")
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("arguments", [("status",), ("inspect", "data"), ("report", "run")])
+def test_a_working_directory_that_was_deleted(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    shell = f'cd "{gone}" && rmdir "{gone}" && exec "$@"'
+    done = srwizard(*arguments, place=tmp_path, shell=shell, HOME=str(tmp_path))
+    assert done.returncode == 2
+    assert "the working directory has been deleted" in done.stderr
+
+
+@pytest.mark.slow
+def test_the_umask_counts(answers: Path, tmp_path: Path) -> None:
+    home = {"HOME": str(tmp_path / "home")}
+    for mask, run in (("077", tmp_path / "private"), ("022", tmp_path / "public")):
+        done = srwizard(
+            "--answers", answers, "--set", f"output.dir={run}", place=tmp_path,
+            shell=f'umask {mask}; exec "$@"', **home,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        for path in run.rglob("*"):
+            allowed = stat.S_IMODE(path.stat().st_mode) & 0o077
+            assert not allowed & int(mask, 8), path
+            if mask == "022" and path.name != ".lock":
+                assert allowed & 0o044 == 0o044, path
+    assert not [path for path in (tmp_path / "home").rglob("*.json") if path.stat().st_mode & 0o022]
+
+
+@pytest.mark.skipif(not possible(*WITHOUT_PROC), reason="no mounts here")
+def test_without_proc(answers: Path, tmp_path: Path) -> None:
+    freeze(tmp_path / "data", tmp_path / "frozen")
+    for arguments in (("models",), ("status", tmp_path / "frozen"), ("stop", tmp_path / "frozen"),
+                      ("gpus",), ("--answers", answers)):  # fmt: skip
+        done = srwizard(*arguments, place=tmp_path, by=WITHOUT_PROC, HOME=str(tmp_path))
+        assert done.returncode in (0, 2), (arguments, done.stderr)
+        assert "itself failed" not in done.stderr
+    assert "In a container, mount it." in done.stderr
+
+
+@pytest.mark.parametrize("encoding", [{}, {"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}])
+def test_chinese_in_a_locale_that_has_none(tmp_path: Path, encoding: dict[str, str]) -> None:
+    done = srwizard(
+        "--lang",
+        "zh",
+        "status",
+        "x",
+        place=tmp_path,
+        HOME=str(tmp_path),
+        LC_ALL="POSIX",
+        **encoding,
+    )
+    assert done.returncode == 2
+    assert "不是运行目录" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments", [("--version",), ("--help",), ("models",), ("gpus", "--json")]
+)
+def test_streams_that_are_full_closed_or_not_read(
+    tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    for shell, code in (
+        ('exec "$@" >/dev/full', 2),
+        ('exec "$@" >/dev/full 2>/dev/full', 2),
+        ('exec "$@" >&-', 0),
+        ('exec "$@" >&- 2>&- <&-', 0),
+        ('{ "$@"; echo $? >code; } | true; exit $(cat code)', 0),
+    ):
+        done = srwizard(*arguments, place=tmp_path, shell=shell, HOME=str(tmp_path))
+        assert done.returncode == code, (shell, done.stderr)
+        assert "Traceback" not in done.stderr
+        assert "Exception" not in done.stderr
