@@ -55,6 +55,7 @@ class Dataset:
         self.periodic = periodic
         self._digests: dict[str, str] = {}
         self._stamps: dict[str, str] = {}
+        self._changed: dict[str, list[str]] = {}
         self.seen: dict[str, list[FileStamp]] = {}
         """What was seen of the files that were looked up so far; see `srwizard.data.watched`."""
 
@@ -215,6 +216,7 @@ class Dataset:
         static_variables: Sequence[str],
         *,
         area_weights: bool,
+        progress: "Progress" = lambda _done, _total: None,
     ) -> list[str]:
         """Return the parts that are not as they were frozen; see `fingerprint.parts_changed`.
 
@@ -222,9 +224,25 @@ class Dataset:
             DatasetError: a part is not there, or cannot be read.
         """
         statics = used_files(self.contents, static_variables, area_weights=area_weights)
-        stamps(self.contents, variables, statics, self._stamps, self.seen)
-        known = self._stamps, self._digests
-        return parts_changed(self.contents, variables, statics, frozen, stamped, *known)
+        asked = repr((sorted(frozen.items()), sorted(stamped.items()), list(variables), statics))
+        if asked not in self._changed:
+            stamps(self.contents, variables, statics, self._stamps, self.seen, progress)
+            known = self._stamps, self._digests
+            self._changed[asked] = parts_changed(
+                self.contents, variables, statics, frozen, stamped, *known, progress
+            )
+        return self._changed[asked]
+
+    def stamps(
+        self, variables: Sequence[str], static_variables: Sequence[str], *, area_weights: bool
+    ) -> dict[str, str]:
+        """Return what a change of any file of a run shows in; arguments as for `fingerprint`.
+
+        Raises:
+            DatasetError: a part is not there, or cannot be read.
+        """
+        statics = used_files(self.contents, static_variables, area_weights=area_weights)
+        return stamps(self.contents, variables, statics, self._stamps, self.seen)
 
 
 def unreadable(error: OSError | ValueError, root: Path) -> DatasetError:
