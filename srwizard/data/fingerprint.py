@@ -107,7 +107,7 @@ def stamps(
     looked_up = count(1)
 
     def digest(files: Iterable[Path]) -> str:
-        found: dict[str, list[FileStamp]] = {} if seen is None else seen
+        found: MutableMapping[str, list[FileStamp]] = {} if seen is None else seen
         return _stamp(_counted(files, lambda: progress(next(looked_up), total)), found)
 
     return _taken(digest, contents, variables, statics, known)
