@@ -68,7 +68,7 @@ def _is_to_be_made(conversation: Conversation) -> bool:
 def settle(conversation: Conversation) -> None:
     """Note what follows from the dataset and the variables that were chosen."""
     _settle_scale(conversation)
-    _note_fingerprint(conversation)
+    _note_stamps(conversation)
     _settle_simple_methods(conversation)
 
 
@@ -260,6 +260,7 @@ def stale(conversation: Conversation) -> str | None:
     from srwizard.data.fingerprint import changed_parts
     from srwizard.wizard.chosen_dataset import (
         chosen_fingerprint,
+        chosen_stamps,
         opened_dataset,
         problem_with_choice,
     )
@@ -270,10 +271,16 @@ def stale(conversation: Conversation) -> str | None:
     if answers.data.root is None:
         return _("{key} is not answered", key="data.root")
     problem = problem_with_choice(conversation)
-    before = conversation.session.fingerprint
-    if problem is not None or before is None:
+    session = conversation.session
+    if problem is not None:
         return problem
-    if changed_parts(before, chosen_fingerprint(conversation)):
+    if session.stamps is not None:
+        changed = changed_parts(session.stamps, chosen_stamps(conversation))
+    elif session.fingerprint is not None:  # as older versions have saved it
+        changed = changed_parts(session.fingerprint, chosen_fingerprint(conversation))
+    else:
+        return None
+    if changed:
         return _("the dataset {root} has changed", root=opened_dataset(conversation).root)
     return None
 
@@ -426,10 +433,10 @@ def _settle_scale(conversation: Conversation) -> None:
     conversation.session.answers.set("data.scale", found)
 
 
-def _note_fingerprint(conversation: Conversation) -> None:
-    from srwizard.wizard.chosen_dataset import chosen_fingerprint
+def _note_stamps(conversation: Conversation) -> None:
+    from srwizard.wizard.chosen_dataset import chosen_stamps
 
-    conversation.session.fingerprint = chosen_fingerprint(conversation)
+    conversation.session.stamps = chosen_stamps(conversation)
 
 
 def _settle_simple_methods(conversation: Conversation) -> None:

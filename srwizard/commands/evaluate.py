@@ -8,11 +8,13 @@ from srwizard.commands.options import (
     as_json_option,
     checkpoint_option,
     command,
+    console,
     print_json,
     run_directory,
     split_option,
 )
 from srwizard.commands.print_outcome import print_outcome
+from srwizard.prompts.progress import shown
 
 
 @command(_("Score a split with a checkpoint, beside bicubic interpolation."))
@@ -22,6 +24,8 @@ from srwizard.commands.print_outcome import print_outcome
 @as_json_option
 def evaluate(run_dir: Path, split: Any, checkpoint: Any, as_json: bool) -> None:
     from srwizard.runs import checkpoint_files
+    from srwizard.settings import run_config
+    from srwizard.train.dataset import verified
     from srwizard.train.evaluation import evaluate as score
     from srwizard.train.evaluation import file_of
 
@@ -29,7 +33,9 @@ def evaluate(run_dir: Path, split: Any, checkpoint: Any, as_json: bool) -> None:
     if not as_json:
         file = checkpoint_files.where(run_dir, checkpoint).relative_to(run_dir)
         print(_("Scoring the {split} split with {file} …", split=split, file=file), flush=True)
-    result = score(run_dir, split, checkpoint)
+    with shown(console, _("Checking the dataset …"), transient=True) as progress:
+        dataset = verified(run_config.load(run_dir), progress=progress)
+    result = score(run_dir, split, checkpoint, dataset)
     if as_json:
         print_json(result)
         return

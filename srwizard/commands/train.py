@@ -10,8 +10,10 @@ from srwizard.base.errors import UsageError
 from srwizard.base.i18n import translate as _
 from srwizard.commands.options import WholeNumber, command, console, detach_option, run_directory
 from srwizard.commands.print_outcome import print_outcome
+from srwizard.prompts.progress import shown
 
 if TYPE_CHECKING:
+    from srwizard.data.dataset import Dataset
     from srwizard.runs.more_epochs import Schedule
     from srwizard.settings.run_config import RunConfig
     from srwizard.train.nodes import Nodes
@@ -133,11 +135,10 @@ def _lengthen(run_dir: Path, epochs: int, schedule: "Schedule") -> None:
 
 def _lead(run: "RunConfig", run_dir: Path, nodes: "Nodes | None", *, dry_run_first: bool) -> None:
     from srwizard.commands import measure_first
-    from srwizard.data.dataset import Dataset
     from srwizard.runs.records import measured
     from srwizard.train import launch
 
-    dataset = Dataset(Path(run.data.root), run.data.outliers)
+    dataset = _checked(run)
     if dry_run_first and not measure_first.is_measured(run, run_dir, nodes):
         measure_first.measure(run, run_dir, nodes, dataset, console)
     print(_("Training in {run_dir} …", run_dir=run_dir), flush=True)
@@ -150,12 +151,23 @@ def _lead(run: "RunConfig", run_dir: Path, nodes: "Nodes | None", *, dry_run_fir
     print(_("Report: {path}", path=run_dir / "report.html"))
 
 
+def _checked(run: "RunConfig") -> "Dataset":
+    """Return the dataset, which is the one that was frozen, with a bar while it is looked at.
+
+    Raises:
+        DatasetError: it is not.
+    """
+    from srwizard.train.dataset import verified
+
+    with shown(console, _("Checking the dataset …"), transient=True) as progress:
+        return verified(run, progress=progress)
+
+
 def _follow(run: "RunConfig", run_dir: Path, nodes: "Nodes", *, dry_run_first: bool) -> None:
     from srwizard.commands import measure_first
-    from srwizard.data.dataset import Dataset
     from srwizard.train import launch
 
-    dataset = Dataset(Path(run.data.root), run.data.outliers)
+    dataset = _checked(run)
     if dry_run_first and not measure_first.is_measured(run, run_dir, nodes):
         measure_first.take_part(run_dir, nodes, dataset)
     launch.join(run_dir, nodes, dataset)

@@ -56,6 +56,7 @@ class Dataset:
         self.periodic = periodic
         self._digests: dict[str, str] = {}
         self._stamps: dict[str, str] = {}
+        self._changed: dict[str, list[str]] = {}
         self.seen: dict[str, list[FileStamp]] = {}
         """What was seen of the files that were looked up so far; see `srwizard.data.watched`."""
 
@@ -228,6 +229,7 @@ class Dataset:
         guides: Sequence[str] = (),
         *,
         area_weights: bool,
+        progress: "Progress" = lambda _done, _total: None,
     ) -> list[str]:
         """Return the parts that are not as they were frozen; see `fingerprint.parts_changed`.
 
@@ -237,9 +239,32 @@ class Dataset:
         fixed, varying = parted(self.contents, guides)
         statics = used_files(self.contents, static_variables, fixed, area_weights=area_weights)
         variables = [*variables, *varying]
-        stamps(self.contents, variables, statics, self._stamps, self.seen)
-        known = self._stamps, self._digests
-        return parts_changed(self.contents, variables, statics, frozen, stamped, *known)
+        asked = repr((sorted(frozen.items()), sorted(stamped.items()), variables, statics))
+        if asked not in self._changed:
+            stamps(self.contents, variables, statics, self._stamps, self.seen, progress)
+            known = self._stamps, self._digests
+            self._changed[asked] = parts_changed(
+                self.contents, variables, statics, frozen, stamped, *known, progress
+            )
+        return self._changed[asked]
+
+    def stamps(
+        self,
+        variables: Sequence[str],
+        static_variables: Sequence[str],
+        guides: Sequence[str] = (),
+        *,
+        area_weights: bool,
+    ) -> dict[str, str]:
+        """Return what a change of any file of a run shows in; arguments as for `fingerprint`.
+
+        Raises:
+            DatasetError: a part is not there, or cannot be read.
+        """
+        fixed, varying = parted(self.contents, guides)
+        statics = used_files(self.contents, static_variables, fixed, area_weights=area_weights)
+        variables = [*variables, *varying]
+        return stamps(self.contents, variables, statics, self._stamps, self.seen)
 
 
 def unreadable(error: OSError | ValueError, root: Path) -> DatasetError:

@@ -18,13 +18,13 @@ import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import NamedTuple
 
 from srwizard.base.errors import DatasetError
 from srwizard.base.i18n import translate as _
 from srwizard.base.os_errors import reason_of
-from srwizard.data.fields import Field
 from srwizard.data.hdf5_links import with_linked_files
 from srwizard.data.layout import LEVELS, Contents, FieldKey, Layout
 from srwizard.data.split_names import SPLITS
@@ -93,18 +93,30 @@ def stamps(
     statics: Sequence[Path] = (),
     known: MutableMapping[str, str] | None = None,
     seen: MutableMapping[str, list[FileStamp]] | None = None,
+    progress: Progress = lambda _done, _total: None,
 ) -> dict[str, str]:
     """Return a digest of sizes, times and inodes of the files of each part; as `fingerprint`.
 
     Args:
         contents, variables, statics, known: as for `fingerprint`.
         seen: what the digests are of is added, by file of the dataset.
+        progress: called with files looked up and files in all.
     """
+    parts = _parts(contents, variables, statics)
+    total = sum(len(files) for part, files in parts.items() if part not in (known or {}))
+    looked_up = count(1)
 
     def digest(files: Iterable[Path]) -> str:
-        return _stamp(files, {} if seen is None else seen)
+        found: MutableMapping[str, list[FileStamp]] = {} if seen is None else seen
+        return _stamp(_counted(files, lambda: progress(next(looked_up), total)), found)
 
     return _taken(digest, contents, variables, statics, known)
+
+
+def _counted(files: Iterable[Path], done: Callable[[], None]) -> Iterator[Path]:
+    for file in files:
+        yield file
+        done()
 
 
 def _taken(
@@ -142,7 +154,7 @@ def content_digests(
     Raises:
         DatasetError: as `fingerprint`.
     """
-    parts = {part: list(files) for part, files in _parts(contents, variables, statics).items()}
+    parts = _parts(contents, variables, statics)
     done, total = 0, sum(map(len, parts.values()))
     found = {}
     for part, files in parts.items():
@@ -164,6 +176,7 @@ def parts_changed(
     stamped: Mapping[str, str],
     known: MutableMapping[str, str] | None = None,
     fingerprints: Mapping[str, str] | None = None,
+    progress: Progress = lambda _done, _total: None,
 ) -> list[str]:
     """Return the parts of a dataset that are not as they were frozen.
 
@@ -173,18 +186,22 @@ def parts_changed(
         stamped: its stamps; none in older runs.
         known: stamps that were taken of these contents before.
         fingerprints: likewise.
+        progress: called with files and files in all, while they are looked up and again while
+            those are read whose stamps differ.
 
     Raises:
         DatasetError: as `fingerprint`.
     """
-    present = stamps(contents, variables, statics, known)
+    present = stamps(contents, variables, statics, known, progress=progress)
     changed = set(frozen.keys() ^ present.keys())
     parts = _parts(contents, variables, statics)
-    for part in frozen.keys() & present.keys():
-        if stamped.get(part) == present[part]:
-            continue
+    others = [part for part in frozen.keys() & present.keys()
+              if stamped.get(part) != present[part]]  # fmt: skip
+    read, total = count(1), sum(len(parts[part]) for part in others)
+    for part in others:
+        files = _counted(parts[part], lambda: progress(next(read), total))
         with _readable(contents.root):
-            if not is_content(parts[part], frozen[part], (fingerprints or {}).get(part)):
+            if not is_content(files, frozen[part], (fingerprints or {}).get(part)):
                 changed.add(part)
     return sorted(changed)
 
@@ -229,19 +246,42 @@ def _readable(root: Path) -> Iterator[None]:
 
 
 def changed_parts(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
-    """Return the parts of a dataset that are not in both fingerprints, or not the same."""
+    """Return the parts of a dataset that are not in both, or not the same.
+
+    Args:
+        before, now: fingerprints, or stamps, of a part.
+    """
     return sorted(part for part in before.keys() | now.keys() if before.get(part) != now.get(part))
+
+
+def is_same_data(one: Mapping[str, str], other: Mapping[str, str]) -> bool | None:
+    """Return whether two runs were frozen with the same data; None: that cannot be told.
+
+    Args:
+        one, other: digests of the same parts: of the content, or fingerprints as in older runs,
+            which say nothing of each other.
+    """
+    if one.keys() != other.keys():
+        return False
+    alike = [
+        one[part] == other[part]
+        for part in one
+        if one[part].startswith(WHOLE_CONTENT) == other[part].startswith(WHOLE_CONTENT)
+    ]
+    if not all(alike):
+        return False
+    return True if len(alike) == len(one) else None
 
 
 def _parts(
     contents: Contents, variables: Sequence[str], statics: Sequence[Path]
-) -> dict[str, Iterable[Path]]:
+) -> dict[str, Sequence[Path]]:
     """Return the files of each part.
 
     Raises:
         DatasetError: there is no such part.
     """
-    parts: dict[str, Iterable[Path]] = {
+    parts: dict[str, Sequence[Path]] = {
         "/".join(["static", file.parent.name, file.stem]): [file] for file in statics
     }
     if contents.layout != "npy":
@@ -255,13 +295,9 @@ def _parts(
                     raise DatasetError(
                         _("the dataset {root} no longer has {part}", root=contents.root, part=part)
                     )
-                parts[part] = _files_of(contents.fields[split, level, variable])
+                field = contents.fields[split, level, variable]
+                parts[part] = [field.path(index) for index in range(len(field.steps))]
     return parts
-
-
-def _files_of(field: Field) -> Iterator[Path]:
-    for index in range(len(field.steps)):
-        yield field.path(index)
 
 
 def _digest(files: Iterable[Path]) -> str:

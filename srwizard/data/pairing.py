@@ -190,14 +190,22 @@ def _other_units(lr: Series, hr: Series) -> Fault | None:
     spread, differs = float(x.std()), _rms(y - x)
     if differs <= SAME_UNIT * spread:
         return None
-    for factor, offset, text in UNITS:
-        # Half of the differences between the units: products have a bias of their own.
-        error = _rms(y - (factor * x + offset))
-        if error < FAR_BETTER * differs and error < abs(factor) * spread:
-            return Fault(
-                _("{fault} (LR is about {factor:.4g} * HR {offset:+.4g}); convert one of them",
-                  fault=_(text), factor=factor, offset=offset)
-            )  # fmt: skip
+
+    def error_of(factor: float, offset: float) -> float:
+        """Return how far LR is from factor * HR + offset, in the unit of HR."""
+        return _rms(y - (factor * x + offset)) / abs(factor) if factor else math.inf
+
+    error, factor, offset, text = min(
+        (error_of(factor, offset), factor, offset, text) for factor, offset, text in UNITS
+    )
+    # A mean may be that of another unit by chance: LR is then just as well a multiple of HR.
+    multiple = max(error_of(float(x @ y / (x @ x)), 0.0), math.sqrt(ALIKE) * spread)
+    fits = error * abs(factor) < FAR_BETTER * differs and error < spread
+    if fits and not multiple < FAR_BETTER * error:
+        return Fault(
+            _("{fault} (LR is about {factor:.4g} * HR {offset:+.4g}); convert one of them",
+              fault=_(text), factor=factor, offset=offset)
+        )  # fmt: skip
     size = float(y.std()) / spread
     if _unexplained(lr, hr) < UNRELATED and not 1 / FACTOR < size < FACTOR:
         return Fault(

@@ -6,11 +6,13 @@ import re
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 from srwizard.base.errors import UsageError
 from srwizard.base.i18n import translate as _
+from srwizard.data.fingerprint import is_same_data
 from srwizard.report.alike import alike
 from srwizard.report.records import settings_of
 from srwizard.runs.records import measured, test_scores
@@ -202,13 +204,18 @@ def _skill(rmse: float, best: float) -> float:
 
 
 def _notices(runs: Sequence[RunConfig]) -> Iterator[str]:
-    tests = {
-        tuple(sorted((key, value) for key, value in run.data.fingerprint.items()
-                     if key.startswith("test")))
+    tests = [
+        {part: digest for part, digest in run.data.fingerprint.items() if part.startswith("test")}
         for run in runs
-    }  # fmt: skip
-    if len(tests) > 1:
+    ]
+    same = {is_same_data(one, other) for one, other in combinations(tests, 2)}
+    if False in same:
         yield _("The runs were not scored on the same test data: compare their skill at most.")
+    elif None in same:
+        yield _(
+            "Whether the runs were scored on the same test data cannot be told: some were "
+            "frozen by an older version, which kept digests of samples of the files."
+        )
 
 
 def _over_seeds(results: Sequence[Result], differing: Sequence[str]) -> Iterator[str]:

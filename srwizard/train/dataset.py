@@ -16,7 +16,7 @@ from srwizard.base.errors import DatasetError
 from srwizard.base.i18n import translate as _
 from srwizard.data import stored_layout
 from srwizard.data.dataset import Dataset
-from srwizard.data.fingerprint import FileStamp, is_content
+from srwizard.data.fingerprint import FileStamp, Progress, is_content
 from srwizard.data.layout import Contents
 from srwizard.data.watched import Seen, watched
 from srwizard.settings.run_config import RunConfig
@@ -25,12 +25,17 @@ HANDED_ON = "SRWIZARD_VERIFIED_DATASET"
 """Names the file with what the launching process has found, in the environment of the others."""
 
 
-def verified(run: RunConfig, dataset: Dataset | None = None) -> Dataset:
+def verified(
+    run: RunConfig,
+    dataset: Dataset | None = None,
+    progress: Progress = lambda _done, _total: None,
+) -> Dataset:
     """Return the dataset of a run, once it is sure that it is the one that was frozen.
 
     Args:
         run: the run config.
         dataset: as this command has looked at it already; None: it is looked at now.
+        progress: called with files looked up and files in all.
 
     Raises:
         DatasetError: it is gone, unusable, or no longer the same; says which part changed.
@@ -46,6 +51,7 @@ def verified(run: RunConfig, dataset: Dataset | None = None) -> Dataset:
         run.data.static_variables,
         run.data.guides,
         area_weights=run.reads_latitude,
+        progress=progress,
     )
     if changed:
         raise DatasetError(

@@ -10,6 +10,7 @@ from srwizard.base import files
 from srwizard.base.errors import InterruptedByUserError, TrainingFailedError, UsageError
 from srwizard.base.i18n import translate as _
 from srwizard.base.locks import held
+from srwizard.data.dataset import Dataset
 from srwizard.runs import checkpoint_files, failures
 from srwizard.runs.failures import Ended
 from srwizard.runs.process_identity import LOCK_FILE
@@ -25,10 +26,18 @@ Split = Literal["train", "valid", "test"]
 Name = Literal["best", "last"]
 
 
-def evaluate(run_dir: Path, split: Split, name: Name) -> dict[str, Any]:
+def evaluate(
+    run_dir: Path, split: Split, name: Name, dataset: Dataset | None = None
+) -> dict[str, Any]:
     """Score a split with a checkpoint and write `evaluation.{split}.{name}.json`.
 
     With the best checkpoint and the test split, the examples of the report are drawn anew too.
+
+    Args:
+        run_dir: the run directory.
+        split: to score.
+        name: of the checkpoint.
+        dataset: that of the run, if this command has looked at it already.
 
     Returns:
         What was written: `run_dir`, `digest`, `split`, `checkpoint`, `epoch`, `step`, `time`,
@@ -42,7 +51,7 @@ def evaluate(run_dir: Path, split: Split, name: Name) -> dict[str, Any]:
     """
     run = run_config.load(run_dir)
     _require_checkpoint(run_dir, name)
-    dataset = verified(run)
+    dataset = verified(run, dataset)
     in_use = _("the run directory {path}", path=run_dir)
     with (
         held(run_dir / LOCK_FILE, in_use),

@@ -81,6 +81,19 @@ def chosen_fingerprint(conversation: Conversation) -> dict[str, str]:
     )
 
 
+def chosen_stamps(conversation: Conversation) -> dict[str, str]:
+    """Return what a change of any file that was chosen of the dataset shows in.
+
+    Raises:
+        DatasetError: it cannot be read.
+    """
+    names = [item.name for item in chosen_variables(conversation, chosen_dataset(conversation))]
+    chosen = conversation.session.answers.data
+    return opened_dataset(conversation).stamps(
+        names, chosen.static_variables, chosen.guides, area_weights=False
+    )
+
+
 def summary_table(summary: DatasetSummary, to_beat: Sequence[str] = ()) -> Table:
     """Return the dataset as a table: steps, variables, shapes, scale, land, range, problems.
 

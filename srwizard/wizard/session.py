@@ -47,7 +47,9 @@ class Session:
     digests: list[str] = field(default_factory=list)
     """Of the run configs that this session has frozen, or was about to; the latest last."""
     fingerprint: dict[str, str] | None = None
-    """Of the dataset when it was chosen."""
+    """Of the dataset when it was chosen, in sessions that hold no stamps."""
+    stamps: dict[str, str] | None = None
+    """Of the dataset when it was chosen: see `srwizard.data.fingerprint`."""
     recipe: dict[str, Any] = field(default_factory=dict)
     """The answers that were taken from the recommended recipe, by key."""
     before_faster: dict[str, Any] = field(default_factory=dict)
@@ -93,6 +95,7 @@ class Session:
             "editing": self.editing,
             "digests": self.digests,
             "fingerprint": self.fingerprint,
+            "stamps": self.stamps,
             "recipe": self.recipe,
             "before_faster": self.before_faster,
             "history": self.history,
@@ -157,7 +160,7 @@ def _from_json(stored: dict[str, Any], path: Path) -> Session:
     """
     if stored["state"] not in NAMES:
         raise ValueError(stored["state"])
-    fingerprint = stored["fingerprint"]
+    fingerprint, stamps = stored["fingerprint"], stored.get("stamps")
     session = Session(
         id=str(stored["id"]),
         created=str(stored["created"]),
@@ -167,6 +170,7 @@ def _from_json(stored: dict[str, Any], path: Path) -> Session:
         editing=bool(stored["editing"]),
         digests=[str(digest) for digest in stored["digests"]],
         fingerprint=None if fingerprint is None else dict(fingerprint),
+        stamps=None if stamps is None else dict(stamps),
         recipe=dict(stored.get("recipe", {})),
         before_faster=dict(stored.get("before_faster", {})),
         path=path,

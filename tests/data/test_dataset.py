@@ -60,3 +60,27 @@ def test_names_that_are_not_utf_8_arrive(tmp_path: Path) -> None:
     contents = scan(root)
     (tmp_path / "stored").write_text(json.dumps(as_json(contents)), encoding="utf-8")
     assert from_json(json.loads((tmp_path / "stored").read_text(encoding="utf-8"))) == contents
+
+
+def test_whether_it_is_as_frozen_is_found_out_once_and_told_as_it_goes(tmp_path: Path) -> None:
+    root = write_dataset(tmp_path / "data")
+    digests, stamped = Dataset(root).content(["temp"], [], area_weights=False)
+    dataset, told = Dataset(root), list[tuple[int, int]]()
+
+    def changed() -> list[str]:
+        return dataset.changed(
+            digests, stamped, ["temp"], [], area_weights=False,
+            progress=lambda done, total: told.append((done, total)),
+        )  # fmt: skip
+
+    assert changed() == []
+    assert told == [(done, 28) for done in range(1, 29)]
+    assert changed() == []
+    assert len(told) == 28
+    # Only touched: what may have changed is read, and told again.
+    for step in (root / "valid/lr/temp").iterdir():
+        step.touch()
+    dataset = Dataset(root)
+    told.clear()
+    assert changed() == []
+    assert told[28:] == [(1, 3), (2, 3), (3, 3)]

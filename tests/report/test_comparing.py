@@ -96,6 +96,31 @@ def test_other_test_data_is_spoken_of(tmp_path: Path) -> None:
     assert "same test data" in notice
 
 
+@pytest.mark.parametrize(
+    ("digests", "words"),
+    [
+        (("all:1", "all:1"), None),
+        (("all:1", "all:2"), "not scored on the same test data"),
+        (("1", "1"), None),
+        (("1", "all:1"), "cannot be told"),
+        (("1", "all:1", "2"), "not scored on the same test data"),
+    ],
+)
+def test_digests_of_older_runs_are_compared_with_their_like_alone(
+    tmp_path: Path, digests: tuple[str, ...], words: str | None
+) -> None:
+    runs = [
+        made_up(
+            tmp_path / str(place),
+            data=MADE_UP_DATA.model_copy(update={"fingerprint": {"test/hr/temp": digest}}),
+        )
+        for place, digest in enumerate(digests)
+    ]
+    notices = comparing.compare(runs).notices
+    assert [words in notice for notice in notices if words] == ([True] if words else [])
+    assert len(notices) == bool(words)
+
+
 def test_equal_names_are_told_apart(tmp_path: Path) -> None:
     runs = [made_up(tmp_path / name / "run") for name in ("x", "y")]
     assert [result.name for result in comparing.compare(runs).results] == ["x/run", "y/run"]

@@ -3,10 +3,12 @@
 import io
 from pathlib import Path
 
+import numpy as np
 from rich.console import Console
 
 from srwizard.prompts.question import AnswersFilePrompts, Question
 from srwizard.settings import yaml_file
+from srwizard.states import data
 from srwizard.wizard.chosen_dataset import (
     chosen_dataset,
     chosen_fingerprint,
@@ -53,3 +55,33 @@ def test_another_answer_is_another_dataset(tmp_path: Path) -> None:
     root = write_dataset(tmp_path / "other", variables=("salt",))
     conversation.session.answers.set("data.root", str(root))
     assert opened_dataset(conversation).root == root != first.root
+
+
+def unsampled_change(root: Path) -> None:
+    """Change a value that lies between the blocks of a fingerprint."""
+    file = min((root / "train" / "hr" / "temp").iterdir())
+    values = np.load(file)
+    values[20, 5] += 1
+    np.save(file, values)
+
+
+def test_a_change_anywhere_is_noticed_by_a_session(tmp_path: Path) -> None:
+    root = write_dataset(tmp_path / "data", hr_shape=(64, 96))
+    conversation = conversation_on(root, interactive=False)
+    data.settle(conversation)
+    before = chosen_fingerprint(conversation)
+    assert data.stale(conversation) is None
+    unsampled_change(root)
+    conversation.dataset = None
+    assert chosen_fingerprint(conversation) == before
+    assert "has changed" in (data.stale(conversation) or "")
+
+
+def test_a_session_of_an_older_version_is_compared_by_its_fingerprint(tmp_path: Path) -> None:
+    root = write_dataset(tmp_path / "data")
+    conversation = conversation_on(root, interactive=False)
+    conversation.session.fingerprint = chosen_fingerprint(conversation)
+    assert data.stale(conversation) is None
+    np.save(min((root / "train" / "hr" / "temp").iterdir()), np.ones((16, 24), np.float32))
+    conversation.dataset = None
+    assert "has changed" in (data.stale(conversation) or "")

@@ -117,7 +117,7 @@ def made_pairs(recipe: Recipe, tasks: Iterable[Task], jobs: int) -> Generator[Pa
         yield from _in_order(pool, iter(tasks), WAITING_PER_JOB * jobs)
     except BrokenProcessPool as error:
         raise UsageError(
-            _("One of the {jobs} processes was killed, perhaps for want of memory.", jobs=jobs),
+            _("One of the {jobs} processes was killed, perhaps because memory ran out.", jobs=jobs),
             _("Use fewer of them: --jobs 1"),
         ) from error
     finally:

@@ -111,7 +111,7 @@ class StepReader(AbstractContextManager["StepReader"]):
                 _("The file may be damaged or cut short; fetch it again."),
             ) from error  # fmt: skip
         with np.errstate(over="ignore"):  # what overflows is found as infinite by the caller
-            fields: FloatField = values.astype(np.float32)
+            fields: FloatField = values.astype(np.float32, copy=False)
         return fields if axes.time.dimension is not None else fields[None]
 
     def _opened(self, path: Path) -> Source:

@@ -30,17 +30,20 @@ class FieldStatistics:
     @classmethod
     def of(cls, field: FloatField) -> "FieldStatistics":
         """Return those of one field `[H, W]`."""
-        values = field[~np.isnan(field)].astype(np.float64)
-        if not values.size:
+        missing = np.isnan(field)
+        count = field.size - int(np.count_nonzero(missing))
+        if not count:
             return cls(cells=field.size)
-        mean = float(values.mean())
+        mean = float(np.where(missing, np.float32(0), field).sum(dtype=np.float64)) / count
+        departures = np.subtract(field, mean, dtype=np.float64)
+        departures[missing] = 0
         return cls(
             cells=field.size,
-            count=values.size,
+            count=count,
             mean=mean,
-            squares=float(np.square(values - mean).sum()),
-            low=float(values.min()),
-            high=float(values.max()),
+            squares=float(np.square(departures, out=departures).sum()),
+            low=float(np.fmin.reduce(field, axis=None)),
+            high=float(np.fmax.reduce(field, axis=None)),
         )
 
     def joined(self, other: "FieldStatistics") -> "FieldStatistics":

@@ -1,6 +1,5 @@
 """Writing the fields of a dataset: one writer for each format."""
 
-import io
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ import h5netcdf
 import h5py
 import numpy as np
 import numpy.typing as npt
+from numpy.lib import format as npy
 
 from srwizard.data.fields import FloatField
 from srwizard.data.hdf5_writing import hdf5_stream
@@ -82,9 +82,10 @@ def write_statics(
 
 def _save(path: Path, values: npt.NDArray[Any]) -> None:
     """Write a `.npy` file; a full disk is an error, which `np.save` to a file can miss."""
-    content = io.BytesIO()
-    np.save(content, values, allow_pickle=False)
-    path.write_bytes(content.getbuffer())
+    values = np.ascontiguousarray(values)
+    with path.open("wb") as stream:
+        npy.write_array_header_1_0(stream, npy.header_data_from_array_1_0(values))
+        stream.write(values.data)
 
 
 def coordinates(grid: Grid) -> dict[str, npt.NDArray[Any]]:

@@ -1,0 +1,187 @@
+"""Preparing against a plain copy of the same bytes: `python -m bench.preparing`.
+
+Daily fields [680, 1440] with land are written to NetCDF files. The reference copies these files
+with two processes, which read and write in pieces of 4 MiB and do nothing else; `prepare --jobs 2`
+reads the same bytes, writes them as HR and their block means as LR. Both are timed in turns, the
+files being in the page cache; medians of several rounds. Then the peak memory of records of 300 and
+of 3000 steps [340, 720] is compared, in one process and in two.
+"""
+
+import argparse
+import multiprocessing
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import h5netcdf
+import numpy as np
+
+from srwizard.data.prepare import prepare
+
+SHAPE, STEPS, FILES, SCALE = (680, 1440), 240, 4, 4
+SMALL_SHAPE, RECORDS, STEPS_A_FILE = (340, 720), (300, 3000), 10
+ROUNDS, PROCESSES = 3, 2
+PIECE = 4 * 2**20
+LEAST_RATIO = 0.7
+LARGEST_GROWTH = 0.05
+
+MEASURED = """
+import sys
+import threading
+import time
+from pathlib import Path
+
+import psutil
+
+from srwizard.data.prepare import prepare
+
+def watch():
+    global peak
+    this = psutil.Process()
+    while True:
+        total = 0
+        for each in [this, *this.children(recursive=True)]:
+            try:
+                total += each.memory_full_info().uss
+            except psutil.Error:
+                pass
+        peak = max(peak, total)
+        time.sleep(0.02)
+
+if __name__ == "__main__":
+    peak = 0
+    threading.Thread(target=watch, daemon=True).start()
+    source, out, jobs = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
+    prepare(sorted(source.iterdir()), variables={"sst": "sst"}, scale=4, split=(0.7, 0.15, 0.15),
+            out=out, jobs=jobs)
+    print(peak)
+"""
+
+
+def write_sources(root: Path, steps: int, files: int, shape: tuple[int, int]) -> None:
+    """Write a record in NetCDF files of equal length; a step is one chunk, not compressed."""
+    rng = np.random.default_rng(0)
+    field = (15 + rng.normal(size=shape).cumsum(axis=0).cumsum(axis=1) / 500).astype(np.float32)
+    field[: shape[0] // 4, : shape[1] // 4] = np.nan
+    root.mkdir()
+    each = steps // files
+    for number in range(files):
+        with h5netcdf.File(root / f"{number:04d}.nc", "w") as file:
+            file.dimensions = {"time": each, "lat": shape[0], "lon": shape[1]}
+            times = np.arange(number * each, (number + 1) * each)
+            file.create_variable("time", ("time",), data=times).attrs["units"] = (
+                "days since 1993-01-01"
+            )
+            for name, low, high, units in (
+                ("lat", -60.0, 60.0, "degrees_north"),
+                ("lon", 0.0, 359.0, "degrees_east"),
+            ):
+                values = np.linspace(low, high, shape[name == "lon"])
+                file.create_variable(name, (name,), data=values).attrs["units"] = units
+            sst = file.create_variable(
+                "sst", ("time", "lat", "lon"), np.float32, chunks=(1, *shape), fillvalue=np.nan
+            )
+            sst.attrs["units"] = "degC"
+            for step in range(each):
+                sst[step] = field + np.float32(0.01 * (number * each + step))
+
+
+def copy(source: Path, target: Path) -> None:
+    """Copy a file in pieces, through memory."""
+    with source.open("rb", buffering=0) as read, target.open("wb", buffering=0) as written:
+        while piece := read.read(PIECE):
+            written.write(piece)
+
+
+def copy_all(sources: Path, out: Path) -> None:
+    """Copy all files, two at a time."""
+    out.mkdir()
+    files = sorted(sources.iterdir())
+    with multiprocessing.get_context("spawn").Pool(PROCESSES) as pool:
+        pool.starmap(copy, [(file, out / file.name) for file in files], chunksize=1)
+
+
+def prepare_all(sources: Path, out: Path) -> None:
+    """Prepare the dataset, reading with two processes."""
+    prepare(
+        sorted(sources.iterdir()), variables={"sst": "sst"}, scale=SCALE, split=(0.7, 0.15, 0.15),
+        out=out, jobs=PROCESSES,
+    )  # fmt: skip
+
+
+def seconds(work: Callable[[Path], None], out: Path) -> float:
+    """Time one run, and remove what it has made."""
+    begun = time.perf_counter()
+    work(out)
+    took = time.perf_counter() - begun
+    shutil.rmtree(out)
+    return took
+
+
+def compare_speed(place: Path) -> bool:
+    """Print the ratio; return whether it is large enough."""
+    sources = place / "sources"
+    write_sources(sources, STEPS, FILES, SHAPE)
+    size = sum(file.stat().st_size for file in sources.iterdir()) / 2**20
+    ways = {"copy": partial(copy_all, sources), "prepare": partial(prepare_all, sources)}
+    taken: dict[str, list[float]] = {name: [] for name in ways}
+    for _round in range(ROUNDS):
+        for name, work in ways.items():
+            taken[name].append(seconds(work, place / "out"))
+    plain, ours = (statistics.median(taken[name]) for name in ways)
+    print(
+        f"{STEPS} steps of {SHAPE}, {size:.0f} MiB: plain copy {plain:.2f} s "
+        f"({size / plain:.0f} MiB/s), prepare --jobs {PROCESSES} {ours:.2f} s "
+        f"({size / ours:.0f} MiB/s): ratio {plain / ours:.2f} (goal: at least {LEAST_RATIO})"
+    )
+    shutil.rmtree(sources)
+    return plain / ours >= LEAST_RATIO
+
+
+def peak_memory(place: Path, steps: int, jobs: int) -> float:
+    """Return the peak of the memory in MiB that all processes have for themselves."""
+    sources, out, script = place / f"sources-{steps}", place / "out", place / "measured.py"
+    if not sources.exists():
+        write_sources(sources, steps, steps // STEPS_A_FILE, SMALL_SHAPE)
+    script.write_text(MEASURED)
+    done = subprocess.run(
+        [sys.executable, str(script), str(sources), str(out), str(jobs)],
+        stdout=subprocess.PIPE, text=True, check=True,
+    )  # fmt: skip
+    shutil.rmtree(out)
+    return float(done.stdout) / 2**20
+
+
+def compare_memory(place: Path) -> bool:
+    """Print the peaks; return whether they are flat."""
+    flat = True
+    for jobs in (1, PROCESSES):
+        short, long = (peak_memory(place, steps, jobs) for steps in RECORDS)
+        growth = long / short - 1
+        flat &= growth <= LARGEST_GROWTH
+        print(
+            f"peak memory with --jobs {jobs}: {short:.0f} MiB for {RECORDS[0]} steps, "
+            f"{long:.0f} MiB for {RECORDS[1]}: {growth:+.1%} (goal: at most {LARGEST_GROWTH:.0%})",
+            flush=True,
+        )
+    return flat
+
+
+def main() -> int:
+    """Run both parts; 1 where a goal is missed."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--directory", type=Path, help="where the files are written")
+    given, _others = parser.parse_known_args()
+    with tempfile.TemporaryDirectory(dir=given.directory) as scratch:
+        place = Path(scratch)
+        return int(not (compare_speed(place) & compare_memory(place)))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
