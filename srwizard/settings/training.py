@@ -44,7 +44,12 @@ class FrozenTraining(Section):
     epochs: Annotated[
         int,
         Field(ge=1, le=1_000_000),
-        Option(N_("Epochs"), N_("Number of passes over the training split."), asked="always"),
+        Option(
+            N_("Epochs"),
+            N_("Number of passes over the training split."),
+            asked="always",
+            example=100,
+        ),
     ] = 500
     lr: Annotated[
         float,
@@ -53,6 +58,7 @@ class FrozenTraining(Section):
             N_("Learning rate"),
             N_("The optimizer's step at the start; 0.001 suits most models here."),
             asked="common",
+            example=0.0005,
         ),
     ] = 0.001
     batch_size: Annotated[
@@ -62,6 +68,7 @@ class FrozenTraining(Section):
             N_("Batch size"),
             N_("Samples that one process holds in memory at once."),
             asked="common",
+            example=8,
         ),
     ] = 16
     grad_accumulation: Annotated[
@@ -70,6 +77,7 @@ class FrozenTraining(Section):
         Option(
             N_("Gradient accumulation"),
             N_("Batches whose gradients are added up before one optimizer step."),
+            example=2,
         ),
     ] = 1
     normalization: Annotated[
@@ -125,6 +133,7 @@ class FrozenTraining(Section):
             N_("Largest norm of the gradient"),
             N_("A longer gradient is shortened to this."),
             none=N_("never"),
+            example=1.0,
         ),
     ] = None
     scheduler: Annotated[
@@ -166,6 +175,7 @@ class FrozenTraining(Section):
         Option(
             N_("Epochs of warm-up"),
             N_("Epochs in which the learning rate rises from almost zero."),
+            example=5,
         ),
     ] = 0
     min_lr: Annotated[
@@ -174,6 +184,7 @@ class FrozenTraining(Section):
         Option(
             N_("Lowest learning rate"),
             N_("The schedule lowers the learning rate no further than this."),
+            example=1e-5,
         ),
     ] = 0.0
     ema_decay: Annotated[
@@ -185,6 +196,7 @@ class FrozenTraining(Section):
             none=N_("the weights themselves"),
             # Samples are drawn with averaged weights, as in the papers.
             diffusion=0.999,
+            example=0.999,
         ),
     ] = None
     lr_range_test: Annotated[
@@ -230,6 +242,7 @@ class FrozenTraining(Section):
             # To draw the samples takes as long as many steps of training.
             diffusion=10,
             reviewed=True,
+            example=5,
         ),
     ] = 1
     num_workers: Annotated[
@@ -239,12 +252,18 @@ class FrozenTraining(Section):
             N_("Loader processes"),
             N_("Processes that read the data."),
             none=N_("0 on a CPU, 4 for each GPU"),
+            example=4,
         ),
     ] = None
     seed: Annotated[
         int,
         Field(ge=0, le=2**32 - 1),
-        Option(N_("Seed"), N_("The same seed gives the same run."), reviewed=True),
+        Option(
+            N_("Seed"),
+            N_("The same seed gives the same run."),
+            reviewed=True,
+            example=7,
+        ),
     ] = 42
     trackers: Annotated[
         list[str],
@@ -268,6 +287,7 @@ class TrainingAnswers(FrozenTraining):
                 "the program stops and lists what would shorten the training."
             ),
             none=N_("no limit"),
+            example="8 h",
         ),
     ] = "24 h"
 
