@@ -113,7 +113,9 @@ def scored(metrics: Metrics) -> Scored | None:
                 checkpoint=test.checkpoint,
                 epoch=test.epoch,
             )
-        return Scored(" ".join([source, *gain_lines(test.gain)]), test.variables)
+        for line in gain_lines(test.gain):  # in Chinese no blank stands between two
+            source = _("{message} {hint}", message=source, hint=line)
+        return Scored(source, test.variables)
     for epoch in reversed(metrics.epochs):
         if epoch.variables:
             source = _(
