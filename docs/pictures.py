@@ -1,7 +1,8 @@
 """The pictures of the README, from the real program: `python docs/pictures.py` after `make demo`.
 
 The terminal is a pseudo-terminal of 90 x 40 in which the wizard runs on the demo dataset; the
-report is that of the demo run, in headless Chromium, if there is one.
+maps are those of the demo run, in both languages, and the report is shown in headless Chromium, if
+there is one.
 """
 
 import io
@@ -20,7 +21,7 @@ ROOT = Path(__file__).parent.parent
 IMAGES = ROOT / "docs" / "images"
 sys.path.insert(0, str(ROOT))
 
-from tests.e2e.terminal import DOWN, ENTER, Terminal  # noqa: E402
+from tests.e2e.terminal import DOWN, ENTER, PROGRAM, Terminal  # noqa: E402
 
 NAMES = {"brown": "yellow", "brightblack": "bright_black"}
 
@@ -94,6 +95,12 @@ def main() -> None:
         walk(screen)
         draw(screen, IMAGES / "terminal.svg", "srwizard")
         screen.kill()
+    for language, name in (("zh", "result.zh.png"), ("en", "result.png")):
+        subprocess.run(
+            [PROGRAM, "--lang", language, "report", ROOT / "demo" / "run"],
+            check=True, stdout=subprocess.DEVNULL,
+        )  # fmt: skip
+        shutil.copyfile(ROOT / "demo/run/plots/map_01_01_temp.png", IMAGES / name)
     browser = shutil.which("chromium")
     if browser is not None:
         with tempfile.TemporaryDirectory() as profile:

@@ -37,10 +37,18 @@ def test_the_reference_is_made_from_the_schema(language: str, page: str) -> None
         i18n.set_language("en")
 
 
-def test_every_kind_of_failure_is_listed_as_the_catalogue_has_it() -> None:
-    text = (DOCS / "exit-codes.md").read_text(encoding="utf-8")
+@pytest.mark.parametrize(("language", "folder"), [("en", ""), ("zh", "zh")])
+def test_every_kind_of_failure_is_listed_as_the_catalogue_has_it(
+    language: str, folder: str
+) -> None:
+    text = (DOCS / folder / "exit-codes.md").read_text(encoding="utf-8")
     listed = re.findall(r"^\| `(\w+)` \| (.*) \|$", text, re.MULTILINE)
-    assert listed == [(kind.name, kind.title) for kind in (*CATALOGUE, UNKNOWN)]
+    i18n.set_language(language)
+    try:
+        kinds = [(kind.name, i18n.translate(kind.title)) for kind in (*CATALOGUE, UNKNOWN)]
+    finally:
+        i18n.set_language("en")
+    assert listed == kinds
 
 
 def blocks_of(page: str) -> list[str]:
@@ -52,6 +60,63 @@ def blocks_of(page: str) -> list[str]:
 def test_both_tutorials_type_the_same() -> None:
     chinese = [block.replace(" --lang zh", "") for block in blocks_of("zh/tutorial.md")]
     assert chinese == blocks_of("tutorial.md")
+
+
+TWINS = sorted(path.name for path in (DOCS / "zh").glob("*.md") if path.name != "index.md")
+every_twin = pytest.mark.parametrize("page", TWINS)
+OPTIONS = re.compile(r"(?<![\w-])--[a-z][a-z-]+|`[a-z][a-z_]*(?:\.[a-z_]+)*`")
+"""Options of commands, and keys."""
+
+
+def in_both(page: str) -> tuple[str, str]:
+    return tuple((DOCS / folder / page).read_text(encoding="utf-8") for folder in ("", "zh"))
+
+
+def blocks_in(text: str) -> list[tuple[str, list[str]]]:
+    """Return the blocks of a page, without comments, its language, and sentences in them."""
+    found = re.findall(r"^```(\w*)\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    return [
+        (
+            kind,
+            [
+                re.split(r"\s#| {2,}", line.replace(" --lang zh", ""))[0]
+                for line in code.split("\n")
+            ],
+        )
+        for kind, code in found
+    ]
+
+
+@every_twin
+def test_a_page_in_chinese_is_the_whole_page(page: str) -> None:
+    english, chinese = in_both(page)
+    for pattern in (r"^#+ ", r"^\| --- ", r"^\|", r"^- ", r"^\d\. "):
+        counts = [len(re.findall(pattern, text, re.MULTILINE)) for text in (english, chinese)]
+        assert counts[0] == counts[1], pattern
+    assert blocks_in(chinese) == blocks_in(english)
+
+
+@every_twin
+def test_a_page_in_chinese_names_the_same_options(page: str) -> None:
+    english, chinese = (set(OPTIONS.findall(text)) for text in in_both(page))
+    assert chinese - {"--lang"} == english - {"--lang"}
+
+
+@pytest.mark.parametrize("page", [path.name for path in (DOCS / "zh").glob("*.md")])
+def test_a_link_to_an_english_page_says_so(page: str) -> None:
+    text = (DOCS / "zh" / page).read_text(encoding="utf-8")
+    for target, after in re.findall(r"\]\(([^)]+)\)(.{0,4})", text):
+        assert after.startswith("（英文）") == target.startswith("../"), target
+        if target.startswith("../"):
+            assert not (DOCS / "zh" / target[3:].partition("#")[0]).is_file(), target
+
+
+@pytest.mark.parametrize("page", [path.name for path in (DOCS / "zh").glob("*.md")])
+def test_chinese_has_its_own_punctuation(page: str) -> None:
+    text = re.sub(r"^```.*?^```|`[^`]*`", "", (DOCS / "zh" / page).read_text(encoding="utf-8"),
+                  flags=re.MULTILINE | re.DOTALL)  # fmt: skip
+    text = text.replace("时:分:秒", "")  # as Slurm writes a time
+    assert re.findall(r"[\u4e00-\u9fff][,;:?!]|[,;:?!][\u4e00-\u9fff]", text) == []
 
 
 @pytest.mark.slow

@@ -42,6 +42,13 @@ def set_language(language: str) -> None:
         _translations = gettext.translation(DOMAIN, LOCALE_DIR, [catalogue], fallback=True)
 
 
+def messages_of(language: str) -> dict[str, str]:
+    """Return the catalogue of a language: messages in English, each with its translation."""
+    catalogue = gettext.translation(DOMAIN, LOCALE_DIR, [CATALOGUES[language]], fallback=True)
+    messages: dict[Any, str] = getattr(catalogue, "_catalog", {})
+    return {message: text for message, text in messages.items() if isinstance(message, str)}
+
+
 def hand_on_language() -> None:
     """Let libraries and child processes speak the chosen language too.
 

@@ -10,3 +10,10 @@ def split_title(split: str) -> str:
     return {
         "train": _("Training split"), "valid": _("Validation split"), "test": _("Test split")
     }[split]  # fmt: skip
+
+
+def split_words(split: str) -> str:
+    """Return the name of a split as it stands within a sentence."""
+    return {
+        "train": _("training split"), "valid": _("validation split"), "test": _("test split")
+    }[split]  # fmt: skip

@@ -5,6 +5,7 @@ import math
 import numpy as np
 from matplotlib.figure import Figure
 
+from srwizard.base.i18n import translate as _
 from srwizard.report.plots import QUIET, TRUTH_LOOK, look_of, with_units
 from srwizard.report.records import LATITUDE_BINS, Breakdown, FloatArray
 
@@ -40,7 +41,7 @@ def month_figure(found: Breakdown, variable: int, units: str) -> Figure | None:
     axes.set_xticks(
         present, [f"{month}\nn={count}" for month, count in zip(present, counts, strict=True)]
     )
-    axes.set_xlabel("month")
+    axes.set_xlabel(_("month"))
     axes.set_ylabel(with_units("RMSE", units))
     axes.grid(axis="y")
     axes.set_axisbelow(True)
@@ -54,10 +55,10 @@ def latitude_figure(
     """Draw the RMSE along latitude, by row of the grid where there are no latitudes."""
     rows, points = found.rows[:, variable], found.row_points[variable]
     place: FloatArray = np.arange(rows.shape[1], dtype=np.float64)
-    label = "row"
+    label = _("row")
     if lat is not None and lat.shape[0] == rows.shape[1] and np.isfinite(lat).all():
         # Rows of a curvilinear grid are not parallels: the mean of a row stands for it.
-        place, label = (lat if lat.ndim == 1 else lat.mean(axis=1)), "latitude [°N]"
+        place, label = (lat if lat.ndim == 1 else lat.mean(axis=1)), _("latitude [°N]")
     if not points.any():
         return None
     edges = np.linspace(place.min(), place.max(), min(LATITUDE_BINS, len(place)) + 1)
@@ -101,12 +102,12 @@ def spectrum_figure(found: Breakdown, variable: int, scale: int | None) -> Figur
         for axes in (upper, lower):
             axes.axvline(len(truth) / scale, color=QUIET, linewidth=0.8, linestyle=":")
         upper.annotate(
-            "LR limit", (len(truth) / scale, 0.02), xycoords=("data", "axes fraction"),
+            _("LR limit"), (len(truth) / scale, 0.02), xycoords=("data", "axes fraction"),
             xytext=(3, 0), textcoords="offset points", fontsize=7, color=QUIET,
         )  # fmt: skip
-    upper.set_ylabel("power")
-    lower.set_ylabel("over truth [dB]")
-    lower.set_xlabel("wavenumber (waves along the shorter side)")
+    upper.set_ylabel(_("power"))
+    lower.set_ylabel(_("over truth [dB]"))
+    lower.set_xlabel(_("wavenumber (waves along the shorter side)"))
     for axes in (upper, lower):
         axes.grid(axis="y")
     figure.legend(*upper.get_legend_handles_labels(), loc="outside upper right", ncols=4)

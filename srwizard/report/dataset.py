@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from srwizard.base.i18n import translate as _
+from srwizard.base.retell import retell
+from srwizard.data.split_names import SPLITS, split_title
+from srwizard.report.names import plain
 from srwizard.report.records import Run
 from srwizard.report.tables import Table, number_text, text_of
-
-SPLITS = ("train", "valid", "test")
 
 
 def data_facts(run: Run) -> list[tuple[str, str]]:
@@ -19,8 +20,8 @@ def data_facts(run: Run) -> list[tuple[str, str]]:
         (_("Directory"), data.get("root")),
         (_("Layout"), data.get("layout")),
         (_("Sources"), len(sources) if isinstance(sources, list) else None),
-        (_("Low resolution"), manifest.get("method")),
-        (_("Calendar"), manifest.get("calendar") or None),
+        (_("Low resolution"), plain(str(manifest["method"])) if "method" in manifest else None),
+        (_("Calendar"), plain(str(manifest.get("calendar") or "")) or None),
         (_("Static inputs"), statics or None),
         (_("Guides at HR"), guides or None),
     )
@@ -36,7 +37,7 @@ def data_tables(run: Run) -> list[Table]:
     if not counts and not splits:
         return []
     rows: list[tuple[str, ...]] = [
-        (split, text_of(counts.get(split, _entry(splits, split).get("steps"))),
+        (split_title(split), text_of(counts.get(split, _entry(splits, split).get("steps"))),
          text_of(_entry(splits, split).get("first")), text_of(_entry(splits, split).get("last")))
         for split in SPLITS
     ]  # fmt: skip
@@ -55,7 +56,7 @@ def data_tables(run: Run) -> list[Table]:
 def data_notes(run: Run) -> list[str]:
     """Return what `prepare` noted."""
     notes = run.manifest.get("notes")
-    return [str(note) for note in notes] if isinstance(notes, list) else []
+    return [retell(str(note)) for note in notes] if isinstance(notes, list) else []
 
 
 def _entry(splits: Mapping[str, Any], split: str) -> Mapping[str, Any]:
@@ -77,7 +78,7 @@ def _statistics(
         rows.append(
             (
                 f"{name} [{unit}]" if unit else str(name),
-                split,
+                split_title(split),
                 *("–" if number is None else number_text(float(number), 4) for number in numbers),
                 "–" if share is None else f"{100 * share:.1f} %",
             )

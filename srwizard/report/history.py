@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from srwizard.base.i18n import translate as _
+from srwizard.report.names import key_title
 from srwizard.report.records import Run
-from srwizard.report.tables import Table, text_of
+from srwizard.report.tables import Table, text_of, value_of
 
 
 def failure_lines(run: Run) -> list[str]:
@@ -28,7 +29,12 @@ def revision_tables(run: Run) -> list[Table]:
         Table(
             _("Earlier revision {file}", file=revision.file),
             head,
-            [(key, text_of(then), text_of(now)) for key, then, now in revision.changes],
+            [
+                (key_title(path), value_of(path, then), value_of(path, now))
+                for path, then, now in (
+                    (tuple(key.split(".")), then, now) for key, then, now in revision.changes
+                )
+            ],
         )
         for revision in run.revisions
     ]

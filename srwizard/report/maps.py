@@ -6,9 +6,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from srwizard.base.i18n import translate as _
 from srwizard.report.colours import OUTSIDE, Colours, colours_of, error_colours
 from srwizard.report.grid import Grid, grid_of
-from srwizard.report.plots import QUIET, figure_text, with_units
+from srwizard.report.plots import QUIET, figure_text, method_label, with_units
 from srwizard.report.records import FloatArray, Samples
 
 Cell = tuple[int, int]
@@ -148,7 +149,7 @@ def sample_figure(samples: Samples, step: int, variable: int) -> Figure:
     short = layout.panel_width < 2
     titles = (
         f"LR {lr.shape[0]}×{lr.shape[1]}",
-        *(title for title, _values in made),
+        *(method_label(title) for title, _values in made),
         f"HR {hr.shape[0]}×{hr.shape[1]}",
     )
     error_titles = [
@@ -167,8 +168,8 @@ def sample_figure(samples: Samples, step: int, variable: int) -> Figure:
         grid.draw(axes, values, colormap, bounds)
         _label_outer(axes, cell, layout, grid, sheet.panel_height)
     bars = (
-        (layout.field_span, figure_text(name, "value"), figure.axes[0], fields),
-        (layout.error_span, "error", figure.axes[len(fields)], tuple(missed)),
+        (layout.field_span, figure_text(name, _("value")), figure.axes[0], fields),
+        (layout.error_span, _("error"), figure.axes[len(fields)], tuple(missed)),
     )
     for span, title, mapped, drawn in bars:
         bar = figure.add_axes(sheet.bar(span))
@@ -196,7 +197,7 @@ def domain_figure(samples: Samples, variable: int) -> Figure:
     bar = figure.add_axes(
         ((LEFT + width + BAR_GAP) / wide, BOTTOM / high, BAR / wide, height / high)
     )
-    label = with_units(figure_text(name, "value"), units)
+    label = with_units(figure_text(name, _("value")), units)
     _colour_bar(figure, bar, axes, (hr,), label, below=False)
     return figure
 
@@ -223,10 +224,10 @@ def ensemble_figure(samples: Samples, step: int, variable: int) -> Figure:
     size = np.abs(mean - hr)
     error_limits = (0.0, errors.limits(size, spread)[1])
     panels = (
-        ("ensemble mean", mean, colours.colormap, limits),
-        ("one member", member, colours.colormap, limits),
-        ("|mean − HR|", size, errors.colormap, error_limits),
-        ("spread", spread, errors.colormap, error_limits),
+        (_("ensemble mean"), mean, colours.colormap, limits),
+        (_("one member"), member, colours.colormap, limits),
+        (_("|mean − HR|"), size, errors.colormap, error_limits),
+        (_("spread"), spread, errors.colormap, error_limits),
     )
     for cell, (title, values, colormap, bounds) in zip(layout.cells, panels, strict=True):
         axes = figure.add_axes(sheet.panel(cell), facecolor=OUTSIDE)
@@ -234,8 +235,8 @@ def ensemble_figure(samples: Samples, step: int, variable: int) -> Figure:
         grid.draw(axes, values, colormap, bounds)
         _label_outer(axes, cell, layout, grid, sheet.panel_height)
     for span, title, mapped, fields in (
-        (layout.field_span, figure_text(name, "value"), figure.axes[0], (mean, member)),
-        (layout.error_span, "error, spread", figure.axes[2], (size, spread)),
+        (layout.field_span, figure_text(name, _("value")), figure.axes[0], (mean, member)),
+        (layout.error_span, _("error, spread"), figure.axes[2], (size, spread)),
     ):
         bar = figure.add_axes(sheet.bar(span))
         _colour_bar(figure, bar, mapped, fields, with_units(title, units), below=layout.bars_below)
@@ -243,23 +244,24 @@ def ensemble_figure(samples: Samples, step: int, variable: int) -> Figure:
 
 
 def _headline(figure: Figure, samples: Samples, step: int, variable: int, grid: Grid) -> None:
-    name = figure_text(samples.variables[variable], f"variable {variable + 1}")
-    when = figure_text(samples.names[step], f"sample {step + 1}")
+    name = figure_text(samples.variables[variable], _("variable {number}", number=variable + 1))
+    when = figure_text(samples.names[step], _("sample {number}", number=step + 1))
     width, height = figure.get_size_inches()
     line = (height - 0.1) / height
     figure.text(LEFT / width, line, f"{name}  ·  {when}", va="top", fontsize=9.5, weight="bold")
-    notes = [] if grid.geographic else ["axes in grid cells"]
+    notes = [] if grid.geographic else [_("axes in grid cells")]
     if not 0.99 < grid.stretch < 1.01:
         taller = grid.stretch > 1
         axis, factor = ("y", grid.stretch) if taller else ("x", 1 / grid.stretch)
-        notes.append(f"{axis} stretched ×{factor:.1f}")
+        notes.append(_("{axis} stretched ×{factor:.1f}", axis=axis, factor=factor))
     note, right = "  ·  ".join(notes), 1 - RIGHT / width
     figure.text(right, line, note, va="top", ha="right", fontsize=7, color=QUIET)
 
 
 def _error_title(method: str, error: FloatArray, short: bool) -> str:
     """Return the title of an error; it stands beside its field where no method is named."""
-    what = f"{'best' if short and len(method) > 10 else method} − HR" if method else "error"
+    named = _("best") if short and len(method) > 10 else method_label(method)
+    what = f"{named} − HR" if method else _("error")
     values = error[np.isfinite(error)]
     if not values.size or short:
         return what

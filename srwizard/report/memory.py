@@ -7,6 +7,7 @@ from typing import Any
 
 from srwizard.base.errors import SrwizardError
 from srwizard.base.i18n import translate as _
+from srwizard.report.names import verdict_text
 from srwizard.report.records import Run
 from srwizard.report.tables import Table, bytes_text, tables_of, text_of
 
@@ -29,7 +30,9 @@ def memory(run: Run) -> Memory | None:
     sentence, ratio = _sentence(dry_run) if dry_run else ("", None)
     head = (_("Peak"), _("Bytes"), _("Beside the measured one"))
     tables = [Table(_("Predicted, measured, actual"), head, compared)] if compared else []
-    shown = {key: value for key, value in dry_run.items() if key != "lr_range"}  # that is a figure
+    shown = {  # the range test is a figure
+        key: value for key, value in dry_run.items() if key != "lr_range" and value is not None
+    }
     return Memory(sentence, ratio, [*tables, *tables_of(shown, _("Dry run"))])
 
 
@@ -69,8 +72,7 @@ def predicted_bytes(run: Run) -> int | None:
 
 def _sentence(dry_run: Mapping[str, Any]) -> tuple[str, float | None]:
     peak, capacity = dry_run.get("peak_bytes"), dry_run.get("capacity_bytes")
-    verdicts = {"fits": _("fits"), "tight": _("tight"), "does not fit": _("does not fit")}
-    verdict = verdicts.get(str(dry_run.get("verdict")), text_of(dry_run.get("verdict")))
+    verdict = verdict_text(text_of(dry_run.get("verdict")))
     ratio = dry_run.get("ratio")
     if isinstance(peak, int | float) and isinstance(capacity, int | float) and capacity > 0:
         ratio = peak / capacity if ratio is None else ratio

@@ -2,16 +2,19 @@
 
 import io
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import matplotlib
-from matplotlib import font_manager, ft2font
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from srwizard.base.i18n import N_
+from srwizard.base.i18n import translate as _
+from srwizard.report.fonts import FAMILIES, can_draw, register
 from srwizard.report.records import Epoch
 
 INK = "#1f2933"
@@ -22,8 +25,10 @@ BICUBIC = "#8a949e"
 TRUTH = "#111111"
 LINE_COLOURS = (MODEL, VALID, BICUBIC, TRUTH)
 """Of lines that stand in one figure; those who see no red or no green can tell them apart too."""
-MODEL_LOOK: dict[str, Any] = {"color": MODEL, "label": "model"}
-BICUBIC_LOOK: dict[str, Any] = {"color": BICUBIC, "label": "bicubic", "linestyle": "--"}
+LOOKS: dict[str, dict[str, Any]] = {
+    "model": {"color": MODEL},
+    "bicubic": {"color": BICUBIC, "linestyle": "--"},
+}
 BEST_LOOK: dict[str, Any] = {"color": VALID, "linestyle": "-."}
 TRUTH_LOOK: dict[str, Any] = {"color": TRUTH, "label": "HR", "linewidth": 1.0}
 DPI = 140
@@ -31,7 +36,7 @@ DPI = 140
 MARKED_POINTS = 40
 
 _STYLE: dict[str, Any] = {
-    "font.family": ["DejaVu Sans"],
+    "font.family": list(FAMILIES),
     "font.size": 8,
     "text.color": INK,
     "axes.edgecolor": QUIET,
@@ -62,16 +67,15 @@ _STYLE: dict[str, Any] = {
     "ytick.major.size": 2.5,
 }
 
-# Names of metrics are neutral and stay as they are in every language.
 METRIC_NAMES = {
     "rmse": "RMSE",
     "mae": "MAE",
-    "bias": "bias",
+    "bias": N_("bias"),
     "psnr": "PSNR",
     "ssim": "SSIM",
-    "correlation": "correlation",
-    "spectrum_error": "spectrum error",
-    "spread": "spread",
+    "correlation": N_("correlation"),
+    "spectrum_error": N_("spectrum error"),
+    "spread": N_("spread"),
     "crps": "CRPS",
 }
 METRIC_UNITS = {"psnr": "dB", "ssim": "", "correlation": "", "spectrum_error": "dB"}
@@ -79,13 +83,24 @@ METRIC_UNITS = {"psnr": "dB", "ssim": "", "correlation": "", "spectrum_error": "
 
 def look_of(method: str) -> dict[str, Any]:
     """Return how the model or a simple method is drawn, with its name as label."""
-    known = {look["label"]: look for look in (MODEL_LOOK, BICUBIC_LOOK)}
-    return known.get(method, BEST_LOOK | {"label": method})
+    return LOOKS.get(method, BEST_LOOK) | {"label": method_label(method)}
+
+
+def method_label(method: str) -> str:
+    """Return the short name that figures give to the model or to a simple method."""
+    words = {
+        "model": _("model"),
+        "bicubic": _("bicubic"),
+        "climatology": _("climatology"),
+        "linear": _("linear"),
+    }
+    return re.sub("[a-z]+", lambda word: words.get(word[0], word[0]), method)
 
 
 @contextmanager
 def figure_style() -> Iterator[None]:
     """Draw in the report's look, whatever matplotlibrc the user keeps."""
+    register()
     # The backend is left out: figures here are saved, never shown, and need no other one.
     settings: Any = {
         name: value
@@ -105,10 +120,8 @@ def png(figure: Figure) -> bytes:
 
 
 def figure_text(text: str, fallback: str) -> str:
-    """Return `text` as matplotlib can draw it, or `fallback` where its font lacks a letter."""
-    font = font_manager.get_font(font_manager.findfont("DejaVu Sans"))
-    known = ft2font.FT2Font.get_charmap(font)
-    if not all(ord(letter) in known for letter in text):
+    """Return `text` as matplotlib can draw it, or `fallback` where its fonts lack a letter."""
+    if not can_draw(text):
         return fallback
     return text.replace("$", r"\$")
 
@@ -119,9 +132,15 @@ def with_units(text: str, units: str) -> str:
     return f"{text} [{drawn}]" if drawn else text
 
 
+def metric_title(metric: str) -> str:
+    """Return what a metric is called in the user's language."""
+    known = METRIC_NAMES.get(metric)
+    return _(known) if known else metric
+
+
 def metric_label(metric: str, units: str) -> str:
-    """Return the neutral name of a metric with the units it is measured in."""
-    name = figure_text(METRIC_NAMES.get(metric, metric), "metric")
+    """Return the name of a metric with the units it is measured in."""
+    name = figure_text(metric_title(metric), _("metric"))
     return with_units(name, METRIC_UNITS.get(metric, units))
 
 
@@ -131,13 +150,15 @@ def loss_figure(epochs: Sequence[Epoch], best_epoch: int | None) -> Figure:
     axes = figure.subplots()
     train = [(epoch.number, epoch.train_loss) for epoch in epochs]
     valid = [(epoch.number, epoch.valid_loss) for epoch in epochs]
-    _curve(axes, train, color=MODEL, label="train")
-    _curve(axes, valid, color=VALID, label="validation")
+    _curve(axes, train, color=MODEL, label=_("training"))
+    _curve(axes, valid, color=VALID, label=_("validation"))
     if _spans_decades([value for _, value in train + valid]):
         axes.set_yscale("log")
     if best_epoch is not None:
-        axes.axvline(best_epoch, color=QUIET, linewidth=0.8, linestyle=":", label="best checkpoint")
-    axes.set_ylabel("loss")
+        axes.axvline(
+            best_epoch, color=QUIET, linewidth=0.8, linestyle=":", label=_("best checkpoint")
+        )
+    axes.set_ylabel(_("loss"))
     _finish_curves(axes)
     axes.legend(loc="upper right", frameon=True, facecolor="white", edgecolor="none")
     return figure
@@ -155,10 +176,10 @@ def validation_figure(epochs: Sequence[Epoch], variable: str, units: str) -> Fig
     for axes, metric in zip(grid.flat, metrics, strict=False):
         model = [(number, scores.model.get(metric, math.nan)) for number, scores in measured]
         bicubic = [(number, scores.bicubic.get(metric, math.nan)) for number, scores in measured]
-        _curve(axes, model, **MODEL_LOOK)
-        _curve(axes, bicubic, **BICUBIC_LOOK, marker="")
+        _curve(axes, model, **look_of("model"))
+        _curve(axes, bicubic, **look_of("bicubic"), marker="")
         name = measured[-1][1].best_name
-        if name != BICUBIC_LOOK["label"]:
+        if name != "bicubic":
             best = [(number, scores.best.get(metric, math.nan)) for number, scores in measured]
             _curve(axes, best, **look_of(name), marker="")
         axes.set_title(metric_label(metric, units))
@@ -180,7 +201,7 @@ def rate_figure(epochs: Sequence[Epoch]) -> Figure | None:
         axes.set_yscale("log")
     else:
         axes.set_ylim(bottom=0)
-    axes.set_ylabel("learning rate")
+    axes.set_ylabel(_("learning rate"))
     _finish_curves(axes)
     return figure
 
@@ -189,16 +210,16 @@ def lr_range_figure(found: Mapping[str, Any]) -> Figure:
     """Draw the loss of a learning-rate range test, and the rate that it proposes."""
     figure = Figure(figsize=(7.2, 2.6), layout="constrained")
     axes = figure.subplots()
-    axes.plot(found["lr"], found["loss"], color=QUIET, linewidth=0.6, label="each step")
-    axes.plot(found["lr"], found["smoothed"], color=MODEL, label="smoothed")
+    axes.plot(found["lr"], found["loss"], color=QUIET, linewidth=0.6, label=_("each step"))
+    axes.plot(found["lr"], found["smoothed"], color=MODEL, label=_("smoothed"))
     if found["proposed"] is not None:
-        axes.axvline(found["proposed"], color=QUIET, linestyle=":", label="proposed")
+        axes.axvline(found["proposed"], color=QUIET, linestyle=":", label=_("proposed"))
     axes.set_xscale("log")
     fall = found["smoothed"][0] - min(found["loss"])
     if fall > 0:  # how far it flies up in the end tells nothing
         axes.set_ylim(min(found["loss"]) - 0.1 * fall, found["smoothed"][0] + fall)
-    axes.set_xlabel("learning rate")
-    axes.set_ylabel("relative loss")
+    axes.set_xlabel(_("learning rate"))
+    axes.set_ylabel(_("relative loss"))
     axes.grid(axis="y")
     axes.set_axisbelow(True)
     axes.legend(loc="upper left", frameon=True, facecolor="white", edgecolor="none")
@@ -224,6 +245,6 @@ def _spans_decades(values: Sequence[float]) -> bool:
 
 def _finish_curves(axes: Axes) -> None:
     axes.xaxis.set_major_locator(MaxNLocator(8, integer=True, steps=[1, 2, 5, 10], min_n_ticks=1))
-    axes.set_xlabel("epoch")
+    axes.set_xlabel(_("epoch"))
     axes.grid(axis="y")
     axes.set_axisbelow(True)

@@ -11,14 +11,16 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.figure import Figure
 
+from srwizard.base.i18n import translate as _
 from srwizard.report.colours import Colours, error_colours
 from srwizard.report.grid import grid_of
+from srwizard.report.names import plain
 from srwizard.report.plots import (
-    BICUBIC_LOOK,
-    MODEL_LOOK,
+    LOOKS,
     QUIET,
     TRUTH_LOOK,
     look_of,
+    method_label,
     with_units,
 )
 from srwizard.report.proof import METHODS
@@ -74,20 +76,26 @@ def error_spectrum_figure(
     axes.loglog(waves[truth > 0], truth[truth > 0], **TRUTH_LOOK)
     half = np.where(truth > 0, truth / 2, np.nan)
     axes.loglog(waves, half, color=TRUTH_LOOK["color"], linewidth=0.6, linestyle=":")
-    looks = {"model": MODEL_LOOK, "best": look_of(best), "bicubic": BICUBIC_LOOK}
+    looks = {method: look_of(best if method == "best" else method) for method in METHODS}
     for place, method in enumerate(METHODS):
         if method == "bicubic" and best == "bicubic":
             continue
         power, look = found.errors[place, variable], looks[method]
         there = power > 0
-        axes.loglog(waves[there], power[there], **look | {"label": f"error of {look['label']}"})
+        axes.loglog(
+            waves[there],
+            power[there],
+            **look | {"label": _("error of {method}", method=look["label"])},
+        )
         cells = (resolution.get(method) or {}).get("cells")
         if cells:
             place_of = 2 * len(truth) / cells
             axes.axvline(place_of, color=look["color"], linewidth=0.8, linestyle=":")
-    axes.set_ylabel("power")
-    axes.set_xlabel("wavenumber (waves along the shorter side); dotted: half of HR, and where "
-                    "errors reach it", color=QUIET)  # fmt: skip
+    axes.set_ylabel(_("power"))
+    axes.set_xlabel(
+        _("wavenumber (waves along the shorter side); dotted: half of HR, and where errors reach "
+          "it"), color=QUIET,
+    )  # fmt: skip
     axes.grid(axis="y")
     figure.legend(loc="outside upper right", ncols=2)
     return figure
@@ -99,7 +107,7 @@ def coast_figure(rows: list[Mapping[str, Any]], best: str, units: str) -> Figure
         return None
     figure = Figure(figsize=(7.2, 2.8), layout="constrained")
     axes = figure.subplots()
-    shown = [("model", MODEL_LOOK), ("best", look_of(best))]
+    shown = [("model", look_of("model")), ("best", look_of(best))]
     width = 0.8 / len(shown)
     for place, (method, look) in enumerate(shown):
         values = [_number(row[method]["rmse"]) for row in rows]
@@ -109,7 +117,7 @@ def coast_figure(rows: list[Mapping[str, Any]], best: str, units: str) -> Figure
             edgecolor="white", linewidth=0.3,
         )  # fmt: skip
     axes.set_xticks(range(len(rows)), [_between(row) for row in rows])
-    axes.set_xlabel(f"distance from the coast [{rows[0]['unit']}]")
+    axes.set_xlabel(_("distance from the coast [{unit}]", unit=plain(rows[0]["unit"])))
     axes.set_ylabel(with_units("RMSE", units))
     axes.grid(axis="y")
     axes.set_axisbelow(True)
@@ -137,12 +145,12 @@ def error_maps_figure(
     signed, plain = error_colours(), Colours("amp")
     bounds = ((signed, signed.limits(means)), (plain, (0.0, plain.limits(rmses)[1])))
     for row, (fields, (colours, limits), title) in enumerate(
-        zip((means, rmses), bounds, ("mean error", "RMSE"), strict=True)
+        zip((means, rmses), bounds, (_("mean error"), "RMSE"), strict=True)
     ):
         for column, method in enumerate(("model", best)):
             panel = axes[row][column]
             panel.set_facecolor("#d9dde1")
-            panel.set_title(f"{title}, {method}")
+            panel.set_title(_("{title}, {method}", title=title, method=method_label(method)))
             grid.draw(panel, fields[column], colours.colormap, limits)
             grid.label(panel, width=3.0, height=tall)
         mapped = axes[row][0].collections or axes[row][0].images
@@ -156,22 +164,22 @@ def calibration_figure(told: Mapping[str, Any], units: str) -> Figure:
     figure = Figure(figsize=(7.2, 3.0), layout="constrained")
     left, right = figure.subplots(1, 2)
     ranks = [_number(share) for share in told["rank_histogram"]]
-    left.bar(range(len(ranks)), ranks, 0.9, color=MODEL_LOOK["color"])
+    left.bar(range(len(ranks)), ranks, 0.9, color=LOOKS["model"]["color"])
     left.axhline(1 / len(ranks), color=TRUTH_LOOK["color"], linewidth=0.8, linestyle=":")
-    left.set_xlabel("members below the truth (flat: honest)")
-    left.set_ylabel("share of points")
+    left.set_xlabel(_("members below the truth (flat: honest)"))
+    left.set_ylabel(_("share of points"))
     spread, error, points = (
         np.array([_number(value) for value in told[name]]) for name in ("spread", "rmse", "points")
     )
     sizes = 6 + 60 * points / max(points.max(), 1)
-    right.scatter(spread, error, s=sizes, color=MODEL_LOOK["color"])
+    right.scatter(spread, error, s=sizes, color=LOOKS["model"]["color"])
     there = np.concatenate([spread, error])
     there = there[np.isfinite(there) & (there > 0)]
     if len(there):
         ends = [there.min(), there.max()]
         right.loglog(ends, ends, color=TRUTH_LOOK["color"], linewidth=0.8, linestyle=":")
-    right.set_xlabel(with_units("spread, adjusted", units))
-    right.set_ylabel(with_units("RMSE of the mean", units))
+    right.set_xlabel(with_units(_("spread, adjusted"), units))
+    right.set_ylabel(with_units(_("RMSE of the mean"), units))
     return figure
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from srwizard.base.i18n import translate as _
 from srwizard.base.sizes_and_times import duration_text
 from srwizard.data.baselines.choice import BICUBIC, method_title
-from srwizard.report.plots import METRIC_NAMES, METRIC_UNITS
+from srwizard.report.plots import METRIC_UNITS, metric_title
 from srwizard.report.records import Epoch, Metrics, Run, VariableScores
 from srwizard.report.tables import Table, number_text, tables_of, text_of
 from srwizard.runs.advice import no_better
@@ -113,7 +113,9 @@ def scored(metrics: Metrics) -> Scored | None:
                 checkpoint=test.checkpoint,
                 epoch=test.epoch,
             )
-        return Scored(" ".join([source, *gain_lines(test.gain)]), test.variables)
+        for line in gain_lines(test.gain):  # in Chinese no blank stands between two
+            source = _("{message} {hint}", message=source, hint=line)
+        return Scored(source, test.variables)
     for epoch in reversed(metrics.epochs):
         if epoch.variables:
             source = _(
@@ -196,7 +198,7 @@ def score_rows(scores: Scored, units: Mapping[str, str]) -> list[ScoreRow]:
                 ScoreRow(
                     variable="" if index else variable,
                     metrics_below=0 if index else len(metrics),
-                    metric=_metric_title(metric) + (f" [{unit}]" if unit else ""),
+                    metric=metric_title(metric) + (f" [{unit}]" if unit else ""),
                     model=number_text(model, 4),
                     bicubic=number_text(bicubic, 4),
                     best=number_text(best, 4),
@@ -205,17 +207,6 @@ def score_rows(scores: Scored, units: Mapping[str, str]) -> list[ScoreRow]:
                 )
             )
     return rows
-
-
-def _metric_title(metric: str) -> str:
-    """Return what a metric is called in the user's language; figures have neutral names."""
-    titles = {
-        "bias": _("bias"),
-        "correlation": _("correlation"),
-        "spectrum_error": _("spectrum error"),
-        "spread": _("spread"),
-    }
-    return titles.get(metric) or METRIC_NAMES.get(metric, metric)
 
 
 def best_methods(scores: Scored) -> str:
@@ -272,5 +263,12 @@ def _finite_rates(epochs: Sequence[Epoch]) -> list[float]:
 
 
 def configuration(config: Mapping[str, Any]) -> list[Table]:
-    """Return the run config, section by section."""
-    return tables_of(config, _("Run"))
+    """Return the run config, section by section, without what only the program compares."""
+    told = {
+        section: {key: value for key, value in content.items() if key != "fingerprint"}
+        if isinstance(content, dict)
+        else content
+        for section, content in config.items()
+        if section not in ("stamps", "field_digests")
+    }
+    return tables_of(told, _("Run"))

@@ -5,8 +5,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from srwizard.base.i18n import translate as _
+from srwizard.base.sizes_and_times import duration_text
+from srwizard.report.names import key_title, said
+
 # A longer list says more by its ends and its length than by all its values.
 SHOWN_VALUES = 12
+Path = tuple[str, ...]
+"""The keys that lead to a value, from the outermost."""
 
 
 @dataclass(frozen=True)
@@ -26,30 +32,30 @@ def tables_of(content: Mapping[str, Any], rest_title: str) -> list[Table]:
     rest: list[tuple[str, ...]] = []
     sections: list[Table] = []
     for key, value in content.items():
-        name = str(key)
+        path = (str(key),)
         if isinstance(value, Mapping):
-            sections.append(Table(name, (), list(_flat("", value))))
+            sections.append(Table(key_title(path), (), list(_flat(path, value))))
         elif _is_records(value):
-            sections.append(_records(name, value))
+            sections.append(_records(path, value))
         else:
-            rest.append((name, text_of(value, name)))
+            rest.append((key_title(path), value_of(path, value)))
     return ([Table(rest_title, (), rest)] if rest else []) + sections
 
 
 def text_of(value: Any, key: str = "") -> str:
-    """Return a value as YAML would show it; a key that ends in its unit makes it readable."""
+    """Return a value as people read it; the end of its key may name a unit."""
     if value is None:
         return "–"
     if isinstance(value, bool):
-        return "true" if value else "false"
+        return _("yes") if value else _("no")
     if isinstance(value, int | float) and key.endswith("bytes"):
         return bytes_text(value)
     if isinstance(value, int | float) and key.endswith("seconds"):
-        return f"{value:.3g} s"
+        return duration_text(value) if value >= 1 else _("{seconds} s", seconds=f"{value:.2g}")
     if isinstance(value, float):
         return number_text(value)
     if isinstance(value, Sequence) and not isinstance(value, str | bytes):
-        return _sequence_text(value)
+        return _sequence_text(value, key)
     return str(value)
 
 
@@ -71,22 +77,29 @@ def bytes_text(value: float) -> str:
     return f"{value:.4g} TiB"
 
 
-def _flat(prefix: str, content: Mapping[Any, Any]) -> Iterator[tuple[str, str]]:
+def _flat(above: Path, content: Mapping[Any, Any]) -> Iterator[tuple[str, str]]:
     for key, value in content.items():
-        name = f"{prefix}{key}"
+        path = (*above, str(key))
         if isinstance(value, Mapping) and value:
-            yield from _flat(f"{name}.", value)
+            yield from _flat(path, value)
         elif _is_records(value):
             for index, record in enumerate(value):
-                yield from _flat(f"{name}[{index}].", record)
+                yield from _flat((*above, f"{key}[{index}]"), record)
         else:
-            yield name, "–" if isinstance(value, Mapping) else text_of(value, str(key))
+            yield key_title(path), "–" if isinstance(value, Mapping) else value_of(path, value)
 
 
-def _records(title: str, records: Sequence[Mapping[Any, Any]]) -> Table:
-    flat = [dict(_flat("", record)) for record in records]
+def value_of(path: Path, value: Any) -> str:
+    """Return the value under these keys as people read it."""
+    words = said(path, value)
+    return text_of(value, path[-1]) if words is None else words
+
+
+def _records(path: Path, records: Sequence[Mapping[Any, Any]]) -> Table:
+    flat = [dict(_flat(path, record)) for record in records]
     head = tuple(dict.fromkeys(name for record in flat for name in record))
-    return Table(title, head, [tuple(record.get(name, "–") for name in head) for record in flat])
+    rows = [tuple(record.get(name, "–") for name in head) for record in flat]
+    return Table(key_title(path), head, rows)
 
 
 def _is_records(value: Any) -> bool:
@@ -97,9 +110,8 @@ def _is_records(value: Any) -> bool:
     )
 
 
-def _sequence_text(values: Sequence[Any]) -> str:
+def _sequence_text(values: Sequence[Any], key: str) -> str:
     if len(values) > SHOWN_VALUES:
-        return (
-            f"{text_of(values[0])}, {text_of(values[1])}, …, {text_of(values[-1])} ({len(values)})"
-        )
-    return ", ".join(text_of(value) for value in values) or "–"
+        first, second, last = (text_of(values[place], key) for place in (0, 1, -1))
+        return f"{first}, {second}, …, {last} ({len(values)})"
+    return ", ".join(text_of(value, key) for value in values) or "–"

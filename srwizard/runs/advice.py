@@ -10,6 +10,7 @@ from typing import Any
 
 from srwizard.base.i18n import translate as _
 from srwizard.data.baselines.choice import MODEL, method_title
+from srwizard.data.split_names import split_words
 from srwizard.runs.overfitting import Event, overfitting_since, overfitting_text
 from srwizard.runs.skill import best_method
 
@@ -130,7 +131,7 @@ def _normalization(evidence: Mapping[str, Any], config: Config, *, per_point: bo
                     "{highest:+.3g} from the training mean in the {split}, but {low:+.3g} to "
                     "{high:+.3g} in training. Train on steps that cover these levels, or take "
                     "the trend off the fields.",
-                    lowest=lowest, highest=highest, low=low, high=high, split=_split(split),
+                    lowest=lowest, highest=highest, low=low, high=high, split=split_words(split),
                 )  # fmt: skip
     method = (config.get("training") or {}).get("normalization")
     if method == "PGN" and per_point and evidence.get("steps", FEW_STEPS) < FEW_STEPS:
@@ -140,10 +141,6 @@ def _normalization(evidence: Mapping[str, Any], config: Config, *, per_point: bo
             steps=evidence["steps"],
         )
     return None
-
-
-def _split(split: str) -> str:
-    return {"valid": _("validation split"), "test": _("test split")}[split]
 
 
 def _masked(evidence: Mapping[str, Any]) -> str | None:

@@ -27,6 +27,7 @@ class DatasetChoice(Section):
                 "files to make one of: NetCDF files, a pattern, Zarr stores, or their directory."
             ),
             asked="always",
+            example="data/sst-x4",
         ),
     ] = None
     variables: Annotated[
@@ -36,6 +37,7 @@ class DatasetChoice(Section):
             N_("Several become channels of one network."),
             asked="always",
             none=N_("all"),
+            example=["thetao", "so"],
         ),
     ] = None
     scale: Annotated[
@@ -46,6 +48,7 @@ class DatasetChoice(Section):
             N_("The ratio of the HR grid to the LR grid; the data must agree."),
             asked="never",
             none=N_("taken from the data"),
+            example=4,
         ),
     ] = None
     prepare: Annotated[
@@ -55,6 +58,7 @@ class DatasetChoice(Section):
             N_("What the dataset is made of, and how, where it is not there already; see below."),
             asked="never",
             none=N_("the dataset directory is there"),
+            example={"sources": ["sst_*.nc"], "variables": ["sst"], "scale": 4},
         ),
     ] = None
 
@@ -68,6 +72,7 @@ class FrozenData(Section):
             N_("Static fields as further inputs"),
             N_("LR fields such as depth or latitude may help the network; none is needed."),
             asked="always",
+            example=["02_depth"],
         ),
     ] = Field(default_factory=list)
     guides: Annotated[
@@ -79,6 +84,7 @@ class FrozenData(Section):
                 "or HR of a further variable, such as SST for sea level; predictions need them too."
             ),
             asked="always",
+            example=["02_depth"],
         ),
     ] = Field(default_factory=list)
     vectors: Annotated[
@@ -88,6 +94,7 @@ class FrozenData(Section):
             N_("The eastward and the northward component of each vector, such as [[u, v]]."),
             asked="never",
             none=N_("known by their names"),
+            example=[["uo", "vo"]],
         ),
     ] = None
     outliers: Annotated[

@@ -56,6 +56,7 @@ class DevicesAnswers(Section):
                 "each takes its own batch (DDP)."
             ),
             asked="always",
+            example=[0, 1],
         ),
     ] = Field(default_factory=list)
     nodes: Annotated[
@@ -66,6 +67,7 @@ class DevicesAnswers(Section):
             N_("The run directory and the dataset must be on a disk that all of them share."),
             asked="always",
             when=ELSEWHERE,
+            example=2,
         ),
     ] = 1
     gpus_per_node: Annotated[
@@ -76,6 +78,7 @@ class DevicesAnswers(Section):
             N_("One process for each (DDP); 0: the CPU of each machine."),
             asked="always",
             when=ELSEWHERE,
+            example=4,
         ),
     ] = 0
     processes: Annotated[
@@ -88,6 +91,7 @@ class DevicesAnswers(Section):
                 "batch (DDP, gloo). On GPUs there is one for each."
             ),
             asked="always",
+            example=2,
         ),
     ] = 1
     rdzv_endpoint: Annotated[
@@ -100,6 +104,7 @@ class DevicesAnswers(Section):
             ),
             asked="always",
             when=BY_TORCHRUN,
+            example="node01:29500",
         ),
     ] = None
     slurm_partition: Annotated[
@@ -110,6 +115,7 @@ class DevicesAnswers(Section):
             asked="always",
             none=N_("the cluster's default"),
             when=BY_SLURM,
+            example="gpu",
         ),
     ] = None
     slurm_time: Annotated[
@@ -122,6 +128,7 @@ class DevicesAnswers(Section):
             asked="always",
             none=N_("the partition's"),
             when=BY_SLURM,
+            example="12:00:00",
         ),
     ] = None
     slurm_account: Annotated[
@@ -131,6 +138,7 @@ class DevicesAnswers(Section):
             N_("The Slurm account that is charged."),
             none=N_("the user's own"),
             when=BY_SLURM,
+            example="ocean",
         ),
     ] = None
     slurm_memory: Annotated[
@@ -140,6 +148,7 @@ class DevicesAnswers(Section):
             N_("What the job asks Slurm for, such as 64G."),
             none=N_("the partition's"),
             when=BY_SLURM,
+            example="64G",
         ),
     ] = None
     slurm_cpus: Annotated[
@@ -150,6 +159,7 @@ class DevicesAnswers(Section):
             N_("What the job asks Slurm for."),
             none=N_("one for each process"),
             when=BY_SLURM,
+            example=8,
         ),
     ] = None
     slurm_directives: Annotated[
@@ -158,6 +168,7 @@ class DevicesAnswers(Section):
             N_("Further options of sbatch"),
             N_("Handed to sbatch as they are, such as --constraint=a100 --qos=long."),
             when=BY_SLURM,
+            example=["--constraint=a100"],
         ),
     ] = Field(default_factory=list)
 

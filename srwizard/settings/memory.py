@@ -54,6 +54,7 @@ class FrozenMemory(Section):
             ),
             none=N_("whole fields"),
             reviewed=True,
+            example=128,
         ),
     ] = None
     shard: Annotated[

@@ -43,6 +43,7 @@ class NetworkChoice(Section):
                 "choice; lighter ones train faster."
             ),
             asked="always",
+            example="SwinIR",
         ),
     ] = None
     size: Annotated[
@@ -53,6 +54,7 @@ class NetworkChoice(Section):
             asked="never",
             none=N_("the defaults"),
             choices=SIZES,
+            example="tiny",
         ),
     ] = None
     params: Annotated[
@@ -61,6 +63,7 @@ class NetworkChoice(Section):
             N_("Model parameters"),
             N_("Parameters that differ from the model's defaults, or from its size."),
             asked="never",
+            example={"embed_dim": 96},
         ),
     ] = Field(default_factory=dict)
     weights: Annotated[
@@ -73,6 +76,7 @@ class NetworkChoice(Section):
             ),
             asked="never",
             none=N_("untrained"),
+            example="swinir.safetensors",
         ),
     ] = None
 

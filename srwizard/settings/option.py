@@ -114,6 +114,7 @@ class Option:
         varies: whether the default depends on model, device or weights; it is left open then.
         reviewed: whether the review shows it even while it has its default; those that are asked
             for always or commonly it shows anyway.
+        example: a value, for the reference; where there is none, one follows from the type.
     """
 
     title: str
@@ -125,6 +126,7 @@ class Option:
     diffusion: Any = None
     varies: bool = False
     reviewed: bool = False
+    example: Any = None
 
     def __get_pydantic_core_schema__(
         self, source: Any, handler: GetCoreSchemaHandler

@@ -76,6 +76,20 @@ class Declared:
             return getattr(training_defaults(model), self.name)
         return self.field.get_default(call_default_factory=True)
 
+    @property
+    def example(self) -> Any:
+        """A value that an answers file may give: the declared one, or one that is not the default.
+
+        Of a number or a text that declares none it is the default.
+        """
+        declared, default = self.option.example, self.default()
+        if declared is not None:
+            return declared
+        names = [choice.name for choice in self.option.choices if choice.name != default]
+        if names:
+            return names[:1] if self.kind == "several" else names[0]
+        return not default if self.kind == "yes_no" else default
+
     def applies(self, at: Circumstances) -> bool:
         """Return whether the option counts, given the answers to the others."""
         condition = self.option.when

@@ -13,5 +13,6 @@ class OutputAnswers(Section):
             N_("Run directory"),
             N_("Config, checkpoints, metrics and the report are written there."),
             asked="always",
+            example="runs/sst-x4",
         ),
     ] = None

@@ -24,6 +24,7 @@ class Preparation(Section):
             N_("Raw files"),
             N_("NetCDF files, Zarr stores, directories of them, or patterns such as sst_*.nc."),
             asked="never",
+            example=["sst_*.nc"],
         ),
     ] = Field(default_factory=list)
     variables: Annotated[
@@ -33,6 +34,7 @@ class Preparation(Section):
             N_("Their names in the files; all need the same times and grid."),
             asked="always",
             none=N_("the variable with the most time steps"),
+            example=["thetao"],
         ),
     ] = None
     names: Annotated[
@@ -42,6 +44,7 @@ class Preparation(Section):
             N_("One for each variable."),
             asked="never",
             none=N_("as in the files"),
+            example=["temp"],
         ),
     ] = None
     depth: Annotated[
@@ -54,6 +57,7 @@ class Preparation(Section):
             ),
             asked="always",
             none=N_("the level nearest to the surface, where there are several"),
+            example=[0, 100, 500],
         ),
     ] = None
     scale: Annotated[
@@ -64,6 +68,7 @@ class Preparation(Section):
             N_("HR cells of an LR cell along each direction."),
             asked="always",
             none=N_("4, or less on a small grid"),
+            example=4,
         ),
     ] = None
     output: Annotated[
@@ -73,6 +78,7 @@ class Preparation(Section):
             N_("A new directory; a dataset made of the same files in the same way is taken as is."),
             asked="always",
             none=N_("in the working directory, named by the first file and the scale"),
+            example="sst-x4",
         ),
     ] = None
     missing_value: Annotated[
@@ -83,6 +89,7 @@ class Preparation(Section):
                 "In the units of the files, where the files do not declare them, e.g. [-999, 1e20]."
             ),
             asked="never",
+            example=[-999],
         ),
     ] = Field(default_factory=list)
     mask_variable: Annotated[
@@ -91,6 +98,7 @@ class Preparation(Section):
             N_("Mask"),
             N_("Variable that says where there is no water, as NAME or FILE:NAME."),
             asked="never",
+            example="mask",
             none=N_("none"),
         ),
     ] = None
@@ -100,6 +108,7 @@ class Preparation(Section):
             N_("Values of the mask on land"),
             N_("What the mask is where there is no water; [] means 0."),
             asked="never",
+            example=[2],
         ),
     ] = Field(default_factory=list)
     empty_steps: Annotated[
@@ -126,6 +135,7 @@ class Preparation(Section):
             N_("LR product"),
             N_("Take LR from these files, matched by time, instead of making it of HR."),
             asked="never",
+            example=["coarse_*.nc"],
         ),
     ] = Field(default_factory=list)
     lr_variables: Annotated[
@@ -134,6 +144,7 @@ class Preparation(Section):
             N_("Names in the LR product"),
             N_("One for each variable, where they are others than in HR."),
             asked="never",
+            example=["sst"],
         ),
     ] = Field(default_factory=list)
     lr_regrid: Annotated[
@@ -153,6 +164,7 @@ class Preparation(Section):
             N_("How far apart in time a step of the LR product and one of HR may be."),
             asked="never",
             none=N_("half of HR's step"),
+            example=12,
         ),
     ] = None
     area_weights: Annotated[
@@ -170,7 +182,12 @@ class Preparation(Section):
     gap: Annotated[
         int,
         Field(ge=0),
-        Option(N_("Gap"), N_("Steps left out between two splits."), asked="never"),
+        Option(
+            N_("Gap"),
+            N_("Steps left out between two splits."),
+            asked="never",
+            example=30,
+        ),
     ] = 0
     lon: Annotated[
         Text | None,
@@ -179,6 +196,7 @@ class Preparation(Section):
             N_("Region, from west to east; 170:-170 crosses the date line."),
             asked="never",
             none=N_("all"),
+            example="120:240",
         ),
     ] = None
     lat: Annotated[
@@ -188,6 +206,7 @@ class Preparation(Section):
             N_("Region, from south to north."),
             asked="never",
             none=N_("all"),
+            example="-10:45",
         ),
     ] = None
     time: Annotated[
@@ -197,6 +216,7 @@ class Preparation(Section):
             N_("Range of times, e.g. 2000-01:2010-12, both included."),
             asked="never",
             none=N_("all"),
+            example="1993:2018",
         ),
     ] = None
     units: Annotated[
@@ -205,6 +225,7 @@ class Preparation(Section):
             N_("Units"),
             N_("Convert variables, each as NAME=UNITS, e.g. temp=degC."),
             asked="never",
+            example=["temp=degC"],
         ),
     ] = Field(default_factory=list)
     static: Annotated[
@@ -213,10 +234,16 @@ class Preparation(Section):
             N_("Further static fields"),
             N_("Each as FILE:VARIABLE, e.g. bathymetry.nc:deptho."),
             asked="never",
+            example=["bathymetry.nc:deptho=depth"],
         ),
     ] = Field(default_factory=list)
     jobs: Annotated[
         int,
         Field(ge=1),
-        Option(N_("Processes"), N_("Processes that read the files."), asked="never"),
+        Option(
+            N_("Processes"),
+            N_("Processes that read the files."),
+            asked="never",
+            example=4,
+        ),
     ] = 1

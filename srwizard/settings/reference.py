@@ -48,12 +48,24 @@ def _lines() -> Iterator[str]:
 
 
 def _options_table(listed: Iterable[Declared]) -> Iterator[str]:
-    headings = (_("key"), _("name"), _("default"), _("allowed"), _("meaning"))
+    headings = (_("key"), _("name"), _("default"), _("allowed"), _("meaning"), _("example"))
     rows = (
-        (f"`{one.name}`", one.title, f"`{flow(one.default())}`", one.limits(), one.meaning())
+        (
+            f"`{one.name}`",
+            one.title,
+            f"`{flow(one.default())}`",
+            one.limits(),
+            one.meaning(),
+            f"`{example_line(one)}`",
+        )
         for one in listed
     )
     yield from _table(headings, rows)
+
+
+def example_line(declared: Declared) -> str:
+    """Return a key with an example of its value, as it may stand in its section."""
+    return f"{declared.name}: {flow(declared.example)}"
 
 
 def _choices(listed: Iterable[Declared]) -> Iterator[str]:

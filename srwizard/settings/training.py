@@ -47,7 +47,12 @@ class FrozenTraining(Section):
     epochs: Annotated[
         int,
         Field(ge=1, le=MOST_EPOCHS),
-        Option(N_("Epochs"), N_("Number of passes over the training split."), asked="always"),
+        Option(
+            N_("Epochs"),
+            N_("Number of passes over the training split."),
+            asked="always",
+            example=100,
+        ),
     ] = 500
     lr: Annotated[
         float,
@@ -56,6 +61,7 @@ class FrozenTraining(Section):
             N_("Learning rate"),
             N_("The optimizer's step at the start; 0.001 suits most models here."),
             asked="common",
+            example=0.0005,
         ),
     ] = 0.001
     batch_size: Annotated[
@@ -65,6 +71,7 @@ class FrozenTraining(Section):
             N_("Batch size"),
             N_("Samples that one process holds in memory at once."),
             asked="common",
+            example=8,
         ),
     ] = 16
     grad_accumulation: Annotated[
@@ -73,6 +80,7 @@ class FrozenTraining(Section):
         Option(
             N_("Gradient accumulation"),
             N_("Batches whose gradients are added up before one optimizer step."),
+            example=2,
         ),
     ] = 1
     normalization: Annotated[
@@ -128,6 +136,7 @@ class FrozenTraining(Section):
             N_("Largest norm of the gradient"),
             N_("A longer gradient is shortened to this."),
             none=N_("never"),
+            example=1.0,
         ),
     ] = None
     scheduler: Annotated[
@@ -169,6 +178,7 @@ class FrozenTraining(Section):
         Option(
             N_("Epochs of warm-up"),
             N_("Epochs in which the learning rate rises from almost zero."),
+            example=5,
         ),
     ] = 0
     min_lr: Annotated[
@@ -177,6 +187,7 @@ class FrozenTraining(Section):
         Option(
             N_("Lowest learning rate"),
             N_("The schedule lowers the learning rate no further than this."),
+            example=1e-5,
         ),
     ] = 0.0
     ema_decay: Annotated[
@@ -188,6 +199,7 @@ class FrozenTraining(Section):
             none=N_("the weights themselves"),
             # Samples are drawn with averaged weights, as in the papers.
             diffusion=0.999,
+            example=0.999,
         ),
     ] = None
     lr_range_test: Annotated[
@@ -233,6 +245,7 @@ class FrozenTraining(Section):
             # To draw the samples takes as long as many steps of training.
             diffusion=10,
             reviewed=True,
+            example=5,
         ),
     ] = 1
     num_workers: Annotated[
@@ -242,12 +255,18 @@ class FrozenTraining(Section):
             N_("Loader processes"),
             N_("Processes that read the data."),
             none=N_("0 on a CPU, 4 for each GPU"),
+            example=4,
         ),
     ] = None
     seed: Annotated[
         int,
         Field(ge=0, le=2**32 - 1),
-        Option(N_("Seed"), N_("The same seed gives the same run."), reviewed=True),
+        Option(
+            N_("Seed"),
+            N_("The same seed gives the same run."),
+            reviewed=True,
+            example=7,
+        ),
     ] = 42
     trackers: Annotated[
         list[str],
@@ -271,6 +290,7 @@ class TrainingAnswers(FrozenTraining):
                 "the program stops and lists what would shorten the training."
             ),
             none=N_("no limit"),
+            example="8 h",
         ),
     ] = "24 h"
 

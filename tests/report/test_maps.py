@@ -231,6 +231,7 @@ def test_constant_field_has_a_range() -> None:
 
 
 def test_figure_text_avoids_letters_that_cannot_be_drawn() -> None:
-    assert figure_text("温度", "variable 1") == "variable 1"
+    assert figure_text("온도", "variable 1") == "variable 1"
+    assert figure_text("温度", "variable 1") == "温度"
     assert figure_text("°C m s⁻¹", "") == "°C m s⁻¹"
     assert figure_text("$x$", "") == r"\$x\$"

@@ -105,9 +105,9 @@ def test_page_shows_memory_configuration_and_command(build_run: BuildRun) -> Non
     run = build_run()
     page = Page(write_report(run))
     assert "Measured peak: 3 GiB of 4 GiB on cpu (75.0 %). Verdict: fits." in page.text
-    assert "rank peak_rss_bytes 0 1 GiB 1 2 GiB" in page.text
-    assert "params.channels 64" in page.text
-    assert "steps.train 100" in page.text
+    assert "Process Peak 0 1 GiB 1 2 GiB" in page.text
+    assert "channels 64" in page.text
+    assert "Steps · Training split 100" in page.text
     assert f"srwizard train {run}" in page.text
 
 
@@ -281,8 +281,8 @@ def test_page_shows_the_dataset_as_it_was_prepared(build_run: BuildRun, tmp_path
     (data / "manifest.json").write_text(json.dumps(manifest))
     config = {**CONFIG, "data": {**CONFIG["data"], "root": str(data)}}
     page = Page(write_report(build_run(config=config)))
-    assert "train 100 2001-01-01T00:00:00 2003-12-31T00:00:00" in page.text
-    assert "temp [degC] train 15.25 2.5 4 25 62.5 %" in page.text
+    assert "Training split 100 2001-01-01T00:00:00 2003-12-31T00:00:00" in page.text
+    assert "temp [degC] Training split 15.25 2.5 4 25 62.5 %" in page.text
     assert "a warning about the splits" in page.text
     assert "RMSE [degC]" in page.text
 
@@ -307,7 +307,7 @@ def test_failures_and_earlier_revisions_are_told(build_run: BuildRun) -> None:
     page = Page(write_report(run))
     assert "Error message: the loss is nan" in page.text
     assert "Suggested changes:" in page.text
-    assert "Earlier revision run.r1.yaml Setting Then Now training.lr 0.1 0.001" in page.text
+    assert "Earlier revision run.r1.yaml Setting Then Now Learning rate 0.1 0.001" in page.text
     (run / "failure.json").write_text('{"kind": "no such kind", "error": "strange"}')
     assert "strange" in Page(write_report(run)).text
 

@@ -14,13 +14,20 @@ from srwizard.base.choices import Method
 from srwizard.data.baselines.choice import METHODS
 from srwizard.data.normalization import Moments
 from srwizard.data.normalization_methods import NORMALIZATIONS
-from srwizard.settings import reference
-from srwizard.settings.answers import Answers, TrainingAnswers, key_problem, known_keys
+from srwizard.settings import reference, yaml_file
+from srwizard.settings.answers import (
+    PREPARE,
+    Answers,
+    TrainingAnswers,
+    key_problem,
+    known_keys,
+    parse_answers,
+)
 from srwizard.settings.answers_file import json_schema, template_text
 from srwizard.settings.methods import LOSSES, OPTIMIZERS, SCHEDULES
 from srwizard.settings.model import SKIPS
 from srwizard.settings.option import Circumstances
-from srwizard.settings.options import Declared, all_options, option_named
+from srwizard.settings.options import Declared, all_options, option_named, options
 from srwizard.train.losses import sample_losses
 from srwizard.train.optimizers import build_optimizer
 from srwizard.train.schedule import learning_rate
@@ -177,3 +184,23 @@ def test_the_registries_bring_in_neither_torch_nor_numpy() -> None:
 
 def test_what_a_network_can_start_from_are_the_simple_methods() -> None:
     assert [value.name for value in SKIPS] == ["auto", *METHODS, "none"]
+
+
+# The examples
+
+EVERY_OPTION = [*OPTIONS, *options(PREPARE)]
+
+
+@pytest.mark.parametrize("declared", EVERY_OPTION, ids=[one.key for one in EVERY_OPTION])
+def test_the_example_of_the_reference_can_stand_in_an_answers_file(declared: Declared) -> None:
+    line = reference.example_line(declared)
+    assert "\n" not in line
+    assert declared.example not in (None, [], {})
+    sections = declared.section.split(".") if declared.section else []
+    text = "".join(f"{'  ' * depth}{name}:\n" for depth, name in enumerate(sections))
+    if declared.key == "model.params":  # they are checked against the model
+        text += "  name: SwinIR\n"
+    text += "  " * len(sections) + line
+    answers = parse_answers(yaml_file.parse(text.encode(), "answers.yaml"))
+    value = answers.get(declared.key)
+    assert value == declared.example or declared.key == "data.prepare", value

@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from srwizard.base.i18n import translate as _
 from srwizard.data.fields import FloatField
+from srwizard.data.split_names import split_words
 
 ALIKE = 0.7
 """From this pattern correlation on, half the variance of one field is in the other."""
@@ -100,22 +101,22 @@ def leakage_notes(found: Sequence[Likeness], gap: int) -> list[str]:
         if not worst.alike_steps:
             continue
         note = _(
-            "Leakage in time: the first step of {after} is much like the last one of {before} "
-            "(correlation {correlation:.2f} of {variable}, the training mean taken off), so that "
-            "scores on {after} will look better than they would on new data.",
-            after=after,
-            before=before,
+            "Leakage in time: the first step of the {after} is much like the last one of the "
+            "{before} (correlation {correlation:.2f} of {variable}, the training mean taken off), "
+            "so that scores on the {after} will look better than they would on new data.",
+            after=split_words(after),
+            before=split_words(before),
             correlation=worst.correlation,
             variable=worst.variable,
         )
         advice = (
-            _("The whole of {after} is: leave out more steps than {steps}, with --gap.",
-              after=after, steps=gap + worst.alike_steps)
+            _("The whole {after} is: leave out more steps than {steps}, with --gap.",
+              after=split_words(after), steps=gap + worst.alike_steps)
             if worst.throughout
             else _("Leave steps out between the splits: --gap {steps}.",
                    steps=gap + worst.alike_steps)
         )  # fmt: skip
-        notes.append(f"{note} {advice}")
+        notes.append(_("{message} {hint}", message=note, hint=advice))
     return notes
 
 
