@@ -11,6 +11,7 @@ from srwizard.base.errors import InterruptedByUserError, TrainingFailedError, Us
 from srwizard.base.i18n import translate as _
 from srwizard.base.locks import held
 from srwizard.runs import checkpoint_files, failures
+from srwizard.runs.absent import absent
 from srwizard.runs.failures import Ended
 from srwizard.runs.process_identity import LOCK_FILE
 from srwizard.runs.records import now
@@ -102,6 +103,7 @@ def _keep(run: RunConfig, run_dir: Path, scratch: Path, split: Split, name: Name
         "checkpoint": name,
         "time": now(),
         **found,
+        "absent": [one._asdict() for one in absent(found["variables"], run.model_dump())],
     }
     files.write_json(file_of(run_dir, split, name), result)
     if (split, name) == ("test", "best"):
