@@ -152,7 +152,12 @@ def selection_problem(summary: DatasetSummary, names: Sequence[str]) -> str | No
         return _("choose at least one variable")
     shapes = {(summary.variable(name).hr_shape, summary.variable(name).lr_shape) for name in names}
     if len(shapes) > 1:
-        return _("these variables stand on different grids: {names}", names=", ".join(names))
+        grids = ", ".join(f"{name} {list(summary.variable(name).hr_shape)}" for name in names)
+        return _(
+            "these variables stand on different grids: {grids}. Bring them to one grid "
+            "(cdo remapbil), or train one run for each",
+            grids=grids,
+        )
     if len({summary.variable(name).calendar for name in names}) > 1:
         return _("these variables have different steps: {names}", names=", ".join(names))
     return None

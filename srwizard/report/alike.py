@@ -23,8 +23,11 @@ class Steps:
     points: Array
 
 
-def alike(run_dirs: Mapping[str, Path], variable: str, best: str) -> set[str]:
-    """Return the runs that cannot be told from the best one, by their errors on the same steps.
+def differing(run_dirs: Mapping[str, Path], variable: str, best: str) -> dict[str, bool | None]:
+    """Return whether runs differ from the best one, by their errors on the same steps.
+
+    Only runs that were scored on the same points are told; None: the test split has too few
+    independent steps to say so.
 
     Args:
         run_dirs: by the name of the run.
@@ -33,8 +36,8 @@ def alike(run_dirs: Mapping[str, Path], variable: str, best: str) -> set[str]:
     """
     theirs = steps_of(run_dirs[best], variable)
     if theirs is None:
-        return set()
-    found = set()
+        return {}
+    found = {}
     for name, run_dir in run_dirs.items():
         ours = steps_of(run_dir, variable)
         if name == best or ours is None or ours.names != theirs.names:
@@ -42,8 +45,7 @@ def alike(run_dirs: Mapping[str, Path], variable: str, best: str) -> set[str]:
         if not np.array_equal(ours.points, theirs.points):
             continue
         squared = {FIRST: ours.squared, SECOND: theirs.squared}
-        if intervals(squared, ours.points, SECOND).distinguishable is False:
-            found.add(name)
+        found[name] = intervals(squared, ours.points, SECOND).distinguishable
     return found
 
 

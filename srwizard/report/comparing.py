@@ -13,7 +13,7 @@ from typing import Any
 from srwizard.base.errors import UsageError
 from srwizard.base.i18n import translate as _
 from srwizard.data.fingerprint import is_same_data
-from srwizard.report.alike import alike
+from srwizard.report.alike import differing as differing_runs
 from srwizard.report.records import settings_of
 from srwizard.runs.records import measured, test_scores
 from srwizard.runs.skill import best_method
@@ -125,19 +125,40 @@ def compare(paths: Sequence[Path]) -> Comparison:
         _result(run_dir, name, {key: settings[run_dir].get(key) for key in differing})
         for run_dir, name in _named(run_dirs)
     ]
-    notices = [*_notices(list(runs.values())), *_over_seeds(results, differing)]
-    found = Comparison(results, differing, notices)
-    return replace(found, alike=frozenset(_alike(found, dict(_named(run_dirs)))))
+    found = Comparison(results, differing, [])
+    told = _differing_from_best(found, dict(_named(run_dirs)))
+    notices = [
+        *_notices(list(runs.values())),
+        *_over_seeds(results, differing),
+        *_too_few_steps(told),
+    ]
+    alike = frozenset(key for key, differs in told.items() if differs is False)
+    return replace(found, notices=notices, alike=alike)
 
 
-def _alike(comparison: Comparison, names: Mapping[Path, str]) -> Iterator[tuple[str, str]]:
-    """Yield the runs, each with a variable, that cannot be told from the best one."""
+def _differing_from_best(
+    comparison: Comparison, names: Mapping[Path, str]
+) -> dict[tuple[str, str], bool | None]:
+    """Return of runs, each with a variable, whether they differ from the best one."""
     run_dirs = {name: run_dir for run_dir, name in names.items()}
+    found: dict[tuple[str, str], bool | None] = {}
     for variable in comparison.variables:
         best = [one for one in comparison.results if comparison.is_best(one, variable, "rmse")]
         if best:
-            for name in alike(run_dirs, variable, best[0].name):
-                yield name, variable
+            told = differing_runs(run_dirs, variable, best[0].name)
+            found |= {(name, variable): differs for name, differs in told.items()}
+    return found
+
+
+def _too_few_steps(differing: Mapping[tuple[str, str], bool | None]) -> Iterator[str]:
+    """Say for which variables nobody knows whether runs differ."""
+    names = dict.fromkeys(name for (_run, name), differs in differing.items() if differs is None)
+    if names:
+        yield _(
+            "{names}: the test split has too few independent steps to say whether runs differ by "
+            "more than chance.",
+            names=", ".join(names),
+        )
 
 
 def _run_dirs(path: Path) -> list[Path]:

@@ -58,6 +58,7 @@ def _render(run: Run) -> str:
         domain=figures.domain(run),
         maps=figures.maps(run),
         errors=figures.errors(run),
+        left_out=sections.left_out(run),
         proof_tables=proof_tables(run),
         proof=figures.proof(run),
         memory=memory(run),

@@ -11,7 +11,8 @@ from srwizard.data.baselines.choice import BICUBIC, method_title
 from srwizard.report.plots import METRIC_UNITS, metric_title
 from srwizard.report.records import Epoch, Metrics, Run, VariableScores
 from srwizard.report.tables import Table, number_text, tables_of, text_of
-from srwizard.runs.advice import no_better
+from srwizard.runs.absent import absent, absent_line
+from srwizard.runs.advice import conserving, no_better
 from srwizard.runs.overfitting import overfitting_since, overfitting_text
 from srwizard.runs.skill import gain_lines
 
@@ -157,15 +158,25 @@ def _card(name: str, scores: VariableScores, units: str) -> Card:
 
 
 def advice(run: Run) -> list[str]:
-    """Say of each variable that is no better than the best simple method why, as far as known."""
+    """Say of each variable that is no better than the best simple method why, as far as known.
+
+    Of a better one it is only said if the model conserves what LR is not.
+    """
     test = run.metrics.test
-    if test is None:
-        return []
-    return [
-        no_better(name, scores.as_event(), run.metrics.events, run.config)
-        for name, scores in test.variables.items()
-        if scores.skill is not None and not scores.skill > 0
-    ]
+    found = []
+    for name, scores in ({} if test is None else test.variables).items():
+        event = {**(test.told.get(name, {}) if test else {}), **scores.as_event()}
+        if scores.skill is not None and not scores.skill > 0:
+            found.append(no_better(name, event, run.metrics.events, run.config))
+        elif (line := conserving(event, run.config)) is not None:
+            found.append(f"{name}: {line}")
+    return found
+
+
+def left_out(run: Run) -> list[str]:
+    """Say what is not told of the test split, and why."""
+    test = run.metrics.test
+    return [] if test is None else [absent_line(one) for one in absent(test.told, run.config)]
 
 
 def overfitting(run: Run) -> str:

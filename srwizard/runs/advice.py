@@ -24,6 +24,8 @@ OUTSIDE = 0.1
 """Levels lie outside those of training from this share of their range on."""
 FEW_STEPS = 10
 """Of fewer steps the statistics of a single grid point are uncertain."""
+NOT_CONSERVED = 0.1
+"""LR is not the block means of HR if they differ by this share of the RMSE of the model."""
 FEW_OBSERVED = 0.3
 """Masked points dominate where no more than this share has a value."""
 
@@ -50,7 +52,29 @@ def no_better(name: str, scores: Mapping[str, Any], epochs: Sequence[Event], con
         return f"{said} " + _(
             "That method misses nothing: there is nothing to learn for a network here."
         )
-    return " ".join([said, *causes(name, epochs, config)])
+    conserved = conserving(scores, config)
+    known = [said] if conserved is None else [said, conserved]
+    return " ".join([*known, *causes(name, epochs, config)])
+
+
+def conserving(scores: Mapping[str, Any], config: Config) -> str | None:
+    """Say that a model conserves block means which are not those of HR, and what that costs.
+
+    Args:
+        scores: metrics of a variable on the test split.
+        config: the run config.
+    """
+    departure = ((scores.get("consistency") or {}).get("truth") or {}).get("rmse") or 0.0
+    if (config.get("model") or {}).get("conserve", "none") == "none":
+        return None
+    if not departure > NOT_CONSERVED * scores[MODEL]["rmse"]:
+        return None
+    return _(
+        "model.conserve makes block means of SR equal to LR, but those of HR differ from LR by "
+        "{departure:.3g} (RMS), and so do predictions: LR was not made from HR by block means of "
+        "this scale. Set model.conserve to none.",
+        departure=departure,
+    )
 
 
 def causes(name: str, epochs: Sequence[Event], config: Config) -> Iterator[str]:

@@ -25,6 +25,16 @@ def certainty(name: str, scores: Mapping[str, Any]) -> str | None:
         return None
     told = {"name": name, "best": method_title(best_method(scores))}
     # What is null in JSON is read as NaN.
+    if not isinstance(interval["skill"], Sequence) and interval["block"] > 1:
+        return _(
+            "{name}: there is no 95 % interval: the test split has {steps} steps, but the errors "
+            "of {block} steps in a row resemble each other, which leaves fewer than three "
+            "independent blocks; whether the model differs from {best} by more than chance is not "
+            "known.",
+            steps=interval["steps"],
+            block=interval["block"],
+            **told,
+        )
     if not isinstance(interval["skill"], Sequence):
         return _(
             "{name}: the test split has {steps} steps, too few for a 95 % interval; whether the "

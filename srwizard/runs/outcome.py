@@ -14,7 +14,8 @@ from rich.text import Text
 from srwizard.base.i18n import translate as _
 from srwizard.data.baselines.choice import BICUBIC, MODEL, method_title
 from srwizard.data.split_names import split_title
-from srwizard.runs.advice import no_better
+from srwizard.runs.absent import absent, absent_line
+from srwizard.runs.advice import conserving, no_better
 from srwizard.runs.certainty import certainty
 from srwizard.runs.records import measured, null_to_nan
 from srwizard.runs.skill import best_method, gain_lines, simple_methods
@@ -48,22 +49,28 @@ def outcome(
             method.
     """
     variables = null_to_nan(result["variables"])
+    config = run_config.load(run_dir).model_dump()
     sentences = [
         *_certainty(variables),
         *_ensembles(variables),
         *_consistency(variables),
         *gain_lines(result.get("gain") or {}),
+        *(absent_line(missing) for missing in absent(variables, config)),
     ]
     table = _table(variables, columns, title=split_title(result.get("split", "test")), skill=skill)
-    return Outcome(table, sentences, list(warnings(variables, run_dir)))
+    return Outcome(table, sentences, list(warnings(variables, run_dir, config)))
 
 
-def warnings(variables: Variables, run_dir: Path) -> Iterator[str]:
-    """Say for which variables the model is no better than the best simple method, and why."""
+def warnings(variables: Variables, run_dir: Path, config: Mapping[str, Any]) -> Iterator[str]:
+    """Say for which variables the model is no better than the best simple method, and why.
+
+    Of a better one it is only said if it conserves what LR is not.
+    """
     for name, found in variables.items():
         if not found["model"]["rmse"] < found[best_method(found)]["rmse"]:
-            config = run_config.load(run_dir).model_dump()
             yield no_better(name, found, measured(run_dir).epochs, config)
+        elif (line := conserving(found, config)) is not None:
+            yield f"{name}: {line}"
 
 
 def _certainty(variables: Variables) -> Iterator[str]:

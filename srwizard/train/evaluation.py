@@ -12,6 +12,7 @@ from srwizard.base.i18n import translate as _
 from srwizard.base.locks import held
 from srwizard.data.dataset import Dataset
 from srwizard.runs import checkpoint_files, failures
+from srwizard.runs.absent import absent
 from srwizard.runs.failures import Ended
 from srwizard.runs.process_identity import LOCK_FILE
 from srwizard.runs.records import now
@@ -111,6 +112,7 @@ def _keep(run: RunConfig, run_dir: Path, scratch: Path, split: Split, name: Name
         "checkpoint": name,
         "time": now(),
         **found,
+        "absent": [one._asdict() for one in absent(found["variables"], run.model_dump())],
     }
     files.write_json(file_of(run_dir, split, name), result)
     if (split, name) == ("test", "best"):

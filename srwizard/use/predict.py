@@ -18,6 +18,8 @@ from srwizard.base.version import __version__
 from srwizard.data.block_means import expanded
 from srwizard.data.fields import FloatField
 from srwizard.data.prepare.grid import Grid
+from srwizard.runs.advice import conserving
+from srwizard.train.sampling import draws_samples
 from srwizard.use.alarms import Alarms
 from srwizard.use.cf_file import Description, layers_of
 from srwizard.use.grids import difference, refined
@@ -47,7 +49,7 @@ class Prediction:
         begun_at: how many of them an earlier, interrupted command had written.
         shape: `[H, W]` of the fields.
         members: how many were drawn of each step.
-        warnings: what was conspicuous in the steps of this call.
+        warnings: what the prediction lacks, and what was conspicuous in the steps of this call.
     """
 
     path: Path
@@ -115,9 +117,30 @@ def predict(
         except KeyboardInterrupt:
             raise _interrupted(partial, len(found.names)) from None
         partial.finish()
-    return Prediction(
-        target, len(found.names), begun_at, description.grid.shape, count, alarms.lines()
-    )
+    warnings = (*_plain_facts(run, description.grid, count), *alarms.lines())
+    return Prediction(target, len(found.names), begun_at, description.grid.shape, count, warnings)
+
+
+def _plain_facts(run: Run, grid: Grid, count: int) -> list[str]:
+    """Say what a prediction lacks, or cannot be better than."""
+    tested = (run.metrics()["test"] or {}).get("variables", {})
+    config = run.config.model_dump()
+    said = [
+        f"{name}: {line}"
+        for name, scores in tested.items()
+        if (line := conserving(scores, config)) is not None
+    ]
+    if draws_samples(run.network) and count == 1:
+        said.append(
+            _("One member is drawn of each step: the fields are single samples, not the mean of an "
+              "ensemble, and there is no spread.")
+        )  # fmt: skip
+    if grid.latitude is None or grid.longitude is None:
+        said.append(
+            _("The output has no coordinates: neither the input nor the dataset of the run tells "
+              "longitude and latitude.")
+        )  # fmt: skip
+    return said
 
 
 def check_guide_grid(run: Run, grid: Grid) -> None:

@@ -507,7 +507,7 @@ def test_variables_on_different_grids_cannot_be_trained_together(tmp_path: Path)
     assert selection_problem(summary, ["ice"]) is None
     problem = selection_problem(summary, ["temp", "ice"])
     assert problem is not None
-    assert "different grids: temp, ice" in problem
+    assert "different grids: temp [16, 24], ice [8, 8]" in problem
 
 
 @pytest.mark.parametrize("split", SPLITS)

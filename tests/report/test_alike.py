@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from srwizard.report.alike import alike, steps_of
+from srwizard.report.alike import differing, steps_of
 
 RANDOM = np.random.default_rng(3)
 HARD = RANDOM.gamma(2, 1, 50)
@@ -31,8 +31,13 @@ def test_only_what_is_within_chance_is_alike(tmp_path: Path) -> None:
         "other steps": run_with(tmp_path / "other", HARD[:40]),
         "unscored": tmp_path / "nowhere",
     }
-    assert alike(runs, "temp", "best") == {"same"}
-    assert alike(runs, "depth", "best") == set()
+    assert differing(runs, "temp", "best") == {"same": False, "worse": True}
+    assert differing(runs, "depth", "best") == {}
+
+
+def test_of_two_steps_nobody_knows(tmp_path: Path) -> None:
+    runs = {name: run_with(tmp_path / name, by * HARD[:2]) for name, by in {"a": 1, "b": 2}.items()}
+    assert differing(runs, "temp", "a") == {"b": None}
 
 
 def test_a_damaged_file_is_no_reason_to_fail(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from srwizard.runs.certainty import certainty
 from srwizard.runs.records import null_to_nan
 
 
-def scores(skill: float, low: float | None, high: float | None) -> dict[str, Any]:
+def scores(skill: float, low: float | None, high: float | None, block: int = 1) -> dict[str, Any]:
     bounds = None if low is None else [low, high]
     sure = None if low is None or high is None else low > 0 or high < 0
     return {
@@ -18,7 +18,7 @@ def scores(skill: float, low: float | None, high: float | None) -> dict[str, Any
         "linear": {"rmse": 1.0, "mae": 1.0},
         "best": "linear",
         "skill": skill,
-        "interval": {"skill": bounds, "distinguishable": sure, "steps": 9},
+        "interval": {"skill": bounds, "distinguishable": sure, "steps": 9, "block": block},
     }
 
 
@@ -30,6 +30,7 @@ def scores(skill: float, low: float | None, high: float | None) -> dict[str, Any
         (scores(0.01, -0.02, 0.04), "between 2.0 % above and 4.0 % below"),
         (scores(0.01, None, None), "9 steps, too few for a 95 % interval"),
         (null_to_nan(scores(0.01, None, None)), "9 steps, too few for a 95 % interval"),
+        (scores(0.01, None, None, block=9), "the errors of 9 steps in a row resemble each other"),
     ],
 )
 def test_what_is_said(found: dict[str, Any], words: str) -> None:

@@ -1,0 +1,62 @@
+"""What is not told of a test split, because there was nothing to tell it from. No torch."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from srwizard.base.i18n import translate as _
+from srwizard.data.vectors import lonely_components, standard_names
+
+Reason = Literal["one_member", "no_coordinates", "component_missing"]
+
+
+class Absent(NamedTuple):
+    """Figures that are left out for one reason, and the variables that this concerns."""
+
+    reason: Reason
+    variables: list[str]
+
+
+def absent(variables: Mapping[str, Mapping[str, Any]], config: Mapping[str, Any]) -> list[Absent]:
+    """Return what is left out of the scores of a split.
+
+    Args:
+        variables: its scores; nothing but the members is missed of scores without diagnostics,
+            which are those of another split than the test split, or of version 0.1.0.
+        config: the run config.
+    """
+    names, found = list(variables), list[Absent]()
+    if ((config.get("model") or {}).get("params") or {}).get("ensemble_members") == 1:
+        found.append(Absent("one_member", names))
+    gradients = [scores["gradient"] for scores in variables.values() if "gradient" in scores]
+    if not gradients:
+        return found
+    if gradients[0]["per"] == "cell":
+        found.append(Absent("no_coordinates", names))
+    data = config.get("data") or {}
+    named = standard_names(Path(data["root"])) if "root" in data else {}
+    lonely = lonely_components(names, data.get("vectors") or [], named)
+    if lonely:
+        found.append(Absent("component_missing", [name for name, _eastward in lonely]))
+    return found
+
+
+def absent_line(missing: Absent) -> str:
+    """Say what is left out, and why."""
+    return {
+        "one_member": _(
+            "One member is drawn of each field (model.params.ensemble_members: 1): these are "
+            "scores of single samples, without spread, CRPS and calibration."
+        ),
+        "no_coordinates": _(
+            "The dataset has no coordinates (HR static fields lon and lat): distances are in cells "
+            "instead of km, derivatives are those on a plane, and errors by latitude and "
+            "geostrophic speeds are left out."
+        ),
+        "component_missing": _(
+            "{names}: no errors of speed, direction, kinetic energy, vorticity and divergence, "
+            "because the other component of the vector is not among the variables, or data.vectors "
+            "does not pair them.",
+            names=", ".join(missing.variables),
+        ),
+    }[missing.reason]
