@@ -115,7 +115,7 @@ class Counter(StorageTracker):
 def _waits(
     func: Any, given: list[Tensor], made: list[Tensor], args: Any, kwargs: dict[str, Any]
 ) -> bool:
-    """Tell whether the host waits for the card."""
+    """Return whether the host waits for the card."""
     if func is VALUE_OF or func in WAITING:
         return True
     if func is aten.index.Tensor:

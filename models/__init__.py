@@ -127,7 +127,7 @@ def load_reference(net: "nn.Module", state_dict: Mapping[str, Any]) -> None:
     if found:
         raise UsageError(
             _(
-                "These weights are not of this {network}:\n{problems}",
+                "These weights do not belong to this {network}:\n{problems}",
                 network=type(target).__name__,
                 problems="\n".join(_shortened(found)),
             ),

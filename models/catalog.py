@@ -58,7 +58,7 @@ def cards() -> dict[str, ModelCard]:
             _warn_left_out(entry_point.name, f"{type(error).__name__}: {error}")
             continue
         if not isinstance(found, ModelCard):
-            _warn_left_out(entry_point.name, _("it gives no ModelCard"))
+            _warn_left_out(entry_point.name, _("it does not provide a ModelCard"))
         elif found.name in known:
             _warn_left_out(entry_point.name, _("the name {name} is taken", name=found.name))
         else:

@@ -10,5 +10,5 @@ from torch import Tensor
 
 
 def computes(x: Tensor) -> bool:
-    """Tell whether a GPU computes with `x`."""
+    """Return whether a GPU computes with `x`."""
     return x.device.type == "cuda"

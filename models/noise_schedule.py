@@ -59,7 +59,7 @@ def sampling_times(timesteps: int, steps: int) -> list[int]:
     if not 1 <= steps <= timesteps:
         raise UsageError(
             _(
-                "Sampling takes 1 to {timesteps} steps, as many as the model was trained with, "
+                "Sampling takes 1 to {timesteps} steps (the number the model was trained with), "
                 "not {steps}.",
                 timesteps=timesteps,
                 steps=steps,

@@ -161,8 +161,8 @@ def verify(path: Path, digest: str) -> None:
     """
     if sha256(path) != digest:
         raise UsageError(
-            _("the weights {path} are no longer those that were frozen", path=path),
-            _("Bring the earlier file back, or freeze the answers anew."),
+            _("the weights {path} have changed since the run was frozen", path=path),
+            _("Restore the earlier file, or freeze the answers again."),
         )
 
 

@@ -72,5 +72,5 @@ def _content(source: Path) -> Mapping[str, Any]:
 def _no_weights(source: Path) -> UsageError:
     return UsageError(
         _("{path} holds no weights by name that can be read safely", path=source),
-        _("Known are .pth and .pt with tensors only, .safetensors and .npz."),
+        _("Supported: .pth and .pt with tensors only, .safetensors and .npz."),
     )

@@ -73,7 +73,7 @@ def _refused_by_the_system(error: OSError) -> int:
     if _working_directory_is_gone():
         _complain(
             _("the working directory has been deleted"),
-            _("Change to one that is there (cd), and give the command again."),
+            _("Change to an existing one (cd), and run the command again."),
         )
         return EXIT_USAGE
     in_proc = str(error.filename).startswith("/proc/")
@@ -84,7 +84,7 @@ def _refused_by_the_system(error: OSError) -> int:
         _("{path} cannot be used: {reason}", path=where, reason=reason_of(error)),
         _("srwizard needs /proc, to see memory and processes. In a container, mount it.")
         if in_proc
-        else _("Make room or permission there, and give the command again."),
+        else _("Free some space or get write permission there, then run the command again."),
     )
     return EXIT_USAGE
 
@@ -147,8 +147,8 @@ def _take_language(arguments: list[str]) -> tuple[str | None, list[str]]:
             wanted = value if equals else "".join(arguments[place + 1 : place + 2])
             if wanted not in i18n.LANGUAGES:
                 raise UsageError(
-                    _("--lang {wanted}: there is no such language", wanted=wanted),
-                    _("There are: {languages}", languages=", ".join(i18n.LANGUAGES)),
+                    _("--lang {wanted}: not an available language", wanted=wanted),
+                    _("Available: {languages}", languages=", ".join(i18n.LANGUAGES)),
                 )
             return wanted, arguments[:place] + arguments[place + words :]
     return None, arguments

@@ -286,7 +286,10 @@ def _picked(
         _("Which of them?"),
         "several",
         default=[],
-        help=_("They are applied in this order; of two that set the same, the later counts."),
+        help=_(
+            "They are applied in this order; if two of them set the same parameter, the "
+            "later one counts."
+        ),
         choices=tuple(numbered(offered)),
         check=lambda marked: None if marked else _("mark at least one"),
     )
@@ -304,8 +307,8 @@ def _decide(conversation: Conversation, offer: Offer) -> str | Outcome:
     verdict, policy = _verdict(conversation), conversation.session.answers.memory.when_tight
     if verdict in (None, "fits"):
         raise NeedsPersonError(
-            _("stopped: what to change after a failure is a person's decision"),
-            _("Go on by hand: srwizard resume {id}", id=conversation.session.id),
+            _("stopped: after a failure, you have to decide what to change"),
+            _("Continue by hand: srwizard resume {id}", id=conversation.session.id),
         )
     if policy == "accept" and verdict == "tight":
         return _accepted(conversation)

@@ -137,7 +137,7 @@ def _taken_instead(conversation: Conversation, named: str) -> str:
     taken: str = conversation.put(
         Question(
             key="",
-            text=_("This is not a dataset directory, but there is one. Take it?"),
+            text=_("This is not a dataset directory, but there is one nearby. Use it?"),
             kind="one",
             choices=(
                 Choice(str(near), _("yes: {path}", path=near)),
@@ -168,7 +168,7 @@ def _refuse_raw_files(root: str) -> None:
     if names_raw_files(shlex.quote(root)):
         raise DatasetError(
             _("data.root: {path} is not a dataset directory but raw data", path=root),
-            _("Have a dataset made of it: {example}",
+            _("Make a dataset from it: {example}",
               example=f"data: {{prepare: {{sources: [{root}]}}}}"),
         )  # fmt: skip
 
@@ -294,7 +294,11 @@ def _root_question(conversation: Conversation) -> Question:
             return None
         if not names_raw_files(text):
             path = words(text)[0]
-            return None if expand(path).is_dir() else _("there is no directory {path}", path=path)
+            return (
+                None
+                if expand(path).is_dir()
+                else _("the directory {path} does not exist", path=path)
+            )
         try:
             find_sources(words(text))
         except UsageError as error:
@@ -353,11 +357,11 @@ def _vectors_question(conversation: Conversation, summary: "DatasetSummary") -> 
     return replace(
         question(conversation, "data.vectors"),
         text=_("{name} looks like a component of a vector: of which one?", name=name),
-        help=_("Where training samples are turned over, components change their sign."),
+        help=_("When training samples are flipped, vector components change their sign."),
         kind="one",
         default=None,
         choices=(
-            Choice(None, _("not sure: samples are not turned over")),
+            Choice(None, _("not sure: samples are not flipped")),
             Choice(known, _("it is not part of a vector")),
             *(
                 Choice([*known, pair], _("{east} eastward, {north} northward",

@@ -64,7 +64,7 @@ def _ask_here(conversation: Conversation) -> None:
             break
         if not conversation.prompts.interactive:
             raise UsageError(
-                _("devices.gpus: {problem}", problem=lost), _("See what is there: srwizard gpus")
+                _("devices.gpus: {problem}", problem=lost), _("List the devices: srwizard gpus")
             )
         conversation.show(Text(lost, style="red"))
     if answers.devices.gpus:
@@ -168,8 +168,8 @@ def busy_warnings(chosen: Sequence[int], found: Devices) -> Iterator[str]:
     for gpu in found.gpus:
         if gpu.index in chosen and gpu.busy:
             yield _(
-                "GPU {index} is busy: this training would share its memory and its speed with "
-                "what runs there.",
+                "GPU {index} is busy: this training would share its memory and speed with the "
+                "programs running there.",
                 index=gpu.index,
             )
 
@@ -279,7 +279,7 @@ def _occupants(gpu: GPU) -> Iterator[str]:
     for process in gpu.processes or ():
         if process.memory_bytes is None:
             yield _(
-                "busy: {user} (process {pid}), memory not told", user=process.user, pid=process.pid
+                "busy: {user} (process {pid}), memory unknown", user=process.user, pid=process.pid
             )
         else:
             yield _(
@@ -296,9 +296,9 @@ def _in_use_text(gpu: GPU) -> str:
     """Say how a GPU is in use whose processes are not told."""
     held = _gigabytes(gpu.total_bytes - gpu.free_bytes)
     if gpu.utilisation is None:
-        return _("busy: {memory} in use, by whom is not told", memory=held)
+        return _("busy: {memory} in use (the driver does not say by whom)", memory=held)
     return _(
-        "busy: {memory} in use, utilization {percent} %, by whom is not told",
+        "busy: {memory} in use, utilization {percent} % (the driver does not say by whom)",
         memory=held,
         percent=gpu.utilisation,
     )

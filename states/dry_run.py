@@ -84,7 +84,7 @@ def _taken(conversation: Conversation, proposed: float) -> bool:
         False,
         choices=(
             Choice(False, _("Train with {lr:g}, as answered", lr=answers.training.lr)),
-            Choice(True, _("Take {lr:g}, and look at the summary again", lr=proposed)),
+            Choice(True, _("Use {lr:g}, and show the summary again", lr=proposed)),
         ),
     )
     taken: bool = conversation.ask(question)

@@ -75,7 +75,7 @@ def _resolved(conversation: Conversation) -> RunConfig:
     answers = conversation.session.answers
     if wanted_skip(answers) == NONE:
         simple_methods.stop(conversation)  # the dry run that comes next is not to be disturbed
-        with conversation.prompts.progress(_("Looking at every value …")) as progress:
+        with conversation.prompts.progress(_("Checking every value …")) as progress:
             return resolve_to_freeze(conversation, answers, progress)
     text = _("Comparing the simple methods on the validation split …")
     with conversation.prompts.progress(text) as progress:
@@ -89,7 +89,7 @@ def _show_what_is_masked(config: RunConfig, conversation: Conversation) -> None:
     for name, outliers in found.items():
         if outliers.count:
             lines = [
-                _("Masked in {name} as values that cannot be (data.outliers): {count}",
+                _("Masked in {name} as impossible values (data.outliers): {count}",
                   count=outliers.count, name=name),
                 *(f"  {one}" for one in outliers.first),
             ]  # fmt: skip
@@ -146,5 +146,5 @@ def _write(config: RunConfig, dataset: Dataset, run_dir: Path) -> None:
 def _unwritable(run_dir: Path, error: OSError) -> UsageError:
     return UsageError(
         _("cannot write the run config to {path}: {reason}", path=run_dir, reason=reason_of(error)),
-        _("Choose another output.dir, or make room or permission there."),
+        _("Choose another output.dir, or free some space or get write permission there."),
     )

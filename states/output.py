@@ -58,8 +58,8 @@ def problem_with(text: str, session: Session) -> str | None:
             return _("{path} lies in the dataset, which is never written to", path=path)
         if holds_foreign_run(path, session):
             return _(
-                "{path} already holds a run; choose another directory, "
-                "or go on with it: srwizard train {quoted}",
+                "{path} already holds a run; choose another directory, or continue it: srwizard "
+                "train {quoted}",
                 path=path,
                 quoted=shlex.quote(str(path)),
             )
@@ -86,7 +86,7 @@ def cannot_be_written(directory: Path) -> str | None:
 
 
 def holds_foreign_run(run_dir: Path, session: Session) -> bool:
-    """Tell whether another session's run lies in `run_dir`."""
+    """Return whether another session's run lies in `run_dir`."""
     there = (run_dir / run_config.FILE_NAME).exists()
     return there and run_config.digest_in(run_dir) not in session.digests
 

@@ -164,7 +164,7 @@ def _missing_question(conversation: Conversation, contents: "Contents") -> Quest
         conversation.ask_again()  # no default decides what is land
     return replace(
         _asked(conversation, "missing_value"),
-        text=_("{names}: which of these values stand for none?", names=", ".join(found)),
+        text=_("{names}: which of these values mark missing data?", names=", ".join(found)),
         help=_("They look like fill values that the files do not declare, or like land; what is "
                "not marked is trained on as it is."),
         kind="several",
@@ -278,11 +278,11 @@ def _way_on(conversation: Conversation) -> str:
     way: str = conversation.ask(
         Question(
             key="",
-            text=_("How to go on"),
+            text=_("How to continue"),
             kind="one",
             default="defaults",
             choices=(
-                Choice("defaults", _("to the summary: everything else by default")),
+                Choice("defaults", _("go to the summary: use the defaults for everything else")),
                 Choice("next", _("one question after the other")),
             ),
         )

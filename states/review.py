@@ -85,7 +85,10 @@ def run(conversation: Conversation) -> str:
             kind="one",
             default=BACKGROUND if conversation.session.answers.devices.background else "next",
             details=(
-                _("The answers are frozen as run.yaml, which training reads and nothing else."),
+                _(
+                    "The answers are frozen as run.yaml, the only file that training reads its "
+                    "settings from."
+                ),
                 _("A dry run takes a few real steps and measures the peak memory."),
                 _("Training begins at once if it fits; otherwise you choose what to change."),
             ),
@@ -104,7 +107,9 @@ def run(conversation: Conversation) -> str:
 
 def _in_the_background(conversation: Conversation) -> Iterator[Choice]:
     if conversation.session.answers.devices.launcher == other_machines.HERE:
-        yield Choice(BACKGROUND, _("Yes, and train in the background: it goes on when you log out"))
+        yield Choice(
+            BACKGROUND, _("Yes, and train in the background: it continues after you log out")
+        )
 
 
 def _stale_section(conversation: Conversation) -> tuple[str, str] | None:
@@ -227,7 +232,7 @@ def _notices(conversation: Conversation) -> Iterator[str]:
     if training.warmup_epochs >= training.epochs and training.scheduler != "OneCycle":
         yield _("The learning rate is still rising when the last epoch ends.")
     if training.eval_freq > training.epochs:
-        yield _("There is one validation only, after the last epoch.")
+        yield _("There is only one validation, after the last epoch.")
 
 
 def _batch_notice(conversation: Conversation) -> str | None:

@@ -122,7 +122,7 @@ def _places(environment: Mapping[str, str], name: str) -> list[str]:
 
 
 def _can_be_met_later(place: str) -> bool:
-    """Tell whether no module comes from this place on PYTHONPATH that is loaded already."""
+    """Return whether no module comes from this place on PYTHONPATH that is loaded already."""
     if Path(place) == forking.REPOSITORY:
         return True
     return {path.name for path in Path(place).glob("*")} - {"__pycache__"} == {CUSTOMIZATION}

@@ -199,7 +199,7 @@ def unet_problems(
     if params["sampling_steps"] > params.get("timesteps", math.inf):
         found.append(
             _(
-                "sampling_steps is {steps}, more than the {timesteps} timesteps there are.",
+                "sampling_steps is {steps}, which is more than the {timesteps} timesteps.",
                 steps=params["sampling_steps"],
                 timesteps=params["timesteps"],
             )

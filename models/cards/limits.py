@@ -31,7 +31,7 @@ def stage_problems(depths: Sequence[int], num_heads: Sequence[int]) -> list[str]
         return []
     return [
         _(
-            "depths has {depths} items and num_heads has {heads}; they must be as many.",
+            "depths has {depths} values but num_heads has {heads}; give both the same number.",
             depths=len(depths),
             heads=len(num_heads),
         )

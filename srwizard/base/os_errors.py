@@ -32,13 +32,16 @@ _OF_THE_SYSTEM = {
     errno.ENOMEM: N_("memory is exhausted"),
 }
 _OF_YAML = (
-    (r"mapping values are not allowed", N_("a colon where none can stand")),
+    (r"mapping values are not allowed", N_("a colon in a place where none is allowed")),
     (r"could not find expected ':'", N_("a colon is missing after a key")),
     (r"expected <block end>", N_("the indentation does not match the lines above")),
-    (r"found character '\\t'", N_("a tab; indent with blanks")),
+    (r"found character '\\t'", N_("a tab; indent with spaces")),
     (r"found unexpected end of stream", N_("a quote or a bracket is not closed")),
     (r"expected ',' or", N_("a comma or a closing bracket is missing")),
-    (r"found undefined alias", N_("*name stands for nothing that is named before it")),
+    (
+        r"found undefined alias",
+        N_("*name refers to an anchor (&name) that is not defined before it"),
+    ),
 )
 
 
@@ -54,7 +57,7 @@ def reason_of(error: Exception) -> str:
 
 
 def is_of_the_place(error: OSError) -> bool:
-    """Tell whether it is the disk, or a permission, that is in the way, and no mistake of ours."""
+    """Return whether the place that was written to is at fault, not what was written."""
     return isinstance(error, SpecialFileError) or error.errno in (
         errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EIO, errno.ELOOP,
     )  # fmt: skip

@@ -25,7 +25,7 @@ def answers(template: bool, model: str | None, schema: bool, source: str | None)
 
     if sum((template or model is not None, schema, source is not None)) > 1:
         raise UsageError(
-            _("--template, --schema and --from exclude each other"),
+            _("--template, --schema and --from cannot be combined"),
             _("One of: srwizard answers --template | --schema | --from RUN_DIR"),
         )
     if schema:

@@ -74,7 +74,7 @@ class InOrder(click.Group):
     "--lang",
     type=click.Choice(i18n.LANGUAGES),
     expose_value=False,  # chosen before the texts of the commands were made
-    help=_("Language; else that of the locale (LANG)."),
+    help=_("Language. [default: that of the locale, LANG]"),
 )
 @click.version_option(
     __version__, message="%(prog)s %(version)s", prog_name="srwizard", help=_("Show the version.")
@@ -111,7 +111,7 @@ def cli(
     prompts = AnswersFilePrompts(document, console)
     machine.run(Conversation(session, prompts, stop_after, detach))
     if stop_after is not None:
-        print(_("Stopped as asked. Go on with: srwizard resume {id}", id=session.id))
+        print(_("Stopped as requested. Continue with: srwizard resume {id}", id=session.id))
 
 
 def _converse(stop_after: str | None, detach: bool) -> None:

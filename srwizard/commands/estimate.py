@@ -16,7 +16,7 @@ from srwizard.commands.options import (
 )
 
 
-@command(_("Predict the peak memory of a run, or of any torch module; no GPU is needed for it."))
+@command(_("Predict the peak memory of a run, or of any torch module; no GPU is needed."))
 @click.argument("run_dir", type=PATH, required=False, metavar="[RUN_DIR]")
 @click.option(
     "--answers",

@@ -17,10 +17,10 @@ from srwizard.commands.print_outcome import print_outcome
 from srwizard.prompts.progress import shown
 
 
-@command(_("Score a split with a checkpoint, beside bicubic interpolation."))
+@command(_("Score a checkpoint on a split, compared with the simple methods."))
 @run_directory
 @split_option(_("Split to score."), "test")
-@checkpoint_option(_("That of the best validation, or the last one."), "best")
+@checkpoint_option(_("The one with the best validation, or the last one."), "best")
 @as_json_option
 def evaluate(run_dir: Path, split: Any, checkpoint: Any, as_json: bool) -> None:
     from srwizard.runs import checkpoint_files

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from srwizard.use.weights import Name
 
 
-@command(_("Write a run's model as a bundle to hand on: safetensors, config, ONNX."))
+@command(_("Write a run's model as a bundle to share: safetensors, config, ONNX."))
 @run_directory
-@out_option("DIR", _("Directory to make. [default: export in the run directory]"))
+@out_option("DIR", _("Directory to create. [default: export in the run directory]"))
 @checkpoint_option(BEST_OR_LAST)
 @click.option("--onnx", is_flag=True, help=_("Also as ONNX; convolutional models only."))
 @overwrite_option(_("Replace the bundle that is there."))

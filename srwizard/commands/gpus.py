@@ -4,7 +4,7 @@ from srwizard.base.i18n import translate as _
 from srwizard.commands.options import as_json_option, command, console, print_json
 
 
-@command(_("Show the GPUs and the CPU, and who is busy on them."))
+@command(_("Show the GPUs and the CPU, and who is using them."))
 @as_json_option
 def gpus(as_json: bool) -> None:
     from srwizard.hardware.devices import devices_json, find_devices

@@ -54,13 +54,13 @@ def _show_raw_files(named: Sequence[str], *, as_json: bool) -> None:
     from srwizard.prompts.progress import shown
     from srwizard.wizard.contents_table import contents_table
 
-    with shown(console, _("Looking into the files …"), transient=True) as progress:
+    with shown(console, _("Inspecting the files …"), transient=True) as progress:
         contents = look(find_sources(named), progress)
     if as_json:
         print_json(asdict(contents))
         return
     console.print(contents_table(contents))
-    print(_("Make a dataset of it: {command}", command=_prepare_command(named, contents)))
+    print(_("Make a dataset from it: {command}", command=_prepare_command(named, contents)))
 
 
 def _prepare_command(named: Sequence[str], contents: "Contents") -> str:

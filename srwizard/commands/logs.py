@@ -18,7 +18,9 @@ LOOK_SECONDS = 0.3
 
 @command(_("Print the log of a run."))
 @run_directory
-@click.option("-f", "--follow", is_flag=True, help=_("Go on until the run ends, or Ctrl-C."))
+@click.option(
+    "-f", "--follow", is_flag=True, help=_("Keep printing until the run ends, or until Ctrl-C.")
+)
 def logs(run_dir: Path, follow: bool) -> None:
     from srwizard.runs.status import FOLLOWED, log_of, state_text, status_in, status_of
 

@@ -26,7 +26,7 @@ from srwizard.wizard.reason import short_of_memory
 
 
 def is_measured(run: RunConfig, run_dir: Path, nodes: Nodes | None) -> bool:
-    """Tell whether a dry run of this very config has already shown that it can be trained here.
+    """Return whether a dry run of this very config has already shown that it can be trained here.
 
     Several machines must all come to the same answer, so that of them no names are compared.
     """
@@ -79,8 +79,8 @@ def does_not_fit(run_dir: Path) -> DoesNotFitError:
             [
                 _("Suggested changes are listed in {path}.", path=run_dir / FILE_NAME),
                 _(
-                    "Take over one of them: srwizard answers --from {run_dir} gives answers to "
-                    "change and to freeze anew.",
+                    "To apply one of them: srwizard answers --from {run_dir} prints the "
+                    "answers; change them and freeze them again.",
                     run_dir=run_dir,
                 ),
             ]

@@ -27,9 +27,9 @@ from srwizard.commands.options import (
     "source",
     type=PATH,
     metavar="FILE",
-    help=_("Published weights: .pth, .pt, .safetensors or .npz. The options below belong to it."),
+    help=_("Published weights: .pth, .pt, .safetensors or .npz. The options below apply to it."),
 )
-@click.option("--model", metavar="NAME", help=_("Model that the weights are of."))
+@click.option("--model", metavar="NAME", help=_("Model these weights belong to."))
 @scale_option
 @click.option(
     "--size",

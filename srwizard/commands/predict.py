@@ -53,7 +53,10 @@ if TYPE_CHECKING:
     "--members",
     type=WholeNumber(),
     metavar="N",
-    help=_("Diffusion models: draw so many members, and write them beside mean and spread."),
+    help=_(
+        "Diffusion models: number of ensemble members to draw; they are written along with "
+        "their mean and spread."
+    ),
 )
 @overwrite_option(_("Replace OUT.nc."))
 @click.option("--amp", is_flag=True, help=_("Compute in 16 bits: faster on a GPU, but rounded."))
@@ -108,7 +111,12 @@ def predict(
     for warning in done.warnings:
         print(warning)
     if done.begun_at:
-        print(_("{steps} of the steps were there from an earlier start.", steps=done.begun_at))
+        print(
+            _(
+                "{steps} of the steps were already there from an earlier run of this command.",
+                steps=done.begun_at,
+            )
+        )
     print(
         _("{path}: {steps} steps of {shape}, {name}.pt of epoch {epoch}",
           path=done.path, steps=done.steps, shape=list(done.shape),

@@ -37,12 +37,12 @@ if TYPE_CHECKING:
     metavar="NAME",
     help=_("Variable in the files; repeatable."),
 )
-@out_option("ROOT", _("Dataset directory to make."), required=True)
+@out_option("ROOT", _("Dataset directory to create."), required=True)
 @click.option(
     "--name",
     multiple=True,
     metavar="NAME",
-    help=_("Its name in the dataset; as often as --variable."),
+    help=_("Name in the dataset; give one for each --variable."),
 )
 @scale_option
 @click.option(
@@ -70,7 +70,9 @@ if TYPE_CHECKING:
 @click.option(
     "--depth",
     metavar="D[,D…]",
-    help=_("Take the level nearest to a depth in metres; of several, each as a variable."),
+    help=_(
+        "Take the level nearest to a depth in metres; with several depths, each becomes a variable."
+    ),
 )
 @click.option(
     "--units",
@@ -101,7 +103,7 @@ if TYPE_CHECKING:
     type=click.Choice([method.name for method in METHODS]),
     default=METHODS[0].name,
     show_default=True,
-    help=_("How LR is made of HR; only mean conserves the mean of each LR cell exactly."),
+    help=_("How LR is made from HR; only mean conserves the mean of each LR cell exactly."),
 )
 @click.option(
     "--lr-source",
@@ -115,7 +117,7 @@ if TYPE_CHECKING:
     "--lr-variable",
     multiple=True,
     metavar="NAME",
-    help=_("Its name in the LR product; as often as --variable."),
+    help=_("Name in the LR product; give one for each --variable."),
 )
 @click.option(
     "--lr-regrid",
@@ -136,26 +138,26 @@ if TYPE_CHECKING:
     type=float,
     multiple=True,
     metavar="V",
-    help=_("Value that stands for none, in the units of the files; repeatable."),
+    help=_("Value that marks missing data, in the units of the files; repeatable."),
 )
 @click.option(
     "--mask-variable",
     metavar="[FILE:]NAME",
-    help=_("Variable that says where there is no water."),
+    help=_("Variable that marks where there is no water."),
 )
 @click.option(
     "--mask-value",
     type=float,
     multiple=True,
     metavar="V",
-    help=_("What it is where there is no water; repeatable. [default: 0]"),
+    help=_("Value of the mask where there is no water; repeatable. [default: 0]"),
 )
 @click.option(
     "--empty-steps",
     type=click.Choice(["drop", "keep"]),
     default="drop",
     show_default=True,
-    help=_("What becomes of steps in which a variable has no value at all."),
+    help=_("What to do with steps in which a variable has no value at all."),
 )
 @click.option(
     "--jobs",

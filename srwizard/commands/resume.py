@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from srwizard.wizard.session import Session
 
 
-@command(_("Go on with an unfinished session."))
+@command(_("Continue an unfinished session."))
 @click.argument("session", required=False, metavar=_("[SESSION]"))
 @detach_option
 def resume(session: str | None, detach: bool) -> None:
@@ -34,7 +34,7 @@ def _choose_session() -> "Session":
 
     found = sessions.unfinished()
     if not found:
-        raise UsageError(_("there is no unfinished session"), _("Begin one with: srwizard"))
+        raise UsageError(_("there is no unfinished session"), _("Start one with: srwizard"))
     if len(found) == 1:
         return found[0]
     require_terminal()
@@ -52,7 +52,7 @@ def _choose_session() -> "Session":
         chosen: int = TerminalPrompts(console).ask(question, 0, given=False)
     except (Back, KeyboardInterrupt):
         raise InterruptedByUserError(
-            _("no session was chosen; they are as they were"),
+            _("no session was chosen; all are unchanged"),
             _("See them again with: srwizard resume"),
         ) from None
     return found[chosen]

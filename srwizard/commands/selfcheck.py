@@ -33,7 +33,7 @@ DEFAULT = "EDSR"
 )
 @out_option(
     "DIR",
-    _("Keep data, runs and predictions there; an interrupted check goes on from them. "
+    _("Keep data, runs and predictions there; an interrupted check continues from them. "
       "[default: a temporary directory]"),
 )  # fmt: skip
 @as_json_option
@@ -149,7 +149,7 @@ def _temporary() -> Iterator[Path]:
     except OSError as error:
         raise UsageError(
             _("no temporary directory can be made: {reason}", reason=reason_of(error)),
-            _("Make room there, or choose a directory: -o DIR"),
+            _("Free some space there, or choose another directory: -o DIR"),
         ) from None
     with made as path:
         yield Path(path)

@@ -18,9 +18,9 @@ STYLES = {"queued": "blue", "running": "green", "stopping": "green", "completed"
           "failed": "red", "stopped": "yellow", "interrupted": "red", "frozen": "dim"}  # fmt: skip
 
 
-@command(_("Show where runs stand; without RUN_DIR all that are known."))
+@command(_("Show the state of runs. [default: all known runs]"))
 @click.argument("run_dirs", nargs=-1, type=PATH, metavar="[RUN_DIR]…")
-@click.option("--watch", is_flag=True, help=_("Show it anew until none is running any more."))
+@click.option("--watch", is_flag=True, help=_("Keep refreshing until no run is running."))
 @as_json_option
 def status(run_dirs: tuple[Path, ...], watch: bool, as_json: bool) -> None:
     from srwizard.runs import known_runs

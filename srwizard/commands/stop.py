@@ -16,7 +16,7 @@ from srwizard.commands.options import Number, command, run_directory
     "--timeout",
     type=Number(),
     metavar="SECONDS",
-    help=_("Wait for its end no longer than this; else as long as it takes."),
+    help=_("Longest time to wait for the run to end. [default: no limit]"),
 )
 def stop(run_dir: Path, timeout: float | None) -> None:
     from srwizard.runs import checkpoint_files
@@ -25,21 +25,21 @@ def stop(run_dir: Path, timeout: float | None) -> None:
 
     run_dir = run_dir.absolute()
     if request_stop(run_dir) == "taken out":
-        print(_("Its job is taken out of the queue."), flush=True)
+        print(_("Its job was removed from the queue."), flush=True)
     else:
-        print(_("Asked to stop; it saves its checkpoint first …"), flush=True)
+        print(_("Stop requested; saving the checkpoint first …"), flush=True)
     try:
         run_status = wait_until_ended(run_dir, timeout)
     except KeyboardInterrupt:
         raise InterruptedByUserError(
-            _("the run was asked to stop and will do so; only the waiting is over"),
+            _("the run was asked to stop and will do so; only the waiting has ended"),
             _("See how far it is: srwizard status {run_dir}", run_dir=shlex.quote(str(run_dir))),
         ) from None
     if run_status is None:
         raise UsageError(
-            _("the run was asked to stop, but is still at work after {seconds:g} s",
+            _("the run was asked to stop, but is still running after {seconds:g} s",
               seconds=timeout),
-            _("It stops after the step it is at: srwizard status {run_dir}",
+            _("It stops after the current step: srwizard status {run_dir}",
               run_dir=shlex.quote(str(run_dir))),
         )  # fmt: skip
     print(" · ".join([state_text(run_status), *figure_parts(run_status)]))

@@ -8,7 +8,7 @@ from srwizard.base.i18n import translate as _
 from srwizard.commands.options import command, run_directory
 
 
-@command(_("Hand a frozen run to Slurm, which trains it when its turn has come."))
+@command(_("Submit a frozen run to Slurm, which trains it as a job."))
 @run_directory
 @click.option("--print", "only_print", is_flag=True, help=_("Only write and print the job script."))
 @click.option(
@@ -16,7 +16,7 @@ from srwizard.commands.options import command, run_directory
     "sweeps",
     multiple=True,
     metavar="KEY=V1,V2,…",
-    help=_("Freeze and train a run for each value, as a job array; several multiply."),
+    help=_("Freeze and train one run per value, as a job array; several options are combined."),
 )
 def submit(run_dir: Path, only_print: bool, sweeps: tuple[str, ...]) -> None:
     from srwizard.runs import submission

@@ -22,7 +22,7 @@ SECONDS_TO_WRITE = 2.0
 """More than it takes to write a run config."""
 
 
-@command(_("Train a frozen run, or go on with it from its last checkpoint."))
+@command(_("Train a frozen run, or continue it from its last checkpoint."))
 @run_directory
 @click.option(
     "--epochs",
@@ -37,7 +37,7 @@ SECONDS_TO_WRITE = 2.0
     "--schedule",
     type=click.Choice(["continued", "restarted"]),
     help=_(
-        "With --epochs: whether the learning rate goes on as in a run of N epochs, or begins "
+        "With --epochs: whether the learning rate continues as in a run of N epochs, or begins "
         "again. [default: continued]"
     ),
 )
@@ -52,25 +52,25 @@ SECONDS_TO_WRITE = 2.0
     "--nnodes",
     type=WholeNumber(),
     metavar="N",
-    help=_("Machines; give the same command on each of them."),
+    help=_("Number of machines; run the same command on each of them."),
 )
 @click.option(
     "--rdzv-endpoint",
     metavar="HOST:PORT",
-    help=_("Where several machines meet: one of them."),
+    help=_("Rendezvous endpoint of several machines: one of them."),
 )
 @click.option(
     "--join-timeout",
     type=WholeNumber(),
     metavar="SECONDS",
-    help=_("How long to wait until all machines have come."),
+    help=_("How long to wait for all machines to join."),
 )
 @click.option(
     "--max-restarts",
     type=WholeNumber(),
     default=0,
     metavar="N",
-    help=_("How often torchrun may go on from the last checkpoint after a failure."),
+    help=_("How often torchrun may restart from the last checkpoint after a failure."),
 )
 def train(
     run_dir: Path,
@@ -92,7 +92,7 @@ def train(
 
     run_dir = run_dir.absolute()
     if schedule is not None and epochs is None:
-        raise UsageError(_("--schedule belongs to --epochs"))
+        raise UsageError(_("--schedule needs --epochs"))
     if epochs is not None and not print_command:
         _lengthen(run_dir, epochs, schedule or "continued")
     run = run_config.load(run_dir)

@@ -117,7 +117,7 @@ def inspect(contents: Contents) -> DatasetSummary:
             )
         )
     if not summaries and not problems:
-        problems.append(Problem(contents.root, _("no variable is in it")))
+        problems.append(Problem(contents.root, _("it contains no variables")))
     return DatasetSummary(
         root=contents.root,
         layout=contents.layout,
@@ -154,8 +154,8 @@ def selection_problem(summary: DatasetSummary, names: Sequence[str]) -> str | No
     if len(shapes) > 1:
         grids = ", ".join(f"{name} {list(summary.variable(name).hr_shape)}" for name in names)
         return _(
-            "these variables stand on different grids: {grids}. Bring them to one grid "
-            "(cdo remapbil), or train one run for each",
+            "these variables are on different grids: {grids}. Bring them to one grid (cdo "
+            "remapbil), or train one run for each",
             grids=grids,
         )
     if len({summary.variable(name).calendar for name in names}) > 1:
@@ -222,7 +222,7 @@ def require_usable(summary: DatasetSummary) -> None:
         return
     fatal = [problem for problem in summary.problems if problem.fatal]
     hint = _(
-        "Mend or remove these files, then look again: srwizard inspect {root}",
+        "Repair or remove these files, then check again: srwizard inspect {root}",
         root=shlex.quote(str(summary.root)),
     )
     if not summary.variables:

@@ -111,7 +111,7 @@ def no_layout(root: Path) -> Problem:
         return Problem(root, _("you have no permission to read this directory"))
     if empty:
         return Problem(root, _("the directory is empty"))
-    return Problem(root, _("no train/, valid/, test/ and no train.h5 or train.nc is in it"))
+    return Problem(root, _("it contains neither train/, valid/, test/ nor train.h5 or train.nc"))
 
 
 def _npy_fields(
@@ -267,7 +267,7 @@ def _absent(root: Path, layout: Layout, fields: Mapping[FieldKey, Field]) -> Ite
         for variable in sorted(variables["train"] - variables[split]):
             yield Problem(
                 root / (split if layout == "npy" else f"{split}.{layout}"),
-                _("{variable} is there in train but not in {split}",
+                _("{variable} exists in train but not in {split}",
                   variable=variable, split=split),
             )  # fmt: skip
 
@@ -283,7 +283,7 @@ def _unpaired(root: Path, layout: Layout, fields: Mapping[FieldKey, Field]) -> I
                 root / split / missing / variable
                 if layout == "npy"
                 else root / f"{split}.{layout}",
-                _("{variable} is there in {there} but not in {missing}",
+                _("{variable} exists in {there} but not in {missing}",
                   variable=variable, there=there, missing=missing),
             )  # fmt: skip
             continue

@@ -83,9 +83,9 @@ class Outliers:
         """
         if self.count:
             raise DatasetError(
-                self._told(_("the dataset {root} holds values that cannot be:", root=root)),
-                _("Mend these files, or leave such values out everywhere: "
-                  "--set data.outliers=mask"),
+                self._told(_("the dataset {root} contains impossible values:", root=root)),
+                _("Repair these files, or leave such values out everywhere: --set "
+                  "data.outliers=mask"),
             )  # fmt: skip
 
     def refuse_too_many(self, root: Path) -> None:
@@ -97,8 +97,9 @@ class Outliers:
         count = sum(len(found) for steps in self.points.values() for found in steps.values())
         if count > MOST_POINTS:
             raise DatasetError(
-                self._told(_("the dataset {root} holds values that cannot be:", root=root)),
-                _("More than {count} values are too many to be masked one by one; mend the files.",
+                self._told(_("the dataset {root} contains impossible values:", root=root)),
+                _("More than {count} values are too many to be masked one by one; repair the "
+                  "files.",
                   count=MOST_POINTS),
             )  # fmt: skip
 

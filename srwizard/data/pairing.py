@@ -56,7 +56,10 @@ UNITS = (
     (1 / 1.8, -32 / 1.8, N_("LR is in degC and HR in degF")),
     (1 / 1.8, 459.67 / 1.8, N_("LR is in K and HR in degF")),
     (-1.0, 0.0, N_("LR has the opposite sign of HR")),
-    *((10.0**power, 0.0, N_("LR is in another unit than HR")) for power in (-3, -2, -1, 1, 2, 3)),
+    *(
+        (10.0**power, 0.0, N_("LR is in a different unit from HR"))
+        for power in (-3, -2, -1, 1, 2, 3)
+    ),
 )
 """LR = factor * HR + offset, and what that means."""
 
@@ -231,10 +234,10 @@ def _other_step(
     if len(indices) < 2 or own <= np.sqrt(ALIKE) * np.nanstd(hr):
         return None
     last = len(field.steps) - 1
-    others = [(_("LR is that of another step: the steps are in the opposite order"), hr[::-1])]
+    others = [(_("LR is from another step: the steps are in the opposite order"), hr[::-1])]
     texts = {
-        -1: _("LR is that of another step: each belongs to the HR of the step before"),
-        1: _("LR is that of another step: each belongs to the HR of the step after"),
+        -1: _("LR is from another step: each belongs to the HR of the previous step"),
+        1: _("LR is from another step: each belongs to the HR of the next step"),
     }
     for lag, text in texts.items():
         near = [min(max(index + lag, 0), last) for index in indices]
@@ -286,13 +289,13 @@ def _other_mask(lr: Series, filled: Series) -> str | None:
     more = np.isfinite(lr)[land].mean() if land.any() and np.isnan(lr).any() else 0.0
     if lacks > OTHER_MASK:
         return _(
-            "LR has another mask than HR: it lacks points where HR has values ({share:.1f} %); "
-            "they are filled with the nearest value",
+            "LR has a different mask from HR: it lacks points where HR has values ({share:.1f} "
+            "%); they are filled with the nearest value",
             share=100 * lacks,
         )
     if more > OTHER_MASK:
         return _(
-            "LR has another mask than HR: it has values at points where HR has none "
+            "LR has a different mask from HR: it has values at points where HR has none "
             "({share:.1f} %)",
             share=100 * more,
         )

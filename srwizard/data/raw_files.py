@@ -21,12 +21,12 @@ _PARTS = ("train", "valid", "test")
 
 
 def is_zarr(path: Path) -> bool:
-    """Tell whether a directory is a Zarr store, of format 2 or 3."""
+    """Return whether a directory is a Zarr store, of format 2 or 3."""
     return path.is_dir() and any((path / name).is_file() for name in ZARR_FILES)
 
 
 def names_raw_files(text: str) -> bool:
-    """Tell whether an answer means raw files to make a dataset of, and not a dataset directory.
+    """Return whether an answer means raw files to make a dataset of, and not a dataset directory.
 
     A directory is taken for a dataset unless it is a Zarr store, or holds raw files and no split.
     """

@@ -163,7 +163,7 @@ def cpu() -> CPU:
 
 
 def fast_bfloat16(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
-    """Tell whether this CPU computes in bfloat16 without emulating it."""
+    """Return whether this CPU computes in bfloat16 without emulating it."""
     try:
         flags = cpuinfo.read_text()
     except OSError:

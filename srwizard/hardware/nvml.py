@@ -27,13 +27,17 @@ REASONS = {
     pynvml.NVML_ERROR_DRIVER_NOT_LOADED: N_(
         "the NVIDIA driver is installed but not loaded; a restart of the machine may load it"
     ),
-    pynvml.NVML_ERROR_NO_PERMISSION: N_("you have no permission; ask who runs this machine"),
+    pynvml.NVML_ERROR_NO_PERMISSION: N_(
+        "you have no permission; ask the administrator of this machine"
+    ),
     pynvml.NVML_ERROR_LIB_RM_VERSION_MISMATCH: N_(
         "the NVIDIA driver was updated while it was loaded, and its library and kernel module "
         "differ in version; restart the machine"
     ),
     pynvml.NVML_ERROR_GPU_IS_LOST: N_("the GPU is lost, it no longer answers; restart the machine"),
-    pynvml.NVML_ERROR_RESET_REQUIRED: N_("the GPU must be reset; ask who runs this machine"),
+    pynvml.NVML_ERROR_RESET_REQUIRED: N_(
+        "the GPU must be reset; ask the administrator of this machine"
+    ),
 }
 
 

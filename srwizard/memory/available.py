@@ -27,11 +27,11 @@ def capacities_of(run: RunConfig) -> list[int]:
         if gpu.uuid not in free:
             raise UsageError(
                 _(
-                    "GPU {index} ({name}) does not tell its free memory any more",
+                    "GPU {index} ({name}) no longer reports its free memory",
                     index=gpu.index,
                     name=gpu.name,
                 ),
-                "\n".join([*found.notices, _("See what is there: srwizard gpus")]),
+                "\n".join([*found.notices, _("List the devices: srwizard gpus")]),
             )
     return [free[gpu.uuid] for gpu in run.devices.gpus]
 
@@ -45,8 +45,8 @@ def _visible(count: int, found: Devices) -> list[int]:
     if count > 1 and any(gpu.parent is not None for gpu in found.gpus[:count]):
         raise UsageError(
             _(
-                "{host}: the run needs {count} GPUs on each machine, and what is visible are parts "
-                "of GPUs (MIG), of which CUDA shows one alone to a process",
+                "{host}: the run needs {count} GPUs on each machine, and what is visible are "
+                "parts of GPUs (MIG), of which CUDA shows one alone to a process",
                 host=socket.gethostname(),
                 count=count,
             ),
@@ -60,7 +60,7 @@ def _visible(count: int, found: Devices) -> list[int]:
                 count=count,
                 there=len(found.gpus),
             ),
-            "\n".join([*found.notices, _("See what is there: srwizard gpus")]),
+            "\n".join([*found.notices, _("List the devices: srwizard gpus")]),
         )
     return [gpu.free_bytes for gpu in found.gpus[:count]]
 

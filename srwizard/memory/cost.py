@@ -84,7 +84,7 @@ class Cost:
 
 
 def is_view(operator: Any) -> bool:
-    """Tell whether an operator only looks at its input in another way."""
+    """Return whether an operator only looks at its input in another way."""
     returned = operator._schema.returns
     return any(part.alias_info is not None and not part.alias_info.is_write for part in returned)
 

@@ -57,7 +57,7 @@ def _summary(report: dict[str, Any]) -> Table:
     fixed = sum(report["fixed_bytes"].values())
     table.add_row(_("Libraries and the like"), Text(bytes_text(fixed)))
     if report["processes"] > 1 and report["device"] == "cpu":
-        table.add_row(_("Of one process"), Text(bytes_text(report["rank_bytes"])))
+        table.add_row(_("Per process"), Text(bytes_text(report["rank_bytes"])))
     return table
 
 

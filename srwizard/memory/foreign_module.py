@@ -55,7 +55,7 @@ def load(name: str) -> Any:
                     package=package,
                     part=part,
                 ),
-                _("Near it: {names}.", names=", ".join(near)) if near else "",
+                _("Similar: {names}.", names=", ".join(near)) if near else "",
             )
         found = getattr(found, part)
     if not callable(found):

@@ -102,12 +102,12 @@ def capacity(text: str) -> int:
         return as_nvml_says * GIB
     near = difflib.get_close_matches(wanted, known, n=3, cutoff=0.5)
     if near:
-        hint = _("Near it: {names}.", names=", ".join(known[name] for name in near))
+        hint = _("Similar: {names}.", names=", ".join(known[name] for name in near))
     else:
-        hint = _("Known are: {names}.", names=", ".join(CAPACITY_GIB))
+        hint = _("Known: {names}.", names=", ".join(CAPACITY_GIB))
     raise UsageError(
         _("There is no GPU {name} in the catalogue.", name=repr(text)),
-        hint + " " + _("A size will do as well: 24GiB."),
+        hint + " " + _("You can also give a size: 24GiB."),
     )
 
 

@@ -120,7 +120,7 @@ def generated(products: Iterable[Product]) -> int:
 
 
 def _by_onednn(weight: Tensor, threads: int) -> bool:
-    """Tell whether oneDNN computes a convolution.
+    """Return whether oneDNN computes a convolution.
 
     One of 1 x 1 in 32 bits and a single thread is a plain matrix product in PyTorch's own
     kernel (`use_mkldnn` in aten/src/ATen/native/Convolution.cpp, ConvolutionMM2d.cpp).
@@ -132,7 +132,7 @@ def _by_onednn(weight: Tensor, threads: int) -> bool:
 
 @functools.cache
 def has_16_bit_kernels() -> bool:
-    """Tell whether oneDNN computes in bfloat16 on this CPU."""
+    """Return whether oneDNN computes in bfloat16 on this CPU."""
     return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
@@ -251,7 +251,7 @@ def _channels_last(source: Tensor, weight: Tensor) -> bool:
 
 
 def _is_channels_last(tensor: Tensor) -> bool:
-    """Tell whether channels stand last in memory, and not in the usual order just as well."""
+    """Return whether channels stand last in memory, and not in the usual order just as well."""
     return (
         tensor.dim() == 4
         and tensor.is_contiguous(memory_format=torch.channels_last)

@@ -90,7 +90,7 @@ def parse_shape(option: str, text: str) -> Shape:
         raise UsageError(
             _("{option} {text}: {dtype} is not a known type", option=option, text=text,
               dtype=dtype or "''"),
-            _("Known are: {names}.", names=", ".join(DTYPES)),
+            _("Known: {names}.", names=", ".join(DTYPES)),
         )  # fmt: skip
     return Shape(tuple(map(int, words)), dtype or "float32")
 

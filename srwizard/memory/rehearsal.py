@@ -183,7 +183,7 @@ def _calls_of_network(training: Training) -> float:
 
 
 def _settled(peaks: list[int]) -> bool:
-    """Tell whether enough steps were taken, the last two of them with the same peak."""
+    """Return whether enough steps were taken, the last two of them with the same peak."""
     if len(peaks) < FEWEST_STEPS:
         return False
     earlier, last = peaks[-2:]

@@ -89,7 +89,7 @@ def _shape(part: Any) -> Hashable:
 
 
 def _is_fresh(result: Any, inputs: tuple[Any, ...]) -> bool:
-    """Tell whether a result is one tensor with memory of its own."""
+    """Return whether a result is one tensor with memory of its own."""
     if not isinstance(result, Tensor):
         return False
     storage = result.untyped_storage()

@@ -176,11 +176,11 @@ class AnswersFilePrompts:
         key = question.key
         if question.person_only and not given:
             raise NeedsPersonError(
-                _("stopped: {key} is missing; only a person may decide it", key=key),
-                _("Put {key} into the answers file, or go on by hand: srwizard resume", key=key),
+                _("stopped: {key} is required and has no default", key=key),
+                _("Put {key} into the answers file, or continue by hand: srwizard resume", key=key),
             )
         if question.person_only and default is None:
-            problem: str | None = _("null decides nothing; only a person may decide it")
+            problem: str | None = _("null is not an answer here; choose a value")
         else:
             problem = question.check(default)
         if problem is not None:
@@ -230,7 +230,7 @@ def require_terminal(session_id: str | None = None) -> None:
     raise UsageError(
         reason,
         _(
-            "Answer in a file: {first}, then {second}",
+            "Use an answers file: {first}, then {second}",
             first=f"srwizard answers {source} > answers.yaml",
             second="srwizard --answers answers.yaml",
         ),

@@ -141,13 +141,13 @@ def _help(question: Question) -> Iterator[str]:
     if facts := limits_and_default(question.key, question.default):
         yield facts
     if question.kind == "words":
-        yield _("Several are separated by blanks.")
+        yield _("Separate several with spaces.")
     if question.key:
         yield _("Key in the answers file: {key}", key=question.key)
     if question.kind == "directory":
         yield _("Tab completes a directory.")
     if question.choices:
-        yield _("What is typed filters the list.")
+        yield _("Type to filter the list.")
     if question.rest:
         yield _("F2 or Ctrl-G: this answer, and the defaults for all the rest")
     yield _("Esc or Ctrl-B: back · Ctrl-C: save and quit")

@@ -64,7 +64,7 @@ class Comparison:
         return list(dict.fromkeys(name for result in self.results for name in result.scores))
 
     def is_best(self, result: Result, variable: str, metric: str) -> bool:
-        """Tell whether no other run is better at a metric; with one run, none is."""
+        """Return whether no other run is better at a metric; with one run, none is."""
         found = [
             value for other in self.results
             if math.isfinite(value := other.scores.get(variable, {}).get(metric, math.nan))
@@ -167,7 +167,7 @@ def _run_dirs(path: Path) -> list[Path]:
     found = sorted(config.parent for config in path.glob(f"*/{run_config.FILE_NAME}"))
     if not found:
         raise UsageError(
-            _("{path} is no run directory, and holds none", path=path),
+            _("{path} is not a run directory and contains none", path=path),
             _("A run directory holds a run.yaml, which the wizard writes."),
         )
     return sorted(found, key=_in_order)
@@ -231,10 +231,10 @@ def _notices(runs: Sequence[RunConfig]) -> Iterator[str]:
     ]
     same = {is_same_data(one, other) for one, other in combinations(tests, 2)}
     if False in same:
-        yield _("The runs were not scored on the same test data: compare their skill at most.")
+        yield _("The runs were not scored on the same test data: only their skill can be compared.")
     elif None in same:
         yield _(
-            "Whether the runs were scored on the same test data cannot be told: some were "
+            "It is not known whether the runs were scored on the same test data: some were "
             "frozen by an older version, which kept digests of samples of the files."
         )
 

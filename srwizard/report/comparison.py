@@ -150,6 +150,6 @@ def best_note() -> str:
     """Return what the figures mean, and how the best are marked."""
     return _(
         "Scores of the test split. Skill is 1 - RMSE / RMSE of the best simple method. The best "
-        "of each variable stand out; ≈ marks those whose RMSE cannot be told from the best one "
-        "(95 % interval of the difference, on the same test steps)."
+        "of each variable is highlighted; ≈ marks those whose RMSE cannot be distinguished from "
+        "the best one (95 % interval of the difference, on the same test steps)."
     )

@@ -250,7 +250,7 @@ def _proof(run: Run, test: Evaluation, found: Diagnostics | None) -> Iterator[Pi
                     error_maps_figure(found, index, best, unit, lon, lat),
                     _("Errors of {variable} at each point", variable=variable),
                     _("Maps of mean error and RMSE of {variable} over the test split, the model "
-                      "beside the best simple method.", variable=variable),
+                      "next to the best simple method.", variable=variable),
                 ),
             ]  # fmt: skip
         figures.append(

@@ -56,7 +56,7 @@ def reproduce_facts(run: Run) -> list[tuple[str, str]]:
 def reproduce_commands(run: Run) -> str:
     """Return the commands that train this run again: in its directory, or in a new one."""
     directory = shlex.quote(str(run.directory))
-    again = _("train this very run again")
+    again = _("train this run again")
     elsewhere = _("the same answers in a directory of their own")
     return "\n".join(
         (

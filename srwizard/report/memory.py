@@ -28,7 +28,7 @@ def memory(run: Run) -> Memory | None:
     if not dry_run and not compared:
         return None
     sentence, ratio = _sentence(dry_run) if dry_run else ("", None)
-    head = (_("Peak"), _("Bytes"), _("Beside the measured one"))
+    head = (_("Peak"), _("Bytes"), _("Compared with the measured peak"))
     tables = [Table(_("Predicted, measured, actual"), head, compared)] if compared else []
     shown = {  # the range test is a figure
         key: value for key, value in dry_run.items() if key != "lr_range" and value is not None

@@ -106,9 +106,9 @@ def _texts(run: Run, scores: sections.Scored | None) -> dict[str, str]:
         ),
         "proof": _("How sure, at which scales, and where"),
         "proof_note": _(
-            "Over the test split, beside the best simple method. Intervals: a block bootstrap over "
-            "time. Effective resolution: the wavelength at which the spectrum of the error reaches "
-            "half of that of HR; shorter waves are not resolved."
+            "Over the test split, compared with the best simple method. Intervals: a block "
+            "bootstrap over time. Effective resolution: the wavelength at which the spectrum of "
+            "the error reaches half of that of HR; shorter waves are not resolved."
         ),
         "no_proof": _("Not measured yet: srwizard evaluate does it for a trained run."),
         "no_errors": _("They are written when training ends: plots/breakdown.npz is missing."),
@@ -126,7 +126,7 @@ def _texts(run: Run, scores: sections.Scored | None) -> dict[str, str]:
         "maps": _("Maps"),
         "maps_note": _(
             "All fields share one colour range (1st to 99th percentile), and all errors share "
-            "another, symmetric about zero. Land is grey. SR is the model; next to it stand the "
+            "another, symmetric about zero. Land is grey. SR is the model; next to it are the "
             "best simple method and, where there is room, bicubic."
         ),
         "no_maps": _("There are no sample fields: plots/samples.npz is missing."),

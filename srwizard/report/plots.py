@@ -238,7 +238,7 @@ def _curve(axes: Axes, points: Sequence[tuple[int, float]], **look: Any) -> None
 
 
 def _spans_decades(values: Sequence[float]) -> bool:
-    """Tell whether a logarithmic axis shows more: all positive, over a factor of ten apart."""
+    """Return whether a logarithmic axis shows more: all positive, over a factor of ten apart."""
     finite = [value for value in values if math.isfinite(value)]
     return bool(finite) and min(finite) > 0 and max(finite) > 10 * min(finite)
 

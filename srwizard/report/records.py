@@ -315,7 +315,7 @@ def _read_breakdown(path: Path) -> Breakdown | None:
 def _read_config(path: Path) -> dict[str, Any]:
     hint = _("Give the directory that training wrote to: it holds run.yaml and metrics.jsonl.")
     if not path.is_file():
-        raise UsageError(_("{path} is missing: this is no run directory.", path=path), hint)
+        raise UsageError(_("{path} is missing: this is not a run directory.", path=path), hint)
     try:
         content = yaml.safe_load(require_file(path).read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -445,7 +445,7 @@ def _samples(arrays: Mapping[str, npt.NDArray[Any]]) -> Samples:
             raise ValueError(_("{name} and hr differ in shape", name=name))
     rows, columns = fields["lr"].shape[2:]
     if 0 in (rows, columns) or shape[2] % rows or shape[3] % columns:
-        raise ValueError(_("the size of hr is no multiple of the size of lr"))
+        raise ValueError(_("the size of hr is not a multiple of the size of lr"))
     best = [str(name) for name in arrays["best_names"]] if "best" in fields else []
     if best and len(best) != len(variables):
         raise ValueError(

@@ -42,7 +42,7 @@ def no_better(name: str, scores: Mapping[str, Any], epochs: Sequence[Event], con
         config: the run config, for what was found of the record before.
     """
     said = _(
-        "{name}: the model is no better than {best} (RMSE {ours:.4g} against {theirs:.4g}).",
+        "{name}: the model is not better than {best} (RMSE {ours:.4g} against {theirs:.4g}).",
         name=name,
         best=method_title(best_method(scores)),
         ours=scores[MODEL]["rmse"],
@@ -50,7 +50,7 @@ def no_better(name: str, scores: Mapping[str, Any], epochs: Sequence[Event], con
     )
     if scores[best_method(scores)]["rmse"] == 0:
         return f"{said} " + _(
-            "That method misses nothing: there is nothing to learn for a network here."
+            "That method makes no error: there is nothing left for a network to learn."
         )
     conserved = conserving(scores, config)
     known = [said] if conserved is None else [said, conserved]
@@ -90,8 +90,9 @@ def causes(name: str, epochs: Sequence[Event], config: Config) -> Iterator[str]:
     yield from (text for text in found if text is not None)
     if found[1:] == [None] * 3 and found[0] is None:
         yield _(
-            "Neither the curves nor the record show why: the fields hold little more than that "
-            "method finds. Static fields or further variables as inputs may tell more."
+            "Neither the curves nor the record show why: the fields contain little more than "
+            "that method already recovers. Static fields or further variables as inputs may "
+            "help."
         )
 
 

@@ -45,8 +45,8 @@ def certainty(name: str, scores: Mapping[str, Any]) -> str | None:
     low, high = (100 * bound for bound in interval["skill"])
     if not interval["distinguishable"]:
         return _(
-            "{name}: the model cannot be told from {best}: its RMSE is between {worse:.1f} % above "
-            "and {better:.1f} % below (95 % interval).",
+            "{name}: the model cannot be distinguished from {best}: its RMSE is between "
+            "{worse:.1f} % above and {better:.1f} % below (95 % interval).",
             worse=abs(min(low, 0.0)),
             better=max(high, 0.0),
             **told,

@@ -41,7 +41,7 @@ def where(run_dir: Path, name: str) -> Path:
 
 
 def exists(run_dir: Path, name: str) -> bool:
-    """Tell whether there is such a checkpoint."""
+    """Return whether there is such a checkpoint."""
     return where(run_dir, name).exists()
 
 

@@ -83,7 +83,7 @@ def _write_revision(run_dir: Path, epochs: int, schedule: Schedule) -> None:
         raise UsageError(
             _("cannot write the run config to {path}: {reason}",
               path=run_dir, reason=reason_of(error)),
-            _("Make room or permission there."),
+            _("Free some space or get write permission there."),
         ) from None  # fmt: skip
 
 
@@ -97,14 +97,14 @@ def schedule_line(run: RunConfig) -> str:
         )
     if settings.scheduler in OVER_THE_WHOLE:
         return _(
-            "The learning rate goes on as {scheduler} has it over {epochs} epochs: higher than it "
+            "The learning rate continues along {scheduler} over {epochs} epochs: higher than it "
             "was at the end. The result is not that of a run frozen with {epochs} epochs, whose "
             "earlier epochs have other rates.",
             scheduler=settings.scheduler,
             epochs=settings.epochs,
         )
     return _(
-        "The learning rate goes on as it would have in a run frozen with {epochs} epochs.",
+        "The learning rate continues as in a run frozen with {epochs} epochs.",
         epochs=settings.epochs,
     )
 

@@ -33,7 +33,7 @@ def identity_of(pid: int) -> dict[str, Any]:
 
 
 def locate(identity: Mapping[str, Any], run_dir: Path | None = None) -> Location:
-    """Tell whether a process is still there.
+    """Return whether a process is still there.
 
     Args:
         identity: from `identity_of`.

@@ -110,7 +110,7 @@ def status_in(run_dir: Path) -> dict[str, Any]:
     run_status = status_of(run_dir)
     if run_status is None:
         raise UsageError(
-            _("{path} is no run directory", path=run_dir),
+            _("{path} is not a run directory", path=run_dir),
             _("A run directory holds a run.yaml, which the wizard writes."),
         )
     return run_status
@@ -311,16 +311,16 @@ def advice(run_status: dict[str, Any]) -> Iterator[str]:
             yield _("Train it with: srwizard train {run_dir}", run_dir=shlex.quote(str(run_dir)))
         case "queued":
             yield _(
-                "Take it out of the queue with: srwizard stop {run_dir}",
+                "Remove it from the queue with: srwizard stop {run_dir}",
                 run_dir=shlex.quote(str(run_dir)),
             )
         case "stopped" | "interrupted" if run_status["job"] is not None:
-            yield _("Go on with: srwizard submit {run_dir}", run_dir=shlex.quote(str(run_dir)))
+            yield _("Continue with: srwizard submit {run_dir}", run_dir=shlex.quote(str(run_dir)))
         case "stopped" | "interrupted":
-            yield _("Go on with: srwizard train {run_dir}", run_dir=shlex.quote(str(run_dir)))
+            yield _("Continue with: srwizard train {run_dir}", run_dir=shlex.quote(str(run_dir)))
         case "failed" if failure and failure["kind"] in (DOES_NOT_FIT, JOB_ENDED):
             yield _("Error: {error}", error=failure["error"])
-            yield _("The job's log says more: {path}", path=run_status["job"]["log"])
+            yield _("See the job's log: {path}", path=run_status["job"]["log"])
         case "failed" if failure:
             yield _("Error: {error}", error=failure["error"])
             yield _("Recorded in {path}", path=f"{run_dir}/failure.json")

@@ -43,7 +43,7 @@ def request_stop(run_dir: Path) -> Literal["asked", "taken out"]:
     run_status = status_in(run_dir)
     status = Records(run_dir).status()
     if run_status["state"] not in FOLLOWED:
-        go_on = _("Go on with: srwizard train {run_dir}", run_dir=shlex.quote(str(run_dir)))
+        go_on = _("Continue with: srwizard train {run_dir}", run_dir=shlex.quote(str(run_dir)))
         raise UsageError(
             _("nothing is running in {run_dir}: {state}",
               run_dir=run_dir, state=state_text(run_status)),
@@ -61,7 +61,7 @@ def request_stop(run_dir: Path) -> Literal["asked", "taken out"]:
     with _held(run_dir, status) as send:
         if owner_of(status["pid"]) != os.getuid():
             raise UsageError(
-                _("process {pid}, which trains {run_dir}, is another user's",
+                _("{run_dir} is being trained by another user (process {pid})",
                   pid=status["pid"], run_dir=run_dir),
                 _("Ask who started it."),
             )  # fmt: skip
@@ -72,7 +72,11 @@ def request_stop(run_dir: Path) -> Literal["asked", "taken out"]:
 def _stop_job(run_dir: Path, job: Job) -> Literal["asked", "taken out"]:
     if job.uid != os.getuid():
         raise UsageError(
-            _("the Slurm job {job} of {run_dir} is another user's", job=job.id, run_dir=run_dir),
+            _(
+                "the Slurm job {job} of {run_dir} belongs to another user",
+                job=job.id,
+                run_dir=run_dir,
+            ),
             _("Ask who started it."),
         )
     if job.phase == "waiting":

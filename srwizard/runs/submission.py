@@ -52,8 +52,8 @@ def _check(run: RunConfig, run_dir: Path) -> None:
         raise UsageError(
             _("{run_dir} is frozen for the GPUs of one machine", run_dir=run_dir),
             _(
-                "Freeze it for Slurm: srwizard answers --from {run_dir} gives answers, to which "
-                "belong devices.launcher: slurm and devices.gpus_per_node.",
+                "Freeze it for Slurm: srwizard answers --from {run_dir} prints its answers; add "
+                "devices.launcher: slurm and devices.gpus_per_node.",
                 run_dir=shlex.quote(str(run_dir)),
             ),
         )
@@ -107,13 +107,13 @@ def _require_free(run_dir: Path) -> None:
         return
     if run_status["state"] in FOLLOWED:
         raise UsageError(
-            _("{run_dir} is at work already: {state}",
+            _("{run_dir} is already running or queued: {state}",
               run_dir=run_dir, state=state_text(run_status)),
             _("Wait until it ends, or stop it first."),
         )  # fmt: skip
     if run_status["state"] == "completed":
         raise UsageError(
-            _("{run_dir} is trained to its end already", run_dir=run_dir),
+            _("{run_dir} has already finished training", run_dir=run_dir),
             _("Report: {path}", path=run_dir / "report.html"),
         )
 
@@ -124,7 +124,7 @@ def _lines(prepared: Prepared, number: str) -> list[str]:
         return [
             _("Submitted: Slurm job {job}, {script}", job=number, script=prepared.script),
             _("See how far it is: srwizard status {run_dir}", run_dir=first),
-            _("Read along: srwizard logs -f {run_dir}", run_dir=first),
+            _("Follow the log: srwizard logs -f {run_dir}", run_dir=first),
             _("Stop it, with its checkpoint saved: srwizard stop {run_dir}", run_dir=first),
         ]
     together = " ".join([first, *others])

@@ -37,7 +37,7 @@ def write_dataset(root: Path, fields: GaussianFields, steps: Mapping[str, int]) 
         if files.read_json(root / NOTE) == note:
             return
         raise UsageError(
-            _("{path} is there already, and is not the dataset of this self-check", path=root),
+            _("{path} already exists and is not the dataset of this self-check", path=root),
             _("Choose another directory: -o DIR"),
         )
     try:
@@ -58,7 +58,7 @@ def unwritable(path: Path, error: OSError) -> UsageError:
     """Return the error of a part of the self-check that cannot be written."""
     return UsageError(
         _("the self-check cannot write {path}: {reason}", path=path, reason=reason_of(error)),
-        _("Make room or permission there, or choose another directory: -o DIR"),
+        _("Free some space or get write permission there, or choose another directory: -o DIR"),
     )
 
 

@@ -39,7 +39,8 @@ def device_named(name: str | None) -> Device:
     number = re.fullmatch(r"cuda(?::(\d+))?", name) if name is not None else None
     if name is not None and number is None:
         raise UsageError(
-            _("{name} is no device", name=name), _("Choose cpu, cuda, or a GPU by number: cuda:1")
+            _("{name} is not a device", name=name),
+            _("Choose cpu, cuda, or a GPU by number: cuda:1"),
         )
     gpus = find_devices().gpus
     if number is not None and number[1] is not None:
@@ -50,5 +51,5 @@ def device_named(name: str | None) -> Device:
         return Device("cpu")
     raise UsageError(
         _("there is no GPU {name} that torch can use", name=name),
-        _("See what is there: srwizard gpus. Or use --device cpu."),
+        _("List the devices: srwizard gpus. Or use --device cpu."),
     )

@@ -63,7 +63,7 @@ class Answers(Section):
         return self.model_dump(exclude_unset=True)
 
     def has(self, key: str) -> bool:
-        """Tell whether `key` ("training.epochs", "model.params.width") was decided."""
+        """Return whether `key` ("training.epochs", "model.params.width") was decided."""
         node: Any = self
         for part in key.split("."):
             if node is None:

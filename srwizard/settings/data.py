@@ -10,7 +10,7 @@ from srwizard.settings.option import Option, Section, Text
 from srwizard.settings.preparation import Preparation
 
 OUTLIERS = (
-    Value("refuse", N_("nothing is trained until the files are mended")),
+    Value("refuse", N_("nothing is trained until the files are repaired")),
     Value("mask", N_("they count as points without a value, everywhere")),
 )
 
@@ -24,7 +24,8 @@ class DatasetChoice(Section):
             N_("Dataset directory"),
             N_(
                 "The directory with train/, valid/ and test/ (or train.h5, train.nc, …); or raw "
-                "files to make one of: NetCDF files, a pattern, Zarr stores, or their directory."
+                "files to make one from: NetCDF files, a pattern, Zarr stores, or their "
+                "directory."
             ),
             asked="always",
             example="data/sst-x4",
@@ -55,9 +56,12 @@ class DatasetChoice(Section):
         Preparation | None,
         Option(
             N_("Made of raw files"),
-            N_("What the dataset is made of, and how, where it is not there already; see below."),
+            N_(
+                "How to make the dataset if it does not exist yet: from which files, and by "
+                "which method; see below."
+            ),
             asked="never",
-            none=N_("the dataset directory is there"),
+            none=N_("the dataset directory already exists"),
             example={"sources": ["sst_*.nc"], "variables": ["sst"], "scale": 4},
         ),
     ] = None
@@ -100,7 +104,7 @@ class FrozenData(Section):
     outliers: Annotated[
         Literal["refuse", "mask"],
         Option(
-            N_("Values that cannot be"),
+            N_("Impossible values"),
             N_(
                 "Infinite values, those beyond 1e15, and those more than 50 spreads away from "
                 "their neighbours both in space and in time."

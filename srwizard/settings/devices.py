@@ -87,8 +87,8 @@ class DevicesAnswers(Section):
         Option(
             N_("Processes on the CPU"),
             N_(
-                "Those of each machine. One uses all its cores; with more, each takes its own "
-                "batch (DDP, gloo). On GPUs there is one for each."
+                "Processes on each machine. One process uses all cores; with more, each "
+                "computes its own batch (DDP, gloo). On GPUs there is one for each GPU."
             ),
             asked="always",
             example=2,
@@ -97,7 +97,7 @@ class DevicesAnswers(Section):
     rdzv_endpoint: Annotated[
         Text | None,
         Option(
-            N_("Where they meet (HOST:PORT)"),
+            N_("Rendezvous endpoint (HOST:PORT)"),
             N_(
                 "An address of one of the machines that the others can reach, and a free port "
                 "there."
@@ -123,7 +123,8 @@ class DevicesAnswers(Section):
         Option(
             N_("Time limit"),
             N_(
-                "[days-]hours:minutes:seconds; a training that needs longer queues again by itself."
+                "[days-]hours:minutes:seconds; a training that needs more time is queued again "
+                "automatically."
             ),
             asked="always",
             none=N_("the partition's"),
@@ -166,7 +167,7 @@ class DevicesAnswers(Section):
         list[Text],
         Option(
             N_("Further options of sbatch"),
-            N_("Handed to sbatch as they are, such as --constraint=a100 --qos=long."),
+            N_("Passed to sbatch unchanged, such as --constraint=a100 --qos=long."),
             when=BY_SLURM,
             example=["--constraint=a100"],
         ),

@@ -9,14 +9,14 @@ from srwizard.base.i18n import N_
 from srwizard.settings.option import Condition, Option, Section
 
 WHEN_TIGHT = (
-    Value("ask", N_("a person decides")),
+    Value("ask", N_("you decide")),
     Value("stop", N_("nothing is launched")),
     Value("accept", N_("launch if it is tight, stop if it does not fit")),
     Value("apply", N_("take the suggested changes until it fits")),
 )
 WHEN_ROOMY = (
     Value("keep", N_("train as answered")),
-    Value("faster", N_("take what saves time and leaves the result as it is")),
+    Value("faster", N_("apply what saves time and leaves the result unchanged")),
 )
 SEVERAL_PROCESSES = Condition(
     N_("Only with several processes."), lambda at: at.answers.get("devices.world_size") > 1
@@ -77,7 +77,7 @@ class MemoryAnswers(FrozenMemory):
         str,
         Option(
             N_("When memory is short"),
-            N_("What happens if the dry run finds that memory is tight or does not suffice."),
+            N_("What happens if the dry run finds that memory is tight or insufficient."),
             asked="never",
             choices=WHEN_TIGHT,
         ),

@@ -56,7 +56,7 @@ SCHEDULES = (
     ),
     Method(
         "plateau",
-        N_("lower the rate when validation gets no better"),
+        N_("lower the rate when validation stops improving"),
         code="srwizard.train.schedule:plateau",
         parameters=("gamma", "plateau_patience", "warmup_epochs", "min_lr"),
     ),

@@ -84,7 +84,7 @@ class Preparation(Section):
     missing_value: Annotated[
         list[float],
         Option(
-            N_("Values that stand for none"),
+            N_("Values that mark missing data"),
             N_(
                 "In the units of the files, where the files do not declare them, e.g. [-999, 1e20]."
             ),
@@ -96,7 +96,7 @@ class Preparation(Section):
         Text | None,
         Option(
             N_("Mask"),
-            N_("Variable that says where there is no water, as NAME or FILE:NAME."),
+            N_("Variable that marks where there is no water, as NAME or FILE:NAME."),
             asked="never",
             example="mask",
             none=N_("none"),
@@ -106,7 +106,7 @@ class Preparation(Section):
         list[float],
         Option(
             N_("Values of the mask on land"),
-            N_("What the mask is where there is no water; [] means 0."),
+            N_("Value of the mask where there is no water; [] means 0."),
             asked="never",
             example=[2],
         ),
@@ -115,7 +115,7 @@ class Preparation(Section):
         Literal["drop", "keep"],
         Option(
             N_("Steps without any value"),
-            N_("What becomes of steps in which a variable has no value at all."),
+            N_("What to do with steps in which a variable has no value at all."),
             asked="never",
             choices=EMPTY_STEPS,
         ),
@@ -123,7 +123,7 @@ class Preparation(Section):
     lr_method: Annotated[
         Text,
         Option(
-            N_("How LR is made of HR"),
+            N_("How LR is made from HR"),
             N_("Only the block mean conserves the mean over each LR cell exactly."),
             asked="never",
             choices=METHODS,
@@ -133,7 +133,7 @@ class Preparation(Section):
         list[Text],
         Option(
             N_("LR product"),
-            N_("Take LR from these files, matched by time, instead of making it of HR."),
+            N_("Take LR from these files, matched by time, instead of making it from HR."),
             asked="never",
             example=["coarse_*.nc"],
         ),
@@ -142,7 +142,7 @@ class Preparation(Section):
         list[Text],
         Option(
             N_("Names in the LR product"),
-            N_("One for each variable, where they are others than in HR."),
+            N_("One for each variable, where they differ from those in HR."),
             asked="never",
             example=["sst"],
         ),

@@ -178,7 +178,7 @@ def _learning(card: ModelCard, epochs: int) -> Iterator[Recommended]:
     yield Recommended("training.lr", own.lr, f"{card.name}: {why}")
     if card.family == "standard":
         yield Recommended(
-            "training.loss", "L2", _("the RMSE, by which models are compared, is least for it")
+            "training.loss", "L2", _("it minimizes the RMSE, by which models are compared")
         )
     yield Recommended(
         "training.scheduler", "cosine", _("the last epochs settle at a rate that falls to zero")
@@ -193,7 +193,7 @@ def _learning(card: ModelCard, epochs: int) -> Iterator[Recommended]:
         yield Recommended(
             "training.clip_grad_norm",
             own.clip_grad_norm,
-            _("one unusual field cannot throw {model} off course",
+            _("a single unusual field cannot destabilize {model}",
               model=card.name),
         )  # fmt: skip
 
@@ -222,8 +222,8 @@ def _patch(facts: Facts, patch: int | None) -> Iterator[Recommended]:
             "memory.patch_size",
             patch,
             _(
-                "whole fields do not fit in memory; {count:.0f} waves of {points:.0f} points, to "
-                "which 90 % of the variance reaches, lie side by side in a patch",
+                "whole fields do not fit in memory; a patch holds {count:.0f} wavelengths of "
+                "{points:.0f} points, the shortest that carry 90 % of the variance",
                 count=patch / facts.wave,
                 points=facts.wave,
             ),

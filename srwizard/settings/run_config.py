@@ -342,7 +342,7 @@ def load(run_dir: Path) -> RunConfig:
         missing = isinstance(error, FileNotFoundError) and run_dir.is_dir()
         reason = _("it holds no {name}", name=FILE_NAME) if missing else reason_of(error)
         raise UsageError(
-            _("{path} is no run directory: {reason}", path=run_dir, reason=reason),
+            _("{path} is not a run directory: {reason}", path=run_dir, reason=reason),
             _("A run directory holds a run.yaml, which the wizard writes."),
         ) from None
     document = yaml_file.parse(content, str(path))
@@ -355,7 +355,7 @@ def load(run_dir: Path) -> RunConfig:
                 found=found_version,
                 known=SCHEMA_VERSION,
             ),
-            _("Use the srwizard that wrote it, or freeze the answers anew."),
+            _("Use the srwizard that wrote it, or freeze the answers again."),
         )
     changed = list(changed_fields(document.values))
     if changed:
@@ -363,8 +363,8 @@ def load(run_dir: Path) -> RunConfig:
             _("{path} was edited after it was frozen:", path=path)
             + "".join(f"\n  {line}" for line in changed),
             _(
-                "Undo the edit; then srwizard answers --from {run_dir} gives answers to change and "
-                "to freeze anew.",
+                "Undo the edit; then print the answers with srwizard answers --from {run_dir}, "
+                "change them and freeze them again.",
                 run_dir=shlex.quote(str(run_dir)),
             ),
         )

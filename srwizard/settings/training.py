@@ -39,7 +39,7 @@ class FrozenTraining(Section):
         str,
         Option(
             N_("Recipe"),
-            N_("Where the values that you leave open come from."),
+            N_("Source of the values that you do not set."),
             asked="never",
             choices=RECIPES,
         ),
@@ -69,7 +69,7 @@ class FrozenTraining(Section):
         Field(ge=1),
         Option(
             N_("Batch size"),
-            N_("Samples that one process holds in memory at once."),
+            N_("Number of samples each GPU (or CPU process) computes at once."),
             asked="common",
             example=8,
         ),
@@ -79,7 +79,7 @@ class FrozenTraining(Section):
         Field(ge=1),
         Option(
             N_("Gradient accumulation"),
-            N_("Batches whose gradients are added up before one optimizer step."),
+            N_("Number of batches whose gradients are summed before each optimizer step."),
             example=2,
         ),
     ] = 1
@@ -122,7 +122,9 @@ class FrozenTraining(Section):
     momentum: Annotated[
         float,
         Field(ge=0, lt=1),
-        Option(N_("Momentum"), N_("How much of the earlier steps is kept in the next one.")),
+        Option(
+            N_("Momentum"), N_("Share of the previous update that is carried into the next one.")
+        ),
     ] = 0.9
     weight_decay: Annotated[
         float,
@@ -134,7 +136,7 @@ class FrozenTraining(Section):
         Field(gt=0),
         Option(
             N_("Largest norm of the gradient"),
-            N_("A longer gradient is shortened to this."),
+            N_("Gradients with a larger norm are scaled down to it."),
             none=N_("never"),
             example=1.0,
         ),
@@ -153,7 +155,7 @@ class FrozenTraining(Section):
         Field(ge=1),
         Option(
             N_("StepLR: epochs between two reductions"),
-            N_("After so many epochs the learning rate is multiplied by gamma."),
+            N_("Number of epochs after which the learning rate is multiplied by gamma."),
         ),
     ] = 200
     gamma: Annotated[
@@ -169,7 +171,10 @@ class FrozenTraining(Section):
         Field(ge=1),
         Option(
             N_("Plateau: patience"),
-            N_("Validations without a better RMSE until the rate is lowered."),
+            N_(
+                "Number of validations without a better RMSE after which the learning rate is "
+                "lowered."
+            ),
         ),
     ] = 10
     warmup_epochs: Annotated[
@@ -186,7 +191,7 @@ class FrozenTraining(Section):
         Field(ge=0),
         Option(
             N_("Lowest learning rate"),
-            N_("The schedule lowers the learning rate no further than this."),
+            N_("Lowest value to which the schedule reduces the learning rate."),
             example=1e-5,
         ),
     ] = 0.0
@@ -207,8 +212,8 @@ class FrozenTraining(Section):
         Option(
             N_("Learning-rate range test"),
             N_(
-                "The dry run also takes 100 steps with a rising learning rate, shows how the loss "
-                "answers, and proposes a learning rate; the weights are thrown away."
+                "The dry run also takes 100 steps with a rising learning rate, shows how the "
+                "loss responds, and proposes a learning rate; the weights are thrown away."
             ),
         ),
     ] = False
@@ -217,7 +222,7 @@ class FrozenTraining(Section):
         Field(ge=1),
         Option(
             N_("Early stopping: patience"),
-            N_("Validations without a better RMSE until training stops."),
+            N_("Number of validations without a better RMSE after which training stops."),
             none=N_("never"),
             # Theirs come every ten epochs.
             diffusion=10,
@@ -227,13 +232,13 @@ class FrozenTraining(Section):
     augment: Annotated[
         bool | None,
         Option(
-            N_("Turned samples"),
+            N_("Flips and rotations"),
             N_(
-                "Training samples are turned over at random, from north to south and from west to "
-                "east, and by 90 degrees where the grid is as wide in both directions: useful with "
-                "few fields. Components of a vector change their sign."
+                "Training samples are flipped at random, north to south and west to east, and "
+                "rotated by 90 degrees where the grid spacing is the same in both directions: "
+                "useful with few fields. Vector components change their sign accordingly."
             ),
-            none=N_("where the network starts from no climatology"),
+            none=N_("if the network does not start from a climatology"),
         ),
     ] = None
     eval_freq: Annotated[
@@ -271,7 +276,7 @@ class FrozenTraining(Section):
     trackers: Annotated[
         list[str],
         Option(
-            N_("Where else the metrics go"),
+            N_("Where else metrics are logged"),
             N_("They are always in metrics.jsonl and in the report."),
             choices=TRACKERS,
         ),

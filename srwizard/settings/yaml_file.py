@@ -150,7 +150,7 @@ def _apply_override(document: Document, override: str) -> None:
         child = node.setdefault(part, {})
         if not isinstance(child, dict):
             raise UsageError(
-                _("--set {override}: {part} is no section", override=override, part=part)
+                _("--set {override}: {part} is not a section", override=override, part=part)
             )
         node = child
     node[name] = value
@@ -204,7 +204,7 @@ def parse(content: bytes, name: str) -> Document:
         loader.dispose()
     if not isinstance(values, dict):
         raise UsageError(
-            _("{name} holds no keys and values", name=name),
+            _("{name} is not a mapping of keys to values", name=name),
             _("It should read like this: {example}", example="section: {key: value}"),
         )
     return Document(name, values, places, spellings)
@@ -243,7 +243,7 @@ def _places(root: yaml.Node, name: str, spellings: dict[KeyPath, str]) -> dict[K
                 if child in places:
                     dotted = ".".join(map(str, child))
                     raise UsageError(
-                        _("{place}: the key {key} is there twice", place=place, key=dotted),
+                        _("{place}: the key {key} appears twice", place=place, key=dotted),
                         _("Keep one of the two."),
                     )
                 places[child] = place

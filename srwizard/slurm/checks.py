@@ -63,7 +63,7 @@ def time_problem(text: str, partition: Partition | None = None) -> str | None:
     seconds = seconds_of(text)
     if seconds is None:
         return _(
-            "{text} is no time limit; write hours:minutes:seconds, such as 12:00:00, or "
+            "{text} is not a time limit; write hours:minutes:seconds, such as 12:00:00, or "
             "days-hours, such as 2-12",
             text=text,
         )
@@ -87,7 +87,7 @@ def memory_problem(text: str, partition: Partition | None = None) -> str | None:
     """Say why a text is no amount of memory, or more than the partition's nodes have, or None."""
     match = re.fullmatch(r"(\d+)([KMGT]?)", text.strip(), re.IGNORECASE)
     if match is None:
-        return _("{text} is no amount of memory; write it as 64G or 512M", text=text)
+        return _("{text} is not an amount of memory; write it as 64G or 512M", text=text)
     megabytes = int(match[1]) * {"K": 2**-10, "": 1, "M": 1, "G": 2**10, "T": 2**20}[
         match[2].upper()
     ]  # fmt: skip
@@ -106,7 +106,8 @@ def directive_problem(text: str) -> str | None:
     match = re.fullmatch(r"--([a-z][a-z0-9-]*)(=[^\n\r]+)?", text)
     if match is None:
         return _(
-            "{text} is no option of sbatch; write it as --name=value, such as --constraint=a100",
+            "{text} is not an option of sbatch; write it as --name=value, such as "
+            "--constraint=a100",
             text=text,
         )
     # sbatch takes any beginning of an option's name that is clear.
@@ -118,4 +119,4 @@ def directive_problem(text: str) -> str | None:
     instead = OWN_OPTIONS[own]
     if instead is None:
         return _("--{name} cannot be given: srwizard sets what it needs itself", name=match[1])
-    return _("--{name} cannot be given here; that is {key}", name=match[1], key=instead)
+    return _("--{name} cannot be given here; use {key}", name=match[1], key=instead)

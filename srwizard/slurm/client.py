@@ -94,7 +94,7 @@ class EndedJob:
 
 
 def available() -> bool:
-    """Tell whether jobs can be submitted from this machine."""
+    """Return whether jobs can be submitted from this machine."""
     return shutil.which("sbatch") is not None
 
 
@@ -290,11 +290,11 @@ def _call(
         raise SlurmError(
             _("Slurm does not answer: {program} took longer than {seconds:g} s",
               program=program, seconds=seconds),
-            _("Try again later, or ask those who run the cluster."),
+            _("Try again later, or ask the administrators of the cluster."),
         ) from None  # fmt: skip
     if done.returncode != 0:
         said = "".join(f"\n  {line}" for line in _lines(done.stderr, done.stdout))
-        raise SlurmError((refused or _("Slurm says no:")) + said)
+        raise SlurmError((refused or _("Slurm reports:")) + said)
     return done.stdout
 
 

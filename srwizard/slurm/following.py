@@ -73,7 +73,7 @@ class Job:
 
 
 def is_later(told: Any, since: str) -> bool:
-    """Tell whether something was told, at a time as ISO 8601, after a job came."""
+    """Return whether something was told, at a time as ISO 8601, after a job came."""
     try:
         return datetime.fromisoformat(str(told)) >= datetime.fromisoformat(since)
     except (ValueError, TypeError):
@@ -179,7 +179,7 @@ def ask_to_stop(run_dir: Path, job: Job) -> None:
 
 
 def is_asked_to_stop(run_dir: Path, job: Job) -> bool:
-    """Tell whether a job was asked to stop."""
+    """Return whether a job was asked to stop."""
     try:
         return (run_dir / STOP_FILE).read_text(encoding="utf-8").strip() == job.id
     except OSError:
@@ -190,16 +190,16 @@ def end_text(state: str | None) -> str:
     """Say how a job has ended: Slurm's word for it, and what that means."""
     meanings = {
         "TIMEOUT": _("its time limit was reached"),
-        "OUT_OF_MEMORY": _("it was killed for want of memory"),
+        "OUT_OF_MEMORY": _("it was killed because memory ran out"),
         "NODE_FAIL": _("a node failed"),
         "CANCELLED": _("it was cancelled"),
-        "PREEMPTED": _("it had to make room for another job"),
+        "PREEMPTED": _("it was preempted by another job"),
         "BOOT_FAIL": _("a node did not start"),
         "DEADLINE": _("its deadline has passed"),
         "FAILED": _("it failed"),
         "COMPLETED": _("it is complete"),
     }
     if state is None:
-        return _("Slurm does not know it any more")
+        return _("Slurm no longer knows it")
     meaning = meanings.get(state)
     return f"{state}: {meaning}" if meaning is not None else state

@@ -117,7 +117,7 @@ def _directives(run: RunConfig, directory: Path, name: str, *, log: str) -> Iter
     """Yield what the job asks Slurm for."""
     slurm = run.devices.slurm or RunSlurm()
     yield f"#SBATCH --job-name={name}"
-    yield _comment(_("A job that is queued again goes on in the same log."))
+    yield _comment(_("A requeued job continues in the same log."))
     yield f'#SBATCH --output={_quoted(_without_patterns(directory))[:-1]}/{log}"'
     yield "#SBATCH --open-mode=append"
     if slurm.partition is not None:
@@ -136,7 +136,9 @@ def _directives(run: RunConfig, directory: Path, name: str, *, log: str) -> Iter
         yield f"#SBATCH --mem={slurm.memory}"
     for directive in slurm.directives:
         yield f"#SBATCH {_quoted_value(directive)}"
-    yield _comment(_("Two minutes before its time is up it saves a checkpoint, and queues again."))
+    yield _comment(
+        _("Two minutes before its time is up it saves a checkpoint, and is queued again.")
+    )
     yield f"#SBATCH --signal=USR1@{SAVING_SECONDS}"
     yield "#SBATCH --requeue"
 
@@ -190,12 +192,12 @@ def _beginning(run_dir: Path, directory: Path) -> Iterator[str]:
     yield "    job=${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID"
     yield "fi"
     yield ""
-    yield _comment(_("srwizard stop writes there which job is to end."))
+    yield _comment(_("srwizard stop writes the job to end there."))
     yield f'stop_asked() {{ [ "$(cat "$run_dir/{STOP_FILE}" 2> /dev/null)" = "$job" ]; }}'
     yield ""
     yield 'echo "== $(date "+%Y-%m-%d %H:%M:%S")  Slurm job $job, $SLURM_JOB_NODELIST =="'
     yield "if stop_asked; then"
-    yield _say(_("It was asked to stop and does not begin again."), "    ")
+    yield _say(_("It was asked to stop and will not start again."), "    ")
     yield f"    exit {EXIT_INTERRUPTED}"
     yield "fi"
     yield _comment(_("So that srwizard status, logs and stop find this job."))
@@ -242,7 +244,7 @@ def _end() -> Iterator[str]:
     yield _say(_("Stopped on request; it is not queued again."), "    ")
     yield 'elif [ -z "$saved" ]; then'
     yield _say(_("Stopped before there was a new checkpoint; it is not queued again."), "    ")
-    yield _say(_("Give it more time: devices.slurm_time"), "    ")
+    yield _say(_("Ask for more time: devices.slurm_time"), "    ")
     yield "else"
     yield _say(_("The checkpoint is saved; the job is queued again."), "    ")
     yield '    scontrol requeue "$SLURM_JOB_ID"'

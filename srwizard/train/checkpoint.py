@@ -81,7 +81,7 @@ def load(
                 path=source,
                 keys=", ".join(differing),
             ),
-            _("Use another run directory, or remove the checkpoints to begin anew."),
+            _("Use another run directory, or remove the checkpoints to start over."),
         )
     return state
 
@@ -115,7 +115,7 @@ def damaged(source: Path) -> DamagedCheckpointError:
     """Return the error of a checkpoint that cannot be read."""
     return DamagedCheckpointError(
         _("the checkpoint {path} is damaged", path=source),
-        _("Remove it to begin anew, or put an earlier copy in its place."),
+        _("Remove it to start over, or restore an earlier copy."),
     )
 
 

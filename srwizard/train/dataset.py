@@ -55,11 +55,11 @@ def verified(
     )
     if changed:
         raise DatasetError(
-            _("the dataset {root} is no longer the one that was checked:", root=root)
+            _("the dataset {root} has changed since it was checked:", root=root)
             + "".join(
                 "\n  " + _("{key} has changed", key=f"data.fingerprint.{part}") for part in changed
             ),
-            _("Bring the earlier data back, or start the wizard again on the new data."),
+            _("Restore the earlier data, or start the wizard again on the new data."),
         )
     return dataset
 

@@ -67,7 +67,7 @@ def detach(run_dir: Path) -> int:
         child.wait()
         raise InterruptedByUserError(
             _("training was stopped before its first step"),
-            _("Go on with: srwizard train {run_dir}", run_dir=shlex.quote(str(run_dir))),
+            _("Continue with: srwizard train {run_dir}", run_dir=shlex.quote(str(run_dir))),
         ) from None
     return child.pid
 
@@ -95,7 +95,7 @@ def following(run_dir: Path, pid: int) -> list[str]:
     quoted = shlex.quote(str(run_dir))
     return [
         _("Training in the background, process {pid}: {run_dir}", pid=pid, run_dir=run_dir),
-        _("Read along: srwizard logs -f {run_dir}", run_dir=quoted),
+        _("Follow the log: srwizard logs -f {run_dir}", run_dir=quoted),
         _("See how far it is: srwizard status {run_dir}", run_dir=quoted),
         _("Stop it, with its checkpoint saved: srwizard stop {run_dir}", run_dir=quoted),
     ]

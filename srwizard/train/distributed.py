@@ -117,7 +117,7 @@ def set_generator_state(place: Place, states: dict[str, torch.Tensor]) -> None:
 
 
 def any_rank(place: Place, flag: bool) -> bool:
-    """Tell whether any rank says so, the same answer on all of them."""
+    """Return whether any rank says so, the same answer on all of them."""
     return bool(add_over_ranks(place, torch.tensor([float(flag)])).item() > 0)
 
 

@@ -80,14 +80,14 @@ class Heartbeats:
             self._directory.rmdir()  # by the last of them
 
     def any_lost(self) -> bool:
-        """Tell whether a machine that was there gives no sign of life any more."""
+        """Return whether a machine that was there gives no sign of life any more."""
         if time.monotonic() - self._looked > BEAT_SECONDS:
             self._looked = time.monotonic()
             self._lost |= {path for path, seen in self._look().items() if self._is_silent(seen)}
         return bool(self._lost)
 
     def newly_lost(self) -> bool:
-        """Tell whether another machine has been lost since this was asked last."""
+        """Return whether another machine has been lost since this was asked last."""
         before = len(self._lost)
         self.any_lost()
         return len(self._lost) > before

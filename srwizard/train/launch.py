@@ -69,7 +69,7 @@ def launch(
 
         def go_on() -> None:
             with contextlib.suppress(OSError):
-                records.log(_("the terminal was closed; training goes on in the background"))
+                records.log(_("the terminal was closed; training continues in the background"))
             on_hangup()
 
         ended, others = launch_on_nodes.start(
@@ -133,7 +133,7 @@ def join(run_dir: Path, nodes: Nodes, dataset: Dataset | None = None) -> None:
     raise TrainingFailedError(
         "\n".join([_("training failed on this machine, or on another one"), *last]),
         _(
-            "The cause stands in {failure}; the log of this machine is {log}",
+            "The cause is in {failure}; the log of this machine is {log}",
             failure=run_dir / failures.FAILURE_FILE,
             log=run_dir / log_file,
         ),
@@ -146,7 +146,7 @@ def own_log() -> str:
 
 
 def _stopped(run_dir: Path, records: Records, ended: Ended) -> bool:
-    """Tell whether training ended because it was asked to, and for no other reason."""
+    """Return whether training ended because it was asked to, and for no other reason."""
     if failures.causes(run_dir):
         return False
     # torchrun turns every exit code of its workers into its own.
@@ -155,7 +155,7 @@ def _stopped(run_dir: Path, records: Records, ended: Ended) -> bool:
 
 
 def _interrupted(run_dir: Path) -> InterruptedByUserError:
-    go_on = _("Go on with: srwizard train {run_dir}", run_dir=shlex.quote(str(run_dir)))
+    go_on = _("Continue with: srwizard train {run_dir}", run_dir=shlex.quote(str(run_dir)))
     if checkpoint_files.exists(run_dir, checkpoint_files.LAST):
         return InterruptedByUserError(_("training was stopped; the checkpoint is saved"), go_on)
     return InterruptedByUserError(_("training was stopped before its first step"), go_on)

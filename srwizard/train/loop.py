@@ -163,7 +163,7 @@ def _note_start(training: Training, run_dir: Path, records: Records) -> None:
 
 
 def fetches_early(training: Training) -> bool:
-    """Tell whether the next epoch's first batches are read while this one is being scored.
+    """Return whether the next epoch's first batches are read while this one is being scored.
 
     Beside a GPU the cores are free for it; on a CPU validation needs them itself.
     """
@@ -220,6 +220,6 @@ def note_plateau(progress: Progress, settings: FrozenTraining, *, better: bool) 
 
 
 def patience_exhausted(training: Training) -> bool:
-    """Tell whether early stopping ends the training."""
+    """Return whether early stopping ends the training."""
     patience = training.run.training.patience
     return patience is not None and training.progress.validations_without_better >= patience

@@ -61,7 +61,7 @@ def nodes_of(
                 count=count,
                 frozen=frozen,
             ),
-            _("Leave --nnodes out, or freeze the answers anew."),
+            _("Leave --nnodes out, or freeze the answers again."),
         )
     count = count or frozen
     endpoint = endpoint or (run.devices.rdzv_endpoint if count > 1 else None)

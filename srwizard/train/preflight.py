@@ -31,7 +31,7 @@ class MachinesDifferError(TrainingFailedError):
 
 
 def several_machines() -> bool:
-    """Tell whether torchrun has brought several machines together."""
+    """Return whether torchrun has brought several machines together."""
     return int(os.environ.get("GROUP_WORLD_SIZE", 1)) > 1
 
 
@@ -95,7 +95,7 @@ def _sees(run_dir: Path, token: str | None) -> bool:
 
 
 def _is_on_the_network(path: Path) -> bool:
-    """Tell whether a directory may show a file late; on a disk of its own it is there at once."""
+    """Return whether a directory may show a file late; on a disk of its own it is there at once."""
     try:
         mounts = Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="replace")
     except OSError:

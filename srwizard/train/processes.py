@@ -92,7 +92,7 @@ def gpu_allocator_settings() -> dict[str, str]:
 
 
 def segments_expand() -> bool:
-    """Tell whether processes on GPUs will have segments that grow."""
+    """Return whether processes on GPUs will have segments that grow."""
     given = [os.environ[name] for name in GPU_ALLOCATOR if os.environ.get(name)]
     return not given or "expandable_segments:true" in given[-1].lower().replace(" ", "")
 
@@ -103,7 +103,7 @@ def inherited() -> dict[str, str]:
 
 
 def launched_together() -> bool:
-    """Tell whether torchrun has started this process, and its place among others is its own."""
+    """Return whether torchrun has started this process, and its place among others is its own."""
     return TORCHRUN_ID in os.environ
 
 
@@ -172,7 +172,7 @@ def at_work(run_dir: Path, log_file: str = LOG_FILE) -> Iterator[IO[bytes]]:
         while not _lock(log):
             if time.monotonic() > patient_until:
                 raise UsageError(
-                    _("a training or a dry run is already at work in {run_dir}", run_dir=run_dir),
+                    _("a training or a dry run is already running in {run_dir}", run_dir=run_dir),
                     _("Wait until it ends, or stop it first."),
                 )
             time.sleep(LOOK_SECONDS)

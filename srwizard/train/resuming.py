@@ -147,14 +147,14 @@ def resume(training: Training, run_dir: Path) -> Loaded | None:
     if not state["optimizer"]:
         notices.append(
             _(
-                "The checkpoint holds the weights alone; {name} begins without its moments.",
+                "The checkpoint holds the weights alone; {name} starts without its moments.",
                 name=settings.optimizer,
             )
         )
     elif settings.optimizer not in state["optimizer"]:
         notices.append(
             _(
-                "The checkpoint is from another optimizer; {name} begins without its moments.",
+                "The checkpoint is from another optimizer; {name} starts without its moments.",
                 name=settings.optimizer,
             )
         )
@@ -207,7 +207,9 @@ def load_named(training: Training, run_dir: Path, name: str) -> Progress:
     """
     loaded = _load(training, run_dir, name, with_optimizer=False)
     if loaded is None:
-        raise CheckpointError(_("{path} is not there", path=checkpoint_files.single(run_dir, name)))
+        raise CheckpointError(
+            _("{path} does not exist", path=checkpoint_files.single(run_dir, name))
+        )
     training.gain = gains_from(loaded.state.get("gain"))
     return Progress(**loaded.state["progress"])
 

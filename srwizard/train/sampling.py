@@ -14,12 +14,12 @@ from srwizard.train.tiling import MARGIN, OVERLAP, super_resolve_tiled
 
 
 def draws_samples(network: nn.Module) -> bool:
-    """Tell whether a network is a diffusion model, whose output is one of many."""
+    """Return whether a network is a diffusion model, whose output is one of many."""
     return hasattr(network, "training_loss") and hasattr(network, "sample")
 
 
 def uses_mask(network: nn.Module) -> bool:
-    """Tell whether a diffusion model wants to know where there is land when it draws a field."""
+    """Return whether a diffusion model wants to know where there is land when it draws a field."""
     return bool(getattr(network, "uses_mask", False))
 
 

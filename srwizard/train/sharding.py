@@ -136,7 +136,7 @@ def whole(part: Tensor) -> Tensor:
 
 
 def is_sharded(part: Tensor) -> "TypeGuard[DTensor]":
-    """Tell whether other processes hold some of a tensor."""
+    """Return whether other processes hold some of a tensor."""
     return hasattr(part, "device_mesh")
 
 

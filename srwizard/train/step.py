@@ -138,7 +138,7 @@ def outcome(training: Training, taken: Taken) -> tuple[float, bool]:
 
 
 def reads_late(training: Training) -> bool:
-    """Tell whether figures are read a step later: on a GPU, where the optimizer can pass over one.
+    """Return whether figures are read a step later: on a GPU whose optimizer can pass over one.
 
     That is what torch's fused optimizers do. Sharded weights wait for each other all the time.
     """

@@ -26,7 +26,7 @@ PROJECT = "srwizard"
 
 
 def is_installed(name: str) -> bool:
-    """Tell whether the package of a tracker is there."""
+    """Return whether the package of a tracker is there."""
     return find_spec(name) is not None
 
 
@@ -96,7 +96,7 @@ def _forgiving(
 
 
 def _left_out(name: str, error: Exception) -> str:
-    return _("{name} failed and is left out from here on: {error}", name=name, error=error)
+    return _("{name} failed and is left out from now on: {error}", name=name, error=error)
 
 
 def scalars(event: Event) -> dict[str, float]:

@@ -172,7 +172,7 @@ def _restarted(run_dir: Path) -> Iterator[str]:
         causes = [*failures.causes(run_dir), {"error": _("a process, or a machine, was lost")}]
         failures.clear(run_dir)
         yield _(
-            "Started anew by torchrun, for the {times}. time, after: {error}",
+            "Restarted by torchrun (restart {times}) after: {error}",
             times=times,
             error=causes[0]["error"],
         )
@@ -181,7 +181,7 @@ def _restarted(run_dir: Path) -> Iterator[str]:
 def _stopped_early(training: Training) -> str:
     progress = training.progress
     if progress.best_epoch == 0:
-        return _("No epoch was better on the validation split than what training began from; it "
+        return _("No epoch was better on the validation split than the starting point; training "
                  "stops.")  # fmt: skip
     return _("Validation was best at epoch {epoch}; training stops.", epoch=progress.best_epoch)
 
@@ -197,7 +197,7 @@ def _going_on(training: Training, path: Path) -> str:
     if training.progress.epoch > epochs:
         return _("All {epochs} epochs are done; only the test split is scored.", epochs=epochs)
     return _(
-        "Going on from {path}, at epoch {epoch} of {epochs}.",
+        "Continuing from {path}, at epoch {epoch} of {epochs}.",
         path=path,
         epoch=training.progress.epoch,
         epochs=epochs,

@@ -192,7 +192,7 @@ def _horizontal(grid: Grid) -> tuple[str, str]:
 
 
 def _is_axis(values: npt.NDArray[Any] | None) -> bool:
-    """Tell whether values may be a coordinate variable of CF: 1-D, known, and monotonic."""
+    """Return whether values may be a coordinate variable of CF: 1-D, known, and monotonic."""
     if values is None or values.ndim != 1:
         return False
     steps = np.diff(values)

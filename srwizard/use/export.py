@@ -110,7 +110,7 @@ def _check_target(target: Path, *, overwrite: bool) -> None:
     if present and not overwrite:
         raise UsageError(
             _("{path} exists already", path=target),
-            _("Name another directory, or replace the bundle in it: --overwrite"),
+            _("Choose another directory, or replace the bundle in it: --overwrite"),
         )
 
 

@@ -61,7 +61,7 @@ def difference(grid: Grid, training: Grid) -> Difference | None:
 def refusal(where: str, found: Difference, *, why: str) -> DatasetError:
     """Return the error of an input on another grid."""
     return DatasetError(
-        _("{where} is on another grid than the training: {what} {found}, expected {expected}",
+        _("{where} is on a different grid from the training: {what} {found}, expected {expected}",
           where=where, what=found.what, found=found.found, expected=found.expected),
         _("{why} Bring the input onto the low-resolution grid of the training first, e.g. with "
           "cdo remapcon.", why=why),
@@ -87,8 +87,9 @@ def refuse_flipped(where: str, grid: Grid, training: Grid) -> None:
             continue
         raise DatasetError(
             _(message, where=where, found=_range_text(mine), expected=_range_text(theirs)),
-            _("Turn it round first: ncpdq -a -{name} IN.nc OUT.nc, or in xarray "
-              "ds.isel({name}=slice(None, None, -1)), by the name of the dimension in the file.",
+            _("Flip it first: ncpdq -a -{name} IN.nc OUT.nc, or in xarray "
+              "ds.isel({name}=slice(None, None, -1)), with the name of the dimension in the "
+              "file.",
               name=name),
         )  # fmt: skip
 

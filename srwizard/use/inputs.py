@@ -161,7 +161,7 @@ def _same_steps(found: Input, steps: Sequence[str], where: str) -> None:
     if tuple(steps) != found.names:
         apart = sorted(set(steps) ^ set(found.names))
         raise DatasetError(
-            _("the guides in {guides} have other steps than {where}: {step}",
+            _("the guides in {guides} have different steps from {where}: {step}",
               guides=where, where=found.where, step=apart[0] if apart else _("another order")),
             _("Give guides of the same times as LR."),
         )  # fmt: skip
@@ -180,7 +180,7 @@ def _opened(
         return _from_dataset(datasets[0], names, split or "test", outliers)
     if split is not None:
         raise UsageError(
-            _("--split {split}: only a dataset directory has splits, and {path} is none",
+            _("--split {split}: only a dataset directory has splits, and {path} is not one",
               split=split, path=paths[0]),
             _("Leave --split out."),
         )  # fmt: skip
@@ -244,7 +244,7 @@ def _from_dataset(
     for name, found in zip(names, chosen, strict=True):
         if found.steps != first.steps or found.shape != first.shape:
             raise DatasetError(
-                _("{name} and {other} have other steps or another grid in {path}",
+                _("{name} and {other} have different steps or grids in {path}",
                   name=name, other=next(iter(names)), path=root / split),
                 _("See: srwizard inspect {root}", root=root),
             )  # fmt: skip

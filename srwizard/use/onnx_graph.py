@@ -118,7 +118,7 @@ def _compare(predictor: Predictor, path: Path) -> None:
         allowed = TOLERANCE * max(scale, float(np.ptp(expected)))
         if found.shape != expected.shape or not abs(found - expected).max() <= allowed:
             raise SrwizardError(
-                _("the ONNX graph computes something else than torch for a field of {shape}",
+                _("the ONNX graph and torch give different results for a field of {shape}",
                   shape=list(lr.shape[-2:])),
                 _("Please report it, with the versions of torch and onnxruntime."),
             )  # fmt: skip

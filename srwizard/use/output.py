@@ -72,7 +72,7 @@ class Partial:
             raise UsageError(
                 _("{path} was left by another prediction; what differs: {keys}",
                   path=self.path, keys=", ".join(differing)),
-                _("Go on with that one, remove the file, or begin anew: --overwrite"),
+                _("Continue that prediction, remove the file, or start over: --overwrite"),
             )  # fmt: skip
         try:
             self._lay_out(description)
@@ -178,7 +178,7 @@ class Partial:
             raise UsageError(
                 _("{path} would take {wanted}, and {free} are free there",
                   path=self._target, wanted=bytes_text(wanted), free=bytes_text(free)),
-                _("Make room, or write to another disk."),
+                _("Free some space, or write to another disk."),
             )  # fmt: skip
         with hdf5_stream(self.path) as stream, h5netcdf.File(stream, "w") as file:
             write_frame(file, description)

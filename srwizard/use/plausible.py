@@ -45,7 +45,8 @@ def check_values(
                   "from {low:.4g} to {high:.4g} in the training",
                   name=name, lowest=lowest, highest=highest, where=where, step=step,
                   low=low, high=high),
-                _("Is it in other units, kelvin for degrees Celsius? Convert it first."),
+                _("Is it in different units, such as kelvin instead of degrees Celsius? Convert "
+                  "it first."),
             )  # fmt: skip
         away = max(low - lowest, highest - high)
         if away > FARTHEST * span:
@@ -54,8 +55,8 @@ def check_values(
                 _("{name} has the value {value:.6g} in {where}, step {step}, but runs from "
                   "{low:.4g} to {high:.4g} in the training",
                   name=name, value=value, where=where, step=step, low=low, high=high),
-                _("If it means that there is no value, let the file say so: "
-                  "ncatted -a _FillValue,{name},o,f,{value:.6g}", name=name, value=value),
+                _("If it marks missing values, declare it in the file: ncatted -a "
+                  "_FillValue,{name},o,f,{value:.6g}", name=name, value=value),
             )  # fmt: skip
         if away > span:
             far.append(name)

@@ -137,7 +137,7 @@ def _plain_facts(run: Run, grid: Grid, count: int) -> list[str]:
         )  # fmt: skip
     if grid.latitude is None or grid.longitude is None:
         said.append(
-            _("The output has no coordinates: neither the input nor the dataset of the run tells "
+            _("The output has no coordinates: neither the input nor the dataset of the run has "
               "longitude and latitude.")
         )  # fmt: skip
     return said
@@ -152,8 +152,8 @@ def check_guide_grid(run: Run, grid: Grid) -> None:
     apart = difference(grid, run.hr_grid)
     if apart is not None:
         raise DatasetError(
-            _("the guides {names} are on another grid than HR of the training: {what} {found}, "
-              "expected {expected}",
+            _("the guides {names} are on a different grid from HR of the training: {what} "
+              "{found}, expected {expected}",
               names=", ".join(run.guides), what=apart.what, found=apart.found,
               expected=apart.expected),
             _("Bring them onto the high-resolution grid of the training first."),
@@ -244,7 +244,7 @@ def _interrupted(partial: Partial, total: int) -> InterruptedByUserError:
     return InterruptedByUserError(
         _("interrupted; {done} of {total} steps are kept in {path}",
           done=partial.done, total=total, path=partial.path),
-        _("The same command goes on from there."),
+        _("Run the same command again to continue."),
     )  # fmt: skip
 
 

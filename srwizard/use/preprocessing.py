@@ -110,7 +110,7 @@ def _read_learnt(run_dir: Path, run: RunConfig) -> dict[str, Learnt] | None:
 def _unusable(path: Path, run_dir: Path) -> UsageError:
     return UsageError(
         _("{path} is missing, damaged, or of another dataset.", path=path),
-        _("Bring it back, or let training write it again: srwizard train {directory}",
+        _("Restore it, or let training write it again: srwizard train {directory}",
           directory=run_dir),
     )  # fmt: skip
 
@@ -140,9 +140,9 @@ def _static_channels(
     changed = parts_changed(alone, [], files, frozen, run.stamps)
     if changed:
         raise DatasetError(
-            _("the dataset {root} is no longer the one that was checked:", root=contents.root)
+            _("the dataset {root} has changed since it was checked:", root=contents.root)
             + "".join("\n  " + _("{key} has changed", key=part) for part in changed),
-            _("Bring the earlier static fields back: the network takes them as input."),
+            _("Restore the earlier static fields: the network takes them as input."),
         )
     channels = input_channels(contents, names, shape)
     if not guides:

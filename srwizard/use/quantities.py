@@ -33,7 +33,7 @@ _CANONICAL = {spelling: canonical for canonical, known in _SPELLINGS.items() for
 
 
 def same_units(one: str, other: str) -> bool:
-    """Tell whether two units are the same, however they are spelt: "degC" and "Celsius"."""
+    """Return whether two units are the same, however they are spelt: "degC" and "Celsius"."""
     return _canonical(one) == _canonical(other)
 
 

@@ -160,7 +160,7 @@ class Run:
         return {"epochs": found.epochs, "test": found.test}
 
     def check_grid(self, grid: Grid, where: str) -> bool:
-        """Tell whether `grid` is that of the training, as far as it is known.
+        """Return whether `grid` is that of the training, as far as it is known.
 
         Args:
             grid: of the low-resolution input.
@@ -239,7 +239,7 @@ class Run:
             return self.ensemble_members
         if not self.draws_samples:
             raise UsageError(
-                _("{model} has one answer for each field: there are no members.",
+                _("{model} gives one result for each field: there are no ensemble members.",
                   model=self.config.model.name),
                 _("Leave --members out; it is for diffusion models."),
             )  # fmt: skip
@@ -381,7 +381,7 @@ class Run:
             raise DoesNotFitError(
                 _("a field of {shape} does not fit in the memory of {device}",
                   shape=list(lr.shape[-2:]), device=self.device),
-                _("Use another device (--device cpu), or end what else uses this one."),
+                _("Use another device (--device cpu), or end the other programs on this one."),
             ) from error  # fmt: skip
 
     def _without_value(self, lr: FloatField, *, at_home: bool) -> npt.NDArray[np.bool_]:
@@ -455,14 +455,15 @@ def chosen_device(name: str | None) -> torch.device:
         device = torch.device("meta")
     if device.type not in ("cpu", "cuda"):
         raise UsageError(
-            _("{name} is no device", name=name), _("Choose cpu, cuda, or a GPU by number: cuda:1")
+            _("{name} is not a device", name=name),
+            _("Choose cpu, cuda, or a GPU by number: cuda:1"),
         )
     if device.type == "cuda" and not (
         torch.cuda.is_available() and (device.index or 0) < torch.cuda.device_count()
     ):
         raise UsageError(
             _("there is no GPU {name} that torch can use", name=name),
-            _("See what is there: srwizard gpus. Or use --device cpu."),
+            _("List the devices: srwizard gpus. Or use --device cpu."),
         )
     return device
 

@@ -20,13 +20,13 @@ def check_target(target: Path, *, overwrite: bool, inputs: Iterable[Path] = ()) 
         )
     if not target.parent.is_dir():
         raise UsageError(
-            _("{path}: there is no directory {parent}", path=target, parent=target.parent),
-            _("Make it first."),
+            _("{path}: the directory {parent} does not exist", path=target, parent=target.parent),
+            _("Create it first."),
         )
     if any(path.resolve() == target.resolve() for path in inputs):
-        raise UsageError(_("{path} is one of the inputs", path=target), _("Name another file."))
+        raise UsageError(_("{path} is one of the inputs", path=target), _("Choose another file."))
     if target.exists() and not overwrite:
         raise UsageError(
             _("{path} exists already", path=target),
-            _("Name another file, or replace it: --overwrite"),
+            _("Choose another file, or replace it: --overwrite"),
         )

@@ -110,7 +110,7 @@ def _chosen(
     hint = _("Train it first: srwizard train {directory}", directory=run_dir)
     other = LAST if wanted == BEST else BEST
     if wanted is not None and checkpoint_files.exists(run_dir, other):
-        hint = _("Take the other one: --checkpoint {other}", other=other)
+        hint = _("Use the other one: --checkpoint {other}", other=other)
     raise UsageError(_("{path} is missing: the run has no such checkpoint.", path=place), hint)
 
 
@@ -118,7 +118,7 @@ def _unusable(path: Path, name: str) -> UsageError:
     other = LAST if name == BEST else BEST
     return UsageError(
         _("the checkpoint {path} is damaged", path=path),
-        _("Take the other one (--checkpoint {other}), or put an earlier copy in its place.",
+        _("Use the other one (--checkpoint {other}), or restore an earlier copy.",
           other=other),
     )  # fmt: skip
 

@@ -33,7 +33,7 @@ def _rows(contents: "Contents") -> Iterator[tuple[str, str]]:
                   first=contents.paths[0], last=contents.paths[-1].name)  # fmt: skip
     yield _("Files"), files
     if len(contents.opened) < len(contents.paths):
-        yield "", _("{count} of them were opened; times and steps are those of these",
+        yield "", _("{count} of them were opened; times and steps refer to these",
                     count=len(contents.opened))  # fmt: skip
     for one in contents.variables:
         if one.usable:
@@ -57,13 +57,13 @@ def _lines(one: "SourceVariable") -> Iterator[str]:
                      + f" {one.depth_units}".rstrip())  # fmt: skip
     facts.append(_("global") if one.is_global else _("not global"))
     if one.is_mask:
-        facts.append(_("a mask, it seems"))
+        facts.append(_("probably a mask"))
     yield " · ".join(facts)
     if one.low is not None and one.high is not None and one.land_share is not None:
         yield _("a sample: values {low:.4g} to {high:.4g}, {land:.1f} % without a value",
                 low=one.low, high=one.high, land=100 * one.land_share)  # fmt: skip
     for suspicion in one.suspicions:
-        yield _("look at this: {what}", what=suspicion)
+        yield _("check this: {what}", what=suspicion)
 
 
 def _times_text(one: "SourceVariable") -> str:

@@ -170,7 +170,7 @@ class Conversation:
         """
         self.session.save()
         raise InterruptedByUserError(
-            _("the session is saved"), _("Go on with: srwizard resume {id}", id=self.session.id)
+            _("the session is saved"), _("Continue with: srwizard resume {id}", id=self.session.id)
         ) from None
 
     def require_confirmation(self) -> None:
@@ -188,7 +188,8 @@ class Conversation:
         raise NeedsPersonError(
             _("stopped before the launch: it is not confirmed"),
             _(
-                "Put confirm: true into the answers file, or go on by hand: srwizard resume {id}",
+                "Put confirm: true into the answers file, or continue by hand: srwizard resume "
+                "{id}",
                 id=self.session.id,
             ),
         )

@@ -189,7 +189,7 @@ def how_to_begin(run_dir: Path) -> list[str]:
     """Return the lines that say how several machines begin a training."""
     quoted = shlex.quote(str(run_dir))
     return [
-        _("Give this command on each of the machines, within ten minutes:"),
+        _("Run this command on each machine, within ten minutes:"),
         f"  srwizard train {quoted} --dry-run-first",
         _("They measure the memory together, and train if it fits."),
         _("See how far it is: srwizard status {run_dir}", run_dir=quoted),

@@ -28,7 +28,7 @@ def raw_files_of(answers: Answers) -> list[str]:
 
 
 def is_prepared(answers: Answers) -> bool:
-    """Tell whether the dataset that was answered is the one made of the raw files."""
+    """Return whether the dataset that was answered is the one made of the raw files."""
     given = answers.data.prepare
     if given is None or given.output is None or answers.data.root is None:
         return False
@@ -48,7 +48,7 @@ def contents_of(conversation: "Conversation") -> "Contents":
     paths = tuple(find_sources(raw_files_of(conversation.session.answers)))
     known = conversation.raw_files
     if known is None or known.paths != paths:
-        with conversation.prompts.progress(_("Looking into the files …")) as progress:
+        with conversation.prompts.progress(_("Inspecting the files …")) as progress:
             known = conversation.raw_files = look(paths, progress)
     return known
 
@@ -108,7 +108,7 @@ def make(request: "Request", out: Path, jobs: int, prompts: Prompts) -> Sequence
     from srwizard.data import prepare as preparing
 
     if preparing.is_made_of(out, request):
-        return [_("{path} was made of the same files in the same way: it is taken as it is.",
+        return [_("{path} was made from the same files in the same way and is used as it is.",
                   path=out)]  # fmt: skip
     with ExitStack() as bars:
         stage_shown = ""

@@ -206,7 +206,7 @@ def with_augmentation(
         raise UsageError(
             _("training.augment: {names} may be a component of a vector, which changes its sign",
               names=", ".join(unclear)),
-            _("Give data.vectors as [[eastward, northward]], or [] if there is no vector."),
+            _("Give data.vectors as [[eastward, northward]], or [] if there are no vectors."),
         )  # fmt: skip
     if training.augment is None:
         helps = not unclear and _turning_helps(config)
@@ -258,7 +258,7 @@ def resolve(conversation: Conversation, answers: Answers) -> RunConfig:
     if missing:
         raise UsageError(
             _("devices.gpus: GPU {numbers} is not there", numbers=", ".join(map(str, missing))),
-            _("See what is there: srwizard gpus"),
+            _("List the devices: srwizard gpus"),
         )
     on_gpus = bool(gpus) or answers.devices.gpus_per_node > 0
     loaders = LOADERS_BESIDE_A_GPU if on_gpus else 0

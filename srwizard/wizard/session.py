@@ -110,9 +110,15 @@ class Session:
                     path=self.path,
                     reason=reason_of(error),
                 ),
-                _("The session as last saved is untouched. Make room or permission there.")
+                _(
+                    "The session as last saved is untouched. Free some space or get write "
+                    "permission there."
+                )
                 if self.path.exists()
-                else _("Make room or permission there, or name another place: XDG_STATE_HOME."),
+                else _(
+                    "Free some space or get write permission there, or name another place: "
+                    "XDG_STATE_HOME."
+                ),
             ) from None
 
 
@@ -138,7 +144,7 @@ def load(path: Path) -> Session:
         if int(stored["schema_version"]) > SCHEMA_VERSION:
             raise UsageError(
                 _("the session {path} was written by a newer srwizard", path=path),
-                _("Install that version. The file is left as it is."),
+                _("Install that version. The file is left unchanged."),
             )
         return _from_json(stored, path)
     except OSError as error:
@@ -148,7 +154,7 @@ def load(path: Path) -> Session:
     except (ValueError, KeyError, TypeError, OverflowError, RecursionError, ValidationError):
         raise UsageError(
             _("the session {path} is damaged", path=path),
-            _("The file is left as it is. Begin anew with: srwizard"),
+            _("The file is left unchanged. Start over with: srwizard"),
         ) from None
 
 

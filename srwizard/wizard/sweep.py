@@ -49,7 +49,7 @@ def freeze_all(run_dir: Path, sweeps: Sequence[str]) -> list[Path]:
     for changes in itertools.product(*axes):
         target = run_dir / DIRECTORY / _name_of(changes)
         if target in found:
-            raise UsageError(_("--sweep: {name} is there twice", name=target.name))
+            raise UsageError(_("--sweep: {name} is given twice", name=target.name))
         found[target] = _answered(run, changes, target, dataset)
     # All are right: from here on, files are written.
     for conversation in found.values():
@@ -81,14 +81,14 @@ def _axis(text: str) -> list[Change]:
 def _require_known(key: str) -> None:
     if key.startswith(("devices.", "output.")) or key == "confirm":
         raise UsageError(
-            _("--sweep: {key} cannot differ between the runs of one job", key=key),
+            _("--sweep: {key} must be the same for all runs of one job", key=key),
             _("Their devices are those of the run that they come from."),
         )
     if key in known_keys() or key.startswith(PARAMETERS):
         return
     near = difflib.get_close_matches(key, known_keys(), n=1)
     raise UsageError(
-        _("--sweep: there is no answer {key}", key=key),
+        _("--sweep: {key} is not a key of the answers file", key=key),
         _("Did you mean {near}?", near=near[0]) if near else "",
     )
 

@@ -83,7 +83,7 @@ def test_the_method_is_in_the_manifest_and_only_the_mean_is_said_to_conserve(
 
 def test_area_weights_belong_to_the_mean(tmp_path: Path) -> None:
     source = saved(ocean(), tmp_path / "a.nc")
-    with pytest.raises(UsageError, match="belong to the block mean"):
+    with pytest.raises(UsageError, match="apply only to the block mean"):
         make([source], tmp_path / "out", lr_method="bicubic", area_weights=True)
     with pytest.raises(UsageError, match="sinc is not known"):
         make([source], tmp_path / "out", lr_method="sinc")

@@ -255,7 +255,7 @@ def test_a_dataset_that_changed_is_refused_by_its_parts(tmp_path: Path) -> None:
     with pytest.raises(DatasetError) as refusal:
         verified(config)
     assert refusal.value.message.splitlines() == [
-        f"the dataset {root} is no longer the one that was checked:",
+        f"the dataset {root} has changed since it was checked:",
         "  data.fingerprint.test/lr/temp has changed",
         "  data.fingerprint.train/hr/temp has changed",
     ]

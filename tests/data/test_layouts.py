@@ -148,7 +148,7 @@ def make_stranger(root: Path) -> None:
         (make_nothing, "does not exist"),
         (Path.mkdir, "the directory is empty"),
         (make_file, "this is a file, not a directory"),
-        (make_stranger, "no train/, valid/, test/"),
+        (make_stranger, "neither train/, valid/, test/"),
     ],
 )
 def test_what_is_no_dataset_at_all_is_told_apart(tmp_path: Path, make: Damage, words: str) -> None:
@@ -209,7 +209,7 @@ def oversized(root: Path) -> None:
         (remove("train"), "train", "split is missing"),
         (remove("train/hr"), "train/hr", "directory is missing"),
         (remove("test/lr"), "test/lr", "directory is missing"),
-        (remove("valid/lr/temp"), "valid/lr/temp", "temp is there in hr but not in lr"),
+        (remove("valid/lr/temp"), "valid/lr/temp", "temp exists in hr but not in lr"),
         (remove(LR), HR, "no partner in lr"),
         (remove(HR), LR, "no partner in hr"),
         (each_lr((6, 9)), FIRST_LR, "HR [16, 24] over LR [6, 9]"),
@@ -284,7 +284,7 @@ def test_a_variable_that_a_split_lacks_is_a_problem(tmp_path: Path, layout: Layo
         else:
             with h5py.File(root / place, "a") as opened:
                 del opened[level]["salt"]
-    check_refused(root, place, "salt is there in train but not in valid")
+    check_refused(root, place, "salt exists in train but not in valid")
 
 
 def test_a_pickle_is_refused_and_never_loaded(tmp_path: Path) -> None:
@@ -400,12 +400,12 @@ def spoil(name: str) -> Callable[[h5py.File], None]:
         (
             h5_edit("test", lambda opened: opened["lr"].pop("temp")),
             "test",
-            "temp is there in hr but not in lr",
+            "temp exists in hr but not in lr",
         ),
         (
             h5_edit("train", put("hr/temp", np.ones((8, 16), np.float32))),
             "train",
-            "temp is there in lr but not in hr",
+            "temp exists in lr but not in hr",
         ),
         (
             h5_edit("train", put("hr/temp", np.ones((8, 0, 24), np.float32))),

@@ -64,7 +64,7 @@ def named(summary: DatasetSummary) -> str:
         (lambda lr: lr[:, ::-1, ::-1], "180 degrees"),
         (lambda lr: lr + 273.15, "LR is in K and HR in degC"),
         (lambda lr: 1.8 * lr + 32, "degF"),
-        (lambda lr: 100 * lr, "another unit"),
+        (lambda lr: 100 * lr, "different unit"),
         (lambda lr: -lr, "opposite sign"),
     ],
 )
@@ -121,12 +121,12 @@ def lacking(lr: Fields) -> Fields:
         (rolled(-1, 1), "shifted by a cell: -1 rows and +1 columns"),
         (lambda lr: 2.5 * lr, "2.5 times HR"),
         (lambda lr: lr + 40, "+40 on average"),
-        (lambda lr: np.roll(lr, 1, 0), "the HR of the step before"),
-        (lambda lr: np.roll(lr, -1, 0), "the HR of the step after"),
+        (lambda lr: np.roll(lr, 1, 0), "the HR of the previous step"),
+        (lambda lr: np.roll(lr, -1, 0), "the HR of the next step"),
         (lambda lr: np.concatenate([lr[9::-1], lr[10:]]), "in the opposite order"),
         (lambda lr: lr[[3, 8, 1, 6, 0, 9, 4, 2, 7, 5, *range(10, 16)]], "in the same order?"),
         (lambda lr: np.random.default_rng(0).normal(15, 2, lr.shape), "hardly resembles HR"),
-        (lacking, "another mask"),
+        (lacking, "different mask"),
     ],
 )
 def test_what_may_be_meant_is_a_warning(

@@ -471,7 +471,7 @@ class TestRefusals:
             )
         ):
             second = saved(other, tmp_path / f"{number}.nc")
-            self.refused(DatasetError, "another grid", [first, second], tmp_path / "r")
+            self.refused(DatasetError, "different grid", [first, second], tmp_path / "r")
 
     def test_other_times(self, tmp_path: Path) -> None:
         sources = [

@@ -317,7 +317,7 @@ class TestUnits:
         source = saved(ocean(), tmp_path / "a.nc")
         for units, error, match in (
             ({"temp": "m"}, DatasetError, "cannot be converted"),
-            ({"so": "psu"}, UsageError, "no variable of the dataset"),
+            ({"so": "psu"}, UsageError, "not a variable of the dataset"),
         ):
             with pytest.raises(error, match=match):
                 make([source], tmp_path / "r", units=units)
@@ -392,7 +392,7 @@ class TestStatics:
         source = saved(ocean(), tmp_path / "a.nc")
         other = saved(ocean(1, (6, 6)).isel(time=0), tmp_path / "b.nc")
         for text, error, match in (
-            (f"{other}:temp", DatasetError, "another grid"),
+            (f"{other}:temp", DatasetError, "different grid"),
             (f"{source}:temp", DatasetError, "6 steps"),
             (f"{source}:none", UsageError, "none"),
         ):

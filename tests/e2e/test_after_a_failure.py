@@ -38,7 +38,7 @@ def only_session(tmp_path: Path) -> Path:
 
 def test_against_a_loss_that_is_not_finite_no_memory_is_saved(failed: Fail) -> None:
     screen = failed("loss_not_finite")
-    screen.wait_for("Cost: each epoch gets less far")
+    screen.wait_for("Cost: each epoch makes less progress")
     assert "The loss is not a finite number." in screen.text
     assert "Batch size" not in screen.text
     screen.send("2")
@@ -74,7 +74,7 @@ def test_where_nothing_of_the_answers_is_to_blame_the_run_is_tried_again_as_it_i
     failed: Fail,
 ) -> None:
     screen = failed("disk_full")
-    assert "make room, then go on" in screen.text
+    assert "free some space, then continue" in screen.text
     screen.wait_for("» Change nothing, or edit the answers myself")
     screen.send(ENTER)
     screen.wait_for("? Go ahead?")

@@ -40,7 +40,7 @@ def changed(path: Path, **coordinates: Any) -> Path:
         ({"time": (4000, 4023)}, "No step of the LR product lies within 12 hours"),
         ({"lon": (-150, -100)}, "do not overlap"),
         ({"lat": (-80, -45)}, "do not overlap"),
-        ({"lat": (-80, -35)}, "has no value where HR has one"),
+        ({"lat": (-80, -35)}, "has no value at any point where HR has one"),
     ],
 )
 def test_hr_and_lr_that_have_nothing_in_common(

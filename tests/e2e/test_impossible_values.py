@@ -42,7 +42,7 @@ def test_masked_it_is_told_frozen_and_has_no_influence(
     put(dataset, 5000)
     done = srwizard("--answers", answers, "--set", "data.outliers=mask", *more)
     assert done.returncode == 0, done.stderr
-    assert "Masked in temp as values that cannot be (data.outliers): 1" in done.stdout
+    assert "Masked in temp as impossible values (data.outliers): 1" in done.stdout
     run = run_config.load(answers.parent / "run")
     assert run.data.outliers == "mask"
     assert run.data.masked == {"train/hr/temp": {"step_0003": [[5, 20]]}}

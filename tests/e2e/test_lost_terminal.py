@@ -41,7 +41,7 @@ def goes_on_until_it_is_stopped(srwizard: Run, screen: Terminal, run_dir: Path) 
     found = status(srwizard, run_dir)
     assert (found["state"], found["alive"], found["background"]) == ("running", True, True)
     assert "在后台运行" in srwizard("status", run_dir, "--lang", "zh").stdout
-    assert "training goes on in the background" in srwizard("logs", run_dir).stdout
+    assert "training continues in the background" in srwizard("logs", run_dir).stdout
     stopped = srwizard("stop", run_dir)
     assert stopped.returncode == 0, stopped.stderr
     assert "checkpoints/last.pt" in stopped.stdout

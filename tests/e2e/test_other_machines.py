@@ -48,7 +48,7 @@ def test_a_person_chooses_several_machines(terminal: Open, dataset: Path, tmp_pa
     screen.wait_for("Go ahead?")
     assert "Machines: 3 machines x 1 processes on the CPU, torchrun, north:29500" in screen.text
     screen.send(ENTER)
-    screen.wait_for("Give this command on each of the machines")
+    screen.wait_for("Run this command on each machine")
     assert screen.wait_for_end() == 0, screen.text
     run_dir = tmp_path / "runs" / "data"
     assert f"srwizard train {run_dir} --dry-run-first" in screen.text.replace("\n", "")
@@ -76,7 +76,7 @@ def test_what_is_only_to_be_frozen_is_not_begun_elsewhere(
     file = answers_file(dataset, tmp_path, NODES)
     done = srwizard("--answers", file, "--stop-after", "frozen")
     assert done.returncode == 0, done.stderr
-    assert "Stopped as asked" in done.stdout
+    assert "Stopped as requested" in done.stdout
     assert "--dry-run-first" not in done.stdout
 
 

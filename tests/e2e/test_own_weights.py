@@ -68,7 +68,7 @@ def test_a_run_that_trains_on_is_no_longer_what_was_frozen(
     best.write_bytes(best.read_bytes() + b"\0")
     refused = srwizard("train", tmp_path / "next")
     assert refused.returncode == 2
-    assert "no longer those that were frozen" in said(refused.stderr)
+    assert "have changed since the run was frozen" in said(refused.stderr)
 
 
 @pytest.mark.parametrize("kind", ["nothing in it", "not trained yet", "no checkpoint", "a trap"])

@@ -26,7 +26,7 @@ SIX_KEYS = {
     "Variables to prepare": "要制备的变量",
     "Scale of the dataset": "数据集的放大倍数",
     "Where to put the dataset": "数据集存放位置",
-    "How to go on": "接下来",
+    "How to continue": "接下来",
     "Go ahead?": "确认执行",
 }
 
@@ -119,7 +119,7 @@ def test_back_leads_from_the_run_directory_to_the_raw_files(
     name_raw(screen, f"'{raw}'")
     to_output(screen)
     screen.send(CTRL_U + "here" + ENTER)
-    screen.wait_for("? How to go on")
+    screen.wait_for("? How to continue")
     screen.send("one question" + ENTER)
     screen.wait_for("? Run directory runs/here")
     screen.send(ESCAPE)
@@ -127,7 +127,7 @@ def test_back_leads_from_the_run_directory_to_the_raw_files(
     before = (tmp_path / "here" / "manifest.json").stat().st_mtime_ns
     screen.send(ENTER)
     screen.wait_for("made of the same files in the same way")
-    screen.wait_for("? How to go on", count=2)
+    screen.wait_for("? How to continue", count=2)
     assert (tmp_path / "here" / "manifest.json").stat().st_mtime_ns == before
     for asked in ("Where to put", "Scale of", "Variables to", "Dataset directory"):
         screen.send(ESCAPE)
@@ -154,7 +154,7 @@ def test_killed_while_preparing_and_resumed(terminal: Open, tmp_path: Path) -> N
     to_output(resumed)
     resumed.wait_for(f"? Where to put the dataset {tmp_path}/made")
     resumed.send(ENTER)
-    resumed.wait_for("? How to go on")
+    resumed.wait_for("? How to continue")
     assert steps_in(tmp_path / "made") == [420, 90, 90]
     assert not staging.exists()
     resumed.kill()
@@ -173,7 +173,7 @@ def test_the_dataset_of_an_answers_file_is_made_once(
         "--answers", answers, "--stop-after", "frozen", "--set", f"output.dir={tmp_path / 'two'}"
     )
     assert again.returncode == 0, again.stderr
-    assert "taken as it is" in again.stdout
+    assert "used as it is" in again.stdout
     assert manifest.stat().st_mtime_ns == before
     # Made in another way, or of other files, it is in the way.
     for change in ("data.prepare.scale=4", "data.prepare.lr_method=bicubic"):
@@ -288,7 +288,7 @@ def test_other_raw_files_from_the_review_lead_back_to_it(
     name_raw(screen, raw.name)
     to_output(screen)
     screen.send(ENTER)
-    screen.wait_for("? How to go on")
+    screen.wait_for("? How to continue")
     screen.send(ENTER)
     screen.wait_for("? Go ahead?")
     screen.send("Edit: data" + ENTER)

@@ -95,7 +95,7 @@ def test_a_run_that_has_stopped_early_begins_its_schedule_again(
         (("--epochs", 1), "has 2 epochs already"),
         (("--epochs", 0), "1 to 1000000"),
         (("--epochs", 10**9), "1 to 1000000"),
-        (("--schedule", "restarted"), "belongs to --epochs"),
+        (("--schedule", "restarted"), "needs --epochs"),
     ],
 )
 def test_epochs_that_cannot_be_are_refused(

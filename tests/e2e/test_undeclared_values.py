@@ -48,14 +48,14 @@ def test_of_raw_files_the_wizard_asks_which_values_stand_for_none(
     screen = terminal(rows=60, columns=140)
     screen.wait_for("? Dataset directory or raw files")
     screen.send(raw.name + ENTER)
-    screen.wait_for("? sst: which of these values stand for none?")
+    screen.wait_for("? sst: which of these values mark missing data?")
     assert f"{fill:g}" in screen.text
     screen.send(ENTER)
     screen.wait_for("? Scale of the dataset")
     screen.send(ENTER)
     screen.wait_for("? Where to put the dataset")
     screen.send(ENTER)
-    screen.wait_for("? How to go on")
+    screen.wait_for("? How to continue")
     for field in hr_fields(tmp_path / "ocean-x2"):
         assert np.isnan(field[LAND[1:]]).all()
         assert np.isfinite(field[3:]).all()

@@ -112,7 +112,7 @@ def test_bad_parameters(model: str, given: dict[str, Any], message: str) -> None
     [
         ("EDSR", {}, 9, (16, 16), "cannot enlarge by 9"),
         ("SwinIR", {"embed_dim": 64}, 4, (16, 16), "6 heads do not divide"),
-        ("SwinIR", {"num_heads": [6, 6]}, 4, (16, 16), "must be as many"),
+        ("SwinIR", {"num_heads": [6, 6]}, 4, (16, 16), "give both the same number"),
         ("SwinIR", {"window_size": 12}, 4, (16, 8), "it can be 2 to 8"),
         ("FNO2d", {"modes": 9}, 2, (8, 64), "only 8 Fourier modes"),
         ("FNO2d", {"modes": 10}, 2, (64, 8), "only 9 Fourier modes"),
@@ -147,7 +147,7 @@ def test_third_party_model(installed: Any) -> None:
     ("gives", "reason"),
     [
         (ImportError("no such thing"), "ImportError: no such thing"),
-        ("a text", "gives no ModelCard"),
+        ("a text", "does not provide a ModelCard"),
         (replace(THIRD_PARTY, name="EDSR"), "the name EDSR is taken"),
     ],
 )

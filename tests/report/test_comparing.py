@@ -102,7 +102,7 @@ def test_other_test_data_is_spoken_of(tmp_path: Path) -> None:
         (("all:1", "all:1"), None),
         (("all:1", "all:2"), "not scored on the same test data"),
         (("1", "1"), None),
-        (("1", "all:1"), "cannot be told"),
+        (("1", "all:1"), "cannot be distinguished"),
         (("1", "all:1", "2"), "not scored on the same test data"),
     ],
 )
@@ -127,7 +127,7 @@ def test_equal_names_are_told_apart(tmp_path: Path) -> None:
 
 
 def test_what_is_no_run(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="no run directory"):
+    with pytest.raises(UsageError, match="not a run directory"):
         comparing.compare([tmp_path])
 
 

@@ -204,7 +204,7 @@ def test_losses_that_are_no_numbers_are_drawn_as_gaps(build_run: BuildRun) -> No
         ({"events": [{"event": "start"}]}, "holds no finished epoch"),
         ({"samples": {"names": ["a"]}}, "samples.npz cannot be used"),
         ({"samples": {**sample_arrays(), "units": ["K"]}}, "1 units for 2 variables"),
-        ({"samples": sample_arrays((32, 30), 4)}, "no multiple"),
+        ({"samples": sample_arrays((32, 30), 4)}, "not a multiple"),
     ],
 )
 def test_unusable_directory_is_explained(
@@ -341,7 +341,7 @@ def beaten(name: str = "linear") -> dict[str, object]:
 def test_page_says_why_the_model_is_no_better(build_run: BuildRun) -> None:
     run = build_run(events=[epoch_event(1), {**TEST_EVENT, "variables": {"temp": beaten()}}])
     page = Page(write_report(run))
-    assert "temp: the model is no better than linear filter (RMSE 0.2 against 0.15)." in page.text
+    assert "temp: the model is not better than linear filter (RMSE 0.2 against 0.15)." in page.text
     assert "too few to tell why" in page.text
 
 

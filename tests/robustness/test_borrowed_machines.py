@@ -19,7 +19,7 @@ Done = subprocess.CompletedProcess[str]
 
 
 def possible(*command: str) -> bool:
-    """Tell whether this machine lets a test stand in another one's place."""
+    """Return whether this machine lets a test stand in another one's place."""
     if shutil.which(command[0]) is None:
         return False
     return subprocess.run([*command, "true"], capture_output=True, check=False).returncode == 0

@@ -78,7 +78,7 @@ def begin(command: Command, place: Path) -> "subprocess.Popen[str]":
 
 
 def hears(process: "subprocess.Popen[str]") -> bool:
-    """Tell whether a process has come so far as to handle signals; Python itself does not."""
+    """Return whether a process has come so far as to handle signals; Python itself does not."""
     try:
         lines = Path(f"/proc/{process.pid}/status").read_text().splitlines()
         caught = next(int(line.split()[1], 16) for line in lines if line.startswith("SigCgt"))

@@ -78,7 +78,7 @@ SAID = {
     "data_unreadable": [
         "FileNotFoundError: [Errno 2] No such file or directory: 'x.npy'",
         "ValueError: mmap length is greater than file size",
-        "DatasetError: the dataset x is no longer the one that was checked",
+        "DatasetError: the dataset x has changed since it was checked",
         "signal 7",
     ],
     "port_in_use": ["DistNetworkError: EADDRINUSE, address already in use"],

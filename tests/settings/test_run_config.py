@@ -203,7 +203,7 @@ def test_what_is_no_run_config_is_refused(tmp_path: Path, content: bytes) -> Non
 
 
 def test_a_directory_without_a_run_is_refused(tmp_path: Path) -> None:
-    assert f"{tmp_path} is no run directory" in refusal(tmp_path)
+    assert f"{tmp_path} is not a run directory" in refusal(tmp_path)
 
 
 # Revisions

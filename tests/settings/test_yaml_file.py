@@ -114,16 +114,16 @@ def test_a_key_that_is_not_there_has_the_place_of_its_section() -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("a: 1\nb: 2\na: 3\n", "my.yaml:3:1: the key a is there twice"),
-        ("a:\n  lr: 1\n  lr: 1\n", "my.yaml:3:3: the key a.lr is there twice"),
-        ("a: [{b: 1, b: 2}]", "my.yaml:1:12: the key a.0.b is there twice"),
+        ("a: 1\nb: 2\na: 3\n", "my.yaml:3:1: the key a appears twice"),
+        ("a:\n  lr: 1\n  lr: 1\n", "my.yaml:3:3: the key a.lr appears twice"),
+        ("a: [{b: 1, b: 2}]", "my.yaml:1:12: the key a.0.b appears twice"),
         ("a: &x [*x]", "my.yaml: an alias contains itself"),
         ("a: &x {b: {c: *x}}", "my.yaml: an alias contains itself"),
         (b"a: \xff\n", "my.yaml is not UTF-8 text (byte 3)"),
         ("a: 1".encode("utf-16"), "my.yaml is not UTF-8 text (byte 0)"),
-        ("- a\n- b\n", "my.yaml holds no keys and values"),
-        ("just words", "my.yaml holds no keys and values"),
-        ("42", "my.yaml holds no keys and values"),
+        ("- a\n- b\n", "my.yaml is not a mapping of keys to values"),
+        ("just words", "my.yaml is not a mapping of keys to values"),
+        ("42", "my.yaml is not a mapping of keys to values"),
         (BILLION, "my.yaml holds too many values"),
     ],
 )
@@ -215,7 +215,7 @@ def test_overrides_replace_and_add(tmp_path: Path) -> None:
     [
         ("training.epochs", "not of the form section.key=value"),
         ("=5", "not of the form section.key=value"),
-        ("confirm.now=1", "confirm is no section"),
+        ("confirm.now=1", "confirm is not a section"),
         ("training.epochs=[1", "not valid YAML"),
         ("data.root=\udcff", "is not UTF-8 text"),
     ],

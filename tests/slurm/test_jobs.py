@@ -149,7 +149,7 @@ def test_a_job_trains_to_the_end(
     assert "completed" in srwizard("logs", run_dir).stdout
     again = srwizard("submit", run_dir)
     assert again.returncode == 2
-    assert "to its end already" in again.stderr
+    assert "already finished training" in again.stderr
 
 
 @pytest.mark.slow
@@ -212,7 +212,7 @@ def test_the_time_limit_and_stop(
     assert found["job"]["nodes"] in cluster.NODES
     twice = srwizard("submit", run_dir)
     assert twice.returncode == 2
-    assert "at work already" in twice.stderr
+    assert "already running or queued" in twice.stderr
     # Two minutes are left: Slurm sends the signal that the script has asked for.
     told = slurm.call("squeue", "-h", "-j", job, "-o", "%M").strip()
     minutes = int(seconds_of(told if ":" in told else f"0:{told}") or 0) // 60
@@ -224,7 +224,7 @@ def test_the_time_limit_and_stop(
     # Stopped while it waits ...
     stopped = srwizard("stop", run_dir)
     assert stopped.returncode == 0, stopped.stderr
-    assert "taken out of the queue" in stopped.stdout
+    assert "removed from the queue" in stopped.stdout
     assert f"srwizard submit {run_dir}" in stopped.stdout
     assert state_in_slurm(slurm, job) == "CANCELLED"
     assert run_status(srwizard, run_dir)["state"] == "stopped"

@@ -43,7 +43,7 @@ class Machine:
 
 
 def can_be_made() -> bool:
-    """Tell whether this machine and user can make two such machines, by making them."""
+    """Return whether this machine and user can make two such machines, by making them."""
     if os.getuid() != 0:
         return False
     try:

@@ -122,7 +122,7 @@ def weights(run_dir: Path, name: str = "last") -> dict[str, torch.Tensor]:
 
 
 def same_weights(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
-    """Tell whether two sets of weights agree bit for bit."""
+    """Return whether two sets of weights agree bit for bit."""
     return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
 
 

@@ -205,7 +205,7 @@ def test_one_training_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     with running(train_command(run_dir), run_dir) as first:
         wait_for_epoch(run_dir, 1, first)
         monkeypatch.setattr(launching.processes, "LOCK_WAIT_SECONDS", 0.2)
-        with pytest.raises(UsageError, match="already at work"):
+        with pytest.raises(UsageError, match="already running"):
             launch(run_dir)
         assert first.poll() is None
 
@@ -306,7 +306,7 @@ def test_a_killed_worker(tmp_path: Path, processes: int, victim: int) -> None:
     found = failure(run_dir)
     assert (found["kind"], found["error"]) == ("killed", "signal 9 (SIGKILL)")
     assert "was killed (signal 9)" in output(run_dir)
-    assert "lost touch" not in output(run_dir)
+    assert "lost contact" not in output(run_dir)
 
 
 def test_a_loss_that_is_not_finite(tmp_path: Path) -> None:

@@ -143,8 +143,8 @@ def test_torchrun_goes_on_from_the_last_checkpoint(
         assert two.wait(240) == 0, output(other) + log_files(run_dir)
     assert [event["epoch"] for event in epochs(run_dir)] == list(range(1, 31))
     log = (run_dir / "train.log").read_text()
-    assert "Started anew by torchrun" in log
-    assert "Going on from checkpoints/last.pt" in log
+    assert "Restarted by torchrun" in log
+    assert "Continuing from checkpoints/last.pt" in log
     assert not (run_dir / "failure.json").exists()
 
 

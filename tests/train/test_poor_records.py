@@ -61,7 +61,7 @@ def test_a_variable_that_never_changes_in_time(tmp_path: Path, normalization: st
     assert found["best"] == "climatology"
     assert found["model"]["rmse"] < 1e-5
     said = no_better("temp", found | {"climatology": {"rmse": 0.0}}, epochs(tmp_path / "run"), {})
-    assert said.endswith("there is nothing to learn for a network here.")
+    assert said.endswith("there is nothing left for a network to learn.")
 
 
 def test_a_variable_that_is_one_number(tmp_path: Path) -> None:

@@ -219,7 +219,7 @@ def test_killed_at_any_time_and_resumed(root: Path, tmp_path: Path) -> None:
         wait_for_epoch(run_dir, done + 1, process)
         process.send_signal(signal.SIGTERM)
         assert process.wait(120) == 130, output(run_dir)
-    assert f"Going on from checkpoints/last/{kept.name}, at epoch" in output(run_dir)
+    assert f"Continuing from checkpoints/last/{kept.name}, at epoch" in output(run_dir)
     assert [event["epoch"] for event in epochs(run_dir)] == list(range(1, len(epochs(run_dir)) + 1))
     (left,) = checkpoint_files.numbered(run_dir)
     assert left == checkpoint_files.sharded(run_dir)

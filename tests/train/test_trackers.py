@@ -102,7 +102,7 @@ def test_training_goes_on_without_a_tracker_that_fails(
     run = freeze(write_dataset(tmp_path / "data"), run_dir, trackers=["wandb"])
     fails = "def log(self, values):\n        if 'epoch' in values: raise OSError('full')"
     module.write_text(STAND_IN.replace("def log(self, values):", fails))
-    assert complaints(run, run_dir) == ["wandb failed and is left out from here on: full"]
+    assert complaints(run, run_dir) == ["wandb failed and is left out from now on: full"]
     monkeypatch.delitem(sys.modules, "wandb")
     module.write_text("raise ImportError('an old protobuf, say')")
     assert len(complaints(run, run_dir)) == 1

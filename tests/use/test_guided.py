@@ -60,7 +60,7 @@ def test_predictions_are_what_is_scored(run_dir: Path, dataset: Path) -> None:
 
 def test_it_cannot_be_used_on_another_grid(run_dir: Path) -> None:
     run = load_run(run_dir)
-    with pytest.raises(DatasetError, match="another grid") as refused:
+    with pytest.raises(DatasetError, match="different grid") as refused:
         run.predict(np.zeros((len(run.variables), 5, 6), dtype=np.float32))
     assert "static fields of its grid as input: depth" in refused.value.hint
 
@@ -140,7 +140,9 @@ def test_a_guide_of_every_step_is_taken_from_the_dataset_or_a_file(
     np.testing.assert_allclose(written(tmp_path / "of_file.nc"), expected[:, 0], atol=1e-5)
 
     high.isel(time=slice(0, 2)).to_netcdf(tmp_path / "short.nc", engine="h5netcdf")
-    with pytest.raises(DatasetError, match=r"guides in .*short.nc have other steps than .*lr.nc"):
+    with pytest.raises(
+        DatasetError, match=r"guides in .*short.nc have different steps from .*lr.nc"
+    ):
         open_input(*files, [tmp_path / "short.nc"])
     high.isel(lat=slice(0, 12)).to_netcdf(tmp_path / "other.nc", engine="h5netcdf")
     with pytest.raises(DatasetError, match="guides sst are on another grid than HR"):

@@ -94,7 +94,7 @@ def test_what_it_cannot_take_is_refused(run: Run, lr: np.ndarray, anywhere: Path
     with pytest.raises(DatasetError, match=r"shape \[8, 10\], expected \[8, 12\]"):
         run.predict(lr[..., :10])
     assert load_run(anywhere).predict(lr[..., :10]).shape == (3, 2, 16, 20)
-    with pytest.raises(UsageError, match="there are no members"):
+    with pytest.raises(UsageError, match="there are no ensemble members"):
         run.predict(lr, members=2)
 
 

@@ -208,14 +208,14 @@ def bad_inputs(tmp_path: Path, dataset: Path) -> Path:
         (["cut.nc"], 2, "cut.nc cannot be read as NetCDF"),
         (["empty"], 2, "empty is neither a dataset directory nor a Zarr store"),
         (["moved.nc"], 3, "longitude -4.95 to -2.75, expected -9.95 to -7.75"),
-        (["kelvin.nc"], 3, "Is it in other units, kelvin for degrees Celsius?"),
+        (["kelvin.nc"], 3, "Is it in different units, such as kelvin instead of degrees Celsius?"),
         (["good.nc", "--variable", "temp=thetao"], 2, "No source has a variable thetao"),
         (["good.nc", "--variable", "sst=temp"], 2, "the run has no variable sst"),
         (["good.nc", "--variable", "temp"], 2, "is not NAME=NAME_IN_FILE"),
         (["good.nc", "--split", "test"], 2, "only a dataset directory has splits"),
         (["good.nc", "--members", "3"], 2, "EDSR has one answer for each field"),
         (["good.nc", "--device", "cuda:9"], 2, "there is no GPU cuda:9"),
-        (["good.nc", "--device", "tpu"], 2, "tpu is no device"),
+        (["good.nc", "--device", "tpu"], 2, "tpu is not a device"),
     ],
 )  # fmt: skip
 def test_an_input_that_cannot_be_used_is_refused(
@@ -268,7 +268,7 @@ def test_an_output_that_is_there_is_replaced_only_when_asked(
     assert out.read_text() == "mine"
     nowhere = srwizard("predict", edsr, dataset, "-o", tmp_path / "no" / "out.nc")
     assert nowhere.returncode == 2
-    assert "there is no directory" in nowhere.stderr
+    assert "does not exist" in nowhere.stderr
     assert srwizard("predict", edsr, dataset, "-o", out, "--overwrite").returncode == 0
     assert xr.open_dataset(out).sizes["step"] == 3
 
@@ -283,7 +283,7 @@ def test_a_directory_that_is_no_usable_run_is_refused(
         assert not (tmp_path / "out.nc").exists()
         return done.stderr
 
-    assert "is no run directory" in refused(dataset)
+    assert "is not a run directory" in refused(dataset)
     copy = tmp_path / "run"
     shutil.copytree(edsr, copy)
     (copy / "checkpoints" / "best.pt").write_bytes(b"damaged")

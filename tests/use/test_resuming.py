@@ -68,12 +68,12 @@ def test_after_a_kill_and_after_a_ctrl_c_it_goes_on(
     terminal.send(CTRL_C)
     assert terminal.wait_for_end() == 130
     assert "steps are kept in" in terminal.text
-    assert "The same command goes on from there." in terminal.text
+    assert "Run the same command again to continue." in terminal.text
     assert not out.exists()
 
     done = srwizard(*command)
     assert done.returncode == 0, done.stderr
-    assert "of the steps were there from an earlier start." in done.stdout
+    assert "of the steps were already there from an earlier run of this command." in done.stdout
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out.nc"]
     uninterrupted(diffusion, long, tmp_path / "whole.nc", members=8)
     with xr.open_dataset(out) as one, xr.open_dataset(tmp_path / "whole.nc") as whole:

@@ -269,8 +269,8 @@ def _horizontal(
     """Return the row and column dimensions out of `wide`, the ones longer than 1."""
     if len(wide) < 2:
         raise DatasetError(
-            _("Variable {variable} of dimensions {dimensions} is no field on a grid of two "
-              "dimensions.", variable=field.name, dimensions=_sizes(field)),
+            _("Variable {variable} of dimensions {dimensions} is not a field on a "
+              "two-dimensional grid.", variable=field.name, dimensions=_sizes(field)),
             _("Choose a variable with time, latitude and longitude."),
         )  # fmt: skip
     by_coordinates = list(_distinct_dimensions(latitude, longitude))

@@ -341,7 +341,7 @@ def _conversions(
     unknown = sorted(units.keys() - used)
     if unknown:
         raise UsageError(
-            _("--units names {name}, which is no variable of the dataset.", name=unknown[0]),
+            _("--units names {name}, which is not a variable of the dataset.", name=unknown[0]),
             _("Available: {names}.", names=", ".join(names.values())),
         )
     return found
@@ -391,7 +391,7 @@ def _check_method(lr_method: str, area_weights: bool) -> None:
         )
     if area_weights and lr_method != "mean":
         raise UsageError(
-            _("Area weights belong to the block mean, not to {method}.", method=lr_method),
+            _("Area weights apply only to the block mean, not to {method}.", method=lr_method),
             _("Leave area weights out, or use the method mean."),
         )
 
@@ -403,7 +403,7 @@ def _check_lr_source(
         return
     if lr_method != "mean":
         raise UsageError(
-            _("LR comes from a product of its own: {method} is not applied.", method=lr_method),
+            _("LR comes from a separate product: {method} is not applied.", method=lr_method),
             _("Leave --lr-method or --lr-source out."),
         )
     if lr_source.variables and len(lr_source.variables) != len(variables):
@@ -471,9 +471,7 @@ def _conservation_notes(lr_method: str) -> list[str]:
 
 def _check_counts(gap: int, jobs: int) -> None:
     if gap < 0:
-        raise UsageError(
-            _("A gap of {gap} steps is less than none.", gap=gap), _("Give 0 or more.")
-        )
+        raise UsageError(_("The gap of {gap} steps is negative.", gap=gap), _("Give 0 or more."))
     if jobs < 1:
         raise UsageError(
             _("{jobs} processes are too few.", jobs=jobs), _("Give 1 or more, e.g. --jobs 4.")
@@ -485,8 +483,8 @@ def _check_values(split: str, variable: str, tally: FieldTally) -> None:
         raise DatasetError(
             _("{variable} has no value in any step of {split}: all is missing.",
               variable=variable, split=split),
-            _("The sources declare a valid range, and all values lie outside of it: mend "
+            _("The sources declare a valid range, and all values lie outside of it: correct "
               "valid_min and valid_max, e.g. with ncatted.")
             if tally.outside
-            else _("Look at the sources, e.g. with ncview; is it the right variable?"),
+            else _("Check the sources, e.g. with ncview; is it the right variable?"),
         )  # fmt: skip

@@ -203,7 +203,7 @@ def cell_weights(grid: Grid) -> npt.NDArray[np.float64]:
     if not bool(np.all(np.abs(latitude) <= 90.0 + COORDINATE_TOLERANCE_DEGREES)):
         raise DatasetError(
             _("Area weights need a latitude between -90 and 90 degrees in every cell."),
-            _("Leave area weights out, or mend the latitude coordinate."),
+            _("Leave area weights out, or correct the latitude coordinate."),
         )
     # A cell centred on the pole has an area too; zero would turn a block of poles into a gap.
     weights = np.maximum(np.cos(np.deg2rad(latitude)), np.finfo(np.float64).tiny)

@@ -162,7 +162,7 @@ def match(hr: Survey, lr: Survey, tolerance_hours: float | None, regridding: str
 def notes_on_product(product: LrProduct) -> list[str]:
     """Say how LR of its own was matched and how far it agrees with HR."""
     notes = [
-        _("LR of its own: {matched} pairs of steps, at most {farthest:g} hours apart (allowed: "
+        _("LR product: {matched} pairs of steps, at most {farthest:g} hours apart (allowed: "
           "{tolerance:g}); {hr} steps of HR and {lr} of LR have no partner and were left out.",
           matched=product.matched, farthest=product.farthest_hours,
           tolerance=product.tolerance_hours, hr=product.hr_without_partner,
@@ -176,7 +176,7 @@ def notes_on_product(product: LrProduct) -> list[str]:
         if found.lag:
             notes.append(
                 _("{variable}: moved by {steps} steps in time, LR would agree better with HR "
-                  "({correlation:.3f}): look at the times.", variable=name, steps=-found.lag,
+                  "({correlation:.3f}): check the times.", variable=name, steps=-found.lag,
                   correlation=found.lag_correlation)
             )  # fmt: skip
     return notes
@@ -231,8 +231,8 @@ class AgreementTally:
         """
         if not self._count:
             raise DatasetError(
-                _("LR of its own has no value where HR has one."),
-                _("Look at the masks and the region of the two products."),
+                _("The LR product has no value at any point where HR has one."),
+                _("Check the masks and the region of the two products."),
             )
         x, y, xx, yy, xy = self._sums / self._count
         spread = math.sqrt(max(xx - x * x, 0) * max(yy - y * y, 0))

@@ -163,7 +163,7 @@ def _netcdf_engine(path: Path) -> Literal["h5netcdf", "scipy"]:
     if not signature:
         raise UsageError(
             _("Source {path} is empty (0 bytes).", path=path),
-            _("Fetch or write it again, or leave it out."),
+            _("Download or write it again, or leave it out."),
         )
     if path.name.startswith("._"):
         raise UsageError(
@@ -230,7 +230,7 @@ def _is_locked(error: Exception) -> bool:
 
 
 def _refuses_locks(error: Exception) -> bool:
-    """Tell whether the drive does not support locks, such as NFS and Lustre often do."""
+    """Return whether the drive does not support locks, such as NFS and Lustre often do."""
     number = re.search(r"unable to lock file, errno = (\d+)", str(error))
     return number is not None and int(number[1]) in (
         errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EROFS, errno.EACCES, errno.EPERM,

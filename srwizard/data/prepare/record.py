@@ -172,13 +172,13 @@ def _check_grid(first: tuple[Grid, SourceField], grid: Grid, field: SourceField)
     expected, reference = first
     if not expected.matches(grid):
         raise DatasetError(
-            _("{variable} in {path} is on another grid ({rows} x {columns}) than {other} in "
+            _("{variable} in {path} is on a different grid ({rows} x {columns}) from {other} in "
               "{reference} ({other_rows} x {other_columns}), or its longitudes and latitudes "
               "differ.",
               variable=field.variable, path=field.path, rows=grid.shape[0], columns=grid.shape[1],
               other=reference.variable, reference=reference.path,
               other_rows=expected.shape[0], other_columns=expected.shape[1]),
-            _("Bring every variable and file onto one grid first, e.g. with cdo remapbil."),
+            _("Interpolate all variables and files to one grid first, e.g. with cdo remapbil."),
         )  # fmt: skip
 
 
@@ -227,15 +227,16 @@ def _time_notes(fields: Sequence[SourceField], timed: bool) -> list[str]:
         axis = field.axes.time
         if axis.moments is None:
             notes.append(
-                _("{path} was left out: the other sources have times, and its own cannot be used "
-                  "({reason}).", path=path, reason=axis.problem or _("no time coordinate"))
+                _("{path} was left out: the other sources have times, but those of this one "
+                  "cannot be used ({reason}).",
+                  path=path, reason=axis.problem or _("no time coordinate"))
             )  # fmt: skip
             continue
         missing = [str(index) for index, moment in enumerate(axis.moments) if moment is None]
         if missing:
             notes.append(
-                _("{path}: the time of step {steps} is missing (counted from 0); what has no time "
-                  "was left out.", path=path, steps=", ".join(missing))
+                _("{path}: the time of step {steps} is missing (counted from 0); steps without "
+                  "a time were left out.", path=path, steps=", ".join(missing))
             )  # fmt: skip
     if fields[0].axes.time.climatology:
         notes.append(

@@ -48,15 +48,16 @@ def regrid(source: Grid, target: Grid, method: str) -> Regrid:
         axes = (grid.latitude, grid.longitude)
         if any(axis is None for axis in axes):
             raise DatasetError(
-                _("LR of its own is regridded by latitudes and longitudes, and {name} has none.",
+                _("An LR product is regridded by latitudes and longitudes, and {name} has none.",
                   name=name),
                 _("Add a latitude with units degrees_north and a longitude with degrees_east."),
             )  # fmt: skip
         if any(axis is not None and axis.ndim != 1 for axis in axes):
             raise DatasetError(
-                _("LR of its own can be regridded between grids of rows of one latitude and "
-                  "columns of one longitude; {name} is on a curvilinear grid.", name=name),
-                _("Bring it onto a grid of latitudes and longitudes first, e.g. with cdo "
+                _("An LR product can be regridded only between grids whose rows have one "
+                  "latitude and whose columns have one longitude; {name} is on a curvilinear "
+                  "grid.", name=name),
+                _("Interpolate it to a grid of latitudes and longitudes first, e.g. with cdo "
                   "remapcon."),
             )  # fmt: skip
     assert source.latitude is not None and source.longitude is not None

@@ -271,5 +271,5 @@ def _span(indices: Sequence[int] | npt.NDArray[np.intp]) -> slice:
 def _nothing_inside() -> DatasetError:
     return DatasetError(
         _("No cell of the sources lies in the region."),
-        _("Look at the sources' longitudes and latitudes, e.g. with ncdump -v lon,lat."),
+        _("Check the sources' longitudes and latitudes, e.g. with ncdump -v lon,lat."),
     )

@@ -76,13 +76,13 @@ def divide(steps: int, split: Split, gap: int, *, climatology: bool = False) -> 
     empty = [name for name, part in parts.items() if part.start >= part.stop]
     if empty:
         if kept >= len(SPLITS):
-            hint = _("Give more steps, or shares that are more alike, e.g. 0.34/0.33/0.33.")
+            hint = _("Give more steps, or more even shares, e.g. 0.34/0.33/0.33.")
         elif gap:
             hint = _("Give more steps, or a smaller --gap.")
         else:
             hint = _("Give files that hold at least three time steps together.")
         raise DatasetError(
-            _("Of {steps} steps, the split {split} leaves none for {empty}.",
+            _("With {steps} steps, the split {split} leaves none for {empty}.",
               steps=kept, split="/".join(f"{share:g}" for share in split),
               empty=", ".join(empty)),
             hint,

@@ -69,12 +69,12 @@ def static_fields(
         survey = survey_sources([source.path], [source.variable], lambda _done, _total: None)
         if not survey.grid.matches(grid):
             raise DatasetError(
-                _("The static field {name} in {path} is on another grid ({rows} x {columns}) than "
-                  "the sources ({other_rows} x {other_columns}), or its longitudes and latitudes "
-                  "differ.", name=source.variable, path=source.path,
+                _("The static field {name} in {path} is on a different grid ({rows} x "
+                  "{columns}) from the sources ({other_rows} x {other_columns}), or its "
+                  "longitudes and latitudes differ.", name=source.variable, path=source.path,
                   rows=survey.grid.shape[0], columns=survey.grid.shape[1],
                   other_rows=grid.shape[0], other_columns=grid.shape[1]),
-                _("Bring it onto the grid of the sources first, e.g. with cdo remapbil."),
+                _("Interpolate it to the grid of the sources first, e.g. with cdo remapbil."),
             )  # fmt: skip
         if len(survey.steps) > 1:
             raise DatasetError(

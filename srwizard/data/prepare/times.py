@@ -147,7 +147,7 @@ def _decode(values: npt.NDArray[Any], units: str, calendar: str) -> Sequence[Any
         return [_from_digits(float(value), form, calendar) for value in values]
     match = _SINCE.fullmatch(units)
     if match is None:
-        raise UnclearTimeError(_("these units say no date to count from"))
+        raise UnclearTimeError(_("these units do not name a reference date"))
     unit, reference, calendar = _with_year_zero(match[1], match[2], calendar)
     if unit.lower() in _MONTHS:
         start = cftime.num2date(

@@ -175,6 +175,6 @@ def conversion(variable: str, source: str | None, target: str) -> Conversion:
     raise DatasetError(
         _("{variable} is in {source}, which cannot be converted to {target}.",
           variable=variable, source=source, target=target),
-        _("Known for it: {units}.", units=", ".join(alike)) if alike
+        _("Known units: {units}.", units=", ".join(alike)) if alike
         else _("Leave --units out: the values stay as they are."),
     )  # fmt: skip

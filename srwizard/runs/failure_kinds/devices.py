@@ -26,8 +26,8 @@ def _smaller_batch(answers: Answers) -> Remedy | None:
 
 
 ON_THE_CPU = Advice(N_("choose the CPU: devices.gpus: []"), _on_the_cpu)
-OTHER_GPU = Advice(N_("go on with another GPU: devices.gpus"))
-LOOK = Advice(N_("look at the GPU: srwizard gpus, nvidia-smi, and dmesg for Xid lines"))
+OTHER_GPU = Advice(N_("continue with another GPU: devices.gpus"))
+LOOK = Advice(N_("check the GPU: srwizard gpus, nvidia-smi, and dmesg for Xid lines"))
 
 KINDS = (
     Kind(
@@ -71,7 +71,9 @@ KINDS = (
             N_("the machine has just been started"),
         ),
         advice=(
-            Advice(N_("ask whoever runs this machine: systemctl status nvidia-fabricmanager")),
+            Advice(
+                N_("ask the administrator of this machine: systemctl status nvidia-fabricmanager")
+            ),
             ON_THE_CPU,
         ),
         pattern=r"[Ss]ystem not yet initialized",
@@ -80,7 +82,7 @@ KINDS = (
         "gpu_taken",
         N_("The GPU accepts no other program."),
         causes=(
-            N_("it is in exclusive mode, and somebody else is computing on it"),
+            N_("it is in exclusive mode, and another user is computing on it"),
             N_("its compute mode is set to prohibited"),
             N_("a program that has crashed still holds it"),
         ),
@@ -96,8 +98,8 @@ KINDS = (
             N_("a GPU has been lost since the run was frozen"),
         ),
         advice=(
-            Advice(N_("see what is there: srwizard gpus")),
-            Advice(N_("choose as many GPUs as there are: devices.gpus, devices.gpus_per_node")),
+            Advice(N_("list the devices: srwizard gpus")),
+            Advice(N_("choose no more GPUs than there are: devices.gpus, devices.gpus_per_node")),
         ),
         pattern=r"invalid device ordinal|Duplicate GPU detected|[Ii]nvalid device id",
     ),

@@ -34,21 +34,21 @@ TOO_MANY_OPEN = Kind(
 KINDS = (
     Kind(
         "disk_full",
-        N_("The disk is full. Earlier checkpoints are whole."),
-        causes=(N_("checkpoints or the log found no room"),),
-        advice=(Advice(N_("make room, then go on: srwizard train {run_dir}")),),
+        N_("The disk is full. Earlier checkpoints are intact."),
+        causes=(N_("there was no space for checkpoints or the log"),),
+        advice=(Advice(N_("free some space, then continue: srwizard train {run_dir}")),),
         pattern=r"No space left on device|\[Errno 2[78]\]|Disk quota exceeded",
     ),
     Kind(
         "checkpoint_unusable",
-        N_("There is a checkpoint that training cannot go on from."),
+        N_("Training cannot continue from the existing checkpoint."),
         causes=(
             N_("the file was damaged after it was written"),
             N_("it was written by a run with another model, dataset or seed"),
         ),
         advice=(
             Advice(N_("choose another output.dir")),
-            Advice(N_("remove the checkpoint to begin anew")),
+            Advice(N_("remove the checkpoint to start over")),
         ),
         pattern=r"^(Damaged)?CheckpointError",
     ),
@@ -61,7 +61,7 @@ KINDS = (
         ),
         advice=(
             INSPECT,
-            Advice(N_("bring the files back, then go on: srwizard train {run_dir}")),
+            Advice(N_("restore the files, then continue: srwizard train {run_dir}")),
         ),
         pattern=r"DatasetError|^signal 7$|FileNotFoundError|mmap length|cannot reshape|"
         r"[Tt]runcated|Unable to (synchronously )?open|Can't (synchronously )?read data|"
@@ -72,7 +72,7 @@ KINDS = (
         N_("A loader process ended unexpectedly."),
         causes=(
             N_("a library that reads the data crashed"),
-            N_("somebody, or a batch system, killed it"),
+            N_("a user or a batch system killed it"),
         ),
         advice=(
             Advice(

@@ -58,5 +58,5 @@ class Kind:
         return [remedy for remedy in found if remedy is not None]
 
 
-INSPECT = Advice(N_("look at the dataset: srwizard inspect"))
-GO_ON = Advice(N_("go on from the last checkpoint: srwizard train {run_dir}"))
+INSPECT = Advice(N_("check the dataset: srwizard inspect"))
+GO_ON = Advice(N_("continue from the last checkpoint: srwizard train {run_dir}"))

@@ -10,8 +10,8 @@ PEER_LOST = "peer_lost"
 NODE_LOST = "node_lost"
 JOB_ENDED = "job_ended"
 
-BLOCKED = N_("a firewall lets them not reach the endpoint")
-SAME_COMMAND = N_("give the same command on each of them")
+BLOCKED = N_("a firewall blocks the rendezvous endpoint")
+SAME_COMMAND = N_("run the same command on each of them")
 
 
 def _on_one_device(answers: Answers) -> Remedy | None:
@@ -20,14 +20,14 @@ def _on_one_device(answers: Answers) -> Remedy | None:
     return Remedy(
         {"devices.gpus": answers.devices.gpus[:1], "devices.processes": 1},
         _("Train on one device instead of {count}", count=answers.devices.processes),
-        _("slower; nothing can lose touch"),
+        _("slower, but no process can lose contact"),
     )
 
 
 KINDS = (
     Kind(
         "port_in_use",
-        N_("The port for the processes to meet is taken."),
+        N_("The rendezvous port of the processes is already in use."),
         causes=(N_("another training took it at the same moment"),),
         advice=(Advice(N_("start again: srwizard train {run_dir}")),),
         pattern=r"EADDRINUSE|Address already in use",
@@ -38,14 +38,14 @@ KINDS = (
         causes=(
             N_("it was switched off, or ran out of memory as a whole"),
             N_("the network, or the file system that the machines share, failed"),
-            N_("somebody, or a batch system, killed srwizard there"),
+            N_("a user or a batch system killed srwizard there"),
         ),
         advice=(
             Advice(
-                N_("look at that machine; then go on from the last checkpoint: "
-                   "srwizard train {run_dir}")
+                N_("check that machine; then continue from the last checkpoint: srwizard train "
+                   "{run_dir}")
             ),
-            Advice(N_("go on with fewer machines")),
+            Advice(N_("continue with fewer machines")),
         ),
         pattern=r"has given no sign of life",
     ),
@@ -69,14 +69,14 @@ KINDS = (
             BLOCKED,
         ),
         advice=(
-            Advice(N_("look what the command says on the other machines")),
-            Advice(N_("give the same command on each of them, within the time of --join-timeout")),
+            Advice(N_("check what the command printed on the other machines")),
+            Advice(N_("run the same command on each of them, within the time of --join-timeout")),
         ),
         pattern=r"RendezvousTimeoutError|RendezvousClosedError",
     ),
     Kind(
         "endpoint_unreachable",
-        N_("The place where the machines meet cannot be reached."),
+        N_("The rendezvous endpoint of the machines cannot be reached."),
         causes=(
             N_("--rdzv-endpoint names no machine of the run, or its port is closed"),
             BLOCKED,
@@ -92,7 +92,7 @@ KINDS = (
     ),
     Kind(
         PEER_LOST,
-        N_("The processes lost touch with each other."),
+        N_("The processes lost contact with each other."),
         causes=(
             N_("one of them ended; its own failure is the cause"),
             N_("the network or the GPU link failed"),
@@ -108,14 +108,14 @@ KINDS = (
         JOB_ENDED,
         N_("The Slurm job ended before training could say why."),
         causes=(
-            N_("its time was over before the first checkpoint"),
-            N_("somebody, or a batch system, killed it"),
+            N_("its time limit was reached before the first checkpoint"),
+            N_("a user or a batch system killed it"),
             N_("srwizard could not be started there: the job's log says why"),
         ),
         advice=(
             Advice(N_("read the job's log: srwizard logs {run_dir}")),
             Advice(N_("ask for more time: devices.slurm_time")),
-            Advice(N_("go on with: srwizard submit {run_dir}")),
+            Advice(N_("continue with: srwizard submit {run_dir}")),
         ),
     ),
 )  # fmt: skip

@@ -22,7 +22,7 @@ KINDS = (
         N_("The GPU ran out of memory (CUDA out of memory)."),
         causes=(
             N_("the batch, the field or the model is too large for this GPU"),
-            N_("somebody else has begun to use the same GPU"),
+            N_("another user has started to use the same GPU"),
         ),
         advice=ADVICE,
         # Libraries that find no room for a handle or a plan of theirs have words of their own.
@@ -54,7 +54,7 @@ KINDS = (
         N_("The process was killed (signal 9), most likely because memory ran out."),
         causes=(
             N_("the kernel's out-of-memory killer ended it"),
-            N_("somebody, or a batch system, killed it"),
+            N_("a user or a batch system killed it"),
         ),
         advice=ADVICE,
         pattern=r"^signal 9$|killed by signal: Killed",

@@ -12,7 +12,7 @@ def _a_tenth_of_lr(answers: Answers) -> Remedy:
     return Remedy(
         {"training.lr": lower},
         _("Learning rate {before:g} → {lower:g}", before=answers.training.lr, lower=lower),
-        _("each epoch gets less far"),
+        _("each epoch makes less progress"),
     )
 
 
@@ -49,7 +49,7 @@ KINDS = (
             Advice(N_("lower training.lr, for example to a tenth"), _a_tenth_of_lr),
             Advice(N_("set training.clip_grad_norm, for example to 1"), _clipped_gradients),
             Advice(N_("turn off memory.use_amp"), _in_32_bits),
-            Advice(N_("look at the value range: srwizard inspect")),
+            Advice(N_("check the value range: srwizard inspect")),
         ),
         pattern=r"NonFiniteLossError",
     ),
@@ -58,7 +58,7 @@ KINDS = (
         N_("Two arrays that belong together have different shapes."),
         causes=(
             N_("the model cannot work with fields of this size, or with these parameters"),
-            N_("a file of the dataset has another shape than the others"),
+            N_("a file of the dataset has a different shape from the others"),
         ),
         advice=(
             INSPECT,

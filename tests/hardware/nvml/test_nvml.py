@@ -197,7 +197,7 @@ def test_whoever_holds_memory_is_named(
     text = table()
     assert f"busy: {user} (process {worker}) holds 2.0 GB" in text
     assert f"busy: ? (process {NOBODY}) holds 512 MB" in text
-    assert f"busy: ? (process {NOBODY + 1}), memory not told" in text
+    assert f"busy: ? (process {NOBODY + 1}), memory unknown" in text
 
 
 @pytest.mark.parametrize(
@@ -232,6 +232,6 @@ def test_busy_without_any_process_told(nvml_world: World, table: Callable[..., s
     )
     text = table()
     assert text.count("busy") == 3
-    assert "busy: 19.6GB in use, utilization 0 %, by whom is not told" in text
-    assert "busy: 19.6GB in use, by whom is not told" in text
-    assert "busy: 0.3GB in use, utilization 10 %, by whom is not told" in text
+    assert "busy: 19.6GB in use, utilization 0 % (the driver does not say by whom)" in text
+    assert "busy: 19.6GB in use (the driver does not say by whom)" in text
+    assert "busy: 0.3GB in use, utilization 10 % (the driver does not say by whom)" in text
