@@ -12,8 +12,7 @@ import pytest
 from srwizard.base.errors import UsageError
 from srwizard.report import comparing
 from srwizard.settings import run_config
-from srwizard.settings.answers import TrainingAnswers
-from srwizard.settings.run_config import RunMemory, RunModel
+from srwizard.settings.run_config import RunMemory, RunModel, RunTraining
 from tests.configs import MADE_UP_DATA, made_up_config
 from tests.e2e.terminal import PROGRAM, Terminal
 
@@ -42,8 +41,8 @@ def made_up(run_dir: Path, *, rmse: dict[str, float | None] | None = None, **cha
     return run_dir
 
 
-def training(**changes: Any) -> TrainingAnswers:
-    return TrainingAnswers(**({"num_workers": 0} | changes))
+def training(**changes: Any) -> RunTraining:
+    return RunTraining(**({"num_workers": 0} | changes))
 
 
 @pytest.fixture
@@ -102,7 +101,7 @@ def test_other_test_data_is_spoken_of(tmp_path: Path) -> None:
         (("all:1", "all:1"), None),
         (("all:1", "all:2"), "not scored on the same test data"),
         (("1", "1"), None),
-        (("1", "all:1"), "cannot be distinguished"),
+        (("1", "all:1"), "is not known whether"),
         (("1", "all:1", "2"), "not scored on the same test data"),
     ],
 )

@@ -54,7 +54,7 @@ SENTENCES = (
     "CRPS 0.5 (bicubic 0.6), spread 0.4",
     "block means of SR differ from LR by 0.01",
     "correction is multiplied by 0.61",
-    "the model is no better than bicubic",
+    "the model is not better than bicubic",
 )
 
 
@@ -76,7 +76,7 @@ def test_every_end_of_a_run_says_how_sure_it_is_and_why(
     monkeypatch.setattr(evaluation, "evaluate", lambda *_given: TEST | {"split": "test"})
     if where == "train":
         assert train.callback is not None
-        train.callback(run_dir, False, False, False, None, None, None, 0)
+        train.callback(run_dir, None, None, False, False, False, None, None, None, 0)
     elif where == "evaluate":
         (run_dir / "checkpoints").mkdir(exist_ok=True)
         assert evaluate.callback is not None

@@ -235,10 +235,10 @@ def test_the_end_of_a_run_says_why_it_is_no_better(tmp_path: Path) -> None:
     """From what freezing found of the record: no field is read again."""
     steps = {"train": 56, "valid": 12, "test": 12}
     root = pairs(tmp_path / "data", drifting(), 4, steps)
-    freeze(root, tmp_path / "run", skip="auto")
+    run = freeze(root, tmp_path / "run", skip="auto")
     beaten = {"model": {"rmse": 0.2}, "linear": {"rmse": 0.1}, "best": "linear"}
-    (said,) = warnings({"temp": beaten}, tmp_path / "run")
-    assert "no better than linear filter (RMSE 0.2 against 0.1)" in said
+    (said,) = warnings({"temp": beaten}, tmp_path / "run", run.model_dump(mode="json"))
+    assert "not better than linear filter (RMSE 0.2 against 0.1)" in said
     assert "the record drifts" in said
     assert not list(warnings({"temp": beaten | {"model": {"rmse": 0.09}}}, tmp_path / "run"))
 
