@@ -240,7 +240,9 @@ def test_the_end_of_a_run_says_why_it_is_no_better(tmp_path: Path) -> None:
     (said,) = warnings({"temp": beaten}, tmp_path / "run", run.model_dump(mode="json"))
     assert "not better than linear filter (RMSE 0.2 against 0.1)" in said
     assert "the record drifts" in said
-    assert not list(warnings({"temp": beaten | {"model": {"rmse": 0.09}}}, tmp_path / "run"))
+    assert not list(
+        warnings({"temp": beaten | {"model": {"rmse": 0.09}}}, tmp_path / "run", run.model_dump())
+    )
 
 
 def test_a_run_config_without_evidence_is_read(tmp_path: Path) -> None:
