@@ -18,6 +18,7 @@ from srwizard.settings.answers import Preparation
 from srwizard.wizard.conversation import Conversation, Maker
 from srwizard.wizard.option_questions import question, questions
 from srwizard.wizard.preparing import contents_of, is_prepared, raw_files_of
+from srwizard.wizard.vector_questions import vector_questions
 
 # What reads data takes numpy, whose import would keep the very first question waiting: the
 # functions below import it once there is something to read.
@@ -242,7 +243,7 @@ def further_questions(conversation: Conversation) -> list[Maker]:
     summary = chosen_dataset(conversation)
     return [
         lambda: _variables_question(conversation, summary),
-        lambda: _vectors_question(conversation, summary),
+        *vector_questions(conversation, summary),
         lambda: _statics_question(conversation, summary),
         lambda: _guides_question(conversation, summary),
         *questions(conversation, "data", ["always", "common", "on_request"], leave_out=ASKED_APART),
@@ -335,41 +336,6 @@ def _variables_question(conversation: Conversation, summary: "DatasetSummary") -
         ),
         check=lambda chosen: selection_problem(summary, names if chosen is None else chosen),
     )
-
-
-def _vectors_question(conversation: Conversation, summary: "DatasetSummary") -> Question | None:
-    """Ask which vector a variable belongs to that looks like a component of one."""
-    from srwizard.data.vectors import known_vectors, lonely_components, standard_names
-
-    if not conversation.prompts.interactive:
-        return None
-    names = conversation.session.answers.data.variables or [
-        variable.name for variable in summary.variables
-    ]
-    named = standard_names(summary.root)
-    known = known_vectors(names, named)
-    lonely = lonely_components(names, known, named)
-    if not lonely:
-        return None
-    (name, eastward), paired = lonely[0], {each for pair in known for each in pair}
-    others = [other for other in names if other != name and other not in paired]
-    pairs = [[name, other] if eastward else [other, name] for other in others]
-    return replace(
-        question(conversation, "data.vectors"),
-        text=_("{name} looks like a component of a vector: of which one?", name=name),
-        help=_("When training samples are flipped, vector components change their sign."),
-        kind="one",
-        default=None,
-        choices=(
-            Choice(None, _("not sure: samples are not flipped")),
-            Choice(known, _("it is not part of a vector")),
-            *(
-                Choice([*known, pair], _("{east} eastward, {north} northward",
-                                         east=pair[0], north=pair[1]))
-                for pair in pairs
-            ),
-        ),
-    )  # fmt: skip
 
 
 def _statics_question(conversation: Conversation, summary: "DatasetSummary") -> Question | None:

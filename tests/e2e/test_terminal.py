@@ -424,6 +424,32 @@ def test_a_component_without_its_vector_is_asked_for(terminal: Open, tmp_path: P
     assert screen.wait_for_end() == 130
 
 
+def test_each_component_without_its_vector_is_asked_for(terminal: Open, tmp_path: Path) -> None:
+    root = write_dataset(tmp_path / "winds", variables=["u", "w", "u10", "n10"])
+    screen = terminal()
+    screen.wait_for("? Dataset directory")
+    screen.send(str(root) + ENTER)
+    screen.wait_for("? Variables to train on")
+    screen.send(ENTER)
+    screen.wait_for("u looks like a component of a vector")
+    screen.send(DOWN * 4 + ENTER)
+    screen.wait_for("u10 looks like a component of a vector")
+    screen.send(DOWN + ENTER)
+    screen.wait_for("? Run directory")
+    both = [["u", "w"], ["u10", "n10"]]
+    assert only_session(tmp_path)["answers"]["data"]["vectors"] == both
+    # Back at the first one: of a vector that is not known no other matters.
+    screen.send(CTRL_B)
+    screen.wait_for("u10 looks like a component of a vector", count=2)
+    screen.send(CTRL_B)
+    screen.wait_for("u looks like a component of a vector", count=2)
+    screen.send("not sure" + ENTER)
+    screen.wait_for("? Run directory", count=2)
+    assert only_session(tmp_path)["answers"]["data"]["vectors"] is None
+    screen.send(CTRL_C)
+    assert screen.wait_for_end() == 130
+
+
 @pytest.mark.parametrize("key", [F2, CTRL_G])
 def test_a_key_takes_the_defaults_for_all_the_rest(
     terminal: Open, dataset: Path, tmp_path: Path, key: str
