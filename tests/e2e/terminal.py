@@ -99,6 +99,13 @@ class Terminal:
         """What stands on the screen now."""
         return "\n".join(map(self._characters, self._lines()))
 
+    def wait_for_any(self, *texts: str, patience: float = PATIENCE) -> None:
+        """Read until one of the texts has been shown."""
+        end = time.monotonic() + patience
+        while not any(text in self.text for text in texts):
+            if time.monotonic() > end or not self._read():
+                raise AssertionError(f"never shown: {texts}\n{self.text}")
+
     def wait_for(self, text: str, *, count: int = 1, patience: float = PATIENCE) -> None:
         """Read until `text` has been shown `count` times."""
         end = time.monotonic() + patience

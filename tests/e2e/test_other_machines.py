@@ -39,7 +39,7 @@ def test_a_person_chooses_several_machines(terminal: Open, dataset: Path, tmp_pa
     screen.send(ENTER)
     screen.wait_for("? Processes on the CPU of each machine 1")
     screen.send(ENTER)
-    screen.wait_for("? Where they meet")
+    screen.wait_for("? Rendezvous endpoint")
     screen.send("north" + ENTER)
     screen.wait_for("north is not HOST:PORT")
     screen.send(":29500" + ENTER)
@@ -86,11 +86,11 @@ def test_what_is_only_to_be_frozen_is_not_begun_elsewhere(
         ("{nodes: 2}", 2, "devices.nodes is about other machines, but devices.launcher is here"),
         ("{slurm_time: '10'}", 2, "devices.slurm_time is about other machines"),
         ("{launcher: nodes, nodes: 1}", 2, "1 is too small; at least 2"),
-        ("{launcher: nodes, nodes: 2}", 6, "devices.rdzv_endpoint is missing"),
+        ("{launcher: nodes, nodes: 2}", 6, "devices.rdzv_endpoint is required"),
         ("{launcher: nodes, nodes: 2, rdzv_endpoint: north}", 2, "north is not HOST:PORT"),
-        ("{launcher: slurm, slurm_time: soon}", 2, "soon is no time limit"),
-        ("{launcher: slurm, slurm_directives: [--time=3]}", 2, "that is devices.slurm_time"),
-        ("{launcher: slurm, slurm_memory: much}", 2, "much is no amount of memory"),
+        ("{launcher: slurm, slurm_time: soon}", 2, "soon is not a time limit"),
+        ("{launcher: slurm, slurm_directives: [--time=3]}", 2, "use devices.slurm_time"),
+        ("{launcher: slurm, slurm_memory: much}", 2, "much is not an amount of memory"),
     ],
 )
 def test_what_cannot_be(

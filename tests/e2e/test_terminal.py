@@ -386,7 +386,11 @@ def test_no_variable_is_refused_and_back_leads_to_the_variables(
     screen.wait_for("choose at least one variable")
     screen.wait_for("? Variables to train on", count=2)
     screen.send(DOWN + " " + ENTER)
+    screen.wait_for("? HR fields as guides")  # salt may be one
+    screen.send(ENTER)
     screen.wait_for("? Run directory")
+    screen.send(ESCAPE)
+    screen.wait_for("? HR fields as guides", count=2)
     screen.send(ESCAPE)
     screen.wait_for("● temp")
     assert "○ salt" in screen.visible

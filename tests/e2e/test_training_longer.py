@@ -37,7 +37,7 @@ def test_more_epochs_give_what_as_many_from_the_start_give(
         done = srwizard("train", tmp_path / arguments[0], *arguments[1:])
         assert done.returncode == 0, done.stderr
     assert "Revision 2: 4 epochs." in done.stdout
-    assert "as it would have in a run frozen with 4 epochs" in said(done.stdout)
+    assert "continues as in a run frozen with 4 epochs" in said(done.stdout)
     for name in ("last", "best"):
         assert same_weights(weights(tmp_path / "long", name), weights(tmp_path / "run", name))
     assert rates(tmp_path / "long") == rates(tmp_path / "run")

@@ -119,7 +119,9 @@ def test_stop_while_it_starts(start: Callable[..., Child], long_run: Path, momen
     code, said = ends(first)
     assert code == 130, said
     assert not (long_run / "failure.json").exists()
+    metrics = long_run / "metrics.jsonl"
+    before = len(epochs(long_run)) if metrics.exists() else 0
     again = start("train", long_run)
-    wait_for(lambda: (long_run / "metrics.jsonl").exists() and bool(epochs(long_run)), again)
+    wait_for(lambda: metrics.exists() and len(epochs(long_run)) > before, again)
     again.send_signal(signal.SIGTERM)
     assert ends(again)[0] == 130

@@ -213,7 +213,7 @@ def bad_inputs(tmp_path: Path, dataset: Path) -> Path:
         (["good.nc", "--variable", "sst=temp"], 2, "the run has no variable sst"),
         (["good.nc", "--variable", "temp"], 2, "is not NAME=NAME_IN_FILE"),
         (["good.nc", "--split", "test"], 2, "only a dataset directory has splits"),
-        (["good.nc", "--members", "3"], 2, "EDSR has one answer for each field"),
+        (["good.nc", "--members", "3"], 2, "EDSR gives one result for each field"),
         (["good.nc", "--device", "cuda:9"], 2, "there is no GPU cuda:9"),
         (["good.nc", "--device", "tpu"], 2, "tpu is not a device"),
     ],
