@@ -90,7 +90,10 @@ def run(conversation: Conversation) -> str:
                     "settings from."
                 ),
                 _("A dry run takes a few real steps and measures the peak memory."),
-                _("Training begins at once if it fits and little memory is left over; otherwise you choose what to change."),
+                _(
+                    "Training begins at once if it fits and little memory is left over; "
+                    "otherwise you choose what to change."
+                ),
             ),
             choices=choices,
             live=news,

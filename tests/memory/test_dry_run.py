@@ -299,7 +299,9 @@ def test_a_gpu_that_nvml_no_longer_shows_is_named(
     devices = run.devices.model_copy(update={"gpus": [gone]})
     found = Devices(gpus=(), cpu=CPU(2, 2**30, 2**30), faults=())
     monkeypatch.setattr(available, "find_devices", lambda: found)
-    with pytest.raises(UsageError, match=r"GPU 3 \(NVIDIA H100\) no longer reports its free memory"):
+    with pytest.raises(
+        UsageError, match=r"GPU 3 \(NVIDIA H100\) no longer reports its free memory"
+    ):
         capacities_of(run.model_copy(update={"devices": devices}))
 
 
