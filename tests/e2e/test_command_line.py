@@ -51,7 +51,7 @@ def test_a_mistake_is_named_in_chinese(
 @pytest.mark.parametrize("command", ["", "prepare", "train", "answers"])
 def test_help_in_chinese(srwizard: Run, command: str) -> None:
     shown = srwizard("--lang", "zh", *command.split(), "--help").stdout
-    assert shown.startswith("用法: srwizard")
+    assert shown.startswith("用法： srwizard")
     assert "显示本帮助。" in shown
     assert not re.search(r"Usage|Options|Commands|Show|default|required", shown)
 

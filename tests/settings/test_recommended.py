@@ -98,4 +98,4 @@ def test_patches_hold_enough_waves_and_take_the_place_of_fields_that_do_not_fit(
     assert "memory.patch_size" not in found("EDSR")
     one = found("EDSR", FACTS, Room(8, 340))["memory.patch_size"]
     assert one.value == 340
-    assert "5 waves of 68 points" in one.reason
+    assert "5 wavelengths of 68 points" in one.reason
