@@ -57,7 +57,7 @@ def test_clear_times_are_decoded(
         ([0, 1], "days since 2000-01-01", {"calendar": "martian"}, "martian"),
         ([np.nan, np.nan], "days since 2000-01-01", {}, "missing"),
         ([20001301], "day as %Y%m%d.%f", {}, "20001301 is not a date"),
-        ([0, 1], "days", {}, "no date"),
+        ([0, 1], "days", {}, "reference date"),
     ],
 )
 def test_unclear_ones_are_named_with_the_reason(
