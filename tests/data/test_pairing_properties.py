@@ -134,7 +134,7 @@ def test_scaled(case: Case, factor: float) -> None:
 
 
 @many
-@given(cases(), st.sampled_from([(1, "before"), (-1, "after")]))
+@given(cases(), st.sampled_from([(1, "previous"), (-1, "next")]))
 def test_another_step(case: Case, lag: tuple[int, str]) -> None:
     said = case.named(lambda lr: np.roll(lr, lag[0], 0))
     assert f"each belongs to the HR of the {lag[1]}" in said[0]

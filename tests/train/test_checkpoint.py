@@ -108,7 +108,7 @@ def test_another_optimizer_begins_without_moments(root: Path, tmp_path: Path) ->
     freeze(root, tmp_path / "run", epochs=2, optimizer="SGD")
     loaded = resume(set_up_only(tmp_path / "run"), tmp_path / "run")
     assert loaded is not None
-    assert "another optimizer; SGD begins" in loaded.notices[0]
+    assert "another optimizer; SGD starts" in loaded.notices[0]
     assert trained(tmp_path / "run").progress.epoch == 3
 
 
