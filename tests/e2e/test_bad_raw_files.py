@@ -88,7 +88,7 @@ def test_a_full_disk_leaves_nothing(environment: dict[str, str], tmp_path: Path,
 def test_killed_in_the_middle_no_process_is_left_and_the_next_run_begins_clean(
     environment: dict[str, str], srwizard: Run, tmp_path: Path
 ) -> None:
-    raw = write_raw(tmp_path / "long.nc", steps=600, shape=(64, 64))
+    raw = write_raw(tmp_path / "long.nc", steps=2000, shape=(64, 64))
     words = f"prepare {raw} --variable sst --scale 2 --jobs 2 -o made".split()
     process = subprocess.Popen(
         [*REALLY_STARTED, *words], env=environment, cwd=tmp_path, stdout=subprocess.DEVNULL
@@ -106,7 +106,7 @@ def test_killed_in_the_middle_no_process_is_left_and_the_next_run_begins_clean(
     words[words.index("--jobs") + 1] = "1"
     again = srwizard(*words)
     assert again.returncode == 0, again.stderr
-    assert steps_in(tmp_path / "made") == [420, 90, 90]
+    assert steps_in(tmp_path / "made") == [1400, 300, 300]
     assert not staging.exists()
 
 
