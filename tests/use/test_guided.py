@@ -145,7 +145,7 @@ def test_a_guide_of_every_step_is_taken_from_the_dataset_or_a_file(
     ):
         open_input(*files, [tmp_path / "short.nc"])
     high.isel(lat=slice(0, 12)).to_netcdf(tmp_path / "other.nc", engine="h5netcdf")
-    with pytest.raises(DatasetError, match="guides sst are on another grid than HR"):
+    with pytest.raises(DatasetError, match="guides sst are on a different grid from HR"):
         predict(run, open_input(*files, [tmp_path / "other.nc"]), tmp_path / "never.nc")
     assert not (tmp_path / "never.nc").exists()
     with pytest.raises(UsageError, match="takes sst at high resolution as guides, and there is"):
