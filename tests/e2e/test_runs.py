@@ -87,7 +87,7 @@ def test_in_the_background(
         for other in (["train"], ["train", "--detach"], ["evaluate", "--checkpoint", "last"]):
             refused = srwizard(*other, long_run)
             assert refused.returncode == 2, refused.stdout
-            assert "in use" in refused.stderr or "at work" in refused.stderr
+            assert "in use" in refused.stderr or "already running" in refused.stderr
         stopped = srwizard("stop", long_run)
         assert stopped.returncode == 0, stopped.stderr
         assert "checkpoints/last.pt" in stopped.stdout
