@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -25,6 +26,10 @@ __all__ = [
 # Several tests run at a time: threads that spin while they wait would keep each other waiting.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
+# As users have it, whatever the machine says: what Python compiles is kept for the next process.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 # What a shell in the background or nohup has this process ignore, those that it starts would ignore
 # as well; a handler goes no further than this process.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -34,7 +39,13 @@ if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
 
 # How long an example takes says how busy the machine is, and nothing of what is tested.
 settings.register_profile("srwizard", deadline=None)
-settings.load_profile("srwizard")
+settings.register_profile("between two edits", deadline=None, max_examples=20)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Try fewer examples where tests are left out for the sake of time."""
+    quick = "not broad" in config.getoption("markexpr")
+    settings.load_profile("between two edits" if quick else "srwizard")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -3,8 +3,9 @@
 What `make test-fast` leaves out besides the slow tests: most cases of a test of all networks.
 
 A test that is repeated for every network is run between two edits for one network of each kind; the
-other cases are marked `broad`, here, wherever the name of a network is among a test's parameters;
-and so are whole files for which another one stands.
+other cases are marked `broad`, here, wherever the name of a network is among a test's parameters.
+So are all cases but the first of tests that start the program or train, and whole files for which
+another one stands.
 """
 
 import pytest
@@ -15,23 +16,47 @@ ONE_OF_EACH_KIND = ("EDSR", "SwinIR", "FNO2d", "DDPM")
 """Convolutions, attention in windows, Fourier layers, diffusion."""
 
 STOOD_FOR = {
+    "data/test_beside.py": "data/test_baselines.py",
     "data/test_coarsening.py": "data/test_prepare.py",
     "data/test_lr_product.py": "data/test_prepare.py",
+    "data/test_pairing_properties.py": "data/test_pairing.py",
     "data/test_prepare_missing.py": "data/test_prepare.py",
     "data/test_prepare_opening.py": "data/test_prepare.py",
     "data/test_prepare_selection.py": "data/test_prepare.py",
+    "data/test_samples.py": "train/test_loop.py",
+    "e2e/test_after_a_failure.py": "e2e/test_terminal.py",
+    "e2e/test_bad_raw_files.py": "e2e/test_raw_files.py",
     "e2e/test_recipe.py": "settings/test_recommended.py",
     "e2e/test_sessions.py": "e2e/test_terminal.py",
+    "e2e/test_simple_methods.py": "data/test_baselines.py",
+    "e2e/test_undeclared_values.py": "e2e/test_raw_files.py",
+    "gpu/test_gpu_arithmetic.py": "models/test_networks.py",
+    "gpu/test_gpu_runs.py": "train/test_loop.py",
     "hardware/nvml/test_visible.py": "hardware/nvml/test_nvml.py",
     "memory/test_dry_run.py": "memory/test_predict.py",
     "memory/test_sharded.py": "memory/test_predict.py",
     "prompts/test_questions.py": "prompts/test_menu.py",
+    "report/test_chinese.py": "report/test_page.py",
     "report/test_maps.py": "report/test_page.py",
+    "robustness/test_borrowed_machines.py": "robustness/test_special_files.py",
+    "robustness/test_damaged_inputs.py": "robustness/test_damaged_records.py",
+    "slurm/test_jobs.py": "slurm/test_checks.py",
+    "train/test_conservation.py": "train/test_skip.py",
+    "train/test_gain.py": "train/test_skip.py",
+    "test_forked.py": "e2e/test_command_line.py",
     "train/test_optimization.py": "train/test_loop.py",
-    "train/test_seam.py": "train/test_skip.py",
+    "train/test_poor_records.py": "train/test_loop.py",
     "train/test_sampling.py": "models/test_diffusion.py",
+    "train/test_seam.py": "train/test_skip.py",
+    "use/test_guided.py": "data/test_guides.py",
+    "use/test_honest.py": "use/test_predict.py",
+    "use/test_poor_scores.py": "use/test_predict.py",
 }
 """Files that look closer at what another one has looked at already; all of them are `broad`."""
+
+
+STARTS_OR_TRAINS = ("e2e", "gpu", "memory", "report", "robustness", "runs", "slurm", "train", "use")
+"""Directories in which a case takes tenths of a second, not thousandths."""
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -43,12 +68,21 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     _leave_out(config, items, "long")
     _leave_gpus_alone(config, items)
     others = set(cards()) - set(ONE_OF_EACH_KIND)
+    stood_for: set[tuple[str, ...]] = set()
     for item in items:
-        if item.nodeid.partition("::")[0].removeprefix("tests/") in STOOD_FOR:
+        file = item.nodeid.partition("::")[0].removeprefix("tests/")
+        networks = _networks(item)
+        case = (item.nodeid.partition("[")[0], *networks)
+        if file in STOOD_FOR or others & set(networks) or case in stood_for:
             item.add_marker("broad")
-        parameters = getattr(getattr(item, "callspec", None), "params", {})
-        if any(isinstance(value, str) and value in others for value in parameters.values()):
-            item.add_marker("broad")
+        elif file.partition("/")[0] in STARTS_OR_TRAINS:
+            stood_for.add(case)
+
+
+def _networks(item: pytest.Item) -> list[str]:
+    """Return the names of networks among the parameters of a test."""
+    values = getattr(getattr(item, "callspec", None), "params", {}).values()
+    return [value for value in values if isinstance(value, str) and value in cards()]
 
 
 def _leave_out(config: pytest.Config, items: list[pytest.Item], mark: str) -> None:

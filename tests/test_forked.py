@@ -45,8 +45,14 @@ def test_meets_the_same_driver_and_runs_what_python_runs_first(
         ended(kind, [PROGRAM, "gpus"], env=environment | nvml_world.environment)
         for kind in (Popen, started)
     )
-    assert found == wanted
+    assert _but_for_memory(found[1]) == _but_for_memory(wanted[1])
+    assert (found[0], found[2]) == (wanted[0], wanted[2])
     assert found[1].startswith("first") and "GPU 1" in found[1]
+
+
+def _but_for_memory(text: str) -> list[str]:
+    """Leave out what other processes change between two commands: the memory that is available."""
+    return [line for line in text.splitlines() if "memory available" not in line]
 
 
 def test_is_a_child_with_a_command_line_and_a_directory(tmp_path: Path) -> None:

@@ -332,6 +332,7 @@ def test_paths_with_spaces_and_chinese_characters(
     )
 
 
+@pytest.mark.broad
 def test_samples_are_turned_only_where_vectors_are_known(
     srwizard: Run, answers: Path, tmp_path: Path
 ) -> None:

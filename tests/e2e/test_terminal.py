@@ -298,6 +298,7 @@ def test_the_list_of_models_shows_what_each_needs_on_this_data(
     screen.kill()
 
 
+@pytest.mark.broad
 def test_what_is_typed_takes_the_place_of_a_default_number(terminal: Open, dataset: Path) -> None:
     screen = terminal()
     Walk(screen, root=dataset).to("training")
@@ -410,6 +411,7 @@ def test_tab_completes_directories(terminal: Open, dataset: Path, tmp_path: Path
     screen.kill()
 
 
+@pytest.mark.broad
 def test_a_component_without_its_vector_is_asked_for(terminal: Open, tmp_path: Path) -> None:
     root = write_dataset(tmp_path / "currents", variables=["u", "w"])
     screen = terminal()
@@ -454,6 +456,7 @@ def test_each_component_without_its_vector_is_asked_for(terminal: Open, tmp_path
     assert screen.wait_for_end() == 130
 
 
+@pytest.mark.broad
 @pytest.mark.parametrize("key", [F2, CTRL_G])
 def test_a_key_takes_the_defaults_for_all_the_rest(
     terminal: Open, dataset: Path, tmp_path: Path, key: str

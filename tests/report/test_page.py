@@ -154,12 +154,14 @@ def test_same_run_gives_the_same_page(build_run: BuildRun) -> None:
     assert write_report(run).read_bytes() == first
 
 
+@pytest.mark.broad
 def test_optional_files_may_be_missing(build_run: BuildRun) -> None:
     page = Page(write_report(build_run(dry_run=None, samples=None)))
     assert "dry_run.json is missing" in page.text
     assert "plots/samples.npz is missing" in page.text
 
 
+@pytest.mark.broad
 def test_sections_may_be_missing(build_run: BuildRun) -> None:
     page = Page(write_report(build_run(config={"note": None}, dry_run={"verdict": "tight"})))
     assert "Super-resolution of ocean fields" in page.text
@@ -338,6 +340,7 @@ def beaten(name: str = "linear") -> dict[str, object]:
     return {**found, name: {**found["bicubic"], "rmse": 0.15}, "best": name, "skill": -1 / 3}
 
 
+@pytest.mark.broad
 def test_page_says_why_the_model_is_no_better(build_run: BuildRun) -> None:
     run = build_run(events=[epoch_event(1), {**TEST_EVENT, "variables": {"temp": beaten()}}])
     page = Page(write_report(run))
@@ -377,6 +380,7 @@ class Marked(gettext.NullTranslations):
         return f"译{message}"
 
 
+@pytest.mark.broad
 def test_page_is_in_the_language_of_the_user(
     build_run: BuildRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,5 +1,6 @@
 """What is declared once stands everywhere: template, schema, reference, question, messages."""
 
+import functools
 import subprocess
 import sys
 from typing import Any, get_args
@@ -62,6 +63,13 @@ def test_a_declaration_says_all_that_people_read(declared: Declared) -> None:
         assert type(None) in get_args(declared.field.annotation)
 
 
+@functools.cache
+def _everywhere(language: str) -> tuple[str, list[str], dict[str, Any]]:
+    """Return the template, the lines of the reference page and the schema in a language."""
+    i18n.set_language(language)
+    return template_text(), reference.page().splitlines(), json_schema()
+
+
 @every_option
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_what_is_said_of_an_option_is_the_same_everywhere(
@@ -69,13 +77,12 @@ def test_what_is_said_of_an_option_is_the_same_everywhere(
 ) -> None:
     i18n.set_language(language)
     try:
+        template, page, schema = _everywhere(language)
         meaning, title = declared.meaning(), declared.title
-        assert f"  # {meaning}" in template_text()
+        assert f"  # {meaning}" in template
         start = f"| `{declared.name}` |"
-        rows = [line for line in reference.page().splitlines() if line.startswith(start)]
-        row = next(line for line in rows if meaning in line)
+        row = next(line for line in page if line.startswith(start) and meaning in line)
         assert f"| {title} |" in row
-        schema = json_schema()
         if declared.section:
             place = schema["properties"][declared.section]["$ref"].rpartition("/")[2]
             schema = schema["$defs"][place]

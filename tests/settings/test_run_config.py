@@ -139,6 +139,7 @@ def test_an_added_field_is_named(tmp_path: Path, section: str) -> None:
     assert refusal(written(values, tmp_path)).splitlines()[1:] == [f"  {section}extra was added"]
 
 
+@pytest.mark.broad
 @given(
     key=st.sampled_from([key for key in KEYS if key != "schema_version"]),
     value=parameters | st.dates(),

@@ -156,6 +156,7 @@ def test_a_value_that_is_not_what_its_tag_says_is_refused(content: str) -> None:
     assert "my.yaml" in refusal(content).message
 
 
+@pytest.mark.broad
 def test_nesting_beyond_reason_is_refused() -> None:
     assert "my.yaml" in refusal("a: " + "[" * 1500).message
 

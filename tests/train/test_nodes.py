@@ -76,6 +76,7 @@ ELSEWHERE = {"RANK": "3", "WORLD_SIZE": "2", "LOCAL_RANK": "1", "MASTER_ADDR": "
 """A place that another launcher, or a batch system, has given to srwizard itself."""
 
 
+@pytest.mark.broad
 @pytest.mark.parametrize("count", [1, 2])
 def test_the_place_of_srwizard_among_others_is_not_that_of_its_processes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int
