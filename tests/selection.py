@@ -54,9 +54,26 @@ STOOD_FOR = {
 }
 """Files that look closer at what another one has looked at already; all of them are `broad`."""
 
-
 STARTS_OR_TRAINS = ("e2e", "gpu", "memory", "report", "robustness", "runs", "slurm", "train", "use")
 """Directories in which a case takes tenths of a second, not thousandths."""
+LONGEST_FIRST = (
+    "slurm/test_jobs.py",
+    "train/test_machines.py",
+    "e2e/test_answers_run.py",
+    "memory/test_predict.py",
+    "e2e/test_out_of_memory.py",
+    "robustness/test_signals.py",
+    "train/test_sharding.py",
+    "e2e/test_conversations.py",
+    "memory/test_sharded.py",
+    "train/test_skill.py",
+    "gpu/test_gpu_runs.py",
+    "e2e/test_selfcheck.py",
+    "e2e/test_training_longer.py",
+    "test_readme.py",
+    "test_wheel.py",
+)
+"""Files that take minutes, much of it waiting: others are worked at beside them, not after them."""
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -77,6 +94,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker("broad")
         elif file.partition("/")[0] in STARTS_OR_TRAINS:
             stood_for.add(case)
+    first = [f"tests/{file}::" for file in LONGEST_FIRST]
+    items.sort(key=lambda item: [not item.nodeid.startswith(file) for file in first])
 
 
 def _networks(item: pytest.Item) -> list[str]:
