@@ -426,7 +426,11 @@ def _samples(arrays: Mapping[str, npt.NDArray[Any]]) -> Samples:
     units = [str(unit) for unit in arrays["units"]] if "units" in arrays else [""] * len(variables)
     if len(units) != len(variables):
         raise ValueError(
-            _("{units} units for {variables} variables", units=len(units), variables=len(variables))
+            _(
+                "variables: {variables}, but units: {count}",
+                variables=len(variables),
+                count=len(units),
+            )
         )
     names_present = [*FIELDS, *(name for name in OPTIONAL_FIELDS if name in arrays)]
     fields = {name: np.asarray(arrays[name], dtype=np.float64) for name in names_present}
@@ -442,6 +446,10 @@ def _samples(arrays: Mapping[str, npt.NDArray[Any]]) -> Samples:
     best = [str(name) for name in arrays["best_names"]] if "best" in fields else []
     if best and len(best) != len(variables):
         raise ValueError(
-            _("{units} units for {variables} variables", units=len(best), variables=len(variables))
+            _(
+                "variables: {variables}, but names of simple methods: {count}",
+                variables=len(variables),
+                count=len(best),
+            )
         )
     return Samples(names, variables, units, fields, arrays.get("lon"), arrays.get("lat"), best)

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from srwizard.base.i18n import translate as _
+from srwizard.base.i18n import translate_count as _n
 from srwizard.data.baselines.choice import method_title
 from srwizard.runs.skill import best_method
 
@@ -36,9 +37,12 @@ def certainty(name: str, scores: Mapping[str, Any]) -> str | None:
             **told,
         )
     if not isinstance(interval["skill"], Sequence):
-        return _(
+        return _n(
+            "{name}: the test split has a single step, too few for a 95 % interval; whether the "
+            "model differs from {best} by more than chance is not known.",
             "{name}: the test split has {steps} steps, too few for a 95 % interval; whether the "
             "model differs from {best} by more than chance is not known.",
+            interval["steps"],
             steps=interval["steps"],
             **told,
         )
