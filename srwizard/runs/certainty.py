@@ -24,6 +24,8 @@ def certainty(name: str, scores: Mapping[str, Any]) -> str | None:
     skill = scores.get("skill")
     if not isinstance(interval, Mapping) or skill is None or skill != skill:
         return None
+    if isinstance(interval.get("rmse"), Mapping) and not isinstance(interval["skill"], Sequence):
+        return None  # the best simple method makes hardly an error: there is nothing to divide by
     told = {"name": name, "best": method_title(best_method(scores))}
     # What is null in JSON is read as NaN.
     if not isinstance(interval["skill"], Sequence) and interval["block"] > 1:
