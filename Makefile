@@ -76,7 +76,7 @@ site: $(STAMP)
 
 # No dates and no line numbers: the same sources give the same catalogues.
 locale: $(STAMP)
-	$(BIN)/pybabel -q extract --no-default-keywords -k _ -k translate -k N_ -k NN_:1,2 --no-location \
+	$(BIN)/pybabel -q extract --no-default-keywords -k _ -k translate -k _n:1,2 -k translate_count:1,2 -k N_ -k NN_:1,2 --no-location \
 		--sort-output --omit-header --width 100 -o $(LOCALE)/srwizard.pot srwizard states models
 	test -f $(LOCALE)/zh_CN/LC_MESSAGES/srwizard.po || \
 		$(BIN)/pybabel -q init -i $(LOCALE)/srwizard.pot -d $(LOCALE) -D srwizard -l zh_CN

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from srwizard.base.i18n import translate as _
+from srwizard.base.i18n import translate_count as _n
 from srwizard.models.global_skip import HasOutputLayer
 
 FIRST_LAYERS = ("conv_first", "patch_embed.proj", "downs.0")
@@ -29,8 +29,10 @@ def with_channels(
     notices = []
     if old_outputs != out_channels:
         notices.append(
-            _(
+            _n(
+                "The weights have {old} output channel, the network {new}: each is its copy.",
                 "The weights have {old} output channels, the network {new}: each is their mean.",
+                old_outputs,
                 old=old_outputs,
                 new=out_channels,
             )
@@ -47,9 +49,12 @@ def with_channels(
         changed[name] = torch.cat([_spread(condition, in_channels), _spread(field, noisy[1])], 1)
         if old_inputs != in_channels:
             notices.append(
-                _(
+                _n(
+                    "The weights have {old} input channel, the network {new}: each gets the mean "
+                    "of {layer}, scaled by {old}/{new}.",
                     "The weights have {old} input channels, the network {new}: each gets the mean "
                     "of {layer}, scaled by {old}/{new}.",
+                    old_inputs,
                     old=old_inputs,
                     new=in_channels,
                     layer=layer,

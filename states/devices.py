@@ -9,6 +9,7 @@ from rich.text import Text
 
 from srwizard.base.errors import NeedsPersonError, UsageError
 from srwizard.base.i18n import translate as _
+from srwizard.base.i18n import translate_count as _n
 from srwizard.base.sizes_and_times import bytes_text
 from srwizard.hardware.devices import GPU, Devices, PartitionedGPU, find_devices
 from srwizard.prompts.question import Back, Choice, Question
@@ -228,8 +229,10 @@ def gpu_text(gpu: GPU) -> str:
 
 def cpu_text(found: Devices) -> str:
     """Return the CPU as one line: cores, memory available and in all."""
-    return _(
+    return _n(
+        "CPU: {cores} core, {available} of {total} memory available",
         "CPU: {cores} cores, {available} of {total} memory available",
+        found.cpu.cores,
         cores=found.cpu.cores,
         available=bytes_text(found.cpu.available_bytes),
         total=bytes_text(found.cpu.total_bytes),

@@ -119,7 +119,7 @@ def _variables_question(conversation: Conversation, contents: "Contents") -> Que
     def check(chosen: list[str]) -> str | None:
         names = given.names
         if names is not None and len(names) != len(chosen):
-            return _("{count} variables but {names} names", count=len(chosen), names=len(names))
+            return _("variables: {count}, but names: {names}", count=len(chosen), names=len(names))
         return variables_problem(contents, chosen)
 
     return replace(

@@ -7,6 +7,7 @@ from rich.cells import cell_len
 from rich.text import Text
 
 from srwizard.base.i18n import translate as _
+from srwizard.base.i18n import translate_count as _n
 from srwizard.base.sizes_and_times import memory_name
 from srwizard.base.text_width import packed
 from srwizard.base.typed_paths import expand
@@ -249,9 +250,12 @@ def _batch_notice(conversation: Conversation) -> str | None:
     steps = chosen_dataset(conversation).steps["train"]
     if total <= steps:
         return None
-    return _(
-        "The batch of {total} is larger than the training split of {steps} steps: "
-        "each epoch is one optimizer step.",
+    return _n(
+        "The batch of {total} is larger than the training split of {steps} step: each epoch "
+        "is one optimizer step.",
+        "The batch of {total} is larger than the training split of {steps} steps: each epoch "
+        "is one optimizer step.",
+        steps,
         total=total,
         steps=steps,
     )
@@ -265,7 +269,7 @@ def _batch_text(conversation: Conversation) -> str:
     if accumulation > 1:
         factors.append(_("{count} micro-batches", count=accumulation))
     if processes > 1:
-        factors.append(_("{count} processes", count=processes))
+        factors.append(_n("{count} process", "{count} processes", processes, count=processes))
     if len(factors) > 1:
         factors[-1] += f" = {batch * accumulation * processes}"
     return " x ".join(factors)

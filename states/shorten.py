@@ -6,6 +6,7 @@ from rich.text import Text
 
 from srwizard.base.errors import NeedsPersonError
 from srwizard.base.i18n import translate as _
+from srwizard.base.i18n import translate_count as _n
 from srwizard.base.signs import warning
 from srwizard.base.sizes_and_times import duration_text
 from srwizard.hardware.devices import find_devices
@@ -111,7 +112,12 @@ def _recipe(conversation: Conversation) -> Remedy | None:
     found = {one.key: one.value for one in recommended_here(conversation, fits)}
     return Remedy(
         found,
-        _("The recommended recipe, with {epochs} epochs", epochs=found["training.epochs"]),
+        _n(
+            "The recommended recipe, with {epochs} epoch",
+            "The recommended recipe, with {epochs} epochs",
+            found["training.epochs"],
+            epochs=found["training.epochs"],
+        ),
         _("chosen for this model and these data"),
         "recipe",
     )

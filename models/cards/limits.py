@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from srwizard.base.i18n import translate as _
+from srwizard.base.i18n import translate_count as _n
 
 
 def divisors(number: int) -> str:
@@ -30,8 +31,10 @@ def stage_problems(depths: Sequence[int], num_heads: Sequence[int]) -> list[str]
     if len(depths) == len(num_heads):
         return []
     return [
-        _(
+        _n(
+            "depths has {depths} value but num_heads has {heads}; give both the same number.",
             "depths has {depths} values but num_heads has {heads}; give both the same number.",
+            len(depths),
             depths=len(depths),
             heads=len(num_heads),
         )
@@ -50,9 +53,12 @@ def fourier_problems(modes: int, scale: int, lr_shape: tuple[int, int] | None) -
     if modes <= most:
         return []
     return [
-        _(
+        _n(
+            "modes is {modes}, but a high-resolution grid of {height} x {width} has only {most} "
+            "Fourier mode.",
             "modes is {modes}, but a high-resolution grid of {height} x {width} has only {most} "
             "Fourier modes.",
+            most,
             modes=modes,
             height=height,
             width=width,

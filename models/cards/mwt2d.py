@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from srwizard.base.i18n import translate as _
+from srwizard.base.i18n import translate_count as _n
 from srwizard.models.card import INTEGER_SCALES, ModelCard, Parameter, Recipe
 
 
@@ -16,9 +16,12 @@ def _problems(params: Mapping[str, Any], scale: int, lr_shape: tuple[int, int] |
     if params["modes"] <= most:
         return []
     return [
-        _(
+        _n(
+            "modes is {modes}, but the finest wavelets, on a grid of {height} x {width}, have "
+            "only {most} Fourier mode.",
             "modes is {modes}, but the finest wavelets, on a grid of {height} x {width}, have "
             "only {most} Fourier modes.",
+            most,
             modes=params["modes"],
             height=height,
             width=width,

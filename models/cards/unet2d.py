@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from srwizard.base.i18n import translate as _
+from srwizard.base.i18n import translate_count as _n
 from srwizard.models.card import INTEGER_SCALES, ModelCard, Parameter
 
 
@@ -16,9 +16,12 @@ def _problems(params: Mapping[str, Any], scale: int, lr_shape: tuple[int, int] |
     if params["levels"] <= most:
         return []
     return [
-        _(
+        _n(
+            "levels is {levels}, but a high-resolution grid of {height} x {width} can be halved "
+            "only once.",
             "levels is {levels}, but a high-resolution grid of {height} x {width} can be halved "
             "only {most} times.",
+            most,
             levels=params["levels"],
             height=height,
             width=width,

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from srwizard.base.i18n import translate as _
+from srwizard.base.i18n import translate_count as _n
 from srwizard.models.card import Parameter
 
 
@@ -48,9 +48,12 @@ def grid_problems(levels: Sequence[int], shape: Sequence[int] | None) -> list[st
     if len(levels) <= most:
         return []
     return [
-        _(
+        _n(
+            "grid_levels has {levels} coarser grids, but one of {height} x {width} can be halved "
+            "only once.",
             "grid_levels has {levels} coarser grids, but one of {height} x {width} can be halved "
             "only {most} times.",
+            most,
             levels=len(levels),
             height=height,
             width=width,

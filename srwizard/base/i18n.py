@@ -3,6 +3,7 @@
 import gettext
 import os
 import re
+import struct
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ LANGUAGES = ("en", "zh")
 LOCALE_DIR = Path(__file__).parents[1] / "locale"
 DOMAIN = "srwizard"
 CATALOGUES = {"zh": "zh_CN"}
+LITTLE_ENDIAN = b"\xde\x12\x04\x95"
+"""How a compiled catalogue begins that is stored so."""
 SAMPLES = {"en": "a", "zh": "海"}
 """What a stream must be able to encode to show a language at all."""
 
@@ -43,10 +46,27 @@ def set_language(language: str) -> None:
 
 
 def messages_of(language: str) -> dict[str, str]:
-    """Return the catalogue of a language: messages in English, each with its translation."""
-    catalogue = gettext.translation(DOMAIN, LOCALE_DIR, [CATALOGUES[language]], fallback=True)
-    messages: dict[Any, str] = getattr(catalogue, "_catalog", {})
-    return {message: text for message, text in messages.items() if isinstance(message, str)}
+    """Return the catalogue of a language: messages in English, each with its translation.
+
+    Of one with a plural both forms: gettext itself forgets the second.
+    """
+    path = LOCALE_DIR / CATALOGUES[language] / "LC_MESSAGES" / f"{DOMAIN}.mo"
+    if not path.is_file():
+        return {}
+    stored = path.read_bytes()
+    order = "<" if stored.startswith(LITTLE_ENDIAN) else ">"
+    count, *tables = struct.unpack_from(f"{order}3I", stored, 8)
+
+    def forms(table: int, place: int) -> list[str]:
+        length, start = struct.unpack_from(f"{order}2I", stored, table + 8 * place)
+        return stored[start : start + length].decode().split("\0")
+
+    messages, texts = ([forms(table, place) for place in range(count)] for table in tables)
+    return {
+        form: text[min(place, len(text) - 1)]
+        for message, text in zip(messages, texts, strict=True)
+        for place, form in enumerate(message)
+    }
 
 
 def hand_on_language() -> None:
@@ -79,7 +99,16 @@ def language() -> str:
 
 def translate(message: str, /, **values: Any) -> str:
     """Return `message` in the user's language, its {placeholders} filled from `values`."""
-    text = _translations.gettext(message)
+    return _filled(_translations.gettext(message), values)
+
+
+def translate_count(singular: str, plural: str, number: float, /, **values: Any) -> str:
+    """Return the form of a message that suits `number`, in the user's language; see `translate`."""
+    chosen = _translations.ngettext(singular, plural, 1 if abs(number) == 1 else 2)
+    return _filled(chosen, values)
+
+
+def _filled(text: str, values: Mapping[str, Any]) -> str:
     if values:
         text = text.format(**values)
     return _commands.sub(rf"\g<0> --lang {_language}", text) if _commands is not None else text

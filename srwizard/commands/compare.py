@@ -40,7 +40,7 @@ def compare(run_dirs: tuple[Path, ...], html: Path | None, as_json: bool) -> Non
     # A file or a pipe has no width that lines would have to be broken at.
     screen = console if console.is_terminal else Console(width=WITHOUT_A_SCREEN)
     screen.print(_shown(found, screen.width))
-    for line in (*found.notices, comparison.best_note()):
+    for line in (*found.notices, comparison.best_note(_("marked with *"))):
         print_whole(screen, Text(line))
     if html is not None:
         print(_("Written to {path}", path=html))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from srwizard.base.i18n import translate as _
+from srwizard.base.i18n import translate_count as _n
 from srwizard.base.typed_paths import at_home
 from srwizard.commands.options import (
     BEST_OR_LAST,
@@ -112,13 +113,22 @@ def predict(
         print(warning)
     if done.begun_at:
         print(
-            _(
+            _n(
+                "{steps} of the steps was already there from an earlier run of this command.",
                 "{steps} of the steps were already there from an earlier run of this command.",
+                done.begun_at,
                 steps=done.begun_at,
             )
         )
     print(
-        _("{path}: {steps} steps of {shape}, {name}.pt of epoch {epoch}",
-          path=done.path, steps=done.steps, shape=list(done.shape),
-          name=run.checkpoint.name, epoch=run.checkpoint.epoch)
-    )  # fmt: skip
+        _n(
+            "{path}: {steps} step of {shape}, {name}.pt of epoch {epoch}",
+            "{path}: {steps} steps of {shape}, {name}.pt of epoch {epoch}",
+            done.steps,
+            path=done.path,
+            steps=done.steps,
+            shape=list(done.shape),
+            name=run.checkpoint.name,
+            epoch=run.checkpoint.epoch,
+        )
+    )

@@ -8,6 +8,7 @@ import click
 
 from srwizard.base.errors import UsageError
 from srwizard.base.i18n import translate as _
+from srwizard.base.i18n import translate_count as _n
 from srwizard.commands.options import WholeNumber, command, console, detach_option, run_directory
 from srwizard.commands.print_outcome import print_outcome
 from srwizard.prompts.progress import shown
@@ -129,7 +130,15 @@ def _lengthen(run_dir: Path, epochs: int, schedule: "Schedule") -> None:
         time.sleep(SECONDS_TO_WRITE)
         run = with_epochs(run_dir, epochs, schedule)
     if run.revision > 1:
-        print(_("Revision {revision}: {epochs} epochs.", revision=run.revision, epochs=epochs))
+        print(
+            _n(
+                "Revision {revision}: {epochs} epoch.",
+                "Revision {revision}: {epochs} epochs.",
+                epochs,
+                revision=run.revision,
+                epochs=epochs,
+            )
+        )
         print(schedule_line(run), flush=True)
 
 

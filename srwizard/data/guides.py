@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from srwizard.base.errors import DatasetError
 from srwizard.base.i18n import translate as _
+from srwizard.base.i18n import translate_count as _n
 from srwizard.data.fields import FloatField
 from srwizard.data.layout import Contents
 from srwizard.data.split_names import SPLITS
@@ -74,8 +75,9 @@ def refuse_gaps(values: npt.NDArray[np.floating], water: npt.NDArray[np.bool_], 
     if missing.any():
         row, column = (int(place[0]) for place in np.nonzero(missing))
         raise DatasetError(
-            _("data.guides: {name} has no value at {count} points where HR has one, the first "
-              "in row {row}, column {column}",
+            _n("data.guides: {name} has no value at a point where HR has one, in row {row}, column "
+"{column}", "data.guides: {name} has no value at {count} points where HR has one, the first in "
+"row {row}, column {column}", int(missing.sum()),
               name=name, count=int(missing.sum()), row=row, column=column),
             _("Fill its gaps in the water, or leave it out of data.guides; on land it may have "
               "any value or none."),

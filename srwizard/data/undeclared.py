@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from srwizard.base.i18n import translate as _
+from srwizard.base.i18n import translate_count as _n
 from srwizard.data.fields import FloatField
 
 FAR = 3.0
@@ -162,8 +163,10 @@ def undeclared_notes(variable: str, found: Undeclared) -> list[str]:
     """
     notes = []
     if found.far:
-        times = [_("{value:g} ({count} times)", value=value, count=count)
-                 for value, count in found.far.items()]  # fmt: skip
+        times = [
+            _n("{value:g} (once)", "{value:g} ({count} times)", count, value=value, count=count)
+            for value, count in found.far.items()
+        ]
         options = " ".join(f"--missing-value {value:g}" for value in found.far)
         notes.append(
             _("{variable}: far outside all other values: {values}. Perhaps fill values that the "

@@ -7,6 +7,7 @@ import sys
 
 from srwizard.base.errors import UsageError
 from srwizard.base.i18n import translate as _
+from srwizard.base.i18n import translate_count as _n
 from srwizard.hardware.devices import Devices, cpu, find_devices
 from srwizard.settings.run_config import RunConfig
 
@@ -44,9 +45,12 @@ def _visible(count: int, found: Devices) -> list[int]:
     """
     if count > 1 and any(gpu.parent is not None for gpu in found.gpus[:count]):
         raise UsageError(
-            _(
-                "{host}: the run needs {count} GPUs on each machine, and what is visible are "
-                "parts of GPUs (MIG), of which CUDA shows one alone to a process",
+            _n(
+                "{host}: the run needs {count} GPU on each machine, and what is visible are parts "
+                "of GPUs (MIG), of which CUDA shows one alone to a process",
+                "{host}: the run needs {count} GPUs on each machine, and what is visible are parts "
+                "of GPUs (MIG), of which CUDA shows one alone to a process",
+                count,
                 host=socket.gethostname(),
                 count=count,
             ),
@@ -54,8 +58,10 @@ def _visible(count: int, found: Devices) -> list[int]:
         )
     if len(found.gpus) < count:
         raise UsageError(
-            _(
+            _n(
+                "{host}: the run needs {count} GPU on each machine; there are {there}",
                 "{host}: the run needs {count} GPUs on each machine; there are {there}",
+                count,
                 host=socket.gethostname(),
                 count=count,
                 there=len(found.gpus),

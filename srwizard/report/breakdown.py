@@ -49,18 +49,34 @@ def month_figure(found: Breakdown, variable: int, units: str) -> Figure | None:
     return figure
 
 
+def latitudes_of_rows(lat: FloatArray | None, rows: int) -> FloatArray | None:
+    """Return the latitude of each of the `rows` of the grid; None where it is not known.
+
+    Rows of a curvilinear grid are not parallels: the mean of a row stands for it.
+    """
+    if lat is None or lat.shape[0] != rows or not np.isfinite(lat).all():
+        return None
+    return lat if lat.ndim == 1 else lat.mean(axis=1)
+
+
 def latitude_figure(
     found: Breakdown, variable: int, units: str, lat: FloatArray | None
 ) -> Figure | None:
-    """Draw the RMSE along latitude, by row of the grid where there are no latitudes."""
+    """Draw the RMSE along latitude, by row of the grid where there are no latitudes.
+
+    Args:
+        found: the sums.
+        variable: its place among the variables.
+        units: of the variable.
+        lat: `[H]`, from `latitudes_of_rows`.
+    """
     rows, points = found.rows[:, variable], found.row_points[variable]
-    place: FloatArray = np.arange(rows.shape[1], dtype=np.float64)
-    label = _("row")
-    if lat is not None and lat.shape[0] == rows.shape[1] and np.isfinite(lat).all():
-        # Rows of a curvilinear grid are not parallels: the mean of a row stands for it.
-        place, label = (lat if lat.ndim == 1 else lat.mean(axis=1)), _("latitude [°N]")
     if not points.any():
         return None
+    place: FloatArray = np.arange(rows.shape[1], dtype=np.float64)
+    label = _("row")
+    if lat is not None:
+        place, label = lat, _("latitude [°N]")
     edges = np.linspace(place.min(), place.max(), min(LATITUDE_BINS, len(place)) + 1)
     which = np.clip(np.digitize(place, edges) - 1, 0, len(edges) - 2)
     total = np.bincount(which, points, len(edges) - 1)

@@ -57,6 +57,8 @@ class Comparison:
     notices: list[str]
     alike: frozenset[tuple[str, str]] = frozenset()
     """Runs and variables whose RMSE cannot be told from that of the best run."""
+    same_test: bool | None = True
+    """Whether all were scored on the same test data; None: not known."""
 
     @property
     def variables(self) -> list[str]:
@@ -64,7 +66,12 @@ class Comparison:
         return list(dict.fromkeys(name for result in self.results for name in result.scores))
 
     def is_best(self, result: Result, variable: str, metric: str) -> bool:
-        """Return whether no other run is better at a metric; with one run, none is."""
+        """Return whether no other run is better at a metric; with one run, none is.
+
+        Of different test data skill alone can be compared.
+        """
+        if self.same_test is False and metric != "skill":
+            return False
         found = [
             value for other in self.results
             if math.isfinite(value := other.scores.get(variable, {}).get(metric, math.nan))
@@ -125,10 +132,10 @@ def compare(paths: Sequence[Path]) -> Comparison:
         _result(run_dir, name, {key: settings[run_dir].get(key) for key in differing})
         for run_dir, name in _named(run_dirs)
     ]
-    found = Comparison(results, differing, [])
+    found = Comparison(results, differing, [], same_test=_same_test(list(runs.values())))
     told = _differing_from_best(found, dict(_named(run_dirs)))
     notices = [
-        *_notices(list(runs.values())),
+        *_on_test_data(found.same_test),
         *_over_seeds(results, differing),
         *_too_few_steps(told),
     ]
@@ -224,15 +231,23 @@ def _skill(rmse: float, best: float) -> float:
     return 1 - rmse / best if best > 0 else math.nan
 
 
-def _notices(runs: Sequence[RunConfig]) -> Iterator[str]:
+def _same_test(runs: Sequence[RunConfig]) -> bool | None:
+    """Return whether all runs were scored on the same test data; None: not known."""
     tests = [
         {part: digest for part, digest in run.data.fingerprint.items() if part.startswith("test")}
         for run in runs
     ]
     same = {is_same_data(one, other) for one, other in combinations(tests, 2)}
     if False in same:
+        return False
+    return None if None in same else True
+
+
+def _on_test_data(same: bool | None) -> Iterator[str]:
+    """Say what can be compared of runs whose test data differ, or may differ."""
+    if same is False:
         yield _("The runs were not scored on the same test data: only their skill can be compared.")
-    elif None in same:
+    elif same is None:
         yield _(
             "It is not known whether the runs were scored on the same test data: some were "
             "frozen by an older version, which kept digests of samples of the files."

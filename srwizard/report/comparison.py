@@ -136,7 +136,7 @@ def write_page(comparison: Comparison, path: Path) -> None:
         title=_("{count} runs side by side", count=len(comparison.results)),
         columns=columns(comparison),
         rows=rows(comparison),
-        notices=[*comparison.notices, best_note()],
+        notices=[*comparison.notices, best_note(_("highlighted"))],
     )
     try:
         write_text(path, visible(page))
@@ -146,10 +146,11 @@ def write_page(comparison: Comparison, path: Path) -> None:
         ) from None
 
 
-def best_note() -> str:
+def best_note(marked: str) -> str:
     """Return what the figures mean, and how the best are marked."""
     return _(
         "Scores of the test split. Skill is 1 - RMSE / RMSE of the best simple method. The best "
-        "of each variable is highlighted; ≈ marks those whose RMSE cannot be distinguished from "
-        "the best one (95 % interval of the difference, on the same test steps)."
+        "of each variable is {marked}; ≈ marks those whose RMSE cannot be distinguished from the "
+        "best one (95 % interval of the difference, on the same test steps).",
+        marked=marked,
     )

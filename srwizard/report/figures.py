@@ -11,7 +11,12 @@ from matplotlib.figure import Figure
 from srwizard.base.files import write_bytes
 from srwizard.base.i18n import translate as _
 from srwizard.data.baselines.choice import method_title
-from srwizard.report.breakdown import latitude_figure, month_figure, spectrum_figure
+from srwizard.report.breakdown import (
+    latitude_figure,
+    latitudes_of_rows,
+    month_figure,
+    spectrum_figure,
+)
 from srwizard.report.maps import domain_figure, ensemble_figure, sample_figure
 from srwizard.report.plots import (
     figure_style,
@@ -187,7 +192,8 @@ def errors(run: Run) -> list[Picture]:
 
 def _errors(run: Run, found: Breakdown) -> Iterator[Picture]:
     units, scale = run.units(), run.section("data").get("scale")
-    lat = run.samples.lat if run.samples is not None else None
+    known = run.samples.lat if run.samples is not None else None
+    lat = latitudes_of_rows(known, found.rows.shape[2])
     for index, variable in enumerate(found.variables):
         word = f"{index + 1:02d}_{_file_word(variable)}"
         unit = units.get(variable, "")
@@ -203,9 +209,14 @@ def _errors(run: Run, found: Breakdown) -> Iterator[Picture]:
             (
                 "latitude",
                 latitude_figure(found, index, unit, lat),
-                _("RMSE of {variable} by latitude", variable=variable),
+                _("RMSE of {variable} by latitude", variable=variable)
+                if lat is not None
+                else _("RMSE of {variable} by row of the grid", variable=variable),
                 _("Curves of the RMSE of {variable} along latitude: {methods}.",
-                  variable=variable, methods=methods),
+                  variable=variable, methods=methods)
+                if lat is not None
+                else _("Curves of the RMSE of {variable} along the rows of the grid: {methods}.",
+                       variable=variable, methods=methods),
             ),
             (
                 "spectrum",
@@ -242,8 +253,9 @@ def _proof(run: Run, test: Evaluation, found: Diagnostics | None) -> Iterator[Pi
                     error_spectrum_figure(
                         found, index, best, told.get("effective_resolution") or {}
                     ),
-                    _("Spectra of the errors of {variable}", variable=variable),
-                    _("Radial power spectra of {variable} and of the errors.", variable=variable),
+                    _("Spectra of {variable} and of the errors", variable=variable),
+                    _("Radial power spectra of {variable}: HR, the model, the simple methods, and "
+                      "the errors.", variable=variable),
                 ),
                 (
                     "error_maps",

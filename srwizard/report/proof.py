@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from srwizard.base.i18n import translate as _
+from srwizard.base.i18n import translate_count as _n
 from srwizard.report.records import Run
 from srwizard.report.tables import Table, number_text
 
@@ -60,15 +61,23 @@ def _intervals(told: Mapping[str, Any], unit: str) -> Iterator[Row]:
     if not interval:
         return
     if interval["rmse"] is None:
-        none = _(
+        none = _n(
+            "none: {steps} step in blocks of {block}",
             "none: {steps} steps in blocks of {block}",
+            interval["steps"],
             steps=interval["steps"],
             block=interval["block"],
         )
         yield (_("95 % interval of the RMSE"), none, "–", "–")
         return
     title = _with_unit(
-        _("95 % interval of the RMSE, blocks of {block} steps", block=interval["block"]), unit
+        _n(
+            "95 % interval of the RMSE, blocks of {block} step",
+            "95 % interval of the RMSE, blocks of {block} steps",
+            interval["block"],
+            block=interval["block"],
+        ),
+        unit,
     )
     bounds = (interval["rmse"].get(method) for method in METHODS)
     yield (title, *(" – ".join(_text(one) for one in pair) if pair else "–" for pair in bounds))

@@ -66,12 +66,12 @@ def read_diagnostics(run_dir: Path) -> Diagnostics | None:
 def error_spectrum_figure(
     found: Diagnostics, variable: int, best: str, resolution: Mapping[str, Any]
 ) -> Figure | None:
-    """Draw the spectra of HR and of the errors, and where each error reaches half of HR."""
+    """Draw the spectra of HR, methods and errors, and where each error reaches half of HR."""
     truth = found.truth[variable]
     if len(truth) < 2 or not (truth > 0).any():
         return None
     waves = np.arange(1, len(truth) + 1)
-    figure = Figure(figsize=(7.2, 3.4), layout="constrained")
+    figure = Figure(figsize=(7.2, 3.8), layout="constrained")
     axes = figure.subplots()
     axes.loglog(waves[truth > 0], truth[truth > 0], **TRUTH_LOOK)
     half = np.where(truth > 0, truth / 2, np.nan)
@@ -80,13 +80,14 @@ def error_spectrum_figure(
     for place, method in enumerate(METHODS):
         if method == "bicubic" and best == "bicubic":
             continue
-        power, look = found.errors[place, variable], looks[method]
-        there = power > 0
-        axes.loglog(
-            waves[there],
-            power[there],
-            **look | {"label": _("error of {method}", method=look["label"])},
-        )
+        look = looks[method]
+        error = {"label": _("error of {method}", method=look["label"]), "linewidth": 0.8}
+        for power, own in (
+            (found.fields[place, variable], look),
+            (found.errors[place, variable], look | error),
+        ):
+            there = power > 0
+            axes.loglog(waves[there], power[there], **own)
         cells = (resolution.get(method) or {}).get("cells")
         if cells:
             place_of = 2 * len(truth) / cells
@@ -97,7 +98,7 @@ def error_spectrum_figure(
           "it"), color=QUIET,
     )  # fmt: skip
     axes.grid(axis="y")
-    figure.legend(loc="outside upper right", ncols=2)
+    figure.legend(loc="outside upper right", ncols=4)
     return figure
 
 

@@ -17,16 +17,12 @@ from srwizard.base.errors import UsageError
 from srwizard.base.i18n import translate as _
 from srwizard.base.special_files import require_file
 from srwizard.data.baselines.choice import BICUBIC, MODEL
+from srwizard.data.months import months_of
 from srwizard.runs.certainty import certainty
 from srwizard.runs.failures import FAILURE_FILE
 from srwizard.runs.records import DRY_RUN_FILE, METRICS_FILE, measured
 from srwizard.runs.skill import best_method
 from srwizard.settings import run_config
-
-# How `prepare` names steps, and other usual spellings of a date in a name. 000001 is a number.
-_DATE = re.compile(
-    r"(?<!\d)(?:\d{4}-|\d{4}(?=\d{4}(?!\d))|[12]\d{3})(0[1-9]|1[0-2])(?:-?[0-3]\d)?(?!\d)"
-)
 
 LATITUDE_BINS = 40
 FloatArray = npt.NDArray[np.floating[Any]]
@@ -92,10 +88,7 @@ class Breakdown:
 
     def months(self) -> npt.NDArray[np.int_] | None:
         """Return the month of each step, 1 to 12; None where their names hold no date."""
-        found = [_DATE.search(name) for name in self.names]
-        if not found or not all(found):
-            return None
-        return np.array([int(match[1]) for match in found if match is not None])
+        return months_of(self.names)
 
 
 FIELDS = ("lr", "bicubic", "sr", "hr")
@@ -433,7 +426,11 @@ def _samples(arrays: Mapping[str, npt.NDArray[Any]]) -> Samples:
     units = [str(unit) for unit in arrays["units"]] if "units" in arrays else [""] * len(variables)
     if len(units) != len(variables):
         raise ValueError(
-            _("{units} units for {variables} variables", units=len(units), variables=len(variables))
+            _(
+                "variables: {variables}, but units: {count}",
+                variables=len(variables),
+                count=len(units),
+            )
         )
     names_present = [*FIELDS, *(name for name in OPTIONAL_FIELDS if name in arrays)]
     fields = {name: np.asarray(arrays[name], dtype=np.float64) for name in names_present}
@@ -449,6 +446,10 @@ def _samples(arrays: Mapping[str, npt.NDArray[Any]]) -> Samples:
     best = [str(name) for name in arrays["best_names"]] if "best" in fields else []
     if best and len(best) != len(variables):
         raise ValueError(
-            _("{units} units for {variables} variables", units=len(best), variables=len(variables))
+            _(
+                "variables: {variables}, but names of simple methods: {count}",
+                variables=len(variables),
+                count=len(best),
+            )
         )
     return Samples(names, variables, units, fields, arrays.get("lon"), arrays.get("lat"), best)

@@ -9,6 +9,7 @@ from itertools import pairwise
 from typing import Any
 
 from srwizard.base.i18n import translate as _
+from srwizard.base.i18n import translate_count as _n
 from srwizard.data.baselines.choice import MODEL, method_title
 from srwizard.data.split_names import split_words
 from srwizard.runs.overfitting import Event, overfitting_since, overfitting_text
@@ -111,9 +112,12 @@ def _of_the_curves(name: str, epochs: Sequence[Event]) -> str | None:
     quarter = max(1, len(errors) // 4)
     before, after = min(errors[:-quarter]), min(errors[-quarter:])
     if after < STILL_FALLING * before:
-        return _(
+        return _n(
+            "Not yet converged: in the last validation the error still fell by {percent:.1f} %. "
+            "Raise training.epochs, or training.lr.",
             "Not yet converged: in the last {count} validations the error still fell by "
             "{percent:.1f} %. Raise training.epochs, or training.lr.",
+            quarter,
             count=quarter,
             percent=100 * (1 - after / before),
         )
@@ -160,9 +164,12 @@ def _normalization(evidence: Mapping[str, Any], config: Config, *, per_point: bo
                 )  # fmt: skip
     method = (config.get("training") or {}).get("normalization")
     if method == "PGN" and per_point and evidence.get("steps", FEW_STEPS) < FEW_STEPS:
-        return _(
+        return _n(
+            "Normalization: the statistics of each grid point come from a single step. Set "
+            "training.normalization to GN.",
             "Normalization: the statistics of each grid point come from only {steps} steps. Set "
             "training.normalization to GN.",
+            evidence["steps"],
             steps=evidence["steps"],
         )
     return None

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from srwizard.base.i18n import translate as _
+from srwizard.base.i18n import translate_count as _n
 from srwizard.data.baselines.choice import method_title
 from srwizard.runs.skill import best_method
 
@@ -23,6 +24,8 @@ def certainty(name: str, scores: Mapping[str, Any]) -> str | None:
     skill = scores.get("skill")
     if not isinstance(interval, Mapping) or skill is None or skill != skill:
         return None
+    if isinstance(interval.get("rmse"), Mapping) and not isinstance(interval["skill"], Sequence):
+        return None  # the best simple method makes hardly an error: there is nothing to divide by
     told = {"name": name, "best": method_title(best_method(scores))}
     # What is null in JSON is read as NaN.
     if not isinstance(interval["skill"], Sequence) and interval["block"] > 1:
@@ -36,9 +39,12 @@ def certainty(name: str, scores: Mapping[str, Any]) -> str | None:
             **told,
         )
     if not isinstance(interval["skill"], Sequence):
-        return _(
+        return _n(
+            "{name}: the test split has a single step, too few for a 95 % interval; whether the "
+            "model differs from {best} by more than chance is not known.",
             "{name}: the test split has {steps} steps, too few for a 95 % interval; whether the "
             "model differs from {best} by more than chance is not known.",
+            interval["steps"],
             steps=interval["steps"],
             **told,
         )

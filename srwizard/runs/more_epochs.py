@@ -8,6 +8,7 @@ from typing import Literal
 
 from srwizard.base.errors import UsageError
 from srwizard.base.i18n import translate as _
+from srwizard.base.i18n import translate_count as _n
 from srwizard.base.locks import held
 from srwizard.base.os_errors import reason_of
 from srwizard.runs.process_identity import LOCK_FILE
@@ -51,8 +52,10 @@ def _write_revision(run_dir: Path, epochs: int, schedule: Schedule) -> None:
         return
     if epochs < run.training.epochs:
         raise UsageError(
-            _(
+            _n(
+                "--epochs {epochs}: {run_dir} has {present} epoch already",
                 "--epochs {epochs}: {run_dir} has {present} epochs already",
+                run.training.epochs,
                 epochs=epochs,
                 run_dir=run_dir,
                 present=run.training.epochs,
@@ -62,9 +65,12 @@ def _write_revision(run_dir: Path, epochs: int, schedule: Schedule) -> None:
     done = max((event["epoch"] for event in measured(run_dir).epochs), default=0)
     if schedule == "continued" and _stopped_early(run, run_dir, done):
         raise UsageError(
-            _(
+            _n(
+                "{run_dir} has stopped early, at epoch {epoch}: the last validation had not "
+                "improved, and more epochs would end at once",
                 "{run_dir} has stopped early, at epoch {epoch}: validation had not improved for "
                 "{patience} validations, and more epochs would end at once",
+                run.training.patience or 0,
                 run_dir=run_dir,
                 epoch=done,
                 patience=run.training.patience,

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from srwizard.base.i18n import translate as _
-from srwizard.data.baselines.choice import BICUBIC, MODEL, method_title
+from srwizard.data.baselines.choice import MODEL, method_title
 from srwizard.data.split_names import split_title
 from srwizard.runs.absent import absent, absent_line
 from srwizard.runs.advice import conserving, no_better
@@ -85,11 +85,12 @@ def _ensembles(variables: Variables) -> Iterator[str]:
     for name, found in variables.items():
         if "crps" in found["model"]:
             yield _(
-                "{name}: the scores are those of the ensemble mean; CRPS {crps:.4g} (bicubic "
-                "{bicubic:.4g}), spread {spread:.4g}",
+                "{name}: the scores are those of the ensemble mean; CRPS {crps:.4g} ({best} "
+                "{theirs:.4g}), spread {spread:.4g}",
                 name=name,
                 crps=found["model"]["crps"],
-                bicubic=found[BICUBIC]["crps"],
+                best=method_title(best_method(found)),
+                theirs=found[best_method(found)]["crps"],
                 spread=found["model"]["spread"],
             )
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from srwizard.base.errors import UsageError
 from srwizard.base.i18n import translate as _
+from srwizard.base.i18n import translate_count as _n
 from srwizard.runs import known_runs
 from srwizard.runs.status import FOLLOWED, state_text, status_of
 from srwizard.settings import run_config
@@ -129,9 +130,17 @@ def _lines(prepared: Prepared, number: str) -> list[str]:
         ]
     together = " ".join([first, *others])
     return [
-        _("Submitted: Slurm job {job}, an array of {count} runs, {script}",
-          job=number, count=len(prepared.run_dirs), script=prepared.script),
+        _n(
+            "Submitted: Slurm job {job}, an array of {count} run, {script}",
+            "Submitted: Slurm job {job}, an array of {count} runs, {script}",
+            len(prepared.run_dirs),
+            job=number,
+            count=len(prepared.run_dirs),
+            script=prepared.script,
+        ),
         _("See how far they are: srwizard status {run_dirs}", run_dirs=together),
-        _("Compare them afterwards: srwizard compare {directory}",
-          directory=shlex.quote(str(prepared.script.parent))),
-    ]  # fmt: skip
+        _(
+            "Compare them afterwards: srwizard compare {directory}",
+            directory=shlex.quote(str(prepared.script.parent)),
+        ),
+    ]

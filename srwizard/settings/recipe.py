@@ -7,6 +7,7 @@ from typing import Any
 
 from srwizard.base.i18n import language
 from srwizard.base.i18n import translate as _
+from srwizard.base.i18n import translate_count as _n
 from srwizard.models.card import ModelCard, problems
 from srwizard.settings.options import option_named
 from srwizard.settings.training import training_defaults
@@ -147,8 +148,10 @@ def _batch_size(facts: Facts, largest: int) -> Recommended:
     if largest < wanted:
         reason = _("a larger batch would not fit in memory")
     elif wanted < LARGEST_BATCH:
-        reason = _(
+        reason = _n(
+            "{count} training step: an epoch has {least} batch",
             "{count} training steps: an epoch has at least {least} batches",
+            facts.steps,
             count=facts.steps,
             least=min(STEPS_PER_EPOCH, facts.steps),
         )

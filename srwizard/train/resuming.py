@@ -331,8 +331,8 @@ def _put_back_generators(training: Training, states: list[dict[str, Any]]) -> li
     torch.manual_seed(seed + training.progress.steps * place.world + place.rank)
     return [
         _(
-            "The checkpoint is from {before} processes, now there are {now}: the order of samples "
-            "stays, rounding and random numbers do not.",
+            "The number of processes was {before} when the checkpoint was written and is {now} "
+            "now: the order of samples stays, rounding and random numbers do not.",
             before=len(states),
             now=place.world,
         )

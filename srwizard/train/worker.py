@@ -14,6 +14,7 @@ from srwizard.base import i18n, terminal_loss
 from srwizard.base.child_process import end_with_parent
 from srwizard.base.errors import EXIT_INTERRUPTED
 from srwizard.base.i18n import translate as _
+from srwizard.base.i18n import translate_count as _n
 from srwizard.data.layout import Contents
 from srwizard.runs import checkpoint_files, failures
 from srwizard.runs.last_phase import LastPhase
@@ -195,7 +196,12 @@ def _say(records: Records, lines: Iterable[str]) -> None:
 def _going_on(training: Training, path: Path) -> str:
     epochs = training.run.training.epochs
     if training.progress.epoch > epochs:
-        return _("All {epochs} epochs are done; only the test split is scored.", epochs=epochs)
+        return _n(
+            "The only epoch is done; only the test split is scored.",
+            "All {epochs} epochs are done; only the test split is scored.",
+            epochs,
+            epochs=epochs,
+        )
     return _(
         "Continuing from {path}, at epoch {epoch} of {epochs}.",
         path=path,

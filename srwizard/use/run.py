@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from srwizard.base.choices import method_named
 from srwizard.base.errors import DoesNotFitError, UsageError
 from srwizard.base.i18n import translate as _
+from srwizard.base.i18n import translate_count as _n
 from srwizard.base.typed_paths import at_home
 from srwizard.data.block_means import block_shares, expanded
 from srwizard.data.fields import FloatField
@@ -258,11 +259,17 @@ class Run:
         steps = lr[None] if lr.ndim == 3 else lr
         if steps.ndim != 4 or steps.shape[1] != len(self.variables) or 0 in steps.shape:
             raise UsageError(
-                _("an array of shape {shape} is not [C, h, w] or [N, C, h, w] with {channels} "
-                  "channels: {names}",
-                  shape=list(lr.shape), channels=len(self.variables),
-                  names=", ".join(self.variables)),
-            )  # fmt: skip
+                _n(
+                    "an array of shape {shape} is not [C, h, w] or [N, C, h, w] with {channels} "
+                    "channel: {names}",
+                    "an array of shape {shape} is not [C, h, w] or [N, C, h, w] with {channels} "
+                    "channels: {names}",
+                    len(self.variables),
+                    shape=list(lr.shape),
+                    channels=len(self.variables),
+                    names=", ".join(self.variables),
+                ),
+            )
         grid = Grid((steps.shape[2], steps.shape[3]), None, None)
         at_home = self.check_grid(grid, _("the array"))
         for index, step in enumerate(steps):
@@ -271,7 +278,11 @@ class Run:
         beside = guides[None] if guides is not None and lr.ndim == 3 else guides
         if beside is not None and len(beside) != len(steps):
             raise UsageError(
-                _("guides has {guides} steps, lr {steps}", guides=len(beside), steps=len(steps))
+                _(
+                    "steps of guides: {guides}, but of lr: {steps}",
+                    guides=len(beside),
+                    steps=len(steps),
+                )
             )
         results = [
             of_members(

@@ -6,6 +6,7 @@ from rich.table import Table
 from rich.text import Text
 
 from srwizard.base.i18n import translate as _
+from srwizard.base.i18n import translate_count as _n
 from srwizard.base.typed_paths import expand
 from srwizard.data.dataset import Dataset
 from srwizard.data.inspect import (
@@ -108,7 +109,10 @@ def summary_table(summary: DatasetSummary, to_beat: Sequence[str] = ()) -> Table
     if any(summary.steps.values()):
         table.add_row(_("Layout"), summary.layout)
         for split, count in summary.steps.items():
-            table.add_row(split_title(split), _("{count} time steps", count=count))
+            table.add_row(
+                split_title(split),
+                _n("{count} time step", "{count} time steps", count, count=count),
+            )
     for variable in summary.variables:
         table.add_row(_("Variable"), Text(_variable_text(variable)))
     if summary.statics:

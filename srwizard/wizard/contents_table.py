@@ -7,6 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from srwizard.base.i18n import translate as _
+from srwizard.base.i18n import translate_count as _n
 
 if TYPE_CHECKING:
     from srwizard.data.prepare.look import Contents, SourceVariable
@@ -52,9 +53,17 @@ def _lines(one: "SourceVariable") -> Iterator[str]:
     yield " · ".join(part for part in (name, sizes) if part)
     facts = [_times_text(one)]
     if one.depths:
-        facts.append(_("{count} levels from {low:g} to {high:g}", count=len(one.depths),
-                       low=min(one.depths), high=max(one.depths))
-                     + f" {one.depth_units}".rstrip())  # fmt: skip
+        facts.append(
+            _n(
+                "{count} level: {low:g}",
+                "{count} levels from {low:g} to {high:g}",
+                len(one.depths),
+                count=len(one.depths),
+                low=min(one.depths),
+                high=max(one.depths),
+            )
+            + f" {one.depth_units}".rstrip()
+        )
     facts.append(_("global") if one.is_global else _("not global"))
     if one.is_mask:
         facts.append(_("probably a mask"))
@@ -68,11 +77,31 @@ def _lines(one: "SourceVariable") -> Iterator[str]:
 
 def _times_text(one: "SourceVariable") -> str:
     if not one.first:
-        return _("{steps} steps without a time", steps=one.steps)
-    text = _("{steps} steps from {first} to {last}", steps=one.steps,
-             first=one.first[:10], last=one.last[:10])  # fmt: skip
+        return _n(
+            "{steps} step without a time",
+            "{steps} steps without a time",
+            one.steps,
+            steps=one.steps,
+        )
+    text = _n(
+        "{steps} step, {first}",
+        "{steps} steps from {first} to {last}",
+        one.steps,
+        steps=one.steps,
+        first=one.first[:10],
+        last=one.last[:10],
+    )
     if one.step_hours is None:
         return text
     if one.step_hours < HOURS_A_DAY:
         return text + " " + _("every {hours:g} h", hours=one.step_hours)
-    return text + " " + _("every {days:g} days", days=one.step_hours / HOURS_A_DAY)
+    return (
+        text
+        + " "
+        + _n(
+            "every day",
+            "every {days:g} days",
+            one.step_hours / HOURS_A_DAY,
+            days=one.step_hours / HOURS_A_DAY,
+        )
+    )

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from srwizard.base.i18n import translate as _
+from srwizard.base.i18n import translate_count as _n
 from srwizard.prompts.question import Choice, Question
 from srwizard.settings.answers import DevicesAnswers
 from srwizard.settings.devices import BY_SLURM, BY_TORCHRUN, ELSEWHERE
@@ -176,8 +177,8 @@ def _partition_question(asked: Question, offered: list[Partition]) -> Question:
 
 def _note(partition: Partition) -> Callable[[], str]:
     parts = [
-        _("{count} machines", count=partition.nodes),
-        _("{count} cores", count=partition.cpus),
+        _n("{count} machine", "{count} machines", partition.nodes, count=partition.nodes),
+        _n("{count} core", "{count} cores", partition.cpus, count=partition.cpus),
         f"{partition.memory / 1024:.0f} GB",
         *([f"{partition.gpus} GPU"] if partition.gpus else []),
         _("at most {time}", time=partition.time_limit),
@@ -199,11 +200,20 @@ def how_to_begin(run_dir: Path) -> list[str]:
 def devices_text(devices: DevicesAnswers) -> str:
     """Return the other machines as one line."""
     on_each = (
-        _("{count} GPUs", count=devices.gpus_per_node)
+        _n("{count} GPU", "{count} GPUs", devices.gpus_per_node, count=devices.gpus_per_node)
         if devices.gpus_per_node
-        else _("{count} processes on the CPU", count=devices.processes)
+        else _n(
+            "{count} process on the CPU",
+            "{count} processes on the CPU",
+            devices.processes,
+            count=devices.processes,
+        )
     )
-    machines = _("{count} machines", count=devices.nodes) if devices.nodes > 1 else ""
+    machines = (
+        _n("{count} machine", "{count} machines", devices.nodes, count=devices.nodes)
+        if devices.nodes > 1
+        else ""
+    )
     parts = [part for part in (machines, on_each) if part]
     if devices.launcher == NODES:
         return _(

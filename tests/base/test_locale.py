@@ -16,13 +16,15 @@ from babel.messages.mofile import read_mo
 from babel.messages.pofile import read_po
 
 from srwizard.base import i18n
-from srwizard.base.i18n import translate
+from srwizard.base.i18n import translate, translate_count
 from srwizard.hardware.devices import GPU
 from srwizard.states.devices import gpu_text
 
 ROOT = Path(__file__).parents[2]
 SOURCES = ("srwizard", "states", "models")
-KEYWORDS = {"_": None, "translate": None, "N_": None, "NN_": (1, 2)}
+KEYWORDS = {"_": None, "translate": None, "N_": None, "NN_": (1, 2), "_n": (1, 2)}
+"""Those with two numbers take a singular and a plural; `_n` chooses between them by a count."""
+ARGUMENTS = {"NN_": 2, "_n": 3}
 MESSAGES = i18n.LOCALE_DIR / "zh_CN" / "LC_MESSAGES"
 ADVICE = "run `make locale`, then translate what is new in srwizard.po and run it again"
 
@@ -30,6 +32,27 @@ ADVICE = "run `make locale`, then translate what is new in srwizard.po and run i
 def read(path: Path) -> Catalog:
     with path.open("rb") as stream:
         return read_mo(stream) if path.suffix == ".mo" else read_po(stream)
+
+
+def test_a_count_chooses_the_form(chinese: Catalog) -> None:
+    def said(count: float) -> str:
+        return translate_count("{count} core", "{count} cores", count, count=count)
+
+    try:
+        assert [said(n) for n in (0, 1, 2, -1, 1.5)] == [
+            "0 cores", "1 core", "2 cores", "-1 core", "1.5 cores",
+        ]  # fmt: skip
+        i18n.set_language("zh")
+        assert [said(n) for n in (1, 2)] == ["1 核", "2 核"]
+    finally:
+        i18n.set_language("en")
+
+
+def test_both_forms_of_a_message_are_known_for_retelling(chinese: Catalog) -> None:
+    known = i18n.messages_of("zh")
+    for message, text in texts(chinese).items():
+        for form in (message,) if isinstance(message, str) else message:
+            assert known[form] == text
 
 
 def texts(catalogue: Catalog) -> dict[str | tuple[str, ...], str]:
@@ -90,8 +113,11 @@ def test_the_catalogues_hold_the_messages_of_the_sources(path: Path, extracted: 
 
 def test_no_message_is_where_extraction_does_not_look(extracted: set[str]) -> None:
     """Inside an f-string, say."""
-    literals = {call.args[0].value for _place, call in calls()
-                if isinstance(call.args[0], ast.Constant) and call.func.id != "NN_"}  # fmt: skip
+    literals = {
+        call.args[0].value
+        for _place, call in calls()
+        if isinstance(call.args[0], ast.Constant) and call.func.id not in ARGUMENTS
+    }
     assert not literals - extracted
 
 
@@ -118,7 +144,7 @@ def test_messages_are_literals() -> None:
     wrong = [
         place
         for place, call in calls()
-        if len(call.args) != (2 if call.func.id == "NN_" else 1)
+        if len(call.args) != ARGUMENTS.get(call.func.id, 1)
         or not isinstance(call.args[0], ast.Constant | ast.Name | ast.Attribute)
     ]
     assert not wrong
@@ -128,7 +154,7 @@ def test_every_placeholder_is_given_a_value() -> None:
     wrong = []
     for place, call in calls():
         names = [keyword.arg for keyword in call.keywords]
-        message = call.args[0]
+        message = call.args[1 if call.func.id == "_n" else 0]
         if isinstance(message, ast.Constant) and None not in names and call.func.id[-2:] != "N_":
             wanted = {name for name, _form in placeholders(message.value)}
             if wanted != set(names):

@@ -216,7 +216,7 @@ def test_a_variable_with_gaps_in_the_water_is_refused(two: Path, tmp_path: Path)
     row, column = (int(place[0]) for place in np.nonzero(np.isfinite(values)))
     values[row, column] = np.nan
     np.save(file, values)
-    with pytest.raises(DatasetError, match=f"{file.name} has no value at 1 points .* row {row}"):
+    with pytest.raises(DatasetError, match=f"{file.name} has no value at a point .* row {row}"):
         freeze(two, tmp_path / "run", guides=["temp"])
 
 

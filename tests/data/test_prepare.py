@@ -479,7 +479,9 @@ class TestRefusals:
             saved(ocean(start=1).rename(temp="so"), tmp_path / "b.nc"),
         ]
         variables = {"temp": "temp", "so": "salt"}
-        self.refused(DatasetError, "different times", sources, tmp_path / "r", variables=variables)
+        self.refused(
+            DatasetError, "not at the same times", sources, tmp_path / "r", variables=variables
+        )
 
     def test_other_units_and_calendars(self, tmp_path: Path) -> None:
         celsius, noleap = ocean(start=9), ocean(start=9)

@@ -227,7 +227,7 @@ class TestEmptySteps:
         dataset.sst[2] = np.nan
         manifest = make(tmp_path, write(dataset, tmp_path / "a.nc"), empty_steps="keep")
         assert manifest.splits["train"].steps == 6
-        assert any("1 steps without any value" in note for note in manifest.notes)
+        assert any("1 step without any value" in note for note in manifest.notes)
 
 
 def test_a_file_that_another_program_writes_is_called_locked(tmp_path: Path) -> None:

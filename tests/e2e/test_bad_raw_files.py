@@ -37,7 +37,7 @@ def changed(path: Path, **coordinates: Any) -> Path:
 @pytest.mark.parametrize(
     ("coordinates", "words"),
     [
-        ({"time": (4000, 4023)}, "No step of the LR product lies within 12 hours"),
+        ({"time": (4000, 4023)}, "No step of the LR product lies within 12 h "),
         ({"lon": (-150, -100)}, "do not overlap"),
         ({"lat": (-80, -45)}, "do not overlap"),
         ({"lat": (-80, -35)}, "has no value at any point where HR has one"),

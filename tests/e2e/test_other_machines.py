@@ -46,7 +46,7 @@ def test_a_person_chooses_several_machines(terminal: Open, dataset: Path, tmp_pa
     screen.wait_for("? Memory options")
     screen.send(ENTER)
     screen.wait_for("Go ahead?")
-    assert "Machines: 3 machines x 1 processes on the CPU, torchrun, north:29500" in screen.text
+    assert "Machines: 3 machines x 1 process on the CPU, torchrun, north:29500" in screen.text
     screen.send(ENTER)
     screen.wait_for("Run this command on each machine")
     assert screen.wait_for_end() == 0, screen.text

@@ -273,7 +273,7 @@ def test_inspect_shows_raw_files_and_names_prepare(
 ) -> None:
     shown = srwizard("inspect", raw)
     assert shown.returncode == 0, shown.stderr
-    for words in ("sst", "[K]", "24 steps from 2000-01-01 to 2000-01-24", "every 1 days", "3.1 %"):
+    for words in ("sst", "[K]", "24 steps from 2000-01-01 to 2000-01-24", "every day", "3.1 %"):
         assert words in shown.stdout
     command = shown.stdout.partition("srwizard prepare ")[2].split()
     assert srwizard("prepare", *command).returncode == 0

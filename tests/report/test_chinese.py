@@ -113,7 +113,7 @@ def test_what_is_drawn(run_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(list((run_dir / "plots").glob("*.png"))) == 25
     letters = " ".join(re.sub(r"\$\\mathdefault\{.*?\}\$", "", text) for text in drawn)
     assert english_in(letters, NEUTRAL | NAMES) == set()
-    for label in ("轮次", "月份", "行号", "学习率", "双三次插值", "集合平均", "离岸距离 [格]"):
+    for label in ("轮次", "月份", "行号", "学习率", "双三次插值", "集合平均", "离岸距离 [格距]"):
         assert label in drawn
 
 

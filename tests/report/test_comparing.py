@@ -2,11 +2,13 @@
 
 import json
 import os
+import re
 import subprocess
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from srwizard.base.errors import UsageError
@@ -95,6 +97,16 @@ def test_other_test_data_is_spoken_of(tmp_path: Path) -> None:
     assert "same test data" in notice
 
 
+def test_of_other_test_data_skill_alone_is_compared(tmp_path: Path) -> None:
+    other = MADE_UP_DATA.model_copy(update={"fingerprint": {"test/hr/temp": "ab"}})
+    runs = [
+        made_up(tmp_path / "a", rmse={"temp": 0.5}),
+        made_up(tmp_path / "b", rmse={"temp": 0.4}, data=other),
+    ]
+    told = comparing.compare(runs).as_json()["runs"]
+    assert [run["best"]["temp"] for run in told] == [[], ["skill"]]
+
+
 @pytest.mark.parametrize(
     ("digests", "words"),
     [
@@ -163,10 +175,39 @@ def test_the_command_and_its_page(seeds: Path) -> None:
     cells.feed(page.read_text())
     best = [text for text, classes in cells.found if "best" in classes.split()]
     assert best == ["0.3", "37.00", "+70.0 %", "0.5", "35.00", "+50.0 %"]
-    chinese = subprocess.run(
-        [PROGRAM, "--lang", "zh", "compare", str(seeds)], capture_output=True, text=True, check=True
-    ).stdout
-    assert "内存峰值" in chinese
+    assert "marked with *" in shown
+    assert "is highlighted" in page.read_text()
+
+
+def test_in_chinese(tmp_path: Path) -> None:
+    """Heads, settings, states, notices and the page: no English word but names and metrics."""
+    runs = [
+        made_up(tmp_path / "seed-1", rmse={"temp": 0.5}, training=training(seed=1)),
+        made_up(tmp_path / "seed-2", rmse={"temp": 0.4}, training=training(seed=2)),
+        made_up(tmp_path / "seed-3", training=training(seed=3)),
+    ]
+    for run, errors in zip(runs, ([2.0, 3.0], [1.0, 2.0]), strict=False):
+        (run / "plots").mkdir()
+        np.savez(
+            run / "plots" / "breakdown.npz", variables=["temp"], names=["1", "2"],
+            steps=np.array([[errors]]), step_points=np.ones((1, 2)),
+        )  # fmt: skip
+    shown = subprocess.run(
+        [PROGRAM, "--lang", "zh", "compare", str(tmp_path), "--html", "page.html"],
+        capture_output=True, text=True, check=True, cwd=tmp_path,
+    ).stdout  # fmt: skip
+    page = re.sub(r"<style>.*?</style>|<[^>]*>|&\w+;", " ", (tmp_path / "page.html").read_text(),
+                  flags=re.DOTALL)  # fmt: skip
+    allowed = {"RMSE", "PSNR", "GB", "temp", "seed", "srwizard", "html", "page"}
+    for text in (shown, page):
+        assert set(re.findall(r"[A-Za-z]{2,}", text)) <= allowed
+        for words in (
+            "随机种子", "训练轮数", "状态", "已完成", "技巧评分", "内存峰值", "9 秒", "2/2",
+            "2 个随机种子的 RMSE 为 0.45 ± 0.071", "独立的时间步太少",
+        ):  # fmt: skip
+            assert words in text, words
+    assert "以 * 标出" in shown
+    assert "突出显示" in page
 
 
 def test_at_80_columns_people_can_read_it(seeds: Path, tmp_path: Path) -> None:

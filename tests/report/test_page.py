@@ -205,7 +205,7 @@ def test_losses_that_are_no_numbers_are_drawn_as_gaps(build_run: BuildRun) -> No
         ({"events": None}, "metrics.jsonl is missing"),
         ({"events": [{"event": "start"}]}, "holds no finished epoch"),
         ({"samples": {"names": ["a"]}}, "samples.npz cannot be used"),
-        ({"samples": {**sample_arrays(), "units": ["K"]}}, "1 units for 2 variables"),
+        ({"samples": {**sample_arrays(), "units": ["K"]}}, "variables: 2, but units: 1"),
         ({"samples": sample_arrays((32, 30), 4)}, "not a multiple"),
     ],
 )

@@ -38,6 +38,15 @@ PLATEAU = epochs_of(FALLING, FLAT)
 
 
 @pytest.mark.parametrize(
+    ("validations", "words"),
+    [(4, "in the last validation the"), (5, "in the last validation the"), (8, "last 2 validatio")],
+)
+def test_one_validation_is_not_called_validations(validations: int, words: str) -> None:
+    falling = np.geomspace(1, 0.3, validations).tolist()
+    assert words in " ".join(causes("temp", epochs_of(falling, falling), config()))
+
+
+@pytest.mark.parametrize(
     ("cause", "epochs", "run"),
     [
         ("Overfitting", epochs_of(FALLING, np.geomspace(0.8, 1.2, 30)), config()),

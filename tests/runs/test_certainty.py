@@ -40,6 +40,12 @@ def test_what_is_said(found: dict[str, Any], words: str) -> None:
     assert words in said
 
 
+def test_a_best_method_that_hardly_errs_is_not_called_a_short_record() -> None:
+    found = scores(0.1, None, None)
+    found["interval"] |= {"rmse": {"model": [0.1, 0.2], "best": [0.0, 0.1]}}
+    assert certainty("temp", found) is None
+
+
 def test_nothing_is_said_of_scores_without_an_interval() -> None:
     found = scores(0.1, 0.05, 0.15)
     del found["interval"]

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from srwizard.base.i18n import translate as _
+from srwizard.base.i18n import translate_count as _n
 from srwizard.data.baselines.fit import LEAST_STEPS, MOST_STEPS_SCORED, Progress
 from srwizard.data.baselines.scores import rmse
 from srwizard.data.dataset import Dataset, unreadable
@@ -97,6 +97,12 @@ def _of_variable(dataset: Dataset, name: str, progress: Progress) -> VariableBas
         },
         found.best.name,
         found.evidence.learning_curve,
-        _("{count} training steps are too few for a climatology or a filter: bicubic alone.",
-          count=found.compared.fitted.steps) if few else "",
-    )  # fmt: skip
+        _n(
+            "{count} training step is too few for a climatology or a filter: bicubic alone.",
+            "{count} training steps are too few for a climatology or a filter: bicubic alone.",
+            found.compared.fitted.steps,
+            count=found.compared.fitted.steps,
+        )
+        if few
+        else "",
+    )

@@ -408,7 +408,7 @@ def _check_lr_source(
         )
     if lr_source.variables and len(lr_source.variables) != len(variables):
         raise UsageError(
-            _("{count} variables but {names} of LR", count=len(variables),
+            _("variables of HR: {count}, but of LR: {names}", count=len(variables),
               names=len(lr_source.variables)),
             _("Give one --lr-variable for each --variable, or none."),
         )  # fmt: skip

@@ -15,6 +15,7 @@ import xarray as xr
 
 from srwizard.base.errors import DatasetError, SrwizardError
 from srwizard.base.i18n import translate as _
+from srwizard.base.i18n import translate_count as _n
 from srwizard.data.prepare.cf import depth_units, find_level, level_depths
 from srwizard.data.prepare.grid import Grid, Window
 from srwizard.data.prepare.opening import Source, open_source
@@ -151,7 +152,12 @@ def look(
         raise DatasetError(
             _("{path} holds no field on a grid of latitude and longitude.", path=opened[0])
             if len(opened) == 1
-            else _("None of the {count} files holds a field on a grid.", count=len(opened)),
+            else _n(
+                "The file does not hold a field on a grid.",
+                "None of the {count} files holds a field on a grid.",
+                len(opened),
+                count=len(opened),
+            ),
             "\n".join(sorted(reasons))
             or _("Give files with a variable of time, latitude and longitude."),
         )

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from srwizard.base.errors import DatasetError
 from srwizard.base.i18n import translate as _
+from srwizard.base.i18n import translate_count as _n
 from srwizard.data.fields import FloatField
 from srwizard.data.prepare.grid import Grid
 from srwizard.data.prepare.record import Record, Survey
@@ -132,7 +133,7 @@ def match(hr: Survey, lr: Survey, tolerance_hours: float | None, regridding: str
     kept = np.flatnonzero(apart <= tolerance_hours)
     if not kept.size:
         raise DatasetError(
-            _("No step of the LR product lies within {hours:g} hours of a step of HR: HR reaches "
+            _("No step of the LR product lies within {hours:g} h of a step of HR: HR reaches "
               "from {hr_first} to {hr_last}, LR from {lr_first} to {lr_last}.",
               hours=tolerance_hours, hr_first=_text(hr.steps[0]), hr_last=_text(hr.steps[-1]),
               lr_first=_text(lr.steps[0]), lr_last=_text(lr.steps[-1])),
@@ -162,8 +163,8 @@ def match(hr: Survey, lr: Survey, tolerance_hours: float | None, regridding: str
 def notes_on_product(product: LrProduct) -> list[str]:
     """Say how LR of its own was matched and how far it agrees with HR."""
     notes = [
-        _("LR product: {matched} pairs of steps, at most {farthest:g} hours apart (allowed: "
-          "{tolerance:g}); {hr} steps of HR and {lr} of LR have no partner and were left out.",
+        _("LR product: steps matched: {matched}; farthest apart: {farthest:g} h (allowed: "
+          "{tolerance:g} h); left out without a partner: {hr} of HR, {lr} of LR.",
           matched=product.matched, farthest=product.farthest_hours,
           tolerance=product.tolerance_hours, hr=product.hr_without_partner,
           lr=product.lr_without_partner)
@@ -175,10 +176,17 @@ def notes_on_product(product: LrProduct) -> list[str]:
         )  # fmt: skip
         if found.lag:
             notes.append(
-                _("{variable}: moved by {steps} steps in time, LR would agree better with HR "
-                  "({correlation:.3f}): check the times.", variable=name, steps=-found.lag,
-                  correlation=found.lag_correlation)
-            )  # fmt: skip
+                _n(
+                    "{variable}: moved by {steps} step in time, LR would agree better with HR "
+                    "({correlation:.3f}): check the times.",
+                    "{variable}: moved by {steps} steps in time, LR would agree better with HR "
+                    "({correlation:.3f}): check the times.",
+                    -found.lag,
+                    variable=name,
+                    steps=-found.lag,
+                    correlation=found.lag_correlation,
+                )
+            )
     return notes
 
 

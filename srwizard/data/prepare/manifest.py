@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from srwizard.base.i18n import translate as _
+from srwizard.base.i18n import translate_count as _n
 from srwizard.data.fields import FloatField
 from srwizard.data.layout import Layout
 from srwizard.data.prepare.leakage import Likeness, SplitLikeness
@@ -186,21 +187,33 @@ def notes_on(
     notes = []
     if source != kept:
         notes.append(
-            _("The last {rows} rows and the last {columns} columns were dropped, to make the grid "
-              "a multiple of the scale.", rows=source[0] - kept[0], columns=source[1] - kept[1])
+            _("Cells were dropped at the end of the grid, to make it a multiple of the scale "
+              "(rows: {rows}, columns: {columns}).",
+              rows=source[0] - kept[0], columns=source[1] - kept[1])
         )  # fmt: skip
     for variable, tally in tallies.items():
         if tally.empty_fields:
             notes.append(
-                _("{variable} has {steps} steps without any value.",
-                  variable=variable, steps=tally.empty_fields)
-            )  # fmt: skip
+                _n(
+                    "{variable} has {steps} step without any value.",
+                    "{variable} has {steps} steps without any value.",
+                    tally.empty_fields,
+                    variable=variable,
+                    steps=tally.empty_fields,
+                )
+            )
         if tally.outside:
             notes.append(
-                _("{variable}: {count} values outside the valid range that the sources declare "
-                  "(valid_min, valid_max, valid_range) were taken as missing.",
-                  variable=variable, count=tally.outside)
-            )  # fmt: skip
+                _n(
+                    "{variable}: {count} value outside the valid range that the sources declare "
+                    "(valid_min, valid_max, valid_range) was taken as missing.",
+                    "{variable}: {count} values outside the valid range that the sources declare "
+                    "(valid_min, valid_max, valid_range) were taken as missing.",
+                    tally.outside,
+                    variable=variable,
+                    count=tally.outside,
+                )
+            )
         standing = tally.standing_in_source(conversions.get(variable))
         notes += undeclared_notes(variable, Undeclared.of(tally.far, standing))
     return notes
@@ -212,6 +225,12 @@ def dropped_note(dropped: Sequence[str]) -> list[str]:
         return []
     named = ", ".join(dropped[:MOST_NAMED]) + (", …" if len(dropped) > MOST_NAMED else "")
     return [
-        _("{count} steps without any value were left out: {steps}. To keep them: "
-          "--empty-steps keep", count=len(dropped), steps=named)
-    ]  # fmt: skip
+        _n(
+            "{count} step without any value was left out: {steps}. To keep it: --empty-steps keep",
+            "{count} steps without any value were left out: {steps}. To keep them: --empty-steps "
+            "keep",
+            len(dropped),
+            count=len(dropped),
+            steps=named,
+        )
+    ]

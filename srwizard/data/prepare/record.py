@@ -357,8 +357,8 @@ def _check_same_times(records: Mapping[str, Record]) -> None:
         if [step.moment for step in record.steps] == times:
             continue
         raise DatasetError(
-            _("{variable} has {steps} steps and {reference} has {expected}, or they are at "
-              "different times.",
+            _("{variable} and {reference} are not at the same times (numbers of steps: {steps} "
+              "and {expected}).",
               variable=variable, steps=len(record.steps),
               reference=reference, expected=len(times)),
             _("Give sources in which every variable has the same times."),

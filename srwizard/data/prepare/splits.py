@@ -6,6 +6,7 @@ from fractions import Fraction
 
 from srwizard.base.errors import DatasetError, UsageError
 from srwizard.base.i18n import translate as _
+from srwizard.base.i18n import translate_count as _n
 from srwizard.data.prepare.manifest import FieldTally, PreparedSplit
 from srwizard.data.prepare.record import Survey
 from srwizard.data.prepare.statistics import SplitStatistics
@@ -82,11 +83,16 @@ def divide(steps: int, split: Split, gap: int, *, climatology: bool = False) -> 
         else:
             hint = _("Give files that hold at least three time steps together.")
         raise DatasetError(
-            _("With {steps} steps, the split {split} leaves none for {empty}.",
-              steps=kept, split="/".join(f"{share:g}" for share in split),
-              empty=", ".join(empty)),
+            _n(
+                "With {steps} step, the split {split} leaves none for {empty}.",
+                "With {steps} steps, the split {split} leaves none for {empty}.",
+                kept,
+                steps=kept,
+                split="/".join(f"{share:g}" for share in split),
+                empty=", ".join(empty),
+            ),
             hint,
-        )  # fmt: skip
+        )
     return parts
 
 

@@ -94,9 +94,9 @@ def survey_mask(
         mask, its_grid = survey_field(holder, wanted.name, depth if deep else None)
     if not its_grid.matches(grid) or mask.steps not in (1, field.steps):
         raise DatasetError(
-            _("The mask {name} in {path} ({steps} steps of {rows} x {columns}) does not belong to "
-              "{variable} ({field_steps} steps of {field_rows} x {field_columns}), or its "
-              "longitudes and latitudes differ.",
+            _("The mask {name} in {path} (steps, rows and columns: {steps} x {rows} x {columns}) "
+              "does not belong to {variable} ({field_steps} x {field_rows} x {field_columns}), or "
+              "its longitudes and latitudes differ.",
               name=mask.variable, path=path, steps=mask.steps, rows=its_grid.shape[0],
               columns=its_grid.shape[1], variable=field.variable, field_steps=field.steps,
               field_rows=grid.shape[0], field_columns=grid.shape[1]),

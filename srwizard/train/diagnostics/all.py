@@ -50,15 +50,16 @@ def diagnostics_of(
     grid = grid_of(contents, shape)
     vectors = [(names.index(east), names.index(north)) for east, north in run.data.vectors or ()]
     found: list[Diagnostic] = [
-        Series.of(names, len(pairs)),
+        Series.of(names, pairs.steps),
         Scales.of(names, shape, None if grid is None else grid.mean_spacing_km),
         Gradients(names, Spacing.of(grid, shape)),
         Consistency(names, pairs.shares, len(pairs)),
         Calibration(names, spread, members),
         Places(
-            names, shape, grid, _depth(contents, shape), COAST_LR_CELLS * run.data.scale, members
+            names, shape, grid, _depth(contents, shape), COAST_LR_CELLS * run.data.scale, members,
+            periodic=bool(run.data.periodic),
         ),
-    ]
+    ]  # fmt: skip
     if vectors:
         found.append(Vectors.of(names, vectors, grid, shape))
     if grid is not None:

@@ -1,12 +1,15 @@
-"""The squared error of each step, and the intervals that follow from them."""
+"""The squared error of each step, and what follows from them: intervals, errors by month."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from srwizard.data.months import months_of
 from srwizard.runs.intervals import intervals
 from srwizard.train.diagnostics.diagnostic import METHODS, Diagnostic, Scored
 from srwizard.train.simple_methods import BEST
@@ -18,19 +21,21 @@ class Series(Diagnostic):
 
     Args:
         variables: names of the channels.
+        names: of the steps.
         squared: `[M, C, N]`, of each of `METHODS`.
         points: `[C, N]`.
     """
 
     variables: Sequence[str]
+    names: Sequence[str]
     squared: Tensor
     points: Tensor
 
     @classmethod
-    def of(cls, variables: Sequence[str], count: int) -> "Series":
-        """Return one for `count` steps."""
-        points = torch.zeros(len(variables), count, dtype=torch.float64)
-        return cls(variables, points.repeat(len(METHODS), 1, 1), points)
+    def of(cls, variables: Sequence[str], names: Sequence[str]) -> "Series":
+        """Return one for the steps `names`."""
+        points = torch.zeros(len(variables), len(names), dtype=torch.float64)
+        return cls(variables, names, points.repeat(len(METHODS), 1, 1), points)
 
     def add(self, at: Scored) -> None:
         """Add a batch."""
@@ -41,12 +46,32 @@ class Series(Diagnostic):
             self.squared[place][:, steps] += error.square().sum(dim=(2, 3)).T.cpu()
 
     def numbers(self) -> dict[str, dict[str, Any]]:
-        """Return the interval of each variable's scores."""
-        found = {}
+        """Return the interval of each variable's scores, and its RMSE by month of the year."""
+        found: dict[str, dict[str, Any]] = {}
+        months = months_of(self.names)
         for channel, name in enumerate(self.variables):
             squared = {
                 method: self.squared[place, channel].numpy() for place, method in enumerate(METHODS)
             }
             told = intervals(squared, self.points[channel].numpy(), BEST).as_json()
             found[name] = {"interval": told}
+            if months is not None:
+                found[name]["month"] = list(self._by_month(channel, months))
         return found
+
+    def _by_month(self, channel: int, months: npt.NDArray[np.int_]) -> Iterator[dict[str, Any]]:
+        """Yield the scores of each month that has a value."""
+        points = self.points[channel].numpy()
+        for month in np.unique(months[points > 0]):
+            there = torch.from_numpy((months == month) & (points > 0))
+            total = self.points[channel, there].sum()
+            squared = self.squared[:, channel, there].sum(dim=1)
+            yield {
+                "month": int(month),
+                "steps": int(there.sum()),
+                "points": float(total),
+                **{
+                    method: {"rmse": float((value / total).sqrt())}
+                    for method, value in zip(METHODS, squared, strict=True)
+                },
+            }

@@ -19,6 +19,7 @@ from srwizard.train.diagnostics.vectors import Vectors
 from srwizard.train.simple_methods import BEST
 
 H, W = 24, 40
+DAYS = ["20200130", "20200131", "20200201", "20200202", "20200203"]
 
 
 def fields(count: int, channels: int = 1, seed: int = 0) -> Tensor:
@@ -55,9 +56,9 @@ def land() -> Tensor:
 def test_a_step_counts_where_it_belongs_whatever_the_batches() -> None:
     truth, model = fields(5), fields(5, seed=1)
     mask = land().expand(5, 1, H, W)
-    whole = added(Series.of(["t"], 5), [scored(truth, model, mask=mask)])
+    whole = added(Series.of(["t"], DAYS[:5]), [scored(truth, model, mask=mask)])
     parts = added(
-        Series.of(["t"], 5),
+        Series.of(["t"], DAYS[:5]),
         [scored(truth[i:], model[i:], i, mask[i:]) for i in (3,)]
         + [scored(truth[:3], model[:3], 0, mask[:3])],
     )
@@ -68,6 +69,23 @@ def test_a_step_counts_where_it_belongs_whatever_the_batches() -> None:
     assert torch.allclose(whole.squared[0, 0], expected)
     told = whole.numbers()["t"]["interval"]
     assert told["steps"] == 5
+
+
+def test_errors_by_month() -> None:
+    truth, model = fields(5), fields(5, seed=1)
+    mask = land().repeat(5, 1, 1, 1)
+    mask[3] = False
+    found = added(Series.of(["t"], DAYS), [scored(truth, model, mask=mask)])
+    january, february = found.numbers()["t"]["month"]
+    assert (january["month"], january["steps"]) == (1, 2)
+    assert (february["month"], february["steps"]) == (2, 2)
+    error = (model - truth).double()
+    for told, steps in ((january, [0, 1]), (february, [2, 4])):
+        own = error[steps][mask[steps]].numpy()
+        assert told["points"] == len(own)
+        assert told[MODEL]["rmse"] == pytest.approx(np.sqrt(np.mean(own**2)))
+        assert told[BEST]["rmse"] == pytest.approx(0.5)
+    assert "month" not in Series.of(["t"], ["000001", "000002"]).numbers()["t"]
 
 
 def test_spectra_of_errors_by_scipy() -> None:
@@ -198,7 +216,7 @@ def test_fields_that_are_all_land_give_no_figures_and_no_error() -> None:
     truth = fields(2)
     nowhere = torch.zeros_like(truth, dtype=torch.bool)
     for found in (
-        Series.of(["t"], 2),
+        Series.of(["t"], DAYS[:2]),
         Scales.of(["t"], (H, W), None),
         Gradients(["t"], Spacing.of(None, (H, W))),
     ):

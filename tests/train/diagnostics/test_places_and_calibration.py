@@ -107,6 +107,87 @@ def test_kilometres_and_shelves_where_they_are_known() -> None:
     assert points == {"coast": 4, "shelf": 11, "open_sea": 10}
 
 
+def test_the_coast_of_a_globe_lies_beyond_its_seam_too() -> None:
+    """Land lies in the first five columns: the last ones are near to it."""
+    truth = torch.zeros(4, 1, H, W)
+    model = torch.arange(W).float().expand_as(truth)
+    lat, lon = np.meshgrid(np.linspace(-1, 1, H), np.arange(W) * 360 / W, indexing="ij")
+    # 1330 km between two columns: only without coordinates are there bins for them.
+    for grid, widths in ((None, [4, 4, 8, 9]), (Grid(lon, lat), [25])):
+        found = Places(["t"], (H, W), grid, None, 3, 1, periodic=True)
+        found.add(scored(None, model, truth, island()))
+        told = found.numbers()["t"]
+        assert [row["points"] / (4 * H) for row in told["coast"]] == widths
+        columns = np.array([5, 6, 7, W - 3, W - 2, W - 1])
+        assert told["regions"]["coast"][MODEL]["rmse"] == pytest.approx(
+            np.sqrt(np.mean(columns**2.0))
+        )
+
+
+def curved() -> Grid:
+    y, x = np.meshgrid(np.linspace(0, 1, H), np.linspace(0, 1, W), indexing="ij")
+    return Grid(20 + 9 * x, 30 + 6 * y + 3 * x)
+
+
+def test_errors_by_latitude_of_points_and_not_of_rows() -> None:
+    truth, own = torch.zeros(4, 1, H, W), curved()
+    model = torch.from_numpy(own.lat).float().expand_as(truth)
+    found = Places(["t"], (H, W), own, None, 4, 1)
+    found.add(scored(None, model, truth, island()))
+    bands = found.numbers()["t"]["latitude"]
+    assert [band["from"] for band in bands] == [30.5 + 0.5 * place for place in range(18)]
+    sea = island()[0, 0].numpy()
+    for band in bands:
+        assert band["to"] == band["from"] + 0.5
+        there = sea & (own.lat >= band["from"]) & (own.lat < band["to"])
+        assert band["points"] == 4 * there.sum()
+        assert band[MODEL]["rmse"] == pytest.approx(np.sqrt(np.mean(own.lat[there] ** 2)))
+        assert band[BEST]["rmse"] == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize(
+    ("south", "north", "expected"),
+    [(-90, 90, (10, -90, 90)), (-2, 2, (0.5, -2, 2.5)), (30, 30.3, (0.02, 30, 30.32))],
+)
+def test_bands_of_latitude(south: float, north: float, expected: tuple[float, ...]) -> None:
+    """They begin at round numbers, are no more than 19, and the pole is in the last one."""
+    lat, lon = np.meshgrid(np.linspace(south, north, 61), np.arange(4.0), indexing="ij")
+    truth = torch.zeros(1, 1, 61, 4)
+    found = Places(["t"], (61, 4), Grid(lon, lat), None, 4, 1)
+    found.add(scored(None, truth, truth, torch.ones_like(truth, dtype=torch.bool)))
+    bands = found.numbers()["t"]["latitude"]
+    width, first, last = expected
+    assert bands[0]["to"] - bands[0]["from"] == pytest.approx(width)
+    assert (bands[0]["from"], bands[-1]["to"]) == (first, last)
+    assert sum(band["points"] for band in bands) == 61 * 4
+    assert len(bands) <= 19
+
+
+def test_maps_in_figures() -> None:
+    truth = draws(3, 4, 1, H, W)
+    model = truth + draws(4, 4, 1, H, W)
+    model[:, :, 7, 9] += 5
+    found = Places(["t"], (H, W), curved(), None, 4, 1)
+    found.add(scored(None, model, truth, island()))
+    told = found.numbers()["t"]["map"]
+    error = (model - truth)[:, 0, :, 5:].double().numpy()
+    rmse = np.sqrt((error**2).mean(axis=0))
+    assert told["points"] == H * (W - 5)
+    assert told["better"] == pytest.approx(np.mean(rmse < 0.5))
+    assert told[MODEL]["mean_error_rms"] == pytest.approx(
+        np.sqrt(np.mean(error.mean(axis=0) ** 2)), rel=1e-6
+    )
+    assert told[MODEL]["rmse_p95"] == pytest.approx(np.percentile(rmse, 95), rel=1e-6)
+    assert told[MODEL]["worst"] == {
+        "row": 7,
+        "column": 9,
+        "lat": curved().lat[7, 9],
+        "lon": curved().lon[7, 9],
+        "rmse": pytest.approx(rmse.max(), rel=1e-6),
+    }
+    assert told[BEST]["rmse_p95"] == pytest.approx(0.5)
+
+
 def test_maps_of_mean_error_and_rmse() -> None:
     truth = draws(3, 4, 1, H, W)
     model = truth + draws(4, 4, 1, H, W)
@@ -138,4 +219,11 @@ def test_without_land_there_is_no_coast() -> None:
     truth = torch.zeros(1, 1, H, W)
     found = Places(["t"], (H, W), None, None, 4, 1)
     found.add(scored(None, truth, truth, torch.ones_like(truth, dtype=torch.bool)))
+    assert set(found.numbers()["t"]) == {"map"}
+
+
+def test_without_sea_there_is_nothing() -> None:
+    truth = torch.zeros(1, 1, H, W)
+    found = Places(["t"], (H, W), curved(), None, 4, 1)
+    found.add(scored(None, truth, truth, torch.zeros_like(truth, dtype=torch.bool)))
     assert found.numbers() == {}
