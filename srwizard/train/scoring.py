@@ -207,7 +207,7 @@ def super_resolve(
         noise: of a diffusion model, one generator for each sample; None: torch's own.
         sampling_steps: of a diffusion model, if not its own.
     """
-    scale, patch = training.run.data.scale, training.run.memory.patch_size
+    scale, patch = training.run.data.scale, training.run.memory.tile
     averaged = averaging.in_place_of_weights(training.averaged, training.bare)
     with averaged:
         sr = apply_network(
