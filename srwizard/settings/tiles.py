@@ -5,8 +5,8 @@ import math
 OVERLAP = 8
 """LR points by which a tile is widened on each side that has a neighbour."""
 WHOLE_UP_TO = 2
-"""So many times the points of a step whole fields may have: without a way back, a network holds about
-half as much for each. Tiles, which hardly gain from being larger then, have no more than a step."""
+"""So many times the points of a step whole fields may have: without a way back, a network holds
+about half as much for each. Tiles, which gain little from it, have no more points than a step."""
 
 
 def tile_size(

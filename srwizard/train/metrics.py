@@ -19,9 +19,14 @@ SSIM_SIGMA = 1.5
 SSIM_K = (0.01, 0.03)
 SMALLEST_RATIO = 1e-12
 """Of power: -120 dB."""
-SUMS = (
-    "squared", "absolute", "error", "points", "ssim", "sr", "hr", "sr_sr", "hr_hr", "sr_hr",
-)  # fmt: skip
+MASK, SSIM, ERROR, ABSOLUTE, SR, HR = range(6)
+PRODUCTS = {
+    "squared": (ERROR, ERROR), "absolute": (ABSOLUTE, MASK), "error": (ERROR, MASK),
+    "points": (MASK, MASK), "ssim": (SSIM, MASK), "sr": (SR, MASK), "hr": (HR, MASK),
+    "sr_sr": (SR, SR), "hr_hr": (HR, HR), "sr_hr": (SR, HR),
+}  # fmt: skip
+"""Of which two maps each sum is the product."""
+SUMS = tuple(PRODUCTS)
 """What is summed over points; `sr` and `hr` from the low end of the training range on. Behind
 these stand the radial power spectra of SR and of HR."""
 
@@ -32,36 +37,48 @@ def sums_length(shape: tuple[int, int]) -> int:
 
 
 @tf32(allowed=False)
-def masked_sums(sr: Tensor, hr: Tensor, mask: Tensor, low: Tensor, span: Tensor) -> Tensor:
+def masked_sums(
+    sr: Tensor, hr: Tensor, mask: Tensor, low: Tensor, span: Tensor, *, truth: bool = True
+) -> Tensor:
     """Return the sums that the metrics are made of.
 
     Args:
         sr, hr: `[B, C, H, W]` in physical units; what stands under the mask does not matter.
         mask: `[B, C, H, W]`, True where HR has a value.
         low, span: `[C]`, smallest value and width of the range of the training split.
+        truth: False leaves HR's spectrum at 0, for `with_truth_of` to fill in.
 
     Returns:
         `[C, sums_length]`, float64: those of `SUMS`, then the spectra.
     """
     # One sample at a time: these maps, and in float64, would else need more than the network.
     samples = [
-        _sample_sums(sr[i : i + 1], hr[i : i + 1], mask[i : i + 1], low, span)
+        _sample_sums(sr[i : i + 1], hr[i : i + 1], mask[i : i + 1], low, span, truth=truth)
         for i in range(len(sr))
     ]
     return torch.stack(samples).sum(dim=0)
 
 
-def _sample_sums(sr: Tensor, hr: Tensor, mask: Tensor, low: Tensor, span: Tensor) -> Tensor:
+def with_truth_of(sums: Tensor, known: Tensor) -> Tensor:
+    """Return sums `[C, S]` with HR's spectrum from those of another field, which were kept."""
+    ours = sums.shape[1] - (sums.shape[1] - len(SUMS)) // 2
+    return torch.cat([sums[:, :ours], known[:, ours:]], dim=1)
+
+
+def _sample_sums(
+    sr: Tensor, hr: Tensor, mask: Tensor, low: Tensor, span: Tensor, *, truth: bool
+) -> Tensor:
     offset = low[:, None, None]
     x, y = (torch.where(mask, part - offset, 0.0) for part in (sr, hr))
-    spectra = torch.cat([power_spectrum(x, mask), power_spectrum(y, mask)], dim=1)
-    similarity = torch.where(mask, masked_ssim(sr, hr, mask, low, span), 0.0).double()
-    error = torch.where(mask, sr - hr, 0.0).double()
-    x, y = x.double(), y.double()
-    parts = (
-        error.square(), error.abs(), error, mask.double(), similarity, x, y, x * x, y * y, x * y,
-    )  # fmt: skip
-    totals = torch.stack([part.sum(dim=(0, 2, 3)) for part in parts], dim=1)
+    ours = power_spectrum(x, mask)
+    spectra = torch.cat([ours, power_spectrum(y, mask) if truth else ours.new_zeros(ours.shape)], 1)
+    similarity = torch.where(mask, masked_ssim(sr, hr, mask, low, span), 0.0)
+    error = torch.where(mask, sr - hr, 0.0)
+    maps = [mask, similarity, error, error.abs(), x, y]
+    rows = torch.stack([part[0].flatten(1).double() for part in maps], dim=1)
+    # All sums are products of two of these, the mask being 1 where there is a value.
+    products = rows @ rows.mT
+    totals = torch.stack([products[:, one, other] for one, other in PRODUCTS.values()], dim=1)
     return torch.cat([totals, spectra], dim=1)
 
 
