@@ -25,7 +25,7 @@ PRODUCTS = {
     "points": (MASK, MASK), "ssim": (SSIM, MASK), "sr": (SR, MASK), "hr": (HR, MASK),
     "sr_sr": (SR, SR), "hr_hr": (HR, HR), "sr_hr": (SR, HR),
 }  # fmt: skip
-"""Of which two maps each sum is the product."""
+"""Of which two maps each sum is the product; the mask is 1 where there is a value."""
 SUMS = tuple(PRODUCTS)
 """What is summed over points; `sr` and `hr` from the low end of the training range on. Behind
 these stand the radial power spectra of SR and of HR."""
@@ -76,10 +76,11 @@ def _sample_sums(
     error = torch.where(mask, sr - hr, 0.0)
     maps = [mask, similarity, error, error.abs(), x, y]
     rows = torch.stack([part[0].flatten(1).double() for part in maps], dim=1)
-    # All sums are products of two of these, the mask being 1 where there is a value.
-    products = rows @ rows.mT
-    totals = torch.stack([products[:, one, other] for one, other in PRODUCTS.values()], dim=1)
-    return torch.cat([totals, spectra], dim=1)
+    totals = [
+        (rows[:, one] if other == MASK else rows[:, one] * rows[:, other]).sum(dim=1)
+        for one, other in PRODUCTS.values()
+    ]
+    return torch.cat([torch.stack(totals, dim=1), spectra], dim=1)
 
 
 def wavenumbers(shape: tuple[int, int]) -> int:
@@ -147,11 +148,14 @@ def masked_ssim(sr: Tensor, hr: Tensor, mask: Tensor, low: Tensor, span: Tensor)
     offset, width = low[:, None, None], span.clamp(min=1e-12)[:, None, None]
     x = torch.where(mask, (sr - offset) / width, 0.0)
     y = torch.where(mask, (hr - offset) / width, 0.0)
-    total = _blur(mask.to(sr.dtype)).clamp(min=1e-6)
-    mean_x, mean_y = _blur(x) / total, _blur(y) / total
-    var_x = (_blur(x * x) / total - mean_x**2).clamp(min=0)
-    var_y = (_blur(y * y) / total - mean_y**2).clamp(min=0)
-    cov = _blur(x * y) / total - mean_x * mean_y
+    # All at once: a kernel for one channel computes as if there were eight or sixteen.
+    blurred = _blur(torch.cat([mask.to(sr.dtype), x, y, x * x, y * y, x * y], dim=1))
+    points, *sums = blurred.chunk(6, dim=1)
+    total = points.clamp(min=1e-6)
+    mean_x, mean_y, square_x, square_y, product = (part / total for part in sums)
+    var_x = (square_x - mean_x**2).clamp(min=0)
+    var_y = (square_y - mean_y**2).clamp(min=0)
+    cov = product - mean_x * mean_y
     c1, c2 = (k**2 for k in SSIM_K)
     luminance = (2 * mean_x * mean_y + c1) / (mean_x**2 + mean_y**2 + c1)
     return luminance * (2 * cov + c2) / (var_x + var_y + c2)
@@ -162,12 +166,10 @@ def _blur(field: Tensor) -> Tensor:
     places = torch.arange(SSIM_WINDOW, device=field.device, dtype=field.dtype) - SSIM_WINDOW // 2
     window = torch.exp(-(places**2) / (2 * SSIM_SIGMA**2))
     window = window / window.sum()
-    batch, channels, height, width = field.shape
-    flat = field.reshape(batch * channels, 1, height, width)
-    half = SSIM_WINDOW // 2
-    flat = F.conv2d(flat, window[None, None, :, None], padding=(half, 0))
-    flat = F.conv2d(flat, window[None, None, None, :], padding=(0, half))
-    return flat.reshape(field.shape)
+    channels, half = field.shape[1], SSIM_WINDOW // 2
+    windows = window.expand(channels, 1, 1, SSIM_WINDOW)
+    field = F.conv2d(field, windows.mT, padding=(half, 0), groups=channels)
+    return F.conv2d(field, windows, padding=(0, half), groups=channels)
 
 
 @dataclass(frozen=True)
