@@ -58,6 +58,7 @@ CARD = ModelCard(
         ),
     ),
     fft=False,
+    local=True,
     recommended=False,
     scales=INTEGER_SCALES,
     sizes={
