@@ -13,7 +13,7 @@ from srwizard.data.vectors import known_vectors, lonely_components, standard_nam
 from srwizard.data.weighting import weighting_of
 from srwizard.hardware.devices import find_devices
 from srwizard.models import weights_file
-from srwizard.models.catalog import ModelCard, card
+from srwizard.models.catalog import card
 from srwizard.prompts.progress import Progress
 from srwizard.settings import run_config
 from srwizard.settings.answers import (
@@ -28,7 +28,7 @@ from srwizard.settings.memory import FrozenMemory
 from srwizard.settings.model import FrozenModel
 from srwizard.settings.option import Section
 from srwizard.settings.run_config import RunConfig
-from srwizard.settings.tiles import OVERLAP, tile_size
+from srwizard.settings.tiles import tile_size
 from srwizard.settings.training import FrozenTraining
 from srwizard.train import trackers
 from srwizard.wizard.chosen_dataset import chosen_variables, opened_dataset
@@ -238,25 +238,6 @@ def possible(conversation: Conversation, answers: Answers) -> RunConfig | None:
         return None
 
 
-def _tile_size(
-    answers: Answers, batch_size: int, chosen: ModelCard, lr_shape: tuple[int, int]
-) -> int | None:
-    """Return how whole fields are scored by a run on patches: see `RunMemory.tile_size`.
-
-    Where a point's result depends on the whole field, as much of it is shown as in training.
-    """
-    memory = answers.memory
-    if memory.patch_size is None or not chosen.local:
-        return None
-    return tile_size(
-        lr_shape,
-        scale=answers.data.scale or 1,
-        patch_size=memory.patch_size,
-        batch_size=batch_size,
-        use_amp=memory.use_amp,
-    )
-
-
 def resolve(conversation: Conversation, answers: Answers) -> RunConfig:
     """Turn answers about the chosen dataset into a run config in which nothing is left implicit.
 
@@ -288,8 +269,6 @@ def resolve(conversation: Conversation, answers: Answers) -> RunConfig:
     if training.num_workers is None:
         training.num_workers = loaders
     periodic = goes_round(dataset.contents, variables[0].hr_shape)
-    height, width = variables[0].lr_shape
-    lr_shape = (height, width + 2 * min(OVERLAP, width) if periodic else width)
     return RunConfig(
         created="",
         language="zh" if language() == "zh" else "en",
@@ -341,7 +320,15 @@ def resolve(conversation: Conversation, answers: Answers) -> RunConfig:
             **_as_answered(FrozenMemory, answers.memory)
             # With one process there is nobody to share with.
             | {"shard": answers.memory.shard and answers.devices.world_size > 1},
-            tile_size=_tile_size(answers, training.batch_size, chosen, lr_shape),
+            tile_size=tile_size(
+                chosen,
+                variables[0].lr_shape,
+                scale=answers.data.scale or 1,
+                periodic=periodic,
+                patch_size=answers.memory.patch_size,
+                batch_size=training.batch_size,
+                use_amp=answers.memory.use_amp,
+            ),
         ),
         software=run_config.software_versions(),
     )

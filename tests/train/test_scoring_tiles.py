@@ -1,13 +1,15 @@
 """Fields are scored whole, by large tiles or by small ones: the scores are the same."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from srwizard.settings.tiles import OVERLAP, WHOLE_UP_TO, tile_size
+from srwizard.models.catalog import card
+from srwizard.settings.tiles import MULTIPLE, OVERLAP, POINTS_OF_A_STEP, tile_size
 from srwizard.train.scoring import score
 from srwizard.train.setup import Training
 from tests.datasets import write_dataset
@@ -63,19 +65,36 @@ def test_the_first_scores_and_the_later_ones_are_the_same(tmp_path: Path) -> Non
     assert scores(training, 0) == first
 
 
+def tile(shape: tuple[int, int], name: str = "EDSR", **others: Any) -> int | None:
+    """Return the side of the tiles of a run, in HR points."""
+    return tile_size(card(name), shape, **{"periodic": False, "use_amp": False} | others)
+
+
 @pytest.mark.parametrize(
-    ("batch_size", "use_amp", "tile"),
+    ("batch_size", "use_amp", "side"),
     [(4, False, 0), (4, True, 64), (2, False, 64), (16, True, 0), (1, False, 64)],
 )
-def test_as_large_as_training_allows(batch_size: int, use_amp: bool, tile: int) -> None:
+def test_as_large_as_training_allows(batch_size: int, use_amp: bool, side: int) -> None:
     """LR 32 x 64 at scale 4, windows of 16 LR points."""
-    given = tile_size((32, 64), scale=4, patch_size=64, batch_size=batch_size, use_amp=use_amp)
-    assert given == tile
+    shape = (32, 64)
+    assert side == tile(shape, scale=4, patch_size=64, batch_size=batch_size, use_amp=use_amp)
 
 
 @pytest.mark.parametrize("batch_size", [9, 20, 64])
-def test_a_tile_with_its_overlap_has_no_more_points_than_a_step(batch_size: int) -> None:
-    shape = (1000, 1000)
-    side = tile_size(shape, scale=2, patch_size=32, batch_size=batch_size, use_amp=False) // 2
-    assert (side + 2 * OVERLAP) ** 2 <= max(batch_size * 16**2, (16 + 2 * OVERLAP) ** 2)
-    assert WHOLE_UP_TO * batch_size * 16**2 < shape[0] * shape[1]
+def test_a_tile_with_its_overlap_has_twice_the_points_of_a_step(batch_size: int) -> None:
+    side = tile((1000, 1000), scale=2, patch_size=32, batch_size=batch_size)
+    assert side is not None
+    wide = side // 2 + 2 * OVERLAP
+    assert wide**2 <= POINTS_OF_A_STEP * batch_size * 16**2 < (wide + MULTIPLE) ** 2
+    assert side // 2 % MULTIPLE == 0
+
+
+def test_a_network_that_looks_at_the_whole_field_is_shown_as_much_as_in_training() -> None:
+    assert tile((32, 64), "DDPM", scale=4, patch_size=64, batch_size=64) is None
+
+
+def test_what_is_added_at_a_seam_counts() -> None:
+    """LR 32 x 64 has just as many points as go through at once."""
+    window = {"scale": 4, "patch_size": 64, "batch_size": 4}
+    assert tile((32, 64), **window) == 0
+    assert tile((32, 64), **window, periodic=True) == 96
