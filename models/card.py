@@ -86,6 +86,8 @@ class ModelCard:
         sizes: presets "tiny", "base" and "large"; each holds the parameters that make the size,
             the others keep their defaults.
         recipe: how it is trained where the user takes what is recommended.
+        local: whether what it makes of a point depends on its surroundings alone, not on the size
+            of the field; such a network that was trained on patches is shown larger tiles.
     """
 
     name: str
@@ -101,6 +103,7 @@ class ModelCard:
     sizes: Mapping[str, Mapping[str, Any]]
     check: Check = no_constraints
     recipe: Recipe = Recipe()
+    local: bool = False
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

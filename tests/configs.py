@@ -22,6 +22,7 @@ from srwizard.settings.run_config import (
     software_versions,
     write,
 )
+from srwizard.settings.tiles import tile_size
 
 
 def data_of(
@@ -115,6 +116,15 @@ def cpu_run(
             gradient_checkpointing=gradient_checkpointing,
             patch_size=patch_size,
             shard=shard,
+            tile_size=tile_size(
+                chosen,
+                (data.lr_shape[0], data.lr_shape[1]),
+                scale=data.scale,
+                periodic=data.periodic,
+                patch_size=patch_size,
+                batch_size=settings["batch_size"],
+                use_amp=use_amp,
+            ),
         ),
         software=software_versions(),
     )

@@ -21,6 +21,7 @@ CARD = ModelCard(
         RES_SCALE,
     ),
     fft=False,
+    local=True,
     recommended=False,
     scales=INTEGER_SCALES,
     sizes={

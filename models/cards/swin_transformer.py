@@ -101,6 +101,7 @@ CARD = ModelCard(
         mlp_ratio(4.0, "the channels of the stage", "该级通道数"),
     ),
     fft=False,
+    local=True,
     recommended=False,
     scales=INTEGER_SCALES,
     sizes={

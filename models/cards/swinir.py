@@ -52,6 +52,7 @@ CARD = ModelCard(
         ),
     ),
     fft=False,
+    local=True,
     recommended=True,
     scales=INTEGER_SCALES,
     sizes={

@@ -61,6 +61,7 @@ CARD = ModelCard(
         ),
     ),
     fft=False,
+    local=True,
     recommended=False,
     scales=INTEGER_SCALES,
     sizes={

@@ -351,9 +351,9 @@ class Imitation:
                 with self.tracker.repeated(others):
                     yield second[0]
 
-        def some_sums(sr: Tensor, hr: Tensor, mask: Tensor, *rest: Tensor) -> Tensor:
+        def some_sums(sr: Tensor, hr: Tensor, mask: Tensor, *rest: Tensor, truth: bool) -> Tensor:
             some = slice(MOST_SAMPLES)
-            return masked_sums(sr[some], hr[some], mask[some], *rest)
+            return masked_sums(sr[some], hr[some], mask[some], *rest, truth=truth)
 
         def some_ensemble_sums(
             training: Training, members: list[Tensor], batch: Mapping[str, Tensor], truth: Tensor

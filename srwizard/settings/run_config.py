@@ -231,6 +231,17 @@ class RunTraining(FrozenTraining):
 class RunMemory(FrozenMemory):
     """The memory options, resolved."""
 
+    tile_size: int | None = None
+    """Side of the tiles, in HR points, in which a run on patches scores whole fields; 0: whole.
+    None, as in earlier runs: as large as the patches."""
+
+    @property
+    def tile(self) -> int | None:
+        """Side of the tiles in HR points; None where whole fields go through the network."""
+        if self.patch_size is None:
+            return None
+        return self.patch_size if self.tile_size is None else self.tile_size or None
+
 
 class RunConfig(Section):
     schema_version: Literal[1] = 1

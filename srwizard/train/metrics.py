@@ -19,9 +19,14 @@ SSIM_SIGMA = 1.5
 SSIM_K = (0.01, 0.03)
 SMALLEST_RATIO = 1e-12
 """Of power: -120 dB."""
-SUMS = (
-    "squared", "absolute", "error", "points", "ssim", "sr", "hr", "sr_sr", "hr_hr", "sr_hr",
-)  # fmt: skip
+MASK, SSIM, ERROR, ABSOLUTE, SR, HR = range(6)
+PRODUCTS = {
+    "squared": (ERROR, ERROR), "absolute": (ABSOLUTE, MASK), "error": (ERROR, MASK),
+    "points": (MASK, MASK), "ssim": (SSIM, MASK), "sr": (SR, MASK), "hr": (HR, MASK),
+    "sr_sr": (SR, SR), "hr_hr": (HR, HR), "sr_hr": (SR, HR),
+}  # fmt: skip
+"""Of which two maps each sum is the product; the mask is 1 where there is a value."""
+SUMS = tuple(PRODUCTS)
 """What is summed over points; `sr` and `hr` from the low end of the training range on. Behind
 these stand the radial power spectra of SR and of HR."""
 
@@ -32,37 +37,50 @@ def sums_length(shape: tuple[int, int]) -> int:
 
 
 @tf32(allowed=False)
-def masked_sums(sr: Tensor, hr: Tensor, mask: Tensor, low: Tensor, span: Tensor) -> Tensor:
+def masked_sums(
+    sr: Tensor, hr: Tensor, mask: Tensor, low: Tensor, span: Tensor, *, truth: bool = True
+) -> Tensor:
     """Return the sums that the metrics are made of.
 
     Args:
         sr, hr: `[B, C, H, W]` in physical units; what stands under the mask does not matter.
         mask: `[B, C, H, W]`, True where HR has a value.
         low, span: `[C]`, smallest value and width of the range of the training split.
+        truth: False leaves HR's spectrum at 0, for `with_truth_of` to fill in.
 
     Returns:
         `[C, sums_length]`, float64: those of `SUMS`, then the spectra.
     """
     # One sample at a time: these maps, and in float64, would else need more than the network.
     samples = [
-        _sample_sums(sr[i : i + 1], hr[i : i + 1], mask[i : i + 1], low, span)
+        _sample_sums(sr[i : i + 1], hr[i : i + 1], mask[i : i + 1], low, span, truth=truth)
         for i in range(len(sr))
     ]
     return torch.stack(samples).sum(dim=0)
 
 
-def _sample_sums(sr: Tensor, hr: Tensor, mask: Tensor, low: Tensor, span: Tensor) -> Tensor:
+def with_truth_of(sums: Tensor, known: Tensor) -> Tensor:
+    """Return sums `[C, S]` with HR's spectrum from those of another field, which were kept."""
+    ours = sums.shape[1] - (sums.shape[1] - len(SUMS)) // 2
+    return torch.cat([sums[:, :ours], known[:, ours:]], dim=1)
+
+
+def _sample_sums(
+    sr: Tensor, hr: Tensor, mask: Tensor, low: Tensor, span: Tensor, *, truth: bool
+) -> Tensor:
     offset = low[:, None, None]
     x, y = (torch.where(mask, part - offset, 0.0) for part in (sr, hr))
-    spectra = torch.cat([power_spectrum(x, mask), power_spectrum(y, mask)], dim=1)
-    similarity = torch.where(mask, masked_ssim(sr, hr, mask, low, span), 0.0).double()
-    error = torch.where(mask, sr - hr, 0.0).double()
-    x, y = x.double(), y.double()
-    parts = (
-        error.square(), error.abs(), error, mask.double(), similarity, x, y, x * x, y * y, x * y,
-    )  # fmt: skip
-    totals = torch.stack([part.sum(dim=(0, 2, 3)) for part in parts], dim=1)
-    return torch.cat([totals, spectra], dim=1)
+    ours = power_spectrum(x, mask)
+    spectra = torch.cat([ours, power_spectrum(y, mask) if truth else ours.new_zeros(ours.shape)], 1)
+    similarity = torch.where(mask, masked_ssim(sr, hr, mask, low, span), 0.0)
+    error = torch.where(mask, sr - hr, 0.0)
+    maps = [mask, similarity, error, error.abs(), x, y]
+    rows = torch.stack([part[0].flatten(1).double() for part in maps], dim=1)
+    totals = [
+        (rows[:, one] if other == MASK else rows[:, one] * rows[:, other]).sum(dim=1)
+        for one, other in PRODUCTS.values()
+    ]
+    return torch.cat([torch.stack(totals, dim=1), spectra], dim=1)
 
 
 def wavenumbers(shape: tuple[int, int]) -> int:
@@ -130,11 +148,14 @@ def masked_ssim(sr: Tensor, hr: Tensor, mask: Tensor, low: Tensor, span: Tensor)
     offset, width = low[:, None, None], span.clamp(min=1e-12)[:, None, None]
     x = torch.where(mask, (sr - offset) / width, 0.0)
     y = torch.where(mask, (hr - offset) / width, 0.0)
-    total = _blur(mask.to(sr.dtype)).clamp(min=1e-6)
-    mean_x, mean_y = _blur(x) / total, _blur(y) / total
-    var_x = (_blur(x * x) / total - mean_x**2).clamp(min=0)
-    var_y = (_blur(y * y) / total - mean_y**2).clamp(min=0)
-    cov = _blur(x * y) / total - mean_x * mean_y
+    # All at once: a kernel for one channel computes as if there were eight or sixteen.
+    blurred = _blur(torch.cat([mask.to(sr.dtype), x, y, x * x, y * y, x * y], dim=1))
+    points, *sums = blurred.chunk(6, dim=1)
+    total = points.clamp(min=1e-6)
+    mean_x, mean_y, square_x, square_y, product = (part / total for part in sums)
+    var_x = (square_x - mean_x**2).clamp(min=0)
+    var_y = (square_y - mean_y**2).clamp(min=0)
+    cov = product - mean_x * mean_y
     c1, c2 = (k**2 for k in SSIM_K)
     luminance = (2 * mean_x * mean_y + c1) / (mean_x**2 + mean_y**2 + c1)
     return luminance * (2 * cov + c2) / (var_x + var_y + c2)
@@ -145,12 +166,10 @@ def _blur(field: Tensor) -> Tensor:
     places = torch.arange(SSIM_WINDOW, device=field.device, dtype=field.dtype) - SSIM_WINDOW // 2
     window = torch.exp(-(places**2) / (2 * SSIM_SIGMA**2))
     window = window / window.sum()
-    batch, channels, height, width = field.shape
-    flat = field.reshape(batch * channels, 1, height, width)
-    half = SSIM_WINDOW // 2
-    flat = F.conv2d(flat, window[None, None, :, None], padding=(half, 0))
-    flat = F.conv2d(flat, window[None, None, None, :], padding=(0, half))
-    return flat.reshape(field.shape)
+    channels, half = field.shape[1], SSIM_WINDOW // 2
+    windows = window.expand(channels, 1, 1, SSIM_WINDOW)
+    field = F.conv2d(field, windows.mT, padding=(half, 0), groups=channels)
+    return F.conv2d(field, windows, padding=(0, half), groups=channels)
 
 
 @dataclass(frozen=True)

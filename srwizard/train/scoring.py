@@ -29,7 +29,7 @@ from srwizard.train.ensembles import SUMS as ENSEMBLE_SUMS
 from srwizard.train.ensembles import add_ensemble_scores, ensemble_sums
 from srwizard.train.inference import apply_network
 from srwizard.train.losses import sample_losses
-from srwizard.train.metrics import masked_sums, scores_table, sums_length
+from srwizard.train.metrics import masked_sums, scores_table, sums_length, with_truth_of
 from srwizard.train.order import scoring_batches
 from srwizard.train.sampling import draws_samples, members_of, noise_of
 from srwizard.train.seam import seam_of
@@ -127,7 +127,7 @@ def _score(
         )
         truth = to_physical(training, batch["hr"], batch["base"])
         physical = to_physical(training, sr, batch["base"])
-        model += _sums(training, physical, truth, batch["mask"])
+        model += _sums(training, physical, truth, batch["mask"], known is None)
         if breakdown is not None:
             breakdown.add_model(indices, physical, truth, batch["mask"])
         if count > 1:
@@ -151,6 +151,8 @@ def _score(
     if known is None:
         known = {name: add_over_ranks(place, sums) for name, sums in simple.items()}
         training.baseline[split] = known
+    else:
+        model = with_truth_of(model, known[BICUBIC])
     if breakdown is not None:
         breakdown.complete(place, model, known)
     for diagnostic in diagnostics:
@@ -207,7 +209,7 @@ def super_resolve(
         noise: of a diffusion model, one generator for each sample; None: torch's own.
         sampling_steps: of a diffusion model, if not its own.
     """
-    scale, patch = training.run.data.scale, training.run.memory.patch_size
+    scale, patch = training.run.data.scale, training.run.memory.tile
     averaged = averaging.in_place_of_weights(training.averaged, training.bare)
     with averaged:
         sr = apply_network(
@@ -267,8 +269,9 @@ def shown_methods(training: Training) -> list[list[str]]:
     return [bicubic] if best == bicubic else [bicubic, best]
 
 
-def _sums(training: Training, sr: Tensor, truth: Tensor, mask: Tensor) -> Tensor:
-    return masked_sums(sr, truth, mask, training.low, training.span).cpu()
+def _sums(training: Training, sr: Tensor, truth: Tensor, mask: Tensor, new: bool = True) -> Tensor:
+    """Return the sums of SR and, where it is `new`, of the truth."""
+    return masked_sums(sr, truth, mask, training.low, training.span, truth=new).cpu()
 
 
 def ensemble_sums_of(

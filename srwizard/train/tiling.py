@@ -5,8 +5,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-OVERLAP = 8
-"""LR points by which a tile is widened on each side that has a neighbour."""
+from srwizard.settings.tiles import OVERLAP
+
 MARGIN = 4
 """LR points along such a side that are thrown away: there the network saw the cut, not the sea."""
 

@@ -482,14 +482,15 @@ def chosen_device(name: str | None) -> torch.device:
 def tile_side(config: RunConfig, shape: tuple[int, int]) -> int | None:
     """Return the side of the tiles, in HR points, for an LR field of `shape`; None: no tiles.
 
-    A run that was trained on patches always works by tiles of their size. Else a field goes
-    through whole as long as it has no more points than a batch of training had; a larger one is
-    cut into tiles which, with their overlap, are about as large as one field of the training.
+    A run that was trained on patches works by the tiles that it was scored in. Else a field goes
+    through whole as long as it has no more points than a batch of training had, or of scoring; a
+    larger one is cut into tiles which, with their overlap, are about as large as one field.
     """
-    if config.memory.patch_size is not None:
-        return config.memory.patch_size
+    if config.memory.tile is not None:
+        return config.memory.tile
     height, width = config.data.lr_shape
-    if math.prod(shape) <= config.training.batch_size * height * width:
+    fields = config.training.batch_size if config.memory.patch_size is None else 1
+    if math.prod(shape) <= fields * height * width:
         return None
     return max(math.isqrt(height * width) - 2 * OVERLAP, OVERLAP) * config.data.scale
 

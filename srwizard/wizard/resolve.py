@@ -28,6 +28,7 @@ from srwizard.settings.memory import FrozenMemory
 from srwizard.settings.model import FrozenModel
 from srwizard.settings.option import Section
 from srwizard.settings.run_config import RunConfig
+from srwizard.settings.tiles import tile_size
 from srwizard.settings.training import FrozenTraining
 from srwizard.train import trackers
 from srwizard.wizard.chosen_dataset import chosen_variables, opened_dataset
@@ -318,7 +319,16 @@ def resolve(conversation: Conversation, answers: Answers) -> RunConfig:
         memory=run_config.RunMemory(
             **_as_answered(FrozenMemory, answers.memory)
             # With one process there is nobody to share with.
-            | {"shard": answers.memory.shard and answers.devices.world_size > 1}
+            | {"shard": answers.memory.shard and answers.devices.world_size > 1},
+            tile_size=tile_size(
+                chosen,
+                variables[0].lr_shape,
+                scale=answers.data.scale or 1,
+                periodic=periodic,
+                patch_size=answers.memory.patch_size,
+                batch_size=training.batch_size,
+                use_amp=answers.memory.use_amp,
+            ),
         ),
         software=run_config.software_versions(),
     )

@@ -10,6 +10,7 @@ from torch.nn import functional
 
 from srwizard.base.errors import UsageError
 from srwizard.models import build, load_reference, set_gradient_checkpointing
+from srwizard.models.catalog import cards
 from srwizard.models.global_skip import GlobalSkip
 from srwizard.models.padding import pad_to_multiple
 from srwizard.models.swin import shift_mask
@@ -277,3 +278,16 @@ def test_a_fake_run_works_and_leaves_nothing_behind(name: str) -> None:
     with FakeTensorMode(allow_non_fake_inputs=True) as mode, torch.no_grad():
         net(mode.from_tensor(lr))
     assert net(lr).isfinite().all()
+
+
+@pytest.mark.parametrize("name", [card.name for card in cards().values() if card.local])
+def test_a_local_network_makes_of_a_point_what_its_surroundings_are(name: str) -> None:
+    """However large the field: so it can be shown larger tiles than those it was trained on."""
+    net = small(name).eval()
+    field = torch.randn(1, 1, 96, 128)
+    changed = field.clone()
+    changed[..., 64:] += 10.0
+    with torch.no_grad():
+        whole, other, part = net(field), net(changed), net(field[..., :64])
+    torch.testing.assert_close(other[..., :32], whole[..., :32])
+    torch.testing.assert_close(part[..., :32], whole[..., :32])
