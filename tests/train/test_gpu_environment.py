@@ -69,15 +69,15 @@ def test_processes_of_a_run_number_gpus_as_nvidia_smi_does(
     monkeypatch.setenv("CUDA_DEVICE_ORDER", "FASTEST_FIRST")
     given: list[dict[str, str]] = []
 
-    class NotStarted(Exception):
+    class NotStartedError(Exception):
         pass
 
     def note(_words: list[str], *, env: dict[str, str], **_rest: Any) -> None:
         given.append(env)
-        raise NotStarted
+        raise NotStartedError
 
     monkeypatch.setattr(subprocess, "Popen", note)
-    with (tmp_path / "log").open("a+b") as log, pytest.raises(NotStarted):
+    with (tmp_path / "log").open("a+b") as log, pytest.raises(NotStartedError):
         processes.start(run, log, "srwizard.train.worker", str(tmp_path))
     assert [environment["CUDA_DEVICE_ORDER"] for environment in given] == ["PCI_BUS_ID"]
 
@@ -85,7 +85,7 @@ def test_processes_of_a_run_number_gpus_as_nvidia_smi_does(
 # Meeting: each process names its GPU
 
 
-class Met(Exception):
+class MetError(Exception):
     """The processes have met, as far as this test goes."""
 
 
@@ -96,7 +96,7 @@ def meeting(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 
     def begin(backend: str, **given: Any) -> None:
         noted.update(given, backend=backend)
-        raise Met
+        raise MetError
 
     monkeypatch.setattr(torch.cuda, "init", lambda: None)
     monkeypatch.setattr(torch.cuda, "set_device", lambda device: noted.update(set_to=device))
@@ -120,7 +120,7 @@ def test_a_process_group_knows_the_gpu_of_each_rank(
     places(monkeypatch, machines=machines)
     gpus = [RunGPU(index=n, uuid=f"GPU-{n}", name="NVIDIA A100") for n in (0, 1)]
     devices = made_up_config().devices.model_copy(update={"gpus": gpus, "backend": "nccl"})
-    with pytest.raises(Met), joined(devices):
+    with pytest.raises(MetError), joined(devices):
         pass
     own = torch.device("cuda", 1)
     assert (meeting["set_to"], meeting["device_id"], meeting["backend"]) == (own, own, "nccl")
@@ -131,7 +131,7 @@ def test_processes_on_a_cpu_name_no_gpu(
     monkeypatch: pytest.MonkeyPatch, meeting: dict[str, Any]
 ) -> None:
     places(monkeypatch, machines=1)
-    with pytest.raises(Met), joined(on_a_cpu().devices):
+    with pytest.raises(MetError), joined(on_a_cpu().devices):
         pass
     assert meeting["device_id"] is None
     assert "set_to" not in meeting
