@@ -12,6 +12,7 @@ from srwizard.base.i18n import translate as _
 from srwizard.base.i18n import translate_count as _n
 from srwizard.base.sizes_and_times import bytes_text
 from srwizard.hardware.devices import GPU, Devices, PartitionedGPU, find_devices
+from srwizard.hardware.remarks import gigabytes_text, memory_errors_text, remarks
 from srwizard.prompts.question import Back, Choice, Question
 from srwizard.wizard import other_machines
 from srwizard.wizard.conversation import Conversation
@@ -79,7 +80,7 @@ def _introduction(conversation: Conversation, found: Devices) -> RenderableType:
     """Return the devices; where a menu of them follows, only what it cannot say."""
     if not (conversation.prompts.interactive and found.gpus):
         return devices_table(found)
-    lines = [f"GPU {gpu.index}: {line}" for gpu in found.gpus for line in _occupants(gpu)]
+    lines = [f"GPU {gpu.index}: {line}" for gpu in found.gpus for line in remarks(gpu)]
     lines += [partitioned_text(gpu) for gpu in found.partitioned]
     return Text("\n".join([_("Devices"), *(f"  {line}" for line in (*lines, *found.notices))]))
 
@@ -139,7 +140,7 @@ def _ask_gpus(conversation: Conversation, found: Devices) -> bool:
     marked: list[int] = prompts.ask(asked, earlier, given)
     answers.set("devices.gpus", [number for number in marked if number != CPU])
     conversation.session.save()
-    for line in busy_warnings(answers.devices.gpus, found) if prompts.interactive else ():
+    for line in gpu_warnings(answers.devices.gpus, found) if prompts.interactive else ():
         conversation.show(Text(line, style="yellow"))
     return True
 
@@ -164,9 +165,11 @@ def _gpu_choices(found: Devices) -> Iterator[Choice]:
         )
 
 
-def busy_warnings(chosen: Sequence[int], found: Devices) -> Iterator[str]:
-    """Warn of chosen GPUs on which somebody else computes, or holds memory."""
+def gpu_warnings(chosen: Sequence[int], found: Devices) -> Iterator[str]:
+    """Warn of chosen GPUs on which somebody else computes, or whose memory has had errors."""
     for gpu in found.gpus:
+        if gpu.index in chosen and gpu.memory_errors:
+            yield f"GPU {gpu.index}: {memory_errors_text(gpu.memory_errors)}"
         if gpu.index in chosen and gpu.busy:
             yield _(
                 "GPU {index} is busy: this training would share its memory and speed with the "
@@ -200,7 +203,7 @@ def _why_not(number: int, found: Devices) -> str | None:
     for whole in found.partitioned:
         if whole.index == number:
             return partitioned_text(whole)
-    for fault in found.faults:
+    for fault in (*found.faults, *found.unusable):
         if fault.index in (number, None):
             return _("GPU {index} cannot be used: {reason}", index=number, reason=fault.reason)
     if number in found.hidden:
@@ -222,8 +225,8 @@ def gpu_text(gpu: GPU) -> str:
         "GPU {index}: {name} ({total}, {free} free)",
         index=gpu.index,
         name=gpu.short_name,
-        total=_gigabytes(gpu.total_bytes),
-        free=_gigabytes(gpu.free_bytes),
+        total=gigabytes_text(gpu.total_bytes),
+        free=gigabytes_text(gpu.free_bytes),
     )
 
 
@@ -243,13 +246,14 @@ def devices_table(found: Devices) -> Table:
     """Return the devices as a table, with what is wrong and who is busy on what."""
     table = Table(title=_("Devices"), show_header=False, title_justify="left")
     table.add_column(overflow="fold")
-    devices: list[GPU | PartitionedGPU] = [*found.gpus, *found.partitioned]
+    unusable = [one.gpu for one in found.unusable]
+    devices: list[GPU | PartitionedGPU] = [*found.gpus, *unusable, *found.partitioned]
     for device in sorted(devices, key=_place):
         if isinstance(device, PartitionedGPU):
             table.add_row(Text(partitioned_text(device), style="yellow"))
             continue
-        table.add_row(Text(gpu_text(device)))
-        for line in _occupants(device):
+        table.add_row(Text(gpu_text(device), style="yellow" if device in unusable else ""))
+        for line in remarks(device):
             table.add_row(Text(f"  {line}", style="yellow"))
     table.add_row(Text(cpu_text(found)))
     for notice in found.notices:
@@ -276,39 +280,6 @@ def partitioned_text(gpu: PartitionedGPU) -> str:
 def _place(device: GPU | PartitionedGPU) -> tuple[int, int]:
     """Put the parts of a GPU below it."""
     return (device.index if device.parent is None else device.parent, device.index)
-
-
-def _occupants(gpu: GPU) -> Iterator[str]:
-    for process in gpu.processes or ():
-        if process.memory_bytes is None:
-            yield _(
-                "busy: {user} (process {pid}), memory unknown", user=process.user, pid=process.pid
-            )
-        else:
-            yield _(
-                "busy: {user} (process {pid}) holds {memory}",
-                user=process.user,
-                pid=process.pid,
-                memory=bytes_text(process.memory_bytes),
-            )
-    if gpu.busy and not gpu.processes:
-        yield _in_use_text(gpu)
-
-
-def _in_use_text(gpu: GPU) -> str:
-    """Say how a GPU is in use whose processes are not told."""
-    held = _gigabytes(gpu.total_bytes - gpu.free_bytes)
-    if gpu.utilisation is None:
-        return _("busy: {memory} in use (the driver does not say by whom)", memory=held)
-    return _(
-        "busy: {memory} in use, utilization {percent} % (the driver does not say by whom)",
-        memory=held,
-        percent=gpu.utilisation,
-    )
-
-
-def _gigabytes(count: int) -> str:
-    return f"{count / 2**30:.1f}GB"
 
 
 def _numbers(found: Devices) -> list[int]:

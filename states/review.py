@@ -18,7 +18,7 @@ from srwizard.settings.answers import DevicesAnswers, model_parameters
 from srwizard.settings.changes import value_text
 from srwizard.settings.option import Asked
 from srwizard.states import memory, model, output, prepare
-from srwizard.states.devices import busy_warnings
+from srwizard.states.devices import gpu_warnings
 from srwizard.wizard import other_machines, simple_methods
 from srwizard.wizard.chosen_dataset import chosen_dataset, chosen_variables, steps_text
 from srwizard.wizard.conversation import Conversation
@@ -232,7 +232,7 @@ def _notices(conversation: Conversation) -> Iterator[str]:
         yield batch
     chosen = conversation.session.answers.devices.gpus
     if chosen:
-        yield from busy_warnings(chosen, find_devices())
+        yield from gpu_warnings(chosen, find_devices())
     if training.warmup_epochs >= training.epochs and training.scheduler != "OneCycle":
         yield _("The learning rate is still rising when the last epoch ends.")
     if training.eval_freq > training.epochs:

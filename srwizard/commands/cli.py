@@ -1,5 +1,6 @@
 """The commands: thin, each one calling what does the work. Nothing here imports torch."""
 
+import os
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -13,6 +14,7 @@ from srwizard.base.user_directories import notice_of_fallback
 from srwizard.base.version import __version__
 from srwizard.commands.in_terminal import conversation_in_terminal
 from srwizard.commands.options import OPTIONS, PATH, console, detach_option, override_option
+from srwizard.hardware.numbering import AS_NVIDIA_SMI
 
 COMMANDS = (
     "resume", "answers", "prepare", "inspect", "baselines", "models", "recommend", "gpus",
@@ -88,6 +90,7 @@ def cli(
     detach: bool,
 ) -> None:
     """Walk through the wizard, in this terminal or from an answers file."""
+    os.environ.update(AS_NVIDIA_SMI)  # `--device cuda:1` means GPU 1 here, and in every child
     if context.invoked_subcommand is not None:
         return
     if answers is None:

@@ -1,6 +1,7 @@
 """The devices there are: GPUs through NVML, and the CPU with the memory it may use."""
 
 import os
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -9,12 +10,17 @@ from typing import Any
 import psutil
 
 from srwizard.base.i18n import translate as _
-from srwizard.hardware import cgroups, nvml
+from srwizard.hardware import cgroups, nvml, torch_build
 from srwizard.hardware.nvml import GPU, Fault, GPUProcess, PartitionedGPU, Seen
+from srwizard.hardware.usable import Unusable, why_not
 
-__all__ = ["CPU", "GPU", "Devices", "Fault", "GPUProcess", "PartitionedGPU", "find_devices"]
+__all__ = [
+    "CPU", "GPU", "Devices", "Fault", "GPUProcess", "PartitionedGPU", "Unusable", "find_devices",
+]  # fmt: skip
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
+NUMBER = r"[+-]?0*[0-9]{1,9}(?![0-9])"
+"""How an entry begins that may be the number of a GPU."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +41,7 @@ class Devices:
         cpu: what can always be chosen.
         partitioned: GPUs of which only parts can be chosen.
         faults: what NVML refused.
+        unusable: GPUs on which the installed torch cannot compute now.
         hidden: numbers of GPUs that CUDA_VISIBLE_DEVICES hides.
         visible: the value of CUDA_VISIBLE_DEVICES, None where it is not set.
         driver: version of the NVIDIA driver.
@@ -45,6 +52,7 @@ class Devices:
     cpu: CPU
     partitioned: tuple[PartitionedGPU, ...] = ()
     faults: tuple[Fault, ...] = ()
+    unusable: tuple[Unusable, ...] = ()
     hidden: tuple[int, ...] = ()
     visible: str | None = None
     driver: str | None = None
@@ -63,15 +71,23 @@ def find_devices() -> Devices:
     everything: list[GPU | PartitionedGPU | Fault] = [*seen.gpus, *seen.partitioned, *seen.faults]
     numbers = {item.index for item in everything}
     shown = numbers if visible is None else _with_parts(visible_numbers(visible, seen), everything)
+    torch = torch_build.installed() if seen.gpus else None
+    unusable = tuple(
+        found
+        for gpu in seen.gpus
+        if gpu.index in shown and (found := why_not(gpu, seen, torch)) is not None
+    )
+    offered = shown - {found.index for found in unusable}
     return Devices(
-        gpus=tuple(gpu for gpu in seen.gpus if gpu.index in shown),
+        gpus=tuple(gpu for gpu in seen.gpus if gpu.index in offered),
         cpu=cpu(),
         partitioned=tuple(
-            replace(whole, parts=tuple(part for part in whole.parts if part in shown))
+            replace(whole, parts=tuple(part for part in whole.parts if part in offered))
             for whole in seen.partitioned
             if whole.index in shown
         ),
         faults=tuple(fault for fault in seen.faults if fault.index in {None, *shown}),
+        unusable=unusable,
         hidden=tuple(sorted(number for number in numbers - shown if number is not None)),
         visible=visible,
         driver=seen.driver,
@@ -109,12 +125,16 @@ def visible_numbers(visible: str, seen: Seen) -> set[int]:
 
 
 def _number_of(entry: str, seen: Seen) -> int | None:
-    """Return the number of the device that one entry names: a number, or how its uuid begins."""
+    """Return the number of the device that one entry names: a number, or how its uuid begins.
+
+    A number is read as far as it is one, as C's strtoul does and CUDA after it: "1.0" is 1.
+    """
     devices: list[GPU | PartitionedGPU] = [*seen.gpus, *seen.partitioned]
-    if entry.isdecimal():
+    begins = re.match(NUMBER, entry)
+    if begins is not None:
         whole: set[int | None] = {item.index for item in devices if item.parent is None}
         whole |= {fault.index for fault in seen.faults if fault.parent is None}
-        return int(entry) if int(entry) in whole else None
+        return int(begins[0]) if int(begins[0]) in whole else None
     if not entry.startswith(("GPU-", "MIG-")):
         return None
     matching = [device.index for device in devices if device.uuid.startswith(entry)]
@@ -127,7 +147,12 @@ def _notices(found: Devices) -> Iterator[str]:
             yield _("No GPU can be used: {reason}", reason=fault.reason)
         else:
             yield _("GPU {index} cannot be used: {reason}", index=fault.index, reason=fault.reason)
-    shown = (*found.gpus, *found.partitioned, *found.faults)
+    for reason in dict.fromkeys(one.reason for one in found.unusable if one.holds_for_all):
+        yield _("No GPU can be used: {reason}", reason=reason)
+    for one in found.unusable:
+        if not one.holds_for_all:
+            yield _("GPU {index} cannot be used: {reason}", index=one.index, reason=one.reason)
+    shown = (*found.gpus, *found.partitioned, *found.faults, *found.unusable)
     if not shown and not found.hidden:
         yield _("The NVIDIA driver is there, but no GPU is.")
     elif not shown:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import psutil
 import pynvml
@@ -19,6 +19,13 @@ BUSY_SHARE = 0.25
 PARTS_FROM = 100
 """A part of a partitioned GPU is numbered so many times its GPU's number plus one, plus its own."""
 VENDOR_PREFIXES = ("NVIDIA GeForce ", "NVIDIA ")
+ComputeMode = Literal["default", "exclusive", "prohibited"]
+COMPUTE_MODES: dict[int, ComputeMode] = {
+    pynvml.NVML_COMPUTEMODE_DEFAULT: "default",
+    pynvml.NVML_COMPUTEMODE_EXCLUSIVE_THREAD: "exclusive",
+    pynvml.NVML_COMPUTEMODE_PROHIBITED: "prohibited",
+    pynvml.NVML_COMPUTEMODE_EXCLUSIVE_PROCESS: "exclusive",
+}
 
 REASONS = {
     pynvml.NVML_ERROR_LIBRARY_NOT_FOUND: N_(
@@ -54,7 +61,12 @@ class GPUProcess:
 class GPU:
     """A GPU that can be chosen, in bytes and percent; `parent` is set for a part of one (MIG).
 
-    `utilisation` and `processes` are None where the driver does not tell them.
+    What the driver does not tell is None.
+
+    Args:
+        capability: the compute capability, as (8, 9).
+        compute_mode: whether it computes for several processes, one, or none.
+        memory_errors: how many errors of its memory could not be corrected since it was reset.
     """
 
     index: int
@@ -65,6 +77,9 @@ class GPU:
     utilisation: int | None = None
     processes: tuple[GPUProcess, ...] | None = ()
     parent: int | None = None
+    capability: tuple[int, int] | None = None
+    compute_mode: ComputeMode | None = None
+    memory_errors: int | None = None
 
     @property
     def busy(self) -> bool:
@@ -189,7 +204,20 @@ def _gpu(handle: Any, index: int, parent: int | None = None) -> GPU:
         utilisation=_told(lambda: int(pynvml.nvmlDeviceGetUtilizationRates(handle).gpu)),
         processes=_processes(handle),
         parent=parent,
+        capability=_told(lambda: _capability(handle)),
+        compute_mode=_told(lambda: COMPUTE_MODES.get(pynvml.nvmlDeviceGetComputeMode(handle))),
+        memory_errors=_told(lambda: _memory_errors(handle)),
     )
+
+
+def _capability(handle: Any) -> tuple[int, int]:
+    major, minor = pynvml.nvmlDeviceGetCudaComputeCapability(handle)
+    return int(major), int(minor)
+
+
+def _memory_errors(handle: Any) -> int:
+    kinds = pynvml.NVML_MEMORY_ERROR_TYPE_UNCORRECTED, pynvml.NVML_VOLATILE_ECC
+    return int(pynvml.nvmlDeviceGetTotalEccErrors(handle, *kinds))
 
 
 def _processes(handle: Any) -> tuple[GPUProcess, ...] | None:
@@ -252,7 +280,9 @@ def _short(name: str) -> str:
 
 
 def _cuda_version() -> str:
-    version = int(pynvml.nvmlSystemGetCudaDriverVersion())
+    """Return what the driver's library runs that programs find: a newer one may be beside it."""
+    found = _told(pynvml.nvmlSystemGetCudaDriverVersion_v2)
+    version = int(found or pynvml.nvmlSystemGetCudaDriverVersion())
     return f"{version // 1000}.{version % 1000 // 10}"
 
 

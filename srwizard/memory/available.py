@@ -2,73 +2,22 @@
 
 import os
 import resource
-import socket
 import sys
 
-from srwizard.base.errors import UsageError
-from srwizard.base.i18n import translate as _
-from srwizard.base.i18n import translate_count as _n
-from srwizard.hardware.devices import Devices, cpu, find_devices
+from srwizard.hardware.devices import cpu, find_devices
 from srwizard.settings.run_config import RunConfig
+from srwizard.train.gpus import gpus_of
 
 
 def capacities_of(run: RunConfig) -> list[int]:
     """Return the free memory of each chosen GPU, or what is available to all on the CPU.
 
     Raises:
-        UsageError: NVML no longer tells what is free on a chosen GPU.
+        UsageError: a chosen GPU cannot be used now.
     """
     if not run.devices.on_gpus:
         return [cpu_capacity(run.devices.processes)]
-    found = find_devices()
-    if run.devices.gpus_per_node:
-        return _visible(run.devices.gpus_per_node, found)
-    free = {gpu.uuid: gpu.free_bytes for gpu in found.gpus}
-    for gpu in run.devices.gpus:
-        if gpu.uuid not in free:
-            raise UsageError(
-                _(
-                    "GPU {index} ({name}) no longer reports its free memory",
-                    index=gpu.index,
-                    name=gpu.name,
-                ),
-                "\n".join([*found.notices, _("List the devices: srwizard gpus")]),
-            )
-    return [free[gpu.uuid] for gpu in run.devices.gpus]
-
-
-def _visible(count: int, found: Devices) -> list[int]:
-    """Return the free memory of the first GPUs that this machine lets be seen.
-
-    Raises:
-        UsageError: there are fewer, or they are parts of a GPU.
-    """
-    if count > 1 and any(gpu.parent is not None for gpu in found.gpus[:count]):
-        raise UsageError(
-            _n(
-                "{host}: the run needs {count} GPU on each machine, and what is visible are parts "
-                "of GPUs (MIG), of which CUDA shows one alone to a process",
-                "{host}: the run needs {count} GPUs on each machine, and what is visible are parts "
-                "of GPUs (MIG), of which CUDA shows one alone to a process",
-                count,
-                host=socket.gethostname(),
-                count=count,
-            ),
-            _("Set devices.gpus_per_node to 1, or ask for whole GPUs."),
-        )
-    if len(found.gpus) < count:
-        raise UsageError(
-            _n(
-                "{host}: the run needs {count} GPU on each machine; there are {there}",
-                "{host}: the run needs {count} GPUs on each machine; there are {there}",
-                count,
-                host=socket.gethostname(),
-                count=count,
-                there=len(found.gpus),
-            ),
-            "\n".join([*found.notices, _("List the devices: srwizard gpus")]),
-        )
-    return [gpu.free_bytes for gpu in found.gpus[:count]]
+    return [gpu.free_bytes for gpu in gpus_of(run)]
 
 
 def cpu_capacity(processes: int) -> int:

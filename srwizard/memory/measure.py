@@ -26,6 +26,7 @@ from srwizard.settings import run_config
 from srwizard.settings.run_config import RunConfig
 from srwizard.train import launch_on_nodes, processes
 from srwizard.train.dataset import verified
+from srwizard.train.gpus import remarks_on_gpus
 from srwizard.train.launch import own_log
 from srwizard.train.nodes import Nodes, endpoint_of
 
@@ -107,7 +108,8 @@ def dry_run(run_dir: Path, nodes: Nodes | None = None, dataset: Dataset | None =
             if ended.returncode == 0:
                 result = _judged(run, _rank_figures(scratch))
             else:
-                failure = failures.collect(scratch, ended, others=others)
+                remarks = remarks_on_gpus(run)
+                failure = failures.collect(scratch, ended, others=others, gpus=remarks)
                 result = _out_of_memory(run, capacities, failure)
     files.write_json(run_dir / FILE_NAME, asdict(result))
     return result

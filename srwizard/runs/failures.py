@@ -18,7 +18,7 @@ from srwizard.base import files
 from srwizard.base.i18n import translate as _
 from srwizard.base.sizes_and_times import is_gpu, megabytes_text
 from srwizard.runs import last_phase
-from srwizard.runs.failure_kinds import UNKNOWN, kind_named, recognise
+from srwizard.runs.failure_kinds import UNKNOWN, concerns_gpus, kind_named, recognise
 from srwizard.runs.failure_kinds.machines import NODE_LOST, PEER_LOST
 from srwizard.runs.failure_kinds.memory import KILLED, OOM_KILLER
 from srwizard.runs.records import dry_run_of, now
@@ -103,6 +103,7 @@ def collect(
     ended: Ended,
     digest: str = "",
     others: Sequence[dict[str, Any]] = (),
+    gpus: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Find the failure that came first, write it to failure.json, and return it.
 
@@ -111,6 +112,7 @@ def collect(
         ended: how the processes ended.
         digest: of the run config; what its dry run found is told where memory ran out.
         others: how the other machines of the run failed; see `train.heartbeats`.
+        gpus: what NVML says of the run's GPUs by now; kept where they have failed.
     """
     lost = [_from_lost_machine(other) for other in others if other.get("lost")]
     first, *_rest = [
@@ -129,6 +131,8 @@ def collect(
         first = first | {"kind": OOM_KILLER}
     if kind_named(first["kind"]).ran_out_of_memory:
         first = first | _expected(directory, digest)
+    if gpus and concerns_gpus(first["kind"]):
+        first = first | {"gpus": list(gpus)}
     try:
         files.write_json(directory / FAILURE_FILE, first)
     except OSError as error:
@@ -233,6 +237,7 @@ def explain(failure: dict[str, Any], run_dir: Path, *, advice: bool = True) -> l
     elif failure.get("phase") is not None:
         lines.append(_("While: {phase}", phase=phase_text(failure["phase"])))
     lines += _memory_lines(failure)
+    lines += _gpu_lines(failure)
     lines.append(_("Likely causes:"))
     lines += [f"  - {_(cause)}" for cause in kind.causes]
     if advice:
@@ -242,6 +247,12 @@ def explain(failure: dict[str, Any], run_dir: Path, *, advice: bool = True) -> l
             f"  {n}. {_(item.text, run_dir=place)}" for n, item in enumerate(kind.advice, start=1)
         ]
     return lines
+
+
+def _gpu_lines(failure: dict[str, Any]) -> list[str]:
+    """Return what was seen of the GPUs right after the failure."""
+    seen = failure.get("gpus")
+    return [str(line) for line in seen] if isinstance(seen, list) else []
 
 
 def _memory_lines(failure: dict[str, Any]) -> list[str]:

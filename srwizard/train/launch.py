@@ -18,9 +18,11 @@ from srwizard.runs.failures import Ended
 from srwizard.runs.progress import briefly
 from srwizard.runs.records import STOPPING, Records, test_scores
 from srwizard.settings import run_config
+from srwizard.settings.run_config import RunConfig
 from srwizard.train import heartbeats, launch_on_nodes, processes, trackers
 from srwizard.train.dataset import verified
 from srwizard.train.detach import CONSOLE_FILE
+from srwizard.train.gpus import gpus_of, remarks_on_gpus
 from srwizard.train.nodes import Nodes
 
 WORKER = "srwizard.train.worker"
@@ -44,13 +46,14 @@ def launch(
         The metrics of the test split, by variable.
 
     Raises:
-        UsageError: no run directory, a run config that was edited, one that is being trained, or
-            weights to begin from that have changed.
+        UsageError: no run directory, a run config that was edited, one that is being trained,
+            weights to begin from that have changed, or a GPU that cannot be used now.
         DatasetError: the dataset is no longer the one that was checked.
         TrainingFailedError: training failed; failure.json says why.
         InterruptedByUserError: it was asked to stop; the checkpoint is saved.
     """
     run = run_config.load(run_dir)
+    gpus_of(run)
     dataset = verified(run, dataset)
     if run.model.weights is not None and not checkpoint_files.exists(
         run_dir, checkpoint_files.LAST
@@ -91,11 +94,14 @@ def launch(
             failures.clear(run_dir)
             records.set_status("stopped")
             raise _interrupted(run_dir)
-        raise _failed(run_dir, records, failures.collect(run_dir, ended, run.digest, others))
+        raise _failed(run, run_dir, records, ended, others)
 
 
-def _failed(run_dir: Path, records: Records, failure: dict[str, Any]) -> TrainingFailedError:
+def _failed(
+    run: RunConfig, run_dir: Path, records: Records, ended: Ended, others: list[dict[str, Any]]
+) -> TrainingFailedError:
     """Say in the records that training has failed, and return the error that says why."""
+    failure = failures.collect(run_dir, ended, run.digest, others, remarks_on_gpus(run))
     records.set_status("failed", failure={key: failure[key] for key in ("kind", "error")})
     with contextlib.suppress(OSError):
         records.log(_("failed: {error}", error=failure["error"]))
@@ -114,6 +120,7 @@ def join(run_dir: Path, nodes: Nodes, dataset: Dataset | None = None) -> None:
         InterruptedByUserError: training was asked to stop.
     """
     run = run_config.load(run_dir)
+    gpus_of(run)
     dataset = verified(run, dataset)
     records = Records(run_dir)
     log_file = own_log()
@@ -128,7 +135,7 @@ def join(run_dir: Path, nodes: Nodes, dataset: Dataset | None = None) -> None:
     leader = records.status().get("host")
     if any(other.get("lost") and other["host"] == leader for other in others):
         # Nobody else is left to say it.
-        raise _failed(run_dir, records, failures.collect(run_dir, ended, run.digest, others))
+        raise _failed(run, run_dir, records, ended, others)
     last = [line for line in ended.log.splitlines() if line.strip()][-1:]
     raise TrainingFailedError(
         "\n".join([_("training failed on this machine, or on another one"), *last]),

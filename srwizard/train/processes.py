@@ -31,6 +31,7 @@ from srwizard.base.visible import show_only_visible
 from srwizard.data.dataset import Dataset
 from srwizard.hardware.cgroups import out_of_memory_kills
 from srwizard.hardware.devices import cpu
+from srwizard.hardware.numbering import AS_NVIDIA_SMI
 from srwizard.runs.failures import Ended
 from srwizard.runs.records import LOG_FILE
 from srwizard.settings.run_config import RunConfig
@@ -117,8 +118,7 @@ def settings(run: RunConfig) -> dict[str, str]:
     )
     return {
         **named,
-        # Numbers as nvidia-smi has them, and as NVML is asked; CUDA itself puts the fastest first.
-        "CUDA_DEVICE_ORDER": "PCI_BUS_ID",
+        **AS_NVIDIA_SMI,
         "OMP_NUM_THREADS": str(max(1, cpu().cores // run.devices.processes)),
         # Threads that wait shall sleep: where somebody else computes on the same cores, those that
         # spin make a training twenty times as slow.

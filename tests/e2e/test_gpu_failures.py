@@ -25,7 +25,7 @@ def machine(environment: dict[str, str], nvml_world: World) -> dict[str, str]:
 def test_a_torch_without_cuda_beside_a_driver(
     srwizard: Run, answers: Path, machine: dict[str, str], tmp_path: Path
 ) -> None:
-    """The torch of this test suite is one, on most machines; a card it has is not the one named."""
+    """The torch of this test suite is one, on most machines, though it passes for another here."""
     done = srwizard("--answers", answers, *GPU)
     assert done.returncode == 5, done.stdout + done.stderr
     said = done.stdout + done.stderr

@@ -16,14 +16,17 @@ from typing import Any
 import h5py
 import psutil
 import pytest
+import torch
 
 from srwizard.base.errors import InterruptedByUserError, TrainingFailedError, UsageError
 from srwizard.hardware.devices import CPU, GPU, Devices
-from srwizard.memory import available, meter, rehearsal
+from srwizard.memory import available, measure, meter, rehearsal
 from srwizard.memory.available import capacities_of, cpu_capacity
 from srwizard.memory.measure import DryRun, dry_run
 from srwizard.memory.rehearsal import FEWEST_STEPS, MOST_STEPS
+from srwizard.runs.last_phase import LastPhase
 from srwizard.settings.run_config import RunGPU
+from srwizard.train import gpus
 from srwizard.train.distributed import Place
 from tests.datasets import write_dataset
 from tests.train.runs import freeze, made_ready, trained
@@ -298,9 +301,9 @@ def test_a_gpu_that_nvml_no_longer_shows_is_named(
     gone = RunGPU(index=3, uuid="GPU-3", name="NVIDIA H100")
     devices = run.devices.model_copy(update={"gpus": [gone]})
     found = Devices(gpus=(), cpu=CPU(2, 2**30, 2**30), faults=())
-    monkeypatch.setattr(available, "find_devices", lambda: found)
+    monkeypatch.setattr(gpus, "find_devices", lambda: found)
     with pytest.raises(
-        UsageError, match=r"GPU 3 \(NVIDIA H100\) no longer reports its free memory"
+        UsageError, match=r"GPU 3 \(NVIDIA H100\) cannot be used: it is not there any more"
     ):
         capacities_of(run.model_copy(update={"devices": devices}))
 
@@ -311,7 +314,7 @@ def test_parts_of_a_gpu_are_used_one_by_one(
 ) -> None:
     run = freeze(root, tmp_path / "run")
     parts = tuple(GPU(100 + n, f"MIG-{n}", "A100 MIG", 5 * 2**30, 2**30, parent=0) for n in (0, 1))
-    monkeypatch.setattr(available, "find_devices", lambda: Devices(parts, CPU(2, 2**30, 2**30)))
+    monkeypatch.setattr(gpus, "find_devices", lambda: Devices(parts, CPU(2, 2**30, 2**30)))
     devices = run.devices.model_copy(update={"gpus_per_node": count})
     run = run.model_copy(update={"devices": devices})
     if refused:
@@ -319,6 +322,42 @@ def test_parts_of_a_gpu_are_used_one_by_one(
             capacities_of(run)
     else:
         assert capacities_of(run) == [2**30]
+
+
+class Clock:
+    """A clock that only what takes time moves on."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def takes(self, seconds: list[float], work: Any) -> Any:
+        """Return `work`, each call taking the next of so many seconds; the last goes on."""
+
+        def timed(*arguments: Any, **named: Any) -> Any:
+            self.now += seconds.pop(0) if len(seconds) > 1 else seconds[0]
+            return work(*arguments, **named)
+
+        return timed
+
+
+def test_what_the_first_use_costs_is_not_taken_for_the_time_of_a_run(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Starting loaders, choosing kernels: of steps and of validations the first does not count."""
+    run = freeze(root, tmp_path / "run")
+    clock = Clock()
+    monkeypatch.setattr(meter.Meter, "clock", lambda _meter: clock.now)
+    for name, seconds in {"optimizer_step": [90.0, 0.25], "score": [70.0, 0.125]}.items():
+        timed = clock.takes(seconds, getattr(rehearsal, name))
+        monkeypatch.setattr(rehearsal, name, timed)
+    place = Place(0, 1, torch.device("cpu"))
+    figures = rehearsal._rehearse(
+        run, tmp_path / "run", tmp_path, place, LastPhase(tmp_path, 0), meter.Meter(place, 0)
+    )
+    assert (figures["step_seconds"], figures["validation_batch_seconds"]) == (0.25, 0.125)
+    batches = -(-run.data.steps["valid"] // run.scoring_batch)
+    times = measure._times(run, [figures])
+    assert times["validation_seconds"] == 0.125 * batches
 
 
 def test_how_long_the_whole_run_takes(root: Path, tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from srwizard.memory import kernels
 from srwizard.memory.gpu_catalog import capacity
 from srwizard.memory.imitation import FakeLoader, Imitation
 from srwizard.memory.kernels import BLOCK, cpu_scratch, cuda_scratch
-from srwizard.memory.predict import on_gpu, predict, predict_batches
+from srwizard.memory.predict import of_gpu, on_gpu, predict, predict_batches
 from srwizard.memory.resident import MIB
 from srwizard.memory.tracker import StorageTracker
 from srwizard.memory.verdict import judge
@@ -354,6 +354,35 @@ def test_cudnn_copies_what_has_not_its_channels_last() -> None:
     arguments = (result, source, weight, [16], *rest[1:], 1, [True, True, True])
     backward = (aten.convolution_backward.default, arguments, (source, weight, result[0, :, 0, 0]))
     assert cuda_scratch(*backward) == result.nbytes + source.nbytes + weight.nbytes
+
+
+@pytest.mark.parametrize(
+    ("ranks", "sharded", "streams", "nccl"), [(1, False, 1, False), (2, False, 1, True),
+                                              (2, True, 2, True)],
+)  # fmt: skip
+def test_what_a_card_holds_beside_the_allocator_is_predicted(
+    ranks: int, sharded: bool, streams: int, nccl: bool
+) -> None:
+    """A context of recent cards, a workspace of cuBLAS for each stream, what NCCL exchanges in."""
+    run = on_gpu(config("EDSR", processes=ranks), "A100")
+    run = run.model_copy(update={"memory": run.memory.model_copy(update={"shard": sharded})})
+    found = predict(run)
+    assert 500 * MIB <= found.fixed_bytes["context"] <= 700 * MIB
+    assert found.fixed_bytes["cublas_workspace"] == streams * 32 * MIB
+    assert (200 * MIB <= found.fixed_bytes["nccl_buffers"] <= 400 * MIB) is nccl
+    assert found.peak_bytes - max(p.reserved_bytes for p in found.phases.values()) == sum(
+        found.fixed_bytes.values()
+    )
+
+
+def test_the_docs_say_which_sizes_are_allowances() -> None:
+    lines = (Path(__file__).parents[2] / "docs" / "memory.md").read_text().splitlines()
+    rows = {name: line for name in of_gpu() for line in lines if line.startswith(f"| `{name}` |")}
+    assert {name for name, row in rows.items() if "an allowance" in row} == {
+        "context", "cudnn_workspace", "nccl_buffers",
+    }  # fmt: skip
+    for name, size in of_gpu(world_size=2).items():
+        assert f"{size // MIB} MiB" in rows[name]
 
 
 def test_several_gpus_have_buffers_for_nccl() -> None:

@@ -34,3 +34,9 @@ def recognise(text: str) -> Kind:
 def kind_named(name: str) -> Kind:
     """Return the kind of failure of this name; `UNKNOWN` where the catalogue has none."""
     return next((kind for kind in CATALOGUE if kind.name == name), UNKNOWN)
+
+
+def concerns_gpus(name: str) -> bool:
+    """Return whether, on GPUs, the GPUs may be the reason for a failure of this kind."""
+    kind = kind_named(name)
+    return kind.ran_out_of_memory or kind in devices.KINDS

@@ -4,11 +4,13 @@ With this directory on PYTHONPATH, a dry run reports the peaks that STAND_IN_PEA
 "batch_size use_amp"), and a training runs out of memory as torch does on a GPU where the batch is
 larger than STAND_IN_LARGEST_BATCH, at once or after STAND_IN_FAILS_AFTER steps, and else runs on
 the CPU. With STAND_IN_SAYS they fail with that error of CUDA instead: the dry run, or the training
-after STAND_IN_FAILS_AFTER steps. The wizard itself is left as it is.
+after STAND_IN_FAILS_AFTER steps. The wizard itself is left as it is, but for the CUDA that torch
+passes for built for.
 """
 
 import json
 import os
+import runpy
 import socket
 import sys
 from pathlib import Path
@@ -92,6 +94,9 @@ def fail_after(steps: int, error: Exception) -> None:
     loop.begin_step = begin_step
 
 
+if "STAND_IN_TORCH_CUDA" in os.environ:
+    hardware = Path(__file__).parents[2] / "hardware"
+    runpy.run_path(str(hardware / "nvml" / "built_for_cuda" / "sitecustomize.py"))
 NAME, ARGUMENTS = module()
 if NAME == REHEARSAL:
     rehearse(Path(ARGUMENTS[0]), Path(ARGUMENTS[1]), *map(int, ARGUMENTS[2:]))

@@ -6,6 +6,9 @@
  *   gpu|UUID|NAME|TOTAL MiB|FREE MiB|UTILISATION or -|1 in MIG mode, else 0
  *   part|UUID of the GPU|UUID|NAME|TOTAL MiB|FREE MiB
  *   process|UUID of GPU or part|PID|MiB or -|1 under MPS, else 0
+ *   capability|UUID|MAJOR|MINOR
+ *   mode|UUID|compute mode, a number
+ *   errors|UUID|uncorrected errors of memory
  *   fail|FUNCTION|CODE|UUID or *
  *
  * Without a file there is no driver. A handle is a pointer to the interned uuid.
@@ -19,6 +22,7 @@ enum {
     SUCCESS = 0, INVALID_ARGUMENT = 2, NOT_SUPPORTED = 3, NOT_FOUND = 6, INSUFFICIENT_SIZE = 7,
     DRIVER_NOT_LOADED = 9, GPU_IS_LOST = 15
 };
+enum { UNCORRECTED = 1, SINCE_RESET = 0 };
 enum { FIELDS = 8, LINES = 256, WIDTH = 256, UUIDS = 256, MIG_PLACES = 7 };
 typedef unsigned long long bytes_t;
 typedef struct { bytes_t total, free, used; } memory_t;
@@ -122,6 +126,42 @@ EXPORT int nvmlSystemGetDriverVersion(char *version, unsigned size) {
     for (int i = 0; !code && i < lines; i++)
         if (is(&world[i], "driver", 3)) return copy(version, size, world[i].field[1]);
     return code ? code : NOT_SUPPORTED;
+}
+
+/* What the world says of a device under a word, NULL where it says nothing. */
+static char **told(const char *word, device_t device, int fields) {
+    for (int i = 0; i < lines; i++)
+        if (is(&world[i], word, fields) && !strcmp(world[i].field[1], device)) return &world[i].field[2];
+    return NULL;
+}
+
+EXPORT int nvmlDeviceGetCudaComputeCapability(device_t device, int *major, int *minor) {
+    char **about, **said;
+    int code = begin_on("nvmlDeviceGetCudaComputeCapability", device, &about, NULL);
+    if (code) return code;
+    if (!(said = told("capability", device, 4))) return NOT_SUPPORTED;
+    *major = atoi(said[0]);
+    *minor = atoi(said[1]);
+    return SUCCESS;
+}
+
+EXPORT int nvmlDeviceGetComputeMode(device_t device, unsigned *mode) {
+    char **about, **said;
+    int code = begin_on("nvmlDeviceGetComputeMode", device, &about, NULL);
+    if (code) return code;
+    if (!(said = told("mode", device, 3))) return NOT_SUPPORTED;
+    *mode = atoi(said[0]);
+    return SUCCESS;
+}
+
+EXPORT int nvmlDeviceGetTotalEccErrors(device_t device, int kind, int counter, bytes_t *count) {
+    char **about, **said;
+    int code = begin_on("nvmlDeviceGetTotalEccErrors", device, &about, NULL);
+    if (code) return code;
+    if (kind != UNCORRECTED || counter != SINCE_RESET || !(said = told("errors", device, 3)))
+        return NOT_SUPPORTED;
+    *count = strtoull(said[0], NULL, 10);
+    return SUCCESS;
 }
 
 EXPORT int nvmlSystemGetCudaDriverVersion(int *version) {

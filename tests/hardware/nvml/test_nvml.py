@@ -129,6 +129,9 @@ def test_the_shape_of_the_json(nvml_world: World, look: Look) -> None:
                 "utilisation": 0,
                 "processes": [],
                 "parent": None,
+                "capability": [8, 9],
+                "compute_mode": "default",
+                "memory_errors": None,
                 "busy": False,
             },
             {
@@ -140,6 +143,9 @@ def test_the_shape_of_the_json(nvml_world: World, look: Look) -> None:
                 "utilisation": None,
                 "processes": [],
                 "parent": 1,
+                "capability": None,
+                "compute_mode": None,
+                "memory_errors": None,
                 "busy": False,
             },
         ],
@@ -153,6 +159,7 @@ def test_the_shape_of_the_json(nvml_world: World, look: Look) -> None:
             }
         ],
         "faults": [],
+        "unusable": [],
         "hidden": [],
         "visible": None,
         "driver": "550.54.14",

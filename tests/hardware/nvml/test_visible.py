@@ -3,9 +3,10 @@
 from collections.abc import Callable
 
 import pytest
+import torch
 
-from srwizard.hardware import nvml
-from srwizard.hardware.devices import find_devices
+from srwizard.hardware import nvml, torch_build
+from srwizard.hardware.devices import find_devices, visible_numbers
 from srwizard.hardware.nvml import GPU, PartitionedGPU, Seen
 from tests.hardware.nvml.conftest import Look, numbers
 from tests.hardware.nvml.world import (
@@ -92,20 +93,32 @@ FOUR = Seen(
         ("-1", []),
         ("9", []),
         (" ", []),
-        ("0 1", []),
+        ("0 1", [0]),
         (f"{uuid(0)}, {uuid(0)}", []),
         (f"{uuid(1)},0", [0, 1]),
         ("GPU-", []),
         ("MIG-", []),
         ("MIG-a,MIG-b", [300, 301]),
-        ("+1", []),
-        ("1.0", []),
+        # A number is read as far as it is one.
+        ("+1", [1]),
+        ("1.0", [1]),
+        ("-0", [0]),
+        ("3gpu,0x1", [0, 3]),
+        ("01,000000000000003", [1, 3]),
+        ("0,-3,1", [0]),
+        ("0,,1", [0]),
+        (",0", []),
+        ("٣", []),
+        ("9" * 5000, []),
+        ("0:1", [0]),
+        (" \t1\n", [1]),
     ],
 )
 def test_only_visible_gpus_are_offered(
     monkeypatch: pytest.MonkeyPatch, value: str, shown: list[int]
 ) -> None:
     monkeypatch.setattr(nvml, "look", lambda: FOUR)
+    monkeypatch.setattr(torch_build, "installed", lambda: None)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", value)
     found = find_devices()
     parts = tuple(number for number in shown if number >= 300)
@@ -117,6 +130,18 @@ def test_only_visible_gpus_are_offered(
         assert found.notices == (f"CUDA_VISIBLE_DEVICES={value} hides all GPUs.",)
     else:
         assert bool(found.notices) is bool(hidden)
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["0", "1,0", "1, 3", " 3 , 0", "0,0", "0,1,0", "", " ", "-1", "0,-1,1", "1,-1", "-0", "+1",
+     "1.0", "0 1", "0,,1", ",", "none", "1gpu0,3x", "01", "0x1"],
+)  # fmt: skip
+def test_numbers_are_those_that_torch_reads(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    """What the wizard offers is what a process of torch sees under the same value."""
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", value)
+    whole = Seen(gpus=tuple(GPU(number, uuid(number), "n", MIB, MIB) for number in range(4)))
+    assert visible_numbers(value, whole) == set(torch.cuda._parse_visible_devices())
 
 
 def test_what_is_hidden_is_said(nvml_world: World, table: Callable[..., str]) -> None:

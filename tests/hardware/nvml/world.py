@@ -21,6 +21,8 @@ RTX_4090 = "NVIDIA GeForce RTX 4090"
 ALL = "*"
 NO_PERMISSION, NOT_SUPPORTED, DRIVER_NOT_LOADED, FUNCTION_NOT_FOUND = 4, 3, 9, 13
 GPU_IS_LOST, VERSION_MISMATCH, IN_USE = 15, 18, 19
+EXCLUSIVE_THREAD, PROHIBITED, EXCLUSIVE = 1, 2, 3
+BUILT_FOR_CUDA = Path(__file__).with_name("built_for_cuda")
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,9 @@ class Card:
     utilisation: int | None = 0
     processes: Sequence[Held] = ()
     parts: Sequence[Part] | None = None
+    capability: tuple[int, int] | None = (8, 9)
+    mode: int | None = 0
+    errors: int | None = None
 
 
 @dataclass(frozen=True)
@@ -76,7 +81,11 @@ def card(number: int, **properties: object) -> Card:
 
 @dataclass
 class World:
-    """What the made-up driver reports. `environment` is for the program that is to meet it."""
+    """What the made-up driver reports. `environment` is for the program that is to meet it.
+
+    There, torch passes for one that was built for CUDA 12.8; with another STAND_IN_TORCH_CUDA for
+    that, and with none ("") without. What torch really is does not matter then.
+    """
 
     library: Path
     path: Path
@@ -86,11 +95,21 @@ class World:
         self.environment = {
             "LD_LIBRARY_PATH": str(self.library.parent),
             "NVML_WORLD": str(self.path),
+            "PYTHONPATH": str(BUILT_FOR_CUDA),
+            "STAND_IN_TORCH_CUDA": "12.8",
         }
 
-    def has(self, *cards: Card, failing: Sequence[Failure] = ()) -> None:
-        """Put this many cards into the machine, in place of what was there, at once."""
-        lines = ["driver|550.54.14|12040"]
+    def has(
+        self, *cards: Card, failing: Sequence[Failure] = (), driver: str = "550.54.14|12040"
+    ) -> None:
+        """Put this many cards into the machine, in place of what was there, at once.
+
+        Args:
+            cards: in their order.
+            failing: calls that fail.
+            driver: version, and 1000 times the CUDA that it runs.
+        """
+        lines = [f"driver|{driver}"]
         for one in cards:
             lines.extend(_lines(one))
         lines.extend(f"fail|{item.call}|{item.code}|{item.uuid}" for item in failing)
@@ -111,6 +130,13 @@ def _lines(one: Card) -> list[str]:
             f"process|{one.uuid}|{held.pid}|{_told(held.mib)}|{int(held.mps)}"
             for held in one.processes
         ),
+        *(
+            [f"capability|{one.uuid}|{one.capability[0]}|{one.capability[1]}"]
+            if one.capability
+            else []
+        ),
+        *([f"mode|{one.uuid}|{one.mode}"] if one.mode is not None else []),
+        *([f"errors|{one.uuid}|{one.errors}"] if one.errors is not None else []),
     ]
 
 
