@@ -5,8 +5,8 @@ import resource
 import sys
 
 from srwizard.hardware.devices import cpu, find_devices
+from srwizard.runs.gpus import gpus_of
 from srwizard.settings.run_config import RunConfig
-from srwizard.train.gpus import gpus_of
 
 
 def capacities_of(run: RunConfig) -> list[int]:

@@ -21,12 +21,12 @@ from srwizard.memory.available import capacities_of
 from srwizard.memory.verdict import Verdict, judge, worst
 from srwizard.runs import failures
 from srwizard.runs.failure_kinds import kind_named
+from srwizard.runs.gpus import remarks_on_gpus
 from srwizard.runs.records import DRY_RUN_FILE, LOG_FILE
 from srwizard.settings import run_config
 from srwizard.settings.run_config import RunConfig
 from srwizard.train import launch_on_nodes, processes
 from srwizard.train.dataset import verified
-from srwizard.train.gpus import remarks_on_gpus
 from srwizard.train.launch import own_log
 from srwizard.train.nodes import Nodes, endpoint_of
 

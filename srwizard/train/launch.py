@@ -15,6 +15,7 @@ from srwizard.data.dataset import Dataset
 from srwizard.models import weights_file
 from srwizard.runs import checkpoint_files, failures, known_runs, last_phase
 from srwizard.runs.failures import Ended
+from srwizard.runs.gpus import gpus_of, remarks_on_gpus
 from srwizard.runs.progress import briefly
 from srwizard.runs.records import STOPPING, Records, test_scores
 from srwizard.settings import run_config
@@ -22,7 +23,6 @@ from srwizard.settings.run_config import RunConfig
 from srwizard.train import heartbeats, launch_on_nodes, processes, trackers
 from srwizard.train.dataset import verified
 from srwizard.train.detach import CONSOLE_FILE
-from srwizard.train.gpus import gpus_of, remarks_on_gpus
 from srwizard.train.nodes import Nodes
 
 WORKER = "srwizard.train.worker"

@@ -24,9 +24,9 @@ from srwizard.memory import available, measure, meter, rehearsal
 from srwizard.memory.available import capacities_of, cpu_capacity
 from srwizard.memory.measure import DryRun, dry_run
 from srwizard.memory.rehearsal import FEWEST_STEPS, MOST_STEPS
+from srwizard.runs import gpus
 from srwizard.runs.last_phase import LastPhase
 from srwizard.settings.run_config import RunGPU
-from srwizard.train import gpus
 from srwizard.train.distributed import Place
 from tests.datasets import write_dataset
 from tests.train.runs import freeze, made_ready, trained

@@ -10,8 +10,8 @@ from srwizard.hardware.nvml import GPU, Fault, GPUProcess, Seen
 from srwizard.hardware.torch_build import TorchBuild
 from srwizard.runs import failures
 from srwizard.runs.failures import Ended, explain
+from srwizard.runs.gpus import gpus_of, remarks_on_gpus
 from srwizard.settings.run_config import RunConfig, RunGPU
-from srwizard.train.gpus import gpus_of, remarks_on_gpus
 from tests.configs import made_up_config
 
 GIB = 2**30
