@@ -202,7 +202,7 @@ def test_in_chinese(tmp_path: Path) -> None:
     for text in (shown, page):
         assert set(re.findall(r"[A-Za-z]{2,}", text)) <= allowed
         for words in (
-            "随机种子", "训练轮数", "状态", "已完成", "技巧评分", "内存峰值", "9 秒", "2/2",
+            "随机种子", "训练轮数", "状态", "已完成", "技巧评分", "内存峰值", "9.0 秒", "2/2",
             "2 个随机种子的 RMSE 为 0.45 ± 0.071", "独立的时间步太少",
         ):  # fmt: skip
             assert words in text, words
