@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from scipy import stats
+from scipy import optimize, stats
 
 from srwizard.runs.intervals import Series, block_length, intervals
 
@@ -49,6 +49,48 @@ def test_blocks_grow_with_the_autocorrelation() -> None:
     assert lengths[0] <= 2
     assert lengths == sorted(lengths)
     assert 10 < lengths[2] < 60
+
+
+@pytest.mark.parametrize("r", [0.3, 0.7, 0.9])
+def test_the_length_solves_the_equation_of_wilks(r: float) -> None:
+    """Wilks (1997), eq. 19: l = (n - l + 1) ** (2/3 (1 - n'/n)), n' = n (1 - r) / (1 + r)."""
+    series = autoregressive(300, r)
+    anomalies = series - series.mean()
+    found = (anomalies[1:] * anomalies[:-1]).sum() / (anomalies**2).sum()
+    exponent = 2 / 3 * (1 - (1 - found) / (1 + found))
+    length = optimize.brentq(lambda x: x - (300 - x + 1) ** exponent, 1, 300)
+    assert block_length(series) == int(np.ceil(length))
+
+
+def test_a_bootstrap_of_blocks_by_hand_gives_the_same() -> None:
+    """Blocks drawn one by one, with random numbers of their own."""
+    random = np.random.default_rng(11)
+    ours = np.exp(autoregressive(160, 0.7, 1) / 2)
+    theirs = 1.1 * ours * random.gamma(50, 1 / 50, 160)
+    points = random.integers(50, 100, 160).astype(float)
+    found = intervals({"model": ours * points, "linear": theirs * points}, points, "linear")
+    count, block = 160, found.block
+    rows = []
+    for _draw in range(3000):
+        steps: list[int] = []
+        while len(steps) < count:
+            first = int(random.integers(count))
+            steps += [(first + place) % count for place in range(block)]
+        steps = steps[:count]
+        pair = [
+            np.sqrt((errors * points)[steps].sum() / points[steps].sum())
+            for errors in (ours, theirs)
+        ]
+        rows.append((*pair, pair[0] - pair[1], 1 - pair[0] / pair[1]))
+    blocks = count / block
+    wider = stats.t.ppf(0.975, blocks - 1) / stats.norm.ppf(0.975) * np.sqrt(blocks / (blocks - 1))
+    low, middle, high = np.quantile(rows, (0.025, 0.5, 0.975), axis=0)
+    expected = np.column_stack([middle + wider * (low - middle), middle + wider * (high - middle)])
+    assert block > 3
+    assert found.rmse is not None
+    told = [found.rmse["model"], found.rmse["linear"], found.difference, found.skill]
+    for (a, b), interval in zip(expected, told, strict=True):
+        assert interval == pytest.approx((a, b), abs=0.1 * (b - a))
 
 
 def test_a_difference_is_found_though_both_vary_much() -> None:

@@ -46,24 +46,24 @@ def diagnostics_of(
         spread: `[C]`, of each variable in the training split.
     """
     names, (height, width) = run.data.variables, run.data.hr_shape
-    shape = height, width
+    shape, periodic = (height, width), run.data.periodic
     grid = grid_of(contents, shape)
     vectors = [(names.index(east), names.index(north)) for east, north in run.data.vectors or ()]
     found: list[Diagnostic] = [
         Series.of(names, pairs.steps),
         Scales.of(names, shape, None if grid is None else grid.mean_spacing_km),
-        Gradients(names, Spacing.of(grid, shape)),
+        Gradients(names, Spacing.of(grid, shape, periodic=periodic)),
         Consistency(names, pairs.shares, len(pairs)),
         Calibration(names, spread, members),
         Places(
             names, shape, grid, _depth(contents, shape), COAST_LR_CELLS * run.data.scale, members,
-            periodic=bool(run.data.periodic),
+            periodic=periodic,
         ),
     ]  # fmt: skip
     if vectors:
-        found.append(Vectors.of(names, vectors, grid, shape))
+        found.append(Vectors.of(names, vectors, grid, shape, periodic=periodic))
     if grid is not None:
-        found.append(Geostrophy.of(names, grid))
+        found.append(Geostrophy.of(names, grid, periodic=periodic))
     return found
 
 

@@ -45,13 +45,14 @@ class Geostrophy(Diagnostic):
         self.points = torch.zeros(len(self.channels), dtype=torch.float64)
 
     @classmethod
-    def of(cls, variables: Sequence[str], grid: Grid) -> "Geostrophy":
+    def of(cls, variables: Sequence[str], grid: Grid, *, periodic: bool = False) -> "Geostrophy":
         """Return one for the sea levels among `variables`."""
         channels = [at for at, name in enumerate(variables) if name.lower() in SEA_LEVEL]
         latitude = torch.from_numpy(grid.lat)
         coriolis = 2 * ROTATION * latitude.deg2rad().sin().abs()
         factor = torch.where(latitude.abs() >= LEAST_LATITUDE, GRAVITY / coriolis, 0.0)
-        spacing = Spacing.of(grid, (grid.lat.shape[0], grid.lat.shape[1]))
+        shape = grid.lat.shape[0], grid.lat.shape[1]
+        spacing = Spacing.of(grid, shape, periodic=periodic)
         return cls(variables, channels, spacing, factor / METRES_PER_KM)
 
     def add(self, at: Scored) -> None:
@@ -67,7 +68,7 @@ class Geostrophy(Diagnostic):
             self.squared[place] += error.sum(dim=(0, 2, 3)).cpu()
 
     def _speed(self, level: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        factor = self.factor[1:-1, 1:-1].to(level.device)
+        factor = self.spacing.inner(self.factor).to(level.device)
         along_y, along_x, there = derivatives(level, mask, self.spacing)
         return torch.hypot(along_y, along_x).double() * factor, there & (factor > 0)
 

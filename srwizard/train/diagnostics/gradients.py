@@ -4,11 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from srwizard.data.grid import Grid
 from srwizard.train.diagnostics.diagnostic import METHODS, Diagnostic, Scored
+from srwizard.train.seam import across
 
 PERCENTILES = (95, 99)
 """Of the magnitude of the gradient over a field: its fronts."""
@@ -16,19 +18,31 @@ PERCENTILES = (95, 99)
 
 @dataclass(frozen=True)
 class Spacing:
-    """How far apart points are, `[H, W]` each in km, or 1 each where nobody knows."""
+    """How far apart points are, `[H, W]` each in km, or 1 each where nobody knows.
+
+    On a grid that goes round the globe (`periodic`) the first and the last column are neighbours.
+    """
 
     dy: Tensor
     dx: Tensor
     unit: str
+    periodic: bool = False
 
     @classmethod
-    def of(cls, grid: Grid | None, shape: tuple[int, int]) -> "Spacing":
+    def of(cls, grid: Grid | None, shape: tuple[int, int], *, periodic: bool = False) -> "Spacing":
         """Return that of a grid of `shape` `[H, W]`."""
         if grid is None:
-            return cls(torch.ones(shape), torch.ones(shape), "cell")
-        dy, dx = (torch.from_numpy(part).float() for part in grid.spacing_km)
-        return cls(dy, dx, "km")
+            return cls(torch.ones(shape), torch.ones(shape), "cell", periodic)
+        around = Grid(*(np.pad(part, ((0, 0), (1, 1)), "wrap") for part in (grid.lon, grid.lat)))
+        dy, dx = grid.spacing_km[0], (around if periodic else grid).spacing_km[1]
+        dx = dx[:, 1:-1] if periodic else dx
+        return cls(
+            torch.from_numpy(dy).float(), torch.from_numpy(dx.copy()).float(), "km", periodic
+        )
+
+    def inner(self, field: Tensor) -> Tensor:
+        """Return the points of `[..., H, W]` that have neighbours on all four sides."""
+        return field[..., 1:-1, :] if self.periodic else field[..., 1:-1, 1:-1]
 
 
 def derivatives(values: Tensor, mask: Tensor, spacing: Spacing) -> tuple[Tensor, Tensor, Tensor]:
@@ -40,10 +54,12 @@ def derivatives(values: Tensor, mask: Tensor, spacing: Spacing) -> tuple[Tensor,
         spacing: of the grid.
 
     Returns:
-        `d/dy` and `d/dx` `[..., H - 2, W - 2]` of the inner points, downwards and to the right, and
+        `d/dy` and `d/dx` of the points that `spacing.inner` gives, downwards and to the right, and
         a mask that is True where the point and its four neighbours have a value.
     """
-    dy, dx = (part[1:-1, 1:-1].to(values.device) for part in (spacing.dy, spacing.dx))
+    dy, dx = (spacing.inner(part).to(values.device) for part in (spacing.dy, spacing.dx))
+    if spacing.periodic:
+        values, mask = across(values, 1), across(mask, 1)
     along_y = (values[..., 2:, 1:-1] - values[..., :-2, 1:-1]) / (2 * dy)
     along_x = (values[..., 1:-1, 2:] - values[..., 1:-1, :-2]) / (2 * dx)
     there = (

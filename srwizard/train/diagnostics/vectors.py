@@ -56,9 +56,11 @@ class Vectors(Diagnostic):
         pairs: Sequence[tuple[int, int]],
         grid: Grid | None,
         shape: tuple[int, int],
+        *,
+        periodic: bool = False,
     ) -> "Vectors":
         """Return one for fields of `shape` `[H, W]`."""
-        spacing = Spacing.of(grid, shape)
+        spacing = Spacing.of(grid, shape, periodic=periodic)
         if grid is None:
             return cls(variables, pairs, spacing, torch.ones(shape), 1.0, 1.0)
         cosine = torch.from_numpy(grid.lat).deg2rad().cos().clamp(min=1e-3).float()
@@ -102,9 +104,9 @@ class Vectors(Diagnostic):
         return torch.stack([part.double().sum() for part in parts])
 
     def _rotation(self, u: Tensor, v: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return vorticity, divergence and where they are, `[B, H - 2, W - 2]`."""
+        """Return vorticity, divergence and where they are, at the points of `spacing.inner`."""
         cosine = self.cosine.to(u.device)
-        inner = cosine[1:-1, 1:-1]
+        inner = self.spacing.inner(cosine)
         u_y, _u_x, there = derivatives(u * cosine, mask, self.spacing)
         v_y, _v_x, _there = derivatives(v * cosine, mask, self.spacing)
         _u_y, u_x, _there = derivatives(u, mask, self.spacing)

@@ -1,6 +1,7 @@
 """Scales, gradients, vectors, sea level: against what scipy and NumPy give, and known fields."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pytest
@@ -166,6 +167,32 @@ def test_spacing_on_the_sphere() -> None:
     assert dx == pytest.approx(np.broadcast_to(degree * 40 / (W - 1) * cosine, (H, W)), rel=1e-3)
     across = Grid(np.tile([[358.0, 359.0, 0.0, 1.0]], (3, 1)), np.zeros((3, 4)))
     assert across.spacing_km[1] == pytest.approx(np.full((3, 4), degree), rel=1e-6)
+
+
+def test_derivatives_do_not_stop_at_the_seam() -> None:
+    """Wherever a globe is cut open, its figures are the same."""
+    lat, lon = np.meshgrid(np.linspace(-60, 60, H), np.arange(W) * 360 / W, indexing="ij")
+    truth, model = fields(2, 2), fields(2, 2, seed=1)
+    mask = land().expand(2, 2, H, W)
+
+    def told(columns: int) -> list[dict[str, Any]]:
+        turned = [part.roll(columns, dims=-1) for part in (truth, model, mask)]
+        own = Grid(np.roll(lon, columns, axis=1), lat)
+        found = (
+            Gradients(["adt", "v"], Spacing.of(own, (H, W), periodic=True)),
+            Vectors.of(["adt", "v"], [(0, 1)], own, (H, W), periodic=True),
+            Geostrophy.of(["adt", "v"], own, periodic=True),
+        )
+        for one in found:
+            one.add(scored(turned[0], turned[1], mask=turned[2]))
+        return [dict(one.numbers()) for one in found]
+
+    whole = told(0)
+    for columns in (1, 17):
+        for ours, theirs in zip(told(columns), whole, strict=True):
+            for name, figures in ours.items():
+                for key, value in figures.items():
+                    assert value[MODEL] == pytest.approx(theirs[name][key][MODEL], rel=1e-5)
 
 
 def rotation(turned: float) -> tuple[Tensor, Tensor]:

@@ -1,0 +1,124 @@
+"""What the figures of errors draw are the numbers of the record."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from made_up_run import breakdown_arrays
+from matplotlib.axes import Axes
+from matplotlib.container import BarContainer
+
+from srwizard.report.breakdown import (
+    latitude_figure,
+    latitudes_of_rows,
+    month_figure,
+    spectrum_figure,
+)
+from srwizard.report.proof_figures import (
+    Diagnostics,
+    calibration_figure,
+    coast_figure,
+    error_maps_figure,
+    error_spectrum_figure,
+)
+from srwizard.report.records import Breakdown
+
+ARRAYS = breakdown_arrays()
+FOUND = Breakdown.read(ARRAYS)
+RANDOM = np.random.default_rng(2)
+WAVES = np.arange(1, 17)
+
+
+def bars(axes: Axes) -> list[list[float]]:
+    """Return the heights of the bars of each method."""
+    return [
+        [bar.get_height() for bar in group]
+        for group in axes.containers
+        if isinstance(group, BarContainer)
+    ]
+
+
+def lines(axes: Axes) -> dict[str, Any]:
+    """Return the curves by their labels."""
+    return {str(line.get_label()): np.asarray(line.get_ydata()) for line in axes.lines}
+
+
+def test_bars_of_the_months() -> None:
+    figure = month_figure(FOUND, 1, "K")
+    assert figure is not None
+    steps, points = ARRAYS["steps"][:, 1], ARRAYS["step_points"][1]
+    january, february = [0, 2], [1, 3]
+    expected = [
+        [np.sqrt(squared[month].sum() / points[month].sum()) for month in (january, february)]
+        for squared in steps
+    ]
+    assert bars(figure.axes[0]) == [pytest.approx(one) for one in expected]
+
+
+@pytest.mark.parametrize("curvilinear", [False, True])
+def test_curves_along_latitude(curvilinear: bool) -> None:
+    lat = np.linspace(50, 30, 32)
+    known = np.repeat(lat[:, None], 7, axis=1) if curvilinear else lat
+    figure = latitude_figure(FOUND, 0, "K", latitudes_of_rows(known, 32))
+    assert figure is not None
+    # No more rows than bins: each is a point, from south to north.
+    expected = np.sqrt(ARRAYS["rows"][:, 0] / ARRAYS["row_points"][0])[:, ::-1]
+    drawn = lines(figure.axes[0])
+    assert drawn["model"] == pytest.approx(expected[0])
+    assert drawn["bicubic"] == pytest.approx(expected[1])
+    assert figure.axes[0].get_xlabel() == "latitude [°N]"
+    assert latitudes_of_rows(lat[:5], 32) is None
+    assert latitudes_of_rows(np.full(32, np.nan), 32) is None
+
+
+def test_power_and_its_ratio_to_the_truth() -> None:
+    figure = spectrum_figure(FOUND, 0, 4)
+    assert figure is not None
+    model, bicubic, truth = ARRAYS["spectra"][:, 0]
+    upper, lower = (lines(axes) for axes in figure.axes)
+    assert upper["HR"] == pytest.approx(truth)
+    assert upper["model"] == pytest.approx(model)
+    assert lower["bicubic"] == pytest.approx(10 * np.log10(bicubic / truth))
+
+
+def test_spectra_of_fields_and_errors_in_one_picture() -> None:
+    truth = np.stack([WAVES**-3.0] * 2)
+    fields, errors = (RANDOM.uniform(0.1, 0.9, (3, 2, 16)) * truth for _ in range(2))
+    maps = RANDOM.normal(size=(2, 3, 2, 6, 8))
+    found = Diagnostics(fields, errors, truth, maps[0], np.abs(maps[1]))
+    figure = error_spectrum_figure(found, 1, "linear", {"model": {"cells": 4.0}})
+    assert figure is not None
+    drawn = lines(figure.axes[0])
+    assert drawn["HR"] == pytest.approx(truth[1])
+    for place, name in enumerate(("model", "linear", "bicubic")):
+        assert drawn[name] == pytest.approx(fields[place, 1])
+        assert drawn[f"error of {name}"] == pytest.approx(errors[place, 1])
+    # A wavelength of 4 cells is that of wavenumber 8 on 32 points.
+    upright = [line for line in figure.axes[0].lines if len({*line.get_xdata()}) == 1]
+    assert [line.get_xdata()[0] for line in upright] == [8.0]
+    figure = error_maps_figure(found, 1, "linear", "K", None, None)
+    assert figure is not None
+    panels = [np.asarray(axes.images[0].get_array()) for axes in figure.axes[:4]]
+    for panel, values in zip(panels, [*maps[0, :2, 1], *np.abs(maps[1, :2, 1])], strict=True):
+        assert np.sort(panel, axis=None) == pytest.approx(np.sort(values, axis=None))
+
+
+def test_bars_by_distance_from_the_coast() -> None:
+    rows = [
+        {"from": low, "to": high, "unit": "km", "model": {"rmse": ours}, "best": {"rmse": theirs}}
+        for low, high, ours, theirs in ((0, 25, 0.3, 0.4), (25, 50, 0.2, 0.1), (50, None, 0.1, 0.2))
+    ]
+    figure = coast_figure(rows, "bicubic", "K")
+    assert figure is not None
+    assert bars(figure.axes[0]) == [[0.3, 0.2, 0.1], [0.4, 0.1, 0.2]]
+    labels = [label.get_text() for label in figure.axes[0].get_xticklabels()]
+    assert labels == ["0–25", "25–50", "> 50"]
+
+
+def test_ranks_and_spread_against_error() -> None:
+    told = {"rank_histogram": [0.5, 0.3, 0.2], "spread": [0.1, 0.3], "rmse": [0.2, 0.4],
+            "points": [10, 40]}  # fmt: skip
+    left, right = calibration_figure(told, "K").axes
+    assert bars(left) == [[0.5, 0.3, 0.2]]
+    offsets = np.asarray(right.collections[0].get_offsets())
+    assert offsets.tolist() == [[0.1, 0.2], [0.3, 0.4]]
