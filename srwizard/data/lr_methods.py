@@ -6,7 +6,7 @@ from srwizard.base.i18n import N_
 _CODE = "srwizard.data.prepare.coarsening:"
 METHODS = (
     Method("mean", N_("mean over the HR cells of each LR cell; conserves it exactly"),
-           code=_CODE + "block_mean"),
+           code="srwizard.data.prepare.grid:block_mean"),
     Method("nearest", N_("the HR cell nearest to the centre of the LR cell"),
            code=_CODE + "nearest"),
     Method("bilinear", N_("triangle kernel, one LR cell to each side"), code=_CODE + "bilinear"),

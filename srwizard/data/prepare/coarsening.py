@@ -12,9 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from srwizard.data.gaps import NearestFill
-from srwizard.data.prepare.grid import FloatArray, block_mean
-
-__all__ = ["bicubic", "bilinear", "block_mean", "gaussian", "lanczos", "nearest"]
+from srwizard.data.prepare.grid import FloatArray
 
 Floats = npt.NDArray[np.float64]
 

@@ -60,6 +60,7 @@ from srwizard.data.prepare.write import (
     SPLIT_WRITERS,
     Content,
     SplitSteps,
+    npy_path,
     write_statics,
 )
 from srwizard.data.weighting import BY_AREA
@@ -187,20 +188,22 @@ def prepare(
         agreements = {name: AgreementTally() for name in (names.values() if matched else ())}
         writer = _PairWriter(stage, fmt, content, tallies, agreements, empty_steps)
         kept: dict[str, list[int]] = {}
+        steps = {split_name: named(split_name, part, survey) for split_name, part in parts.items()}
         tasks = (
             task
-            for part in parts.values()
+            for split_name, part in parts.items()
             for key, name in names.items()
             for task in as_tasks(
                 windows(survey.records[key].steps[part]),
                 conversions.get(name),
                 () if matched is None else matched.lr[key].steps[part],
                 _lr_conversion(matched, key, name, content),
+                _npy_files(stage, steps[split_name], name) if fmt == "npy" else (),
             )
         )
         with contextlib.closing(made_pairs(recipe, tasks, jobs)) as pairs:
-            for split_name, part in parts.items():
-                kept[split_name] = writer.write(named(split_name, part, survey), pairs, report)
+            for split_name in parts:
+                kept[split_name] = writer.write(steps[split_name], pairs, report)
         dropped = _dropped(survey, parts, kept)
         likeness = tuple(found for tally in tallies.values() for found in tally.likeness)
         product = None
@@ -288,8 +291,9 @@ class _PairWriter:
                     for hr, lr, statistics, mean in zip(
                         found.hr, found.lr, found.statistics, found.means, strict=True
                     ):
-                        files.write("hr", name, position, hr)
-                        files.write("lr", name, position, lr)
+                        if not found.written:
+                            files.write("hr", name, position, hr)
+                            files.write("lr", name, position, lr)
                         every[name].append(statistics)
                         if statistics.count:
                             tally.add(steps.split, hr)
@@ -310,6 +314,15 @@ class _PairWriter:
             if len(kept) < len(steps.names):
                 files.drop(set(range(len(steps.names))) - {*kept})
         return kept
+
+
+def _npy_files(root: Path, steps: SplitSteps, variable: str) -> list[tuple[Path, Path]]:
+    """Return the files of HR and of LR of each step of a variable."""
+    return [
+        (npy_path(root, steps, "hr", variable, position),
+         npy_path(root, steps, "lr", variable, position))
+        for position in range(len(steps.names))
+    ]  # fmt: skip
 
 
 def _dropped(

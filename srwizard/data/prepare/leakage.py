@@ -1,5 +1,6 @@
 """Whether a split begins with fields that the split before it has all but shown already."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -14,6 +15,8 @@ ALIKE = 0.7
 """From this pattern correlation on, half the variance of one field is in the other."""
 LEAST_TRAIN_STEPS = 8
 """With fewer, the mean of the training split says nothing."""
+MOST_CELLS = 100_000
+"""Of a larger grid, every second, third, ... row and column is enough to correlate patterns."""
 
 
 @dataclass(frozen=True)
@@ -40,11 +43,14 @@ class Likeness:
 class SplitLikeness:
     """Watches the fields `[H, W]` of one variable pass by, split by split in order of time.
 
-    It holds the sums of the training split and the last field, whatever the length of the record.
+    It holds the sums of the training split and the last field, whatever the length of the record,
+    in about `MOST_CELLS` cells.
     """
 
     def __init__(self, variable: str, shape: tuple[int, int]) -> None:
         self._variable = variable
+        self._every = math.ceil(math.sqrt(math.prod(shape) / MOST_CELLS))
+        shape = (-(-shape[0] // self._every), -(-shape[1] // self._every))
         self._sum = np.zeros(shape, dtype=np.float64)
         self._count = np.zeros(shape, dtype=np.int32)
         self._train_steps = 0
@@ -55,6 +61,7 @@ class SplitLikeness:
 
     def add(self, split: str, field: FloatField) -> None:
         """Take the next field of `split`."""
+        field = field[:: self._every, :: self._every].copy()
         if split == "train":
             there = ~np.isnan(field)
             np.add(self._sum, field, out=self._sum, where=there)

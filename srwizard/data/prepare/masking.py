@@ -88,10 +88,13 @@ def parse_mask(text: str | None, values: Sequence[float]) -> MaskVariable | None
 def without(fields: FloatField, values: Sequence[float]) -> FloatField:
     """Return the fields with NaN for each of `values`."""
     for value in values:
+        margin = SAME_VALUE * abs(value) if np.isfinite(value) else 0.0
         # What lies beyond float32 cannot be there.
         with np.errstate(over="ignore"):
-            same = np.isclose(fields, np.float32(value), rtol=SAME_VALUE, atol=0.0)
-        fields = np.where(same, np.float32(np.nan), fields)
+            low, high = np.float32(value - margin), np.float32(value + margin)
+        same = (fields >= low) & (fields <= high)
+        if same.any():
+            fields = np.where(same, np.float32(np.nan), fields)
     return fields
 
 

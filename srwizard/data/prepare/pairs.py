@@ -7,6 +7,7 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from itertools import islice
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +24,7 @@ from srwizard.data.prepare.regrid import Regrid
 from srwizard.data.prepare.source import SourceField, Step
 from srwizard.data.prepare.statistics import FieldStatistics
 from srwizard.data.prepare.units import Conversion
+from srwizard.data.prepare.write import save_npy
 from srwizard.data.undeclared import far_values
 
 WAITING_PER_JOB = 2
@@ -65,12 +67,15 @@ class Task:
         conversion: of their values.
         partners: the steps of LR of its own that belong to them.
         lr_conversion: of the values of these.
+        files: of HR and of LR of each step, which are written as soon as they are made; none where
+            the fields are only handed on.
     """
 
     steps: tuple[Step, ...]
     conversion: Conversion | None
     partners: tuple[Step, ...] = ()
     lr_conversion: Conversion | None = None
+    files: tuple[tuple[Path, Path], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -80,16 +85,18 @@ class Pairs:
     Args:
         hr, lr, statistics: of each step.
         means: HR's block means where LR is of its own; else LR.
+        written: whether the fields are in the files of the task.
         far: value in the sources that stands far outside all others -> cells that have it.
         outside: how many values lay outside of the valid range that the sources declare.
     """
 
-    hr: FloatField
-    lr: FloatField
+    hr: Sequence[FloatField]
+    lr: Sequence[FloatField]
     statistics: tuple[FieldStatistics, ...]
-    means: FloatField
+    means: Sequence[FloatField]
     far: Counter[float]
     outside: int
+    written: bool
 
 
 def made_pairs(recipe: Recipe, tasks: Iterable[Task], jobs: int) -> Generator[Pairs, None, None]:
@@ -125,14 +132,24 @@ def made_pairs(recipe: Recipe, tasks: Iterable[Task], jobs: int) -> Generator[Pa
 
 
 def _in_order(pool: ProcessPoolExecutor, tasks: Iterator[Task], most: int) -> Iterator[Pairs]:
-    waiting: deque[Future[Pairs]] = deque()
+    waiting: deque[tuple[Task, Future[Pairs]]] = deque()
     for task in islice(tasks, most):
-        waiting.append(pool.submit(_work, _without_times(task)))
+        waiting.append((task, pool.submit(_work, _without_times(task))))
     while waiting:
-        done = waiting.popleft().result()
-        for task in islice(tasks, 1):
-            waiting.append(pool.submit(_work, _without_times(task)))
-        yield done
+        task, begun = waiting.popleft()
+        done = begun.result()
+        for following in islice(tasks, 1):
+            waiting.append((following, pool.submit(_work, _without_times(following))))
+        yield _looked_up(done, task) if done.written else done
+
+
+def _looked_up(pairs: Pairs, task: Task) -> Pairs:
+    """Return the pairs with the fields that another process has written, which are not read yet."""
+    hr, lr = (
+        [np.asarray(np.load(path, mmap_mode="r")) for path in paths]
+        for paths in zip(*task.files, strict=True)
+    )
+    return replace(pairs, hr=hr, lr=lr, means=pairs.means or lr)
 
 
 def _without_times(task: Task) -> Task:
@@ -165,8 +182,14 @@ def _make(recipe: Recipe, reader: StepReader, lr_reader: StepReader, task: Task)
         lr = np.stack([recipe.regrid(field) for field in lr_reader.fields(task.partners)])
         if task.lr_conversion is not None:
             lr = task.lr_conversion(lr)
+    for (hr_file, lr_file), hr_field, lr_field in zip(task.files, hr, lr, strict=bool(task.files)):
+        for path, field in ((hr_file, hr_field), (lr_file, lr_field)):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            save_npy(path, field)
     statistics = tuple(FieldStatistics.of(field) for field in hr)
-    return Pairs(hr, lr, statistics, means, far, reader.outside - before)
+    return Pairs(
+        list(hr), list(lr), statistics, list(means), far, reader.outside - before, bool(task.files)
+    )
 
 
 # Of one process of the pool, from its beginning to its end.
@@ -186,8 +209,12 @@ def _begin(recipe: Recipe, language: str) -> None:
 
 
 def _work(task: Task) -> Pairs:
+    """Make the pairs of a task; what it has written is not sent besides."""
     recipe, reader, lr_reader = _equipment[0]
-    return _make(recipe, reader, lr_reader, task)
+    pairs = _make(recipe, reader, lr_reader, task)
+    if not pairs.written:
+        return pairs
+    return replace(pairs, hr=(), lr=(), means=() if recipe.regrid is None else pairs.means)
 
 
 def as_tasks(
@@ -195,10 +222,13 @@ def as_tasks(
     conversion: Conversion | None,
     partners: Sequence[Step] = (),
     lr_conversion: Conversion | None = None,
+    files: Sequence[tuple[Path, Path]] = (),
 ) -> Iterator[Task]:
-    """Return a task for each window of steps, with the partners of all of them in their order."""
+    """Return a task for each window of steps, with the partners and files of all in their order."""
     done = 0
     for steps in windows:
-        end = done + len(steps)
-        yield Task(tuple(steps), conversion, tuple(partners[done:end]), lr_conversion)
-        done = end
+        part = slice(done, done + len(steps))
+        yield Task(
+            tuple(steps), conversion, tuple(partners[part]), lr_conversion, tuple(files[part])
+        )
+        done = part.stop

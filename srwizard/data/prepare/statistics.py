@@ -34,16 +34,20 @@ class FieldStatistics:
         count = field.size - int(np.count_nonzero(missing))
         if not count:
             return cls(cells=field.size)
-        mean = float(np.where(missing, np.float32(0), field).sum(dtype=np.float64)) / count
-        departures = np.subtract(field, mean, dtype=np.float64)
-        departures[missing] = 0
+        low, high = float(np.fmin.reduce(field, axis=None)), float(np.fmax.reduce(field, axis=None))
+        # Of departures from a value in their midst float32 loses no more than of the values.
+        middle = np.float32(low + (high - low) / 2)
+        departures = field - middle
+        np.copyto(departures, np.float32(0), where=missing)
+        total = float(departures.sum(dtype=np.float64))
+        rows = np.einsum("ij,ij->i", departures, departures, dtype=np.float64)
         return cls(
             cells=field.size,
             count=count,
-            mean=mean,
-            squares=float(np.square(departures, out=departures).sum()),
-            low=float(np.fmin.reduce(field, axis=None)),
-            high=float(np.fmax.reduce(field, axis=None)),
+            mean=float(middle) + total / count,
+            squares=max(0.0, float(rows.sum()) - total**2 / count),
+            low=low,
+            high=high,
         )
 
     def joined(self, other: "FieldStatistics") -> "FieldStatistics":

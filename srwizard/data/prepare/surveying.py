@@ -17,6 +17,8 @@ from srwizard.data.prepare.source import SourceField
 
 WINDOW_BYTES = 64 * 2**20
 """Most bytes of one variable that are decoded at a time."""
+USUAL_BYTES = 16 * 2**20
+"""Smaller chunks are read several at a time: each reading takes milliseconds by itself."""
 
 
 def survey_field(
@@ -120,7 +122,8 @@ def _window(array: xr.DataArray, axes: Axes) -> int:
     else:
         stored = int(chunks[array.dims.index(axes.time.dimension)]) if chunks else 1
     step_bytes = array.sizes[axes.rows] * array.sizes[axes.columns] * array.dtype.itemsize
-    return max(1, min(stored, WINDOW_BYTES // max(1, step_bytes)))
+    most, usual = (size // max(1, step_bytes) for size in (WINDOW_BYTES, USUAL_BYTES))
+    return max(1, min(stored * max(1, usual // stored), most))
 
 
 def _grid(dataset: xr.Dataset, array: xr.DataArray, axes: Axes) -> Grid:

@@ -77,11 +77,15 @@ def write_statics(
         for number, (name, values) in enumerate(known.items()):
             directory = root / "static_variables" / level
             directory.mkdir(parents=True, exist_ok=True)
-            _save(directory / f"{number:02d}_{name}.npy", values)
+            save_npy(directory / f"{number:02d}_{name}.npy", values)
 
 
-def _save(path: Path, values: npt.NDArray[Any]) -> None:
-    """Write a `.npy` file; a full disk is an error, which `np.save` to a file can miss."""
+def save_npy(path: Path, values: npt.NDArray[Any]) -> None:
+    """Write a `.npy` file; a full disk is an error, which `np.save` to a file can miss.
+
+    Raises:
+        OSError: it cannot be written.
+    """
     values = np.ascontiguousarray(values)
     with path.open("wb") as stream:
         npy.write_array_header_1_0(stream, npy.header_data_from_array_1_0(values))
@@ -94,24 +98,25 @@ def coordinates(grid: Grid) -> dict[str, npt.NDArray[Any]]:
     return {name: values for name, values in found.items() if values is not None}
 
 
+def npy_path(root: Path, steps: "SplitSteps", level: str, variable: str, position: int) -> Path:
+    """Return the file of one field in the `npy` format."""
+    return root / steps.split / level / variable / f"{steps.names[position]}.npy"
+
+
 @contextmanager
 def npy_split(root: Path, content: Content, steps: SplitSteps) -> Iterator[SplitFiles]:
     """Write one `.npy` file for each field, named by its step."""
-    directories = {
-        (level, variable): root / steps.split / level / variable
-        for level in LEVELS
-        for variable in content.attributes
-    }
-    for directory in directories.values():
-        directory.mkdir(parents=True)
+    names = [(level, variable) for level in LEVELS for variable in content.attributes]
+    for level, variable in names:
+        (root / steps.split / level / variable).mkdir(parents=True, exist_ok=True)
 
     def write(level: str, variable: str, position: int, field: FloatField) -> None:
-        _save(directories[level, variable] / f"{steps.names[position]}.npy", field)
+        save_npy(npy_path(root, steps, level, variable, position), field)
 
     def drop(positions: Collection[int]) -> None:
-        for directory in directories.values():
+        for level, variable in names:
             for position in positions:
-                (directory / f"{steps.names[position]}.npy").unlink()
+                npy_path(root, steps, level, variable, position).unlink()
 
     yield SplitFiles(write, drop)
 
