@@ -37,28 +37,47 @@ class Loaded:
     notices: tuple[str, ...] = ()
 
 
-def save(training: Training, run_dir: Path, name: str) -> None:
-    """Write a checkpoint: rank 0 does, and the others go on once it can be read.
+def save(training: Training, run_dir: Path, *names: str) -> None:
+    """Write checkpoints: rank 0 does, and the others go on once they can be read.
 
-    Where the weights are sharded, each rank writes its part of the last one, while training
-    goes on (`finish_saving` waits for it); the best one is a file of weights alone.
+    Several are one file under several names. Where the weights are sharded, each rank writes its
+    part of the last one, while training goes on (`finish_saving` waits for it); the best one is a
+    file of weights alone.
+
+    Args:
+        training: as it stands.
+        run_dir: the run directory.
+        names: what to write, in this order: of what is cut off, the earlier ones are there.
     """
-    generators = from_all_ranks(training.place, generator_state(training.place))
-    rest = _rest(training) | {"generators": generators}
-    if training.skeleton is not None and name == LAST:
+    if training.skeleton is not None:
+        for name in names:
+            _save_sharded(training, run_dir, name)
+        return
+    state = _rest(training) | _weights(training)
+    state |= {"optimizer": {training.run.training.optimizer: training.optimizer.state_dict()}}
+    if training.place.is_first:
+        written, *others = names
+        checkpoint.save(run_dir, written, state)
+        for name in others:
+            checkpoint.save_same(run_dir, name, written)
+    wait_for_all(training.place)
+
+
+def _save_sharded(training: Training, run_dir: Path, name: str) -> None:
+    rest = _rest(training)
+    if name == LAST:
         _begin_saving(training, run_dir, rest)
         return
     state = rest | _weights(training)
-    if training.skeleton is None:
-        optimizer = {training.run.training.optimizer: training.optimizer.state_dict()}
-        state |= {"optimizer": optimizer}
     if training.place.is_first:
         checkpoint.save(run_dir, name, state)
     wait_for_all(training.place)
 
 
 def _rest(training: Training) -> dict[str, Any]:
+    """Return what is not weights and moments; every rank has to ask."""
     return {
+        "generators": from_all_ranks(training.place, generator_state(training.place)),
         "identity": checkpoint.identity(training.run),
         "optimizer": {},
         "scaler": training.scaler.state_dict(),

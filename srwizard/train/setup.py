@@ -310,6 +310,9 @@ def _wrapped(objective: nn.Module, place: Place) -> nn.Module:
         device_ids=[place.device.index],
         gradient_as_bucket_view=True,  # no second copy of all gradients
         broadcast_buffers=False,  # they are constants, equal on all ranks
+        # No static_graph: it saves the search for parameters without gradient, which there is not,
+        # since all have one in every step. With no_sync it fails in the first backward pass, or
+        # exchanges no gradients after it (pytorch/pytorch#143580, #187732).
     )
 
 
