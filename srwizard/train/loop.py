@@ -21,7 +21,7 @@ from srwizard.train.checkpoint import BEST, LAST
 from srwizard.train.distributed import any_rank
 from srwizard.train.order import Step, training_steps
 from srwizard.train.peak import peak_bytes
-from srwizard.train.resuming import finish_saving, save
+from srwizard.train.saving import finish_saving, let_writing_end, save
 from srwizard.train.scoring import score
 from srwizard.train.setup import Training, set_learning_rate, steps_per_epoch
 from srwizard.train.step import Taken, begin_step, outcome, reads_late
@@ -60,6 +60,9 @@ def train(training: Training, run_dir: Path, records: Records, callbacks: Callba
         complete = _train(training, run_dir, records, callbacks)
     except NonFiniteLossError:  # raised on every rank alike
         finish_saving(training)
+        raise
+    except Exception:
+        let_writing_end(training)
         raise
     finish_saving(training)
     return complete

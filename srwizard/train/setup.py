@@ -55,10 +55,13 @@ class Batches:
 
 @dataclass(frozen=True)
 class Saving:
-    """A checkpoint that is being written: of which run, where, and when it is done."""
+    """A checkpoint that is being written: of which run, where, and when it is done.
+
+    Where each rank writes its part, `directory` is that; else rank 0 writes a file.
+    """
 
     run_dir: Path
-    directory: Path
+    directory: Path | None
     done: "Future[Any]"
 
 
