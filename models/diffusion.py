@@ -314,10 +314,19 @@ class DiffusionModel(nn.Module, ABC):
 
 
 def normal_noise(shape: Sequence[int], generator: Generators, device: torch.device) -> Tensor:
-    """Draw normal noise [B, C, H, W] where its generator lives, so that it is the same anywhere."""
+    """Draw normal noise [B, C, H, W] where its generator lives, so that it is the same anywhere.
+
+    Without one, that is the device. With one on the CPU, as a seed needs it that gives the same
+    sample on every device, a GPU copies it meanwhile: the host goes on to draw the next.
+    """
     if generator is None:
         return torch.randn(*shape, device=device)
     if isinstance(generator, torch.Generator):
-        return torch.randn(*shape, generator=generator, device=generator.device).to(device)
-    parts = [torch.randn(*shape[1:], generator=one, device=one.device) for one in generator]
-    return torch.stack(parts).to(device)
+        drawn = torch.randn(*shape, generator=generator, device=generator.device)
+    else:
+        drawn = torch.stack(
+            [torch.randn(*shape[1:], generator=one, device=one.device) for one in generator]
+        )
+    if drawn.device.type == "cpu" and device.type == "cuda":
+        return drawn.pin_memory().to(device, non_blocking=True)
+    return drawn.to(device)

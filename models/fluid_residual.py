@@ -12,6 +12,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from srwizard.models.constants import kept
+
 BINS = 32
 """Of wavenumbers, evenly from 0 to the largest there is, that along the diagonal."""
 SHARE = 0.5
@@ -124,12 +126,16 @@ def _laplacian(field: Tensor, mask: Tensor) -> Tensor:
 
 def _coefficients(field: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
     """Return Fourier coefficients [B, C, H, W // 2 + 1] and the bin of each, [H, W // 2 + 1]."""
-    height, width = field.shape[-2:]
-    rows = torch.fft.fftfreq(height, device=field.device)[:, None]
-    columns = torch.fft.rfftfreq(width, device=field.device)
-    radius = (rows.square() + columns.square()).sqrt() / math.sqrt(0.5)
-    bins = (radius * BINS).long().clamp(max=BINS - 1)
+    bins = _bins(*field.shape[-2:], field.device)
     return torch.fft.rfft2(torch.where(mask, field, 0.0)), bins
+
+
+@kept
+def _bins(height: int, width: int, device: torch.device) -> Tensor:
+    rows = torch.fft.fftfreq(height, device=device)[:, None]
+    columns = torch.fft.rfftfreq(width, device=device)
+    radius = (rows.square() + columns.square()).sqrt() / math.sqrt(0.5)
+    return (radius * BINS).long().clamp(max=BINS - 1)
 
 
 def _log_power(coefficients: Tensor, mask: Tensor, bins: Tensor) -> Tensor:

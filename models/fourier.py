@@ -10,6 +10,7 @@ import math
 import torch
 from torch import Tensor
 
+from srwizard.models.constants import kept
 from srwizard.models.tf32 import exact_product
 
 FEWEST_POINTS = 128 * 128
@@ -79,12 +80,14 @@ def _mix_channels(modes: Tensor, weights: Tensor) -> Tensor:
     return (modes[:, :, None] * weights).sum(1)
 
 
+@kept
 def waves_to_modes(columns: int, width: int, device: torch.device) -> Tensor:
     """Return what takes rows of a field to their modes: [width, 2 * columns], real parts first."""
     cosine, sine = waves(torch.arange(columns, device=device), width)
     return torch.cat([cosine, -sine]).T
 
 
+@kept
 def waves_from_modes(columns: int, width: int, device: torch.device) -> Tensor:
     """Return what takes modes back to rows of a field: [2 * columns, width]."""
     number = torch.arange(columns, device=device)
@@ -123,6 +126,7 @@ def waves(numbers: Tensor, points: int) -> tuple[Tensor, Tensor]:
     return angles.cos().float()[phases], angles.sin().float()[phases]
 
 
+@kept
 def _row_waves(height: int, rows: int, device: torch.device) -> Tensor:
     """Return the cosines of the rows kept, then their sines: [4 * rows, H]."""
     numbers = torch.arange(rows, device=device)

@@ -3,6 +3,7 @@
 import json
 import os
 import secrets
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -98,3 +99,23 @@ def write_with(path: Path, save: Callable[[IO[bytes]], object]) -> None:
     """Let `save` write to a stream that becomes `path`, whole or not at all."""
     with atomic_writer(path) as stream:
         save(stream)
+
+
+def same_file(source: Path, target: Path) -> None:
+    """Let `target` be the same file as `source`, whole or not at all; a copy where it cannot be.
+
+    Raises:
+        OSError: it cannot be written; `target` is left as it was.
+    """
+    temporary = target.with_name(f".{target.name}.{secrets.token_hex(8)}.tmp")
+    try:
+        os.link(source, temporary)
+    except OSError:  # a file system without links
+        with source.open("rb") as content:
+            write_with(target, lambda stream: shutil.copyfileobj(content, stream))
+        return
+    try:
+        temporary.replace(target)
+    finally:
+        temporary.unlink(missing_ok=True)  # it stays where both are the same file already
+    sync_directory(target.parent)

@@ -39,8 +39,8 @@ from srwizard.train import optimizers, scoring
 from srwizard.train.distributed import Place
 from srwizard.train.loop import epoch_steps
 from srwizard.train.metrics import masked_sums
-from srwizard.train.resuming import tensors_kept
 from srwizard.train.sampling import draws_samples
+from srwizard.train.saving import tensors_kept
 from srwizard.train.scoring import score
 from srwizard.train.setup import Batches, Training, set_learning_rate, set_up, steps_per_epoch
 from srwizard.train.sharding import own_part

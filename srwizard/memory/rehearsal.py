@@ -28,8 +28,9 @@ from srwizard.train.lr_range import lr_range_test
 from srwizard.train.order import Step
 from srwizard.train.preflight import call_the_roll
 from srwizard.train.processes import run_and_leave
-from srwizard.train.resuming import begin_from_weights, finish_saving, save
+from srwizard.train.resuming import begin_from_weights
 from srwizard.train.sampling import draws_samples
+from srwizard.train.saving import finish_saving, save
 from srwizard.train.scoring import score
 from srwizard.train.setup import (
     Training,

@@ -46,6 +46,19 @@ def save(run_dir: Path, name: str, state: dict[str, Any]) -> None:
     checkpoint_files.remove_other_than(target, run_dir, name)
 
 
+def save_same(run_dir: Path, name: str, written: str) -> None:
+    """Let checkpoint `name` be the one that was just written under another name, without a copy.
+
+    Each of them can be replaced by itself: a checkpoint is never changed in place.
+
+    Raises:
+        OSError: as `save`.
+    """
+    target = checkpoint_files.single(run_dir, name)
+    files.same_file(checkpoint_files.single(run_dir, written), target)
+    checkpoint_files.remove_other_than(target, run_dir, name)
+
+
 def load(
     run_dir: Path, name: str, run: RunConfig, *, tensors: bool = True
 ) -> dict[str, Any] | None:

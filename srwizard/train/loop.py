@@ -18,12 +18,17 @@ from srwizard.runs.records import Records, measured
 from srwizard.settings.training import FrozenTraining
 from srwizard.train.calibration import calibrate
 from srwizard.train.checkpoint import BEST, LAST
+from srwizard.train.distributed import any_rank
 from srwizard.train.order import Step, training_steps
 from srwizard.train.peak import peak_bytes
-from srwizard.train.resuming import finish_saving, save
+from srwizard.train.saving import finish_saving, let_writing_end, save
 from srwizard.train.scoring import score
 from srwizard.train.setup import Training, set_learning_rate, steps_per_epoch
 from srwizard.train.step import Taken, begin_step, outcome, reads_late
+
+LAST_EVERY_SECONDS = 30.0
+"""So much, and the epoch that it is in, is lost of a training that is killed; one that is asked to
+stop loses nothing. After each of many short epochs, writing would take longer than training."""
 
 
 @dataclass
@@ -56,6 +61,9 @@ def train(training: Training, run_dir: Path, records: Records, callbacks: Callba
     except NonFiniteLossError:  # raised on every rank alike
         finish_saving(training)
         raise
+    except Exception:
+        let_writing_end(training)
+        raise
     finish_saving(training)
     return complete
 
@@ -70,6 +78,7 @@ def _train(training: Training, run_dir: Path, records: Records, callbacks: Callb
             callbacks.on_phase(training, "validation")
             _note_start(training, run_dir, records)
     following: Iterator[dict[str, Any]] | None = None
+    saved: float | None = None
     while progress.epoch <= run.training.epochs and not patience_exhausted(training):
         callbacks.on_phase(training, "training")
         started = time.perf_counter()
@@ -113,11 +122,35 @@ def _train(training: Training, run_dir: Path, records: Records, callbacks: Callb
             history.append(event)
             event["overfitting_since"] = overfitting_since(history)
             records.append(event)
-        if better:
-            save(training, run_dir, BEST)
-        save(training, run_dir, LAST)
+        saved = _saved_after_epoch(training, run_dir, saved, better=better)
         callbacks.on_epoch(event)
     return True
+
+
+def _saved_after_epoch(
+    training: Training, run_dir: Path, saved: float | None, *, better: bool
+) -> float | None:
+    """Write the checkpoints that are due; return when that was done last.
+
+    Args:
+        training: where it stands, behind the epoch.
+        run_dir: the run directory.
+        saved: when the last checkpoint was written before, None: never in this process.
+        better: whether this is the best validation so far; then the last checkpoint, which tells
+            of it, comes at no cost: it is the same file.
+    """
+    ended = training.progress.epoch > training.run.training.epochs or patience_exhausted(training)
+    due = saved is None or time.monotonic() - saved >= LAST_EVERY_SECONDS
+    if better and not ended:
+        save(training, run_dir, BEST, LAST)
+    elif better:  # what the training has come to lies there twice
+        save(training, run_dir, BEST)
+        save(training, run_dir, LAST)
+    elif ended or any_rank(training.place, due):
+        save(training, run_dir, LAST)
+    else:
+        return saved
+    return time.monotonic()
 
 
 def _went_through(

@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from srwizard.models.constants import kept
 from srwizard.models.tf32 import tf32
 
 SSIM_WINDOW = 11
@@ -109,11 +110,8 @@ def power_spectrum(field: Tensor, mask: Tensor) -> Tensor:
     points = mask.sum(dim=(2, 3), keepdim=True).clamp(min=1)
     mean = field.sum(dim=(2, 3), keepdim=True, dtype=torch.float64) / points
     anomaly = torch.where(mask, field - mean.to(field.dtype), 0.0)
-    window = [
-        torch.hann_window(size, periodic=False, dtype=field.dtype, device=field.device)
-        for size in (height, width)
-    ]
-    waves = torch.fft.rfft2(anomaly * window[0][:, None] * window[1])
+    down, right = (_hann_window(size, field.dtype, field.device) for size in (height, width))
+    waves = torch.fft.rfft2(anomaly * down[:, None] * right)
     power = waves.abs().square().double()
     # Each wave but those of x wavenumber 0 and W / 2 stands for its mirror image too.
     twice = torch.full((waves.shape[-1],), 2.0, dtype=torch.float64, device=field.device)
@@ -121,13 +119,25 @@ def power_spectrum(field: Tensor, mask: Tensor) -> Tensor:
     if width % 2 == 0:
         twice[-1] = 1.0
     shorter = min(height, width)
-    y = torch.fft.fftfreq(height, 1 / shorter, device=field.device)
-    x = torch.fft.rfftfreq(width, 1 / shorter, device=field.device)
-    ring = (y[:, None].square() + x.square()).sqrt().round().long().flatten()
+    ring = _rings(height, width, field.device)
     most = wavenumbers((height, width))
     rings = torch.zeros(field.shape[1], int(shorter) + 1, dtype=torch.float64, device=field.device)
     rings.index_add_(1, ring, (power * twice).sum(dim=0).flatten(1))
     return rings[:, 1 : most + 1]
+
+
+@kept
+def _hann_window(size: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    return torch.hann_window(size, periodic=False, dtype=dtype, device=device)
+
+
+@kept
+def _rings(height: int, width: int, device: torch.device) -> Tensor:
+    """Return the wavenumber of each coefficient of a half spectrum, `[H * (W // 2 + 1)]`."""
+    shorter = min(height, width)
+    y = torch.fft.fftfreq(height, 1 / shorter, device=device)
+    x = torch.fft.rfftfreq(width, 1 / shorter, device=device)
+    return (y[:, None].square() + x.square()).sqrt().round().long().flatten()
 
 
 @tf32(allowed=False)
@@ -163,13 +173,18 @@ def masked_ssim(sr: Tensor, hr: Tensor, mask: Tensor, low: Tensor, span: Tensor)
 
 def _blur(field: Tensor) -> Tensor:
     """Blur `[B, C, H, W]` with the SSIM window, zeros outside."""
-    places = torch.arange(SSIM_WINDOW, device=field.device, dtype=field.dtype) - SSIM_WINDOW // 2
-    window = torch.exp(-(places**2) / (2 * SSIM_SIGMA**2))
-    window = window / window.sum()
+    window = _ssim_window(field.dtype, field.device)
     channels, half = field.shape[1], SSIM_WINDOW // 2
     windows = window.expand(channels, 1, 1, SSIM_WINDOW)
     field = F.conv2d(field, windows.mT, padding=(half, 0), groups=channels)
     return F.conv2d(field, windows, padding=(0, half), groups=channels)
+
+
+@kept
+def _ssim_window(dtype: torch.dtype, device: torch.device) -> Tensor:
+    places = torch.arange(SSIM_WINDOW, device=device, dtype=dtype) - SSIM_WINDOW // 2
+    window = torch.exp(-(places**2) / (2 * SSIM_SIGMA**2))
+    return window / window.sum()
 
 
 @dataclass(frozen=True)

@@ -55,10 +55,13 @@ class Batches:
 
 @dataclass(frozen=True)
 class Saving:
-    """A checkpoint that is being written: of which run, where, and when it is done."""
+    """A checkpoint that is being written: of which run, where, and when it is done.
+
+    Where each rank writes its part, `directory` is that; else rank 0 writes a file.
+    """
 
     run_dir: Path
-    directory: Path
+    directory: Path | None
     done: "Future[Any]"
 
 
@@ -310,6 +313,9 @@ def _wrapped(objective: nn.Module, place: Place) -> nn.Module:
         device_ids=[place.device.index],
         gradient_as_bucket_view=True,  # no second copy of all gradients
         broadcast_buffers=False,  # they are constants, equal on all ranks
+        # No static_graph: it saves the search for parameters without gradient, which there is not,
+        # since all have one in every step. With no_sync it fails in the first backward pass, or
+        # exchanges no gradients after it (pytorch/pytorch#143580, #187732).
     )
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from tests.e2e.conftest import Run
 from tests.e2e.test_memory_policy import STAND_IN
-from tests.hardware.nvml.world import World, card
+from tests.hardware.nvml.world import GPU_IS_LOST, Card, Failure, Held, World, card, uuid
 
 GPU = ("--set", "devices.gpus=[0]")
 
@@ -70,22 +70,54 @@ def test_a_gpu_that_cannot_be_used(
         assert words in shown
 
 
+LOST = Failure("nvmlDeviceGetMemoryInfo", GPU_IS_LOST, uuid(0))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "error", ["CUDA error: unknown error", "CUDA error: uncorrectable ECC error encountered"]
+    ("error", "found", "failing", "told"),
+    [
+        (
+            "CUDA error: unknown error",
+            card(0),
+            [LOST],
+            "GPU 0 (NVIDIA GeForce RTX 4090) cannot be used: the GPU is lost",
+        ),
+        (
+            "CUDA error: uncorrectable ECC error encountered",
+            card(0, errors=1),
+            [],
+            "GPU 0: uncorrectable errors of its memory since it was last reset: 1",
+        ),
+        (
+            "CUDA out of memory. Tried to allocate 1.21 GiB.",
+            card(0, processes=[Held(4194305, 20000)]),
+            [],
+            "GPU 0: busy: ? (process 4194305) holds 20.0 GB",
+        ),
+    ],
+    ids=["lost", "memory errors", "two users"],
 )
 def test_a_gpu_that_fails_while_it_trains(
-    srwizard: Run, answers: Path, machine: dict[str, str], tmp_path: Path, error: str
-) -> None:
-    """Lost from the bus, or with a fault in its memory: the checkpoint of the first epoch stays."""
+    srwizard: Run, answers: Path, machine: dict[str, str], nvml_library: Path, tmp_path: Path,
+    error: str, found: Card, failing: list[Failure], told: str,
+) -> None:  # fmt: skip
+    """The checkpoint of the first epoch stays, and what NVML says by then is told."""
+    after = World(nvml_library, tmp_path / "after.txt")
+    after.has(found, failing=failing)
     machine |= {
         "PYTHONPATH": str(STAND_IN), "STAND_IN_SAYS": error, "STAND_IN_FAILS_AFTER": "3",
         "STAND_IN_LARGEST_BATCH": "0", "STAND_IN_PEAKS": json.dumps({"4 false": 1000}),
+        "STAND_IN_WORLD_AFTER": str(after.path),
     }  # fmt: skip
     done = srwizard("--answers", answers, *GPU)
-    assert done.returncode == 5, done.stdout + done.stderr
-    assert "Traceback" not in done.stdout + done.stderr
+    shown = " ".join((done.stdout + done.stderr).split())
+    assert done.returncode == 5, shown
+    assert "Traceback" not in shown
     failure = json.loads((tmp_path / "run" / "failure.json").read_text())
-    assert (failure["kind"], failure["step"], failure["epoch"]) == ("device_failed", 3, 2)
+    kind = "cuda_out_of_memory" if "out of memory" in error else "device_failed"
+    assert (failure["kind"], failure["step"], failure["epoch"]) == (kind, 3, 2)
     assert error in failure["error"]
+    assert told in shown
+    assert failure["gpus"][0].startswith(told)
     assert (tmp_path / "run" / "checkpoints" / "last.pt").is_file()

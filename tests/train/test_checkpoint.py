@@ -13,7 +13,8 @@ from srwizard.runs.failure_kinds import recognise
 from srwizard.train import checkpoint
 from srwizard.train.checkpoint import LAST, CheckpointError
 from srwizard.train.loop import Callbacks
-from srwizard.train.resuming import load_best, resume, save
+from srwizard.train.resuming import load_best, resume
+from srwizard.train.saving import save
 from tests.datasets import write_dataset
 from tests.train.runs import (
     freeze,

@@ -45,8 +45,9 @@ LONGER: dict[str, Any] = {"batch_size": 1, "epochs": 5, "step_size": 2}
 KILLS = 20
 KILL_ITSELF = """
 import io, os, signal, sys
-from srwizard.train import worker
+from srwizard.train import loop, worker
 
+loop.LAST_EVERY_SECONDS = 0.0
 name, number, run_dir = sys.argv[1:]
 calls = 0
 
@@ -68,7 +69,10 @@ else:
     setattr(os, name, counted(getattr(os, name)))
 worker.main([run_dir])
 """
-"""A worker that is killed in the middle of a certain call: of the system, or of torch.save."""
+"""A worker that is killed in the middle of a certain call: of the system, or of torch.save.
+
+It writes after every epoch.
+"""
 
 
 @pytest.fixture
@@ -172,8 +176,11 @@ def test_killed_at_any_moment(tmp_path: Path, uninterrupted: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("call", ["write", "fsync", "replace"])
-@pytest.mark.parametrize("number", [3, 8])
+@pytest.mark.parametrize(
+    ("call", "number"),
+    [("write", 3), ("write", 4), ("fsync", 3), ("fsync", 8), ("replace", 3), ("replace", 8),
+     ("link", 1), ("link", 2)],
+)  # fmt: skip
 def test_killed_while_it_writes(
     tmp_path: Path, uninterrupted: Path, call: str, number: int
 ) -> None:

@@ -4,8 +4,8 @@ With this directory on PYTHONPATH, a dry run reports the peaks that STAND_IN_PEA
 "batch_size use_amp"), and a training runs out of memory as torch does on a GPU where the batch is
 larger than STAND_IN_LARGEST_BATCH, at once or after STAND_IN_FAILS_AFTER steps, and else runs on
 the CPU. With STAND_IN_SAYS they fail with that error of CUDA instead: the dry run, or the training
-after STAND_IN_FAILS_AFTER steps. The wizard itself is left as it is, but for the CUDA that torch
-passes for built for.
+after STAND_IN_FAILS_AFTER steps; NVML then reports what the file STAND_IN_WORLD_AFTER says, if
+there is one. The wizard itself is left as it is, but for the CUDA that torch passes for built for.
 """
 
 import json
@@ -88,6 +88,8 @@ def fail_after(steps: int, error: Exception) -> None:
 
     def begin_step(training: Any, *rest: Any, **named: Any) -> Any:
         if training.progress.steps >= steps:
+            if "STAND_IN_WORLD_AFTER" in os.environ:
+                Path(os.environ["STAND_IN_WORLD_AFTER"]).replace(os.environ["NVML_WORLD"])
             raise error
         return original(training, *rest, **named)
 
