@@ -13,6 +13,7 @@ from srwizard.base.i18n import translate as _
 from srwizard.models import own_checkpoint, weights_file
 from srwizard.runs import checkpoint_files
 from srwizard.runs.progress import Progress
+from srwizard.settings.run_config import RunConfig
 from srwizard.train import averaging, checkpoint
 from srwizard.train.checkpoint import BEST, LAST, CheckpointError, DamagedCheckpointError
 from srwizard.train.correction import gains_from
@@ -25,6 +26,9 @@ from srwizard.train.distributed import (
 )
 from srwizard.train.setup import Saving, Training
 from srwizard.train.sharding import like, put_weights, whole
+
+SECOND_EPOCH = 2
+"""Where a training stands that is through with its first epoch."""
 
 
 @dataclass(frozen=True)
@@ -41,8 +45,10 @@ def save(training: Training, run_dir: Path, name: str) -> None:
     """Write a checkpoint: rank 0 does, and the others go on once it can be read.
 
     Where the weights are sharded, each rank writes its part of the last one, while training
-    goes on (`finish_saving` waits for it); the best one is a file of weights alone.
+    goes on (`finish_saving` waits for it); the best one is a file of weights alone, and is written
+    once the earlier last one is complete.
     """
+    finish_saving(training)
     generators = from_all_ranks(training.place, generator_state(training.place))
     rest = _rest(training) | {"generators": generators}
     if training.skeleton is not None and name == LAST:
@@ -86,7 +92,6 @@ def _weights(training: Training) -> dict[str, Any]:
 def _begin_saving(training: Training, run_dir: Path, rest: dict[str, Any]) -> None:
     from srwizard.train import sharded_checkpoint
 
-    finish_saving(training)
     names = [name for name, _part in training.bare.named_parameters()]
     groups = training.optimizer.state_dict()["param_groups"]
     optimizer = {training.run.training.optimizer: groups}
@@ -134,11 +139,13 @@ def resume(training: Training, run_dir: Path) -> Loaded | None:
     """Go on from the last checkpoint, or from the best one if that is damaged.
 
     Returns:
-        The checkpoint, or None where there is none.
+        The checkpoint, or None where there is none, or none that says more than the beginning.
 
     Raises:
         CheckpointError: none can be read, or it is of another run.
     """
+    if _ended_before_the_first_was_complete(training.run, run_dir):
+        return None
     loaded = _first_sound(training, run_dir, (LAST, BEST), with_optimizer=True)
     if loaded is None:
         return None
@@ -164,6 +171,24 @@ def resume(training: Training, run_dir: Path) -> Loaded | None:
     training.progress.enter_schedule(settings.schedule_from)
     notices += _put_back_generators(training, state["generators"])
     return Loaded(loaded.name, loaded.path, state, tuple(notices))
+
+
+def _ended_before_the_first_was_complete(run: RunConfig, run_dir: Path) -> bool:
+    """Return whether a training has left no last checkpoint, and no best one to go on from.
+
+    The best may be the untrained network, or the first epoch's weights without what the optimizer
+    knows of it. Begun again, training ends as if it had never been ended.
+    """
+    if checkpoint_files.exists(run_dir, LAST):
+        return False
+    try:
+        state = checkpoint.load(run_dir, BEST, run)
+    except DamagedCheckpointError:
+        return False
+    if state is None:
+        return True
+    progress = Progress(**state["progress"])
+    return progress.steps == 0 or (not state["optimizer"] and progress.epoch <= SECOND_EPOCH)
 
 
 def begin_from_weights(training: Training) -> None:
