@@ -79,7 +79,9 @@ def _refused_by_the_system(error: OSError) -> int:
     in_proc = str(error.filename).startswith("/proc/")
     if not in_proc and not is_of_the_place(error):
         return _end_with_a_report(error)
-    where = error.filename or _("standard output, or a file that was being written")
+    where = (
+        error.filename2 or error.filename or _("standard output, or a file that was being written")
+    )
     _complain(
         _("{path} cannot be used: {reason}", path=where, reason=reason_of(error)),
         _("srwizard needs /proc, to see memory and processes. In a container, mount it.")

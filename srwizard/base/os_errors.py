@@ -31,6 +31,9 @@ _OF_THE_SYSTEM = {
     errno.ETIMEDOUT: N_("the network drive does not answer"),
     errno.ENOMEM: N_("memory is exhausted"),
 }
+_OF_PLACES = (
+    errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EIO, errno.ELOOP,
+)  # fmt: skip
 _OF_YAML = (
     (r"mapping values are not allowed", N_("a colon in a place where none is allowed")),
     (r"could not find expected ':'", N_("a colon is missing after a key")),
@@ -57,10 +60,13 @@ def reason_of(error: Exception) -> str:
 
 
 def is_of_the_place(error: OSError) -> bool:
-    """Return whether the place that was written to is at fault, not what was written."""
-    return isinstance(error, SpecialFileError) or error.errno in (
-        errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EIO, errno.ELOOP,
-    )  # fmt: skip
+    """Return whether the place that was read or written is at fault: it has no room, or is gone.
+
+    Of an error that names no file, only what cannot come from anything else counts.
+    """
+    if isinstance(error, SpecialFileError):
+        return True
+    return error.errno in (_OF_PLACES if error.filename is None else _OF_THE_SYSTEM)
 
 
 def yaml_reason(problem: str) -> str:

@@ -116,12 +116,15 @@ class Records:
         return files.read_json(self._run_dir / STATUS_FILE) or {}
 
     def drop_from(self, epoch: int) -> None:
-        """Drop metrics from `epoch` on: training resumes before they were made."""
+        """Drop metrics from `epoch` on: training resumes before they were made.
+
+        The starting point has been scored as epoch 0.
+        """
         path = self._run_dir / METRICS_FILE
         kept = [
             event
             for event in read_events(path)
-            if event.get("event") == "epoch" and event["epoch"] < epoch
+            if event.get("event") in ("start", "epoch") and event["epoch"] < epoch
         ]
         files.write_text(path, "".join(json.dumps(event) + "\n" for event in kept))
 

@@ -12,12 +12,16 @@ from srwizard.base.i18n import translate as _
 from srwizard.models import own_checkpoint, weights_file
 from srwizard.runs import checkpoint_files
 from srwizard.runs.progress import Progress
+from srwizard.settings.run_config import RunConfig
 from srwizard.train import averaging, checkpoint
 from srwizard.train.checkpoint import BEST, LAST, CheckpointError, DamagedCheckpointError
 from srwizard.train.correction import gains_from
 from srwizard.train.distributed import exchange_on_cpu, set_generator_state
 from srwizard.train.setup import Training
 from srwizard.train.sharding import like, put_weights
+
+SECOND_EPOCH = 2
+"""Where a training stands that is through with its first epoch."""
 
 
 @dataclass(frozen=True)
@@ -30,15 +34,114 @@ class Loaded:
     notices: tuple[str, ...] = ()
 
 
+<<<<<<< HEAD
+=======
+def save(training: Training, run_dir: Path, name: str) -> None:
+    """Write a checkpoint: rank 0 does, and the others go on once it can be read.
+
+    Where the weights are sharded, each rank writes its part of the last one, while training
+    goes on (`finish_saving` waits for it); the best one is a file of weights alone, and is written
+    once the earlier last one is complete.
+    """
+    finish_saving(training)
+    generators = from_all_ranks(training.place, generator_state(training.place))
+    rest = _rest(training) | {"generators": generators}
+    if training.skeleton is not None and name == LAST:
+        _begin_saving(training, run_dir, rest)
+        return
+    state = rest | _weights(training)
+    if training.skeleton is None:
+        optimizer = {training.run.training.optimizer: training.optimizer.state_dict()}
+        state |= {"optimizer": optimizer}
+    if training.place.is_first:
+        checkpoint.save(run_dir, name, state)
+    wait_for_all(training.place)
+
+
+def _rest(training: Training) -> dict[str, Any]:
+    return {
+        "identity": checkpoint.identity(training.run),
+        "optimizer": {},
+        "scaler": training.scaler.state_dict(),
+        "progress": asdict(training.progress),
+    }
+
+
+def _weights(training: Training) -> dict[str, Any]:
+    """Return the weights and their averages: on rank 0, others only help to put them together."""
+
+    def collected(parts: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        found = {}
+        for name, part in parts.items():
+            value = whole(part)
+            if training.skeleton is None:
+                found[name] = value
+            elif training.place.is_first:
+                found[name] = value.cpu()
+        return found
+
+    averaged = None if training.averaged is None else collected(training.averaged)
+    return {"weights": collected(training.bare.state_dict()), "averaged": averaged}
+
+
+def _begin_saving(training: Training, run_dir: Path, rest: dict[str, Any]) -> None:
+    from srwizard.train import sharded_checkpoint
+
+    names = [name for name, _part in training.bare.named_parameters()]
+    groups = training.optimizer.state_dict()["param_groups"]
+    optimizer = {training.run.training.optimizer: groups}
+    (directory, *_others) = from_all_ranks(
+        training.place, str(checkpoint_files.next_directory(run_dir))
+    )
+    if training.place.is_first:
+        sharded_checkpoint.write_rest(
+            Path(directory), rest | {"optimizer": optimizer, "parameters": names}
+        )
+    done = sharded_checkpoint.begin_save(
+        Path(directory), tensors_kept(training), exchange_on_cpu(training.place)
+    )
+    training.saving = Saving(run_dir, Path(directory), done)
+
+
+def finish_saving(training: Training) -> None:
+    """Wait until the checkpoint that is being written can be read, by all ranks.
+
+    Raises:
+        OSError: it cannot be written; the earlier one is left whole.
+    """
+    saving, training.saving = training.saving, None
+    if saving is not None:
+        from srwizard.train import sharded_checkpoint
+
+        sharded_checkpoint.finish_save(saving.done)
+        if training.place.is_first:
+            checkpoint_files.remove_other_than(saving.directory, saving.run_dir)
+        wait_for_all(training.place)
+
+
+def tensors_kept(training: Training) -> dict[str, Tensor]:
+    """Return what is kept of a training by its key in the directory."""
+    found = {f"weights/{name}": part for name, part in training.bare.state_dict().items()}
+    found |= {f"averaged/{name}": part for name, part in (training.averaged or {}).items()}
+    for name, part in training.bare.named_parameters():
+        for kind, value in training.optimizer.state[part].items():
+            if isinstance(value, Tensor):
+                found[f"optimizer/{name}/{kind}"] = value
+    return found
+
+
+>>>>>>> g
 def resume(training: Training, run_dir: Path) -> Loaded | None:
     """Go on from the last checkpoint, or from the best one if that is damaged.
 
     Returns:
-        The checkpoint, or None where there is none.
+        The checkpoint, or None where there is none, or none that says more than the beginning.
 
     Raises:
         CheckpointError: none can be read, or it is of another run.
     """
+    if _ended_before_the_first_was_complete(training.run, run_dir):
+        return None
     loaded = _first_sound(training, run_dir, (LAST, BEST), with_optimizer=True)
     if loaded is None:
         return None
@@ -64,6 +167,24 @@ def resume(training: Training, run_dir: Path) -> Loaded | None:
     training.progress.enter_schedule(settings.schedule_from)
     notices += _put_back_generators(training, state["generators"])
     return Loaded(loaded.name, loaded.path, state, tuple(notices))
+
+
+def _ended_before_the_first_was_complete(run: RunConfig, run_dir: Path) -> bool:
+    """Return whether a training has left no last checkpoint, and no best one to go on from.
+
+    The best may be the untrained network, or the first epoch's weights without what the optimizer
+    knows of it. Begun again, training ends as if it had never been ended.
+    """
+    if checkpoint_files.exists(run_dir, LAST):
+        return False
+    try:
+        state = checkpoint.load(run_dir, BEST, run)
+    except DamagedCheckpointError:
+        return False
+    if state is None:
+        return True
+    progress = Progress(**state["progress"])
+    return progress.steps == 0 or (not state["optimizer"] and progress.epoch <= SECOND_EPOCH)
 
 
 def begin_from_weights(training: Training) -> None:

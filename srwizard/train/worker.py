@@ -107,7 +107,7 @@ def _work(
         begin_from_weights(training)
     if place.is_first:
         checkpoint_files.remove_unfinished(run_dir)
-        records.drop_from(training.progress.epoch)
+        records.drop_from(training.progress.epoch if resumed else 0)
         _say(records, [*_restarted(run_dir), *notices])
         if not resumed:
             records.log(_("started"))

@@ -1,5 +1,6 @@
 """Every place that is written to, on a disk that is full, read-only, or gone."""
 
+import errno
 import os
 import shutil
 import subprocess
@@ -12,9 +13,10 @@ import xarray as xr
 from tests.datasets import write_dataset
 from tests.e2e.conftest import ANSWERS
 from tests.e2e.terminal import PROGRAM
+from tests.robustness.in_process import run_here
 from tests.train.runs import freeze, trained
 
-FULL = 'mount -t tmpfs -o size=16k none "$1" && shift && exec "$@"'
+FULL = 'mount -t tmpfs -o size=4k none "$1" && shift && exec "$@"'
 READ_ONLY = 'mount -t tmpfs -o ro none "$1" && shift && exec "$@"'
 RUN_READ_ONLY = 'mount --bind "$1" "$1" && mount -o remount,ro,bind "$1" && shift && exec "$@"'
 RUN_FULL = (
@@ -29,6 +31,7 @@ OUTSIDE = {
     "predict": ("predict", "run", "data", "-o", "disk/out.nc"),
     "export": ("export", "run", "-o", "disk/bundle"),
     "prepare": ("prepare", "raw.nc", "--variable", "sst", "--scale", "2", "-o", "disk/made"),
+    "compare": ("compare", "run", "--html", "disk/runs.html"),
     "wizard": ("--answers", "answers.yaml", "--set", "output.dir=disk/new"),
 }
 INSIDE = {
@@ -102,6 +105,31 @@ def test_what_is_written_into_the_run(name: str, mount: str, place: Path) -> Non
     is_explained(run_on(mount, "run", INSIDE[name], place), REASONS[mount])
     for path, content in before.items():
         assert path.read_bytes() == content
+
+
+@pytest.mark.parametrize("kilobytes", [16, 32, 64, 128])
+def test_a_disk_that_fills_up_from_freezing_to_the_end(place: Path, kilobytes: int) -> None:
+    """In one place or another between the run config and the last checkpoint there is no room."""
+    mount = FULL.replace("4k", f"{kilobytes}k")
+    done = run_on(mount, "disk", OUTSIDE["wizard"], place)
+    is_explained(done, REASONS[FULL])
+
+
+@pytest.mark.parametrize("name", [name for name in OUTSIDE if name != "wizard"] + ["report"])
+def test_a_quota_that_is_used_up(name: str, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Network drives say so only when what was written is to be synced."""
+
+    def used_up(_handle: int) -> None:
+        raise OSError(errno.EDQUOT, os.strerror(errno.EDQUOT))
+
+    monkeypatch.chdir(place)
+    monkeypatch.setenv("XDG_STATE_HOME", str(place / "state"))
+    monkeypatch.setattr(os, "fsync", used_up)
+    ended = run_here(*{**OUTSIDE, **INSIDE}[name])
+    assert ended.code in (2, 3), ended.said
+    assert "quota" in ended.said.lower(), ended.said
+    assert not [*(place / "disk").rglob("*.*")], ended.said
+    assert not [*place.rglob("*.tmp")]
 
 
 @pytest.mark.parametrize("name", OUTSIDE | INSIDE)

@@ -107,7 +107,7 @@ def trained(run_dir: Path, callbacks: Callbacks | None = None) -> Training:
     """Train a run in this process, from its last checkpoint on."""
     training = made_ready(run_dir)
     records = Records(run_dir)
-    records.drop_from(training.progress.epoch)
+    records.drop_from(training.progress.epoch if training.progress.steps else 0)
     train(training, run_dir, records, callbacks or Callbacks())
     return training
 

@@ -40,7 +40,7 @@ def _train(run_dir: Path, place: Place) -> None:
         begin_from_weights(training)
     records = Records(run_dir)
     if place.is_first:
-        records.drop_from(training.progress.epoch)
+        records.drop_from(training.progress.epoch if loaded else 0)
     wait_for_all(place)
     train(training, run_dir, records, Callbacks())
     found = {

@@ -3,6 +3,7 @@
 import os
 import resource
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -10,6 +11,7 @@ import torch
 from srwizard.base import files
 from srwizard.runs import checkpoint_files
 from srwizard.runs.failure_kinds import recognise
+from srwizard.runs.records import METRICS_FILE, read_events
 from srwizard.train import checkpoint
 from srwizard.train.checkpoint import LAST, CheckpointError
 from srwizard.train.loop import Callbacks
@@ -47,6 +49,48 @@ def test_what_a_killed_save_left_is_removed(root: Path, tmp_path: Path) -> None:
     left.write_bytes(b"half")
     checkpoint_files.remove_unfinished(tmp_path / "run")
     assert not left.exists()
+
+
+def test_ended_before_its_first_checkpoint_a_training_begins_anew(
+    root: Path, tmp_path: Path
+) -> None:
+    """The best weights that are there already say less than the beginning does.
+
+    They are the untrained network, or, of sharded weights, those of the first epoch alone.
+    """
+    settings: dict[str, Any] = {"skip": "auto", "epochs": 3, "patience": 3, "optimizer": "AdamW"}
+    freeze(root, tmp_path / "whole", **settings)
+    trained(tmp_path / "whole")
+    freeze(root, tmp_path / "start", **settings)
+    with pytest.raises(ZeroDivisionError):
+        trained(tmp_path / "start", Callbacks(on_step=lambda *_step: 1 // 0))
+    freeze(root, tmp_path / "first", **settings)
+    trained(tmp_path / "first", stop_after_epoch(1))
+    left = tmp_path / "first" / "checkpoints"
+    state = torch.load(left / "last.pt", weights_only=True)
+    torch.save(state | {"optimizer": {}}, left / "best.pt")
+    (left / "last.pt").unlink()
+    for name in ("start", "first"):
+        assert checkpoint_files.exists(tmp_path / name, "best")
+        trained(tmp_path / name)
+        whole, again = (
+            torch.load(tmp_path / run / "checkpoints" / "last.pt", weights_only=True)
+            for run in ("whole", name)
+        )
+        assert again["progress"] == whole["progress"]
+        assert same_weights(again["weights"], whole["weights"])
+        assert names_of_events(tmp_path / name) == ["start", "epoch", "epoch", "epoch"]
+
+
+def names_of_events(run_dir: Path) -> list[str]:
+    return [event["event"] for event in read_events(run_dir / METRICS_FILE)]
+
+
+def test_the_score_of_the_start_stays_on_record(root: Path, tmp_path: Path) -> None:
+    freeze(root, tmp_path / "run", skip="auto", epochs=3)
+    trained(tmp_path / "run", stop_after_epoch(1))
+    trained(tmp_path / "run")
+    assert names_of_events(tmp_path / "run") == ["start", "epoch", "epoch", "epoch"]
 
 
 def test_a_checkpoint_runs_no_code(root: Path, tmp_path: Path) -> None:
