@@ -69,6 +69,8 @@ def _write(run_dir: Path, names: Sequence[str], state: dict[str, Any]) -> None:
 
 
 def _save_sharded(training: Training, run_dir: Path, name: str) -> None:
+    """Write one once the earlier last one is complete."""
+    finish_saving(training)
     rest = _rest(training)
     if name == LAST:
         _begin_saving(training, run_dir, rest)
@@ -110,7 +112,6 @@ def _weights(training: Training) -> dict[str, Any]:
 def _begin_saving(training: Training, run_dir: Path, rest: dict[str, Any]) -> None:
     from srwizard.train import sharded_checkpoint
 
-    finish_saving(training)
     names = [name for name, _part in training.bare.named_parameters()]
     groups = training.optimizer.state_dict()["param_groups"]
     optimizer = {training.run.training.optimizer: groups}
