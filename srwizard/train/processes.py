@@ -46,11 +46,10 @@ MALLOC_SETTINGS = {"MALLOC_MMAP_THRESHOLD_": "1048576", "MALLOC_TRIM_THRESHOLD_"
 # first setting is PyTorch's, for its tensors; the second glibc's, for what oneDNN allocates, too.
 HUGE_PAGES = {"THP_MEM_ALLOC_ENABLE": "1"}
 HUGE_PAGES_TUNABLE = "glibc.malloc.hugetlb=1"
-# A thread that waits spins for a few milliseconds, then sleeps: libgomp counts, libomp and MKL's
-# libiomp5 have milliseconds. Steps of EDSR (64 x 16) and SwinIR (120, 4 x 6) in patches of 64, on 2
-# idle cores: 0.087 and 0.491 s asleep at once (OMP_WAIT_POLICY=PASSIVE), 0.053 and 0.328 s so,
-# 0.052 and 0.303 s with libgomp's own 300000.
-SPIN = {"GOMP_SPINCOUNT": "100000", "KMP_BLOCKTIME": "1"}
+# A thread that waits spins for some microseconds, then sleeps: libgomp counts, libomp and MKL's
+# libiomp5 have milliseconds. Long spins gain little more on idle cores, and lose much where others
+# compute on the same ones: a thread then spins while the one it waits for is not let run.
+SPIN = {"GOMP_SPINCOUNT": "1000", "KMP_BLOCKTIME": "0"}
 LOG_TAIL_BYTES = 16384
 LOOK_SECONDS = 0.1
 REMIND_SECONDS = 5.0
