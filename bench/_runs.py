@@ -112,6 +112,7 @@ def frozen(
     model: Mapping[str, Any],
     training: Mapping[str, Any],
     data: Mapping[str, Any] | None = None,
+    memory: Mapping[str, Any] | None = None,
 ) -> Path:
     """Freeze a run of these answers on the CPU, unless that is done; return its directory."""
     if not (run_dir / "run.yaml").exists():
@@ -126,6 +127,7 @@ def frozen(
                 "use_amp": False,
                 "gradient_checkpointing": False,
                 "when_tight": "accept",
+                **(memory or {}),
             },
             "confirm": True,
         }

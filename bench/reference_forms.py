@@ -10,6 +10,8 @@ from torch.nn import functional
 
 from srwizard.models.checkpointing import run_block
 from srwizard.models.coordinates import coordinates
+from srwizard.models.denoiser import Denoiser
+from srwizard.models.denoiser_blocks import SelfAttention
 from srwizard.models.fno2d import FNO2d, SpectralConv2d
 from srwizard.models.swin import SwinBlock, shift_mask, to_windows
 from srwizard.models.swinir import SwinIR
@@ -121,4 +123,39 @@ def plain_swinir(net: SwinIR) -> SwinIR:
         blocks = layer.residual_group["blocks"]
         for number, block in enumerate(blocks):
             blocks[number] = PlainSwinBlock(block, net.window_size)
+    return net
+
+
+class PlainSelfAttention(nn.Module):
+    """Every point attends to every other, in one head: all scores at once, as in SR3's code.
+
+    Args:
+        attention: whose parameters it has.
+    """
+
+    def __init__(self, attention: SelfAttention) -> None:
+        super().__init__()
+        self.norm, self.qkv, self.out = attention.norm, attention.qkv, attention.out
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map [B, C, H, W] to the same shape."""
+        query, key, value = self.qkv(self.norm(x)).flatten(2).chunk(3, dim=1)
+        scores = torch.einsum("bci,bcj->bij", query, key) * query.shape[1] ** -0.5
+        mixed = torch.einsum("bij,bcj->bci", scores.softmax(dim=-1), value)
+        y: Tensor = x + self.out(mixed.reshape(x.shape))
+        return y
+
+
+def plain_denoiser(net: Denoiser) -> Denoiser:
+    """Let a U-Net normalize and attend as the papers write it down."""
+    for module in list(net.modules()):
+        for name, child in list(module.named_children()):
+            if isinstance(child, SelfAttention):
+                setattr(module, name, PlainSelfAttention(child))
+    for module in list(net.modules()):
+        for name, child in list(module.named_children()):
+            if isinstance(child, nn.GroupNorm):
+                plain = nn.GroupNorm(child.num_groups, child.num_channels, child.eps)
+                plain.weight, plain.bias = child.weight, child.bias
+                setattr(module, name, plain)
     return net

@@ -47,6 +47,10 @@ MALLOC_SETTINGS = {"MALLOC_MMAP_THRESHOLD_": "1048576", "MALLOC_TRIM_THRESHOLD_"
 # first setting is PyTorch's, for its tensors; the second glibc's, for what oneDNN allocates, too.
 HUGE_PAGES = {"THP_MEM_ALLOC_ENABLE": "1"}
 HUGE_PAGES_TUNABLE = "glibc.malloc.hugetlb=1"
+# A thread that waits spins for some microseconds, then sleeps: libgomp counts, libomp and MKL's
+# libiomp5 have milliseconds. Long spins gain little more on idle cores, and lose much where others
+# compute on the same ones: a thread then spins while the one it waits for is not let run.
+SPIN = {"GOMP_SPINCOUNT": "1000", "KMP_BLOCKTIME": "0"}
 LOG_TAIL_BYTES = 16384
 LOOK_SECONDS = 0.1
 REMIND_SECONDS = 5.0
@@ -120,9 +124,7 @@ def settings(run: RunConfig) -> dict[str, str]:
         **named,
         **AS_NVIDIA_SMI,
         "OMP_NUM_THREADS": str(max(1, cpu().cores // run.devices.processes)),
-        # Threads that wait shall sleep: where somebody else computes on the same cores, those that
-        # spin make a training twenty times as slow.
-        "OMP_WAIT_POLICY": "PASSIVE",
+        **waiting_settings(),
         "TORCH_CPP_LOG_LEVEL": "ERROR",
         # The store that torchrun would share keeps, after a restart, the addresses of processes
         # that are gone.
@@ -135,12 +137,24 @@ def settings(run: RunConfig) -> dict[str, str]:
     }
 
 
+def waiting_settings() -> dict[str, str]:
+    """Return how long threads spin before they sleep; what the user has set stays."""
+    if os.environ.get("OMP_WAIT_POLICY"):
+        return {}
+    return {name: value for name, value in SPIN.items() if not os.environ.get(name)}
+
+
 def allocator_settings() -> dict[str, str]:
-    """Return the environment that decides how a process gets its memory, and gives it back."""
+    """Return the environment that decides how a process gets its memory, and gives it back.
+
+    What the user has set stays.
+    """
     tunables = os.environ.get("GLIBC_TUNABLES", "")
-    if HUGE_PAGES_TUNABLE not in tunables.split(":"):
+    if HUGE_PAGES_TUNABLE.partition("=")[0] not in tunables:
         tunables = ":".join(filter(None, [tunables, HUGE_PAGES_TUNABLE]))
-    return {**MALLOC_SETTINGS, **HUGE_PAGES, "GLIBC_TUNABLES": tunables}
+    ours = {**MALLOC_SETTINGS, **HUGE_PAGES}
+    kept = {name: value for name, value in ours.items() if not os.environ.get(name)}
+    return {**kept, "GLIBC_TUNABLES": tunables}
 
 
 def as_typed(run: RunConfig, module: str, *arguments: str, nodes: Nodes | None = None) -> str:
