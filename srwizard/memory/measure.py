@@ -17,6 +17,7 @@ from srwizard.base import files
 from srwizard.base.errors import InterruptedByUserError, TrainingFailedError
 from srwizard.base.i18n import translate as _
 from srwizard.data.dataset import Dataset
+from srwizard.hardware.chosen import remarks_on_gpus
 from srwizard.memory.available import capacities_of
 from srwizard.memory.verdict import Verdict, judge, worst
 from srwizard.runs import failures
@@ -26,7 +27,6 @@ from srwizard.settings import run_config
 from srwizard.settings.run_config import RunConfig
 from srwizard.train import launch_on_nodes, processes
 from srwizard.train.dataset import verified
-from srwizard.train.gpus import remarks_on_gpus
 from srwizard.train.launch import own_log
 from srwizard.train.nodes import Nodes, endpoint_of
 
@@ -108,7 +108,7 @@ def dry_run(run_dir: Path, nodes: Nodes | None = None, dataset: Dataset | None =
             if ended.returncode == 0:
                 result = _judged(run, _rank_figures(scratch))
             else:
-                remarks = remarks_on_gpus(run)
+                remarks = remarks_on_gpus(run.devices)
                 failure = failures.collect(scratch, ended, others=others, gpus=remarks)
                 result = _out_of_memory(run, capacities, failure)
     files.write_json(run_dir / FILE_NAME, asdict(result))

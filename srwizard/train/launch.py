@@ -12,6 +12,7 @@ from srwizard.base import terminal_loss
 from srwizard.base.errors import EXIT_INTERRUPTED, InterruptedByUserError, TrainingFailedError
 from srwizard.base.i18n import translate as _
 from srwizard.data.dataset import Dataset
+from srwizard.hardware.chosen import gpus_of, remarks_on_gpus
 from srwizard.models import weights_file
 from srwizard.runs import checkpoint_files, failures, known_runs, last_phase
 from srwizard.runs.failures import Ended
@@ -22,7 +23,6 @@ from srwizard.settings.run_config import RunConfig
 from srwizard.train import heartbeats, launch_on_nodes, processes, trackers
 from srwizard.train.dataset import verified
 from srwizard.train.detach import CONSOLE_FILE
-from srwizard.train.gpus import gpus_of, remarks_on_gpus
 from srwizard.train.nodes import Nodes
 
 WORKER = "srwizard.train.worker"
@@ -53,7 +53,7 @@ def launch(
         InterruptedByUserError: it was asked to stop; the checkpoint is saved.
     """
     run = run_config.load(run_dir)
-    gpus_of(run)
+    gpus_of(run.devices)  # raises where one cannot be used now
     dataset = verified(run, dataset)
     if run.model.weights is not None and not checkpoint_files.exists(
         run_dir, checkpoint_files.LAST
@@ -101,7 +101,7 @@ def _failed(
     run: RunConfig, run_dir: Path, records: Records, ended: Ended, others: list[dict[str, Any]]
 ) -> TrainingFailedError:
     """Say in the records that training has failed, and return the error that says why."""
-    failure = failures.collect(run_dir, ended, run.digest, others, remarks_on_gpus(run))
+    failure = failures.collect(run_dir, ended, run.digest, others, remarks_on_gpus(run.devices))
     records.set_status("failed", failure={key: failure[key] for key in ("kind", "error")})
     with contextlib.suppress(OSError):
         records.log(_("failed: {error}", error=failure["error"]))
@@ -120,7 +120,7 @@ def join(run_dir: Path, nodes: Nodes, dataset: Dataset | None = None) -> None:
         InterruptedByUserError: training was asked to stop.
     """
     run = run_config.load(run_dir)
-    gpus_of(run)
+    gpus_of(run.devices)  # raises where one cannot be used now
     dataset = verified(run, dataset)
     records = Records(run_dir)
     log_file = own_log()
