@@ -21,7 +21,7 @@ from bench.loader import write_dataset
 from srwizard.runs.records import Records
 from srwizard.settings import run_config, yaml_file
 from srwizard.settings.run_config import RunConfig
-from srwizard.train import resuming
+from srwizard.train import saving
 from srwizard.train.checkpoint import LAST
 from srwizard.train.dataset import verified
 from srwizard.train.distributed import Place
@@ -130,7 +130,7 @@ def _measure(training: Training, reader: Training, run_dir: Path) -> Parts:
     again = itertools.repeat(batches[0])
     steps = [timed(lambda: optimizer_step(training, plan[0], again)) for _repeat in range(3)]
     scored = timed(lambda: score(reader, "test")) / VALID
-    saved = timed(lambda: resuming.save(training, run_dir, LAST))
+    saved = timed(lambda: saving.save(training, run_dir, LAST))
     return Parts(load, statistics.fmean(steps), max(scored - load, 0.0), saved)
 
 

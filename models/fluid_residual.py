@@ -126,7 +126,8 @@ def _laplacian(field: Tensor, mask: Tensor) -> Tensor:
 
 def _coefficients(field: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
     """Return Fourier coefficients [B, C, H, W // 2 + 1] and the bin of each, [H, W // 2 + 1]."""
-    bins = _bins(*field.shape[-2:], field.device)
+    height, width = field.shape[-2:]
+    bins = _bins(height, width, field.device)
     return torch.fft.rfft2(torch.where(mask, field, 0.0)), bins
 
 
@@ -135,7 +136,8 @@ def _bins(height: int, width: int, device: torch.device) -> Tensor:
     rows = torch.fft.fftfreq(height, device=device)[:, None]
     columns = torch.fft.rfftfreq(width, device=device)
     radius = (rows.square() + columns.square()).sqrt() / math.sqrt(0.5)
-    return (radius * BINS).long().clamp(max=BINS - 1)
+    bins: Tensor = (radius * BINS).long().clamp(max=BINS - 1)
+    return bins
 
 
 def _log_power(coefficients: Tensor, mask: Tensor, bins: Tensor) -> Tensor:

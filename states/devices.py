@@ -11,7 +11,14 @@ from srwizard.base.errors import NeedsPersonError, UsageError
 from srwizard.base.i18n import translate as _
 from srwizard.base.i18n import translate_count as _n
 from srwizard.base.sizes_and_times import bytes_text
-from srwizard.hardware.devices import GPU, Devices, PartitionedGPU, find_devices
+from srwizard.hardware.devices import (
+    GPU,
+    Devices,
+    Fault,
+    PartitionedGPU,
+    Unusable,
+    find_devices,
+)
 from srwizard.hardware.remarks import gigabytes_text, memory_errors_text, remarks
 from srwizard.prompts.question import Back, Choice, Question
 from srwizard.wizard import other_machines
@@ -203,7 +210,8 @@ def _why_not(number: int, found: Devices) -> str | None:
     for whole in found.partitioned:
         if whole.index == number:
             return partitioned_text(whole)
-    for fault in (*found.faults, *found.unusable):
+    faults: list[Fault | Unusable] = [*found.faults, *found.unusable]
+    for fault in faults:
         if fault.index in (number, None):
             return _("GPU {index} cannot be used: {reason}", index=number, reason=fault.reason)
     if number in found.hidden:

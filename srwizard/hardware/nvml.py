@@ -205,7 +205,7 @@ def _gpu(handle: Any, index: int, parent: int | None = None) -> GPU:
         processes=_processes(handle),
         parent=parent,
         capability=_told(lambda: _capability(handle)),
-        compute_mode=_told(lambda: COMPUTE_MODES.get(pynvml.nvmlDeviceGetComputeMode(handle))),
+        compute_mode=_compute_mode(handle),
         memory_errors=_told(lambda: _memory_errors(handle)),
     )
 
@@ -213,6 +213,11 @@ def _gpu(handle: Any, index: int, parent: int | None = None) -> GPU:
 def _capability(handle: Any) -> tuple[int, int]:
     major, minor = pynvml.nvmlDeviceGetCudaComputeCapability(handle)
     return int(major), int(minor)
+
+
+def _compute_mode(handle: Any) -> ComputeMode | None:
+    number = _told(lambda: int(pynvml.nvmlDeviceGetComputeMode(handle)))
+    return None if number is None else COMPUTE_MODES.get(number)
 
 
 def _memory_errors(handle: Any) -> int:

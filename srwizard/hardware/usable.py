@@ -3,14 +3,19 @@
 from dataclasses import dataclass
 from typing import Literal
 
+import psutil
+
 from srwizard.base.i18n import translate as _
-from srwizard.hardware.nvml import GPU, Seen
+from srwizard.hardware.nvml import GPU, GPUProcess, Seen
 from srwizard.hardware.torch_build import TorchBuild, major
 
 Why = Literal["torch_without_cuda", "driver_too_old", "gpu_too_old", "prohibited", "taken"]
 LEAST_CAPABILITY = {11: (3, 5), 12: (5, 0), 13: (7, 5)}
 """The oldest cards that each major version of CUDA compiles for (its release notes). What a build
 of torch leaves out of these is not written in its files: the dry run meets it."""
+
+MPS_SERVER = "nvidia-cuda-mps"
+"""How its program is named, which the kernel cuts off after 15 letters."""
 
 
 @dataclass(frozen=True)
@@ -74,8 +79,8 @@ def why_not(gpu: GPU, seen: Seen, torch: TorchBuild | None) -> Unusable | None:
     if gpu.compute_mode == "prohibited":
         reason = _("its compute mode is set to prohibited; ask the administrator of this machine")
         return Unusable(gpu, "prohibited", reason)
-    if gpu.compute_mode == "exclusive" and gpu.processes:
-        holder = gpu.processes[0]
+    holder = next((one for one in gpu.processes or () if _keeps_others_out(one)), None)
+    if gpu.compute_mode == "exclusive" and holder is not None:
         reason = _(
             "it is in exclusive mode, and {user} (process {pid}) is computing on it",
             user=holder.user,
@@ -83,6 +88,17 @@ def why_not(gpu: GPU, seen: Seen, torch: TorchBuild | None) -> Unusable | None:
         )
         return Unusable(gpu, "taken", reason)
     return None
+
+
+def _keeps_others_out(process: GPUProcess) -> bool:
+    """Return whether a process has an exclusive GPU for itself, as far as can be told.
+
+    The server of MPS shares it with others, and may be any of those whose program is not told.
+    """
+    try:
+        return not psutil.Process(process.pid).name().startswith(MPS_SERVER)
+    except psutil.Error:
+        return False
 
 
 def _dotted(capability: tuple[int, int]) -> str:

@@ -4,8 +4,8 @@ import os
 import resource
 import sys
 
+from srwizard.hardware.chosen import gpus_of
 from srwizard.hardware.devices import cpu, find_devices
-from srwizard.runs.gpus import gpus_of
 from srwizard.settings.run_config import RunConfig
 
 
@@ -17,7 +17,7 @@ def capacities_of(run: RunConfig) -> list[int]:
     """
     if not run.devices.on_gpus:
         return [cpu_capacity(run.devices.processes)]
-    return [gpu.free_bytes for gpu in gpus_of(run)]
+    return [gpu.free_bytes for gpu in gpus_of(run.devices)]
 
 
 def cpu_capacity(processes: int) -> int:

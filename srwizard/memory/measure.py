@@ -17,11 +17,11 @@ from srwizard.base import files
 from srwizard.base.errors import InterruptedByUserError, TrainingFailedError
 from srwizard.base.i18n import translate as _
 from srwizard.data.dataset import Dataset
+from srwizard.hardware.chosen import remarks_on_gpus
 from srwizard.memory.available import capacities_of
 from srwizard.memory.verdict import Verdict, judge, worst
 from srwizard.runs import failures
 from srwizard.runs.failure_kinds import kind_named
-from srwizard.runs.gpus import remarks_on_gpus
 from srwizard.runs.records import DRY_RUN_FILE, LOG_FILE
 from srwizard.settings import run_config
 from srwizard.settings.run_config import RunConfig
@@ -108,7 +108,7 @@ def dry_run(run_dir: Path, nodes: Nodes | None = None, dataset: Dataset | None =
             if ended.returncode == 0:
                 result = _judged(run, _rank_figures(scratch))
             else:
-                remarks = remarks_on_gpus(run)
+                remarks = remarks_on_gpus(run.devices)
                 failure = failures.collect(scratch, ended, others=others, gpus=remarks)
                 result = _out_of_memory(run, capacities, failure)
     files.write_json(run_dir / FILE_NAME, asdict(result))

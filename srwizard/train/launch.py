@@ -12,10 +12,10 @@ from srwizard.base import terminal_loss
 from srwizard.base.errors import EXIT_INTERRUPTED, InterruptedByUserError, TrainingFailedError
 from srwizard.base.i18n import translate as _
 from srwizard.data.dataset import Dataset
+from srwizard.hardware.chosen import gpus_of, remarks_on_gpus
 from srwizard.models import weights_file
 from srwizard.runs import checkpoint_files, failures, known_runs, last_phase
 from srwizard.runs.failures import Ended
-from srwizard.runs.gpus import gpus_of, remarks_on_gpus
 from srwizard.runs.progress import briefly
 from srwizard.runs.records import STOPPING, Records, test_scores
 from srwizard.settings import run_config
@@ -53,7 +53,7 @@ def launch(
         InterruptedByUserError: it was asked to stop; the checkpoint is saved.
     """
     run = run_config.load(run_dir)
-    gpus_of(run)
+    gpus_of(run.devices)  # raises where one cannot be used now
     dataset = verified(run, dataset)
     if run.model.weights is not None and not checkpoint_files.exists(
         run_dir, checkpoint_files.LAST
@@ -101,7 +101,7 @@ def _failed(
     run: RunConfig, run_dir: Path, records: Records, ended: Ended, others: list[dict[str, Any]]
 ) -> TrainingFailedError:
     """Say in the records that training has failed, and return the error that says why."""
-    failure = failures.collect(run_dir, ended, run.digest, others, remarks_on_gpus(run))
+    failure = failures.collect(run_dir, ended, run.digest, others, remarks_on_gpus(run.devices))
     records.set_status("failed", failure={key: failure[key] for key in ("kind", "error")})
     with contextlib.suppress(OSError):
         records.log(_("failed: {error}", error=failure["error"]))
@@ -120,7 +120,7 @@ def join(run_dir: Path, nodes: Nodes, dataset: Dataset | None = None) -> None:
         InterruptedByUserError: training was asked to stop.
     """
     run = run_config.load(run_dir)
-    gpus_of(run)
+    gpus_of(run.devices)  # raises where one cannot be used now
     dataset = verified(run, dataset)
     records = Records(run_dir)
     log_file = own_log()

@@ -137,7 +137,8 @@ def _rings(height: int, width: int, device: torch.device) -> Tensor:
     shorter = min(height, width)
     y = torch.fft.fftfreq(height, 1 / shorter, device=device)
     x = torch.fft.rfftfreq(width, 1 / shorter, device=device)
-    return (y[:, None].square() + x.square()).sqrt().round().long().flatten()
+    rings: Tensor = (y[:, None].square() + x.square()).sqrt().round().long().flatten()
+    return rings
 
 
 @tf32(allowed=False)

@@ -3,6 +3,11 @@
 The fast half: nothing trains.
 """
 
+import getpass
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -26,7 +31,8 @@ from tests.hardware.nvml.world import (
 from tests.train.runs import freeze
 
 GPU = ("--set", "devices.gpus=[0]")
-SOMEBODY = 4194305
+SOMEBODY = os.getpid()
+NOBODY = 4194305
 
 
 @dataclass(frozen=True)
@@ -67,7 +73,7 @@ MACHINES = {
     "prohibited": Machine((card(0, mode=PROHIBITED), card(1)), "its compute mode is set to"),
     "exclusive": Machine(
         (card(0, mode=EXCLUSIVE, processes=[Held(SOMEBODY, 500)]), card(1)),
-        f"it is in exclusive mode, and ? (process {SOMEBODY}) is computing on it",
+        f"it is in exclusive mode, and {getpass.getuser()} (process {SOMEBODY}) is computing on it",
     ),
     "exclusive for a thread": Machine(
         (card(0, mode=EXCLUSIVE_THREAD, processes=[Held(SOMEBODY, 500)]), card(1)),
@@ -150,12 +156,24 @@ def test_a_card_that_was_taken_out_is_named(
     assert "cannot be used: it is not there any more" in words(refused.stderr)
 
 
-def test_an_exclusive_card_that_is_free_is_offered(
-    srwizard: Run, answers: Path, good: World
+@pytest.fixture
+def mps_server(tmp_path: Path) -> Iterator[int]:
+    """A process by the name of the server through which several programs share a GPU."""
+    program = tmp_path / "nvidia-cuda-mps-server"
+    shutil.copy("/bin/sleep", program)
+    with subprocess.Popen([program, "600"]) as process:
+        yield process.pid
+        process.kill()
+
+
+def test_an_exclusive_card_that_is_free_or_shared_is_offered(
+    srwizard: Run, answers: Path, good: World, mps_server: int
 ) -> None:
-    """Each process has its own card, whatever their number."""
-    good.has(card(0, mode=EXCLUSIVE), card(1, mode=EXCLUSIVE))
-    done = srwizard("--answers", answers, "--set", "devices.gpus=[0, 1]", "--stop-after", "frozen")
+    """Each process of a training has its own card, whatever their number."""
+    held = [[], [Held(mps_server, 30)], [Held(NOBODY, 30)]]
+    good.has(*(card(n, mode=EXCLUSIVE, processes=held[n]) for n in range(3)))
+    gpus = "devices.gpus=[0, 1, 2]"
+    done = srwizard("--answers", answers, "--set", gpus, "--stop-after", "frozen")
     assert done.returncode == 0, done.stderr
 
 

@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
 
 from srwizard.hardware.devices import find_devices
+from srwizard.models.diffusion import normal_noise
 from srwizard.runs.failures import recorded_failure
 from srwizard.runs.records import Records
 from srwizard.settings import run_config
@@ -15,7 +17,8 @@ from srwizard.settings.run_config import RunConfig, RunGPU, seal, write
 from srwizard.train.checkpoint import LAST
 from srwizard.train.distributed import Place
 from srwizard.train.loop import Callbacks, train
-from srwizard.train.resuming import resume, save
+from srwizard.train.resuming import resume
+from srwizard.train.saving import finish_saving, save
 from srwizard.train.scoring import score
 from srwizard.train.setup import Training
 from tests.datasets import write_dataset
@@ -47,6 +50,31 @@ def test_nvml_and_torch_name_the_same_card() -> None:
     gpu = seen[f"GPU-{properties.uuid}"]
     assert gpu.name == properties.name
     assert gpu.total_bytes == pytest.approx(properties.total_memory, rel=0.05)
+    assert gpu.capability == torch.cuda.get_device_capability(0)
+
+
+@pytest.mark.gpu
+def test_noise_of_a_seed_is_the_same_on_the_card() -> None:
+    def drawn(device: str) -> Tensor:
+        noise = [torch.Generator().manual_seed(seed) for seed in (1, 2)]
+        return normal_noise((2, 3, 64, 96), noise, torch.device(device)).cpu()
+
+    assert torch.equal(drawn("cuda"), drawn("cpu"))
+
+
+@pytest.mark.gpu
+def test_a_checkpoint_is_that_of_the_moment_it_was_asked_for(tmp_path: Path) -> None:
+    """The next step changes the weights while they are being copied."""
+    freeze(write_dataset(tmp_path / "data"), tmp_path / "run", epochs=1)
+    training = set_up_only(tmp_path / "run", Place(0, 1, torch.device("cuda", 0)))
+    before = {name: part.cpu() for name, part in training.bare.state_dict().items()}
+    save(training, tmp_path / "run", LAST)
+    with torch.no_grad():
+        for part in training.bare.parameters():
+            part.fill_(7.0)
+    finish_saving(training)
+    kept = weights(tmp_path / "run")
+    assert all(torch.equal(kept[name], part) for name, part in before.items())
 
 
 @pytest.mark.slow
@@ -139,6 +167,7 @@ def test_gone_on_with_in_another_type_and_on_another_device(
         trained_to(training, tmp_path / "run", steps)
         assert training.progress.steps == steps
         save(training, tmp_path / "run", LAST)
+        finish_saving(training)
     assert all(part.isfinite().all() for part in weights(tmp_path / "run").values())
 
 

@@ -19,12 +19,12 @@ import pytest
 import torch
 
 from srwizard.base.errors import InterruptedByUserError, TrainingFailedError, UsageError
+from srwizard.hardware import chosen
 from srwizard.hardware.devices import CPU, GPU, Devices
 from srwizard.memory import available, measure, meter, rehearsal
 from srwizard.memory.available import capacities_of, cpu_capacity
 from srwizard.memory.measure import DryRun, dry_run
 from srwizard.memory.rehearsal import FEWEST_STEPS, MOST_STEPS
-from srwizard.runs import gpus
 from srwizard.runs.last_phase import LastPhase
 from srwizard.settings.run_config import RunGPU
 from srwizard.train.distributed import Place
@@ -301,7 +301,7 @@ def test_a_gpu_that_nvml_no_longer_shows_is_named(
     gone = RunGPU(index=3, uuid="GPU-3", name="NVIDIA H100")
     devices = run.devices.model_copy(update={"gpus": [gone]})
     found = Devices(gpus=(), cpu=CPU(2, 2**30, 2**30), faults=())
-    monkeypatch.setattr(gpus, "find_devices", lambda: found)
+    monkeypatch.setattr(chosen, "find_devices", lambda: found)
     with pytest.raises(
         UsageError, match=r"GPU 3 \(NVIDIA H100\) cannot be used: it is not there any more"
     ):
@@ -314,7 +314,7 @@ def test_parts_of_a_gpu_are_used_one_by_one(
 ) -> None:
     run = freeze(root, tmp_path / "run")
     parts = tuple(GPU(100 + n, f"MIG-{n}", "A100 MIG", 5 * 2**30, 2**30, parent=0) for n in (0, 1))
-    monkeypatch.setattr(gpus, "find_devices", lambda: Devices(parts, CPU(2, 2**30, 2**30)))
+    monkeypatch.setattr(chosen, "find_devices", lambda: Devices(parts, CPU(2, 2**30, 2**30)))
     devices = run.devices.model_copy(update={"gpus_per_node": count})
     run = run.model_copy(update={"devices": devices})
     if refused:

@@ -6,11 +6,11 @@ import pytest
 
 from srwizard.base.errors import UsageError
 from srwizard.hardware import nvml, torch_build
+from srwizard.hardware.chosen import gpus_of, remarks_on_gpus
 from srwizard.hardware.nvml import GPU, Fault, GPUProcess, Seen
 from srwizard.hardware.torch_build import TorchBuild
 from srwizard.runs import failures
 from srwizard.runs.failures import Ended, explain
-from srwizard.runs.gpus import gpus_of, remarks_on_gpus
 from srwizard.settings.run_config import RunConfig, RunGPU
 from tests.configs import made_up_config
 
@@ -40,10 +40,10 @@ def test_they_come_in_the_order_of_the_processes(
     monkeypatch: pytest.MonkeyPatch, run: RunConfig
 ) -> None:
     machine(monkeypatch, Seen(gpus=(gpu(0), gpu(1), gpu(2))))
-    assert [found.index for found in gpus_of(run)] == [1, 0]
-    assert remarks_on_gpus(run) == []
+    assert [found.index for found in gpus_of(run.devices)] == [1, 0]
+    assert remarks_on_gpus(run.devices) == []
     on_a_cpu = run.devices.model_copy(update={"gpus": []})
-    assert gpus_of(run.model_copy(update={"devices": on_a_cpu})) == []
+    assert gpus_of(on_a_cpu) == []
 
 
 def test_one_that_cannot_be_used_now_is_refused_with_its_reason(
@@ -51,7 +51,7 @@ def test_one_that_cannot_be_used_now_is_refused_with_its_reason(
 ) -> None:
     machine(monkeypatch, Seen(gpus=(gpu(0),), faults=(LOST,)))
     with pytest.raises(UsageError, match=r"GPU 1 \(NVIDIA A100\) cannot be used: the GPU is lost"):
-        gpus_of(run)
+        gpus_of(run.devices)
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_a_failure_tells_what_nvml_says_of_them(
 ) -> None:
     machine(monkeypatch, seen)
     failures.record(tmp_path, RuntimeError("CUDA error: unspecified launch failure"), 0, {})
-    failure = failures.collect(tmp_path, Ended(1), gpus=remarks_on_gpus(run))
+    failure = failures.collect(tmp_path, Ended(1), gpus=remarks_on_gpus(run.devices))
     assert failures.recorded_failure(tmp_path) == failure
     assert any(line.startswith(told) for line in explain(failure, tmp_path))
 
@@ -87,7 +87,7 @@ def test_a_failure_of_another_kind_does_not(
 ) -> None:
     machine(monkeypatch, Seen(gpus=(gpu(0, memory_errors=1), gpu(1))))
     failures.record(tmp_path, failures.NonFiniteLossError(float("nan"), 3, 1), 0, {})
-    assert "gpus" not in failures.collect(tmp_path, Ended(1), gpus=remarks_on_gpus(run))
+    assert "gpus" not in failures.collect(tmp_path, Ended(1), gpus=remarks_on_gpus(run.devices))
 
 
 @pytest.mark.parametrize("damaged", [None, 3, "text", {"a": 1}])

@@ -1,47 +1,67 @@
-"""The GPUs of a run, as they are on this machine now. Imports no torch."""
+"""The GPUs that were chosen for a run, as they are on this machine now."""
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Protocol
 
 from srwizard.base.errors import UsageError
 from srwizard.base.i18n import translate as _
 from srwizard.base.i18n import translate_count as _n
 from srwizard.hardware.devices import GPU, Devices, find_devices
 from srwizard.hardware.remarks import remarks
-from srwizard.settings.run_config import RunConfig, RunGPU
 
 
-def gpus_of(run: RunConfig) -> list[GPU]:
+class Named(Protocol):
+    """A GPU as a run config names it."""
+
+    @property
+    def index(self) -> int: ...
+    @property
+    def uuid(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+
+
+class Chosen(Protocol):
+    """The devices of a run config: GPUs by name, or so many of those that each machine shows."""
+
+    @property
+    def gpus(self) -> Sequence[Named]: ...
+    @property
+    def gpus_per_node(self) -> int: ...
+
+
+def gpus_of(devices: Chosen) -> list[GPU]:
     """Return the GPUs of a run, in the order of its processes; none on a CPU.
 
     Raises:
         UsageError: one of them cannot be used now.
     """
-    if not run.devices.on_gpus:
+    if not (devices.gpus or devices.gpus_per_node):
         return []
     found = find_devices()
-    if run.devices.gpus_per_node:
-        return _visible(run.devices.gpus_per_node, found)
+    if devices.gpus_per_node:
+        return _visible(devices.gpus_per_node, found)
     there = {gpu.uuid: gpu for gpu in found.gpus}
-    for gpu in run.devices.gpus:
+    for gpu in devices.gpus:
         if gpu.uuid not in there:
             raise UsageError(_cannot_be_used(gpu, found), _notices(found))
-    return [there[gpu.uuid] for gpu in run.devices.gpus]
+    return [there[gpu.uuid] for gpu in devices.gpus]
 
 
-def remarks_on_gpus(run: RunConfig) -> list[str]:
+def remarks_on_gpus(devices: Chosen) -> list[str]:
     """Return what NVML says of a run's GPUs that may be why it failed, a line each."""
-    if not run.devices.on_gpus:
+    if not (devices.gpus or devices.gpus_per_node):
         return []
     found = find_devices()
-    if run.devices.gpus_per_node:
-        its = list(found.gpus[: run.devices.gpus_per_node])
+    if devices.gpus_per_node:
+        its = list(found.gpus[: devices.gpus_per_node])
         return [*found.notices, *_remarks(its)]
-    uuids = {gpu.uuid for gpu in run.devices.gpus}
+    uuids = {gpu.uuid for gpu in devices.gpus}
     there = [gpu for gpu in found.gpus if gpu.uuid in uuids]
     gone = uuids - {gpu.uuid for gpu in there}
     return [
-        *(_cannot_be_used(gpu, found) for gpu in run.devices.gpus if gpu.uuid in gone),
+        *(_cannot_be_used(gpu, found) for gpu in devices.gpus if gpu.uuid in gone),
         *_remarks(there),
     ]
 
@@ -52,7 +72,7 @@ def _remarks(gpus: list[GPU]) -> Iterator[str]:
             yield f"GPU {gpu.index}: {line}"
 
 
-def _cannot_be_used(gpu: RunGPU, found: Devices) -> str:
+def _cannot_be_used(gpu: Named, found: Devices) -> str:
     """Say why a GPU of a run is not among those that can be chosen."""
     reason = _("it is not there any more")
     for fault in found.faults:
