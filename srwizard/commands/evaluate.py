@@ -14,6 +14,7 @@ from srwizard.commands.options import (
     split_option,
 )
 from srwizard.commands.print_outcome import print_outcome
+from srwizard.data.split_names import split_words
 from srwizard.prompts.progress import shown
 
 
@@ -32,7 +33,9 @@ def evaluate(run_dir: Path, split: Any, checkpoint: Any, as_json: bool) -> None:
     run_dir = run_dir.absolute()
     if not as_json:
         file = checkpoint_files.where(run_dir, checkpoint).relative_to(run_dir)
-        print(_("Scoring the {split} split with {file} …", split=split, file=file), flush=True)
+        print(
+            _("Scoring the {split} with {file} …", split=split_words(split), file=file), flush=True
+        )
     with shown(console, _("Checking the dataset …"), transient=True) as progress:
         dataset = verified(run_config.load(run_dir), progress=progress)
     result = score(run_dir, split, checkpoint, dataset)

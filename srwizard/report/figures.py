@@ -289,7 +289,7 @@ def _proof(run: Run, test: Evaluation, found: Diagnostics | None) -> Iterator[Pi
 
 
 def _names(methods: Iterable[str]) -> str:
-    return ", ".join(method_title(name) for name in methods)
+    return _(", ").join(method_title(name) for name in methods)
 
 
 def _picture(run: Run, name: str, figure: Figure, title: str, alternative: str) -> Picture:

@@ -45,6 +45,8 @@ PARTS = {
     "learning_curve": N_("Learning curve"),
     "rmse": "RMSE",
     "levels": N_("Levels"),
+    "guide_scales": N_("Mean and spread of the guides"),
+    "schedule_from": N_("Epochs before the schedule begins"),
     "backend": N_("Communication backend"),
     "slurm": "Slurm",
     "verdict": N_("Verdict"),

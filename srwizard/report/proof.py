@@ -25,7 +25,7 @@ def proof_tables(run: Run) -> list[Table]:
             *_intervals(told, units.get(name, "")),
             *_scales(told),
             *_gradients(told, units.get(name, "")),
-            *_simple(told, "geostrophic_speed", _("Geostrophic speed, RMSE [m/s]")),
+            *_simple(told, "geostrophic_speed", _geostrophic(units.get(name, ""))),
             *_simple(told, "consistency", _("|Block mean − LR|, RMS")),
             *_regions(told),
             *_calibration(told),
@@ -113,6 +113,13 @@ def _simple(told: Mapping[str, Any], key: str, title: str) -> Iterator[Row]:
     found = told.get(key)
     if found:
         yield _row(title, {name: found.get(name, {}).get("rmse") for name in METHODS})
+
+
+def _geostrophic(unit: str) -> str:
+    """Name the speed in the unit that follows from that of sea level."""
+    if unit:
+        return _with_unit(_("Geostrophic speed, RMSE"), f"{unit}/s")
+    return _("Geostrophic speed, RMSE [m/s of a sea level in m]")
 
 
 def _regions(told: Mapping[str, Any]) -> Iterator[Row]:

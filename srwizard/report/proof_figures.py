@@ -89,7 +89,7 @@ def error_spectrum_figure(
             there = power > 0
             axes.loglog(waves[there], power[there], **own)
         cells = (resolution.get(method) or {}).get("cells")
-        if cells:
+        if cells and cells > 2 + 1 / len(truth):  # else not even the shortest waves' error does
             place_of = 2 * len(truth) / cells
             axes.axvline(place_of, color=look["color"], linewidth=0.8, linestyle=":")
     axes.set_ylabel(_("power"))

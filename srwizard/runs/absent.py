@@ -6,8 +6,9 @@ from typing import Any, Literal, NamedTuple
 
 from srwizard.base.i18n import translate as _
 from srwizard.data.vectors import lonely_components, standard_names
+from srwizard.runs.skill import best_method
 
-Reason = Literal["one_member", "no_coordinates", "component_missing"]
+Reason = Literal["no_value", "one_member", "no_coordinates", "component_missing"]
 
 
 class Absent(NamedTuple):
@@ -21,11 +22,14 @@ def absent(variables: Mapping[str, Mapping[str, Any]], config: Mapping[str, Any]
     """Return what is left out of the scores of a split.
 
     Args:
-        variables: its scores; nothing but the members is missed of scores without diagnostics,
-            which are those of another split than the test split, or of version 0.1.0.
+        variables: its scores; nothing but values and members is missed of scores without
+            diagnostics, which are those of another split than the test split, or of version 0.1.0.
         config: the run config.
     """
     names, found = list(variables), list[Absent]()
+    empty = [name for name, scores in variables.items() if has_no_value(scores)]
+    if empty:
+        found.append(Absent("no_value", empty))
     if ((config.get("model") or {}).get("params") or {}).get("ensemble_members") == 1:
         found.append(Absent("one_member", names))
     gradients = [scores["gradient"] for scores in variables.values() if "gradient" in scores]
@@ -41,9 +45,19 @@ def absent(variables: Mapping[str, Mapping[str, Any]], config: Mapping[str, Any]
     return found
 
 
+def has_no_value(scores: Mapping[str, Any]) -> bool:
+    """Return whether a variable had no value in the split: no simple method has a score either."""
+    rmse = (scores.get(best_method(scores)) or {}).get("rmse")
+    return rmse is None or rmse != rmse
+
+
 def absent_line(missing: Absent) -> str:
     """Say what is left out, and why."""
     return {
+        "no_value": _(
+            "{names}: there is no value in this split, and so there are no scores.",
+            names=", ".join(missing.variables),
+        ),
         "one_member": _(
             "One member is drawn of each field (model.params.ensemble_members: 1): these are "
             "scores of single samples, without spread, CRPS and calibration."

@@ -43,7 +43,8 @@ def no_better(name: str, scores: Mapping[str, Any], epochs: Sequence[Event], con
         config: the run config, for what was found of the record before.
     """
     said = _(
-        "{name}: the model is not better than {best} (RMSE {ours:.4g} against {theirs:.4g}).",
+        "{name}: the model is not better than the best simple method, {best} (RMSE {ours:.4g} "
+        "against {theirs:.4g}).",
         name=name,
         best=method_title(best_method(scores)),
         ours=scores[MODEL]["rmse"],

@@ -32,8 +32,8 @@ def certainty(name: str, scores: Mapping[str, Any]) -> str | None:
         return _(
             "{name}: there is no 95 % interval: the test split has {steps} steps, but the errors "
             "of {block} steps in a row resemble each other, which leaves fewer than three "
-            "independent blocks; whether the model differs from {best} by more than chance is not "
-            "known.",
+            "independent blocks; whether the model differs from the best simple method, {best}, "
+            "by more than chance is not known.",
             steps=interval["steps"],
             block=interval["block"],
             **told,
@@ -41,9 +41,9 @@ def certainty(name: str, scores: Mapping[str, Any]) -> str | None:
     if not isinstance(interval["skill"], Sequence):
         return _n(
             "{name}: the test split has a single step, too few for a 95 % interval; whether the "
-            "model differs from {best} by more than chance is not known.",
+            "model differs from the best simple method, {best}, by more than chance is not known.",
             "{name}: the test split has {steps} steps, too few for a 95 % interval; whether the "
-            "model differs from {best} by more than chance is not known.",
+            "model differs from the best simple method, {best}, by more than chance is not known.",
             interval["steps"],
             steps=interval["steps"],
             **told,
@@ -51,20 +51,20 @@ def certainty(name: str, scores: Mapping[str, Any]) -> str | None:
     low, high = (100 * bound for bound in interval["skill"])
     if not interval["distinguishable"]:
         return _(
-            "{name}: the model cannot be distinguished from {best}: its RMSE is between "
-            "{worse:.1f} % above and {better:.1f} % below (95 % interval).",
+            "{name}: the model cannot be distinguished from the best simple method, {best}: its "
+            "RMSE is between {worse:.1f} % above and {better:.1f} % below (95 % interval).",
             worse=abs(min(low, 0.0)),
             better=max(high, 0.0),
             **told,
         )
     if skill > 0:
         return _(
-            "{name}: the RMSE of the model is {skill:.1f} % below that of {best} (95 % interval: "
-            "{low:.1f} to {high:.1f} %).",
+            "{name}: the RMSE of the model is {skill:.1f} % below that of the best simple method, "
+            "{best} (95 % interval: {low:.1f} to {high:.1f} %).",
             skill=100 * skill, low=low, high=high, **told,
         )  # fmt: skip
     return _(
-        "{name}: the RMSE of the model is {skill:.1f} % above that of {best} (95 % interval: "
-        "{low:.1f} to {high:.1f} %).",
+        "{name}: the RMSE of the model is {skill:.1f} % above that of the best simple method, "
+        "{best} (95 % interval: {low:.1f} to {high:.1f} %).",
         skill=-100 * skill, low=-high, high=-low, **told,
     )  # fmt: skip

@@ -14,7 +14,7 @@ from rich.text import Text
 from srwizard.base.i18n import translate as _
 from srwizard.data.baselines.choice import MODEL, method_title
 from srwizard.data.split_names import split_title
-from srwizard.runs.absent import absent, absent_line
+from srwizard.runs.absent import absent, absent_line, has_no_value
 from srwizard.runs.advice import conserving, no_better
 from srwizard.runs.certainty import certainty
 from srwizard.runs.records import measured, null_to_nan
@@ -67,6 +67,8 @@ def warnings(variables: Variables, run_dir: Path, config: Mapping[str, Any]) -> 
     Of a better one it is only said if it conserves what LR is not.
     """
     for name, found in variables.items():
+        if has_no_value(found):
+            continue
         if not found["model"]["rmse"] < found[best_method(found)]["rmse"]:
             yield no_better(name, found, measured(run_dir).epochs, config)
         elif (line := conserving(found, config)) is not None:
@@ -83,7 +85,7 @@ def _certainty(variables: Variables) -> Iterator[str]:
 def _ensembles(variables: Variables) -> Iterator[str]:
     """Say how good the ensembles of a diffusion model are; nothing of other models."""
     for name, found in variables.items():
-        if "crps" in found["model"]:
+        if "crps" in found["model"] and not has_no_value(found):
             yield _(
                 "{name}: the scores are those of the ensemble mean; CRPS {crps:.4g} ({best} "
                 "{theirs:.4g}), spread {spread:.4g}",
@@ -98,7 +100,7 @@ def _ensembles(variables: Variables) -> Iterator[str]:
 def _consistency(variables: Variables) -> Iterator[str]:
     """Say how far block means of SR are from LR, and of HR, which LR may not be made of."""
     for name, found in variables.items():
-        if "consistency" in found:
+        if "consistency" in found and not has_no_value(found):
             model, truth = (found["consistency"][method] for method in (MODEL, "truth"))
             yield _(
                 "{name}: block means of SR differ from LR by {ours:.2g} (RMS; at most "
@@ -136,11 +138,16 @@ def _table(variables: Variables, columns: int, *, title: str, skill: bool) -> Ta
             table.add_row(
                 Text(name),
                 method_title(method),
-                f"{scores['rmse']:.4g}",
-                f"{scores['mae']:.4g}",
-                f"{scores['bias']:+.2g}",
-                f"{scores['psnr']:.2f}",
-                f"{scores['ssim']:.4f}",
-                *([f"{100 * found['skill']:+.1f} %" if method == MODEL else ""] if skill else []),
+                _figure(scores["rmse"], ".4g"),
+                _figure(scores["mae"], ".4g"),
+                _figure(scores["bias"], "+.2g"),
+                _figure(scores["psnr"], ".2f"),
+                _figure(scores["ssim"], ".4f"),
+                *([_figure(found["skill"], "+.1%") if method == MODEL else ""] if skill else []),
             )
     return table
+
+
+def _figure(value: float, form: str) -> str:
+    """Return a number of the table; a dash where there is none."""
+    return "–" if value != value else f"{value:{form}}".replace("%", " %")

@@ -97,6 +97,7 @@ def english_in(text: str, allowed: set[str]) -> set[str]:
     return {word for word in WORD.findall(text) if word not in allowed}
 
 
+@pytest.mark.slow
 def test_what_is_drawn(run_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     drawn: list[str] = []
     save = Figure.savefig

@@ -25,8 +25,14 @@ def scores(skill: float, low: float | None, high: float | None, block: int = 1) 
 @pytest.mark.parametrize(
     ("found", "words"),
     [
-        (scores(0.05, 0.02, 0.08), "5.0 % below that of linear filter (95 % interval: 2.0 to 8.0"),
-        (scores(-0.05, -0.08, -0.02), "5.0 % above that of linear filter (95 % interval: 2.0 to 8"),
+        (
+            scores(0.05, 0.02, 0.08),
+            "5.0 % below that of the best simple method, linear filter (95 % interval: 2.0 to 8.0",
+        ),
+        (
+            scores(-0.05, -0.08, -0.02),
+            "5.0 % above that of the best simple method, linear filter (95 % interval: 2.0 to 8",
+        ),
         (scores(0.01, -0.02, 0.04), "between 2.0 % above and 4.0 % below"),
         (scores(0.01, None, None), "9 steps, too few for a 95 % interval"),
         (null_to_nan(scores(0.01, None, None)), "9 steps, too few for a 95 % interval"),

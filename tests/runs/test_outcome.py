@@ -9,8 +9,10 @@ import pytest
 from rich.console import Console
 from rich.text import Text
 
+from srwizard.base import i18n
 from srwizard.commands.evaluate import evaluate
 from srwizard.commands.train import train
+from srwizard.runs.outcome import outcome
 from srwizard.runs.records import METRICS_FILE
 from srwizard.states import done
 from srwizard.train import evaluation, launch
@@ -50,11 +52,11 @@ TEST: dict[str, Any] = {
     },
 }
 SENTENCES = (
-    "12.5 % above that of bicubic",
+    "12.5 % above that of the best simple method, bicubic",
     "CRPS 0.5 (bicubic 0.6), spread 0.4",
     "block means of SR differ from LR by 0.01",
     "correction is multiplied by 0.61",
-    "the model is not better than bicubic",
+    "the model is not better than the best simple method, bicubic",
 )
 
 
@@ -89,6 +91,34 @@ def test_every_end_of_a_run_says_how_sure_it_is_and_why(
     said = capsys.readouterr().out
     for sentence in SENTENCES:
         assert said.count(sentence) == 1, sentence
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_a_variable_without_a_value_in_the_split_has_no_scores(
+    run_dir: Path, language: str
+) -> None:
+    """It is said so, instead of figures that are none and causes of what is not known."""
+    nothing = dict.fromkeys(scores(0.0, crps=0.0, spread=0.0))
+    salt = {
+        "model": nothing, "bicubic": nothing, "best": "bicubic", "skill": None,
+        "interval": {"rmse": None, "skill": None, "steps": 0, "block": 0},
+        "consistency": {name: {"rmse": None, "largest": 0.0} for name in ("model", "truth")},
+    }  # fmt: skip
+    screen = Console(width=120, record=True)
+    i18n.set_language(language)
+    told = outcome({"variables": {"salt": salt, **TEST["variables"]}}, run_dir, 120, skill=True)
+    screen.print(told.table)
+    shown = screen.export_text()
+    (row,) = [line for line in shown.splitlines() if "salt" in line and "bicubic" not in line][:1]
+    assert row.count("–") == 6
+    assert "-12.5 %" in shown
+    said = [line for line in (*told.sentences, *told.warnings) if "salt" in line]
+    assert said == [
+        "salt: there is no value in this split, and so there are no scores."
+        if language == "en"
+        else "salt：该子集中没有任何有效值，因此没有评分。"
+    ]
+    assert "nan" not in shown + " ".join([*told.sentences, *told.warnings])
 
 
 def test_a_run_without_scores_has_come_to_nothing(run_dir: Path) -> None:
