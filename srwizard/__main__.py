@@ -17,7 +17,7 @@ from srwizard.base.errors import (
     UsageError,
 )
 from srwizard.base.i18n import translate as _
-from srwizard.base.os_errors import is_of_the_place, reason_of
+from srwizard.base.os_errors import is_of_the_place, may_get_room, reason_of
 from srwizard.base.text_width import wrapped
 from srwizard.base.visible import show_only_visible
 
@@ -82,12 +82,13 @@ def _refused_by_the_system(error: OSError) -> int:
     where = (
         error.filename2 or error.filename or _("standard output, or a file that was being written")
     )
-    _complain(
-        _("{path} cannot be used: {reason}", path=where, reason=reason_of(error)),
-        _("srwizard needs /proc, to see memory and processes. In a container, mount it.")
-        if in_proc
-        else _("Free some space or get write permission there, then run the command again."),
-    )
+    if in_proc:
+        hint = _("srwizard needs /proc, to see memory and processes. In a container, mount it.")
+    elif may_get_room(error):
+        hint = _("Free some space or get write permission there, then run the command again.")
+    else:
+        hint = _("Check the path, then run the command again.")
+    _complain(_("{path} cannot be used: {reason}", path=where, reason=reason_of(error)), hint)
     return EXIT_USAGE
 
 

@@ -69,6 +69,13 @@ def is_of_the_place(error: OSError) -> bool:
     return error.errno in (_OF_PLACES if error.filename is None else _OF_THE_SYSTEM)
 
 
+def may_get_room(error: OSError) -> bool:
+    """Return whether what was refused can be written once there is room, or permission."""
+    return error.errno in (
+        errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO,
+    )  # fmt: skip
+
+
 def yaml_reason(problem: str) -> str:
     """Say what PyYAML found wrong in words that need no knowledge of its parser."""
     known = next((text for pattern, text in _OF_YAML if re.match(pattern, problem)), None)

@@ -35,7 +35,6 @@ from tests.train.runs import (
     output,
     running,
     train_command,
-    workers_of,
 )
 
 RANKS = 2
@@ -120,13 +119,16 @@ def train_to_the_end(run_dir: Path) -> None:
         assert command.wait(PATIENCE_SECONDS) == 0, output(run_dir)
 
 
-def victims_of(command: "subprocess.Popen[str]", victim: str, draw: random.Random) -> list[Any]:
-    """Return the processes to kill, those of torchrun's agent in a random order."""
-    if victim == "a rank":
-        return [draw.choice(workers_of(command))]
+def victims_of(
+    command: "subprocess.Popen[str]", victim: str, draw: random.Random
+) -> list[psutil.Process]:
+    """Return the processes to kill, in the order in which they are; loaders are below ranks."""
     launcher = psutil.Process(command.pid)
+    (agent,) = launcher.children()
+    if victim == "a rank":
+        return [draw.choice(agent.children())]
     if victim == "the agent":
-        return launcher.children()
+        return [agent]
     everybody = [launcher, *launcher.children(recursive=True)]
     draw.shuffle(everybody)
     return everybody
@@ -164,7 +166,7 @@ def kill(run_dir: Path, moment: Moment, draw: random.Random) -> str | None:
             assert code == -signal.SIGKILL
         else:
             assert code == EXIT_TRAINING, output(run_dir)
-            assert failure(run_dir)["kind"] == "killed", output(run_dir)
+            assert failure(run_dir)["kind"] == "killed", (moment, failure(run_dir))
         return phase
 
 

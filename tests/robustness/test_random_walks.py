@@ -24,7 +24,7 @@ from srwizard.wizard import machine
 from srwizard.wizard import session as sessions
 from srwizard.wizard.conversation import Conversation
 from tests.datasets import write_dataset
-from tests.robustness.long_runs import note, times
+from tests.robustness.long_runs import LONG, note
 
 CTRL_C = "\x03"
 ENTER, UP, DOWN, LEFT, RIGHT = "\r", "\x1b[A", "\x1b[B", "\x1b[D", "\x1b[C"
@@ -87,12 +87,14 @@ def walk(keys: str, root: Path, run_dir: Path) -> tuple[int, str]:
     return code, session.state
 
 
-@times(25, 10_000)
+@pytest.mark.parametrize(
+    ("count", "part"), [(25, 0), *(pytest.param(1000, part, marks=LONG) for part in range(10))]
+)
 @pytest.mark.slow
 @pytest.mark.usefixtures("alone")
-def test_random_keys(tmp_path: Path, count: int) -> None:
+def test_random_keys(tmp_path: Path, count: int, part: int) -> None:
     root, run_dir = write_dataset(tmp_path / "data"), tmp_path / "run"
-    draw = random.Random(f"walks {count}")
+    draw = random.Random(f"walks {count} {part}")
     ends: Counter[tuple[int, str]] = Counter()
     for number in range(count):
         keys = keys_of(draw)
@@ -108,5 +110,6 @@ def test_random_keys(tmp_path: Path, count: int) -> None:
             shutil.rmtree(run_dir)
         ends[code, state] += 1
     assert len({state for _code, state in ends}) > 4
-    if count > 1000:
-        note(f"walks: {count}; ended with (exit code, state): {dict(ends.most_common())}")
+    if count > 25:
+        found = dict(ends.most_common())
+        note(f"walks, part {part}: {count}; ended with (exit code, state): {found}")

@@ -167,6 +167,10 @@ SAID = {
     ],
     "peer_lost": [
         "RuntimeError: [pair.cc:525] Read error [127.0.0.1]:1: Connection reset by peer",
+        "DistNetworkError: Failed to recv, got 0 bytes. Connection was likely closed. Did the "
+        "remote server shutdown or crash?",
+        "RuntimeError: Gloo connectFullMesh failed with [/src/gloo/transport/tcp/pair.cc:144] no "
+        "error",
         "DistBackendError: NCCL error in: ProcessGroupNCCL.cpp",
     ],
     "unknown": ["ZeroDivisionError: division by zero", "signal 11"],

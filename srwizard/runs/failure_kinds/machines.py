@@ -102,7 +102,7 @@ KINDS = (
             Advice(N_("train on one device"), _on_one_device),
         ),
         pattern=r"Connection closed by peer|Connection reset by peer|NCCL|gloo|DistBackendError|"
-        r"DistStoreError|Broken pipe|Timed out waiting",
+        r"DistStoreError|DistNetworkError|connectFullMesh|Broken pipe|Timed out waiting",
     ),
     Kind(
         JOB_ENDED,
