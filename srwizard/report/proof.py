@@ -8,6 +8,7 @@ from srwizard.base.i18n import translate as _
 from srwizard.base.i18n import translate_count as _n
 from srwizard.report.records import Run
 from srwizard.report.tables import Table, number_text
+from srwizard.runs.absent import has_no_value
 
 METHODS = ("model", "best", "bicubic")
 Row = tuple[str, ...]
@@ -21,6 +22,8 @@ def proof_tables(run: Run) -> list[Table]:
     units = run.units()
     found = []
     for name, told in test.told.items():
+        if has_no_value(told):
+            continue
         rows = [
             *_intervals(told, units.get(name, "")),
             *_scales(told),
