@@ -75,13 +75,22 @@ def refuse_gaps(values: npt.NDArray[np.floating], water: npt.NDArray[np.bool_], 
     if missing.any():
         row, column = (int(place[0]) for place in np.nonzero(missing))
         raise DatasetError(
-            _n("data.guides: {name} has no value at a point where HR has one, in row {row}, column "
-"{column}", "data.guides: {name} has no value at {count} points where HR has one, the first in "
-"row {row}, column {column}", int(missing.sum()),
-              name=name, count=int(missing.sum()), row=row, column=column),
-            _("Fill its gaps in the water, or leave it out of data.guides; on land it may have "
-              "any value or none."),
-        )  # fmt: skip
+            _n(
+                "data.guides: {name} has no value at a point where HR has one, in row {row}, "
+                "column {column}",
+                "data.guides: {name} has no value at {count} points where HR has one, the first in "
+                "row {row}, column {column}",
+                int(missing.sum()),
+                name=name,
+                count=int(missing.sum()),
+                row=row,
+                column=column,
+            ),
+            _(
+                "Fill its gaps in the water, or leave it out of data.guides; on land it may have "
+                "any value or none."
+            ),
+        )
 
 
 def parted(contents: Contents, names: Sequence[str]) -> tuple[list[str], list[str]]:

@@ -38,7 +38,7 @@ from srwizard.settings.run_config import RunConfig
 from srwizard.train import optimizers, scoring
 from srwizard.train.distributed import Place
 from srwizard.train.loop import epoch_steps
-from srwizard.train.metrics import masked_sums
+from srwizard.train.metrics import sample_sums
 from srwizard.train.sampling import draws_samples
 from srwizard.train.saving import tensors_kept
 from srwizard.train.scoring import score
@@ -353,7 +353,7 @@ class Imitation:
 
         def some_sums(sr: Tensor, hr: Tensor, mask: Tensor, *rest: Tensor, truth: bool) -> Tensor:
             some = slice(MOST_SAMPLES)
-            return masked_sums(sr[some], hr[some], mask[some], *rest, truth=truth)
+            return sample_sums(sr[some], hr[some], mask[some], *rest, truth=truth)
 
         def some_ensemble_sums(
             training: Training, members: list[Tensor], batch: Mapping[str, Tensor], truth: Tensor
@@ -365,7 +365,7 @@ class Imitation:
             mock.patch.dict(pieces.PIECE_BYTES, of_device),
             # Of real tensors, what is left out would hold anything.
             mock.patch.object(pieces, "cut", some_pieces if self._fake else CUT),
-            mock.patch.object(scoring, "masked_sums", some_sums),
+            mock.patch.object(scoring, "sample_sums", some_sums),
             mock.patch.object(scoring, "ensemble_sums_of", some_ensemble_sums),
         ):
             yield

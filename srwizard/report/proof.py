@@ -6,8 +6,10 @@ from typing import Any
 
 from srwizard.base.i18n import translate as _
 from srwizard.base.i18n import translate_count as _n
+from srwizard.report.plots import METRIC_UNITS, metric_title
 from srwizard.report.records import Run
 from srwizard.report.tables import Table, number_text
+from srwizard.runs.absent import has_no_value
 
 METHODS = ("model", "best", "bicubic")
 Row = tuple[str, ...]
@@ -21,6 +23,8 @@ def proof_tables(run: Run) -> list[Table]:
     units = run.units()
     found = []
     for name, told in test.told.items():
+        if has_no_value(told):
+            continue
         rows = [
             *_intervals(told, units.get(name, "")),
             *_scales(told),
@@ -79,8 +83,17 @@ def _intervals(told: Mapping[str, Any], unit: str) -> Iterator[Row]:
         ),
         unit,
     )
-    bounds = (interval["rmse"].get(method) for method in METHODS)
-    yield (title, *(" – ".join(_text(one) for one in pair) if pair else "–" for pair in bounds))
+    yield _interval_row(title, interval["rmse"])
+    scores = interval.get("scores") or {}  # of runs of today's version
+    for metric in scores.get("model") or ():
+        unit_of = METRIC_UNITS.get(metric, unit)
+        title = _with_unit(_("95 % interval: {metric}", metric=metric_title(metric)), unit_of)
+        yield _interval_row(title, {name: found[metric] for name, found in scores.items()})
+
+
+def _interval_row(title: str, bounds: Mapping[str, Any]) -> Row:
+    pairs = (bounds.get(method) for method in METHODS)
+    return (title, *(" – ".join(_text(one) for one in pair) if pair else "–" for pair in pairs))
 
 
 def _scales(told: Mapping[str, Any]) -> Iterator[Row]:

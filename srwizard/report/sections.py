@@ -108,6 +108,12 @@ def scored(metrics: Metrics) -> Scored | None:
             )
         elif test.epoch is None:
             source = _("Test split.")
+        elif test.epoch == 0:
+            source = _(
+                "Test split, checkpoint “{checkpoint}”: the network before training, which no "
+                "epoch has surpassed on the validation split.",
+                checkpoint=test.checkpoint,
+            )
         else:
             source = _(
                 "Test split, checkpoint “{checkpoint}” of epoch {epoch}.",

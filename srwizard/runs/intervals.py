@@ -81,18 +81,41 @@ def intervals(squared: Mapping[str, Series], points: Series, best: str) -> Inter
     block = max(block, block_length(errors["model"] / weights))
     if steps < FEWEST_BLOCKS * block or steps < 3:
         return Intervals(steps, block, None, None, None)
-    drawn = _drawn(steps, block)
-    total = weights[drawn].sum(axis=1)
-    rmse = {name: np.sqrt(values[drawn].sum(axis=1) / total) for name, values in errors.items()}
-    ours, theirs = rmse["model"], rmse[best]
-    wider = _widening(steps / block)
+    total, *sums = drawn_sums(np.column_stack([weights, *errors.values()]), block).T
+    rmse = {name: np.sqrt(summed / total) for name, summed in zip(errors, sums, strict=True)}
+    ours, theirs, blocks = rmse["model"], rmse[best], steps / block
     return Intervals(
         steps,
         block,
-        {name: _range(values, wider) for name, values in rmse.items()},
-        _range(ours - theirs, wider),
-        _range(1 - ours / theirs, wider) if np.all(theirs > 0) else None,
+        {name: interval_of(values, blocks) for name, values in rmse.items()},
+        interval_of(ours - theirs, blocks),
+        interval_of(1 - ours / theirs, blocks) if np.all(theirs > 0) else None,
     )
+
+
+def drawn_sums(sums: Series, block: int) -> Series:
+    """Return the sums `[DRAWS, S]` over the steps of each draw, the same draws for equal lengths.
+
+    Args:
+        sums: `[N, S]`, of each step.
+        block: length of the blocks, in steps.
+    """
+    steps = len(sums)
+    random = np.random.default_rng(SEED)
+    starts = random.integers(0, steps, (DRAWS, -(-steps // block)))
+    found = np.empty((DRAWS, sums.shape[1]))
+    for draw, begins in enumerate(starts):
+        places = (begins[:, None] + np.arange(block)) % steps
+        found[draw] = np.bincount(places.ravel()[:steps], minlength=steps) @ sums
+    return found
+
+
+def interval_of(values: Series, blocks: float) -> tuple[float, float]:
+    """Return low and high of what was drawn, widened for having so many blocks only."""
+    low, middle, high = np.quantile(values, [(1 - LEVEL) / 2, 0.5, (1 + LEVEL) / 2])
+    wider = _widening(blocks)
+    with np.errstate(invalid="ignore"):  # an error of zero has a PSNR without limit
+        return float(middle + wider * (low - middle)), float(middle + wider * (high - middle))
 
 
 def block_length(series: Series) -> int:
@@ -115,21 +138,8 @@ def block_length(series: Series) -> int:
     return math.ceil(round(low, 6))
 
 
-def _drawn(steps: int, block: int) -> npt.NDArray[np.int64]:
-    """Return `[DRAWS, N]` indices of steps, in blocks that begin anywhere."""
-    random = np.random.default_rng(SEED)
-    starts = random.integers(0, steps, (DRAWS, -(-steps // block)))
-    places = (starts[:, :, None] + np.arange(block)) % steps
-    return places.reshape(DRAWS, -1)[:, :steps]
-
-
 def _widening(blocks: float) -> float:
     """Return how much wider than drawn an interval from so many blocks must be."""
     quantile = (1 + LEVEL) / 2
     t = stdtrit(blocks - 1, quantile) / ndtri(quantile)
     return float(t) * math.sqrt(blocks / (blocks - 1))
-
-
-def _range(values: Series, wider: float) -> tuple[float, float]:
-    low, middle, high = np.quantile(values, [(1 - LEVEL) / 2, 0.5, (1 + LEVEL) / 2])
-    return float(middle + wider * (low - middle)), float(middle + wider * (high - middle))

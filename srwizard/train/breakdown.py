@@ -81,7 +81,7 @@ class Breakdown:
 
         Args:
             place: of this rank.
-            model: `[C, S]` over all ranks, from `metrics.masked_sums`.
+            model: `[C, S]` over all ranks, from `metrics.sample_sums`.
             simple: the same of the simple methods by name.
         """
         self.rows, self.row_points = (

@@ -6,7 +6,7 @@ whatever the batch size and the number of processes.
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -38,10 +38,10 @@ def sums_length(shape: tuple[int, int]) -> int:
 
 
 @tf32(allowed=False)
-def masked_sums(
+def sample_sums(
     sr: Tensor, hr: Tensor, mask: Tensor, low: Tensor, span: Tensor, *, truth: bool = True
 ) -> Tensor:
-    """Return the sums that the metrics are made of.
+    """Return the sums that the metrics are made of, of each sample.
 
     Args:
         sr, hr: `[B, C, H, W]` in physical units; what stands under the mask does not matter.
@@ -50,14 +50,14 @@ def masked_sums(
         truth: False leaves HR's spectrum at 0, for `with_truth_of` to fill in.
 
     Returns:
-        `[C, sums_length]`, float64: those of `SUMS`, then the spectra.
+        `[B, C, sums_length]`, float64: those of `SUMS`, then the spectra.
     """
     # One sample at a time: these maps, and in float64, would else need more than the network.
     samples = [
         _sample_sums(sr[i : i + 1], hr[i : i + 1], mask[i : i + 1], low, span, truth=truth)
         for i in range(len(sr))
     ]
-    return torch.stack(samples).sum(dim=0)
+    return torch.stack(samples)
 
 
 def with_truth_of(sums: Tensor, known: Tensor) -> Tensor:
@@ -207,30 +207,36 @@ class Scores:
 
     @classmethod
     def from_sums(cls, sums: Tensor, span: float) -> "Scores":
-        """Make the metrics of one variable from its sums, as `masked_sums` gives them."""
-        found = dict(zip(SUMS, sums[: len(SUMS)].tolist(), strict=True))
-        points = found["points"]
-        if points == 0:
-            return cls(*[math.nan] * len(fields(cls)))
-        rmse = math.sqrt(found["squared"] / points)
-        return cls(
-            rmse=rmse,
-            mae=found["absolute"] / points,
-            bias=found["error"] / points,
-            psnr=20 * math.log10(span / rmse) if rmse > 0 and span > 0 else math.inf,
-            ssim=found["ssim"] / points,
-            correlation=_correlation(found),
-            spectrum_error=_spectrum_error(*sums[len(SUMS) :].chunk(2)),
-        )
+        """Make the metrics of one variable from its sums, as `sample_sums` gives them."""
+        found = {name: float(value) for name, value in scores_of(sums[: len(SUMS)], span).items()}
+        return cls(**found, spectrum_error=_spectrum_error(*sums[len(SUMS) :].chunk(2)))
 
 
-def _correlation(found: dict[str, float]) -> float:
-    points = found["points"]
-    covariance = points * found["sr_hr"] - found["sr"] * found["hr"]
-    variances = [points * found[f"{a}_{a}"] - found[a] ** 2 for a in ("sr", "hr")]
-    if min(variances) <= 0:
-        return math.nan
-    return covariance / math.sqrt(variances[0] * variances[1])
+def scores_of(sums: Tensor, span: float) -> dict[str, Tensor]:
+    """Return the metrics that need no spectra, NaN where there is no point.
+
+    Args:
+        sums: `[..., S]`, in the order of `SUMS`.
+        span: width of the range of the training split.
+
+    Returns:
+        `[...]` of each metric, see `Scores`.
+    """
+    it = dict(zip(SUMS, sums.double().unbind(-1), strict=True))
+    points = torch.where(it["points"] > 0, it["points"], torch.nan)
+    rmse = (it["squared"] / points).sqrt()
+    psnr = 20 * (span / rmse).log10() if span > 0 else torch.full_like(rmse, torch.inf)
+    covariance = points * it["sr_hr"] - it["sr"] * it["hr"]
+    one, other = (points * it[f"{a}_{a}"] - it[a] ** 2 for a in ("sr", "hr"))
+    known = (one > 0) & (other > 0)
+    return {
+        "rmse": rmse,
+        "mae": it["absolute"] / points,
+        "bias": it["error"] / points,
+        "psnr": torch.where(points > 0, psnr, torch.nan),
+        "ssim": it["ssim"] / points,
+        "correlation": torch.where(known, covariance / (one * other).sqrt(), torch.nan),
+    }
 
 
 def _spectrum_error(sr: Tensor, hr: Tensor) -> float:
@@ -252,7 +258,7 @@ def scores_table(
 
     Args:
         variables: names of the channels.
-        model: `[C, S]`, from `masked_sums`.
+        model: `[C, S]`, from `sample_sums`, added up.
         simple: the same of each simple method; "best" that of variables whose best one is none of
             the others.
         best: the name of the best simple method of each variable, by the validation split.

@@ -29,15 +29,12 @@ from srwizard.train.ensembles import SUMS as ENSEMBLE_SUMS
 from srwizard.train.ensembles import add_ensemble_scores, ensemble_sums
 from srwizard.train.inference import apply_network
 from srwizard.train.losses import sample_losses
-from srwizard.train.metrics import masked_sums, scores_table, sums_length, with_truth_of
+from srwizard.train.metrics import sample_sums, scores_table, sums_length, with_truth_of
 from srwizard.train.order import scoring_batches
 from srwizard.train.sampling import draws_samples, members_of, noise_of
 from srwizard.train.seam import seam_of
 from srwizard.train.setup import Training
 from srwizard.train.simple_methods import BEST
-
-RANGE_OVER_SPREAD = 4.0
-"""About how many spreads of a variable its range is wide."""
 
 
 @dataclass(frozen=True)
@@ -127,7 +124,8 @@ def _score(
         )
         truth = to_physical(training, batch["hr"], batch["base"])
         physical = to_physical(training, sr, batch["base"])
-        model += _sums(training, physical, truth, batch["mask"], known is None)
+        sums = {MODEL: _sums(training, physical, truth, batch["mask"], known is None)}
+        model += sums[MODEL].sum(dim=0)
         if breakdown is not None:
             breakdown.add_model(indices, physical, truth, batch["mask"])
         if count > 1:
@@ -136,13 +134,15 @@ def _score(
             fields = {MODEL: physical}
             for name in simple:
                 fields[name] = by_simple_method(training, name, batch["lr_physical"])
-                simple[name] += _sums(training, fields[name], truth, batch["mask"])
+                sums[name] = _sums(training, fields[name], truth, batch["mask"])
+                simple[name] += sums[name].sum(dim=0)
                 if breakdown is not None:
                     breakdown.add_method(name, indices, fields[name], truth, batch["mask"])
             if diagnostics:
                 at = Scored(
                     indices, _compared(training.run, fields), truth, batch["mask"],
-                    batch["lr_physical"], _ensemble(training, members, batch["base"]),
+                    batch["lr_physical"], _compared(training.run, sums),
+                    _ensemble(training, members, batch["base"]),
                 )  # fmt: skip
                 for diagnostic in diagnostics:
                     diagnostic.add(at)
@@ -270,8 +270,8 @@ def shown_methods(training: Training) -> list[list[str]]:
 
 
 def _sums(training: Training, sr: Tensor, truth: Tensor, mask: Tensor, new: bool = True) -> Tensor:
-    """Return the sums of SR and, where it is `new`, of the truth."""
-    return masked_sums(sr, truth, mask, training.low, training.span, truth=new).cpu()
+    """Return the sums of SR and, where it is `new`, of the truth, of each sample."""
+    return sample_sums(sr, truth, mask, training.low, training.span, truth=new).cpu()
 
 
 def ensemble_sums_of(
@@ -295,7 +295,7 @@ def _ensemble(training: Training, members: list[Tensor], base: Tensor) -> Tensor
 
 
 def _compared(run: RunConfig, fields: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return the fields of the model, of each variable's best simple method, and of bicubic."""
+    """Return what `[B, C, ...]` the model, each variable's best simple method, and bicubic have."""
     best = [name if name in fields else BEST for name in best_of(run).values()]
     chosen = torch.stack([fields[name][:, channel] for channel, name in enumerate(best)], dim=1)
     return {MODEL: fields[MODEL], BEST: chosen, "bicubic": fields["bicubic"]}
@@ -307,8 +307,8 @@ def score_test(training: Training, breakdown_file: Path, contents: Contents) -> 
     methods, height = shown_methods(training), training.run.data.hr_shape[0]
     breakdown = Breakdown.empty(methods, height, len(pairs))
     members = members_of(training.bare, "test")
-    spread = training.span.cpu().numpy() / RANGE_OVER_SPREAD
-    diagnostics = diagnostics_of(training.run, contents, pairs, members, spread)
+    span = training.span.cpu().numpy()
+    diagnostics = diagnostics_of(training.run, contents, pairs, members, span)
     found = score(training, "test", breakdown=breakdown, diagnostics=diagnostics)
     for name, told in told_of(diagnostics).items():
         place = found.variables if name in found.variables else found.vectors

@@ -1,6 +1,6 @@
 """What is conspicuous about a prediction, step by step, and said at its end."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -25,11 +25,15 @@ class Alarms:
         known: the largest difference of block means of SR and LR that the test split has shown, by
             variable; of one that is missing, nothing is known to compare with.
         outside: steps with values far outside of the training's range.
+        empty: steps without any value.
+        several: whether the run has more than one variable.
         inconsistent: steps and differences whose block means are far from LR.
     """
 
     known: Mapping[str, float]
     outside: dict[str, list[str]] = field(default_factory=dict)
+    empty: dict[str, list[str]] = field(default_factory=dict)
+    several: bool = False
     inconsistent: dict[str, list[tuple[str, float]]] = field(default_factory=dict)
 
     @classmethod
@@ -57,6 +61,13 @@ class Alarms:
         for name in names:
             self.outside.setdefault(name, []).append(step)
 
+    def note_empty(self, step: str, names: Sequence[str], lr: FloatField) -> None:
+        """Note the variables `names` that have no value in a step `[C, h, w]`."""
+        self.several = len(names) > 1
+        for name, values in zip(names, lr, strict=True):
+            if np.isnan(values).all():
+                self.empty.setdefault(name, []).append(step)
+
     def note_means(self, run: Run, step: str, lr: FloatField, sr: FloatField, home: bool) -> None:
         """Compare block means of SR with LR.
 
@@ -83,6 +94,15 @@ class Alarms:
               name=name, count=len(steps), steps=_named(steps))
             for name, steps in self.outside.items()
         ]  # fmt: skip
+        for name, steps in self.empty.items():
+            told = {"name": name, "count": len(steps), "steps": _named(steps)}
+            found.append(
+                _("Warning: {name} has no value in step {steps} ({count} in all): there is none in "
+                  "the prediction, and the other variables were predicted without it", **told)
+                if self.several
+                else _("Warning: {name} has no value in step {steps} ({count} in all): there is "
+                       "none in the prediction", **told)
+            )  # fmt: skip
         for name, steps in self.inconsistent.items():
             found.append(
                 _("Warning: block means of {name} are up to {largest:.3g} away from the input, in "

@@ -78,7 +78,7 @@ class Partial:
             self._lay_out(description)
             self.note()
         except (OSError, RuntimeError, UsageError) as error:
-            self._discard()
+            self.discard()
             raise error if isinstance(error, UsageError) else self._unwritable(error) from error
 
     def write(self, name: str, step: int, values: FloatField | BoolField) -> None:
@@ -191,7 +191,8 @@ class Partial:
         _take_space(self.path)
         self.done = 0
 
-    def _discard(self) -> None:
+    def discard(self) -> None:
+        """Remove the unfinished file."""
         self.close()
         for path in (self.path, self._note):
             with suppress(OSError):

@@ -1,6 +1,6 @@
 """Whether the values of an input can be what the run was trained on."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -12,6 +12,8 @@ from srwizard.data.normalization import Statistics
 FARTHEST = 10.0
 """A value is refused that lies further beyond the range of the training than so many of its widths:
 no ocean field is there, but fill values that a file does not declare are."""
+FARTHEST_SPREADS = 1000.0
+"""The same of a guide, whose range in the training is not known: so many spreads from its mean."""
 
 
 def check_values(
@@ -35,8 +37,8 @@ def check_values(
     far = []
     for name, field, low, high in zip(variables, values, known.minimum, known.maximum, strict=True):
         valid = field[np.isfinite(field)].astype(np.float64)
-        span = float(high) - float(low)
-        if not len(valid) or not span > 0:
+        span = float(high) - float(low) or max(abs(float(low)), 1.0)  # of one number: as its size
+        if not len(valid):
             continue
         lowest, highest = float(valid.min()), float(valid.max())
         if lowest > high + span or highest < low - span:
@@ -55,9 +57,43 @@ def check_values(
                 _("{name} has the value {value:.6g} in {where}, step {step}, but runs from "
                   "{low:.4g} to {high:.4g} in the training",
                   name=name, value=value, where=where, step=step, low=low, high=high),
-                _("If it marks missing values, declare it in the file: ncatted -a "
-                  "_FillValue,{name},o,f,{value:.6g}", name=name, value=value),
+                _declare(name, value),
             )  # fmt: skip
         if away > span:
             far.append(name)
     return far
+
+
+def check_guides(
+    scales: Mapping[str, Sequence[float]], values: FloatField, where: str, step: str
+) -> None:
+    """Refuse guides of a step that hold what cannot be.
+
+    Args:
+        scales: mean and spread of each in the training split, by name.
+        values: `[G, H, W]`.
+        where: the input, for messages.
+        step: its name, for messages.
+
+    Raises:
+        DatasetError: a value lies more than `FARTHEST_SPREADS` from the mean.
+    """
+    for (name, (mean, spread)), field in zip(scales.items(), values, strict=False):
+        away = np.abs(np.where(np.isfinite(field), field, mean).astype(np.float64) - mean)
+        if away.max(initial=0.0) > FARTHEST_SPREADS * spread:
+            value = float(field.flat[int(away.argmax())])
+            raise DatasetError(
+                _("{name} has the value {value:.6g} in {where}, step {step}, but {mean:.4g} on "
+                  "average and a spread of {spread:.4g} in the training",
+                  name=name, value=value, where=where, step=step, mean=mean, spread=spread),
+                _declare(name, value),
+            )  # fmt: skip
+
+
+def _declare(name: str, value: float) -> str:
+    return _(
+        "If it marks missing values, declare it in the file: ncatted -a "
+        "_FillValue,{name},o,f,{value:.6g}",
+        name=name,
+        value=value,
+    )

@@ -25,7 +25,7 @@ from srwizard.use.cf_file import Description, layers_of
 from srwizard.use.grids import difference, refined
 from srwizard.use.inputs import Input
 from srwizard.use.output import Partial
-from srwizard.use.plausible import check_values
+from srwizard.use.plausible import check_guides, check_values
 from srwizard.use.quantities import Attributes, same_units
 from srwizard.use.run import Run
 from srwizard.use.targets import check_target
@@ -116,6 +116,8 @@ def predict(
             _fill(run, found, partial, members, count, at_home, progress, alarms)
         except KeyboardInterrupt:
             raise _interrupted(partial, len(found.names)) from None
+        except DatasetError as error:
+            raise _refused(partial, len(found.names), error) from error
         partial.finish()
     warnings = (*_plain_facts(run, description.grid, count), *alarms.lines())
     return Prediction(target, len(found.names), begun_at, description.grid.shape, count, warnings)
@@ -201,6 +203,9 @@ def _fill(
         for step, (lr, guides) in enumerate(zip(fields, beside, strict=False), partial.done):
             name = found.names[step]
             alarms.note_outside(name, _checked(run, lr, found.where, name))
+            alarms.note_empty(name, run.variables, lr)
+            if guides is not None:
+                check_guides(run.guide_scales, guides, found.guides_where, name)
             every = run.members_of_step(lr, step, count, at_home=at_home, guides=guides)
             mean = every.mean(axis=0)
             alarms.note_means(run, name, lr, mean, at_home)
@@ -237,6 +242,21 @@ def _layers(
 def _spread(every: FloatField) -> npt.NDArray[Any]:
     """Return the standard deviation of the members `[M, C, H, W]` about their mean."""
     return every.std(axis=0, ddof=1) if len(every) > 1 else np.zeros_like(every[0])
+
+
+def _refused(partial: Partial, total: int, error: DatasetError) -> DatasetError:
+    """Return the error with what is kept of the steps before; nothing is, if there are none."""
+    if not partial.done:
+        partial.discard()
+        return error
+    partial.note()
+    kept = _(
+        "What is complete is kept in {path} ({done} of {total} steps): the same command continues.",
+        path=partial.path,
+        done=partial.done,
+        total=total,
+    )
+    return DatasetError(error.message, "\n".join(part for part in (error.hint, kept) if part))
 
 
 def _interrupted(partial: Partial, total: int) -> InterruptedByUserError:

@@ -34,7 +34,7 @@ from srwizard.train.seam import seam_of
 from srwizard.train.setup import amp_dtype
 from srwizard.train.tiling import OVERLAP
 from srwizard.use.grids import difference, refusal, refuse_flipped
-from srwizard.use.plausible import check_values
+from srwizard.use.plausible import check_guides, check_values
 from srwizard.use.preprocessing import Preprocessing, read_preprocessing
 from srwizard.use.weights import Checkpoint, Name, load_network
 
@@ -113,6 +113,11 @@ class Run:
     def guides(self) -> tuple[str, ...]:
         """The HR fields that are needed of every step beside LR, in order."""
         return tuple(self.config.data.varying_guides)
+
+    @property
+    def guide_scales(self) -> dict[str, list[float]]:
+        """Mean and spread of each of the `guides` in the training split."""
+        return {name: self.config.data.guide_scales[name] for name in self.guides}
 
     def predict(
         self,
@@ -284,6 +289,9 @@ class Run:
                     steps=len(steps),
                 )
             )
+        if beside is not None and beside.ndim == 4:
+            for index, fields in enumerate(beside):
+                check_guides(self.guide_scales, fields, _("the array"), str(index))
         results = [
             of_members(
                 self.members_of_step(

@@ -26,7 +26,9 @@ from srwizard.base import i18n
 from srwizard.base.errors import UsageError
 from srwizard.report.breakdown import month_figure
 from srwizard.report.page import write_report
-from srwizard.report.records import Breakdown
+from srwizard.report.proof import proof_tables
+from srwizard.report.records import Breakdown, read_run
+from srwizard.report.sections import left_out, scored
 from tests.runs.curves import epochs_of
 
 BuildRun = Callable[..., Path]
@@ -78,6 +80,20 @@ def test_page_shows_the_scores_of_the_last_test(build_run: BuildRun) -> None:
     assert "20.0 % above bicubic · skill -0.200" in page.text
     assert "Test split, checkpoint “best” of epoch 3." in page.text
     assert "9.876" not in page.text
+
+
+def test_what_no_epoch_has_surpassed_and_what_has_no_value(build_run: BuildRun) -> None:
+    nothing = {**scores(0.1, 0.2), "bicubic": {"rmse": None}, "model": {"rmse": None}}
+    told = {"consistency": {name: {"rmse": 0.1} for name in ("model", "best", "bicubic")}}
+    variables = {"temp": {**scores(0.1, 0.2), **told}, "uo": {**nothing, **told}}
+    run = read_run(
+        build_run(events=[*EVENTS[:-1], {**TEST_EVENT, "epoch": 0, "variables": variables}])
+    )
+    leading = scored(run.metrics)
+    assert leading is not None
+    assert leading.source.startswith("Test split, checkpoint “best”: the network before training")
+    assert [table.title for table in proof_tables(run)] == ["temp"]
+    assert left_out(run) == ["uo: there is no value in this split, and so there are no scores."]
 
 
 @pytest.mark.broad

@@ -13,7 +13,7 @@ from torchmetrics.functional.image import (
     structural_similarity_index_measure,
 )
 
-from srwizard.train.metrics import Scores, masked_ssim, masked_sums, power_spectrum, scores_table
+from srwizard.train.metrics import Scores, masked_ssim, power_spectrum, sample_sums, scores_table
 from srwizard.train.scoring import Score
 
 LOW, SPAN = torch.tensor([5.0, -2.0]), torch.tensor([20.0, 4.0])
@@ -33,7 +33,7 @@ def fields(seed: int = 0, batch: int = 3) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def scores(sr: Tensor, hr: Tensor, mask: Tensor) -> list[Scores]:
-    sums = masked_sums(sr, hr, mask, LOW, SPAN)
+    sums = sample_sums(sr, hr, mask, LOW, SPAN).sum(dim=0)
     return [Scores.from_sums(sums[c], float(SPAN[c])) for c in range(2)]
 
 
@@ -78,12 +78,12 @@ def test_ssim_of_equal_fields_is_one() -> None:
 )
 def test_masked_points_change_nothing(seed: int, hidden: float, in_truth: bool) -> None:
     sr, hr, mask = fields(seed)
-    clean = masked_sums(sr, hr, mask, LOW, SPAN)
+    clean = sample_sums(sr, hr, mask, LOW, SPAN).sum(dim=0)
     if in_truth:
         hr = torch.where(mask, hr, hidden)
     else:
         sr = torch.where(mask, sr, hidden)
-    assert torch.equal(masked_sums(sr, hr, mask, LOW, SPAN), clean)
+    assert torch.equal(sample_sums(sr, hr, mask, LOW, SPAN).sum(dim=0), clean)
     assert clean.isfinite().all()
 
 
@@ -141,8 +141,8 @@ def test_the_spectrum_error_is_a_ratio_in_decibels() -> None:
 @pytest.mark.parametrize("shares", [[[0, 1, 2, 3]], [[0], [1], [2], [3]], [[3, 1], [0, 2]]])
 def test_sums_of_batches_and_ranks_add_up(shares: list[list[int]]) -> None:
     sr, hr, mask = fields(batch=4)
-    parts = [masked_sums(sr[i], hr[i], mask[i], LOW, SPAN) for i in shares]
-    whole = masked_sums(sr, hr, mask, LOW, SPAN)
+    parts = [sample_sums(sr[i], hr[i], mask[i], LOW, SPAN).sum(dim=0) for i in shares]
+    whole = sample_sums(sr, hr, mask, LOW, SPAN).sum(dim=0)
     torch.testing.assert_close(torch.stack(parts).sum(0), whole, rtol=1e-6, atol=1e-6)
 
 
@@ -159,15 +159,19 @@ BEST = {"a": "bicubic", "b": "bicubic"}
 
 def test_skill_and_the_error_that_chooses_the_best() -> None:
     _sr, hr, mask = fields()
-    model = masked_sums(hr + 1, hr, mask, LOW, SPAN)
-    bicubic = masked_sums(hr + 2, hr, mask, LOW, SPAN)
+    model = sample_sums(hr + 1, hr, mask, LOW, SPAN).sum(dim=0)
+    bicubic = sample_sums(hr + 2, hr, mask, LOW, SPAN).sum(dim=0)
     table = scores_table(["a", "b"], model, {"bicubic": bicubic}, BEST, SPAN)
     assert table["a"]["skill"] == pytest.approx(0.5)
     assert Score(0.0, table).error(SPAN) == pytest.approx((1 / 20 + 1 / 4) / 2)
     # A variable without a value, or of one value throughout, spoils the choice of no other.
     mask[:, 1] = False
     table = scores_table(
-        ["a", "b"], masked_sums(hr + 1, hr, mask, LOW, SPAN), {"bicubic": bicubic}, BEST, SPAN
+        ["a", "b"],
+        sample_sums(hr + 1, hr, mask, LOW, SPAN).sum(dim=0),
+        {"bicubic": bicubic},
+        BEST,
+        SPAN,
     )
     assert Score(0.0, table).error(SPAN) == pytest.approx(1 / 20)
     assert math.isfinite(Score(0.0, table).error(torch.zeros(2)))
@@ -175,7 +179,9 @@ def test_skill_and_the_error_that_chooses_the_best() -> None:
 
 def test_skill_is_against_the_best_simple_method_and_against_bicubic() -> None:
     _sr, hr, mask = fields()
-    model, near, far = (masked_sums(hr + miss, hr, mask, LOW, SPAN) for miss in (1, 2, 4))
+    model, near, far = (
+        sample_sums(hr + miss, hr, mask, LOW, SPAN).sum(dim=0) for miss in (1, 2, 4)
+    )
     simple = {"bicubic": far, "linear": near, "best": near}
     table = scores_table(["a", "b"], model, simple, {"a": "linear", "b": "climatology(0.5)"}, SPAN)
     assert (table["a"]["best"], table["b"]["best"]) == ("linear", "climatology(0.5)")

@@ -166,6 +166,17 @@ def test_a_guide_of_every_step_that_is_missing_or_has_gaps_is_named(
     sst[0, row, column] = np.nan
     with pytest.raises(DatasetError, match="sst has no value at a point"):
         run.predict(lr, guides=sst)
+    sst[0, row, column] = 1e20
+    with pytest.raises(
+        DatasetError, match=r"sst has the value 1e\+20 in the array, step 0"
+    ) as found:
+        run.predict(lr, guides=sst)
+    assert "_FillValue,sst,o,f,1e+20" in str(found.value.hint)
+    np.save(sorted((root / "test" / "hr" / "sst").iterdir())[0], sst[0])
+    source = open_input([root], {"level": "level"}, "test", run.guides)
+    with pytest.raises(DatasetError, match=rf"sst has the value 1e\+20 in {root}, step step_0011"):
+        predict(run, source, root.parent / "never.nc")
+    assert not (root.parent / "never.nc").exists()
 
 
 def test_a_bundle_says_how_a_guide_of_every_step_is_counted(

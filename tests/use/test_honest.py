@@ -1,7 +1,8 @@
 """Predictions say what they are: what evaluation scores, in float32, filled points flagged."""
 
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -11,10 +12,12 @@ import xarray as xr
 from srwizard import load_run
 from srwizard.base.errors import DatasetError
 from srwizard.data.layout import scan
+from srwizard.data.normalization import Statistics
 from srwizard.runs.records import Records
 from srwizard.train.resuming import load_best
 from srwizard.train.scoring import score_test
 from srwizard.use.inputs import open_input
+from srwizard.use.plausible import check_values
 from srwizard.use.predict import predict
 from tests.datasets import write_dataset
 from tests.train.runs import freeze, set_up_only, trained
@@ -98,7 +101,9 @@ def test_points_without_input_are_flagged(gappy: Path) -> None:
     assert "filled" in out.temp_filled.attrs["flag_meanings"]
 
 
-def test_an_undeclared_fill_value_is_refused_by_name(gappy: Path, srwizard: Command) -> None:
+def test_an_undeclared_fill_value_is_refused_by_name(
+    gappy: Path, srwizard: Command, tmp_path: Path
+) -> None:
     source = record(gappy / "data")
     source["temp"].values[2, 3, 3] = 1e20
     source.to_netcdf(gappy / "filled.nc", engine="h5netcdf")
@@ -107,17 +112,43 @@ def test_an_undeclared_fill_value_is_refused_by_name(gappy: Path, srwizard: Comm
     for word in ("temp has the value 1e+20", "filled.nc, step 20010301", "in the training",
                  "_FillValue,temp,o,f,1e+20"):  # fmt: skip
         assert word in done.stderr
+    assert "What is complete is kept in" in done.stderr and "(2 of 3 steps)" in done.stderr
+    # Once the value is gone, the same command continues.
+    source["temp"].values[2, 3, 3] = 15
+    source.to_netcdf(gappy / "filled.nc", engine="h5netcdf")
+    done = srwizard("predict", gappy / "run", gappy / "filled.nc", "-o", "out.nc")
+    assert done.returncode == 0, done.stderr
+    assert "2 of the steps were already there" in done.stdout
+    source["temp"].values[0, 3, 3] = 1e20
+    source.to_netcdf(gappy / "first.nc", engine="h5netcdf")
+    done = srwizard("predict", gappy / "run", gappy / "first.nc", "-o", "none.nc")
+    assert done.returncode == 3
+    assert not list(tmp_path.glob("none.nc*"))
     lr = lr_fields(gappy / "data", "temp")[:1]
     lr[0, 3, 3] = -1e20
     with pytest.raises(DatasetError, match=r"temp has the value -1e\+20 in the array, step 0"):
         load_run(gappy / "run").predict(lr[:, None])
 
 
+def test_a_variable_of_one_number_has_no_other() -> None:
+    """Its range in the training is nothing wide, but an undeclared fill value lies outside."""
+    number = np.array([15.0])
+    known = SimpleNamespace(minimum=number, maximum=number)
+    field = np.full((1, 4, 4), 15.0, np.float32)
+    assert check_values(["temp"], cast(Statistics, known), field, "x.nc", "1") == []
+    field[0, 2, 2] = 40
+    assert check_values(["temp"], cast(Statistics, known), field, "x.nc", "1") == ["temp"]
+    field[0, 2, 2] = 1e20
+    with pytest.raises(DatasetError, match=r"temp has the value 1e\+20 in x.nc, step 1"):
+        check_values(["temp"], cast(Statistics, known), field, "x.nc", "1")
+
+
 def test_values_somewhat_outside_and_means_far_from_the_input_are_told(gappy: Path) -> None:
     lr = lr_fields(gappy / "data", "temp")
-    assert predicted(gappy, lr, "usual.nc")[1] == ()
+    (empty,) = predicted(gappy, lr, "usual.nc")[1]
+    assert "temp has no value in step 20010228T000000 (1 in all)" in empty
     lr[2, 3, 3] += 40
     _out, warnings = predicted(gappy, lr, "odd.nc")
-    outside, inconsistent = warnings
+    outside, _empty, inconsistent = warnings
     assert "temp" in outside and "in step 20010301T000000 (1 in all)" in outside
     assert "block means of temp are up to" in inconsistent and "20010301T000000" in inconsistent

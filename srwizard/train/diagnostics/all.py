@@ -25,6 +25,8 @@ from srwizard.train.diagnostics.vectors import Vectors
 DEPTHS = ("depth", "deptho", "bathymetry", "bathy", "topo", "elevation")
 """Names of static fields that tell how deep the sea is, the last two upwards."""
 UPWARDS = ("topo", "elevation")
+RANGE_OVER_SPREAD = 4.0
+"""About how many spreads of a variable its range is wide."""
 COAST_LR_CELLS = 2
 """So many LR cells from land are the coast."""
 
@@ -34,7 +36,7 @@ def diagnostics_of(
     contents: Contents,
     pairs: FieldPairs,
     members: int,
-    spread: npt.NDArray[np.floating[Any]],
+    span: npt.NDArray[np.floating[Any]],
 ) -> list[Diagnostic]:
     """Return the diagnostics of a run, empty.
 
@@ -43,18 +45,18 @@ def diagnostics_of(
         contents: its dataset.
         pairs: the test split.
         members: of the ensemble that is scored.
-        spread: `[C]`, of each variable in the training split.
+        span: `[C]`, width of the range of each variable in the training split.
     """
     names, (height, width) = run.data.variables, run.data.hr_shape
     shape, periodic = (height, width), run.data.periodic
     grid = grid_of(contents, shape)
     vectors = [(names.index(east), names.index(north)) for east, north in run.data.vectors or ()]
     found: list[Diagnostic] = [
-        Series.of(names, pairs.steps),
+        Series.of(names, pairs.steps, span),
         Scales.of(names, shape, None if grid is None else grid.mean_spacing_km),
         Gradients(names, Spacing.of(grid, shape, periodic=periodic)),
         Consistency(names, pairs.shares, len(pairs)),
-        Calibration(names, spread, members),
+        Calibration(names, span / RANGE_OVER_SPREAD, members),
         Places(
             names, shape, grid, _depth(contents, shape), COAST_LR_CELLS * run.data.scale, members,
             periodic=periodic,

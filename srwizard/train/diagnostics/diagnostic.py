@@ -26,6 +26,7 @@ class Scored:
         truth: `[B, C, H, W]`; what stands under the mask does not matter.
         mask: `[B, C, H, W]`, True where the truth has a value.
         lr: `[B, C, h, w]`, NaN in gaps.
+        sums: of each of `METHODS`, `[B, C, sums_length]`, from `metrics.sample_sums`.
         members: of an ensemble, `[M, B, C, H, W]`; None of a single field.
     """
 
@@ -34,6 +35,7 @@ class Scored:
     truth: Tensor
     mask: Tensor
     lr: Tensor
+    sums: Mapping[str, Tensor]
     members: Tensor | None = None
 
 

@@ -17,9 +17,11 @@ from srwizard.train.diagnostics.gradients import Gradients, Spacing
 from srwizard.train.diagnostics.scales import Scales, resolved_wavenumber
 from srwizard.train.diagnostics.series import Series
 from srwizard.train.diagnostics.vectors import Vectors
+from srwizard.train.metrics import masked_ssim, sample_sums
 from srwizard.train.simple_methods import BEST
 
 H, W = 24, 40
+SPAN = np.array([1.0])
 DAYS = ["20200130", "20200131", "20200201", "20200202", "20200203"]
 
 
@@ -33,7 +35,9 @@ def scored(truth: Tensor, model: Tensor, first: int = 0, mask: Tensor | None = N
     mask = torch.ones_like(truth, dtype=torch.bool) if mask is None else mask
     compared = {MODEL: model, BEST: truth + 0.5, "bicubic": torch.zeros_like(truth)}
     lr = torch.nn.functional.avg_pool2d(truth, 2)
-    return Scored(range(first, first + len(truth)), compared, truth, mask, lr)
+    zero, one = torch.zeros(truth.shape[1]), torch.ones(truth.shape[1])
+    sums = {name: sample_sums(sr, truth, mask, zero, one) for name, sr in compared.items()}
+    return Scored(range(first, first + len(truth)), compared, truth, mask, lr, sums)
 
 
 def grid(south: float = 20.0, north: float = 44.0) -> Grid:
@@ -57,9 +61,9 @@ def land() -> Tensor:
 def test_a_step_counts_where_it_belongs_whatever_the_batches() -> None:
     truth, model = fields(5), fields(5, seed=1)
     mask = land().expand(5, 1, H, W)
-    whole = added(Series.of(["t"], DAYS[:5]), [scored(truth, model, mask=mask)])
+    whole = added(Series.of(["t"], DAYS[:5], SPAN), [scored(truth, model, mask=mask)])
     parts = added(
-        Series.of(["t"], DAYS[:5]),
+        Series.of(["t"], DAYS[:5], SPAN),
         [scored(truth[i:], model[i:], i, mask[i:]) for i in (3,)]
         + [scored(truth[:3], model[:3], 0, mask[:3])],
     )
@@ -72,11 +76,48 @@ def test_a_step_counts_where_it_belongs_whatever_the_batches() -> None:
     assert told["steps"] == 5
 
 
+def test_every_score_has_an_interval_by_resampling_steps() -> None:
+    """Of steps without memory: steps drawn one by one, and scores computed of the fields anew."""
+    count = 40
+    truth, model = fields(count), fields(count, seed=1) * 0.3
+    model = model + torch.linspace(0, 1, count)[:, None, None, None].flip(0)[
+        torch.randperm(count, generator=torch.Generator().manual_seed(3))
+    ] + truth  # fmt: skip
+    found = added(
+        Series.of(["t"], [str(day) for day in range(count)], SPAN), [scored(truth, model)]
+    )
+    told = found.numbers()["t"]["interval"]
+    assert told["block"] <= 2
+    random = np.random.default_rng(0)
+    sr, hr = (part[:, 0].double().numpy() for part in (model, truth))
+    drawn: dict[str, list[float]] = {name: [] for name in ("mae", "bias", "psnr", "correlation")}
+    for _draw in range(400):
+        steps = random.integers(0, count, count)
+        error = sr[steps] - hr[steps]
+        drawn["mae"].append(np.abs(error).mean())
+        drawn["bias"].append(error.mean())
+        drawn["psnr"].append(-10 * np.log10((error**2).mean()))
+        drawn["correlation"].append(np.corrcoef(sr[steps].ravel(), hr[steps].ravel())[0, 1])
+    scores = told["scores"][MODEL]
+    assert set(scores) == {*drawn, "ssim"}
+    for name, values in drawn.items():
+        low, high = np.quantile(values, (0.025, 0.975))
+        width = high - low
+        assert scores[name] == pytest.approx((low, high), abs=0.25 * width), name
+    low, high = scores["ssim"]
+    window = masked_ssim(
+        model, truth, torch.ones_like(truth, dtype=torch.bool), *[torch.zeros(1), torch.ones(1)]
+    )
+    assert low < float(window.mean()) < high
+    short = added(Series.of(["t"], DAYS[:2], SPAN), [scored(truth[:2], model[:2])])
+    assert short.numbers()["t"]["interval"]["scores"] is None
+
+
 def test_errors_by_month() -> None:
     truth, model = fields(5), fields(5, seed=1)
     mask = land().repeat(5, 1, 1, 1)
     mask[3] = False
-    found = added(Series.of(["t"], DAYS), [scored(truth, model, mask=mask)])
+    found = added(Series.of(["t"], DAYS, SPAN), [scored(truth, model, mask=mask)])
     january, february = found.numbers()["t"]["month"]
     assert (january["month"], january["steps"]) == (1, 2)
     assert (february["month"], february["steps"]) == (2, 2)
@@ -86,7 +127,7 @@ def test_errors_by_month() -> None:
         assert told["points"] == len(own)
         assert told[MODEL]["rmse"] == pytest.approx(np.sqrt(np.mean(own**2)))
         assert told[BEST]["rmse"] == pytest.approx(0.5)
-    assert "month" not in Series.of(["t"], ["000001", "000002"]).numbers()["t"]
+    assert "month" not in Series.of(["t"], ["000001", "000002"], SPAN).numbers()["t"]
 
 
 def test_spectra_of_errors_by_scipy() -> None:
@@ -243,7 +284,7 @@ def test_fields_that_are_all_land_give_no_figures_and_no_error() -> None:
     truth = fields(2)
     nowhere = torch.zeros_like(truth, dtype=torch.bool)
     for found in (
-        Series.of(["t"], DAYS[:2]),
+        Series.of(["t"], DAYS[:2], SPAN),
         Scales.of(["t"], (H, W), None),
         Gradients(["t"], Spacing.of(None, (H, W))),
     ):

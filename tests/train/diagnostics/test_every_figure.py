@@ -15,10 +15,10 @@ import torch
 
 from srwizard.data.layout import scan
 from srwizard.train.breakdown import Breakdown
-from srwizard.train.diagnostics.all import diagnostics_of, told_of
+from srwizard.train.diagnostics.all import RANGE_OVER_SPREAD, diagnostics_of, told_of
 from srwizard.train.diagnostics.diagnostic import Diagnostic, Scored
 from srwizard.train.sampling import members_of
-from srwizard.train.scoring import RANGE_OVER_SPREAD, by_simple_method, score, shown_methods
+from srwizard.train.scoring import by_simple_method, score, shown_methods
 from srwizard.train.setup import Training
 from srwizard.train.simple_methods import BEST
 from tests.datasets import land_mask, write_dataset
@@ -111,8 +111,7 @@ def case(root: Path, tmp_path_factory: pytest.TempPathFactory, request: Any) -> 
     freeze(root, run_dir, model=request.param, skip="auto", vectors=[["uo", "vo"]])
     training = set_up_only(run_dir)
     pairs, members = training.splits["test"], members_of(training.bare, "test")
-    spread = training.span.numpy() / RANGE_OVER_SPREAD
-    found = diagnostics_of(training.run, scan(root), pairs, members, spread)
+    found = diagnostics_of(training.run, scan(root), pairs, members, training.span.numpy())
     kept = Kept()
     breakdown = Breakdown.empty(shown_methods(training), SHAPE[0], STEPS)
     scores = score(training, "test", breakdown=breakdown, diagnostics=[*found, kept])

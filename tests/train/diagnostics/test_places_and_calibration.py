@@ -22,7 +22,7 @@ def draws(seed: int, *shape: int) -> Tensor:
 
 def scored(members: Tensor | None, model: Tensor, truth: Tensor, mask: Tensor) -> Scored:
     fields = {MODEL: model, BEST: truth + 0.5, "bicubic": truth - 1}
-    return Scored(range(len(truth)), fields, truth, mask, truth[..., ::2, ::2], members)
+    return Scored(range(len(truth)), fields, truth, mask, truth[..., ::2, ::2], {}, members)
 
 
 def ensemble(stretched: float, steps: int = 30) -> Calibration:
