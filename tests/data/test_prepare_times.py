@@ -69,12 +69,12 @@ def test_clear_times_are_decoded(
 @pytest.mark.parametrize(
     ("values", "units", "attributes", "reason"),
     [
-        ([0, 1], "fortnights since 2000-01-01", {}, "fortnights"),
+        ([0, 1], "fortnights since 2000-01-01", {}, "fortnights is not known"),
         ([0, 1], "days since yesterday", {}, "yesterday"),
         ([0, 1], "days since 01/02/2000", {}, "is not a date"),
         ([0, 1], "days since 31.12.1999", {}, "31.12.1999"),
         ([20001301], "", {}, "20001301 is not a date"),
-        ([0, 1], "days since 2000-01-01", {"calendar": "martian"}, "martian"),
+        ([0, 1], "days since 2000-01-01", {"calendar": "martian"}, "martian is not known"),
         ([np.nan, np.nan], "days since 2000-01-01", {}, "missing"),
         ([20001301], "day as %Y%m%d.%f", {}, "20001301 is not a date"),
         ([0, 1], "days", {}, "reference date"),
@@ -189,6 +189,7 @@ class TestAtFirstSight:
         ]  # fmt: skip
         (found,) = look(sources).variables
         assert (found.steps, found.step_hours) == (24, None)
+        assert "360_day, noleap" in found.time_problem
 
     def test_months_and_years_are_called_so(self, tmp_path: Path) -> None:
         for unit in ("month", "year"):

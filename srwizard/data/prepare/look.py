@@ -23,7 +23,7 @@ from srwizard.data.prepare.reading import StepReader
 from srwizard.data.prepare.selection import reaches_around
 from srwizard.data.prepare.source import SourceField, Step
 from srwizard.data.prepare.surveying import survey_field
-from srwizard.data.prepare.times import Moment
+from srwizard.data.prepare.times import Moment, have_same_dates
 from srwizard.data.undeclared import UndeclaredTally, undeclared_notes
 
 MOST_OPENED = 24
@@ -201,14 +201,7 @@ def _variable(name: str, found: _Found) -> SourceVariable:
         first=moments[0].extended() if moments else "",
         last=moments[-1].extended() if moments else "",
         step_hours=_usual_step(moments, {one.axes.time.calendar for one in timed}),
-        time_problem=next(
-            (
-                f"{one.path.name}: {one.axes.time.problem}"
-                for one in fields
-                if one.axes.time.moments is None and one.axes.time.problem
-            ),
-            "",
-        ),
+        time_problem=_time_problem(fields),
         depths=found.depths,
         depth_units=found.depth_units,
         is_global=reaches_around(grid),
@@ -227,11 +220,21 @@ def _is_mask(array: xr.DataArray) -> bool:
     )
 
 
+def _time_problem(fields: Sequence[SourceField]) -> str:
+    for one in fields:
+        if one.axes.time.moments is None and one.axes.time.problem:
+            return f"{one.path.name}: {one.axes.time.problem}"
+    calendars = {one.axes.time.calendar for one in fields if one.axes.time.moments is not None}
+    if have_same_dates(calendars):
+        return ""
+    return _("calendars that differ: {calendars}", calendars=", ".join(sorted(calendars)))
+
+
 def _usual_step(moments: Sequence[Moment], calendars: Collection[str]) -> float | None:
     """Return the most common time between two steps in hours; None where calendars differ."""
-    if len(calendars) != 1:
+    if not have_same_dates(calendars):
         return None
-    (calendar,) = calendars
+    calendar = next(iter(sorted(calendars)), "")
     times = [cftime.datetime(*moment, calendar=calendar) for moment in moments]
     gaps = Counter((later - earlier).total_seconds() / 3600 for earlier, later in pairwise(times))
     return gaps.most_common(1)[0][0] if gaps else None

@@ -5,7 +5,7 @@ A file is opened without decoded times: `cftime` decodes them here, one way for 
 
 import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, NamedTuple
@@ -36,6 +36,7 @@ _FILL_VALUES = (-2147483647, -2147483648, -9223372036854775806, -922337203685477
 _LARGEST = 1e30
 _USUAL_FILL = re.compile(r"-?9{3,}|-9{3,}\.9+|-32767|-32768")
 _WITH_YEAR_ZERO = "proleptic_gregorian"
+_SAME_DATES = {"standard", "gregorian", "proleptic_gregorian"}
 _DATE = "%y%m%d"
 MONTHS_OF_A_YEAR = range(1, 13)
 
@@ -80,6 +81,11 @@ class TimeAxis:
     calendar: str
     problem: str = ""
     climatology: bool = False
+
+
+def have_same_dates(calendars: Collection[str]) -> bool:
+    """Return whether dates of these calendars can stand in one record."""
+    return len({*calendars}) < 2 or {*calendars} <= _SAME_DATES
 
 
 class UnclearTimeError(ValueError):
@@ -179,9 +185,27 @@ def _since(values: npt.NDArray[Any], unit: str, reference: str, calendar: str) -
         times: Sequence[Any] = cftime.num2date(
             values, f"{unit} since {date}", calendar, only_use_cftime_datetimes=True
         )
-    except TypeError as error:  # what cftime does with 01/01/2000
-        raise UnclearTimeError(_("“{text}” is not a date", text=reference)) from error
+    except (TypeError, ValueError) as error:
+        # cftime's own words are long, English, and for 01/01/2000 of no use.
+        for reason, one_step in (
+            (_("the calendar {calendar} is not known", calendar=calendar),
+             ("days", "2000-01-01", calendar)),
+            (_("the unit {unit} is not known", unit=unit), (unit, "2000-01-01", "standard")),
+            (_("“{text}” is not a date", text=reference), ("days", date, calendar)),
+        ):  # fmt: skip
+            if not _is_decoded(*one_step):
+                raise UnclearTimeError(reason) from error
+        raise
     return times
+
+
+def _is_decoded(unit: str, date: str, calendar: str) -> bool:
+    """Return whether cftime knows a unit, a date and a calendar."""
+    try:
+        cftime.num2date(0, f"{unit} since {date}", calendar, only_use_cftime_datetimes=True)
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
 def _there(values: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
