@@ -198,7 +198,10 @@ def show_dataset(conversation: Conversation) -> None:
     from srwizard.wizard import simple_methods
     from srwizard.wizard.chosen_dataset import dataset_as_it_is_now, summary_table
 
-    summary = dataset_as_it_is_now(conversation).summary
+    dataset = dataset_as_it_is_now(conversation)
+    with conversation.prompts.progress(_("Checking the dataset …")) as progress:
+        dataset.scan(progress)
+        summary = dataset.summary
     begin_or_stop = simple_methods.begin if summary.usable else simple_methods.stop
     begin_or_stop(conversation)
     names = [one.name for one in summary.variables]

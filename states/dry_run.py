@@ -14,7 +14,7 @@ from srwizard.prompts.question import Choice, Question
 from srwizard.settings import run_config
 from srwizard.states.frozen import hold_run, run_directory
 from srwizard.states.roomy import wants_faster
-from srwizard.wizard.chosen_dataset import dataset_as_it_is_now
+from srwizard.wizard.chosen_dataset import verified_dataset
 from srwizard.wizard.conversation import Conversation
 from srwizard.wizard.reason import LONG, ROOMY, Outcome, short_of_memory
 from srwizard.wizard.time_budget import is_over_budget
@@ -25,14 +25,14 @@ def run(conversation: Conversation) -> Outcome:
     if conversation.stop_after != "dry_run":
         conversation.require_confirmation()
     hold_run(conversation)
+    run_dir = run_directory(conversation)
+    dataset = verified_dataset(conversation, run_dir)
     with conversation.prompts.busy(_("Dry run: a few real steps, to measure the memory …")):
         try:
-            dataset = dataset_as_it_is_now(conversation)
-            result = dry_run(run_directory(conversation), dataset=dataset)
+            result = dry_run(run_dir, dataset=dataset)
         except InterruptedByUserError:
             conversation.save_and_quit()
     if result.step_seconds is not None:
-        run_dir = run_directory(conversation)
         note_step_seconds(run_config.load(run_dir), result.step_seconds)
     conversation.show(dry_run_table(result))
     reason = short_of_memory(asdict(result))

@@ -17,7 +17,7 @@ from srwizard.states.frozen import hold_run, lock_of, run_directory
 from srwizard.train.detach import detach, following
 from srwizard.train.launch import launch
 from srwizard.wizard import other_machines
-from srwizard.wizard.chosen_dataset import dataset_as_it_is_now
+from srwizard.wizard.chosen_dataset import verified_dataset
 from srwizard.wizard.conversation import Conversation
 from srwizard.wizard.reason import DETACHED, Outcome, Reason, failed, failure_in, short_of_memory
 
@@ -67,7 +67,7 @@ def run(conversation: Conversation) -> Outcome:
         conversation.release(conversation.session.lock_path)
 
     try:
-        launch(run_dir, dataset=dataset_as_it_is_now(conversation), on_hangup=leave)
+        launch(run_dir, dataset=verified_dataset(conversation, run_dir), on_hangup=leave)
     except TrainingFailedError as error:
         if left:
             raise

@@ -32,9 +32,13 @@ def show_dataset(root: Path, *, as_json: bool = False) -> None:
     """Print what is in a dataset directory; exit with 3 where it cannot be used."""
     from srwizard.base.typed_paths import expand
     from srwizard.data.dataset import Dataset
+    from srwizard.prompts.progress import shown
     from srwizard.wizard.chosen_dataset import summary_table
 
-    summary = Dataset(expand(str(root))).summary
+    dataset = Dataset(expand(str(root)))
+    with shown(console, _("Checking the dataset …"), transient=True) as progress:
+        dataset.scan(progress)
+        summary = dataset.summary
     if as_json:
         print_json(asdict(summary))
     else:

@@ -63,7 +63,15 @@ class Dataset:
     @cached_property
     def contents(self) -> Contents:
         """What the directory holds; problems are listed there, not raised."""
-        found = replace(scan(self.root), periodic=self.periodic)
+        return self._scanned(lambda _done, _total: None)
+
+    def scan(self, progress: "Progress") -> None:
+        """Look at the directory, if nothing of it was wanted yet, and tell how far that is."""
+        if "contents" not in vars(self):
+            self.contents = self._scanned(progress)
+
+    def _scanned(self, progress: "Progress") -> Contents:
+        found = replace(scan(self.root, progress), periodic=self.periodic)
         if self.outliers == "refuse":
             return found
         from srwizard.data.outliers import masked

@@ -7,8 +7,9 @@ Three layouts are recognised (`npy`, `h5`, `nc`):
 
 import os
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 Layout = Literal["npy", "h5", "nc"]
 LEVELS = ("hr", "lr")
+Progress = Callable[[int, int], None]
 NUMBERS = "fiu"
 """Kinds of dtype that a field may have."""
 HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
@@ -58,32 +60,35 @@ class Contents:
         return tuple(sorted({variable for _split, _level, variable in self.fields}))
 
 
-def scan(root: Path) -> Contents:
+def scan(root: Path, progress: Progress = lambda _done, _total: None) -> Contents:
     """Find the layout of `root` and open the headers of everything in it.
 
     Args:
         root: the dataset directory.
+        progress: told (files opened, files in all), where each step is a file.
 
     Returns:
         The contents; what is wrong stands in `problems`, nothing is raised for bad data.
     """
     try:
-        return _scan(root)
+        return _scan(root, progress)
     except OSError as error:
         place = Path(error.filename) if error.filename else root
         problem = Problem(place, _("cannot be read: {reason}", reason=reason_of(error)))
         return Contents(root, "npy", {}, problems=(problem,))
 
 
-def _scan(root: Path) -> Contents:
+def _scan(root: Path, progress: Progress) -> Contents:
     layout = recognise(root)
     if layout is None:
         return Contents(root, "npy", {}, problems=(no_layout(root),))
     problems: list[Problem] = []
     fields: dict[FieldKey, Field] = {}
-    find = _npy_fields if layout == "npy" else _hdf5_fields
-    for split in SPLITS:
-        fields.update(find(root, split, layout, problems))
+    if layout == "npy":
+        fields.update(_npy_fields(root, problems, progress))
+    else:
+        for split in SPLITS:
+            fields.update(_hdf5_fields(root, split, layout, problems))
     problems.extend(_absent(root, layout, fields))
     problems.extend(_unpaired(root, layout, fields))
     return Contents(root, layout, fields, find_statics(root), tuple(problems))
@@ -115,34 +120,53 @@ def no_layout(root: Path) -> Problem:
 
 
 def _npy_fields(
-    root: Path, split: str, layout: Layout, problems: list[Problem]
+    root: Path, problems: list[Problem], progress: Progress
 ) -> Iterator[tuple[FieldKey, Field]]:
-    if not (root / split).is_dir():
+    listed = {
+        (split, level, directory.name): (directory, _npy_files(directory))
+        for split in SPLITS
+        for level in LEVELS
+        for directory in _directories(root, split, level, problems)
+    }
+    opened, total = count(1), sum(len(files) for _directory, files in listed.values())
+    for key, (directory, files) in listed.items():
+        found = _npy_field(directory, files, problems, lambda: progress(next(opened), total))
+        if found is not None:
+            yield key, found
+
+
+def _directories(root: Path, split: str, level: str, problems: list[Problem]) -> list[Path]:
+    """Return the directories of the variables of a split at a level."""
+    parent = root / split / level
+    if parent.is_dir():
+        return sorted(path for path in parent.iterdir() if path.is_dir())
+    if (root / split).is_dir():
+        problems.append(Problem(parent, _("the directory is missing")))
+    elif level == LEVELS[0]:  # once
         problems.append(Problem(root / split, _("the split is missing")))
-        return
-    for level in LEVELS:
-        parent = root / split / level
-        if not parent.is_dir():
-            problems.append(Problem(parent, _("the directory is missing")))
-            continue
-        for directory in sorted(path for path in parent.iterdir() if path.is_dir()):
-            found = _npy_field(directory, problems)
-            if found is not None:
-                yield (split, level, directory.name), found
+    return []
 
 
-def _npy_field(directory: Path, problems: list[Problem]) -> NpyField | None:
+def _npy_files(directory: Path) -> list[Path]:
     # Not glob, which passes over a directory that must not be read.
     # macOS writes a companion file ._NAME beside each file on a foreign drive.
-    files = sorted(
+    return sorted(
         path
         for path in directory.iterdir()
         if path.suffix == ".npy" and not path.name.startswith("._")
     )
+
+
+def _npy_field(
+    directory: Path, files: Sequence[Path], problems: list[Problem], opened: Callable[[], None]
+) -> NpyField | None:
     if not files:
         problems.append(Problem(directory, _("there is no .npy file in it")))
         return None
-    shapes = {file: _checked_shape(file, problems) for file in files}
+    shapes = {}
+    for file in files:
+        shapes[file] = _checked_shape(file, problems)
+        opened()
     counted = Counter(shape for shape in shapes.values() if shape is not None)
     if not counted:
         return None

@@ -15,9 +15,7 @@ from srwizard.base.i18n import N_
 from srwizard.base.i18n import translate as _
 from srwizard.data.fields import Field
 from srwizard.data.layout import Contents, Problem
-
-Series = npt.NDArray[np.float64]
-"""`[N, h, w]`, NaN where there is no value."""
+from srwizard.data.pairing_masks import Series, other_mask
 
 ALIKE = 1e-6
 """Where less than this share of the variance differs, nothing is left to be explained."""
@@ -34,8 +32,6 @@ LARGE_BIAS = 3.0
 FACTOR = 1.3
 LEAST_CHANGE = 0.1
 """Fields that change by less than this share of their spread do not tell steps apart."""
-OTHER_MASK = 0.01
-"""The share of the points that LR may lack, or have besides."""
 LARGEST = 1e15
 FEWEST_POINTS = 16
 
@@ -95,7 +91,7 @@ def pairing_problems(
     if fault is not None:
         yield Problem(place, fault.message, fault.fatal)
     if fault is None or not fault.fatal:
-        message = _other_mask(lr, filled)
+        message = other_mask(lr, filled)
         if message:
             yield Problem(place, message, fatal=False)
 
@@ -278,32 +274,3 @@ def _without_bias(difference: Series) -> float:
 
 def _rms(values: npt.NDArray[np.float64]) -> float:
     return float(np.sqrt(np.mean(np.square(values))))
-
-
-def _other_mask(lr: Series, filled: Series) -> str | None:
-    """Compare masks where there is no doubt: a cell away from coasts, which products differ in."""
-    there = np.isfinite(lr).any((1, 2)) & filled.any((1, 2))  # others are told as empty
-    lr, filled = lr[there], filled[there]
-    sea, land = _inside(filled == 1), _inside(filled == 0)
-    lacks = np.isnan(lr)[sea].mean() if sea.any() else 0.0
-    more = np.isfinite(lr)[land].mean() if land.any() and np.isnan(lr).any() else 0.0
-    if lacks > OTHER_MASK:
-        return _(
-            "LR has a different mask from HR: it lacks points where HR has values ({share:.1f} "
-            "%); they are filled with the nearest value",
-            share=100 * lacks,
-        )
-    if more > OTHER_MASK:
-        return _(
-            "LR has a different mask from HR: it has values at points where HR has none "
-            "({share:.1f} %)",
-            share=100 * more,
-        )
-    return None
-
-
-def _inside(where: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-    """Return the points all of whose neighbours are among them too."""
-    padded = np.pad(where, ((0, 0), (1, 1), (1, 1)), constant_values=True)
-    rows = padded[:, :-2] & padded[:, 1:-1] & padded[:, 2:]
-    return np.asarray(rows[:, :, :-2] & rows[:, :, 1:-1] & rows[:, :, 2:])

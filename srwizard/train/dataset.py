@@ -43,6 +43,7 @@ def verified(
     root = Path(run.data.root)
     if dataset is None or (dataset.root, dataset.outliers) != (root, run.data.outliers):
         dataset = Dataset(root, run.data.outliers, periodic=run.data.periodic)
+    dataset.scan(progress)
     dataset.mask(run.data.masked)
     changed = dataset.changed(
         run.data.fingerprint,

@@ -1,6 +1,7 @@
 """The dataset that was chosen: inspected once, known by its fingerprint, shown as a table."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from rich.table import Table
 from rich.text import Text
@@ -19,6 +20,8 @@ from srwizard.data.inspect import (
     static_inputs_problem,
 )
 from srwizard.data.split_names import split_title
+from srwizard.settings import run_config
+from srwizard.train.dataset import verified
 from srwizard.wizard.conversation import Conversation
 
 
@@ -48,6 +51,17 @@ def dataset_as_it_is_now(conversation: Conversation) -> Dataset:
     if conversation.has_asked:
         conversation.dataset = None
     return opened_dataset(conversation)
+
+
+def verified_dataset(conversation: Conversation, run_dir: Path) -> Dataset:
+    """Return the dataset to launch a frozen run with; a bar shows how far the check of it is.
+
+    Raises:
+        DatasetError: it is not the one that was frozen any more.
+    """
+    dataset = dataset_as_it_is_now(conversation)
+    with conversation.prompts.progress(_("Checking the dataset …")) as progress:
+        return verified(run_config.load(run_dir), dataset, progress)
 
 
 def chosen_variables(conversation: Conversation, summary: DatasetSummary) -> list[VariableSummary]:

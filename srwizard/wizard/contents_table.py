@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from srwizard.data.prepare.look import Contents, SourceVariable
 
 HOURS_A_DAY = 24
+DAYS_OF_A_MONTH = range(28, 32)
+DAYS_OF_A_YEAR = (360, 365, 366)
 
 
 def contents_table(contents: "Contents") -> Table:
@@ -68,6 +70,8 @@ def _lines(one: "SourceVariable") -> Iterator[str]:
     if one.is_mask:
         facts.append(_("probably a mask"))
     yield " · ".join(facts)
+    if one.time_problem:
+        yield _("times that cannot be used: {problem}", problem=one.time_problem)
     if one.low is not None and one.high is not None and one.land_share is not None:
         yield _("a sample: values {low:.4g} to {high:.4g}, {land:.1f} % without a value",
                 low=one.low, high=one.high, land=100 * one.land_share)  # fmt: skip
@@ -95,13 +99,9 @@ def _times_text(one: "SourceVariable") -> str:
         return text
     if one.step_hours < HOURS_A_DAY:
         return text + " " + _("every {hours:g} h", hours=one.step_hours)
-    return (
-        text
-        + " "
-        + _n(
-            "every day",
-            "every {days:g} days",
-            one.step_hours / HOURS_A_DAY,
-            days=one.step_hours / HOURS_A_DAY,
-        )
-    )
+    days = one.step_hours / HOURS_A_DAY
+    if days in DAYS_OF_A_MONTH:
+        return text + " " + _("about every month")
+    if days in DAYS_OF_A_YEAR:
+        return text + " " + _("about every year")
+    return text + " " + _n("every day", "every {days:g} days", days, days=days)

@@ -84,3 +84,14 @@ def test_whether_it_is_as_frozen_is_found_out_once_and_told_as_it_goes(tmp_path:
     told.clear()
     assert changed() == []
     assert told[28:] == [(1, 3), (2, 3), (3, 3)]
+
+
+def test_a_look_at_many_files_says_how_far_it_is(tmp_path: Path) -> None:
+    root = write_dataset(tmp_path / "data")
+    told: list[tuple[int, int]] = []
+    dataset = Dataset(root)
+    dataset.scan(lambda done, total: told.append((done, total)))
+    files = len(list(root.glob("*/?r/*/*.npy")))
+    assert told == [(done, files) for done in range(1, files + 1)]
+    dataset.scan(lambda done, total: told.append((done, total)))
+    assert len(told) == files

@@ -104,6 +104,13 @@ class TestUndeclaredFillValues:
         make(tmp_path, write(dataset, tmp_path / "a.nc"))
         assert np.isnan(every_field(tmp_path / "root", "hr")[LAND]).all()
 
+    def test_a_value_that_is_declared_as_text_is_masked(self, tmp_path: Path) -> None:
+        dataset = waves()
+        dataset.sst[LAND] = -999
+        dataset.sst.attrs["missing_value"] = "-999"
+        make(tmp_path, write(dataset, tmp_path / "a.nc"))
+        assert np.isnan(every_field(tmp_path / "root", "hr")[LAND]).all()
+
     def test_a_quantity_that_is_often_zero_is_left_alone(self, tmp_path: Path) -> None:
         dataset = waves(low=-5)
         dataset["sst"] = dataset.sst.clip(min=0)

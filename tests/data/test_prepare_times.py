@@ -1,14 +1,18 @@
 """Time axes as files have them: decoded where the meaning is clear, else named with the reason."""
 
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import xarray as xr
+from rich.console import Console
 
 from srwizard.base.errors import DatasetError
+from srwizard.data.prepare.look import Contents, look
 from srwizard.data.prepare.times import TimeAxis, decoded_axis
+from srwizard.wizard.contents_table import contents_table
 from tests.data.test_prepare import series
 from tests.data.test_prepare_missing import make, waves, write
 
@@ -38,6 +42,19 @@ def days(axis: TimeAxis) -> list[str]:
         ([366.0, 1096.485], "hour since 0000-01-01 00:00:00", {}, ["0000-01-16", "0000-02-15"]),
         ([730485], "days since 0000-01-01", {}, ["2000-01-01"]),
         ([15], "days since 0000-00-00", {}, ["0000-01-16"]),
+        ([0, 2], "weeks since 2000-01-01", {}, ["2000-01-01", "2000-01-15"]),
+        ([0, 86400 * 10**9], "nanoseconds since 2000-01-01", {}, ["2000-01-01", "2000-01-02"]),
+        ([0, 1], "days since 2000", {}, ["2000-01-01", "2000-01-02"]),
+        ([0, 1], "hours since 2000-07", {}, ["2000-07-01T00", "2000-07-01T01"]),
+        ([19991231, 20000101], "", {}, ["1999-12-31", "2000-01-01"]),
+        ([2451545.0], "days since -4713-01-01T12:00:00", {"calendar": "julian"}, ["1999-12-19T12"]),
+        ([0], "days since 2000-01-01", {"calendar": " "}, ["2000-01-01"]),
+        ([0, 9.96921e36, 2], "days since 2000-01-01", {},
+         ["2000-01-01", "missing", "2000-01-03"]),
+        ([0, -2147483647, 2], "days since 2000-01-01", {},
+         ["2000-01-01", "missing", "2000-01-03"]),
+        ([0, -999, 2], "days since 2000-01-01", {}, ["2000-01-01", "missing", "2000-01-03"]),
+        ([998, 999, 1000], "days since 2000-01-01", {}, ["2002-09-25", "2002-09-26", "2002-09-27"]),
         ([0, np.nan, 2], "days since 2000-01-01", {}, ["2000-01-01", "missing", "2000-01-03"]),
     ],
 )  # fmt: skip
@@ -52,9 +69,12 @@ def test_clear_times_are_decoded(
 @pytest.mark.parametrize(
     ("values", "units", "attributes", "reason"),
     [
-        ([0, 1], "fortnights since 2000-01-01", {}, "fortnights"),
+        ([0, 1], "fortnights since 2000-01-01", {}, "fortnights is not known"),
         ([0, 1], "days since yesterday", {}, "yesterday"),
-        ([0, 1], "days since 2000-01-01", {"calendar": "martian"}, "martian"),
+        ([0, 1], "days since 01/02/2000", {}, "is not a date"),
+        ([0, 1], "days since 31.12.1999", {}, "31.12.1999"),
+        ([20001301], "", {}, "20001301 is not a date"),
+        ([0, 1], "days since 2000-01-01", {"calendar": "martian"}, "martian is not known"),
         ([np.nan, np.nan], "days since 2000-01-01", {}, "missing"),
         ([20001301], "day as %Y%m%d.%f", {}, "20001301 is not a date"),
         ([0, 1], "days", {}, "reference date"),
@@ -137,3 +157,41 @@ class TestClimatologies:
         middle = 366 + np.arange(12) * 730.485
         source = write(with_times(middle, "hour since 0000-01-01"), tmp_path / "a.nc")
         assert make(tmp_path, source).climatology
+
+
+def shown(contents: Contents) -> str:
+    console = Console(width=500, file=StringIO())
+    console.print(contents_table(contents))
+    assert isinstance(console.file, StringIO)
+    return console.file.getvalue()
+
+
+class TestAtFirstSight:
+    """What `inspect` and the wizard tell of times."""
+
+    def test_why_there_are_none(self, tmp_path: Path) -> None:
+        source = write(with_times(np.arange(12), "moons since 2000-01-01"), tmp_path / "a.nc")
+        (found,) = look([source]).variables
+        assert found.time_problem.startswith("a.nc: time, with units “moons since 2000-01-01”")
+        assert found.time_problem in shown(look([source]))
+
+    def test_a_bad_file_does_not_take_those_of_the_others(self, tmp_path: Path) -> None:
+        bad = write(with_times(np.arange(12), "moons since 2000-01-01"), tmp_path / "bad.nc")
+        (found,) = look([bad, write(waves(), tmp_path / "good.nc")]).variables
+        assert (found.first[:10], found.step_hours) == ("2000-01-01", 24)
+        assert "bad.nc" in found.time_problem
+
+    def test_files_of_different_calendars(self, tmp_path: Path) -> None:
+        sources = [
+            write(with_times(np.arange(12) + 55, "days since 2001-01-01", calendar=calendar),
+                  tmp_path / f"{calendar}.nc")
+            for calendar in ("360_day", "noleap")
+        ]  # fmt: skip
+        (found,) = look(sources).variables
+        assert (found.steps, found.step_hours) == (24, None)
+        assert "360_day, noleap" in found.time_problem
+
+    def test_months_and_years_are_called_so(self, tmp_path: Path) -> None:
+        for unit in ("month", "year"):
+            source = write(with_times(np.arange(12), f"{unit}s since 1990-01-15"), tmp_path / unit)
+            assert f"about every {unit}" in shown(look([source]))

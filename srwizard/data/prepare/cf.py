@@ -182,7 +182,10 @@ def find_time(dataset: xr.Dataset, variable: str) -> TimeAxis:
             or dimension in unlimited
         ):
             if not problem and dimension in dataset.variables:
-                problem = decoded_axis(dimension, dimension, dataset.variables[dimension]).problem
+                found = decoded_axis(dimension, dimension, dataset.variables[dimension])
+                if found.moments is not None:
+                    return found
+                problem = found.problem
             return TimeAxis(dimension, None, "", problem)
     return TimeAxis(None, None, "", problem)
 

@@ -6,17 +6,21 @@ for. A few windows of steps are in memory at a time, whatever the length of the 
 """
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Literal, get_args
 
-from srwizard.base.errors import DatasetError, UsageError
+from srwizard.base.errors import UsageError
 from srwizard.base.files import write_json
 from srwizard.base.i18n import translate as _
 from srwizard.base.version import __version__
 from srwizard.data.layout import Layout
-from srwizard.data.lr_methods import METHODS
+from srwizard.data.prepare.arguments import (
+    check_arguments,
+    check_counts,
+    check_lr_source,
+    check_method,
+)
 from srwizard.data.prepare.grid import cell_weights, divisible_shape
 from srwizard.data.prepare.leakage import leakage_notes
 from srwizard.data.prepare.lr_product import (
@@ -38,7 +42,8 @@ from srwizard.data.prepare.manifest import (
 )
 from srwizard.data.prepare.masking import Masking
 from srwizard.data.prepare.names import check_names
-from srwizard.data.prepare.pairs import Pairs, Recipe, as_tasks, made_pairs
+from srwizard.data.prepare.pair_writer import EmptySteps, PairWriter, Progress, npy_files
+from srwizard.data.prepare.pairs import Recipe, as_tasks, made_pairs
 from srwizard.data.prepare.record import Survey, survey_sources
 from srwizard.data.prepare.regrid import regrid
 from srwizard.data.prepare.request import Request
@@ -46,30 +51,22 @@ from srwizard.data.prepare.selection import Selection, window_of
 from srwizard.data.prepare.source import windows
 from srwizard.data.prepare.splits import (
     Split,
-    check_split,
     divide,
     named,
     prepared_splits,
     step_name,
 )
 from srwizard.data.prepare.static_fields import StaticSource, static_fields
-from srwizard.data.prepare.statistics import FieldStatistics
 from srwizard.data.prepare.target import MANIFEST_NAME, check_target, staged_directory
 from srwizard.data.prepare.units import Conversion, conversion
 from srwizard.data.prepare.write import (
-    SPLIT_WRITERS,
     Content,
-    SplitSteps,
-    npy_path,
     write_statics,
 )
 from srwizard.data.weighting import BY_AREA
 
 LEAST_LR_CELLS = 4
 """Along each direction: of fewer, no network learns anything."""
-EmptySteps = Literal["drop", "keep"]
-Progress = Callable[[str, int, int], None]
-"""(stage, done, total); the stages are open (files), then train, valid and test (fields)."""
 
 
 def prepare(
@@ -127,10 +124,10 @@ def prepare(
     """
     sources = [Path(source) for source in sources]
     chosen = selection or Selection()
-    _check_arguments(sources, variables, scale, split, fmt)
-    _check_method(lr_method, area_weights)
-    _check_counts(gap, jobs)
-    _check_lr_source(lr_source, variables, lr_method)
+    check_arguments(sources, variables, scale, split, fmt)
+    check_method(lr_method, area_weights)
+    check_counts(gap, jobs)
+    check_lr_source(lr_source, variables, lr_method)
     lr_paths = () if lr_source is None else lr_source.paths
     mask = None if masking is None or masking.variable is None else masking.variable.path
     every_source = [*sources, *lr_paths, *(static.path for static in statics)]
@@ -186,7 +183,7 @@ def prepare(
         write_statics(stage, content.grids, fields)
         tallies = {name: FieldTally(name, hr_grid.shape) for name in names.values()}
         agreements = {name: AgreementTally() for name in (names.values() if matched else ())}
-        writer = _PairWriter(stage, fmt, content, tallies, agreements, empty_steps)
+        writer = PairWriter(stage, fmt, content, tallies, agreements, empty_steps)
         kept: dict[str, list[int]] = {}
         steps = {split_name: named(split_name, part, survey) for split_name, part in parts.items()}
         tasks = (
@@ -198,7 +195,7 @@ def prepare(
                 conversions.get(name),
                 () if matched is None else matched.lr[key].steps[part],
                 _lr_conversion(matched, key, name, content),
-                _npy_files(stage, steps[split_name], name) if fmt == "npy" else (),
+                npy_files(stage, steps[split_name], name) if fmt == "npy" else (),
             )
         )
         with contextlib.closing(made_pairs(recipe, tasks, jobs)) as pairs:
@@ -261,70 +258,6 @@ def prepare(
     return manifest
 
 
-@dataclass(frozen=True)
-class _PairWriter:
-    """Writes HR fields and their block means, and tallies them, split by split."""
-
-    root: Path
-    fmt: Layout
-    content: Content
-    tallies: Mapping[str, FieldTally]
-    agreements: Mapping[str, AgreementTally]
-    empty_steps: EmptySteps
-
-    def write(self, steps: SplitSteps, pairs: Iterator[Pairs], report: Progress) -> list[int]:
-        """Write one split of every variable from the pairs that come next.
-
-        Returns:
-            The steps of the split that are kept.
-        """
-        total, done = len(self.tallies) * len(steps.names), 0
-        every: dict[str, list[FieldStatistics]] = {}
-        with SPLIT_WRITERS[self.fmt](self.root, self.content, steps) as files:
-            for name, tally in self.tallies.items():
-                position = 0
-                every[name] = []
-                while position < len(steps.names):
-                    found = next(pairs)
-                    tally.far += found.far
-                    tally.outside += found.outside
-                    for hr, lr, statistics, mean in zip(
-                        found.hr, found.lr, found.statistics, found.means, strict=True
-                    ):
-                        if not found.written:
-                            files.write("hr", name, position, hr)
-                            files.write("lr", name, position, lr)
-                        every[name].append(statistics)
-                        if statistics.count:
-                            tally.add(steps.split, hr)
-                            if name in self.agreements:
-                                self.agreements[name].add(lr, mean)
-                        position += 1
-                        done += 1
-                        report(steps.split, done, total)
-            kept = [
-                position
-                for position in range(len(steps.names))
-                if self.empty_steps == "keep"
-                or all(each[position].count for each in every.values())
-            ]
-            for name, tally in self.tallies.items():
-                tally.finish(steps.split, [every[name][position] for position in kept])
-                _check_values(steps.split, name, tally)
-            if len(kept) < len(steps.names):
-                files.drop(set(range(len(steps.names))) - {*kept})
-        return kept
-
-
-def _npy_files(root: Path, steps: SplitSteps, variable: str) -> list[tuple[Path, Path]]:
-    """Return the files of HR and of LR of each step of a variable."""
-    return [
-        (npy_path(root, steps, "hr", variable, position),
-         npy_path(root, steps, "lr", variable, position))
-        for position in range(len(steps.names))
-    ]  # fmt: skip
-
-
 def _dropped(
     survey: Survey, parts: Mapping[str, slice], kept: Mapping[str, Sequence[int]]
 ) -> tuple[str, ...]:
@@ -366,65 +299,6 @@ def _attributes(known: Mapping[str, str], converted: Conversion | None) -> dict[
 
 def _report_nothing(stage: str, done: int, total: int) -> None:
     """Stand in for a caller that wants no progress."""
-
-
-def _check_arguments(
-    sources: Sequence[Path],
-    variables: Mapping[str, str],
-    scale: int,
-    split: Split,
-    fmt: str,
-) -> None:
-    if not sources:
-        raise UsageError(
-            _("No source is given."), _("Name at least one NetCDF file or Zarr store.")
-        )
-    if not variables:
-        raise UsageError(_("No variable is given."), _("Name at least one variable."))
-    if fmt not in get_args(Layout):
-        raise UsageError(
-            _("The format {format} is not known.", format=fmt),
-            _("Choose one of: {formats}.", formats=", ".join(get_args(Layout))),
-        )
-    if scale < 2:
-        raise UsageError(
-            _("The scale {scale} is less than 2.", scale=scale),
-            _("Choose a whole number of 2 or more."),
-        )
-    check_split(split)
-    check_names(variables)
-
-
-def _check_method(lr_method: str, area_weights: bool) -> None:
-    names = [method.name for method in METHODS]
-    if lr_method not in names:
-        raise UsageError(
-            _("The method {method} is not known.", method=lr_method),
-            _("Choose one of: {methods}.", methods=", ".join(names)),
-        )
-    if area_weights and lr_method != "mean":
-        raise UsageError(
-            _("Area weights apply only to the block mean, not to {method}.", method=lr_method),
-            _("Leave area weights out, or use the method mean."),
-        )
-
-
-def _check_lr_source(
-    lr_source: LrSource | None, variables: Mapping[str, str], lr_method: str
-) -> None:
-    if lr_source is None:
-        return
-    if lr_method != "mean":
-        raise UsageError(
-            _("LR comes from a separate product: {method} is not applied.", method=lr_method),
-            _("Leave --lr-method or --lr-source out."),
-        )
-    if lr_source.variables and len(lr_source.variables) != len(variables):
-        raise UsageError(
-            _("variables of HR: {count}, but of LR: {names}", count=len(variables),
-              names=len(lr_source.variables)),
-            _("Give one --lr-variable for each --variable, or none."),
-        )  # fmt: skip
 
 
 def _matched(
@@ -480,24 +354,3 @@ def _conservation_notes(lr_method: str) -> list[str]:
         _("LR was made by {method}, which does not conserve the mean of HR over an LR cell; only "
           "the method mean does so exactly.", method=lr_method)
     ]  # fmt: skip
-
-
-def _check_counts(gap: int, jobs: int) -> None:
-    if gap < 0:
-        raise UsageError(_("The gap of {gap} steps is negative.", gap=gap), _("Give 0 or more."))
-    if jobs < 1:
-        raise UsageError(
-            _("{jobs} processes are too few.", jobs=jobs), _("Give 1 or more, e.g. --jobs 4.")
-        )
-
-
-def _check_values(split: str, variable: str, tally: FieldTally) -> None:
-    if not tally.has_values(split):
-        raise DatasetError(
-            _("{variable} has no value in any step of {split}: all is missing.",
-              variable=variable, split=split),
-            _("The sources declare a valid range, and all values lie outside of it: correct "
-              "valid_min and valid_max, e.g. with ncatted.")
-            if tally.outside
-            else _("Check the sources, e.g. with ncview; is it the right variable?"),
-        )  # fmt: skip

@@ -3,7 +3,8 @@
 Quick: of many files some are opened, of each variable a few steps are read.
 """
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -23,7 +24,7 @@ from srwizard.data.prepare.reading import StepReader
 from srwizard.data.prepare.selection import reaches_around
 from srwizard.data.prepare.source import SourceField, Step
 from srwizard.data.prepare.surveying import survey_field
-from srwizard.data.prepare.times import Moment
+from srwizard.data.prepare.times import Moment, have_same_dates
 from srwizard.data.undeclared import UndeclaredTally, undeclared_notes
 
 MOST_OPENED = 24
@@ -44,6 +45,7 @@ class SourceVariable:
         steps: time steps in the sources that were opened.
         first, last: times of the first and the last of these; empty without a time.
         step_hours: the most common time between two steps; None where it is not known.
+        time_problem: why the times of a source cannot be used; empty where all can.
         depths: of the vertical levels, where there are several, in order.
         depth_units: m, or what the sources say where that is not a length.
         is_global: whether the grid reaches around the globe.
@@ -66,6 +68,7 @@ class SourceVariable:
     first: str = ""
     last: str = ""
     step_hours: float | None = None
+    time_problem: str = ""
     depths: tuple[float, ...] = ()
     depth_units: str = ""
     is_global: bool = False
@@ -193,8 +196,9 @@ def _variable(name: str, found: _Found) -> SourceVariable:
     }
     if grid is None or not fields:
         return SourceVariable(**known, problem=found.problem)
+    timed = [one for one in fields if one.axes.time.moments is not None]
     moments = sorted(
-        moment for one in fields for moment in one.axes.time.moments or () if moment is not None
+        moment for one in timed for moment in one.axes.time.moments or () if moment is not None
     )
     return SourceVariable(
         **known,
@@ -202,7 +206,8 @@ def _variable(name: str, found: _Found) -> SourceVariable:
         steps=sum(one.steps for one in fields),
         first=moments[0].extended() if moments else "",
         last=moments[-1].extended() if moments else "",
-        step_hours=_usual_step(moments, fields[0].axes.time.calendar),
+        step_hours=_usual_step(moments, {one.axes.time.calendar for one in timed}),
+        time_problem=_time_problem(fields),
         depths=found.depths,
         depth_units=found.depth_units,
         is_global=reaches_around(grid),
@@ -221,11 +226,24 @@ def _is_mask(array: xr.DataArray) -> bool:
     )
 
 
-def _usual_step(moments: Sequence[Moment], calendar: str) -> float | None:
-    """Return the most common time between two steps in hours."""
+def _time_problem(fields: Sequence[SourceField]) -> str:
+    for one in fields:
+        if one.axes.time.moments is None and one.axes.time.problem:
+            return f"{one.path.name}: {one.axes.time.problem}"
+    calendars = {one.axes.time.calendar for one in fields if one.axes.time.moments is not None}
+    if have_same_dates(calendars):
+        return ""
+    return _("calendars that differ: {calendars}", calendars=", ".join(sorted(calendars)))
+
+
+def _usual_step(moments: Sequence[Moment], calendars: Collection[str]) -> float | None:
+    """Return the most common time between two steps in hours; None where calendars differ."""
+    if not have_same_dates(calendars):
+        return None
+    calendar = next(iter(sorted(calendars)), "")
     times = [cftime.datetime(*moment, calendar=calendar) for moment in moments]
-    gaps = [(later - earlier).total_seconds() / 3600 for earlier, later in pairwise(times)]
-    return max(gaps, key=gaps.count) if gaps else None
+    gaps = Counter((later - earlier).total_seconds() / 3600 for earlier, later in pairwise(times))
+    return gaps.most_common(1)[0][0] if gaps else None
 
 
 def _read(name: str, fields: Sequence[SourceField], grid: Grid) -> dict[str, Any]:

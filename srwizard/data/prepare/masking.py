@@ -105,20 +105,23 @@ def land_of(mask: FloatField, values: Sequence[float]) -> npt.NDArray[np.bool_]:
 
 
 def missed_fill_values(array: xr.DataArray) -> tuple[float, ...]:
-    """Return declared fill values that float32 data equal only when both are rounded.
+    """Return declared fill values that decoding passes over.
 
-    A `missing_value` of 1e20 in double precision is not equal to 1e20 in single precision.
+    A `missing_value` of 1e20 in double precision is not equal to 1e20 in single precision, and
+    one that was written as text, "-999", to no number.
     """
     stored = np.dtype(array.encoding.get("dtype", array.dtype))
-    if stored.kind != "f" or _is_packed(array):
+    if _is_packed(array):
         return ()
-    declared = [
-        value
-        for name in ("_FillValue", "missing_value")
-        for value in _numbers(array.encoding.get(name, array.attrs.get(name)))
-    ]
+    attributes = [array.encoding.get(name, array.attrs.get(name))
+                  for name in ("_FillValue", "missing_value")]  # fmt: skip
+    as_text = [value for each in attributes if isinstance(each, str) for value in _numbers(each)]
+    if stored.kind != "f":
+        return tuple(as_text)
+    declared = [value for each in attributes for value in _numbers(each)]
     with np.errstate(over="ignore"):
-        return tuple(value for value in declared if float(stored.type(value)) != value)
+        rounded = [value for value in declared if float(stored.type(value)) != value]
+    return tuple(dict.fromkeys(as_text + rounded))
 
 
 def valid_range(array: xr.DataArray) -> tuple[float, float] | None:

@@ -16,27 +16,11 @@ from srwizard.data.prepare.grid import Grid
 from srwizard.data.prepare.masking import Masking
 from srwizard.data.prepare.opening import open_source
 from srwizard.data.prepare.selection import TimeRange
-from srwizard.data.prepare.source import SourceField, Step
+from srwizard.data.prepare.source import SourceField, Step, Wanted
+from srwizard.data.prepare.source_notes import notes_on_sources
 from srwizard.data.prepare.surveying import survey_field, survey_mask
-from srwizard.data.prepare.times import Moment
+from srwizard.data.prepare.times import Moment, have_same_dates
 from srwizard.data.prepare.units import same_units
-
-_SAME_DATES = {"standard", "gregorian", "proleptic_gregorian"}
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """A variable of the sources at a depth, if one is given.
-
-    Args:
-        variable: its name in the sources.
-        depth: the level nearest to it is taken.
-        suffix: what tells it from the same variable at other depths, e.g. `_100m`.
-    """
-
-    variable: str
-    depth: float | None = None
-    suffix: str = ""
 
 
 @dataclass(frozen=True)
@@ -199,70 +183,9 @@ def _assemble(
         for each, series in fields.items()
     }
     _check_same_times(records)
-    notes = _level_notes(fields)
-    notes += _time_notes(every_field, timed)
-    squeezed = sorted({name for field in every_field for name in field.axes.squeezed})
-    if squeezed:
-        notes.append(_("Dimensions of length 1 were dropped: {names}.", names=", ".join(squeezed)))
-    if grid.latitude is None or grid.longitude is None:
-        notes.append(
-            _("The sources have no longitude and latitude in degrees for this grid: "
-              "static_variables is not complete.")
-        )  # fmt: skip
-    return Survey(grid, records, tuple(notes), every_field[0].axes.time.climatology)
-
-
-def _time_notes(fields: Sequence[SourceField], timed: bool) -> list[str]:
-    """Say which times are missing, or mean something else than dates, and why."""
-    if not timed:
-        problem = fields[0].axes.time.problem
-        return [
-            _("No usable time coordinate was found: steps are named by their index, in the order "
-              "of the sources.") + (f" {fields[0].path.name}: {problem}." if problem else "")
-        ]  # fmt: skip
-    # Several variables of one file have the same times.
-    of_files = {field.path: field for field in fields}
-    notes = []
-    for path, field in of_files.items():
-        axis = field.axes.time
-        if axis.moments is None:
-            notes.append(
-                _("{path} was left out: the other sources have times, but those of this one "
-                  "cannot be used ({reason}).",
-                  path=path, reason=axis.problem or _("no time coordinate"))
-            )  # fmt: skip
-            continue
-        missing = [str(index) for index, moment in enumerate(axis.moments) if moment is None]
-        if missing:
-            notes.append(
-                _("{path}: the time of step {steps} is missing (counted from 0); steps without "
-                  "a time were left out.", path=path, steps=", ".join(missing))
-            )  # fmt: skip
-    if fields[0].axes.time.climatology:
-        notes.append(
-            _("The times are those of a climatology, a mean year: the splits are different parts "
-              "of the year, not different years.")
-        )  # fmt: skip
-    return notes
-
-
-def _level_notes(fields: Mapping[Wanted, Sequence[SourceField]]) -> list[str]:
-    notes = []
-    for each, series in fields.items():
-        level, units = series[0].axes.level, series[0].axes.level_units
-        if level is None:
-            continue
-        if any(field.axes.level is None or field.axes.level[2] != level[2] for field in series):
-            raise DatasetError(
-                _("The levels of {variable} differ between the sources.", variable=each.variable),
-                _("Give sources with the same levels."),
-            )
-        notes.append(
-            _("{variable}: the level at {found} was taken for the depth {wanted}.",
-              variable=each.variable, found=f"{level[2]:g} {units}".strip(),
-              wanted=f"{each.depth:g} {units}".strip())
-        )  # fmt: skip
-    return notes
+    return Survey(
+        grid, records, notes_on_sources(grid, fields, timed), every_field[0].axes.time.climatology
+    )
 
 
 def _record(
@@ -322,7 +245,7 @@ def _check_consistent(series: Sequence[SourceField]) -> None:
     timed = [field for field in series if field.axes.time.moments is not None]
     for field in timed[1:]:
         calendars = {field.axes.time.calendar, timed[0].axes.time.calendar}
-        if len(calendars) > 1 and not calendars <= _SAME_DATES:
+        if not have_same_dates(calendars):
             raise DatasetError(
                 _("The times in {path} are in calendar {calendar}, those in {first} in {other}.",
                   path=field.path, calendar=field.axes.time.calendar,

@@ -36,6 +36,21 @@ class SourceField:
 
 
 @dataclass(frozen=True)
+class Wanted:
+    """A variable of the sources at a depth, if one is given.
+
+    Args:
+        variable: its name in the sources.
+        depth: the level nearest to it is taken.
+        suffix: what tells it from the same variable at other depths, e.g. `_100m`.
+    """
+
+    variable: str
+    depth: float | None = None
+    suffix: str = ""
+
+
+@dataclass(frozen=True)
 class Step:
     """One time step: number `index` of `source`; `moment` is None where no time is known."""
 

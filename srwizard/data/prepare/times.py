@@ -4,7 +4,8 @@ A file is opened without decoded times: `cftime` decodes them here, one way for 
 """
 
 import re
-from collections.abc import Sequence
+import warnings
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, NamedTuple
@@ -25,7 +26,18 @@ _TEXT = re.compile(
 )
 """ISO 8601, extended or basic, and what WRF makes of it (2001-01-03_12:00:00); of UTC only."""
 _MONTHS = {"month": 1, "months": 1, "mon": 1, "year": 12, "years": 12, "yr": 12, "yrs": 12}
+_AS_CF = {
+    **dict.fromkeys(("week", "weeks", "wk", "wks"), ("days", 7.0)),
+    **dict.fromkeys(("nanosecond", "nanoseconds", "nanosec", "ns"), ("microseconds", 1e-3)),
+}
+"""Units that cftime does not know -> those that it does, and how many of them one is."""
+_FILL_VALUES = (-2147483647, -2147483648, -9223372036854775806, -9223372036854775808)
+"""What NetCDF and NumPy put where no time was written; in floating point 9.97e36."""
+_LARGEST = 1e30
+_USUAL_FILL = re.compile(r"-?9{3,}|-9{3,}\.9+|-32767|-32768")
 _WITH_YEAR_ZERO = "proleptic_gregorian"
+_SAME_DATES = {"standard", "gregorian", "proleptic_gregorian"}
+_DATE = "%y%m%d"
 MONTHS_OF_A_YEAR = range(1, 13)
 
 
@@ -71,6 +83,11 @@ class TimeAxis:
     climatology: bool = False
 
 
+def have_same_dates(calendars: Collection[str]) -> bool:
+    """Return whether dates of these calendars can stand in one record."""
+    return len({*calendars}) < 2 or {*calendars} <= _SAME_DATES
+
+
 class UnclearTimeError(ValueError):
     """A time coordinate that cannot be decoded, and why."""
 
@@ -112,18 +129,21 @@ def decoded_axis(dimension: str | None, name: str, coordinate: xr.Variable) -> T
     if is_month_number(name, coordinate):
         middle = tuple(Moment(0, int(month), 15, 0, 0, 0) for month in values)
         return TimeAxis(dimension, middle, _WITH_YEAR_ZERO, climatology=True)
-    calendar = str(coordinate.attrs.get("calendar", "standard")).lower()
+    calendar = str(coordinate.attrs.get("calendar", "")).strip().lower() or "standard"
     try:
         if values.dtype.kind in "SUO":
             values = np.array([_text(value) for value in values])
             there = values != ""
         elif values.dtype.kind in "iuf":
-            there = np.isfinite(values)
+            there = _there(values)
         else:
             raise UnclearTimeError(_("its values are not numbers"))
         if not there.any():
             raise UnclearTimeError(_("all its values are missing"))
-        times = _decode(values[there], units, calendar)
+        with warnings.catch_warnings():
+            # Of dates before the year 1, which CF leaves open.
+            warnings.simplefilter("ignore", cftime.CFWarning)
+            times = _decode(values[there], units, calendar)
     except (ValueError, OverflowError, IndexError) as error:
         problem = _("{name}, with units “{units}”: {reason}",
                     name=name, units=units, reason=error)  # fmt: skip
@@ -142,7 +162,7 @@ def decoded_axis(dimension: str | None, name: str, coordinate: xr.Variable) -> T
 def _decode(values: npt.NDArray[Any], units: str, calendar: str) -> Sequence[Any]:
     if values.dtype.kind == "U":
         return [_from_text(value, calendar) for value in values]
-    form = _digits(units)
+    form = _digits(units) or (_DATE if units.strip() in ("", "1") and _are_dates(values) else None)
     if form is not None:
         return [_from_digits(float(value), form, calendar) for value in values]
     match = _SINCE.fullmatch(units)
@@ -150,14 +170,66 @@ def _decode(values: npt.NDArray[Any], units: str, calendar: str) -> Sequence[Any
         raise UnclearTimeError(_("these units do not name a reference date"))
     unit, reference, calendar = _with_year_zero(match[1], match[2], calendar)
     if unit.lower() in _MONTHS:
-        start = cftime.num2date(
-            0, f"days since {reference}", calendar, only_use_cftime_datetimes=True
-        )
+        start = _since(np.zeros(1), "days", reference, calendar)[0]
         return [_months_later(start, float(value) * _MONTHS[unit.lower()]) for value in values]
-    times: Sequence[Any] = cftime.num2date(
-        values, f"{unit} since {reference}", calendar, only_use_cftime_datetimes=True
-    )
+    if unit.lower() in _AS_CF:
+        unit, factor = _AS_CF[unit.lower()]
+        values = values * factor
+    return _since(values, unit, reference, calendar)
+
+
+def _since(values: npt.NDArray[Any], unit: str, reference: str, calendar: str) -> Sequence[Any]:
+    short = re.fullmatch(r"(\d{4})(?:-(\d\d?))?", reference)
+    date = reference if short is None else f"{short[1]}-{short[2] or '01'}-01"
+    try:
+        times: Sequence[Any] = cftime.num2date(
+            values, f"{unit} since {date}", calendar, only_use_cftime_datetimes=True
+        )
+    except (TypeError, ValueError) as error:
+        # cftime's own words are long, English, and for 01/01/2000 of no use.
+        for reason, one_step in (
+            (_("the calendar {calendar} is not known", calendar=calendar),
+             ("days", "2000-01-01", calendar)),
+            (_("the unit {unit} is not known", unit=unit), (unit, "2000-01-01", "standard")),
+            (_("“{text}” is not a date", text=reference), ("days", date, calendar)),
+        ):  # fmt: skip
+            if not _is_decoded(*one_step):
+                raise UnclearTimeError(reason) from error
+        raise
     return times
+
+
+def _is_decoded(unit: str, date: str, calendar: str) -> bool:
+    """Return whether cftime knows a unit, a date and a calendar."""
+    try:
+        cftime.num2date(0, f"{unit} since {date}", calendar, only_use_cftime_datetimes=True)
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
+def _there(values: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+    """Return which times `[N]` are none of the values that stand for a missing one.
+
+    One that is declared is NaN already. -999 and the like are taken for it only where they break
+    the order that all other times keep.
+    """
+    there: npt.NDArray[np.bool_] = np.isfinite(values) & ~np.isin(values, _FILL_VALUES)
+    there[there] = np.abs(values[there].astype(np.float64)) < _LARGEST
+    likely = there & [_USUAL_FILL.fullmatch(f"{value:.10g}") is not None for value in values]
+    if likely.any() and not _in_order(values[there]) and _in_order(values[there & ~likely]):
+        there &= ~likely
+    return there
+
+
+def _in_order(values: npt.NDArray[Any]) -> bool:
+    steps = np.diff(values.astype(np.float64))
+    return bool((steps > 0).all() or (steps < 0).all())
+
+
+def _are_dates(values: npt.NDArray[Any]) -> bool:
+    """Return whether numbers without units can only be meant as 19930101, 19930102, ..."""
+    return bool(((values >= 10000101) & (values <= 29991231) & (values == np.floor(values))).all())
 
 
 def _with_year_zero(unit: str, reference: str, calendar: str) -> tuple[str, str, str]:
@@ -201,13 +273,13 @@ def _digits(units: str) -> str | None:
     match = _AS_DIGITS.fullmatch(units)
     if match is not None:
         return match[2].lower().removesuffix(".%f")
-    return "%y%m%d" if units.strip().lower() in ("yyyymmdd", "yyyymmdd.f") else None
+    return _DATE if units.strip().lower() in ("yyyymmdd", "yyyymmdd.f") else None
 
 
 def _from_digits(value: float, form: str, calendar: str) -> Any:
     number = int(np.floor(value))
     year, month, day = {
-        "%y%m%d": (number // 10000, number // 100 % 100, number % 100),
+        _DATE: (number // 10000, number // 100 % 100, number % 100),
         "%y%m": (number // 100, number % 100, 1),
         "%y": (number, 1, 1),
     }[form]
@@ -216,7 +288,7 @@ def _from_digits(value: float, form: str, calendar: str) -> Any:
     except ValueError as error:
         raise UnclearTimeError(_("{value:.10g} is not a date", value=value)) from error
     part = value - number
-    if form == "%y%m%d":
+    if form == _DATE:
         return start + timedelta(days=part)
     return _months_later(start, part * (1 if form == "%y%m" else 12))
 
