@@ -42,7 +42,7 @@ def test_meets_the_same_driver_and_runs_what_python_runs_first(
     (tmp_path / "sitecustomize.py").write_text("import sys; print('first', *sys.orig_argv[1:])")
     environment = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8", "PYTHONPATH": str(tmp_path)}
     found, wanted = (
-        ended(kind, [PROGRAM, "gpus"], env=environment | nvml_world.environment)
+        ended(kind, [PROGRAM, "gpus"], env=nvml_world.environment | environment)
         for kind in (Popen, started)
     )
     assert _but_for_memory(found[1]) == _but_for_memory(wanted[1])

@@ -18,7 +18,7 @@ def copied_to_host(state: Any, device: torch.device) -> tuple[Any, Callable[[], 
     """Begin to copy all tensors of a state to main memory.
 
     Args:
-        state: dictionaries, lists and tensors; those on the GPU may be changed right after.
+        state: dictionaries, lists and tensors, which may be changed right after.
         device: the GPU.
 
     Returns:
@@ -28,11 +28,16 @@ def copied_to_host(state: Any, device: torch.device) -> tuple[Any, Callable[[], 
     now = torch.cuda.current_stream(device)
     stream.wait_stream(now)
     with torch.cuda.stream(stream):
-        copy = tree_map_only(Tensor, lambda part: part.to("cpu", non_blocking=True), state)
+        # Also of what is in main memory already, as some optimizers count their steps there.
+        copy = tree_map_only(Tensor, _on_its_way, state)
         arrived = torch.cuda.Event()  # type: ignore[no-untyped-call]
         arrived.record(stream)
     now.wait_event(arrived)
     return copy, arrived.synchronize
+
+
+def _on_its_way(part: Tensor) -> Tensor:
+    return part.detach().to("cpu", non_blocking=True, copy=True)
 
 
 def begin(state: Any, device: torch.device, write: Callable[[Any], None]) -> "Future[None]":

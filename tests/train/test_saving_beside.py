@@ -130,3 +130,10 @@ def test_a_stop_waits_for_its_checkpoint(root: Path, tmp_path: Path, disk: Disk)
     freeze(root, tmp_path / "run", epochs=2)
     trained(tmp_path / "run", Callbacks(stop_requested=lambda: True))
     assert made_ready(tmp_path / "run").progress.steps == 1
+
+
+def test_what_is_in_main_memory_already_is_copied_too() -> None:
+    counted = torch.tensor(3.0)
+    found = saving_beside._on_its_way(counted)
+    counted += 1
+    assert found == 3
