@@ -49,7 +49,7 @@ CARD = ModelCard(
     },
     check=_problems,
     recipe=Recipe(
-        lr=0.002,
+        lr=0.0005,
         warmup=0.05,
         clip_grad_norm=1.0,
         why_en="those of ResShift, which it extends; not yet compared with others",
