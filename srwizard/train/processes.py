@@ -50,9 +50,10 @@ HUGE_PAGES = {"THP_MEM_ALLOC_ENABLE": "1"}
 HUGE_PAGES_TUNABLE = "glibc.malloc.hugetlb=1"
 # A thread that waits spins for some microseconds, then sleeps: libgomp counts, libomp and MKL's
 # libiomp5 have milliseconds. A step of EDSR (64 x 16, patches of 64) on two idle cores, beside one
-# other process, and beside three: 0.09, 0.12, 0.12 s asleep at once (PASSIVE); 0.06, 0.15, 0.15 s
-# with 1000; 0.06, 0.54, 0.53 s with 10000; 0.05 and 0.63 s (idle, three) with 100000. Long spins
-# keep a core from the very thread that is waited for. docs/speed.md has the whole table.
+# other process, and beside about three: 0.09, 0.12, 0.12 s asleep at once (PASSIVE); 0.06, 0.54,
+# 0.53 s with 10000; 0.05 and 0.63 s (idle, three) with 100000; with 1000 0.15 s beside one and
+# three, not settled on idle cores (0.06 and 0.16 s were seen). Long spins keep a core from the very
+# thread that is waited for. libomp was not measured. docs/speed.md has the whole table.
 SPIN = {"GOMP_SPINCOUNT": "1000", "KMP_BLOCKTIME": "0"}
 LOG_TAIL_BYTES = 16384
 LOOK_SECONDS = 0.1
