@@ -38,18 +38,23 @@ from srwizard.settings.run_config import RunConfig
 from srwizard.train.dataset import handed_on
 from srwizard.train.nodes import MEETING_IN_A_FILE, Nodes, network_settings, torchrun_options
 
-# Freed blocks of 1 MiB and above go back to the system at once. With glibc's defaults the resident
-# set holds nearly twice what tensors need, and the measured peak would not repeat. 8 MiB stay at
-# the end of the heap, for the pieces that functions compute in: they come and go all the time.
-MALLOC_SETTINGS = {"MALLOC_MMAP_THRESHOLD_": "1048576", "MALLOC_TRIM_THRESHOLD_": "8388608"}
+# Freed blocks of 4 MiB and above go back to the system at once; 8 MiB stay at the end of the heap,
+# for the pieces that functions compute in. Processor seconds of a step / MiB at most, of FNO2d (24
+# modes, checkpointing) and DDPM (without), by threshold: 0.79 / 662 and 2.08 / 1143 at 1 MiB,
+# 0.66 / 678 and 1.58 / 1200 at 4 MiB; FNO2d 0.68 / 740 at 16 and 0.65 / 770 at 32 MiB. For EDSR and
+# SwinIR it makes no difference beyond the noise. docs/speed.md has the whole table.
+MALLOC_SETTINGS = {"MALLOC_MMAP_THRESHOLD_": "4194304", "MALLOC_TRIM_THRESHOLD_": "8388608"}
 # Blocks that come fresh from the system for every tensor cost a page fault for each 4 KiB, which
 # can take longer than the arithmetic. In huge pages (2 MiB) they halve the time of a step. The
 # first setting is PyTorch's, for its tensors; the second glibc's, for what oneDNN allocates, too.
 HUGE_PAGES = {"THP_MEM_ALLOC_ENABLE": "1"}
 HUGE_PAGES_TUNABLE = "glibc.malloc.hugetlb=1"
 # A thread that waits spins for some microseconds, then sleeps: libgomp counts, libomp and MKL's
-# libiomp5 have milliseconds. Long spins gain little more on idle cores, and lose much where others
-# compute on the same ones: a thread then spins while the one it waits for is not let run.
+# libiomp5 have milliseconds. A step of EDSR (64 x 16, patches of 64) on two idle cores, beside one
+# other process, and beside about three: 0.09, 0.12, 0.12 s asleep at once (PASSIVE); 0.06, 0.54,
+# 0.53 s with 10000; 0.05 and 0.63 s (idle, three) with 100000; with 1000 0.15 s beside one and
+# three, not settled on idle cores (0.06 and 0.16 s were seen). Long spins keep a core from the very
+# thread that is waited for. libomp was not measured. docs/speed.md has the whole table.
 SPIN = {"GOMP_SPINCOUNT": "1000", "KMP_BLOCKTIME": "0"}
 LOG_TAIL_BYTES = 16384
 LOOK_SECONDS = 0.1
