@@ -103,13 +103,13 @@ class Alarms:
                 else _("Warning: {name} has no value in step {steps} ({count} in all): there is "
                        "none in the prediction", **told)
             )  # fmt: skip
-        for name, steps in self.inconsistent.items():
+        for name, sizes in self.inconsistent.items():
             found.append(
                 _("Warning: block means of {name} are up to {largest:.3g} away from the input, in "
                   "step {steps} ({count} in all); in the test split they are at most {known:.3g} "
                   "away",
-                  name=name, largest=max(size for _step, size in steps), count=len(steps),
-                  known=self.known[name], steps=_named([step for step, _size in steps]))
+                  name=name, largest=max(size for _step, size in sizes), count=len(sizes),
+                  known=self.known[name], steps=_named([step for step, _size in sizes]))
             )  # fmt: skip
         return tuple(found)
 

@@ -118,6 +118,7 @@ def test_what_is_drawn(run_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         assert label in drawn
 
 
+@pytest.mark.slow
 def test_what_is_written(run_dir: Path) -> None:
     i18n.set_language("zh")
     page = write_report(run_dir).read_text(encoding="utf-8")
