@@ -24,7 +24,9 @@ def standard_names(root: Path) -> Names:
     return {
         str(name): str(entry["attributes"]["standard_name"])
         for name, entry in known
-        if isinstance(entry, dict) and (entry.get("attributes") or {}).get("standard_name")
+        if isinstance(entry, dict)
+        and isinstance(entry.get("attributes"), dict)
+        and entry["attributes"].get("standard_name")
     }
 
 

@@ -15,6 +15,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter
+
 from srwizard.base import files
 from srwizard.base.child_process import end_with_parent
 from srwizard.base.user_directories import cache_directory
@@ -55,8 +57,9 @@ class Forecast:
 def known(run: RunConfig) -> Forecast | None:
     """Return what is known of a run, or None."""
     try:
-        return Forecast(**files.parse_json(file_of(run).read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
+        stored = files.parse_json(file_of(run).read_text(encoding="utf-8"))
+        return TypeAdapter(Forecast).validate_python(stored, strict=False)
+    except (OSError, ValueError):
         return None
 
 

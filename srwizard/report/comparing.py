@@ -218,7 +218,7 @@ def _result(run_dir: Path, name: str, settings: dict[str, Any]) -> Result:
     scores = {
         variable: {
             "rmse": found["model"]["rmse"],
-            "psnr": found["model"]["psnr"],
+            "psnr": found["model"].get("psnr", math.nan),
             "skill": _skill(found["model"]["rmse"], found[best_method(found)]["rmse"]),
             "bicubic_rmse": found["bicubic"]["rmse"],
         }

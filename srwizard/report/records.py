@@ -19,9 +19,10 @@ from srwizard.base.special_files import require_file
 from srwizard.data.baselines.choice import BICUBIC, MODEL
 from srwizard.data.months import months_of
 from srwizard.runs.certainty import certainty
-from srwizard.runs.failures import FAILURE_FILE
+from srwizard.runs.failures import recorded_failure
 from srwizard.runs.records import DRY_RUN_FILE, METRICS_FILE, measured
 from srwizard.runs.skill import best_method
+from srwizard.runs.sound_records import sound
 from srwizard.settings import run_config
 
 LATITUDE_BINS = 40
@@ -218,7 +219,9 @@ class Run:
         stated = {
             str(name): str(found["attributes"]["units"])
             for name, found in (known.items() if isinstance(known, dict) else ())
-            if isinstance(found, dict) and (found.get("attributes") or {}).get("units")
+            if isinstance(found, dict)
+            and isinstance(found.get("attributes"), dict)
+            and found["attributes"].get("units")
         }
         if self.samples is None:
             return stated
@@ -241,7 +244,7 @@ def read_run(directory: Path) -> Run:
         samples=_read_samples(directory / "plots" / "samples.npz"),
         breakdown=_read_breakdown(directory / "plots" / "breakdown.npz"),
         manifest=_read_manifest(config),
-        failure=_read_failure(directory / FAILURE_FILE),
+        failure=recorded_failure(directory),
         revisions=_read_revisions(directory, config),
     )
 
@@ -253,11 +256,6 @@ def _read_manifest(config: Mapping[str, Any]) -> dict[str, Any]:
     if not isinstance(root, str):
         return {}
     return files.read_json(Path(root) / "manifest.json") or {}
-
-
-def _read_failure(path: Path) -> dict[str, Any] | None:
-    found = files.read_json(path)
-    return found if found and {"kind", "error"} <= found.keys() else None
 
 
 def _read_revisions(directory: Path, config: Mapping[str, Any]) -> list[Revision]:
@@ -399,7 +397,7 @@ def _read_dry_run(path: Path) -> dict[str, Any] | None:
             _("{path} is not JSON: {error}", path=path, error=error),
             _("Delete the file, or measure again with a dry run."),
         ) from error
-    return content if isinstance(content, dict) and content else None
+    return sound(content) or None if isinstance(content, dict) else None
 
 
 def _read_samples(path: Path) -> Samples | None:

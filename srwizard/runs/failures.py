@@ -22,6 +22,7 @@ from srwizard.runs.failure_kinds import UNKNOWN, concerns_gpus, kind_named, reco
 from srwizard.runs.failure_kinds.machines import NODE_LOST, PEER_LOST
 from srwizard.runs.failure_kinds.memory import KILLED, OOM_KILLER
 from srwizard.runs.records import dry_run_of, now
+from srwizard.runs.sound_records import sound
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,7 @@ def causes(directory: Path) -> list[dict[str, Any]]:
 
 
 def _recorded(directory: Path) -> list[dict[str, Any]]:
-    read = [files.read_json(path) or {} for path in directory.glob(RANK_FILES)]
+    read = [sound(files.read_json(path) or {}) for path in directory.glob(RANK_FILES)]
     # One that could not be written whole says nothing; what else is known has to do.
     found = [failure for failure in read if {"kind", "error", "time"} <= failure.keys()]
     return sorted(found, key=lambda failure: str(failure["time"]))
@@ -190,8 +191,8 @@ def _from_log(directory: Path, ended: Ended) -> dict[str, Any]:
 
 def recorded_failure(run_dir: Path) -> dict[str, Any] | None:
     """Return what failure.json holds, None where it is missing or damaged."""
-    found = files.read_json(run_dir / FAILURE_FILE)
-    return found if found is not None and {"kind", "error"} <= found.keys() else None
+    found = sound(files.read_json(run_dir / FAILURE_FILE) or {})
+    return found if {"kind", "error"} <= found.keys() else None
 
 
 def clear(run_dir: Path, *, keep_result: bool = False) -> None:
@@ -227,9 +228,9 @@ def explain(failure: dict[str, Any], run_dir: Path, *, advice: bool = True) -> l
     """
     kind = kind_named(failure["kind"])
     lines = [_(kind.title), _("Error message: {error}", error=failure["error"])]
-    if failure.get("machines", 1) > 1 and failure.get("host") is not None:
+    if (failure.get("machines") or 1) > 1 and failure.get("host") is not None:
         lines.append(_("On machine: {host}", host=failure["host"]))
-    if failure.get("step") is not None:
+    if all(failure.get(key) is not None for key in ("step", "epoch", "phase")):
         lines.append(
             _("At step {step}, epoch {epoch}, while: {phase}",
               step=failure["step"], epoch=failure["epoch"], phase=phase_text(failure["phase"]))

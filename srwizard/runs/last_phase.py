@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from srwizard.base import files
+from srwizard.runs.sound_records import sound
 
 FILES = ".where.rank*.json"
 WIDTH = 160
@@ -40,7 +41,7 @@ class LastPhase:
 
 def last_seen(directory: Path, rank: int | None) -> dict[str, Any]:
     """Return what a rank was doing when it was last heard of, an empty dict where nobody knows."""
-    return files.read_json(_file(directory, rank or 0)) or {}
+    return sound(files.read_json(_file(directory, rank or 0)) or {})
 
 
 def clear(directory: Path) -> None:

@@ -14,6 +14,7 @@ from srwizard.base import files
 from srwizard.base.special_files import require_file
 from srwizard.base.visible import visible
 from srwizard.runs.process_identity import identity_of
+from srwizard.runs.sound_records import is_event, sound
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ def measured(run_dir: Path) -> Measured:
     unreadable = 0
     for event in _lines(run_dir / METRICS_FILE):
         kind = event["event"] if event is not None else None
-        if event is None or (kind == "epoch" and not isinstance(event.get("epoch"), int)):
+        if event is None:
             unreadable += 1
         elif kind == "epoch":
             epochs[event["epoch"]] = event
@@ -113,7 +114,7 @@ class Records:
 
     def status(self) -> dict[str, Any]:
         """Return what was last said, or an empty dict."""
-        return files.read_json(self._run_dir / STATUS_FILE) or {}
+        return sound(files.read_json(self._run_dir / STATUS_FILE) or {})
 
     def drop_from(self, epoch: int) -> None:
         """Drop metrics from `epoch` on: training resumes before they were made.
@@ -131,7 +132,7 @@ class Records:
 
 def dry_run_of(run_dir: Path, digest: str | None) -> dict[str, Any]:
     """Return what a dry run has found of the run config with this digest, empty if nothing."""
-    found = files.read_json(run_dir / DRY_RUN_FILE) or {}
+    found = sound(files.read_json(run_dir / DRY_RUN_FILE) or {})
     return found if digest and found.get("digest") == digest else {}
 
 
@@ -179,7 +180,7 @@ def _event_in(line: str) -> dict[str, Any] | None:
         event = files.parse_json(line)
     except ValueError:
         return None
-    return event if isinstance(event, dict) and "event" in event else None
+    return event if is_event(event) else None
 
 
 def now() -> str:

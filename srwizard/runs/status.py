@@ -45,8 +45,6 @@ FIGURES = (
     "samples_per_second", "seconds_left", "validation", "overfitting_since", "memory_bytes",
     "peak_memory_bytes", "measured_peak_bytes", "test", "failure",
 )  # fmt: skip
-NO_NUMBERS = ("phase", "validation", "test", "failure")
-"""Those of the figures that are texts or tables."""
 
 
 def status_of(run_dir: Path) -> dict[str, Any] | None:
@@ -69,12 +67,6 @@ def status_of(run_dir: Path) -> dict[str, Any] | None:
         state, alive, status = _with_job(run_dir, job, state, alive, status)
     chosen = _chosen(run_dir)
     figures = {key: status.get(key) for key in FIGURES}
-    # A damaged file may say anything; what is not a number is not known.
-    figures |= {
-        key: None
-        for key, found in figures.items()
-        if key not in NO_NUMBERS and not _is_number(found)
-    }
     if state not in AT_WORK:
         figures |= {"seconds_left": None, "memory_bytes": None, "samples_per_second": None}
     if state == "completed":
@@ -95,10 +87,6 @@ def status_of(run_dir: Path) -> dict[str, Any] | None:
         "job": job.for_status() if job is not None else None,
         **figures,
     }
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def status_in(run_dir: Path) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from typing import Any
 from srwizard.runs.failure_kinds import UNKNOWN, kind_named
 from srwizard.runs.failures import recorded_failure
 from srwizard.runs.records import dry_run_of
+from srwizard.runs.sound_records import sound
 from srwizard.runs.status import status_of
 
 DETACHED = "detached"
@@ -101,7 +102,7 @@ def from_json(stored: Any) -> Reason | None:
     """
     if stored is None:
         return None
-    return Reason(str(stored["kind"]), str(stored["error"]), dict(stored["figures"]))
+    return Reason(str(stored["kind"]), str(stored["error"]), sound(dict(stored["figures"])))
 
 
 def rebuilt(

@@ -8,10 +8,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from srwizard.base.files import read_json
-from srwizard.runs import failures
+from srwizard.runs import failures, status
 from srwizard.runs.records import Records, measured
 from tests.datasets import write_dataset
-from tests.robustness.damage import changed, damaged, damaged_json, deep
+from tests.robustness.damage import SCALARS, changed, damaged, damaged_json, deep
 from tests.robustness.in_process import run_here
 from tests.train.runs import freeze, trained
 
@@ -49,18 +49,84 @@ def test_json(run: Path, name: str, document: dict[str, object], data: st.DataOb
         (run / name).unlink()
 
 
+@pytest.mark.parametrize("value", SCALARS, ids=str)
+@pytest.mark.parametrize("state", ["running", "completed", "failed", "stopped"])
+def test_figures_of_any_kind(
+    run: Path, state: str, value: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever stands where a figure should: what is shown is made of those that are figures."""
+    monkeypatch.setattr(status, "locate", lambda _identity, _run_dir: "here")
+    scores = {"rmse": 1.0, "bicubic_rmse": 2.0, "skill": 0.5}
+    whole = {"test": {"temp": scores}, "validation": {"epoch": 1, "variables": {"temp": scores}},
+             "failure": {"kind": "killed", "error": "x"}}  # fmt: skip
+    figures = {key: whole.get(key, 1) for key in (*status.FIGURES, "host", "time")}
+    several = [
+        {**figures, "state": state, key: value} for key in figures
+    ] + [{"state": state, **dict.fromkeys(figures, value)}]  # fmt: skip
+    several += [
+        {"state": state, "test": {"temp": {**scores, key: value}},
+         "validation": {"epoch": value, "variables": {"temp": {**scores, key: value}}},
+         "failure": {"kind": value, key: value}}
+        for key in (*scores, "best", "best_rmse", "error")
+    ]  # fmt: skip
+    try:
+        for content in several:
+            (run / "status.json").write_text(json.dumps(content))
+            found = status.status_of(run)
+            assert found is not None
+            said = [status.state_text(found), *status.figure_parts(found)]
+            said += [*status.score_lines(found), *status.advice(found)]
+            assert said[0]
+    finally:
+        (run / "status.json").unlink()
+
+
+@pytest.mark.parametrize("value", SCALARS, ids=str)
+def test_a_failure_of_any_kind(tmp_path: Path, value: object) -> None:
+    for key in (*FAILURE, "measured_bytes", "capacity_bytes", "device", "machines", "host"):
+        (tmp_path / "failure.json").write_text(json.dumps({**FAILURE, "device": "cpu", key: value}))
+        found = failures.recorded_failure(tmp_path)
+        assert found is None or failures.explain(found, tmp_path)
+
+
 @QUICK
 @given(data=st.data())
 def test_metrics(run: Path, data: st.DataObject) -> None:
     content = (run / "metrics.jsonl").read_bytes()
     events = [json.loads(line) for line in content.splitlines()]
     lines = changed(events).map(lambda found: "\n".join(map(json.dumps, found)).encode())
-    (run / "metrics.jsonl").write_bytes(data.draw(damaged(content) | lines))
+    broken = data.draw(damaged(content) | lines)
+    (run / "metrics.jsonl").write_bytes(broken)
     try:
         measured(run)
+        Records(run).drop_from(2)
+        (run / "metrics.jsonl").write_bytes(broken)
         assert run_here("status", run).code == 0
+        ended = run_here("compare", run)
+        assert ended.code == 0, ended.said
     finally:
         (run / "metrics.jsonl").write_bytes(content)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["metrics.jsonl", "dry_run.json", "failure.json"])
+@settings(QUICK, max_examples=6)
+@given(data=st.data())
+def test_the_report_of_damaged_records(run: Path, name: str, data: st.DataObject) -> None:
+    if name == "metrics.jsonl":
+        events = [json.loads(line) for line in (run / name).read_text().splitlines()]
+        broken = "\n".join(map(json.dumps, data.draw(changed(events)))).encode()
+    else:
+        broken = data.draw(damaged_json(DRY_RUN if name == "dry_run.json" else FAILURE))
+    kept = (run / name).read_bytes() if (run / name).exists() else None
+    (run / name).write_bytes(broken)
+    try:
+        ended = run_here("report", run)
+        assert ended.code in (0, 2), ended.said
+    finally:
+        (run / name).unlink()
+        if kept is not None:
+            (run / name).write_bytes(kept)
 
 
 @pytest.mark.parametrize(

@@ -150,9 +150,9 @@ def kill(run_dir: Path, moment: Moment, draw: random.Random) -> str | None:
             time.sleep(0.001)
         time.sleep(moment.delay)
         below = psutil.Process(command.pid).children(recursive=True)
-        chosen = victims_of(command, moment.victim, draw)
+        chosen = list(filter(is_alive, victims_of(command, moment.victim, draw)))
         phase: str | None = last_phase.last_seen(run_dir, 0).get("phase")
-        if phase not in PHASES or not all(is_alive(process) for process in chosen):
+        if phase not in PHASES or not chosen:
             assert command.wait(PATIENCE_SECONDS) == 0, output(run_dir)
             return None
         for process in chosen:
