@@ -1,4 +1,4 @@
-"""The control groups of this process: what memory they grant, and whom the kernel killed in them.
+"""The control groups of this process: the memory and cores they grant, and whom the kernel killed.
 
 Version 2, version 1, and both beside each other, as distributions and containers mount them under
 /sys/fs/cgroup. A limit of any group around this process holds for it too.
@@ -57,6 +57,47 @@ class Group:
 
 def memory_groups() -> Iterator[Group]:
     """Yield the memory groups of this process, from its own to the outermost."""
+    for version, directory in _directories("memory"):
+        if version == 2:
+            yield Group(
+                directory,
+                "memory.max",
+                "memory.current",
+                ("inactive_file", "active_file"),
+                "memory.events",
+            )
+        else:
+            yield Group(
+                directory,
+                "memory.limit_in_bytes",
+                "memory.usage_in_bytes",
+                ("total_inactive_file", "total_active_file"),
+                "memory.oom_control",
+            )
+
+
+def cores_granted() -> float | None:
+    """Return how many cores' time the groups around this process grant, None without a limit."""
+    found = (
+        _quota(directory / "cpu.max")
+        if version == 2
+        else _quota(directory / "cpu.cfs_quota_us", directory / "cpu.cfs_period_us")
+        for version, directory in _directories("cpu")
+    )
+    return min((cores for cores in found if cores is not None), default=None)
+
+
+def _quota(*files: Path) -> float | None:
+    """Return what files say: a quota and a period in microseconds, or that there is no limit."""
+    try:
+        quota, period = (word for file in files for word in file.read_text().split())
+        return int(quota) / int(period) if int(quota) > 0 else None
+    except (OSError, ValueError, ZeroDivisionError):
+        return None
+
+
+def _directories(controller: str) -> Iterator[tuple[int, Path]]:
+    """Yield version and directory of every group around this process, from its own outwards."""
     try:
         lines = PROCESS.read_text().splitlines()
     except OSError:
@@ -68,22 +109,10 @@ def memory_groups() -> Iterator[Group]:
             # Beside version 1, version 2 is mounted one level below.
             for root in (ROOT, ROOT / "unified"):
                 for directory in _upwards(root, path):
-                    yield Group(
-                        directory,
-                        "memory.max",
-                        "memory.current",
-                        ("inactive_file", "active_file"),
-                        "memory.events",
-                    )
-        elif "memory" in controllers.split(","):
-            for directory in _upwards(ROOT / "memory", path):
-                yield Group(
-                    directory,
-                    "memory.limit_in_bytes",
-                    "memory.usage_in_bytes",
-                    ("total_inactive_file", "total_active_file"),
-                    "memory.oom_control",
-                )
+                    yield 2, directory
+        elif controller in controllers.split(","):
+            for directory in _upwards(ROOT / controller, path):
+                yield 1, directory
 
 
 def _upwards(root: Path, path: str) -> Iterator[Path]:

@@ -1,5 +1,6 @@
 """The devices there are: GPUs through NVML, and the CPU with the memory it may use."""
 
+import math
 import os
 import re
 from collections.abc import Iterator, Sequence
@@ -178,13 +179,17 @@ def devices_json(found: Devices) -> dict[str, Any]:
 
 
 def cpu() -> CPU:
-    """Return cores and memory, the cgroup's limits being respected."""
+    """Return cores and memory, the cgroup's limits being respected; a part of a core is one."""
     memory = psutil.virtual_memory()
     limit, available = memory.total, memory.available
     for group_limit, group_used in cgroups.memory_limits():
         limit = min(limit, group_limit)
         available = min(available, group_limit - group_used)
-    return CPU(len(os.sched_getaffinity(0)), limit, max(0, available))
+    cores = len(os.sched_getaffinity(0))
+    granted = cgroups.cores_granted()
+    if granted is not None:
+        cores = min(cores, math.ceil(granted))
+    return CPU(cores, limit, max(0, available))
 
 
 def fast_bfloat16(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:

@@ -10,6 +10,7 @@ import pytest
 
 from srwizard.hardware import cgroups
 from srwizard.hardware.devices import cpu, fast_bfloat16
+from srwizard.hardware.idle import cores_are_idle
 
 GIB = 2**30
 WHOLE_MACHINE = SimpleNamespace(total=64 * GIB, available=48 * GIB)
@@ -79,6 +80,52 @@ def test_more_than_the_limit_in_use_leaves_nothing(make_group: MakeGroup) -> Non
 def test_the_group_of_somebody_else_does_not_count(make_group: MakeGroup) -> None:
     make_group("elsewhere", GIB)
     assert cpu().total_bytes == WHOLE_MACHINE.total
+
+
+@pytest.mark.parametrize(
+    ("files", "cores"),
+    [
+        ({"job/step/cpu.max": "max 100000", "job/cpu.max": "50000 100000"}, 1),
+        ({"job/step/cpu.max": "150000 100000"}, 2),
+        ({"job/step/cpu.max": "max 100000"}, 8),
+        ({"job/step/cpu.max": "nonsense"}, 8),
+        ({"cpu/job/cpu.cfs_quota_us": "400000", "cpu/job/cpu.cfs_period_us": "100000"}, 4),
+        ({"cpu/job/cpu.cfs_quota_us": "-1", "cpu/job/cpu.cfs_period_us": "100000"}, 8),
+    ],
+)
+@pytest.mark.usefixtures("make_group")
+def test_of_the_cores_those_count_whose_time_is_granted(
+    monkeypatch: pytest.MonkeyPatch, files: dict[str, str], cores: int
+) -> None:
+    cgroups.PROCESS.write_text("4:cpu,cpuacct:/job\n0::/job/step\n")
+    for name, content in files.items():
+        file = cgroups.ROOT / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(f"{content}\n")
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _pid: set(range(8)))
+    assert cpu().cores == cores
+
+
+@pytest.mark.parametrize(
+    ("shares", "idle"),
+    [
+        ([3.0, 0.0, 90.0], True),
+        ([3.0, 70.0, 0.0], False),
+        ([3.0], False),
+        (OSError("/proc"), False),
+    ],
+)
+def test_the_cores_of_this_process_are_idle_or_not(
+    monkeypatch: pytest.MonkeyPatch, shares: list[float] | OSError, idle: bool
+) -> None:
+    def seen(*, interval: float, percpu: bool) -> list[float]:
+        if isinstance(shares, OSError):
+            raise shares
+        return shares
+
+    monkeypatch.setattr(psutil, "cpu_percent", seen)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _pid: {0, 1})
+    assert cores_are_idle() is idle
 
 
 def version_1(group: str, limit: int, used: int, cache: int = 0, kills: int = 0) -> None:
