@@ -284,14 +284,14 @@ def test_a_file_damaged_inside_is_called_so(tmp_path: Path, place: int) -> None:
     header = headers[place % len(headers)]
     content[header + 8 : header + 40] = bytes(range(32))
     source.write_bytes(content)
-    with pytest.raises(SrwizardError, match="a.nc"):
+    with pytest.raises(SrwizardError, match=r"a\.nc"):
         look([source])
 
 
 def test_a_file_that_is_not_there_is_missed_as_a_file(tmp_path: Path) -> None:
     missing = str(tmp_path / "sst.nc")
     assert names_raw_files(missing)
-    with pytest.raises(UsageError, match="There is no .*sst.nc"):
+    with pytest.raises(UsageError, match=r"There is no .*sst\.nc"):
         find_sources([missing])
     assert not names_raw_files(str(tmp_path / "dataset"))
 
