@@ -233,7 +233,7 @@ def _divided(total: npt.NDArray[np.float64], count: npt.NDArray[Any]) -> npt.NDA
     return means
 
 
-def _same_coordinate(first: FloatArray, second: FloatArray, period: float | None) -> bool:
+def _same_coordinate(first: FloatArray, second: FloatArray, period: float | None = None) -> bool:
     """Compare coordinates; -100 and 260 degrees of longitude are the same."""
     if first.shape != second.shape:
         return False
