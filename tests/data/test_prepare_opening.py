@@ -276,6 +276,7 @@ class TestFilters:
         assert sys.modules.pop("hdf5plugin").REGISTERED
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("place", range(1, 6))
 def test_a_file_damaged_inside_is_called_so(tmp_path: Path, place: int) -> None:
     source = write(waves(), tmp_path / "a.nc")
