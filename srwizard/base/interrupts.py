@@ -42,8 +42,10 @@ def _interrupt(number: int, _frame: FrameType | None) -> None:
 
 
 def _raise_again(args: "UnraisableHookArgs") -> None:
-    """Repeat a request that came where Python passes over exceptions: while it frees an object."""
+    """Repeat a request that came where Python passes over exceptions: while it frees an object.
+
+    Others are passed over as well: what is told of a damaged file is told by whoever opened it, and
+    its library failing once more, while the file is freed, would print a traceback below.
+    """
     if issubclass(args.exc_type, KeyboardInterrupt) and signal.getsignal(signal.SIGINT) is not None:
         signal.raise_signal(signal.SIGINT)
-    else:
-        sys.__unraisablehook__(args)

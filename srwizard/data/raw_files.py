@@ -33,7 +33,10 @@ def names_raw_files(text: str) -> bool:
     named = words(text)
     path = expand(named[0]) if len(named) == 1 else None
     if path is None or not path.exists():
-        return len(named) > 1 or (path is not None and _is_pattern(named[0]))
+        # A file that is not there is missed as one, not as a directory.
+        return len(named) > 1 or (
+            path is not None and (_is_pattern(named[0]) or path.suffix.lower() in SUFFIXES)
+        )
     if not path.is_dir():
         return True
     if is_zarr(path):

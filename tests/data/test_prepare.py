@@ -461,6 +461,15 @@ class TestRefusals:
         hint = self.refused(DatasetError, r"a\.nc.*depth=2.*depth is", [source], tmp_path / "r")
         assert "--depth 0" in hint
 
+    def test_longitudes_counted_otherwise_are_the_same_grid(self, tmp_path: Path) -> None:
+        columns = np.linspace(-100.0, -90.0, 6)
+        sources = [
+            saved(ocean(start=6 * number, longitude=columns + turn), tmp_path / f"{number}.nc")
+            for number, turn in enumerate((0.0, 360.0))
+        ]
+        manifest = make(sources, tmp_path / "r")
+        assert sum(split.steps for split in manifest.splits.values()) == 12
+
     def test_other_grid(self, tmp_path: Path) -> None:
         first = saved(ocean(), tmp_path / "a.nc")
         for number, other in enumerate(

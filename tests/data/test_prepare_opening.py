@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,10 +14,11 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from srwizard.base.errors import DatasetError, UsageError
+from srwizard.base.errors import DatasetError, SrwizardError, UsageError
 from srwizard.data.prepare import LrSource, Masking, parse_depths, parse_mask, parse_static
 from srwizard.data.prepare.look import look
 from srwizard.data.prepare.names import usual_names
+from srwizard.data.raw_files import find_sources, names_raw_files
 from tests.data.test_prepare import every_field
 from tests.data.test_prepare_missing import make, waves, write
 
@@ -272,6 +274,27 @@ class TestFilters:
         monkeypatch.syspath_prepend(tmp_path)
         look([write(waves(), tmp_path / "a.nc")])
         assert sys.modules.pop("hdf5plugin").REGISTERED
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("place", range(1, 6))
+def test_a_file_damaged_inside_is_called_so(tmp_path: Path, place: int) -> None:
+    source = write(waves(), tmp_path / "a.nc")
+    content = bytearray(source.read_bytes())
+    headers = [found.start() for found in re.finditer(b"OHDR", content)]
+    header = headers[place % len(headers)]
+    content[header + 8 : header + 40] = bytes(range(32))
+    source.write_bytes(content)
+    with pytest.raises(SrwizardError, match=r"a\.nc"):
+        look([source])
+
+
+def test_a_file_that_is_not_there_is_missed_as_a_file(tmp_path: Path) -> None:
+    missing = str(tmp_path / "sst.nc")
+    assert names_raw_files(missing)
+    with pytest.raises(UsageError, match=r"There is no .*sst\.nc"):
+        find_sources([missing])
+    assert not names_raw_files(str(tmp_path / "dataset"))
 
 
 @pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOSYS])

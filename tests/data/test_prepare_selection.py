@@ -281,6 +281,17 @@ class TestUnits:
             ("psu", "psu", 35.0, 35.0),
             ("m s**-1", "cm/s", 1.0, 100.0),
             ("meter second-1", "m s-1", 1.0, 1.0),
+            ("mg m-3", "ug/L", 2.0, 2.0),
+            ("umol/kg", "mol kg-1", 2.0, 2e-6),
+            ("N m-2", "Pa", 3.0, 3.0),
+            ("W m-2", "W/m^2", 3.0, 3.0),
+            ("m2 s-2", "J/kg", 3.0, 3.0),
+            ("knots", "m/s", 1.0, 1852 / 3600),
+            ("Sv", "m3 s-1", 1.0, 1e6),
+            ("degF", "degC", 50.0, 10.0),
+            ("degrees Fahrenheit", "K", 32.0, 273.15),
+            ("PSS-78", "psu", 35.0, 35.0),
+            ("PSU78", "1e-3", 35.0, 35.0),
             ("M/S", "m.s-1", 1.0, 1.0),
             ("m s^-1", "m s-1", 1.0, 1.0),
             ("deg C", "K", 0.0, 273.15),
@@ -321,6 +332,8 @@ class TestUnits:
         ):
             with pytest.raises(error, match=match):
                 make([source], tmp_path / "r", units=units)
+        with pytest.raises(DatasetError, match="cannot be converted"):
+            conversion("temp", "m-78", "m")
         with pytest.raises(UsageError):
             parse_units(("temp",))
         with pytest.raises(DatasetError, match="do not say"):

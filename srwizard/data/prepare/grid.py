@@ -64,10 +64,10 @@ class Grid:
     def matches(self, other: "Grid") -> bool:
         """Say whether both are the same grid, as far as their coordinates tell."""
         return self.shape == other.shape and all(
-            mine is None or theirs is None or _same_coordinate(mine, theirs)
-            for mine, theirs in (
-                (self.latitude, other.latitude),
-                (self.longitude, other.longitude),
+            mine is None or theirs is None or _same_coordinate(mine, theirs, period)
+            for mine, theirs, period in (
+                (self.latitude, other.latitude, None),
+                (self.longitude, other.longitude, 360.0),
             )
         )
 
@@ -233,7 +233,13 @@ def _divided(total: npt.NDArray[np.float64], count: npt.NDArray[Any]) -> npt.NDA
     return means
 
 
-def _same_coordinate(first: FloatArray, second: FloatArray) -> bool:
-    return first.shape == second.shape and bool(
-        np.allclose(first, second, rtol=0, atol=COORDINATE_TOLERANCE_DEGREES, equal_nan=True)
+def _same_coordinate(first: FloatArray, second: FloatArray, period: float | None = None) -> bool:
+    """Compare coordinates; -100 and 260 degrees of longitude are the same."""
+    if first.shape != second.shape:
+        return False
+    whole_turns = 0.0 if period is None else np.round((first - second) / period) * period
+    return bool(
+        np.allclose(
+            first - whole_turns, second, rtol=0, atol=COORDINATE_TOLERANCE_DEGREES, equal_nan=True
+        )
     )

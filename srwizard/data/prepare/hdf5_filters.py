@@ -37,7 +37,7 @@ def hdf5_file(path: Path) -> h5py.File:
 def missing_filter(path: Path) -> str | None:
     """Return the name of a filter that the file needs and HDF5 does not have, or None."""
     # What cannot be opened lacks more than a filter.
-    with contextlib.suppress(OSError, RuntimeError), hdf5_file(path) as file:
+    with contextlib.suppress(OSError, RuntimeError, KeyError, ValueError), hdf5_file(path) as file:
         for dataset in _datasets(file):
             created = dataset.id.get_create_plist()
             for place in range(created.get_nfilters()):

@@ -207,7 +207,7 @@ def _opened(path: Path, engine: Engine, group: str | None = None) -> xr.Dataset:
         kind, look = ("Zarr", "ls -a") if engine == "zarr" else ("NetCDF", "ncdump -h")
         raise UsageError(
             _("Source {path} cannot be read as {kind}: {reason}.",
-              path=path, kind=kind, reason=error),
+              path=path, kind=kind, reason=str(error).rstrip(".")),
             _("It may be damaged or cut short; look at it with {command}.", command=look),
         ) from error  # fmt: skip
 

@@ -65,7 +65,8 @@ class StepReader(AbstractContextManager["StepReader"]):
                 raise DatasetError(
                     _("{variable} has infinite values in {path}, step {step}.",
                       variable=step.source.variable, path=step.source.path, step=step.index),
-                    _("Mask them with _FillValue first."),
+                    _("Take them for missing: {options}",
+                      options="--missing-value inf --missing-value -inf"),
                 )  # fmt: skip
         return fields
 

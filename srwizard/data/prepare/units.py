@@ -16,23 +16,38 @@ from srwizard.base.errors import DatasetError, UsageError
 from srwizard.base.i18n import translate as _
 from srwizard.data.fields import FloatField
 
+_PASCAL = "kg m-1 s-2"
 _SYMBOLS: dict[str, tuple[float, str]] = {
     "m": (1.0, "m"), "meter": (1.0, "m"), "metre": (1.0, "m"), "km": (1e3, "m"), "cm": (0.01, "m"),
     "mm": (1e-3, "m"), "s": (1.0, "s"), "sec": (1.0, "s"), "second": (1.0, "s"), "h": (3600.0, "s"),
     "hr": (3600.0, "s"), "hour": (3600.0, "s"), "d": (86400.0, "s"), "day": (86400.0, "s"),
     "kg": (1.0, "kg"), "g": (1e-3, "kg"), "gram": (1e-3, "kg"), "mg": (1e-6, "kg"),
-    "milligram": (1e-6, "kg"), "ug": (1e-9, "kg"), "Pa": (1.0, "Pa"), "pascal": (1.0, "Pa"),
-    "hPa": (100.0, "Pa"), "kPa": (1e3, "Pa"), "mb": (100.0, "Pa"), "mbar": (100.0, "Pa"),
-    "millibar": (100.0, "Pa"), "bar": (1e5, "Pa"), "dbar": (1e4, "Pa"), "decibar": (1e4, "Pa"),
+    "milligram": (1e-6, "kg"), "ug": (1e-9, "kg"), "microgram": (1e-9, "kg"),
+    "l": (1e-3, "m3"), "liter": (1e-3, "m3"), "litre": (1e-3, "m3"), "ml": (1e-6, "m3"),
+    "Pa": (1.0, _PASCAL), "pascal": (1.0, _PASCAL), "hPa": (100.0, _PASCAL),
+    "kPa": (1e3, _PASCAL), "mb": (100.0, _PASCAL), "mbar": (100.0, _PASCAL),
+    "millibar": (100.0, _PASCAL), "bar": (1e5, _PASCAL), "dbar": (1e4, _PASCAL),
+    "decibar": (1e4, _PASCAL), "N": (1.0, "kg m s-2"), "newton": (1.0, "kg m s-2"),
+    "J": (1.0, "kg m2 s-2"), "joule": (1.0, "kg m2 s-2"), "W": (1.0, "kg m2 s-3"),
+    "watt": (1.0, "kg m2 s-3"), "knot": (1852 / 3600, "m s-1"), "kt": (1852 / 3600, "m s-1"),
+    "kn": (1852 / 3600, "m s-1"), "Sv": (1e6, "m3 s-1"), "sverdrup": (1e6, "m3 s-1"),
+    "mol": (1.0, "mol"), "mole": (1.0, "mol"), "mmol": (1e-3, "mol"), "millimole": (1e-3, "mol"),
+    "umol": (1e-6, "mol"), "micromole": (1e-6, "mol"),
     "K": (1.0, "K"), "kelvin": (1.0, "K"), "degC": (1.0, "K"), "celsius": (1.0, "K"),
-    "C": (1.0, "K"), "%": (0.01, ""), "percent": (0.01, ""), "psu": (1e-3, ""),
+    "C": (1.0, "K"), "degF": (5 / 9, "K"), "fahrenheit": (5 / 9, "K"),
+    "%": (0.01, ""), "percent": (0.01, ""), "psu": (1e-3, ""), "ppt": (1e-3, ""),
     "pss": (1e-3, ""), "permil": (1e-3, ""), "\u2030": (1e-3, ""),
 }  # fmt: skip
-"""What one is in the base unit, and which that is; a plural s and capitals are seen through."""
+"""What one is in base units, and which these are; a plural s and capitals are seen through."""
 _LOWER = {name.lower(): found for name, found in _SYMBOLS.items()}
-_DEGREES = re.compile(r"(?:°|deg(?:ree)?s?)[\s_]*(celsius|kelvin|c|k)\b", re.IGNORECASE)
+_DEGREES = re.compile(
+    r"(?:°|deg(?:ree)?s?)[\s_]*(celsius|kelvin|fahrenheit|c|k|f)\b", re.IGNORECASE
+)
+_SALINITY_SCALE = re.compile(r"\bps[su][-_ ]?78\b", re.IGNORECASE)
+_BASE = re.compile(r"([A-Za-z]+)(-?\d+)?")
+_LARGEST_POWER = 9
 _FACTOR = re.compile(r"([A-Za-z%\u2030]+|\d+(?:\.\d*)?(?:[eE][+-]?\d+)?)([+-]?\d+)?")
-_CELSIUS_ZERO = 273.15
+_CELSIUS_ZERO, _FAHRENHEIT_ZERO = 273.15, 459.67 * 5 / 9
 _COMMON = (
     "K",
     "degC",
@@ -56,7 +71,7 @@ class Quantity:
 
     Args:
         factor: in base units.
-        zero: in base units; not 0 only for degrees Celsius.
+        zero: in base units; not 0 only for degrees Celsius and Fahrenheit.
         powers: base unit -> its exponent, in order of the name.
     """
 
@@ -67,7 +82,9 @@ class Quantity:
 
 def quantity(units: str) -> Quantity | None:
     """Return what units mean, as people write them (M/S, deg C), or None where that is unclear."""
-    text = _DEGREES.sub(lambda found: "degC" if found[1][0] in "cC" else "K", units.strip())
+    degrees = {"c": "degC", "f": "degF", "k": "K"}
+    text = _DEGREES.sub(lambda found: degrees[found[1][0].lower()], units.strip())
+    text = _SALINITY_SCALE.sub("psu", text)
     # A power may be written **2, ^2 or 2; a product *, a point or a blank; a quotient / or per.
     text = re.sub(r"\*\*|\^", "", text)
     text = re.sub(r"(?<=[A-Za-z])\.|(?<=\d)\.(?=[A-Za-z])|[*·()]", " ", text)
@@ -79,6 +96,8 @@ def quantity(units: str) -> Quantity | None:
             if match is None:
                 return None
             power = int(match[2] or 1) * (-1 if place else 1)
+            if abs(power) > _LARGEST_POWER:
+                return None
             if match[1][0].isdigit():
                 factor *= float(match[1]) ** power
                 continue
@@ -86,13 +105,17 @@ def quantity(units: str) -> Quantity | None:
             if known is None:
                 return None
             factor *= known[0] ** power
-            powers[known[1]] += power
+            for name, of_base in _BASE.findall(known[1]):
+                powers[name] += power * int(of_base or 1)
     if not text:
         return None
-    powers.pop("", None)
-    celsius = text in ("degC", "C", "c") or text.lower() == "celsius"
+    zero = 0.0
+    if text in ("degC", "C", "c") or text.lower() == "celsius":
+        zero = _CELSIUS_ZERO
+    elif text == "degF" or text.lower() == "fahrenheit":
+        zero = _FAHRENHEIT_ZERO
     base = tuple(sorted((name, power) for name, power in powers.items() if power))
-    return Quantity(factor, _CELSIUS_ZERO if celsius else 0.0, base)
+    return Quantity(factor, zero, base)
 
 
 def _symbol(name: str) -> tuple[float, str] | None:
