@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from srwizard.data.split_names import SPLITS
 from srwizard.settings.run_config import VALIDATION_MEMBERS
-from srwizard.train.tiling import MARGIN, OVERLAP, super_resolve_tiled
+from srwizard.settings.tiles import OVERLAP
+from srwizard.train.tiling import MARGIN, super_resolve_tiled
 
 
 def draws_samples(network: nn.Module) -> bool:

@@ -26,13 +26,13 @@ from srwizard.runs.failure_kinds import recognise
 from srwizard.runs.records import Records, measured
 from srwizard.settings import run_config
 from srwizard.settings.run_config import RunConfig
+from srwizard.settings.tiles import OVERLAP
 from srwizard.train.conservation import Blocks, blocks_for, conserved
 from srwizard.train.correction import factors, moved
 from srwizard.train.inference import apply_network
 from srwizard.train.sampling import draws_samples, members_of, noise_of
 from srwizard.train.seam import seam_of
 from srwizard.train.setup import amp_dtype
-from srwizard.train.tiling import OVERLAP
 from srwizard.use.grids import difference, refusal, refuse_flipped
 from srwizard.use.plausible import check_guides, check_values
 from srwizard.use.preprocessing import Preprocessing, read_preprocessing
