@@ -15,7 +15,6 @@ import torch
 from torch import Tensor, nn
 
 from srwizard.models.channels_last import on_gpu
-from srwizard.models.checkpointing import run_block
 from srwizard.models.denoiser_blocks import (
     Block,
     Double,
@@ -75,7 +74,6 @@ class Denoiser(nn.Module):
     ) -> None:
         super().__init__()
         self.gradient_checkpointing: bool = False
-        self.draws_random_numbers = layout.dropout > 0
         self.multiple = 2 ** (len(layout.channel_mults) - 1)
         groups, inner = layout.norm_groups, layout.inner_channel
         attend = attention or partial(SelfAttention, groups=groups)
@@ -145,13 +143,8 @@ class Denoiser(nn.Module):
     def _layer(self, layer: nn.Module, x: Tensor, embedding: Tensor) -> Tensor:
         if not isinstance(layer, Stage):
             return cast(Tensor, layer(x))
-        return run_block(
-            layer,
-            x,
-            embedding,
-            checkpointed=self.training and self.gradient_checkpointing,
-            draws_random_numbers=self.draws_random_numbers,
-        )
+        checkpointed = self.training and self.gradient_checkpointing
+        return cast(Tensor, layer(x, embedding, checkpointed=checkpointed))
 
 
 class TimeEmbedding(nn.Module):

@@ -57,9 +57,9 @@ def write_dataset(
         if layout == "npy":
             _write_npy(root / split, levels, int(begin))
         elif layout == "h5":
-            _write_h5(root / f"{split}.h5", levels)
+            write_h5(root / f"{split}.h5", levels)
         else:
-            _write_nc(root / f"{split}.nc", levels)
+            write_nc(root / f"{split}.nc", levels)
     _write_statics(root / "static_variables", hr_shape, scale)
     return root
 
@@ -104,7 +104,8 @@ def _write_npy(split: Path, levels: dict[str, dict[str, Floats]], first: int) ->
                 np.save(directory / f"step_{index:04d}.npy", values)
 
 
-def _write_h5(file: Path, levels: dict[str, dict[str, Floats]]) -> None:
+def write_h5(file: Path, levels: dict[str, dict[str, Floats]]) -> None:
+    """Write one split as HDF5."""
     file.parent.mkdir(parents=True, exist_ok=True)
     with h5py.File(file, "w") as opened:
         for level, fields in levels.items():
@@ -112,7 +113,8 @@ def _write_h5(file: Path, levels: dict[str, dict[str, Floats]]) -> None:
                 opened.create_dataset(f"{level}/{name}", data=series)
 
 
-def _write_nc(file: Path, levels: dict[str, dict[str, Floats]]) -> None:
+def write_nc(file: Path, levels: dict[str, dict[str, Floats]]) -> None:
+    """Write one split as NetCDF-4."""
     file.parent.mkdir(parents=True, exist_ok=True)
     with h5netcdf.File(file, "w") as opened:
         for level, fields in levels.items():

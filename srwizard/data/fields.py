@@ -137,7 +137,7 @@ class HDF5Field:
     def read(self, index: int, window: Window = WHOLE) -> FloatField:
         stored = self._handle()
         raw = np.asarray(stored[(index, *window)])
-        return decode_cf(raw, dict(stored.attrs))
+        return decode_cf(raw, self._opened["attributes"])
 
     def _handle(self) -> Any:
         if "dataset" not in self._opened:
@@ -145,6 +145,8 @@ class HDF5Field:
 
             self._opened["file"] = h5py.File(self.file, "r")
             self._opened["dataset"] = self._opened["file"][self.dataset]
+            # Once: to look them up takes as long as to read a small window.
+            self._opened["attributes"] = dict(self._opened["dataset"].attrs)
             found = self._opened["dataset"].shape[1:]
             if found != self.shape:
                 raise OtherShapeError(self.file, found, self.shape)
@@ -163,6 +165,8 @@ def decode_cf(raw: npt.NDArray[Any], attributes: dict[str, Any]) -> FloatField:
     values = raw.astype(np.float32)
     for name in ("_FillValue", "missing_value"):
         for fill in np.atleast_1d(attributes.get(name, [])):
+            if fill != fill:  # NaN is what is wanted
+                continue
             if raw.dtype.kind == "f":
                 # 1e20 as float32 is not 1e20 as float64, which attributes are often stored as.
                 with np.errstate(over="ignore"):

@@ -20,11 +20,13 @@ def build_optimizer(network: nn.Module, settings: FrozenTraining) -> torch.optim
 
 
 def fused(parameters: Sequence[nn.Parameter]) -> bool | None:
-    """Return True on a GPU, elsewhere None, which leaves it to torch.
+    """Return True where torch has one kernel for a step, else None, which leaves it to torch.
 
-    One kernel goes through many parameters, and can pass over a step without asking the host.
+    On a GPU it goes through many parameters, and can pass over a step without asking the host. On a
+    CPU it goes once over each, and takes a third of the time of operator after operator.
     """
-    return True if all(part.device.type == "cuda" for part in parameters) else None
+    kinds = {part.device.type for part in parameters}
+    return True if kinds in ({"cuda"}, {"cpu"}) else None
 
 
 def adamw(parameters: Parameters, settings: FrozenTraining) -> torch.optim.Optimizer:

@@ -479,6 +479,20 @@ def test_checkpointing_changes_no_gradient_with_the_same_noise(name: str, dropou
         torch.testing.assert_close(plain, checkpointed)
 
 
+@pytest.mark.parametrize("name", ["DDPM", "SR3", "ResShift"])
+def test_checkpointing_computes_no_large_convolution_again(name: str) -> None:
+    net = tiny(name, attn_res=[32]).train()
+    assert set_gradient_checkpointing(net, True)
+    large = [
+        part for part in net.modules() if isinstance(part, nn.Conv2d) and part.kernel_size == (3, 3)
+    ]
+    computed: list[nn.Module] = []
+    for part in large:
+        part.register_forward_hook(lambda part, _inputs, _output: computed.append(part))
+    net.training_loss(*fields()).mean().backward()
+    assert len(computed) == len(large)
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_autocast_bfloat16(name: str) -> None:
     net = tiny(name, attn_res=[32])
