@@ -216,7 +216,8 @@ def _there(values: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
     """
     there: npt.NDArray[np.bool_] = np.isfinite(values) & ~np.isin(values, _FILL_VALUES)
     there[there] = np.abs(values[there].astype(np.float64)) < _LARGEST
-    likely = there & [_USUAL_FILL.fullmatch(f"{value:.10g}") is not None for value in values]
+    usual = [_USUAL_FILL.fullmatch(f"{value:.10g}") is not None for value in values]
+    likely = there & np.array(usual, dtype=bool)
     if likely.any() and not _in_order(values[there]) and _in_order(values[there & ~likely]):
         there &= ~likely
     return there
