@@ -22,7 +22,7 @@ ROOMY = "memory_to_spare"
 NEEDED_BY = ("diagnose", "adjust", "roomy", "shorten")
 """The states that are only ever entered for a reason."""
 OF_FAILURE = (
-    "host", "machines", "step", "epoch", "phase",
+    "host", "machines", "gpus", "step", "epoch", "phase",
     "predicted_bytes", "measured_bytes", "capacity_bytes", "device",
 )  # fmt: skip
 """What is kept of failure.json besides kind and error."""

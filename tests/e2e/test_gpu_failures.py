@@ -93,7 +93,7 @@ LOST = Failure("nvmlDeviceGetMemoryInfo", GPU_IS_LOST, uuid(0))
             "CUDA out of memory. Tried to allocate 1.21 GiB.",
             card(0, processes=[Held(4194305, 20000)]),
             [],
-            "GPU 0: busy: ? (process 4194305) holds 20.0 GB",
+            "GPU 0: busy: ? (process 4194305) holds 19.5 GB",
         ),
     ],
     ids=["lost", "memory errors", "two users"],
