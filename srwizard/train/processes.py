@@ -31,7 +31,6 @@ from srwizard.base.visible import show_only_visible
 from srwizard.data.dataset import Dataset
 from srwizard.hardware.cgroups import out_of_memory_kills
 from srwizard.hardware.devices import cpu
-from srwizard.hardware.idle import cores_are_idle
 from srwizard.hardware.numbering import AS_NVIDIA_SMI
 from srwizard.runs.failures import Ended
 from srwizard.runs.records import LOG_FILE
@@ -50,12 +49,11 @@ MALLOC_SETTINGS = {"MALLOC_MMAP_THRESHOLD_": "4194304", "MALLOC_TRIM_THRESHOLD_"
 # first setting is PyTorch's, for its tensors; the second glibc's, for what oneDNN allocates, too.
 HUGE_PAGES = {"THP_MEM_ALLOC_ENABLE": "1"}
 HUGE_PAGES_TUNABLE = "glibc.malloc.hugetlb=1"
-# A thread that waits spins for two milliseconds or so before it sleeps where the cores are idle: a
-# step has hundreds of loops that end with threads waiting. Where others compute it sleeps at once,
-# for a thread that spins keeps its core from the very thread that it waits for. libgomp counts,
-# libomp and MKL's libiomp5 have milliseconds. docs/speed.md has the figures.
-SPIN = {"GOMP_SPINCOUNT": "100000", "KMP_BLOCKTIME": "2"}
-SLEEP = {"GOMP_SPINCOUNT": "0", "KMP_BLOCKTIME": "0"}
+# A thread that waits spins for some microseconds, then sleeps: libgomp counts, libomp and MKL's
+# libiomp5 have milliseconds. A step of EDSR on two idle cores takes 0.078 s asleep at once, 0.053 s
+# with 1000, 0.051 s with 100,000; beside two endless loops 0.164, 0.134 and more than 5 s, for a long
+# spin keeps a core from the very thread that is waited for. docs/speed.md has more figures.
+SPIN = {"GOMP_SPINCOUNT": "1000", "KMP_BLOCKTIME": "0"}
 LOG_TAIL_BYTES = 16384
 LOOK_SECONDS = 0.1
 REMIND_SECONDS = 5.0
@@ -146,8 +144,7 @@ def waiting_settings() -> dict[str, str]:
     """Return how long threads spin before they sleep; what the user has set stays."""
     if os.environ.get("OMP_WAIT_POLICY"):
         return {}
-    ours = SPIN if cores_are_idle() else SLEEP
-    return {name: value for name, value in ours.items() if not os.environ.get(name)}
+    return {name: value for name, value in SPIN.items() if not os.environ.get(name)}
 
 
 def allocator_settings() -> dict[str, str]:

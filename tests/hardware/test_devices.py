@@ -10,7 +10,6 @@ import pytest
 
 from srwizard.hardware import cgroups
 from srwizard.hardware.devices import cpu, fast_bfloat16
-from srwizard.hardware.idle import cores_are_idle
 
 GIB = 2**30
 WHOLE_MACHINE = SimpleNamespace(total=64 * GIB, available=48 * GIB)
@@ -104,28 +103,6 @@ def test_of_the_cores_those_count_whose_time_is_granted(
         file.write_text(f"{content}\n")
     monkeypatch.setattr(os, "sched_getaffinity", lambda _pid: set(range(8)))
     assert cpu().cores == cores
-
-
-@pytest.mark.parametrize(
-    ("shares", "idle"),
-    [
-        ([3.0, 0.0, 90.0], True),
-        ([3.0, 70.0, 0.0], False),
-        ([3.0], False),
-        (OSError("/proc"), False),
-    ],
-)
-def test_the_cores_of_this_process_are_idle_or_not(
-    monkeypatch: pytest.MonkeyPatch, shares: list[float] | OSError, idle: bool
-) -> None:
-    def seen(*, interval: float, percpu: bool) -> list[float]:
-        if isinstance(shares, OSError):
-            raise shares
-        return shares
-
-    monkeypatch.setattr(psutil, "cpu_percent", seen)
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _pid: {0, 1})
-    assert cores_are_idle() is idle
 
 
 def version_1(group: str, limit: int, used: int, cache: int = 0, kills: int = 0) -> None:
