@@ -51,7 +51,7 @@ HUGE_PAGES = {"THP_MEM_ALLOC_ENABLE": "1"}
 HUGE_PAGES_TUNABLE = "glibc.malloc.hugetlb=1"
 # A thread that waits spins for some microseconds, then sleeps: libgomp counts, libomp and MKL's
 # libiomp5 have milliseconds. A step of EDSR on two idle cores takes 0.078 s asleep at once, 0.053 s
-# with 1000, 0.051 s with 100,000; beside two endless loops 0.164, 0.134 and more than 5 s, for a long
+# with 1000, 0.051 s with 100,000; beside two endless loops 0.164, 0.134 and more than 2 s: a long
 # spin keeps a core from the very thread that is waited for. docs/speed.md has more figures.
 SPIN = {"GOMP_SPINCOUNT": "1000", "KMP_BLOCKTIME": "0"}
 LOG_TAIL_BYTES = 16384
