@@ -52,7 +52,7 @@ CARD = ModelCard(
         lr=0.0005,
         warmup=0.05,
         clip_grad_norm=1.0,
-        why_en="ResShift's, but for the rate: of four, the best on two datasets together",
-        why_zh="除学习率外取自 ResShift；学习率是四个取值中在两个数据集上总体最好的",
+        why_en="ResShift's, but for the rate: of three, the best on two datasets together",
+        why_zh="除学习率外取自 ResShift；学习率是三个取值中在两个数据集上总体最好的",
     ),
 )
