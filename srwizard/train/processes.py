@@ -38,12 +38,11 @@ from srwizard.settings.run_config import RunConfig
 from srwizard.train.dataset import handed_on
 from srwizard.train.nodes import MEETING_IN_A_FILE, Nodes, network_settings, torchrun_options
 
-# Freed blocks of 4 MiB and above go back to the system at once; 8 MiB stay at the end of the heap,
-# for the pieces that functions compute in. Processor seconds of a step / MiB at most, of FNO2d (24
-# modes, checkpointing) and DDPM (without), by threshold: 0.79 / 662 and 2.08 / 1143 at 1 MiB,
-# 0.66 / 678 and 1.58 / 1200 at 4 MiB; FNO2d 0.68 / 740 at 16 and 0.65 / 770 at 32 MiB. For EDSR and
-# SwinIR it makes no difference beyond the noise. docs/speed.md has the whole table.
-MALLOC_SETTINGS = {"MALLOC_MMAP_THRESHOLD_": "4194304", "MALLOC_TRIM_THRESHOLD_": "8388608"}
+# Freed blocks of 1 MiB and above go back to the system at once. With glibc's defaults the resident
+# set holds nearly twice what tensors need, and the measured peak would not repeat; 4 MiB spare page
+# faults, and let weights of 2 MiB leave holes, a third of the peak of sharded processes. 8 MiB stay
+# at the end of the heap, for the pieces that functions compute in. docs/speed.md has figures.
+MALLOC_SETTINGS = {"MALLOC_MMAP_THRESHOLD_": "1048576", "MALLOC_TRIM_THRESHOLD_": "8388608"}
 # Blocks that come fresh from the system for every tensor cost a page fault for each 4 KiB, which
 # can take longer than the arithmetic. In huge pages (2 MiB) they halve the time of a step. The
 # first setting is PyTorch's, for its tensors; the second glibc's, for what oneDNN allocates, too.
