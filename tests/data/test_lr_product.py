@@ -128,7 +128,7 @@ def test_a_product_with_a_bias_on_other_days(tmp_path: Path, method: str, jobs: 
     assert found.dtype == np.float32
     means = np.stack([block_mean(field, 4) for field in hr_fields])
     assert np.nanmax(np.abs(found - 0.4 - means)) < 1.5
-    assert any("17 pairs of steps" in note for note in manifest.notes)
+    assert any("steps matched: 17;" in note for note in manifest.notes)
     written = json.loads((tmp_path / "out" / "manifest.json").read_text())
     assert written["lr_product"]["agreement"]["temp"]["lag"] == 0
     assert written["method"] == f"product of its own, {method}"
