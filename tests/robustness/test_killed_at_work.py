@@ -27,7 +27,7 @@ from srwizard.settings import run_config
 from srwizard.train import checkpoint
 from srwizard.train.checkpoint import NAMES
 from tests.datasets import write_dataset
-from tests.robustness.long_runs import note, times
+from tests.robustness.long_runs import LONG, note
 from tests.train.runs import (
     PATIENCE_SECONDS,
     failure,
@@ -44,6 +44,8 @@ VICTIMS = ("a rank", "the agent", "all")
 PHASES = ("training", "validation", "checkpoint")
 LONGEST_DELAY_SECONDS = 0.03
 """A step, a validation or a checkpoint of these networks takes about as long."""
+TRIES = 5
+"""At one kill that meets a training at work, which on a busy machine the first may not."""
 ENOUGH = 0.75
 """Share of the kills that have to meet a training at work: 30 of 40."""
 EVERYTHING: dict[str, Any] = {
@@ -182,18 +184,20 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_dataset(tmp_path_factory.mktemp("killed") / "data")
 
 
-@times(1, 10)
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", RUNS)
+@pytest.mark.parametrize(
+    ("kind", "count"),
+    [("DDP", 1), ("FSDP", 1), *(pytest.param(kind, 10, marks=LONG) for kind in RUNS)],
+)
 def test_killed_and_resumed(kind: str, root: Path, tmp_path: Path, count: int) -> None:
-    seed = random.SystemRandom().randrange(2**32)
+    seed = random.SystemRandom().randrange(2**32) if count > 1 else 1
     print(f"seed {seed}")
     draw = random.Random(seed)
     freeze(root, tmp_path / "undisturbed", **(EVERYTHING | RUNS[kind]))
     train_to_the_end(tmp_path / "undisturbed")
     events, checkpoints = ends(tmp_path / "undisturbed")
     met: Counter[str] = Counter()
-    for number, chosen in enumerate(moments(draw, count)):
+    for number, chosen in enumerate(moments(draw, count if count > 1 else TRIES)):
         run_dir = tmp_path / f"killed{number}"
         freeze(root, run_dir, **(EVERYTHING | RUNS[kind]))
         for moment in chosen:
@@ -205,6 +209,8 @@ def test_killed_and_resumed(kind: str, root: Path, tmp_path: Path, count: int) -
         assert found == events, chosen
         assert not list(differing(kept, checkpoints)), chosen
         assert not [*(run_dir / "checkpoints").rglob("*.tmp")], chosen
+        if count == 1 and met:
+            break
     assert met.total() >= math.ceil(ENOUGH * count), met
     if count > 1:
         note(f"kills, {kind}: {met.total()} of {count} met a training at work: {dict(met)}")
