@@ -1,4 +1,4 @@
-"""Diffusion models drawn in few steps: `python -m bench few_steps [DIRECTORY] [NAMES]`.
+"""Diffusion models drawn in few steps: `python -m bench.few_steps [DIRECTORY] [NAMES]`.
 
 The runs are those of the zoo (PGN), which are trained first where they are not there. ResShift in
 15 steps, the length of its chain, is what 2 to 5 steps of ReMD and FlowMatching are compared with.
