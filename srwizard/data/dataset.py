@@ -180,6 +180,19 @@ class Dataset:
             self.outliers,
         )
 
+    def _read(
+        self,
+        variables: Sequence[str],
+        static_variables: Sequence[str],
+        guides: Sequence[str],
+        *,
+        area_weights: bool,
+    ) -> tuple[list[str], list[Path]]:
+        """Return the variables and the static files that a run reads; see `fingerprint`."""
+        fixed, varying = parted(self.contents, guides)
+        statics = used_files(self.contents, static_variables, fixed, area_weights=area_weights)
+        return [*variables, *varying], statics
+
     def fingerprint(
         self,
         variables: Sequence[str],
@@ -199,9 +212,9 @@ class Dataset:
         Raises:
             DatasetError: a part is not there, or cannot be read.
         """
-        fixed, varying = parted(self.contents, guides)
-        statics = used_files(self.contents, static_variables, fixed, area_weights=area_weights)
-        variables = [*variables, *varying]
+        variables, statics = self._read(
+            variables, static_variables, guides, area_weights=area_weights
+        )
         return fingerprint(self.contents, variables, statics, self._digests)
 
     def content(
@@ -222,9 +235,9 @@ class Dataset:
         Raises:
             DatasetError: a part is not there, or cannot be read.
         """
-        fixed, varying = parted(self.contents, guides)
-        statics = used_files(self.contents, static_variables, fixed, area_weights=area_weights)
-        variables = [*variables, *varying]
+        variables, statics = self._read(
+            variables, static_variables, guides, area_weights=area_weights
+        )
         stamped = stamps(self.contents, variables, statics, self._stamps, self.seen)
         return content_digests(self.contents, variables, statics, stamped, progress), stamped
 
@@ -244,9 +257,9 @@ class Dataset:
         Raises:
             DatasetError: a part is not there, or cannot be read.
         """
-        fixed, varying = parted(self.contents, guides)
-        statics = used_files(self.contents, static_variables, fixed, area_weights=area_weights)
-        variables = [*variables, *varying]
+        variables, statics = self._read(
+            variables, static_variables, guides, area_weights=area_weights
+        )
         asked = repr((sorted(frozen.items()), sorted(stamped.items()), variables, statics))
         if asked not in self._changed:
             stamps(self.contents, variables, statics, self._stamps, self.seen, progress)
@@ -269,9 +282,9 @@ class Dataset:
         Raises:
             DatasetError: a part is not there, or cannot be read.
         """
-        fixed, varying = parted(self.contents, guides)
-        statics = used_files(self.contents, static_variables, fixed, area_weights=area_weights)
-        variables = [*variables, *varying]
+        variables, statics = self._read(
+            variables, static_variables, guides, area_weights=area_weights
+        )
         return stamps(self.contents, variables, statics, self._stamps, self.seen)
 
 

@@ -89,11 +89,7 @@ def chosen_fingerprint(conversation: Conversation) -> dict[str, str]:
     Raises:
         DatasetError: it cannot be read.
     """
-    names = [item.name for item in chosen_variables(conversation, chosen_dataset(conversation))]
-    chosen = conversation.session.answers.data
-    return opened_dataset(conversation).fingerprint(
-        names, chosen.static_variables, chosen.guides, area_weights=False
-    )
+    return opened_dataset(conversation).fingerprint(*_chosen(conversation), area_weights=False)
 
 
 def chosen_stamps(conversation: Conversation) -> dict[str, str]:
@@ -102,11 +98,14 @@ def chosen_stamps(conversation: Conversation) -> dict[str, str]:
     Raises:
         DatasetError: it cannot be read.
     """
+    return opened_dataset(conversation).stamps(*_chosen(conversation), area_weights=False)
+
+
+def _chosen(conversation: Conversation) -> tuple[list[str], list[str], list[str]]:
+    """Return what was chosen of the dataset: variables, static variables, guides."""
     names = [item.name for item in chosen_variables(conversation, chosen_dataset(conversation))]
     chosen = conversation.session.answers.data
-    return opened_dataset(conversation).stamps(
-        names, chosen.static_variables, chosen.guides, area_weights=False
-    )
+    return names, chosen.static_variables, chosen.guides
 
 
 def summary_table(summary: DatasetSummary, to_beat: Sequence[str] = ()) -> Table:
