@@ -1,6 +1,7 @@
 """The processes that a process starts, ended with it."""
 
 import ctypes
+import os
 import signal
 import sys
 
@@ -10,7 +11,14 @@ PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None)
 
 
-def end_with_parent() -> None:
-    """Let the kernel send this process SIGTERM when its parent ends, even if that is killed."""
+def end_with_parent(parent: int | None = None) -> None:
+    """Let the kernel send this process SIGTERM when its parent ends, even if that is killed.
+
+    Args:
+        parent: its process number, where it is known: if it has been killed before this could be
+            asked, this process ends at once, for nobody waits for it.
+    """
     if sys.platform == "linux":
         _libc.prctl(PR_SET_PDEATHSIG, int(signal.SIGTERM), 0, 0, 0)
+    if parent is not None and os.getppid() != parent:
+        os._exit(1)

@@ -1,7 +1,6 @@
 """From the steps of a source to HR fields and their block means, in one process or several."""
 
 import multiprocessing
-import os
 from collections import Counter, deque
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -204,10 +203,8 @@ def _begin(recipe: Recipe, language: str) -> None:
 
     # Ctrl-C reaches the whole group; the process that began it ends the others.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    end_with_parent()
     parent = multiprocessing.parent_process()
-    if parent is not None and os.getppid() != parent.pid:
-        os._exit(1)  # it was killed before it could be asked for; nobody waits for a result
+    end_with_parent(None if parent is None else parent.pid)
     i18n.set_language(language)
     _equipment[:] = [(recipe, StepReader(recipe.window), StepReader())]
 
