@@ -31,6 +31,7 @@ def _has_rmse(found: dict[str, Measure]) -> dict[str, Measure]:
 
 
 Scores = Annotated[dict[str, Measure], AfterValidator(_has_rmse)]
+_SCORES: TypeAdapter[dict[str, Measure]] = TypeAdapter(Scores)
 
 
 class _Part(BaseModel):
@@ -54,7 +55,7 @@ class _Variable(_Part):
     @model_validator(mode="after")
     def _knows_the_best(self) -> "_Variable":
         if self.best != BICUBIC:
-            TypeAdapter(Scores).validate_python((self.model_extra or {}).get(self.best))
+            _SCORES.validate_python((self.model_extra or {}).get(self.best))
         return self
 
 
