@@ -57,8 +57,8 @@ class Group:
 
 def memory_groups() -> Iterator[Group]:
     """Yield the memory groups of this process, from its own to the outermost."""
-    for version, directory in _directories("memory"):
-        if version == 2:
+    for unified, directory in _directories("memory"):
+        if unified:
             yield Group(
                 directory,
                 "memory.max",
@@ -80,9 +80,9 @@ def cores_granted() -> float | None:
     """Return how many cores' time the groups around this process grant, None without a limit."""
     found = (
         _quota(directory / "cpu.max")
-        if version == 2
+        if unified
         else _quota(directory / "cpu.cfs_quota_us", directory / "cpu.cfs_period_us")
-        for version, directory in _directories("cpu")
+        for unified, directory in _directories("cpu")
     )
     return min((cores for cores in found if cores is not None), default=None)
 
@@ -96,8 +96,8 @@ def _quota(*files: Path) -> float | None:
         return None
 
 
-def _directories(controller: str) -> Iterator[tuple[int, Path]]:
-    """Yield version and directory of every group around this process, from its own outwards."""
+def _directories(controller: str) -> Iterator[tuple[bool, Path]]:
+    """Yield every group around this process, from its own outwards, and whether of version 2."""
     try:
         lines = PROCESS.read_text().splitlines()
     except OSError:
@@ -109,10 +109,10 @@ def _directories(controller: str) -> Iterator[tuple[int, Path]]:
             # Beside version 1, version 2 is mounted one level below.
             for root in (ROOT, ROOT / "unified"):
                 for directory in _upwards(root, path):
-                    yield 2, directory
+                    yield True, directory
         elif controller in controllers.split(","):
             for directory in _upwards(ROOT / controller, path):
-                yield 1, directory
+                yield False, directory
 
 
 def _upwards(root: Path, path: str) -> Iterator[Path]:
