@@ -411,15 +411,21 @@ def test_tab_completes_directories(terminal: Open, dataset: Path, tmp_path: Path
     screen.kill()
 
 
-@pytest.mark.broad
-def test_a_component_without_its_vector_is_asked_for(terminal: Open, tmp_path: Path) -> None:
-    root = write_dataset(tmp_path / "currents", variables=["u", "w"])
+def asked_about_u(terminal: Open, root: Path) -> Terminal:
+    """Name a dataset and all of its variables, of which u may belong to a vector."""
     screen = terminal()
     screen.wait_for("? Dataset directory")
     screen.send(str(root) + ENTER)
     screen.wait_for("? Variables to train on")
     screen.send(ENTER)
     screen.wait_for("u looks like a component of a vector")
+    return screen
+
+
+@pytest.mark.broad
+def test_a_component_without_its_vector_is_asked_for(terminal: Open, tmp_path: Path) -> None:
+    root = write_dataset(tmp_path / "currents", variables=["u", "w"])
+    screen = asked_about_u(terminal, root)
     screen.send(DOWN * 2 + ENTER)
     screen.wait_for("? Run directory")
     assert "u eastward, w northward" in screen.text
@@ -432,12 +438,7 @@ def test_a_component_without_its_vector_is_asked_for(terminal: Open, tmp_path: P
 
 def test_each_component_without_its_vector_is_asked_for(terminal: Open, tmp_path: Path) -> None:
     root = write_dataset(tmp_path / "winds", variables=["u", "w", "u10", "n10"])
-    screen = terminal()
-    screen.wait_for("? Dataset directory")
-    screen.send(str(root) + ENTER)
-    screen.wait_for("? Variables to train on")
-    screen.send(ENTER)
-    screen.wait_for("u looks like a component of a vector")
+    screen = asked_about_u(terminal, root)
     screen.send(DOWN * 4 + ENTER)
     screen.wait_for("u10 looks like a component of a vector")
     screen.send(DOWN + ENTER)

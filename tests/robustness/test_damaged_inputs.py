@@ -19,6 +19,7 @@ from srwizard.models import weights_file
 from tests.datasets import write_dataset
 from tests.robustness.damage import damaged, damaged_json
 from tests.robustness.in_process import run_here
+from tests.robustness.raw_record import write_raw
 from tests.train.runs import freeze, trained
 
 QUICK = settings(max_examples=8, suppress_health_check=list(HealthCheck), derandomize=False)
@@ -29,11 +30,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("inputs")
     freeze(write_dataset(place / "data"), place / "run", epochs=1)
     trained(place / "run")
-    fields = np.random.default_rng(0).normal(15, 2, (20, 16, 24)).astype("float32")
-    xr.Dataset(
-        {"sst": (("time", "lat", "lon"), fields, {"units": "degC"})},
-        {"time": np.arange(20), "lat": np.linspace(10, 20, 16), "lon": np.linspace(100, 112, 24)},
-    ).to_netcdf(place / "raw.nc")
+    write_raw(place)
     words = ("prepare", place / "raw.nc", "--variable", "sst", "--scale", 2, "-o", place / "made")
     assert run_here(*words).code == 0
     return place

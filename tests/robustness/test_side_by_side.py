@@ -15,6 +15,7 @@ from srwizard.runs import checkpoint_files
 from tests.datasets import write_dataset
 from tests.e2e.conftest import ANSWERS
 from tests.e2e.terminal import PROGRAM
+from tests.robustness.raw_record import write_raw
 from tests.train.runs import PATIENCE_SECONDS, epochs, freeze
 
 pytestmark = pytest.mark.slow
@@ -76,7 +77,7 @@ def test_two_trainings_and_others_beside_them(
                       ("evaluate", long_run)):  # fmt: skip
         code, said = ends(start(*arguments))
         assert (code, "in use by" in said) == (2, True), said
-    words = ("prepare", raw_file(tmp_path), "--variable", "sst", "--scale", 2)
+    words = ("prepare", write_raw(tmp_path, steps=40), "--variable", "sst", "--scale", 2)
     code, said = ends(start(*words, "-o", tmp_path / "data"))
     assert code == 2, said  # nothing is prepared into the dataset that is being read
     beside = [
@@ -96,17 +97,17 @@ def test_two_trainings_and_others_beside_them(
     assert ends(first)[0] == 130
 
 
-def raw_file(directory: Path) -> Path:
-    fields = np.random.default_rng(0).normal(15, 2, (40, 16, 24)).astype("float32")
-    xr.Dataset(
-        {"sst": (("time", "lat", "lon"), fields, {"units": "degC"})},
-        {"time": np.arange(40), "lat": np.linspace(10, 20, 16), "lon": np.linspace(100, 112, 24)},
-    ).to_netcdf(directory / "raw.nc")
-    return directory / "raw.nc"
-
-
 def test_two_prepares_into_one_directory(start: Callable[..., Child], tmp_path: Path) -> None:
-    words = ("prepare", raw_file(tmp_path), "--variable", "sst", "--scale", 2, "-o", "made")
+    words = (
+        "prepare",
+        write_raw(tmp_path, steps=40),
+        "--variable",
+        "sst",
+        "--scale",
+        2,
+        "-o",
+        "made",
+    )
     codes = sorted(ends(child)[0] for child in [start(*words), start(*words)])
     assert codes[0] == 0
     assert codes[1] in (0, 2)

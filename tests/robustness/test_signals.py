@@ -10,15 +10,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import psutil
 import pytest
-import xarray as xr
 
 from tests.datasets import write_dataset
 from tests.e2e.conftest import ANSWERS
 from tests.e2e.terminal import PROGRAM
 from tests.robustness.long_runs import note, times
+from tests.robustness.raw_record import write_raw
 from tests.train.runs import freeze, trained
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
@@ -52,11 +51,7 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = write_dataset(place / "data")
     freeze(root, place / "run", epochs=1)
     trained(place / "run")
-    fields = np.random.default_rng(0).normal(15, 2, (40, 16, 24)).astype("float32")
-    xr.Dataset(
-        {"sst": (("time", "lat", "lon"), fields, {"units": "degC"})},
-        {"time": np.arange(40), "lat": np.linspace(10, 20, 16), "lon": np.linspace(100, 112, 24)},
-    ).to_netcdf(place / "raw.nc")
+    write_raw(place, steps=40)
     return place
 
 

@@ -6,14 +6,13 @@ import shutil
 import subprocess
 from pathlib import Path
 
-import numpy as np
 import pytest
-import xarray as xr
 
 from tests.datasets import write_dataset
 from tests.e2e.conftest import ANSWERS
 from tests.e2e.terminal import PROGRAM
 from tests.robustness.in_process import run_here
+from tests.robustness.raw_record import write_raw
 from tests.train.runs import freeze, trained
 
 FULL = 'mount -t tmpfs -o size=4k none "$1" && shift && exec "$@"'
@@ -57,11 +56,7 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("writing") / "original"
     freeze(write_dataset(place / "data"), place / "run", epochs=1)
     trained(place / "run")
-    fields = np.random.default_rng(0).normal(15, 2, (20, 16, 24)).astype("float32")
-    xr.Dataset(
-        {"sst": (("time", "lat", "lon"), fields, {"units": "degC"})},
-        {"time": np.arange(20), "lat": np.linspace(10, 20, 16), "lon": np.linspace(100, 112, 24)},
-    ).to_netcdf(place / "raw.nc")
+    write_raw(place)
     return place
 
 
