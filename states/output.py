@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 
 from srwizard.base.i18n import translate as _
 from srwizard.base.os_errors import reason_of
-from srwizard.base.typed_paths import expand
+from srwizard.base.typed_paths import at_home, expand
 from srwizard.prompts.question import Question
 from srwizard.settings import run_config
 from srwizard.states.model import begin_forecasts
@@ -54,6 +54,11 @@ def problem_with(text: str, session: Session) -> str | None:
     try:
         if path.exists() and not path.is_dir():
             return _("{path} is a file", path=path)
+        if path.resolve() in (Path(path.anchor), at_home(Path("~")).resolve()):
+            return _(
+                "a run needs a directory of its own; name one below {path}, e.g. {below}",
+                path=path, below=path / "runs" / "first",
+            )  # fmt: skip
         if _lies_in_dataset(path, session):
             return _("{path} lies in the dataset, which is never written to", path=path)
         if holds_foreign_run(path, session):

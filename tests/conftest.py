@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -22,6 +23,8 @@ __all__ = [
     "pytest_runtest_call",
     "pytest_runtest_setup",
 ]
+
+CHECKOUT = Path(__file__).parents[1]
 
 # Several tests run at a time: threads that spin while they wait would keep each other waiting.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -52,6 +55,19 @@ def pytest_configure(config: pytest.Config) -> None:
 def state_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Keep what is noted of runs and sessions out of the user's own state directory."""
     os.environ["XDG_STATE_HOME"] = str(tmp_path_factory.mktemp("state"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing_left_behind() -> Iterator[None]:
+    """Fail where tests wrote into the checkout and not into a directory of their own."""
+    before = _visible(CHECKOUT)
+    yield
+    assert _visible(CHECKOUT) <= before
+
+
+def _visible(directory: Path) -> set[str]:
+    """Return the names in a directory but for the caches of tools."""
+    return {path.name for path in directory.iterdir() if not path.name.startswith(".")}
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -269,6 +269,18 @@ def test_no_run_is_written_into_the_dataset(
     assert not (dataset / "runs").exists()
 
 
+@pytest.mark.parametrize("place", ["/", "~/"])
+def test_no_run_is_written_over_a_whole_home_or_disk(
+    srwizard: Run, answers: Path, place: str
+) -> None:
+    refused = srwizard("--answers", answers, "--set", f"output.dir={place}")
+    assert refused.returncode == 2
+    assert "a run needs a directory of its own; name one below /" in " ".join(
+        refused.stderr.split()
+    )
+    assert not Path(place, "run.yaml").expanduser().exists()
+
+
 @pytest.mark.parametrize(
     ("value", "files", "said"),
     [(-9999.0, "train/hr/temp/*0.npy", "looks like"), (5.0, "*/*/temp/*.npy", "every value of")],

@@ -64,6 +64,11 @@ def alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(beside, "_start", _no_process)
     monkeypatch.setattr(forecast, "begin", lambda _runs: None)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    # What is typed at random is a path as well.
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    here = tmp_path / "one" / "two" / "three"
+    here.mkdir(parents=True)
+    monkeypatch.chdir(here)
 
 
 def keys_of(draw: random.Random) -> str:
