@@ -14,6 +14,7 @@ from srwizard.base import i18n
 from tests.cpu_time import pytest_runtest_call, pytest_runtest_setup
 from tests.forked import Popen, started
 from tests.hardware.nvml.world import nvml_library, nvml_world
+from tests.robustness.long_runs import FIGURES
 from tests.selection import pytest_collection_modifyitems
 
 __all__ = [
@@ -66,8 +67,9 @@ def nothing_left_behind() -> Iterator[None]:
 
 
 def _visible(directory: Path) -> set[str]:
-    """Return the names in a directory but for the caches of tools."""
-    return {path.name for path in directory.iterdir() if not path.name.startswith(".")}
+    """Return the names in a directory but for caches and the figures of long tests."""
+    names = {path.name for path in directory.iterdir() if not path.name.startswith(".")}
+    return names - {FIGURES.name}
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -13,7 +13,7 @@ import torch
 import torch.distributed as dist
 from torch._guards import active_fake_mode
 from torch._subclasses.fake_tensor import FakeTensorMode
-from torch.distributed.tensor import DTensor
+from torch.distributed.tensor import DTensor, _sharding_prop
 from torch.testing._internal.distributed.fake_pg import FakeStore
 
 from srwizard.memory.tracker import StorageTracker
@@ -47,8 +47,14 @@ class SharedOutTracker(StorageTracker):
 
     def __enter__(self) -> Any:
         self._fake_mode = active_fake_mode()
-        self._resizing = mock.patch.object(torch.UntypedStorage, "resize_", self._resizer())
-        self._resizing.start()
+        self._patches = (
+            mock.patch.object(torch.UntypedStorage, "resize_", self._resizer()),
+            # DTensor looks up the shapes of results on whole tensors, once for each operator: in a
+            # mode of its own, which is not ours to count.
+            mock.patch.object(_sharding_prop, "detect_fake_mode", lambda: None),
+        )
+        for patch in self._patches:
+            patch.start()
         return super().__enter__()  # type: ignore[no-untyped-call]
 
     def remember(self, mode: FakeTensorMode) -> None:
@@ -56,7 +62,8 @@ class SharedOutTracker(StorageTracker):
 
     def __exit__(self, *exception: Any) -> None:
         super().__exit__(*exception)  # type: ignore[no-untyped-call]
-        self._resizing.stop()
+        for patch in self._patches:
+            patch.stop()
 
     def __torch_dispatch__(
         self,

@@ -8,7 +8,6 @@ from torch import nn
 from srwizard.base.choices import method_named
 from srwizard.settings.methods import OPTIMIZERS
 from srwizard.settings.training import FrozenTraining
-from srwizard.train.sharding import is_sharded
 
 Parameters = Sequence[nn.Parameter]
 
@@ -24,13 +23,10 @@ def fused(parameters: Sequence[nn.Parameter]) -> bool | None:
     """Return True where torch has one kernel for a step, else None, which leaves it to torch.
 
     On a GPU it goes through many parameters, and can pass over a step without asking the host. On a
-    CPU it goes once over each, and takes a third of the time of operator after operator; sharded
-    ones, which it would gather copies of, are left to torch.
+    CPU it goes once over each, and takes a third of the time of operator after operator.
     """
     kinds = {part.device.type for part in parameters}
-    if kinds == {"cpu"}:
-        return None if any(map(is_sharded, parameters)) else True
-    return True if kinds == {"cuda"} else None
+    return True if kinds in ({"cpu"}, {"cuda"}) else None
 
 
 def adamw(parameters: Parameters, settings: FrozenTraining) -> torch.optim.Optimizer:

@@ -1,5 +1,7 @@
 """The peak of a run whose weights are sharded: predicted from FSDP2 itself, and measured."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -52,6 +54,24 @@ def test_less_than_with_ddp_and_more_traffic() -> None:
 
 def test_alone_nothing_is_sharded() -> None:
     assert after_a_step(predict(sharded(1))) == pytest.approx(4, 0.05)
+
+
+@pytest.mark.slow
+def test_shapes_that_dtensor_looks_up_are_not_counted() -> None:
+    """It does so once for each operator, on whole tensors: a process that has just begun."""
+    first = "from tests.memory.test_sharded import after_first_steps as steps; print(*steps())"
+    done = subprocess.run([sys.executable, "-c", first], stdout=subprocess.PIPE, check=True)
+    before, after = map(int, done.stdout.split())
+    assert before == after
+
+
+def after_first_steps() -> tuple[int, int]:
+    """Return the peak of two predictions of the same run."""
+    run = config(
+        "EDSR", params={"num_features": 256, "num_blocks": 1}, hr_shape=(16, 16), processes=2
+    )
+    run = run.model_copy(update={"memory": run.memory.model_copy(update={"shard": True})})
+    return predict(run).rank_bytes, predict(run).rank_bytes
 
 
 @pytest.mark.broad
