@@ -7,6 +7,7 @@ from typing import Any
 
 from srwizard.base.i18n import translate as _
 from srwizard.base.sizes_and_times import duration_text
+from srwizard.base.visible import in_one_line
 from srwizard.data.baselines.choice import BICUBIC, method_title
 from srwizard.report.plots import METRIC_UNITS, metric_title
 from srwizard.report.records import Epoch, Metrics, Run, VariableScores
@@ -175,7 +176,7 @@ def advice(run: Run) -> list[str]:
         if scores.skill is not None and not scores.skill > 0:
             found.append(no_better(name, event, run.metrics.events, run.config))
         elif (line := conserving(event, run.config)) is not None:
-            found.append(f"{name}: {line}")
+            found.append(f"{in_one_line(name)}: {line}")
     return found
 
 

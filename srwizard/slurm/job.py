@@ -11,6 +11,7 @@ from srwizard.base import files
 from srwizard.base.errors import EXIT_INTERRUPTED, UsageError
 from srwizard.base.i18n import translate as _
 from srwizard.base.os_errors import reason_of
+from srwizard.base.visible import in_shell
 from srwizard.settings.run_config import RunConfig, RunSlurm
 from srwizard.slurm.checks import SAVING_SECONDS
 
@@ -69,7 +70,7 @@ def log_name(job: str) -> str:
 def script_text(run: RunConfig, run_dir: Path) -> str:
     """Return the job script of a run."""
     lines = [
-        *_heading(run_dir, shlex.join(["srwizard", "submit", str(run_dir)])),
+        *_heading(run_dir, in_shell("srwizard", "submit", run_dir)),
         *_directives(run, run_dir, name_of(run_dir), log="slurm-%j.log"),
         "",
         f"run_dir={shlex.quote(str(run_dir))}",
@@ -98,7 +99,7 @@ def array_script_text(runs: Sequence[tuple[RunConfig, Path]], directory: Path) -
 
 def _heading(directory: Path, command: str | None) -> Iterator[str]:
     yield "#!/bin/bash"
-    by_hand = shlex.join(["sbatch", str(directory / SCRIPT_FILE)])
+    by_hand = in_shell("sbatch", directory / SCRIPT_FILE)
     if command is None:
         yield _comment(_("Written by srwizard. Submit it by hand with: {command}", command=by_hand))
         return

@@ -141,6 +141,17 @@ def test_several_are_marked_and_answered_in_their_order(ask: Ask) -> None:
     assert answer(screen, UP * 2 + " " + DOWN + " " + ENTER) == ["swin", "edsr", "mwt"]
 
 
+def test_names_of_somebody_else_are_text(ask: Ask) -> None:
+    """In titles, headings, notes, explanations and in the answer."""
+    screen = ask("names")
+    escaped = r"te\nFAKE\r\t\x1b[2J\u202e\u200bmp"
+    assert screen.visible.count(escaped) >= 6, screen.visible
+    assert answer(screen, ENTER) == ["v"]
+    assert f"Variables {escaped}" in screen.text
+    assert not any(line.strip().startswith("FAKE") for line in screen.text.splitlines())
+    assert not set(screen.text) & set("\u202e\u200b")
+
+
 def test_all_that_can_be_chosen_are_marked(ask: Ask) -> None:
     assert answer(ask("several"), CTRL_A + ENTER) == ["swin", "edsr", "fno", "mwt"]
 
