@@ -92,18 +92,34 @@ def _intervals(told: Mapping[str, Any], unit: str) -> Iterator[Row]:
 
 
 def _interval_row(title: str, bounds: Mapping[str, Any]) -> Row:
-    pairs = (bounds.get(method) for method in METHODS)
-    return (title, *(" – ".join(_text(one) for one in pair) if pair else "–" for pair in pairs))
+    return (title, *(_ends(*(bounds.get(method) or (None, None))) for method in METHODS))
+
+
+def _ends(low: Any, high: Any) -> str:
+    """Return an interval; of a resolution no upper end says that none may be resolved."""
+    if low is None:
+        return "–"
+    return f"≥ {_text(low)}" if high is None else f"{_text(low)} – {_text(high)}"
+
+
+def _interval_rows(found: Mapping[str, Any], key: str) -> Iterator[Row]:
+    """Yield the interval of the row above; nothing of runs of earlier versions, or too short."""
+    scores = (found.get("interval") or {}).get("scores")
+    if scores:
+        yield _interval_row(_("95 % interval"), {name: one[key] for name, one in scores.items()})
 
 
 def _scales(told: Mapping[str, Any]) -> Iterator[Row]:
     found = told.get("effective_resolution")
     if not found:
         return
-    in_km = any(one["km"] is not None for one in found.values())
+    of_methods = {name: found[name] for name in METHODS if name in found}
+    in_km = any(one["km"] is not None for one in of_methods.values())
+    key = "km" if in_km else "cells"
     unit = "km" if in_km else _("HR cells")
     title = _with_unit(_("Effective resolution: wavelength"), unit)
-    yield _row(title, {name: one["km" if in_km else "cells"] for name, one in found.items()})
+    yield _row(title, {name: one[key] for name, one in of_methods.items()})
+    yield from _interval_rows(found, key)
 
 
 def _gradients(told: Mapping[str, Any], unit: str) -> Iterator[Row]:
@@ -120,12 +136,14 @@ def _gradients(told: Mapping[str, Any], unit: str) -> Iterator[Row]:
     ):
         values = {name: one.get(key) for name, one in named.items()}
         yield _row(_with_unit(title, unit), values)
+        yield from _interval_rows(found, key)
 
 
 def _simple(told: Mapping[str, Any], key: str, title: str) -> Iterator[Row]:
     found = told.get(key)
     if found:
         yield _row(title, {name: found.get(name, {}).get("rmse") for name in METHODS})
+        yield from _interval_rows(found, "rmse")
 
 
 def _geostrophic(unit: str) -> str:
@@ -169,3 +187,4 @@ def _vector(told: Mapping[str, Any], unit: str) -> Iterator[Row]:
     ):
         values = {name: found.get(name, {}).get(key) for name in METHODS}
         yield _row(_with_unit(title, its_unit), values)
+        yield from _interval_rows(found, key)

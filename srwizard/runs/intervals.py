@@ -19,6 +19,7 @@ from scipy.special import ndtri, stdtrit
 
 LEVEL = 0.95
 DRAWS = 2000
+DRAWS_AT_ONCE = 100
 SEED = 0
 FEWEST_BLOCKS = 3
 Series = npt.NDArray[np.float64]
@@ -104,9 +105,12 @@ def drawn_sums(sums: Series, block: int) -> Series:
     random = np.random.default_rng(SEED)
     starts = random.integers(0, steps, (DRAWS, -(-steps // block)))
     found = np.empty((DRAWS, sums.shape[1]))
-    for draw, begins in enumerate(starts):
-        places = (begins[:, None] + np.arange(block)) % steps
-        found[draw] = np.bincount(places.ravel()[:steps], minlength=steps) @ sums
+    for first in range(0, DRAWS, DRAWS_AT_ONCE):
+        times = np.empty((DRAWS_AT_ONCE, steps))
+        for row, begins in enumerate(starts[first : first + DRAWS_AT_ONCE]):
+            places = (begins[:, None] + np.arange(block)) % steps
+            times[row] = np.bincount(places.ravel()[:steps], minlength=steps)
+        found[first : first + DRAWS_AT_ONCE] = times @ sums
     return found
 
 
