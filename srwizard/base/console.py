@@ -45,6 +45,13 @@ class Console(rich.console.Console):
 class Table(rich.table.Table):
     """rich's table; each cell and each head is one line, until the table breaks it."""
 
+    @classmethod
+    def grid(cls, *headers: Any, **settings: Any) -> "Table":
+        """Return a table without lines and heads."""
+        table = super().grid(*headers, **settings)
+        assert isinstance(table, cls)
+        return table
+
     def add_column(self, header: RenderableType = "", *parts: Any, **settings: Any) -> None:
         super().add_column(_one_line(header), *parts, **settings)
 

@@ -124,6 +124,6 @@ def test_every_command_shows_hostile_names_as_text(
         assert_harmless(written.read_text(), written.name)
     assert "FAKE" in (run_dir / "report.html").read_text() and "FAKE" in page.read_text()
     told = json.loads(srwizard("status", run_dir, "--json").stdout)
-    assert HOSTILE in told["run_dir"]
+    assert HOSTILE in told[0]["run_dir"]
     told = json.loads(srwizard("inspect", root, "--json").stdout)
     assert told["variables"][0]["name"] == HOSTILE

@@ -114,8 +114,8 @@ class Series(Diagnostic):
     def _scores(self, span: float, sums: Tensor) -> dict[str, Tensor]:
         """Return the scores `[...]` of sums `[..., S]` but for the RMSE, see `intervals`."""
         waves = self.spectra.shape[-1]
-        fields, ours, truth, ensemble = sums.split(
-            [len(SUMS), waves, waves, sums.shape[-1] - len(SUMS) - 2 * waves], dim=-1
+        fields, ours, truth, ensemble = sums.tensor_split(
+            (len(SUMS), len(SUMS) + waves, len(SUMS) + 2 * waves), dim=-1
         )
         found = scores_of(fields, span) | {"spectrum_error": spectrum_error(ours, truth)}
         if ensemble.any():
