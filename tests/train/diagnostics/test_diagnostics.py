@@ -99,7 +99,7 @@ def test_every_score_has_an_interval_by_resampling_steps() -> None:
         drawn["psnr"].append(-10 * np.log10((error**2).mean()))
         drawn["correlation"].append(np.corrcoef(sr[steps].ravel(), hr[steps].ravel())[0, 1])
     scores = told["scores"][MODEL]
-    assert set(scores) == {*drawn, "ssim"}
+    assert set(scores) == {*drawn, "ssim", "spectrum_error"}
     for name, values in drawn.items():
         low, high = np.quantile(values, (0.025, 0.975))
         width = high - low
