@@ -113,10 +113,10 @@ def _texts(run: Run, scores: sections.Scored | None) -> dict[str, str]:
         ),
         "proof": _("How sure, at which scales, and where"),
         "proof_note": _(
-            "Over the test split, compared with the best simple method. Intervals: a block "
-            "bootstrap over time. Effective resolution: the wavelength at which the spectrum of "
-            "the error reaches half of that of HR; shorter waves are not resolved. Two HR cells: "
-            "all are resolved; –: none is."
+            "Over the test split, compared with the best simple method. In brackets: 95 % "
+            "intervals, by a block bootstrap over time. Effective resolution: the wavelength at "
+            "which the spectrum of the error reaches half of that of HR; shorter waves are not "
+            "resolved. Two HR cells: all are resolved; –: none is."
         ),
         "no_proof": _("Not measured yet: srwizard evaluate does it for a trained run."),
         "no_errors": _("They are written when training ends: plots/breakdown.npz is missing."),

@@ -12,6 +12,7 @@ from srwizard.report.tables import Table, number_text
 from srwizard.runs.absent import has_no_value
 
 METHODS = ("model", "best", "bicubic")
+PLAIN_FROM, PLAIN_TO = 1e3, 1e6
 Row = tuple[str, ...]
 
 
@@ -47,12 +48,23 @@ def _head() -> Row:
     return ("", _("Model"), _("Best simple method"), _("Bicubic"))
 
 
-def _row(title: str, values: Mapping[str, Any]) -> Row:
-    return (title, *(_text(values.get(method)) for method in METHODS))
+def _row(
+    title: str, values: Mapping[str, Any], told: Mapping[str, Any] | None = None, key: str = ""
+) -> Row:
+    """Return a row of figures, with the intervals that `told` has of them, if it has any."""
+    scores = ((told or {}).get("interval") or {}).get("scores") or {}
+    found = [title]
+    for method in METHODS:
+        ends = (scores.get(method) or {}).get(key) or (None, None)
+        text = _text(values.get(method))
+        found.append(text if ends[0] is None else f"{text} ({_ends(*ends)})")
+    return tuple(found)
 
 
 def _text(value: Any) -> str:
     known = isinstance(value, int | float) and math.isfinite(value)
+    if known and PLAIN_FROM <= abs(value) < PLAIN_TO:  # 1220 km, not 1.22e+03
+        return f"{value:.0f}"
     return number_text(float(value), 3) if known else "–"
 
 
@@ -88,7 +100,7 @@ def _intervals(told: Mapping[str, Any], unit: str) -> Iterator[Row]:
     for metric in scores.get("model") or ():
         unit_of = METRIC_UNITS.get(metric, unit)
         title = _with_unit(_("95 % interval: {metric}", metric=metric_title(metric)), unit_of)
-        yield _interval_row(title, {name: found[metric] for name, found in scores.items()})
+        yield _interval_row(title, {name: found.get(metric) for name, found in scores.items()})
 
 
 def _interval_row(title: str, bounds: Mapping[str, Any]) -> Row:
@@ -102,13 +114,6 @@ def _ends(low: Any, high: Any) -> str:
     return f"≥ {_text(low)}" if high is None else f"{_text(low)} – {_text(high)}"
 
 
-def _interval_rows(found: Mapping[str, Any], key: str) -> Iterator[Row]:
-    """Yield the interval of the row above; nothing of runs of earlier versions, or too short."""
-    scores = (found.get("interval") or {}).get("scores")
-    if scores:
-        yield _interval_row(_("95 % interval"), {name: one[key] for name, one in scores.items()})
-
-
 def _scales(told: Mapping[str, Any]) -> Iterator[Row]:
     found = told.get("effective_resolution")
     if not found:
@@ -118,8 +123,7 @@ def _scales(told: Mapping[str, Any]) -> Iterator[Row]:
     key = "km" if in_km else "cells"
     unit = "km" if in_km else _("HR cells")
     title = _with_unit(_("Effective resolution: wavelength"), unit)
-    yield _row(title, {name: one[key] for name, one in of_methods.items()})
-    yield from _interval_rows(found, key)
+    yield _row(title, {name: one[key] for name, one in of_methods.items()}, found, key)
 
 
 def _gradients(told: Mapping[str, Any], unit: str) -> Iterator[Row]:
@@ -135,15 +139,14 @@ def _gradients(told: Mapping[str, Any], unit: str) -> Iterator[Row]:
         ("p99", _("Fronts: 99th percentile of the gradient, RMSE")),
     ):
         values = {name: one.get(key) for name, one in named.items()}
-        yield _row(_with_unit(title, unit), values)
-        yield from _interval_rows(found, key)
+        yield _row(_with_unit(title, unit), values, found, key)
 
 
 def _simple(told: Mapping[str, Any], key: str, title: str) -> Iterator[Row]:
     found = told.get(key)
     if found:
-        yield _row(title, {name: found.get(name, {}).get("rmse") for name in METHODS})
-        yield from _interval_rows(found, "rmse")
+        values = {name: found.get(name, {}).get("rmse") for name in METHODS}
+        yield _row(title, values, found, "rmse")
 
 
 def _geostrophic(unit: str) -> str:
@@ -186,5 +189,4 @@ def _vector(told: Mapping[str, Any], unit: str) -> Iterator[Row]:
         ("divergence_rmse", _("Divergence, RMSE"), per),
     ):
         values = {name: found.get(name, {}).get(key) for name in METHODS}
-        yield _row(_with_unit(title, its_unit), values)
-        yield from _interval_rows(found, key)
+        yield _row(_with_unit(title, its_unit), values, found, key)

@@ -15,9 +15,11 @@ from srwizard.report.tables import Table, number_text, tables_of, text_of
 from srwizard.runs.absent import absent, absent_line
 from srwizard.runs.advice import conserving, no_better
 from srwizard.runs.overfitting import overfitting_since, overfitting_text
-from srwizard.runs.skill import gain_lines
+from srwizard.runs.skill import ROUNDING, gain_lines
 
 # Of these a smaller value is the better one.
+NO_SKILL = 5e-4
+"""Less would be shown as 0.0 %."""
 ERRORS = frozenset({"rmse", "mae", "bias", "spectrum_error", "crps"})
 
 
@@ -141,9 +143,11 @@ def cards(scores: Scored, units: Mapping[str, str]) -> list[Card]:
 
 def _card(name: str, scores: VariableScores, units: str) -> Card:
     skill = scores.skill
+    better: bool | None = None
     if skill is None or not math.isfinite(skill):
         verdict = _("no skill can be given")
-        better = None
+    elif abs(skill) < NO_SKILL:
+        verdict = _("as good as {method}", method=method_title(scores.best_name))
     else:
         better = skill > 0
         percent = f"{abs(100 * skill):.1f}"
@@ -173,7 +177,7 @@ def advice(run: Run) -> list[str]:
     found = []
     for name, scores in ({} if test is None else test.variables).items():
         event = {**(test.told.get(name, {}) if test else {}), **scores.as_event()}
-        if scores.skill is not None and not scores.skill > 0:
+        if scores.skill is not None and not scores.skill > ROUNDING:
             found.append(no_better(name, event, run.metrics.events, run.config))
         elif (line := conserving(event, run.config)) is not None:
             found.append(f"{in_one_line(name)}: {line}")
@@ -241,7 +245,7 @@ def best_methods(scores: Scored) -> str:
 def _skill(metric: str, model: float, best: float) -> str:
     if metric not in ERRORS or metric == "bias" or not best > 0 or not math.isfinite(model):
         return ""
-    return f"{1 - model / best:.3f}"
+    return f"{1 - model / best:.3f}".replace("-0.000", "0.000")
 
 
 def _winner(metric: str, values: Mapping[str, float]) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 from srwizard.base.i18n import translate as _
 from srwizard.base.i18n import translate_count as _n
 from srwizard.data.baselines.choice import method_title
-from srwizard.runs.skill import best_method
+from srwizard.runs.skill import ROUNDING, best_method
 
 
 def certainty(name: str, scores: Mapping[str, Any]) -> str | None:
@@ -49,7 +49,7 @@ def certainty(name: str, scores: Mapping[str, Any]) -> str | None:
             **told,
         )
     low, high = (100 * bound for bound in interval["skill"])
-    if not interval["distinguishable"]:
+    if not interval["distinguishable"] or abs(skill) <= ROUNDING:
         return _(
             "{name}: the model cannot be distinguished from the best simple method, {best}: its "
             "RMSE is between {worse:.1f} % above and {better:.1f} % below (95 % interval).",

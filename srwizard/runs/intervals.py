@@ -17,6 +17,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import ndtri, stdtrit
 
+from srwizard.runs.skill import ROUNDING
+
 LEVEL = 0.95
 DRAWS = 2000
 DRAWS_AT_ONCE = 100
@@ -46,9 +48,10 @@ class Intervals:
     @property
     def distinguishable(self) -> bool | None:
         """Whether model and simple method differ; None where there is too little to say so."""
-        if self.difference is None:
+        if self.difference is None or self.rmse is None:
             return None
-        return self.difference[0] > 0 or self.difference[1] < 0
+        equal = ROUNDING * max(high for _low, high in self.rmse.values())
+        return self.difference[0] > equal or self.difference[1] < -equal
 
     def as_json(self) -> dict[str, Any]:
         """Return what scores hold of it."""

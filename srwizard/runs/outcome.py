@@ -19,7 +19,7 @@ from srwizard.runs.absent import absent, absent_line, has_no_value
 from srwizard.runs.advice import conserving, no_better
 from srwizard.runs.certainty import certainty, interval_of
 from srwizard.runs.records import measured, null_to_nan
-from srwizard.runs.skill import best_method, gain_lines, simple_methods
+from srwizard.runs.skill import best_method, gain_lines, is_better, simple_methods
 from srwizard.settings import run_config
 
 ROOM_FOR_A_FRAME = 72
@@ -70,7 +70,7 @@ def warnings(variables: Variables, run_dir: Path, config: Mapping[str, Any]) -> 
     for name, found in variables.items():
         if has_no_value(found):
             continue
-        if not found["model"]["rmse"] < found[best_method(found)]["rmse"]:
+        if not is_better(found["model"]["rmse"], found[best_method(found)]["rmse"]):
             yield no_better(name, found, measured(run_dir).epochs, config)
         elif (line := conserving(found, config)) is not None:
             yield f"{in_one_line(name)}: {line}"
