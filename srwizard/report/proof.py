@@ -13,6 +13,7 @@ from srwizard.runs.absent import has_no_value
 
 METHODS = ("model", "best", "bicubic")
 PLAIN_FROM, PLAIN_TO = 1e3, 1e6
+MOST_DIGITS = 7
 Row = tuple[str, ...]
 
 
@@ -61,11 +62,11 @@ def _row(
     return tuple(found)
 
 
-def _text(value: Any) -> str:
+def _text(value: Any, digits: int = 3) -> str:
     known = isinstance(value, int | float) and math.isfinite(value)
     if known and PLAIN_FROM <= abs(value) < PLAIN_TO:  # 1220 km, not 1.22e+03
         return f"{value:.0f}"
-    return number_text(float(value), 3) if known else "–"
+    return number_text(float(value), digits) if known else "–"
 
 
 def _with_unit(title: str, unit: str) -> str:
@@ -111,7 +112,11 @@ def _ends(low: Any, high: Any) -> str:
     """Return an interval; of a resolution no upper end says that none may be resolved."""
     if low is None:
         return "–"
-    return f"≥ {_text(low)}" if high is None else f"{_text(low)} – {_text(high)}"
+    if high is None:
+        return f"≥ {_text(low)}"
+    # As many digits as tell the ends apart: a correlation of 0.9997 to 0.9999 is not 1 to 1.
+    pairs = [(_text(low, digits), _text(high, digits)) for digits in range(3, MOST_DIGITS)]
+    return " – ".join(next((pair for pair in pairs if pair[0] != pair[1]), pairs[0]))
 
 
 def _scales(told: Mapping[str, Any]) -> Iterator[Row]:

@@ -232,14 +232,14 @@ def score_rows(scores: Scored, units: Mapping[str, str]) -> list[ScoreRow]:
 
 
 def best_methods(scores: Scored) -> str:
-    """Return what the best simple methods are called: of each variable, where they differ."""
-    names = {name: method_title(entry.best_name) for name, entry in scores.variables.items()}
-    if all(entry.best_name == BICUBIC for entry in scores.variables.values()):
+    """Return what the best simple method is called, which the cards name where it is not one."""
+    names = {entry.best_name for entry in scores.variables.values()}
+    if names == {BICUBIC}:
         return _("Bicubic")
-    if len(set(names.values())) == 1:
-        only = next(iter(names.values()))
+    if len(names) == 1:
+        only = method_title(names.pop())
         return only[:1].upper() + only[1:]
-    return "; ".join(f"{name}: {method}" for name, method in names.items())
+    return _("Best simple method")
 
 
 def _skill(metric: str, model: float, best: float) -> str:

@@ -101,7 +101,7 @@ def test_intervals_stand_beside_their_figures(build_run: BuildRun) -> None:
     """Of an ensemble the model alone has a spread; of a resolution the upper end may be open."""
     ends = [0.1, 0.2]
     of_methods: dict[str, Any] = {name: {"mae": ends, "crps": ends} for name in ("best", "bicubic")}
-    of_methods["model"] = {"mae": ends, "crps": ends, "spread": [0.3, 0.4]}
+    of_methods["model"] = {"mae": [0.99961, 0.99982], "crps": ends, "spread": [0.3, 0.4]}
     interval = {"rmse": dict.fromkeys(("model", "best", "bicubic"), ends), "block": 2, "steps": 9,
                 "skill": ends, "distinguishable": True, "scores": of_methods}  # fmt: skip
     cells = {name: {"cells": 5.0, "km": 1234.5} for name in ("model", "best", "bicubic")}
@@ -112,6 +112,7 @@ def test_intervals_stand_beside_their_figures(build_run: BuildRun) -> None:
     rows = {row[0]: row[1:] for row in table.rows}
     assert rows["95 % interval: spread"] == ("0.3 – 0.4", "–", "–")
     assert rows["95 % interval: CRPS"] == ("0.1 – 0.2",) * 3
+    assert rows["95 % interval: MAE"][0] == "0.9996 – 0.9998"
     assert rows["Effective resolution: wavelength [km]"] == ("1234 (≥ 1000)", "1234", "1234")
 
 
