@@ -73,7 +73,7 @@ def script_text(run: RunConfig, run_dir: Path) -> str:
         *_heading(run_dir, in_shell("srwizard", "submit", run_dir)),
         *_directives(run, run_dir, name_of(run_dir), log="slurm-%j.log"),
         "",
-        f"run_dir={shlex.quote(str(run_dir))}",
+        f"run_dir={in_shell(run_dir)}",
         *_work(run, run_dir, run_dir),
     ]
     return "\n".join(lines) + "\n"
@@ -89,7 +89,7 @@ def array_script_text(runs: Sequence[tuple[RunConfig, Path]], directory: Path) -
         "",
         _comment(_("One element of the array for each run.")),
         "run_dirs=(",
-        *(f"    {shlex.quote(str(run_dir))}" for _run, run_dir in runs),
+        *(f"    {in_shell(run_dir)}" for _run, run_dir in runs),
         ")",
         "run_dir=${run_dirs[$SLURM_ARRAY_TASK_ID]}",
         *_work(run, first, directory),
@@ -108,7 +108,7 @@ def _heading(directory: Path, command: str | None) -> Iterator[str]:
 
 
 def _work(run: RunConfig, run_dir: Path, directory: Path) -> Iterator[str]:
-    yield f"python={shlex.quote(sys.executable)}"
+    yield f"python={in_shell(sys.executable)}"
     yield from _beginning(run_dir, directory)
     yield from _training(run)
     yield from _end()
