@@ -147,7 +147,7 @@ def _table(variables: Variables, columns: int, *, title: str, skill: bool) -> Ta
         for method in (MODEL, *simple_methods(found)):
             scores = found[method]
             table.add_row(
-                Text(name),
+                Text(in_one_line(name)),
                 method_title(method),
                 _figure(scores["rmse"], ".4g"),
                 _figure(scores["mae"], ".4g"),

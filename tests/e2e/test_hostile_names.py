@@ -1,5 +1,6 @@
 """Names of somebody else's files and variables, through every command: shown, never obeyed."""
 
+import contextlib
 import json
 import subprocess
 from pathlib import Path
@@ -13,7 +14,8 @@ from hypothesis import strategies as st
 from srwizard.base.i18n import translate
 from srwizard.base.visible import Lines, in_one_line, in_shell
 from tests.datasets import write_dataset
-from tests.e2e.conftest import ANSWERS, Run
+from tests.e2e.conftest import ANSWERS, Open, Run
+from tests.e2e.terminal import CTRL_B
 
 CONTROLS = "\n\r\t\x1b\x9b\u202e\u2066\u200b\u200d\ufeff\u00ad\u061c\U000e0041"
 HOSTILE = "te\nFAKE: saved\r\t\x1b[2J\x9b31m\u202e\u200bmp"
@@ -127,3 +129,29 @@ def test_every_command_shows_hostile_names_as_text(
     assert HOSTILE in told[0]["run_dir"]
     told = json.loads(srwizard("inspect", root, "--json").stdout)
     assert told["variables"][0]["name"] == HOSTILE
+
+
+@pytest.mark.slow
+def test_the_wizard_shows_hostile_names_as_text(
+    srwizard: Run, terminal: Open, tmp_path: Path
+) -> None:
+    """From the review back to the first question."""
+    root = write_dataset(tmp_path / f"data {HOSTILE}", variables=(HOSTILE, f"{HOSTILE}2"))
+    answers = tmp_path / "answers.yaml"
+    run_dir = tmp_path / f"run {HOSTILE}"
+    given = ANSWERS.format(root=json.dumps(str(root)), run=json.dumps(str(run_dir)))
+    answers.write_text(given.replace("confirm: true", ""))
+    assert srwizard("--answers", answers).returncode == 6
+    screen = terminal("resume", rows=50, columns=200)
+    screen.wait_for("? ")
+    shown = [screen.visible]
+    for asked in range(12):
+        screen.send(CTRL_B)
+        with contextlib.suppress(AssertionError):  # it may stay at the first question
+            screen.wait_for("←", count=asked + 1, patience=2)
+        shown.append(screen.visible)
+    text = "\n".join([*shown, screen.text])
+    assert "? Variables to train on" in text
+    assert not [line for line in text.splitlines() if line.strip().startswith("FAKE")]
+    assert not set(text) & (set(CONTROLS) - {"\n"})
+    screen.kill()

@@ -42,6 +42,7 @@ QUESTIONS = {
     "yes_no": Question("", "Go on", "yes_no", True),
     "int": Question("training.epochs", "Epochs", "int", 500),
     "text": Question("", "Name", "text", "run", details=(LONG,)),
+    "kept": Question("", "Name", "text", HOSTILE),
     "directory": Question("", "Directory", "directory", "", check=check_directory),
 }
 
