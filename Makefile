@@ -39,9 +39,11 @@ test-gpu: $(STAMP)
 	$(BIN)/python -m pytest tests/gpu -m gpu -rsP --durations=10
 
 # What is tried a few times in the other tests, tried thousands of times: hours on two cores. Each test
-# adds a line to test-long.txt; docs/robustness.md has the figures of the last run.
+# adds a line to test-long.txt; docs/robustness.md has the figures of the last run. In parts:
+# make test-long ONLY="signal and predict and part-0"
+ONLY ?=
 test-long: $(STAMP)
-	$(BIN)/python -m pytest -m long tests/robustness
+	$(BIN)/python -m pytest -m long tests/robustness -k "$(ONLY)"
 
 # The package directories are mapped (models/ -> srwizard.models), which type checkers do not
 # follow in an editable install: check what a wheel would install instead.

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from srwizard.base.errors import UsageError
 from srwizard.base.i18n import translate as _
+from srwizard.base.visible import Lines
 from srwizard.models import catalog
 
 if TYPE_CHECKING:
@@ -129,7 +130,7 @@ def load_reference(net: "nn.Module", state_dict: Mapping[str, Any]) -> None:
             _(
                 "These weights do not belong to this {network}:\n{problems}",
                 network=type(target).__name__,
-                problems="\n".join(_shortened(found)),
+                problems=Lines("\n".join(_shortened(found))),
             ),
             hint=_("Build the network with the parameters that the weights were trained with."),
         )

@@ -19,7 +19,7 @@ from srwizard.base.errors import (
 from srwizard.base.i18n import translate as _
 from srwizard.base.os_errors import is_of_the_place, may_get_room, reason_of
 from srwizard.base.text_width import wrapped
-from srwizard.base.visible import show_only_visible
+from srwizard.base.visible import Lines, in_one_line, show_only_visible
 
 
 def main() -> None:
@@ -132,7 +132,7 @@ def _run(arguments: list[str], *, named_language: bool) -> int:
         return ended.exit_code
     except click.UsageError as error:
         command = error.ctx.command_path if error.ctx is not None else "srwizard"
-        _complain(error.format_message(), _("See: {command} --help", command=command))
+        _complain(in_one_line(error.format_message()), _("See: {command} --help", command=command))
         return EXIT_USAGE
     return EXIT_DONE
 
@@ -158,7 +158,7 @@ def _take_language(arguments: list[str]) -> tuple[str | None, list[str]]:
 
 
 def _complain(message: str, hint: str) -> None:
-    _say(_("error: {message}", message=message), hint)
+    _say(_("error: {message}", message=Lines(message)), hint)
 
 
 def _say(*texts: str) -> None:

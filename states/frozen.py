@@ -1,6 +1,5 @@
 """frozen: the answers become a run config; from here on only files are handed over."""
 
-import shlex
 from pathlib import Path
 
 from rich.text import Text
@@ -10,6 +9,7 @@ from srwizard.base.i18n import translate as _
 from srwizard.base.locks import LockedError
 from srwizard.base.os_errors import reason_of
 from srwizard.base.typed_paths import expand
+from srwizard.base.visible import in_shell
 from srwizard.data.dataset import Dataset
 from srwizard.runs.process_identity import LOCK_FILE
 from srwizard.settings import run_config
@@ -125,7 +125,7 @@ def _require_dataset(conversation: Conversation) -> None:
     root = dataset_as_it_is_now(conversation).root
     problem = problem_with_choice(conversation)
     if problem is not None:
-        raise DatasetError(problem, _("See: srwizard inspect {root}", root=shlex.quote(str(root))))
+        raise DatasetError(problem, _("See: srwizard inspect {root}", root=in_shell(root)))
 
 
 def _make(run_dir: Path) -> None:

@@ -1,6 +1,5 @@
 """output: where the run is written."""
 
-import shlex
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -8,6 +7,7 @@ from tempfile import TemporaryDirectory
 from srwizard.base.i18n import translate as _
 from srwizard.base.os_errors import reason_of
 from srwizard.base.typed_paths import at_home, expand
+from srwizard.base.visible import in_shell
 from srwizard.prompts.question import Question
 from srwizard.settings import run_config
 from srwizard.states.model import begin_forecasts
@@ -66,7 +66,7 @@ def problem_with(text: str, session: Session) -> str | None:
                 "{path} already holds a run; choose another directory, or continue it: srwizard "
                 "train {quoted}",
                 path=path,
-                quoted=shlex.quote(str(path)),
+                quoted=in_shell(path),
             )
         existing = next(parent for parent in (path, *path.parents) if parent.exists())
     except OSError as error:

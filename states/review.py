@@ -11,6 +11,7 @@ from srwizard.base.i18n import translate_count as _n
 from srwizard.base.sizes_and_times import memory_name
 from srwizard.base.text_width import packed
 from srwizard.base.typed_paths import expand
+from srwizard.base.visible import in_one_line
 from srwizard.hardware.devices import find_devices
 from srwizard.memory import forecast
 from srwizard.prompts.question import Choice, Question
@@ -149,7 +150,7 @@ def _lines(conversation: Conversation, columns: int) -> Iterator[str]:
         yield from packed((_pair(*pair) for pair in pairs), " · ", columns)
 
     def listed(title: str, pairs: Iterable[tuple[str, Any]], joint: str = ", ") -> Iterator[str]:
-        items = [f"{name} {value}" for name, value in pairs]
+        items = [f"{in_one_line(name)} {in_one_line(value)}" for name, value in pairs]
         if not items:
             return
         first, *rest = packed(items, joint, columns - cell_len(title) - 2)
@@ -212,7 +213,7 @@ def _memory_pairs(conversation: Conversation) -> list[tuple[str, str]]:
 
 
 def _pair(name: str, value: Any) -> str:
-    return f"{name}: {value}"
+    return f"{name}: {in_one_line(value)}"
 
 
 def _variables(conversation: Conversation) -> list[str]:

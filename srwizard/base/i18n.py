@@ -5,8 +5,10 @@ import os
 import re
 import struct
 from collections.abc import Iterable, Mapping
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
+
+from srwizard.base.visible import in_one_line
 
 LANGUAGES = ("en", "zh")
 LOCALE_DIR = Path(__file__).parents[1] / "locale"
@@ -98,7 +100,11 @@ def language() -> str:
 
 
 def translate(message: str, /, **values: Any) -> str:
-    """Return `message` in the user's language, its {placeholders} filled from `values`."""
+    """Return `message` in the user's language, its {placeholders} filled from `values`.
+
+    Names and paths among the values are shown as they are in `in_one_line`: whoever named a file
+    does not decide how many lines a message has.
+    """
     return _filled(_translations.gettext(message), values)
 
 
@@ -110,8 +116,12 @@ def translate_count(singular: str, plural: str, number: float, /, **values: Any)
 
 def _filled(text: str, values: Mapping[str, Any]) -> str:
     if values:
-        text = text.format(**values)
+        text = text.format(**{key: _shown(value) for key, value in values.items()})
     return _commands.sub(rf"\g<0> --lang {_language}", text) if _commands is not None else text
+
+
+def _shown(value: Any) -> Any:
+    return in_one_line(value) if isinstance(value, str | PurePath | BaseException) else value
 
 
 def N_(message: str) -> str:  # noqa: N802 - gettext's own name for it

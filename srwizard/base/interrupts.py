@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from sys import UnraisableHookArgs
 
 REQUESTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+AGAIN_SECONDS = 0.01
+"""After which a request is repeated that came at a moment when Python passes over exceptions."""
 _asked = False
 
 
@@ -21,7 +23,8 @@ def listen() -> None:
     """Let each request to stop raise `KeyboardInterrupt`, but for those that are ignored."""
     global _asked
     _asked = False
-    sys.unraisablehook = _raise_again
+    sys.unraisablehook = _repeat_later
+    signal.signal(signal.SIGALRM, _repeat)
     for number in REQUESTS:
         if signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, _interrupt)
@@ -29,7 +32,7 @@ def listen() -> None:
 
 def pass_over() -> None:
     """Ignore what comes from now on: all is done, and the process ends with its exit code."""
-    for number in REQUESTS:
+    for number in (*REQUESTS, signal.SIGALRM):
         signal.signal(number, signal.SIG_IGN)
 
 
@@ -41,11 +44,17 @@ def _interrupt(number: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-def _raise_again(args: "UnraisableHookArgs") -> None:
+def _repeat_later(args: "UnraisableHookArgs") -> None:
     """Repeat a request that came where Python passes over exceptions: while it frees an object.
 
-    Others are passed over as well: what is told of a damaged file is told by whoever opened it, and
-    its library failing once more, while the file is freed, would print a traceback below.
+    Not at once: what this function raises is passed over too, with a traceback. Other exceptions
+    are passed over as well: what is told of a damaged file is told by whoever opened it, and its
+    library failing once more, while the file is freed, would print a traceback below.
     """
-    if issubclass(args.exc_type, KeyboardInterrupt) and signal.getsignal(signal.SIGINT) is not None:
+    if issubclass(args.exc_type, KeyboardInterrupt):
+        signal.setitimer(signal.ITIMER_REAL, AGAIN_SECONDS)
+
+
+def _repeat(_number: int, _frame: FrameType | None) -> None:
+    if signal.getsignal(signal.SIGINT) is not None:
         signal.raise_signal(signal.SIGINT)

@@ -12,8 +12,7 @@ from srwizard.base.i18n import translate as _
 from srwizard.commands.options import PATH, as_json_option, command, console
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
+    from srwizard.base.console import Table
     from srwizard.data.baselines.report import VariableBaselines
 
 
@@ -45,9 +44,9 @@ def baselines(root: Path, as_json: bool) -> None:
 
 def _table(found: "VariableBaselines") -> "Table":
     from rich import box
-    from rich.table import Table
     from rich.text import Text
 
+    from srwizard.base.console import Table
     from srwizard.data.baselines.choice import method_title
 
     table = Table(

@@ -14,9 +14,9 @@ WITHOUT_A_SCREEN = 10_000
 """Columns."""
 
 if TYPE_CHECKING:
-    from rich.table import Table
     from rich.text import Text
 
+    from srwizard.base.console import Table
     from srwizard.report.comparing import Comparison
     from srwizard.report.comparison import Cell
 
@@ -108,7 +108,8 @@ def _blocks(found: "Comparison", columns: int) -> "Text":
 
 def _empty() -> "Table":
     from rich import box
-    from rich.table import Table
+
+    from srwizard.base.console import Table
 
     return Table(title=_("Runs"), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
 

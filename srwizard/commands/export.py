@@ -7,6 +7,7 @@ import click
 
 from srwizard.base.i18n import translate as _
 from srwizard.base.typed_paths import at_home
+from srwizard.base.visible import in_one_line
 from srwizard.commands.options import (
     BEST_OR_LAST,
     checkpoint_option,
@@ -37,4 +38,4 @@ def export(
         print(note, flush=True)
     target = at_home(out or run.directory / "export").absolute()
     for line in work(run, target, onnx=onnx, overwrite=overwrite):
-        print(line)
+        print(in_one_line(line))

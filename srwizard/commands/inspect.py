@@ -10,6 +10,7 @@ import click
 
 from srwizard.base.errors import EXIT_DATASET
 from srwizard.base.i18n import translate as _
+from srwizard.base.visible import in_shell
 from srwizard.commands.options import PATH, as_json_option, command, console, print_json
 
 if TYPE_CHECKING:
@@ -79,4 +80,4 @@ def _prepare_command(named: Sequence[str], contents: "Contents") -> str:
         words += ["--variable", name]
     if first.depths:
         words += ["--depth", f"{min(first.depths):g}"]
-    return shlex.join([*words, "--scale", str(scale), "-o", usual_output(contents, scale)])
+    return in_shell(*words, "--scale", str(scale), "-o", usual_output(contents, scale))

@@ -1,6 +1,5 @@
 """`srwizard logs`: print the log of a run."""
 
-import shlex
 import sys
 import time
 from pathlib import Path
@@ -11,6 +10,7 @@ import click
 from srwizard.base.errors import EXIT_INTERRUPTED, UsageError
 from srwizard.base.i18n import translate as _
 from srwizard.base.special_files import require_file
+from srwizard.base.visible import in_shell
 from srwizard.commands.options import command, run_directory
 
 LOOK_SECONDS = 0.3
@@ -63,5 +63,5 @@ def _no_log_yet(run_dir: Path, run_status: dict[str, Any] | None) -> UsageError:
     if run_status is not None and run_status["state"] == QUEUED:
         hint = state_text(run_status)
     else:
-        hint = _("Train it with: srwizard train {run_dir}", run_dir=shlex.quote(str(run_dir)))
+        hint = _("Train it with: srwizard train {run_dir}", run_dir=in_shell(run_dir))
     return UsageError(_("{run_dir} has no log yet", run_dir=run_dir), hint)

@@ -1,6 +1,5 @@
 """`srwizard predict`: super-resolve fields with a trained run."""
 
-import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +9,7 @@ import click
 from srwizard.base.i18n import translate as _
 from srwizard.base.i18n import translate_count as _n
 from srwizard.base.typed_paths import at_home
+from srwizard.base.visible import in_shell
 from srwizard.commands.options import (
     BEST_OR_LAST,
     PATH,
@@ -106,7 +106,7 @@ def predict(
             out,
             members=members,
             overwrite=overwrite,
-            command=shlex.join(["srwizard", *sys.argv[1:]]),
+            command=in_shell("srwizard", *sys.argv[1:]),
             progress=progress,
         )
     for warning in done.warnings:

@@ -22,8 +22,7 @@ from srwizard.commands.options import (
 from srwizard.data.lr_methods import METHODS, REGRIDDING
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
+    from srwizard.base.console import Table
     from srwizard.data.layout import Layout
     from srwizard.data.prepare import EmptySteps, Manifest
 
@@ -255,8 +254,9 @@ def _progress_line(stage: str, done: int, total: int) -> None:
 def _splits_table(manifest: "Manifest") -> "Table":
     """Return the statistics of the HR fields of each split."""
     from rich import box
-    from rich.table import Table
     from rich.text import Text
+
+    from srwizard.base.console import Table
 
     table = Table(title=_("Splits"), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     for heading in (_("Split"), _("From")):

@@ -9,8 +9,7 @@ from srwizard.base.i18n import translate as _
 from srwizard.commands.options import PATH, as_json_option, command, console, print_json
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
+    from srwizard.base.console import Table
     from srwizard.settings.recipe import Recommended
 
 
@@ -55,8 +54,9 @@ def recommend(root: Path, model: str | None, size: str | None, as_json: bool) ->
 
 def _table(model: str, found: "list[Recommended]") -> "Table":
     from rich import box
-    from rich.table import Table
     from rich.text import Text
+
+    from srwizard.base.console import Table
 
     table = Table(
         title=_("Recommended for {model} and this data", model=model),

@@ -11,6 +11,7 @@ from rich.console import Group
 from rich.text import Text
 
 from srwizard.base.i18n import translate as _
+from srwizard.base.visible import in_one_line
 from srwizard.commands.options import PATH, as_json_option, command, console, print_json
 
 WATCH_SECONDS = 2.0
@@ -89,7 +90,7 @@ def _lines(run_status: dict[str, Any], columns: int) -> Iterator[Text]:
     from srwizard.base.text_width import packed, wrapped
     from srwizard.runs.status import advice, figure_parts, score_lines, state_text
 
-    yield Text(run_status["run_dir"], style="bold", overflow="fold")
+    yield Text(in_one_line(run_status["run_dir"]), style="bold", overflow="fold")
     state = Text("  " + state_text(run_status), style=STYLES[run_status["state"]])
     yield state
     room = max(columns - 2, 2)

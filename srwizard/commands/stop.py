@@ -1,12 +1,12 @@
 """`srwizard stop`: ask a run to end."""
 
-import shlex
 from pathlib import Path
 
 import click
 
 from srwizard.base.errors import InterruptedByUserError, UsageError
 from srwizard.base.i18n import translate as _
+from srwizard.base.visible import in_shell
 from srwizard.commands.options import Number, command, run_directory
 
 
@@ -33,14 +33,14 @@ def stop(run_dir: Path, timeout: float | None) -> None:
     except KeyboardInterrupt:
         raise InterruptedByUserError(
             _("the run was asked to stop and will do so; only the waiting has ended"),
-            _("See how far it is: srwizard status {run_dir}", run_dir=shlex.quote(str(run_dir))),
+            _("See how far it is: srwizard status {run_dir}", run_dir=in_shell(run_dir)),
         ) from None
     if run_status is None:
         raise UsageError(
             _("the run was asked to stop, but is still running after {seconds:g} s",
               seconds=timeout),
             _("It stops after the current step: srwizard status {run_dir}",
-              run_dir=shlex.quote(str(run_dir))),
+              run_dir=in_shell(run_dir)),
         )  # fmt: skip
     print(" · ".join([state_text(run_status), *figure_parts(run_status)]))
     if run_status["state"] == "stopped" and run_status["checkpoint"]:

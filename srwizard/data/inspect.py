@@ -6,7 +6,6 @@ any length is inspected in seconds.
 
 import hashlib
 import os
-import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ import numpy.typing as npt
 
 from srwizard.base.errors import DatasetError
 from srwizard.base.i18n import translate as _
+from srwizard.base.visible import in_one_line, in_shell
 from srwizard.data.fields import Field
 from srwizard.data.guides import usable_as_guides
 from srwizard.data.layout import Contents, Layout, Problem
@@ -223,7 +223,7 @@ def require_usable(summary: DatasetSummary) -> None:
     fatal = [problem for problem in summary.problems if problem.fatal]
     hint = _(
         "Repair or remove these files, then check again: srwizard inspect {root}",
-        root=shlex.quote(str(summary.root)),
+        root=in_shell(summary.root),
     )
     if not summary.variables:
         hint = _(
@@ -240,7 +240,7 @@ def require_usable(summary: DatasetSummary) -> None:
 def describe_problems(problems: Sequence[Problem], limit: int = 10) -> Iterator[str]:
     """Yield one line for each problem, at most `limit` and a count of the rest."""
     for problem in problems[:limit]:
-        yield f"{problem.path}: {problem.message}"
+        yield f"{in_one_line(problem.path)}: {problem.message}"
     if len(problems) > limit:
         yield _("… and {count} more", count=len(problems) - limit)
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Literal
 from srwizard.base.i18n import translate as _
 from srwizard.base.os_errors import reason_of
 from srwizard.base.special_files import require_file
+from srwizard.base.visible import in_one_line
 from srwizard.data.fields import ArrayHeader, Field, HDF5Field, NpyField, read_npy_header
 from srwizard.data.split_names import SPLITS
 
@@ -247,7 +248,7 @@ def _hdf5_fields(
                     name = f"{level}/{variable}"
                     message = _dataset_problem(dataset)
                     if message is not None:
-                        problems.append(Problem(file, f"{name}: {message}"))
+                        problems.append(Problem(file, f"{in_one_line(name)}: {message}"))
                         continue
                     steps = tuple(f"{index:06d}" for index in range(dataset.shape[0]))
                     shape = (int(dataset.shape[1]), int(dataset.shape[2]))

@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from rich.table import Table
 from rich.text import Text
 
+from srwizard.base.console import Table
 from srwizard.base.i18n import translate as _
 from srwizard.base.signs import good, warning
 from srwizard.base.sizes_and_times import duration_text, megabytes_text, memory_name

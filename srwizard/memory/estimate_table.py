@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
+from srwizard.base.console import Table
 from srwizard.base.i18n import translate as _
 from srwizard.base.sizes_and_times import bytes_text
 from srwizard.memory.dry_run_table import styled_verdict

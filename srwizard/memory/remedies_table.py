@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 
-from rich.table import Table
 from rich.text import Text
 
+from srwizard.base.console import Table
 from srwizard.base.i18n import translate as _
 from srwizard.base.sizes_and_times import duration_text, megabytes_text
 from srwizard.memory.remedy_effects import RemedyEffect

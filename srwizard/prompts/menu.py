@@ -31,6 +31,7 @@ from rich.cells import cell_len, set_cell_size
 from srwizard.base.i18n import translate as _
 from srwizard.base.text_width import padded, wrapped
 from srwizard.base.typed_numbers import comma_listed, listed_numbers
+from srwizard.base.visible import in_one_line
 from srwizard.prompts.asking import asked, end, end_keys, run, text_below, text_window, width
 from srwizard.prompts.question import Choice
 
@@ -67,7 +68,9 @@ class Menu(InquirerControl):
             place: choice.note for place, choice in enumerate(offered) if choice.note
         }
         self.summaries: dict[Any, str] = {
-            place: choice.summary for place, choice in enumerate(offered) if choice.summary
+            place: in_one_line(choice.summary)
+            for place, choice in enumerate(offered)
+            if choice.summary
         }
         self.places = {
             choice.number: place
@@ -190,9 +193,9 @@ class Menu(InquirerControl):
 
     def _title_and_note(self, choice: questionary.Choice) -> tuple[str, str]:
         if choice.disabled and not isinstance(choice, Separator):
-            return f"{choice.title} ({choice.disabled})", ""
+            return f"{choice.title} ({in_one_line(choice.disabled)})", ""
         note = self.notes.get(choice.value)
-        return str(choice.title), note() if note else ""
+        return str(choice.title), in_one_line(note()) if note else ""
 
     def _style_and_sign(self, choice: questionary.Choice, here: bool) -> tuple[str, str]:
         if isinstance(choice, Separator):
@@ -212,15 +215,16 @@ def _under_headings(
 ) -> Iterator[questionary.Choice]:
     group = ""
     for place, choice in enumerate(offered):
+        title = in_one_line(choice.title)
         if choice.group != group:
             group = choice.group
-            yield Separator(f"── {group} ──")
+            yield Separator(f"── {in_one_line(group)} ──")
         if choice.disabled:
-            yield questionary.Choice(choice.title, place, choice.disabled)
+            yield questionary.Choice(title, place, choice.disabled)
             continue
-        details = "\n".join(choice.details()) if choice.details else None
+        details = "\n".join(map(in_one_line, choice.details())) if choice.details else None
         checked = choice.value in chosen
-        yield questionary.Choice(choice.title, place, checked=checked, description=details)
+        yield questionary.Choice(title, place, checked=checked, description=details)
 
 
 def _title(choice: questionary.Choice) -> str:
@@ -299,7 +303,9 @@ def choose(
     def question_line() -> StyleAndTextTuples:
         if not get_app().is_done:
             return asked(text, _instruction(menu))
-        return asked(text, answer=", ".join(choices[place].title for place in menu.result()))
+        return asked(
+            text, answer=", ".join(in_one_line(choices[place].title) for place in menu.result())
+        )
 
     defaults = run(
         questionary.Question(Application(layout=Layout(listing))),

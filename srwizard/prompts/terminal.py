@@ -12,6 +12,7 @@ from rich.text import Text
 
 from srwizard.base.i18n import translate as _
 from srwizard.base.text_width import wrapped
+from srwizard.base.visible import in_one_line
 from srwizard.prompts import line, menu
 from srwizard.prompts.progress import Progress, shown
 from srwizard.prompts.question import Choice, Question, RestByDefault, as_typed, parse, print_whole
@@ -91,10 +92,13 @@ class TerminalPrompts:
                 rest=question.rest,
             )
             return value, defaults
+        # A path may hold what cannot be edited, such as a line break: unchanged, it is meant.
+        kept = as_typed(default)
+        offered = in_one_line(kept)
         typed, defaults = line.read(
             question.text,
-            as_typed(default),
-            lambda text: _problem(question, text),
+            offered,
+            lambda text: _problem(question, kept if text == offered else text),
             help_lines,
             number=question.kind in ("int", "float", "ints"),
             path=question.is_path or question.kind == "directory",
@@ -102,7 +106,7 @@ class TerminalPrompts:
             suffixes=question.suffixes,
             rest=question.rest,
         )
-        return parse(question, typed), defaults
+        return parse(question, kept if typed == offered else typed), defaults
 
     def _say(self, text: str, style: str) -> None:
         """Print a text, set in a little, its lines broken between words."""

@@ -1,9 +1,9 @@
 """The report at the end of a training: without it, training is complete all the same."""
 
-import shlex
 from pathlib import Path
 
 from srwizard.base.i18n import translate as _
+from srwizard.base.visible import in_shell
 from srwizard.report.page import write_report
 
 
@@ -21,7 +21,7 @@ def report_training(run_dir: Path) -> None:
             _(
                 "Training is complete, but its report could not be written. Later: "
                 "srwizard report {run_dir}",
-                run_dir=shlex.quote(str(run_dir)),
+                run_dir=in_shell(run_dir),
             ),
             flush=True,
         )

@@ -1,6 +1,8 @@
 """Where, when and at which scales the errors are: by latitude, by month, and power spectra."""
 
 import math
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -11,6 +13,8 @@ from srwizard.report.records import LATITUDE_BINS, Breakdown, FloatArray
 
 HATCHES = (None, "///", "...")
 """Of the bars of each method: they are told apart without colours, too."""
+PARALLEL = 0.5
+"""A row is a parallel if its latitudes differ by no more, in distances between rows."""
 
 
 def month_figure(found: Breakdown, variable: int, units: str) -> Figure | None:
@@ -50,17 +54,24 @@ def month_figure(found: Breakdown, variable: int, units: str) -> Figure | None:
 
 
 def latitudes_of_rows(lat: FloatArray | None, rows: int) -> FloatArray | None:
-    """Return the latitude of each of the `rows` of the grid; None where it is not known.
+    """Return the latitude of each of the `rows` of the grid; None where a row has none of its own.
 
-    Rows of a curvilinear grid are not parallels: the mean of a row stands for it.
+    Those of a curvilinear grid are not parallels: some of a row would count at another latitude.
     """
     if lat is None or lat.shape[0] != rows or not np.isfinite(lat).all():
         return None
-    return lat if lat.ndim == 1 else lat.mean(axis=1)
+    if lat.ndim == 1:
+        return lat
+    apart = np.abs(np.diff(lat.mean(axis=1))).mean() if rows > 1 else 0.0
+    return lat.mean(axis=1) if np.ptp(lat, axis=1).max() <= PARALLEL * apart else None
 
 
 def latitude_figure(
-    found: Breakdown, variable: int, units: str, lat: FloatArray | None
+    found: Breakdown,
+    variable: int,
+    units: str,
+    lat: FloatArray | None,
+    bands: Sequence[Mapping[str, Any]] = (),
 ) -> Figure | None:
     """Draw the RMSE along latitude, by row of the grid where there are no latitudes.
 
@@ -69,10 +80,20 @@ def latitude_figure(
         variable: its place among the variables.
         units: of the variable.
         lat: `[H]`, from `latitudes_of_rows`.
+        bands: of latitude, as scores tell them, each point in its own; drawn where rows are no
+            parallels.
     """
     rows, points = found.rows[:, variable], found.row_points[variable]
     if not points.any():
         return None
+    names = [name for _method, name in found.shown(variable)]
+    if lat is None and bands:
+        middle = np.array([(band["from"] + band["to"]) / 2 for band in bands])
+        curves = [
+            np.array([band[name if name in band else "best"]["rmse"] for band in bands])
+            for name in names
+        ]
+        return _along(middle, curves, names, _("latitude [°N]"), units)
     place: FloatArray = np.arange(rows.shape[1], dtype=np.float64)
     label = _("row")
     if lat is not None:
@@ -80,13 +101,21 @@ def latitude_figure(
     edges = np.linspace(place.min(), place.max(), min(LATITUDE_BINS, len(place)) + 1)
     which = np.clip(np.digitize(place, edges) - 1, 0, len(edges) - 2)
     total = np.bincount(which, points, len(edges) - 1)
-    middle = (edges[:-1] + edges[1:]) / 2
+    middle, there = (edges[:-1] + edges[1:]) / 2, total > 0
+    curves = []
+    for method, _name in found.shown(variable):
+        squared = np.bincount(which, rows[method], len(edges) - 1)
+        curves.append(np.sqrt(squared[there] / total[there]))
+    return _along(middle[there], curves, names, label, units)
+
+
+def _along(
+    place: FloatArray, curves: Sequence[FloatArray], names: Sequence[str], label: str, units: str
+) -> Figure:
     figure = Figure(figsize=(7.2, 2.8), layout="constrained")
     axes = figure.subplots()
-    for method, name in found.shown(variable):
-        squared = np.bincount(which, rows[method], len(edges) - 1)
-        values = np.array([_rms(*pair) for pair in zip(squared, total, strict=True)])
-        axes.plot(middle[total > 0], values[total > 0], **look_of(name))
+    for values, name in zip(curves, names, strict=True):
+        axes.plot(place, values, **look_of(name))
     axes.set_xlabel(label)
     axes.set_ylabel(with_units("RMSE", units))
     axes.set_ylim(bottom=0)

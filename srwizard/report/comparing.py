@@ -12,9 +12,11 @@ from typing import Any
 
 from srwizard.base.errors import UsageError
 from srwizard.base.i18n import translate as _
+from srwizard.data.baselines.choice import MODEL
 from srwizard.data.fingerprint import is_same_data
 from srwizard.report.alike import differing as differing_runs
 from srwizard.report.records import settings_of
+from srwizard.runs.certainty import interval_of
 from srwizard.runs.records import measured, test_scores
 from srwizard.runs.skill import best_method
 from srwizard.runs.status import status_of
@@ -23,6 +25,8 @@ from srwizard.settings.run_config import RunConfig
 
 METRICS = ("rmse", "psnr", "skill")
 """What is compared; of the first, less is better, of the others more."""
+INTERVALS = ("rmse", "mae", "psnr", "ssim", "correlation", "spectrum_error", "crps")
+"""Scores whose intervals `--json` tells."""
 SEED = "training.seed"
 PARAMETERS = "model.params."
 FOUND = re.compile(r"data\.masked\.|model\.skip\.[^.]+\.(best|valid_rmse|evidence)\b")
@@ -39,6 +43,7 @@ class Result:
         settings: the settings in which the runs differ.
         scores: of the test split, by variable: rmse, psnr, skill, bicubic_rmse; NaN: not measured.
         seconds: that its epochs took; None before the first.
+        intervals: the 95 % intervals of the scores of the model, by variable; None: too few steps.
     """
 
     name: str
@@ -46,6 +51,7 @@ class Result:
     settings: dict[str, Any]
     scores: dict[str, dict[str, float]] = field(default_factory=dict)
     seconds: float | None = None
+    intervals: dict[str, dict[str, tuple[float, float] | None]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -100,6 +106,7 @@ class Comparison:
                         }
                         for name, scores in result.scores.items()
                     },
+                    "intervals": result.intervals,
                     "best": {
                         name: [key for key in METRICS if self.is_best(result, name, key)]
                         for name in result.scores
@@ -215,6 +222,7 @@ def _result(run_dir: Path, name: str, settings: dict[str, Any]) -> Result:
     assert run_status is not None  # its run config was read
     epochs = measured(run_dir).epochs
     seconds = [event["seconds"] for event in epochs if event.get("seconds") is not None]
+    tested = test_scores(run_dir)
     scores = {
         variable: {
             "rmse": found["model"]["rmse"],
@@ -222,9 +230,17 @@ def _result(run_dir: Path, name: str, settings: dict[str, Any]) -> Result:
             "skill": _skill(found["model"]["rmse"], found[best_method(found)]["rmse"]),
             "bicubic_rmse": found["bicubic"]["rmse"],
         }
-        for variable, found in test_scores(run_dir).items()
+        for variable, found in tested.items()
     }
-    return Result(name, run_status, settings, scores, sum(seconds) if seconds else None)
+    intervals = {
+        variable: {
+            metric: interval_of(found, MODEL, metric)
+            for metric in found["model"]
+            if metric in INTERVALS
+        }
+        for variable, found in tested.items()
+    }
+    return Result(name, run_status, settings, scores, sum(seconds) if seconds else None, intervals)
 
 
 def _skill(rmse: float, best: float) -> float:

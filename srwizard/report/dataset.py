@@ -5,6 +5,7 @@ from typing import Any
 
 from srwizard.base.i18n import translate as _
 from srwizard.base.retell import retell
+from srwizard.base.visible import in_one_line
 from srwizard.data.split_names import SPLITS, split_title
 from srwizard.report.names import plain
 from srwizard.report.records import Run
@@ -56,7 +57,7 @@ def data_tables(run: Run) -> list[Table]:
 def data_notes(run: Run) -> list[str]:
     """Return what `prepare` noted."""
     notes = run.manifest.get("notes")
-    return [retell(str(note)) for note in notes] if isinstance(notes, list) else []
+    return [retell(in_one_line(note)) for note in notes] if isinstance(notes, list) else []
 
 
 def _entry(splits: Mapping[str, Any], split: str) -> Mapping[str, Any]:

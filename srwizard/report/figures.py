@@ -194,7 +194,10 @@ def _errors(run: Run, found: Breakdown) -> Iterator[Picture]:
     units, scale = run.units(), run.section("data").get("scale")
     known = run.samples.lat if run.samples is not None else None
     lat = latitudes_of_rows(known, found.rows.shape[2])
+    told = run.metrics.test.told if run.metrics.test is not None else {}
     for index, variable in enumerate(found.variables):
+        bands = told.get(variable, {}).get("latitude") or []
+        by_latitude = lat is not None or bool(bands)
         word = f"{index + 1:02d}_{_file_word(variable)}"
         unit = units.get(variable, "")
         methods = _names(name for _place, name in found.shown(index))
@@ -208,13 +211,13 @@ def _errors(run: Run, found: Breakdown) -> Iterator[Picture]:
             ),
             (
                 "latitude",
-                latitude_figure(found, index, unit, lat),
+                latitude_figure(found, index, unit, lat, bands),
                 _("RMSE of {variable} by latitude", variable=variable)
-                if lat is not None
+                if by_latitude
                 else _("RMSE of {variable} by row of the grid", variable=variable),
                 _("Curves of the RMSE of {variable} along latitude: {methods}.",
                   variable=variable, methods=methods)
-                if lat is not None
+                if by_latitude
                 else _("Curves of the RMSE of {variable} along the rows of the grid: {methods}.",
                        variable=variable, methods=methods),
             ),

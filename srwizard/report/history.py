@@ -1,10 +1,10 @@
 """What went wrong with a run, what was changed, and how to make it again."""
 
-import shlex
 from collections.abc import Mapping
 from typing import Any
 
 from srwizard.base.i18n import translate as _
+from srwizard.base.visible import in_shell
 from srwizard.report.names import key_title
 from srwizard.report.records import Run
 from srwizard.report.tables import Table, text_of, value_of
@@ -55,7 +55,7 @@ def reproduce_facts(run: Run) -> list[tuple[str, str]]:
 
 def reproduce_commands(run: Run) -> str:
     """Return the commands that train this run again: in its directory, or in a new one."""
-    directory = shlex.quote(str(run.directory))
+    directory = in_shell(run.directory)
     again = _("train this run again")
     elsewhere = _("the same answers in a directory of their own")
     return "\n".join(

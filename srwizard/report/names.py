@@ -1,5 +1,6 @@
 """What the entries of run.yaml and dry_run.json are called on the page."""
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -140,11 +141,12 @@ def plain(word: str) -> str:
 
 
 def _part(part: str) -> str:
-    name, bracket, index = part.partition("[")
+    indexed = re.fullmatch(r"(.*)\[(\d+)\]", part, re.DOTALL)  # as `tables` numbers records
+    name = indexed[1] if indexed else part
     if name in SPLITS:
         return split_title(name)
     if name in METHODS:
         return method_title(name)
     known = PARTS.get(name)
     title = _(known) if known else name
-    return f"{title} {int(index.removesuffix(']')) + 1}" if bracket else title
+    return f"{title} {int(indexed[2]) + 1}" if indexed else title

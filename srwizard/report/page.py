@@ -4,11 +4,12 @@ from functools import cache
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from markupsafe import Markup
 
 from srwizard.base.files import write_text
 from srwizard.base.i18n import language
 from srwizard.base.i18n import translate as _
-from srwizard.base.visible import visible
+from srwizard.base.visible import Lines, in_one_line, visible
 from srwizard.report import dataset, figures, history, sections
 from srwizard.report.memory import memory
 from srwizard.report.proof import proof_tables
@@ -62,11 +63,11 @@ def _render(run: Run) -> str:
         proof_tables=proof_tables(run),
         proof=figures.proof(run),
         memory=memory(run),
-        failure=history.failure_lines(run),
+        failure=Lines("\n".join(history.failure_lines(run))),
         revisions=history.revision_tables(run),
         configuration=sections.configuration(run.config),
         reproduce_facts=history.reproduce_facts(run),
-        commands=history.reproduce_commands(run),
+        commands=Lines(history.reproduce_commands(run)),
     )
 
 
@@ -76,11 +77,17 @@ def template(name: str) -> Template:
     environment = Environment(
         loader=PackageLoader("srwizard.report", package_path=""),
         autoescape=True,
+        finalize=_shown,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
     return environment.get_template(name)
+
+
+def _shown(value: object) -> object:
+    is_name = isinstance(value, str) and not isinstance(value, Markup)
+    return in_one_line(value) if is_name else value
 
 
 def _texts(run: Run, scores: sections.Scored | None) -> dict[str, str]:
@@ -106,10 +113,10 @@ def _texts(run: Run, scores: sections.Scored | None) -> dict[str, str]:
         ),
         "proof": _("How sure, at which scales, and where"),
         "proof_note": _(
-            "Over the test split, compared with the best simple method. Intervals: a block "
-            "bootstrap over time. Effective resolution: the wavelength at which the spectrum of "
-            "the error reaches half of that of HR; shorter waves are not resolved. Two HR cells: "
-            "all are resolved; –: none is."
+            "Over the test split, compared with the best simple method. In brackets: 95 % "
+            "intervals, by a block bootstrap over time. Effective resolution: the wavelength at "
+            "which the spectrum of the error reaches half of that of HR; shorter waves are not "
+            "resolved. Two HR cells: all are resolved; –: none is."
         ),
         "no_proof": _("Not measured yet: srwizard evaluate does it for a trained run."),
         "no_errors": _("They are written when training ends: plots/breakdown.npz is missing."),

@@ -160,7 +160,7 @@ def loss_figure(epochs: Sequence[Epoch], best_epoch: int | None) -> Figure:
         )
     axes.set_ylabel(_("loss"))
     _finish_curves(axes)
-    axes.legend(loc="upper right", frameon=True, facecolor="white", edgecolor="none")
+    figure.legend(loc="outside upper right", ncols=3)
     return figure
 
 

@@ -12,6 +12,8 @@ from srwizard.report.tables import Table, number_text
 from srwizard.runs.absent import has_no_value
 
 METHODS = ("model", "best", "bicubic")
+PLAIN_FROM, PLAIN_TO = 1e3, 1e6
+MOST_DIGITS = 7
 Row = tuple[str, ...]
 
 
@@ -47,13 +49,24 @@ def _head() -> Row:
     return ("", _("Model"), _("Best simple method"), _("Bicubic"))
 
 
-def _row(title: str, values: Mapping[str, Any]) -> Row:
-    return (title, *(_text(values.get(method)) for method in METHODS))
+def _row(
+    title: str, values: Mapping[str, Any], told: Mapping[str, Any] | None = None, key: str = ""
+) -> Row:
+    """Return a row of figures, with the intervals that `told` has of them, if it has any."""
+    scores = ((told or {}).get("interval") or {}).get("scores") or {}
+    found = [title]
+    for method in METHODS:
+        ends = (scores.get(method) or {}).get(key) or (None, None)
+        text = _text(values.get(method))
+        found.append(text if ends[0] is None else f"{text} ({_ends(*ends)})")
+    return tuple(found)
 
 
-def _text(value: Any) -> str:
+def _text(value: Any, digits: int = 3) -> str:
     known = isinstance(value, int | float) and math.isfinite(value)
-    return number_text(float(value), 3) if known else "–"
+    if known and PLAIN_FROM <= abs(value) < PLAIN_TO:  # 1220 km, not 1.22e+03
+        return f"{value:.0f}"
+    return number_text(float(value), digits) if known else "–"
 
 
 def _with_unit(title: str, unit: str) -> str:
@@ -88,22 +101,34 @@ def _intervals(told: Mapping[str, Any], unit: str) -> Iterator[Row]:
     for metric in scores.get("model") or ():
         unit_of = METRIC_UNITS.get(metric, unit)
         title = _with_unit(_("95 % interval: {metric}", metric=metric_title(metric)), unit_of)
-        yield _interval_row(title, {name: found[metric] for name, found in scores.items()})
+        yield _interval_row(title, {name: found.get(metric) for name, found in scores.items()})
 
 
 def _interval_row(title: str, bounds: Mapping[str, Any]) -> Row:
-    pairs = (bounds.get(method) for method in METHODS)
-    return (title, *(" – ".join(_text(one) for one in pair) if pair else "–" for pair in pairs))
+    return (title, *(_ends(*(bounds.get(method) or (None, None))) for method in METHODS))
+
+
+def _ends(low: Any, high: Any) -> str:
+    """Return an interval; of a resolution no upper end says that none may be resolved."""
+    if low is None:
+        return "–"
+    if high is None:
+        return f"≥ {_text(low)}"
+    # As many digits as tell the ends apart: a correlation of 0.9997 to 0.9999 is not 1 to 1.
+    pairs = [(_text(low, digits), _text(high, digits)) for digits in range(3, MOST_DIGITS)]
+    return " – ".join(next((pair for pair in pairs if pair[0] != pair[1]), pairs[0]))
 
 
 def _scales(told: Mapping[str, Any]) -> Iterator[Row]:
     found = told.get("effective_resolution")
     if not found:
         return
-    in_km = any(one["km"] is not None for one in found.values())
+    of_methods = {name: found[name] for name in METHODS if name in found}
+    in_km = any(one["km"] is not None for one in of_methods.values())
+    key = "km" if in_km else "cells"
     unit = "km" if in_km else _("HR cells")
     title = _with_unit(_("Effective resolution: wavelength"), unit)
-    yield _row(title, {name: one["km" if in_km else "cells"] for name, one in found.items()})
+    yield _row(title, {name: one[key] for name, one in of_methods.items()}, found, key)
 
 
 def _gradients(told: Mapping[str, Any], unit: str) -> Iterator[Row]:
@@ -119,13 +144,14 @@ def _gradients(told: Mapping[str, Any], unit: str) -> Iterator[Row]:
         ("p99", _("Fronts: 99th percentile of the gradient, RMSE")),
     ):
         values = {name: one.get(key) for name, one in named.items()}
-        yield _row(_with_unit(title, unit), values)
+        yield _row(_with_unit(title, unit), values, found, key)
 
 
 def _simple(told: Mapping[str, Any], key: str, title: str) -> Iterator[Row]:
     found = told.get(key)
     if found:
-        yield _row(title, {name: found.get(name, {}).get("rmse") for name in METHODS})
+        values = {name: found.get(name, {}).get("rmse") for name in METHODS}
+        yield _row(title, values, found, "rmse")
 
 
 def _geostrophic(unit: str) -> str:
@@ -168,4 +194,4 @@ def _vector(told: Mapping[str, Any], unit: str) -> Iterator[Row]:
         ("divergence_rmse", _("Divergence, RMSE"), per),
     ):
         values = {name: found.get(name, {}).get(key) for name in METHODS}
-        yield _row(_with_unit(title, its_unit), values)
+        yield _row(_with_unit(title, its_unit), values, found, key)

@@ -22,10 +22,12 @@ from srwizard.runs.certainty import certainty
 from srwizard.runs.failures import recorded_failure
 from srwizard.runs.records import DRY_RUN_FILE, METRICS_FILE, measured
 from srwizard.runs.skill import best_method
-from srwizard.runs.sound_records import sound
+from srwizard.runs.sound_records import is_event, sound
 from srwizard.settings import run_config
 
 LATITUDE_BINS = 40
+EVALUATION_FILE = "evaluation.test.best.json"
+"""Scores of the test split with the best checkpoint, if they were asked for by hand."""
 FloatArray = npt.NDArray[np.floating[Any]]
 Scores = dict[str, float]
 
@@ -239,7 +241,7 @@ def read_run(directory: Path) -> Run:
     return Run(
         directory=directory,
         config=config,
-        metrics=_read_metrics(directory / METRICS_FILE),
+        metrics=_read_metrics(directory / METRICS_FILE, str(config.get("digest"))),
         dry_run=_read_dry_run(directory / DRY_RUN_FILE),
         samples=_read_samples(directory / "plots" / "samples.npz"),
         breakdown=_read_breakdown(directory / "plots" / "breakdown.npz"),
@@ -316,7 +318,7 @@ def _read_config(path: Path) -> dict[str, Any]:
     return content
 
 
-def _read_metrics(path: Path) -> Metrics:
+def _read_metrics(path: Path, digest: str) -> Metrics:
     hint = _("Train first: srwizard train {directory}", directory=path.parent)
     if not path.is_file():
         raise UsageError(_("{path} is missing: nothing to report yet.", path=path), hint)
@@ -325,7 +327,8 @@ def _read_metrics(path: Path) -> Metrics:
     epochs: list[Epoch] = []
     events: list[dict[str, Any]] = []
     test: Evaluation | None = None
-    for event in [*found.epochs, *([found.test] if found.test is not None else [])]:
+    tested = found.test or _evaluated(path.parent, digest)
+    for event in [*found.epochs, *([tested] if tested is not None else [])]:
         try:
             if event["event"] == "epoch":
                 epochs.append(_epoch(event))
@@ -337,6 +340,15 @@ def _read_metrics(path: Path) -> Metrics:
     if not epochs and test is None:
         raise UsageError(_("{path} holds no finished epoch yet.", path=path), hint)
     return Metrics(epochs, test, unreadable, events)
+
+
+def _evaluated(run_dir: Path, digest: str) -> dict[str, Any] | None:
+    """Return what `srwizard evaluate` found, of a run that has not come to its own test."""
+    found = files.read_json(run_dir / EVALUATION_FILE)
+    if found is None or found.get("digest") != digest:
+        return None
+    event = found | {"event": "test"}
+    return event if is_event(event) else None
 
 
 def _epoch(event: Mapping[str, Any]) -> Epoch:

@@ -7,6 +7,7 @@ from typing import Any
 
 from srwizard.base.i18n import translate as _
 from srwizard.base.sizes_and_times import duration_text
+from srwizard.base.visible import in_one_line
 from srwizard.data.baselines.choice import BICUBIC, method_title
 from srwizard.report.plots import METRIC_UNITS, metric_title
 from srwizard.report.records import Epoch, Metrics, Run, VariableScores
@@ -14,9 +15,11 @@ from srwizard.report.tables import Table, number_text, tables_of, text_of
 from srwizard.runs.absent import absent, absent_line
 from srwizard.runs.advice import conserving, no_better
 from srwizard.runs.overfitting import overfitting_since, overfitting_text
-from srwizard.runs.skill import gain_lines
+from srwizard.runs.skill import ROUNDING, gain_lines
 
 # Of these a smaller value is the better one.
+NO_SKILL = 5e-4
+"""Less would be shown as 0.0 %."""
 ERRORS = frozenset({"rmse", "mae", "bias", "spectrum_error", "crps"})
 
 
@@ -140,9 +143,11 @@ def cards(scores: Scored, units: Mapping[str, str]) -> list[Card]:
 
 def _card(name: str, scores: VariableScores, units: str) -> Card:
     skill = scores.skill
+    better: bool | None = None
     if skill is None or not math.isfinite(skill):
         verdict = _("no skill can be given")
-        better = None
+    elif abs(skill) < NO_SKILL:
+        verdict = _("as good as {method}", method=method_title(scores.best_name))
     else:
         better = skill > 0
         percent = f"{abs(100 * skill):.1f}"
@@ -172,10 +177,10 @@ def advice(run: Run) -> list[str]:
     found = []
     for name, scores in ({} if test is None else test.variables).items():
         event = {**(test.told.get(name, {}) if test else {}), **scores.as_event()}
-        if scores.skill is not None and not scores.skill > 0:
+        if scores.skill is not None and not scores.skill > ROUNDING:
             found.append(no_better(name, event, run.metrics.events, run.config))
         elif (line := conserving(event, run.config)) is not None:
-            found.append(f"{name}: {line}")
+            found.append(f"{in_one_line(name)}: {line}")
     return found
 
 
@@ -227,20 +232,20 @@ def score_rows(scores: Scored, units: Mapping[str, str]) -> list[ScoreRow]:
 
 
 def best_methods(scores: Scored) -> str:
-    """Return what the best simple methods are called: of each variable, where they differ."""
-    names = {name: method_title(entry.best_name) for name, entry in scores.variables.items()}
-    if all(entry.best_name == BICUBIC for entry in scores.variables.values()):
+    """Return what the best simple method is called, which the cards name where it is not one."""
+    names = {entry.best_name for entry in scores.variables.values()}
+    if names == {BICUBIC}:
         return _("Bicubic")
-    if len(set(names.values())) == 1:
-        only = next(iter(names.values()))
+    if len(names) == 1:
+        only = method_title(names.pop())
         return only[:1].upper() + only[1:]
-    return "; ".join(f"{name}: {method}" for name, method in names.items())
+    return _("Best simple method")
 
 
 def _skill(metric: str, model: float, best: float) -> str:
     if metric not in ERRORS or metric == "bias" or not best > 0 or not math.isfinite(model):
         return ""
-    return f"{1 - model / best:.3f}"
+    return f"{1 - model / best:.3f}".replace("-0.000", "0.000")
 
 
 def _winner(metric: str, values: Mapping[str, float]) -> str:

@@ -8,7 +8,7 @@ from srwizard.base.i18n import translate as _
 from srwizard.data.vectors import lonely_components, standard_names
 from srwizard.runs.skill import best_method
 
-Reason = Literal["no_value", "one_member", "no_coordinates", "component_missing"]
+Reason = Literal["no_value", "one_member", "no_coordinates", "no_dates", "component_missing"]
 
 
 class Absent(NamedTuple):
@@ -37,6 +37,12 @@ def absent(variables: Mapping[str, Mapping[str, Any]], config: Mapping[str, Any]
         return found
     if gradients[0]["per"] == "cell":
         found.append(Absent("no_coordinates", names))
+    measured = [scores for name, scores in variables.items() if name not in empty]
+    # Diagnostics of an earlier version told no months of any record.
+    if any("map" in scores for scores in measured) and not any(
+        "month" in scores for scores in measured
+    ):
+        found.append(Absent("no_dates", names))
     data = config.get("data") or {}
     named = standard_names(Path(data["root"])) if "root" in data else {}
     lonely = lonely_components(names, data.get("vectors") or [], named)
@@ -66,6 +72,10 @@ def absent_line(missing: Absent) -> str:
             "The dataset has no coordinates (HR static fields lon and lat): distances are in cells "
             "instead of km, derivatives are those on a plane, and errors by latitude and "
             "geostrophic speeds are left out."
+        ),
+        "no_dates": _(
+            "The names of the steps hold no dates, as those that srwizard prepare writes do "
+            "(20200131): there are no errors by month."
         ),
         "component_missing": _(
             "{names}: no errors of speed, direction, kinetic energy, vorticity and divergence, "

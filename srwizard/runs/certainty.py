@@ -6,7 +6,7 @@ from typing import Any
 from srwizard.base.i18n import translate as _
 from srwizard.base.i18n import translate_count as _n
 from srwizard.data.baselines.choice import method_title
-from srwizard.runs.skill import best_method
+from srwizard.runs.skill import ROUNDING, best_method
 
 
 def certainty(name: str, scores: Mapping[str, Any]) -> str | None:
@@ -49,7 +49,7 @@ def certainty(name: str, scores: Mapping[str, Any]) -> str | None:
             **told,
         )
     low, high = (100 * bound for bound in interval["skill"])
-    if not interval["distinguishable"]:
+    if not interval["distinguishable"] or abs(skill) <= ROUNDING:
         return _(
             "{name}: the model cannot be distinguished from the best simple method, {best}: its "
             "RMSE is between {worse:.1f} % above and {better:.1f} % below (95 % interval).",
@@ -68,3 +68,21 @@ def certainty(name: str, scores: Mapping[str, Any]) -> str | None:
         "{best} (95 % interval: {low:.1f} to {high:.1f} %).",
         skill=-100 * skill, low=-high, high=-low, **told,
     )  # fmt: skip
+
+
+def interval_of(scores: Mapping[str, Any], method: str, metric: str) -> tuple[float, float] | None:
+    """Return the 95 % interval of a score of the test split; None where there is none.
+
+    Args:
+        scores: of a variable.
+        method: "model", "best" or "bicubic".
+        metric: "rmse", or another that the scores have.
+    """
+    interval = scores.get("interval")
+    if not isinstance(interval, Mapping):
+        return None
+    if metric == "rmse":
+        ends = (interval.get("rmse") or {}).get(method)
+    else:
+        ends = ((interval.get("scores") or {}).get(method) or {}).get(metric)
+    return None if ends is None or None in ends else (float(ends[0]), float(ends[1]))

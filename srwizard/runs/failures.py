@@ -5,7 +5,6 @@ What can happen stands in `failure_kinds`.
 
 import contextlib
 import re
-import shlex
 import signal
 import socket
 import traceback
@@ -17,6 +16,7 @@ from typing import Any
 from srwizard.base import files
 from srwizard.base.i18n import translate as _
 from srwizard.base.sizes_and_times import is_gpu, megabytes_text
+from srwizard.base.visible import Lines, in_shell
 from srwizard.runs import last_phase
 from srwizard.runs.failure_kinds import UNKNOWN, concerns_gpus, kind_named, recognise
 from srwizard.runs.failure_kinds.machines import NODE_LOST, PEER_LOST
@@ -227,7 +227,7 @@ def explain(failure: dict[str, Any], run_dir: Path, *, advice: bool = True) -> l
         advice: whether to say what can be done.
     """
     kind = kind_named(failure["kind"])
-    lines = [_(kind.title), _("Error message: {error}", error=failure["error"])]
+    lines = [_(kind.title), _("Error message: {error}", error=Lines(failure["error"]))]
     if (failure.get("machines") or 1) > 1 and failure.get("host") is not None:
         lines.append(_("On machine: {host}", host=failure["host"]))
     if all(failure.get(key) is not None for key in ("step", "epoch", "phase")):
@@ -243,7 +243,7 @@ def explain(failure: dict[str, Any], run_dir: Path, *, advice: bool = True) -> l
     lines += [f"  - {_(cause)}" for cause in kind.causes]
     if advice:
         lines.append(_("Suggested changes:"))
-        place = shlex.quote(str(run_dir))
+        place = in_shell(run_dir)
         lines += [
             f"  {n}. {_(item.text, run_dir=place)}" for n, item in enumerate(kind.advice, start=1)
         ]

@@ -17,8 +17,11 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import ndtri, stdtrit
 
+from srwizard.runs.skill import ROUNDING
+
 LEVEL = 0.95
 DRAWS = 2000
+DRAWS_AT_ONCE = 100
 SEED = 0
 FEWEST_BLOCKS = 3
 Series = npt.NDArray[np.float64]
@@ -45,9 +48,10 @@ class Intervals:
     @property
     def distinguishable(self) -> bool | None:
         """Whether model and simple method differ; None where there is too little to say so."""
-        if self.difference is None:
+        if self.difference is None or self.rmse is None:
             return None
-        return self.difference[0] > 0 or self.difference[1] < 0
+        equal = ROUNDING * max(high for _low, high in self.rmse.values())
+        return self.difference[0] > equal or self.difference[1] < -equal
 
     def as_json(self) -> dict[str, Any]:
         """Return what scores hold of it."""
@@ -104,9 +108,12 @@ def drawn_sums(sums: Series, block: int) -> Series:
     random = np.random.default_rng(SEED)
     starts = random.integers(0, steps, (DRAWS, -(-steps // block)))
     found = np.empty((DRAWS, sums.shape[1]))
-    for draw, begins in enumerate(starts):
-        places = (begins[:, None] + np.arange(block)) % steps
-        found[draw] = np.bincount(places.ravel()[:steps], minlength=steps) @ sums
+    for first in range(0, DRAWS, DRAWS_AT_ONCE):
+        times = np.empty((DRAWS_AT_ONCE, steps))
+        for row, begins in enumerate(starts[first : first + DRAWS_AT_ONCE]):
+            places = (begins[:, None] + np.arange(block)) % steps
+            times[row] = np.bincount(places.ravel()[:steps], minlength=steps)
+        found[first : first + DRAWS_AT_ONCE] = times @ sums
     return found
 
 

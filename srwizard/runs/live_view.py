@@ -6,12 +6,13 @@ from typing import Any
 from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, Group, RenderResult
 from rich.progress_bar import ProgressBar
-from rich.table import Table
 from rich.text import Text
 
+from srwizard.base.console import Table
 from srwizard.base.i18n import translate as _
 from srwizard.base.sizes_and_times import bytes_text, duration_text
 from srwizard.base.text_width import packed
+from srwizard.base.visible import in_one_line
 from srwizard.data.baselines.choice import BICUBIC, MODEL
 from srwizard.runs.progress import Figures
 from srwizard.runs.skill import beside
@@ -104,7 +105,8 @@ def score_parts(name: str, scores: dict[str, Any]) -> list[str]:
         return [_("{name}: no value to measure", name=name)]
     best = scores.get("best", BICUBIC)
     found = {MODEL: {"rmse": scores["rmse"]}, BICUBIC: {"rmse": scores["bicubic_rmse"]}}
-    parts = [f"{name}: {beside({best: {'rmse': scores.get('best_rmse')}, **found, 'best': best})}"]
+    figures = beside({best: {"rmse": scores.get("best_rmse")}, **found, "best": best})
+    parts = [f"{in_one_line(name)}: {figures}"]
     if skill is not None:
         parts.append(_("skill {skill:+.1f} %", skill=100 * skill))
     return parts

@@ -8,17 +8,18 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from rich import box
-from rich.table import Table
 from rich.text import Text
 
+from srwizard.base.console import Table
 from srwizard.base.i18n import translate as _
+from srwizard.base.visible import in_one_line
 from srwizard.data.baselines.choice import MODEL, method_title
 from srwizard.data.split_names import split_title
 from srwizard.runs.absent import absent, absent_line, has_no_value
 from srwizard.runs.advice import conserving, no_better
-from srwizard.runs.certainty import certainty
+from srwizard.runs.certainty import certainty, interval_of
 from srwizard.runs.records import measured, null_to_nan
-from srwizard.runs.skill import best_method, gain_lines, simple_methods
+from srwizard.runs.skill import best_method, gain_lines, is_better, simple_methods
 from srwizard.settings import run_config
 
 ROOM_FOR_A_FRAME = 72
@@ -69,10 +70,10 @@ def warnings(variables: Variables, run_dir: Path, config: Mapping[str, Any]) -> 
     for name, found in variables.items():
         if has_no_value(found):
             continue
-        if not found["model"]["rmse"] < found[best_method(found)]["rmse"]:
+        if not is_better(found["model"]["rmse"], found[best_method(found)]["rmse"]):
             yield no_better(name, found, measured(run_dir).epochs, config)
         elif (line := conserving(found, config)) is not None:
-            yield f"{name}: {line}"
+            yield f"{in_one_line(name)}: {line}"
 
 
 def _certainty(variables: Variables) -> Iterator[str]:
@@ -86,15 +87,25 @@ def _ensembles(variables: Variables) -> Iterator[str]:
     """Say how good the ensembles of a diffusion model are; nothing of other models."""
     for name, found in variables.items():
         if "crps" in found["model"] and not has_no_value(found):
+            told = {
+                "name": name,
+                "crps": found["model"]["crps"],
+                "best": method_title(best_method(found)),
+                "theirs": found[best_method(found)]["crps"],
+                "spread": found["model"]["spread"],
+            }
+            if (ends := interval_of(found, MODEL, "crps")) is None:
+                yield _(
+                    "{name}: the scores are those of the ensemble mean; CRPS {crps:.4g} ({best} "
+                    "{theirs:.4g}), spread {spread:.4g}",
+                    **told,
+                )
+                continue
             yield _(
-                "{name}: the scores are those of the ensemble mean; CRPS {crps:.4g} ({best} "
-                "{theirs:.4g}), spread {spread:.4g}",
-                name=name,
-                crps=found["model"]["crps"],
-                best=method_title(best_method(found)),
-                theirs=found[best_method(found)]["crps"],
-                spread=found["model"]["spread"],
-            )
+                "{name}: the scores are those of the ensemble mean; CRPS {crps:.4g} (95 % "
+                "interval: {low:.4g} to {high:.4g}; {best} {theirs:.4g}), spread {spread:.4g}",
+                low=ends[0], high=ends[1], **told,
+            )  # fmt: skip
 
 
 def _consistency(variables: Variables) -> Iterator[str]:
@@ -136,7 +147,7 @@ def _table(variables: Variables, columns: int, *, title: str, skill: bool) -> Ta
         for method in (MODEL, *simple_methods(found)):
             scores = found[method]
             table.add_row(
-                Text(name),
+                Text(in_one_line(name)),
                 method_title(method),
                 _figure(scores["rmse"], ".4g"),
                 _figure(scores["mae"], ".4g"),

@@ -6,6 +6,14 @@ from typing import Any
 from srwizard.base.i18n import translate as _
 from srwizard.data.baselines.choice import BICUBIC, MODEL, method_title
 
+ROUNDING = 1e-5
+"""Errors that differ by a smaller share are equal: those of a network that does nothing are."""
+
+
+def is_better(ours: float, theirs: float) -> bool:
+    """Return whether an error is lower than another by more than rounding."""
+    return ours < theirs * (1 - ROUNDING)
+
 
 def simple_methods(scores: Mapping[str, Any]) -> list[str]:
     """Return the simple methods that a variable was scored by, in the order of the record."""

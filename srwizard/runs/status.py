@@ -5,7 +5,6 @@ machine was restarted, could not say so. Of a run that has a Slurm job, Slurm kn
 whether it waits.
 """
 
-import shlex
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +17,7 @@ from srwizard.base.errors import EXIT_INTERRUPTED, EXIT_MEMORY, UsageError
 from srwizard.base.i18n import translate as _
 from srwizard.base.sizes_and_times import duration_text
 from srwizard.base.special_files import require_file
+from srwizard.base.visible import Lines, in_shell
 from srwizard.runs import checkpoint_files
 from srwizard.runs.failure_kinds.machines import JOB_ENDED
 from srwizard.runs.failure_kinds.memory import DOES_NOT_FIT
@@ -294,23 +294,23 @@ def advice(run_status: dict[str, Any]) -> Iterator[str]:
         yield overfitting_text(run_status["overfitting_since"])
     match run_status["state"]:
         case "frozen" if run_status["launcher"] == "slurm":
-            yield _("Submit it with: srwizard submit {run_dir}", run_dir=shlex.quote(str(run_dir)))
+            yield _("Submit it with: srwizard submit {run_dir}", run_dir=in_shell(run_dir))
         case "frozen":
-            yield _("Train it with: srwizard train {run_dir}", run_dir=shlex.quote(str(run_dir)))
+            yield _("Train it with: srwizard train {run_dir}", run_dir=in_shell(run_dir))
         case "queued":
             yield _(
                 "Remove it from the queue with: srwizard stop {run_dir}",
-                run_dir=shlex.quote(str(run_dir)),
+                run_dir=in_shell(run_dir),
             )
         case "stopped" | "interrupted" if run_status["job"] is not None:
-            yield _("Continue with: srwizard submit {run_dir}", run_dir=shlex.quote(str(run_dir)))
+            yield _("Continue with: srwizard submit {run_dir}", run_dir=in_shell(run_dir))
         case "stopped" | "interrupted":
-            yield _("Continue with: srwizard train {run_dir}", run_dir=shlex.quote(str(run_dir)))
+            yield _("Continue with: srwizard train {run_dir}", run_dir=in_shell(run_dir))
         case "failed" if failure and failure["kind"] in (DOES_NOT_FIT, JOB_ENDED):
-            yield _("Error: {error}", error=failure["error"])
+            yield _("Error: {error}", error=Lines(failure["error"]))
             yield _("See the job's log: {path}", path=run_status["job"]["log"])
         case "failed" if failure:
-            yield _("Error: {error}", error=failure["error"])
+            yield _("Error: {error}", error=Lines(failure["error"]))
             yield _("Recorded in {path}", path=f"{run_dir}/failure.json")
         case "completed" if run_status["report"]:
             yield _("Report: {path}", path=f"{run_dir}/report.html")

@@ -7,7 +7,6 @@ the request goes to the job; one that waits is taken out of the queue.
 
 import contextlib
 import os
-import shlex
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -17,6 +16,7 @@ from typing import Any, Literal
 from srwizard.base.errors import UsageError
 from srwizard.base.i18n import translate as _
 from srwizard.base.os_errors import reason_of
+from srwizard.base.visible import in_shell
 from srwizard.runs.process_identity import locate, owner_of
 from srwizard.runs.records import Records
 from srwizard.runs.status import FOLLOWED, INTERRUPTED, state_text, status_in, status_of
@@ -43,7 +43,7 @@ def request_stop(run_dir: Path) -> Literal["asked", "taken out"]:
     run_status = status_in(run_dir)
     status = Records(run_dir).status()
     if run_status["state"] not in FOLLOWED:
-        go_on = _("Continue with: srwizard train {run_dir}", run_dir=shlex.quote(str(run_dir)))
+        go_on = _("Continue with: srwizard train {run_dir}", run_dir=in_shell(run_dir))
         raise UsageError(
             _("nothing is running in {run_dir}: {state}",
               run_dir=run_dir, state=state_text(run_status)),
@@ -56,7 +56,7 @@ def request_stop(run_dir: Path) -> Literal["asked", "taken out"]:
         raise UsageError(
             _("{run_dir} is being trained on another machine, {host}",
               run_dir=run_dir, host=status["host"]),
-            _("Stop it there: srwizard stop {run_dir}", run_dir=shlex.quote(str(run_dir))),
+            _("Stop it there: srwizard stop {run_dir}", run_dir=in_shell(run_dir)),
         )  # fmt: skip
     with _held(run_dir, status) as send:
         if owner_of(status["pid"]) != os.getuid():

@@ -1,7 +1,6 @@
 """Handing runs to Slurm: what must be right first, and the record of it. Imports no torch."""
 
 import os
-import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +8,7 @@ from pathlib import Path
 from srwizard.base.errors import UsageError
 from srwizard.base.i18n import translate as _
 from srwizard.base.i18n import translate_count as _n
+from srwizard.base.visible import in_shell
 from srwizard.runs import known_runs
 from srwizard.runs.status import FOLLOWED, state_text, status_of
 from srwizard.settings import run_config
@@ -55,7 +55,7 @@ def _check(run: RunConfig, run_dir: Path) -> None:
             _(
                 "Freeze it for Slurm: srwizard answers --from {run_dir} prints its answers; add "
                 "devices.launcher: slurm and devices.gpus_per_node.",
-                run_dir=shlex.quote(str(run_dir)),
+                run_dir=in_shell(run_dir),
             ),
         )
     slurm = run.devices.slurm
@@ -120,7 +120,7 @@ def _require_free(run_dir: Path) -> None:
 
 
 def _lines(prepared: Prepared, number: str) -> list[str]:
-    first, *others = (shlex.quote(str(run_dir)) for run_dir in prepared.run_dirs)
+    first, *others = (in_shell(run_dir) for run_dir in prepared.run_dirs)
     if not prepared.is_array:
         return [
             _("Submitted: Slurm job {job}, {script}", job=number, script=prepared.script),
@@ -141,6 +141,6 @@ def _lines(prepared: Prepared, number: str) -> list[str]:
         _("See how far they are: srwizard status {run_dirs}", run_dirs=together),
         _(
             "Compare them afterwards: srwizard compare {directory}",
-            directory=shlex.quote(str(prepared.script.parent)),
+            directory=in_shell(prepared.script.parent),
         ),
     ]

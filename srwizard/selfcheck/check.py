@@ -1,6 +1,5 @@
 """One model trained, applied and judged as a user would do it, by the program's own commands."""
 
-import shlex
 import sys
 import time
 from dataclasses import dataclass
@@ -8,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from srwizard.base import files
+from srwizard.base.visible import in_shell
 from srwizard.data.dataset import Dataset
 from srwizard.models.card import ModelCard
 from srwizard.runs.records import measured, test_scores
@@ -151,7 +151,7 @@ def _predict(recipe: Recipe, root: Path, run_dir: Path, place: Place) -> Path:
 def _run(place: Place, *arguments: str) -> None:
     # Sessions of a self-check are of no use to anybody else.
     state = {"XDG_STATE_HOME": str(place.directory / "state")}
-    typed = shlex.join(["srwizard", *arguments])
+    typed = in_shell("srwizard", *arguments)
     print(f"$ {typed}", file=sys.stderr if place.to_stderr else sys.stdout, flush=True)
     srwizard(
         *arguments,

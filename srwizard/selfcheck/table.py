@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 
 from rich import box
-from rich.table import Table
 from rich.text import Text
 
+from srwizard.base.console import Table
 from srwizard.base.i18n import translate as _
 from srwizard.base.sizes_and_times import duration_text
 from srwizard.data.baselines.choice import method_title

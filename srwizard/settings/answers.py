@@ -14,6 +14,7 @@ from pydantic import Field, ValidationError
 from srwizard.base.errors import UsageError
 from srwizard.base.i18n import N_
 from srwizard.base.i18n import translate as _
+from srwizard.base.visible import Lines, in_one_line
 from srwizard.models.catalog import card, resolve_parameters, size_parameters
 from srwizard.settings import yaml_file
 from srwizard.settings.data import DataAnswers
@@ -172,9 +173,10 @@ def parse_answers(document: yaml_file.Document) -> Answers:
         mistakes += [(found["loc"], explanation(found, known)) for found in error.errors()]
     if not mistakes:
         return answers
+    places = [document.place(path) for path, _what in mistakes]
     placed = [
-        (document.place(path), f"{document.place(path)}: {_dotted(path)}: {what}")
-        for path, what in mistakes
+        (place, f"{in_one_line(place)}: {in_one_line(_dotted(path))}: {what}")
+        for place, (path, what) in zip(places, mistakes, strict=True)
     ]
     lines = [line for _place, line in sorted(placed, key=lambda item: _order(item[0]))]
     raise UsageError(
@@ -236,7 +238,7 @@ def _model_mistakes(given: Mapping[str, Any]) -> Iterator[tuple[yaml_file.KeyPat
 def _joined(error: UsageError) -> str:
     if not error.hint:
         return error.message
-    return _("{message} {hint}", message=error.message, hint=error.hint)
+    return _("{message} {hint}", message=Lines(error.message), hint=Lines(error.hint))
 
 
 def _order(place: str) -> tuple[int, int]:

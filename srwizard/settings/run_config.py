@@ -6,7 +6,6 @@ It is the only thing that crosses from the wizard to the training core.
 import hashlib
 import json
 import platform
-import shlex
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import cache
@@ -22,6 +21,7 @@ from srwizard.base.i18n import translate as _
 from srwizard.base.os_errors import reason_of
 from srwizard.base.special_files import require_file
 from srwizard.base.version import __version__
+from srwizard.base.visible import in_shell
 from srwizard.data.baselines.choice import Choice, Method
 from srwizard.data.weighting import Weighting
 from srwizard.settings import yaml_file
@@ -376,7 +376,7 @@ def load(run_dir: Path) -> RunConfig:
             _(
                 "Undo the edit; then print the answers with srwizard answers --from {run_dir}, "
                 "change them and freeze them again.",
-                run_dir=shlex.quote(str(run_dir)),
+                run_dir=in_shell(run_dir),
             ),
         )
     try:

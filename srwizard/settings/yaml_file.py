@@ -212,7 +212,7 @@ def parse(content: bytes, name: str) -> Document:
 
 def _not_yaml(name: str, error: yaml.YAMLError) -> UsageError:
     mark = getattr(error, "problem_mark", None)
-    reason = yaml_reason(getattr(error, "problem", None) or str(error))
+    reason = yaml_reason(getattr(error, "problem", None) or " ".join(str(error).split()))
     return UsageError(
         _("{place}: not valid YAML: {reason}", place=_place(name, mark), reason=reason),
         _("Check the indentation, the colons and the quotes there."),

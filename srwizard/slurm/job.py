@@ -11,6 +11,7 @@ from srwizard.base import files
 from srwizard.base.errors import EXIT_INTERRUPTED, UsageError
 from srwizard.base.i18n import translate as _
 from srwizard.base.os_errors import reason_of
+from srwizard.base.visible import in_shell
 from srwizard.settings.run_config import RunConfig, RunSlurm
 from srwizard.slurm.checks import SAVING_SECONDS
 
@@ -69,10 +70,10 @@ def log_name(job: str) -> str:
 def script_text(run: RunConfig, run_dir: Path) -> str:
     """Return the job script of a run."""
     lines = [
-        *_heading(run_dir, shlex.join(["srwizard", "submit", str(run_dir)])),
+        *_heading(run_dir, in_shell("srwizard", "submit", run_dir)),
         *_directives(run, run_dir, name_of(run_dir), log="slurm-%j.log"),
         "",
-        f"run_dir={shlex.quote(str(run_dir))}",
+        f"run_dir={in_shell(run_dir)}",
         *_work(run, run_dir, run_dir),
     ]
     return "\n".join(lines) + "\n"
@@ -88,7 +89,7 @@ def array_script_text(runs: Sequence[tuple[RunConfig, Path]], directory: Path) -
         "",
         _comment(_("One element of the array for each run.")),
         "run_dirs=(",
-        *(f"    {shlex.quote(str(run_dir))}" for _run, run_dir in runs),
+        *(f"    {in_shell(run_dir)}" for _run, run_dir in runs),
         ")",
         "run_dir=${run_dirs[$SLURM_ARRAY_TASK_ID]}",
         *_work(run, first, directory),
@@ -98,7 +99,7 @@ def array_script_text(runs: Sequence[tuple[RunConfig, Path]], directory: Path) -
 
 def _heading(directory: Path, command: str | None) -> Iterator[str]:
     yield "#!/bin/bash"
-    by_hand = shlex.join(["sbatch", str(directory / SCRIPT_FILE)])
+    by_hand = in_shell("sbatch", directory / SCRIPT_FILE)
     if command is None:
         yield _comment(_("Written by srwizard. Submit it by hand with: {command}", command=by_hand))
         return
@@ -107,7 +108,7 @@ def _heading(directory: Path, command: str | None) -> Iterator[str]:
 
 
 def _work(run: RunConfig, run_dir: Path, directory: Path) -> Iterator[str]:
-    yield f"python={shlex.quote(sys.executable)}"
+    yield f"python={in_shell(sys.executable)}"
     yield from _beginning(run_dir, directory)
     yield from _training(run)
     yield from _end()

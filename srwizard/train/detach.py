@@ -1,6 +1,5 @@
 """Training in the background: a process of its own that outlives the terminal. Imports no torch."""
 
-import shlex
 import signal
 import subprocess
 import sys
@@ -10,6 +9,7 @@ from pathlib import Path
 from srwizard.base.errors import InterruptedByUserError, SrwizardError, UsageError
 from srwizard.base.i18n import translate as _
 from srwizard.base.os_errors import reason_of
+from srwizard.base.visible import in_shell
 from srwizard.runs.process_identity import identity_of
 from srwizard.runs.records import Records
 from srwizard.settings import run_config
@@ -67,7 +67,7 @@ def detach(run_dir: Path) -> int:
         child.wait()
         raise InterruptedByUserError(
             _("training was stopped before its first step"),
-            _("Continue with: srwizard train {run_dir}", run_dir=shlex.quote(str(run_dir))),
+            _("Continue with: srwizard train {run_dir}", run_dir=in_shell(run_dir)),
         ) from None
     return child.pid
 
@@ -92,7 +92,7 @@ def _ended_at_once(log: Path, begin: int, returncode: int) -> EndedAtOnceError:
 
 def following(run_dir: Path, pid: int) -> list[str]:
     """Return the lines that say how to follow a training in the background, and how to end it."""
-    quoted = shlex.quote(str(run_dir))
+    quoted = in_shell(run_dir)
     return [
         _("Training in the background, process {pid}: {run_dir}", pid=pid, run_dir=run_dir),
         _("Follow the log: srwizard logs -f {run_dir}", run_dir=quoted),

@@ -6,8 +6,6 @@ Sums are kept, as in `metrics`. Of a good ensemble the spread is as large as the
 single field the CRPS is the mean absolute error.
 """
 
-import math
-
 import torch
 from torch import Tensor
 
@@ -42,6 +40,13 @@ def ensemble_sums(members: Tensor, truth: Tensor, mask: Tensor) -> Tensor:
     )
 
 
+def scores_of(sums: Tensor) -> dict[str, Tensor]:
+    """Return spread and CRPS `[...]` from sums `[..., 3]`, NaN where there is no point."""
+    variance, crps, points = sums.unbind(-1)
+    points = torch.where(points > 0, points, torch.nan)
+    return {"spread": (variance / points).sqrt(), "crps": crps / points}
+
+
 def add_ensemble_scores(
     table: dict[str, dict[str, object]], sums: Tensor
 ) -> dict[str, dict[str, object]]:
@@ -52,15 +57,10 @@ def add_ensemble_scores(
         sums: `[C, 3]` for the same variables.
     """
     found = {}
-    for (name, scores), part in zip(table.items(), sums.tolist(), strict=True):
-        variance, crps, points = part
+    for (name, scores), part in zip(table.items(), sums, strict=True):
         model = scores["model"]
         assert isinstance(model, dict)
-        ensemble = (
-            {"spread": math.sqrt(variance / points), "crps": crps / points}
-            if points
-            else {"spread": math.nan, "crps": math.nan}
-        )
+        ensemble = {key: float(value) for key, value in scores_of(part).items()}
         found[name] = scores | {
             "model": model | ensemble,
             # A single field is an ensemble whose CRPS is its mean absolute error.

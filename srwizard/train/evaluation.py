@@ -1,7 +1,6 @@
 """Scoring a split with a checkpoint of a run, in processes as training has them. No torch."""
 
 import json
-import shlex
 import tempfile
 from pathlib import Path
 from typing import Any, Literal
@@ -10,6 +9,7 @@ from srwizard.base import files
 from srwizard.base.errors import InterruptedByUserError, TrainingFailedError, UsageError
 from srwizard.base.i18n import translate as _
 from srwizard.base.locks import held
+from srwizard.base.visible import in_shell
 from srwizard.data.dataset import Dataset
 from srwizard.runs import checkpoint_files, failures
 from srwizard.runs.absent import absent
@@ -82,7 +82,7 @@ def _require_checkpoint(run_dir: Path, name: Name) -> None:
     if found:
         advice = _("There is another one: --checkpoint {name}", name=found[0])
     else:
-        advice = _("Train it first: srwizard train {run_dir}", run_dir=shlex.quote(str(run_dir)))
+        advice = _("Train it first: srwizard train {run_dir}", run_dir=in_shell(run_dir))
     raise UsageError(problem, advice)
 
 

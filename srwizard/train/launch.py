@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import shlex
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 from srwizard.base import terminal_loss
 from srwizard.base.errors import EXIT_INTERRUPTED, InterruptedByUserError, TrainingFailedError
 from srwizard.base.i18n import translate as _
+from srwizard.base.visible import Lines, in_shell
 from srwizard.data.dataset import Dataset
 from srwizard.hardware.chosen import gpus_of, remarks_on_gpus
 from srwizard.models import weights_file
@@ -104,7 +104,7 @@ def _failed(
     failure = failures.collect(run_dir, ended, run.digest, others, remarks_on_gpus(run.devices))
     records.set_status("failed", failure={key: failure[key] for key in ("kind", "error")})
     with contextlib.suppress(OSError):
-        records.log(_("failed: {error}", error=failure["error"]))
+        records.log(_("failed: {error}", error=Lines(failure["error"])))
     return TrainingFailedError(
         "\n".join(failures.explain(failure, run_dir)),
         _("Recorded in {path}", path=run_dir / failures.FAILURE_FILE),
@@ -162,7 +162,7 @@ def _stopped(run_dir: Path, records: Records, ended: Ended) -> bool:
 
 
 def _interrupted(run_dir: Path) -> InterruptedByUserError:
-    go_on = _("Continue with: srwizard train {run_dir}", run_dir=shlex.quote(str(run_dir)))
+    go_on = _("Continue with: srwizard train {run_dir}", run_dir=in_shell(run_dir))
     if checkpoint_files.exists(run_dir, checkpoint_files.LAST):
         return InterruptedByUserError(_("training was stopped; the checkpoint is saved"), go_on)
     return InterruptedByUserError(_("training was stopped before its first step"), go_on)

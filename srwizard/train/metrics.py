@@ -209,7 +209,7 @@ class Scores:
     def from_sums(cls, sums: Tensor, span: float) -> "Scores":
         """Make the metrics of one variable from its sums, as `sample_sums` gives them."""
         found = {name: float(value) for name, value in scores_of(sums[: len(SUMS)], span).items()}
-        return cls(**found, spectrum_error=_spectrum_error(*sums[len(SUMS) :].chunk(2)))
+        return cls(**found, spectrum_error=float(spectrum_error(*sums[len(SUMS) :].chunk(2))))
 
 
 def scores_of(sums: Tensor, span: float) -> dict[str, Tensor]:
@@ -239,12 +239,12 @@ def scores_of(sums: Tensor, span: float) -> dict[str, Tensor]:
     }
 
 
-def _spectrum_error(sr: Tensor, hr: Tensor) -> float:
-    ratios = [ours / truth for ours, truth in zip(sr.tolist(), hr.tolist(), strict=True) if truth]
-    if not ratios:
-        return math.nan
-    decibels = [10 * math.log10(max(ratio, SMALLEST_RATIO)) for ratio in ratios]
-    return math.sqrt(sum(value**2 for value in decibels) / len(decibels))
+def spectrum_error(sr: Tensor, hr: Tensor) -> Tensor:
+    """Return the spectrum error `[...]` from spectra `[..., K]`, NaN where HR has no power."""
+    there = hr > 0
+    ratio = torch.where(there, sr / hr, 1.0).clamp(min=SMALLEST_RATIO)
+    squared = (10 * ratio.log10()).square().sum(dim=-1)
+    return (squared / there.sum(dim=-1)).sqrt()
 
 
 def scores_table(

@@ -8,7 +8,6 @@ import fcntl
 import multiprocessing
 import os
 import re
-import shlex
 import signal
 import subprocess
 import sys
@@ -27,7 +26,7 @@ from srwizard.base.errors import EXIT_INTERRUPTED, EXIT_TRAINING, UsageError
 from srwizard.base.i18n import language
 from srwizard.base.i18n import translate as _
 from srwizard.base.os_errors import reason_of
-from srwizard.base.visible import show_only_visible
+from srwizard.base.visible import in_shell, show_only_visible
 from srwizard.data.dataset import Dataset
 from srwizard.hardware.cgroups import out_of_memory_kills
 from srwizard.hardware.devices import cpu
@@ -164,7 +163,7 @@ def as_typed(run: RunConfig, module: str, *arguments: str, nodes: Nodes | None =
     environment = settings(run) | network_settings(nodes)
     given = [f"{name}={value}" for name, value in environment.items()]
     dropped = [f"--unset={name}" for name in PLACES if name in os.environ]
-    return shlex.join(["env", *dropped, *given, *command(run, module, *arguments, nodes=nodes)])
+    return in_shell("env", *dropped, *given, *command(run, module, *arguments, nodes=nodes))
 
 
 @contextlib.contextmanager

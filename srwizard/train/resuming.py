@@ -9,6 +9,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from srwizard.base.i18n import translate as _
+from srwizard.base.visible import Lines
 from srwizard.models import own_checkpoint, weights_file
 from srwizard.runs import checkpoint_files
 from srwizard.runs.progress import Progress
@@ -157,7 +158,7 @@ def _first_sound(
             notices = tuple(
                 _(
                     "{problem}; {other} is used instead.",
-                    problem=error.message,
+                    problem=Lines(error.message),
                     other=loaded.path.relative_to(run_dir / checkpoint_files.DIRECTORY),
                 )
                 for error in damaged

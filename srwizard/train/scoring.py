@@ -128,8 +128,9 @@ def _score(
         model += sums[MODEL].sum(dim=0)
         if breakdown is not None:
             breakdown.add_model(indices, physical, truth, batch["mask"])
-        if count > 1:
-            ensemble += ensemble_sums_of(training, members, batch, truth)
+        drawn = ensemble_sums_of(training, members, batch, truth) if count > 1 else None
+        if drawn is not None:
+            ensemble += drawn.sum(dim=0)
         if known is None:
             fields = {MODEL: physical}
             for name in simple:
@@ -142,7 +143,7 @@ def _score(
                 at = Scored(
                     indices, _compared(training.run, fields), truth, batch["mask"],
                     batch["lr_physical"], _compared(training.run, sums),
-                    _ensemble(training, members, batch["base"]),
+                    _ensemble(training, members, batch["base"]), drawn,
                 )  # fmt: skip
                 for diagnostic in diagnostics:
                     diagnostic.add(at)
@@ -277,14 +278,14 @@ def _sums(training: Training, sr: Tensor, truth: Tensor, mask: Tensor, new: bool
 def ensemble_sums_of(
     training: Training, members: list[Tensor], batch: Mapping[str, Tensor], truth: Tensor
 ) -> Tensor:
-    """Return the sums `[C, 3]` of normalized `members`, see `ensembles.ensemble_sums`."""
+    """Return the sums `[B, C, 3]` of normalized `members`, see `ensembles.ensemble_sums`."""
     # One sample at a time: sorting all of a batch would take as much again.
     sums = []
     for i in range(len(truth)):
         base = batch["base"][i : i + 1]
         drawn = [to_physical(training, member[i : i + 1], base)[0] for member in members]
         sums.append(ensemble_sums(torch.stack(drawn), truth[i], batch["mask"][i]).cpu())
-    return torch.stack(sums).sum(dim=0)
+    return torch.stack(sums)
 
 
 def _ensemble(training: Training, members: list[Tensor], base: Tensor) -> Tensor | None:

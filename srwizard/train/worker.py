@@ -15,6 +15,7 @@ from srwizard.base.child_process import end_with_parent
 from srwizard.base.errors import EXIT_INTERRUPTED
 from srwizard.base.i18n import translate as _
 from srwizard.base.i18n import translate_count as _n
+from srwizard.base.visible import Lines
 from srwizard.data.layout import Contents
 from srwizard.runs import checkpoint_files, failures
 from srwizard.runs.last_phase import LastPhase
@@ -175,7 +176,7 @@ def _restarted(run_dir: Path) -> Iterator[str]:
         yield _(
             "Restarted by torchrun (restart {times}) after: {error}",
             times=times,
-            error=causes[0]["error"],
+            error=Lines(causes[0]["error"]),
         )
 
 

@@ -15,6 +15,7 @@ from srwizard.base.errors import DatasetError, UsageError
 from srwizard.base.i18n import translate as _
 from srwizard.base.os_errors import reason_of
 from srwizard.base.typed_paths import expand
+from srwizard.base.visible import in_one_line
 from srwizard.data.fields import FloatField
 from srwizard.data.layout import Contents, recognise, scan
 from srwizard.data.outliers import Points, masked
@@ -290,7 +291,7 @@ def _check_sound(contents: Contents, names: Mapping[str, str], split: str) -> No
             absent = found is None and problem.path in (*places, parent / there)
             if problem.fatal and (damaged or absent) and "hr/" not in problem.message:
                 raise DatasetError(
-                    f"{problem.path}: {problem.message}",
+                    f"{in_one_line(problem.path)}: {problem.message}",
                     _("See: srwizard inspect {root}", root=contents.root),
                 )
         if found is None:

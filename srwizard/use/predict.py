@@ -15,6 +15,7 @@ import numpy.typing as npt
 from srwizard.base.errors import DatasetError, InterruptedByUserError, UsageError
 from srwizard.base.i18n import translate as _
 from srwizard.base.version import __version__
+from srwizard.base.visible import in_one_line
 from srwizard.data.block_means import expanded
 from srwizard.data.fields import FloatField
 from srwizard.data.prepare.grid import Grid
@@ -128,7 +129,7 @@ def _plain_facts(run: Run, grid: Grid, count: int) -> list[str]:
     tested = (run.metrics()["test"] or {}).get("variables", {})
     config = run.config.model_dump()
     said = [
-        f"{name}: {line}"
+        f"{in_one_line(name)}: {line}"
         for name, scores in tested.items()
         if (line := conserving(scores, config)) is not None
     ]

@@ -11,6 +11,7 @@ from torch import nn
 
 from srwizard.base.errors import UsageError
 from srwizard.base.i18n import translate as _
+from srwizard.base.visible import Lines
 from srwizard.runs import checkpoint_files
 from srwizard.settings.run_config import RunConfig
 from srwizard.train import checkpoint
@@ -86,7 +87,7 @@ def _chosen(
             notices.append(
                 _(
                     "{problem}; {other} is used instead.",
-                    problem=error.message,
+                    problem=Lines(error.message),
                     other=_file_name(run_dir, LAST),
                 )
             )

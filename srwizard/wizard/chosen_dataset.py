@@ -3,12 +3,13 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from rich.table import Table
 from rich.text import Text
 
+from srwizard.base.console import Table
 from srwizard.base.i18n import translate as _
 from srwizard.base.i18n import translate_count as _n
 from srwizard.base.typed_paths import expand
+from srwizard.base.visible import in_one_line
 from srwizard.data.dataset import Dataset
 from srwizard.data.inspect import (
     DatasetSummary,
@@ -118,7 +119,7 @@ def summary_table(summary: DatasetSummary, to_beat: Sequence[str] = ()) -> Table
     table = Table(title=_("Dataset"), show_header=False, title_justify="left")
     table.add_column(style="bold")
     table.add_column(overflow="fold")
-    table.add_row(_("Directory"), Text(str(summary.root)))
+    table.add_row(_("Directory"), Text(in_one_line(summary.root)))
     if any(summary.steps.values()):
         table.add_row(_("Layout"), summary.layout)
         for split, count in summary.steps.items():
@@ -127,9 +128,9 @@ def summary_table(summary: DatasetSummary, to_beat: Sequence[str] = ()) -> Table
                 _n("{count} time step", "{count} time steps", count, count=count),
             )
     for variable in summary.variables:
-        table.add_row(_("Variable"), Text(_variable_text(variable)))
+        table.add_row(_("Variable"), Text(in_one_line(_variable_text(variable))))
     if summary.statics:
-        table.add_row(_("Static fields"), Text(", ".join(summary.statics)))
+        table.add_row(_("Static fields"), Text(in_one_line(", ".join(summary.statics))))
     for line in to_beat:
         table.add_row(_("To beat"), Text(line))
     fatal = [problem for problem in summary.problems if problem.fatal]

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from rich.table import Table
 from rich.text import Text
 
+from srwizard.base.console import Table
 from srwizard.base.i18n import translate as _
 from srwizard.base.i18n import translate_count as _n
 

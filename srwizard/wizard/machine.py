@@ -16,6 +16,7 @@ from rich.text import Text
 from transitions import Machine
 
 from srwizard.base.i18n import translate as _
+from srwizard.base.visible import Lines
 from srwizard.prompts.question import Back
 from srwizard.wizard.conversation import Conversation
 from srwizard.wizard.preparing import raw_files_of
@@ -174,7 +175,7 @@ def resume(conversation: Conversation) -> None:
     for name in behind if session.state not in FINAL and not session.is_detached else []:
         message = _unanswered(session, name) or _stale(conversation, name)
         if message is not None:
-            conversation.show(Text(_("Since the session was saved: {what}", what=message)))
+            conversation.show(Text(_("Since the session was saved: {what}", what=Lines(message))))
             # Behind the review, the state is edited as from there.
             session.editing = session.editing or len(behind) == len(ASKING)
             session.enter(name, "stale")

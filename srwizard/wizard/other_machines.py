@@ -1,6 +1,5 @@
 """The questions about training on other machines: several by torchrun, or a Slurm job."""
 
-import shlex
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import Any
 
 from srwizard.base.i18n import translate as _
 from srwizard.base.i18n import translate_count as _n
+from srwizard.base.visible import in_shell
 from srwizard.prompts.question import Choice, Question
 from srwizard.settings.answers import DevicesAnswers
 from srwizard.settings.devices import BY_SLURM, BY_TORCHRUN, ELSEWHERE
@@ -188,7 +188,7 @@ def _note(partition: Partition) -> Callable[[], str]:
 
 def how_to_begin(run_dir: Path) -> list[str]:
     """Return the lines that say how several machines begin a training."""
-    quoted = shlex.quote(str(run_dir))
+    quoted = in_shell(run_dir)
     return [
         _("Run this command on each machine, within ten minutes:"),
         f"  srwizard train {quoted} --dry-run-first",

@@ -20,6 +20,12 @@ GROUPED = (
     Choice("fno", "FNO2d, 傅里叶神经算子", group="operators", details=lambda: [LONG, "the end"]),
     Choice("mwt", "M2NO2d", group="operators"),
 )
+HOSTILE = "te\nFAKE\r\t\x1b[2J\u202e\u200bmp"
+NAMES = (
+    Choice("v", HOSTILE, group=HOSTILE, note=lambda: HOSTILE, details=lambda: [HOSTILE],
+           summary=HOSTILE),
+    Choice("w", HOSTILE, group=HOSTILE, disabled=HOSTILE),
+)  # fmt: skip
 MANY = tuple(Choice(number, f"number {number}") for number in range(40))
 
 
@@ -31,10 +37,12 @@ def check_directory(path: str) -> str | None:
 QUESTIONS = {
     "one": Question("", "Model", "one", "edsr", choices=GROUPED),
     "several": Question("", "Models", "several", ["edsr", "unet"], choices=GROUPED),
+    "names": Question("", "Variables", "several", ["v"], choices=NAMES),
     "many": Question("", "Number", "one", 0, choices=MANY),
     "yes_no": Question("", "Go on", "yes_no", True),
     "int": Question("training.epochs", "Epochs", "int", 500),
     "text": Question("", "Name", "text", "run", details=(LONG,)),
+    "kept": Question("", "Name", "text", HOSTILE),
     "directory": Question("", "Directory", "directory", "", check=check_directory),
 }
 

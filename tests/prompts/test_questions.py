@@ -141,6 +141,25 @@ def test_several_are_marked_and_answered_in_their_order(ask: Ask) -> None:
     assert answer(screen, UP * 2 + " " + DOWN + " " + ENTER) == ["swin", "edsr", "mwt"]
 
 
+def test_names_of_somebody_else_are_text(ask: Ask) -> None:
+    """In titles, headings, notes, explanations and in the answer."""
+    screen = ask("names")
+    escaped = r"te\nFAKE\r\t\x1b[2J\u202e\u200bmp"
+    assert screen.visible.count(escaped) >= 6, screen.visible
+    assert answer(screen, ENTER) == ["v"]
+    assert f"Variables {escaped}" in screen.text
+    assert not any(line.strip().startswith("FAKE") for line in screen.text.splitlines())
+    assert not set(screen.text) & set("\u202e\u200b")
+
+
+def test_an_answer_that_cannot_be_edited_is_shown_as_text_and_kept(ask: Ask) -> None:
+    screen = ask("kept")
+    escaped = r"te\nFAKE\r\t\x1b[2J\u202e\u200bmp"
+    screen.wait_for(escaped, patience=SOON)
+    assert not any(line.strip().startswith("FAKE") for line in screen.visible.splitlines())
+    assert answer(screen, ENTER) == "te\nFAKE\r\t\x1b[2J\u202e\u200bmp"
+
+
 def test_all_that_can_be_chosen_are_marked(ask: Ask) -> None:
     assert answer(ask("several"), CTRL_A + ENTER) == ["swin", "edsr", "fno", "mwt"]
 

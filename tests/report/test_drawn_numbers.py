@@ -55,10 +55,10 @@ def test_bars_of_the_months() -> None:
     assert bars(figure.axes[0]) == [pytest.approx(one) for one in expected]
 
 
-@pytest.mark.parametrize("curvilinear", [False, True])
-def test_curves_along_latitude(curvilinear: bool) -> None:
+@pytest.mark.parametrize("along_rows", [False, True])
+def test_curves_along_latitude(along_rows: bool) -> None:
     lat = np.linspace(50, 30, 32)
-    known = np.repeat(lat[:, None], 7, axis=1) if curvilinear else lat
+    known = np.repeat(lat[:, None], 7, axis=1) if along_rows else lat
     figure = latitude_figure(FOUND, 0, "K", latitudes_of_rows(known, 32))
     assert figure is not None
     # No more rows than bins: each is a point, from south to north.
@@ -69,6 +69,27 @@ def test_curves_along_latitude(curvilinear: bool) -> None:
     assert figure.axes[0].get_xlabel() == "latitude [°N]"
     assert latitudes_of_rows(lat[:5], 32) is None
     assert latitudes_of_rows(np.full(32, np.nan), 32) is None
+
+
+def test_a_cell_of_a_curvilinear_grid_counts_at_its_own_latitude() -> None:
+    """Rows that are no parallels have no latitude: the bands of the scores are drawn."""
+    lat = np.linspace(50, 30, 32)[:, None] + np.linspace(0, 6, 7)
+    assert latitudes_of_rows(lat, 32) is None
+    bands = [
+        {"from": at, "to": at + 2.0, "model": {"rmse": at / 100}, "best": {"rmse": at / 50},
+         "bicubic": {"rmse": at / 25}}
+        for at in (30.0, 32.0, 34.0)
+    ]  # fmt: skip
+    figure = latitude_figure(FOUND, 0, "K", None, bands)
+    assert figure is not None
+    (axes,) = figure.axes
+    drawn = lines(axes)
+    assert drawn["model"].tolist() == [0.3, 0.32, 0.34]
+    assert drawn["bicubic"].tolist() == [1.2, 1.28, 1.36]
+    assert axes.lines[0].get_xdata().tolist() == [31.0, 33.0, 35.0]
+    assert axes.get_xlabel() == "latitude [°N]"
+    without = latitude_figure(FOUND, 0, "K", None)
+    assert without is not None and without.axes[0].get_xlabel() == "row"
 
 
 def test_power_and_its_ratio_to_the_truth() -> None:

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -94,6 +95,54 @@ def test_what_no_epoch_has_surpassed_and_what_has_no_value(build_run: BuildRun) 
     assert leading.source.startswith("Test split, checkpoint “best”: the network before training")
     assert [table.title for table in proof_tables(run)] == ["temp"]
     assert left_out(run) == ["uo: there is no value in this split, and so there are no scores."]
+
+
+def test_intervals_stand_beside_their_figures(build_run: BuildRun) -> None:
+    """Of an ensemble the model alone has a spread; of a resolution the upper end may be open."""
+    ends = [0.1, 0.2]
+    of_methods: dict[str, Any] = {name: {"mae": ends, "crps": ends} for name in ("best", "bicubic")}
+    of_methods["model"] = {"mae": [0.99961, 0.99982], "crps": ends, "spread": [0.3, 0.4]}
+    interval = {"rmse": dict.fromkeys(("model", "best", "bicubic"), ends), "block": 2, "steps": 9,
+                "skill": ends, "distinguishable": True, "scores": of_methods}  # fmt: skip
+    cells = {name: {"cells": 5.0, "km": 1234.5} for name in ("model", "best", "bicubic")}
+    open_end = {"scores": {"model": {"cells": [4.0, None], "km": [1000.0, None]}}}
+    told = {"interval": interval, "effective_resolution": {**cells, "interval": open_end}}
+    event = {**TEST_EVENT, "variables": {"temp": {**scores(0.1, 0.2), **told}}}
+    (table,) = proof_tables(read_run(build_run(events=[*EVENTS[:-1], event])))
+    rows = {row[0]: row[1:] for row in table.rows}
+    assert rows["95 % interval: spread"] == ("0.3 – 0.4", "–", "–")
+    assert rows["95 % interval: CRPS"] == ("0.1 – 0.2",) * 3
+    assert rows["95 % interval: MAE"][0] == "0.9996 – 0.9998"
+    assert rows["Effective resolution: wavelength [km]"] == ("1234 (≥ 1000)", "1234", "1234")
+
+
+def test_a_network_that_does_nothing_is_as_good_as_the_simple_method(build_run: BuildRun) -> None:
+    """Rounding makes no difference: neither a verdict nor a certainty follows from it."""
+    ours = scores(0.2 * (1 - 1e-8), 0.2)
+    ends = [0.2, 0.3]
+    interval = {"rmse": dict.fromkeys(("model", "best", "bicubic"), ends), "block": 2, "steps": 9,
+                "difference": [-3e-9, -1e-9], "skill": [5e-9, 2e-8],
+                "distinguishable": True, "scores": None}  # fmt: skip
+    variables = {"temp": {**ours, "skill": 1e-8, "interval": interval}}
+    run = build_run(events=[*EVENTS[:-1], {**TEST_EVENT, "variables": variables}])
+    page = Page(write_report(run))
+    assert "as good as bicubic" in page.text
+    assert "temp: the model cannot be distinguished from" in page.text
+    assert "temp: the model is not better than the best simple method" in page.text
+    assert "-0.000" not in page.text
+
+
+def test_what_evaluate_found_counts_until_the_run_has_its_own_test(build_run: BuildRun) -> None:
+    run = build_run(events=[epoch_event(1), epoch_event(2)])
+    digest = read_run(run).config["digest"]
+    found = {**TEST_EVENT, "split": "test", "digest": digest}
+    path = run / "evaluation.test.best.json"
+    path.write_text(json.dumps(found | {"digest": "sha256:another run config"}))
+    assert "the test split has not been evaluated yet" in Page(write_report(run)).text
+    path.write_text(json.dumps(found))
+    assert "Test split, checkpoint “best” of epoch 3." in Page(write_report(run)).text
+    path.write_text('{"variables": 3}')
+    assert "the test split has not been evaluated yet" in Page(write_report(run)).text
 
 
 @pytest.mark.broad

@@ -14,6 +14,17 @@ def times(few: int, many: int) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("count", [few, pytest.param(many, marks=LONG)])
 
 
+def in_parts(few: int, many: int, parts: int) -> pytest.MarkDecorator:
+    """Give a test `count` and `part`: the many times are shared out among tests of their own.
+
+    Each part is in time for a machine that lends some minutes: `make test-long ONLY="part-0"`.
+    """
+    long = [
+        pytest.param(many // parts, part, marks=LONG, id=f"part-{part}") for part in range(parts)
+    ]
+    return pytest.mark.parametrize(("count", "part"), [pytest.param(few, 0, id="few"), *long])
+
+
 def note(line: str) -> None:
     """Keep a figure of a long form, for docs/robustness.md."""
     with FIGURES.open("a", encoding="utf-8") as stream:

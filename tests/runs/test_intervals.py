@@ -106,6 +106,14 @@ def test_a_difference_is_found_though_both_vary_much() -> None:
     assert same.distinguishable is False
 
 
+def test_rounding_is_no_difference() -> None:
+    """A network that does nothing has the errors of the simple method, but for the last digits."""
+    errors = RANDOM.gamma(4, 1, 60)
+    found = intervals({"model": errors * (1 - 1e-9), "linear": errors}, np.ones(60), "linear")
+    assert found.difference is not None and found.difference[1] < 0
+    assert found.distinguishable is False
+
+
 def test_weights_and_steps_without_values() -> None:
     squared = np.array([4.0, 0.0, 8.0, 2.0, 0.0, 6.0, 4.0, 4.0])
     points = np.array([2.0, 0.0, 4.0, 1.0, 0.0, 3.0, 2.0, 2.0])

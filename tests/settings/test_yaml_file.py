@@ -8,6 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from srwizard.base.errors import UsageError
+from srwizard.base.visible import in_one_line
 from srwizard.settings import yaml_file
 from srwizard.settings.answers import parse_answers
 from srwizard.settings.yaml_file import Document, parse
@@ -224,7 +225,7 @@ def test_overrides_replace_and_add(tmp_path: Path) -> None:
 def test_a_bad_override_is_refused_by_itself(tmp_path: Path, override: str, words: str) -> None:
     with pytest.raises(UsageError) as error:
         read_with(tmp_path, "confirm: false\n", override)
-    assert error.value.message.startswith(f"--set {override}")
+    assert error.value.message.startswith(f"--set {in_one_line(override)}")
     assert words in error.value.message
 
 

@@ -17,9 +17,12 @@ from scipy.ndimage import distance_transform_edt
 from srwizard import load_run
 from srwizard.base.errors import SrwizardError, UsageError
 from srwizard.data.fields import FloatField
+from srwizard.data.layout import scan
+from srwizard.data.weighting import BY_AREA
 from srwizard.use import onnx_graph
 from srwizard.use.export import export
 from srwizard.use.predictor import Predictor
+from tests.datasets import write_dataset
 from tests.train.runs import freeze, trained
 from tests.use.conftest import Command
 from tests.use.records import lr_fields
@@ -100,14 +103,70 @@ def test_a_bundle_that_conserves_is_used_as_documented(tmp_path: Path, dataset: 
         export(run, bundle, onnx=True)
     export(run, bundle)
     lr = np.stack([lr_fields(dataset, name)[0] for name in run.variables])
-    np.save(tmp_path / "lr.npy", lr)
+    found = conserved_by(bundle, lr)
+    np.testing.assert_allclose(found, run.predict(lr), rtol=0, atol=1e-5)
+
+
+def conserved_by(bundle: Path, lr: FloatField) -> FloatField:
+    """Return what the documented program makes of LR with a bundle alone."""
+    np.save(bundle.parent / "lr.npy", lr)
     text = DOCS.read_text(encoding="utf-8")
     program = code_of(text, "load_file") + "import numpy as np\nlr = np.load('../lr.npy')\n"
     program += code_of(text, "baselines.npz") + code_of(text, "block_shares")
     program += "np.save('../sr.npy', sr)\n"
     subprocess.run([sys.executable, "-c", program], cwd=bundle, check=True)
-    found = np.load(tmp_path / "sr.npy")
-    np.testing.assert_allclose(found, run.predict(lr), rtol=0, atol=1e-5)
+    found: FloatField = np.load(bundle.parent / "sr.npy")
+    return found
+
+
+def mean_by_hand(block: FloatField, weights: npt.NDArray[np.float64]) -> float:
+    """Return the weighted mean of the points of a block that have a value; NaN: none has."""
+    points = [(w, v) for w, v in zip(weights.ravel(), block.ravel(), strict=True) if v == v]
+    total = sum(w for w, _value in points)
+    return float(sum(w * v for w, v in points) / total) if points else float("nan")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("normalization", ["PGN", "GN"])
+def test_a_bundle_conserves_with_gaps_and_cosine_weights(
+    tmp_path: Path, normalization: str
+) -> None:
+    """Far north, with land and ice that comes and goes, LR as `prepare --area-weights` makes it."""
+    root = write_dataset(tmp_path / "data", variables=("salt", "temp"))
+    latitude = np.linspace(60, 88, 16)
+    cosine = np.repeat(np.cos(np.deg2rad(latitude))[:, None], 24, axis=1)
+    np.save(root / "static_variables" / "hr" / "01_lat.npy", latitude)
+    (root / "manifest.json").write_text(json.dumps({"method": BY_AREA}))
+    ice = np.random.default_rng(2)
+    for (_split, level, _name), field in scan(root).fields.items():
+        for index in range(len(field.steps)) if level == "hr" else ():
+            path = Path(field.path(index))
+            values = field.read(index).copy()
+            values[ice.random(values.shape) < 0.05] = np.nan
+            low = np.full((8, 12), np.nan, np.float32)
+            for row, column in np.ndindex(8, 12):
+                at = slice(2 * row, 2 * row + 2), slice(2 * column, 2 * column + 2)
+                low[row, column] = mean_by_hand(values[at], cosine[at])
+            np.save(path, values)
+            np.save(str(path).replace("/hr/", "/lr/"), low)
+    run_dir, bundle = tmp_path / "run", tmp_path / "bundle"
+    freeze(root, run_dir, skip="auto", conserve="additive", normalization=normalization,
+           epochs=2, lr=0.01)  # fmt: skip
+    trained(run_dir)
+    export(load_run(run_dir), bundle)
+    lr = np.stack([lr_fields(root, name)[0] for name in ("salt", "temp")])
+    lr[:, 1:3, 8:10] = np.nan  # a gap in the input
+    found = conserved_by(bundle, lr)
+    assert np.isfinite(found[:, 2:6, 16:20]).all()
+    compared = 0
+    for channel, row, column in np.ndindex(*lr.shape):
+        at = slice(2 * row, 2 * row + 2), slice(2 * column, 2 * column + 2)
+        mean = mean_by_hand(found[channel][at], cosine[at])
+        if np.isfinite(lr[channel, row, column]) and np.isfinite(mean):
+            assert mean == pytest.approx(lr[channel, row, column], abs=1e-5)
+            compared += 1
+    assert compared > 100
+    np.testing.assert_allclose(found, load_run(run_dir).predict(lr), rtol=0, atol=1e-5)
 
 
 def test_what_is_in_the_way_stays(srwizard: Command, tmp_path: Path, edsr: Path) -> None:

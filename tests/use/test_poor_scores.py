@@ -114,7 +114,10 @@ def reasons(found: Scored) -> dict[str, list[str]]:
 
 
 def test_a_grid_without_coordinates(no_coordinates: Scored, tmp_path: Path) -> None:
-    assert reasons(no_coordinates) == {"no_coordinates": ["ssh", "uo", "vo"]}
+    assert reasons(no_coordinates) == {
+        "no_coordinates": ["ssh", "uo", "vo"],
+        "no_dates": ["ssh", "uo", "vo"],
+    }
     for shown in (said(no_coordinates), page(no_coordinates)):
         assert shown.count("The dataset has no coordinates (HR static fields lon and lat)") == 1
     for told in no_coordinates.told.values():
@@ -129,13 +132,14 @@ def test_a_grid_without_coordinates(no_coordinates: Scored, tmp_path: Path) -> N
 
 
 def test_one_member_and_two_steps(one_member: Scored, tmp_path: Path) -> None:
-    assert reasons(one_member) == {"one_member": ["temp"]}
+    assert reasons(one_member) == {"one_member": ["temp"], "no_dates": ["temp"]}
     told = one_member.told["temp"]
     assert told.keys() >= FIGURES
     assert "calibration" not in told and "crps" not in told["model"]
     assert told["interval"]["rmse"] is None and told["interval"]["steps"] == 2
     for shown in (said(one_member), page(one_member)):
         assert shown.count("without spread, CRPS and calibration") == 1
+        assert shown.count("there are no errors by month") == 1
         assert shown.count("the test split has 2 steps, too few for a 95 % interval") == 1
     for members in (None, 1):
         warned = predicted(one_member, tmp_path / "out.nc", members)
@@ -153,7 +157,7 @@ def test_runs_on_two_steps_are_not_told_apart(one_member: Scored, tmp_path: Path
 def test_block_means_that_lr_is_not_and_a_component_alone(
     no_block_means: Scored, tmp_path: Path
 ) -> None:
-    assert reasons(no_block_means) == {"component_missing": ["uo"]}
+    assert reasons(no_block_means)["component_missing"] == ["uo"]
     departure = no_block_means.told["uo"]["consistency"]["truth"]["rmse"]
     # The mean error of a block alone is what LR is off.
     assert departure < no_block_means.told["uo"]["model"]["rmse"]
@@ -173,6 +177,7 @@ def test_all_of_it_in_chinese(
     assert "数据集没有坐标" in said(no_coordinates) and "数据集没有坐标" in page(no_coordinates)
     assert "只抽取一个集合成员" in said(one_member) and "只抽取一个集合成员" in page(one_member)
     assert "只有 2 个时间步" in said(one_member)
+    assert "没有按月份的误差" in said(one_member) and "没有按月份的误差" in page(one_member)
     for shown in (said(no_block_means), page(no_block_means)):
         assert "HR 的块平均与 LR 相差" in shown and "uo：没有流速" in shown
     assert "输出没有坐标" in predicted(no_coordinates, tmp_path / "out.nc")

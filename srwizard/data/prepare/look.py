@@ -17,6 +17,7 @@ import xarray as xr
 from srwizard.base.errors import DatasetError, SrwizardError
 from srwizard.base.i18n import translate as _
 from srwizard.base.i18n import translate_count as _n
+from srwizard.base.visible import in_one_line
 from srwizard.data.prepare.cf import depth_units, find_level, level_depths
 from srwizard.data.prepare.grid import Grid, Window
 from srwizard.data.prepare.opening import Source, open_source
@@ -229,7 +230,7 @@ def _is_mask(array: xr.DataArray) -> bool:
 def _time_problem(fields: Sequence[SourceField]) -> str:
     for one in fields:
         if one.axes.time.moments is None and one.axes.time.problem:
-            return f"{one.path.name}: {one.axes.time.problem}"
+            return f"{in_one_line(one.path.name)}: {one.axes.time.problem}"
     calendars = {one.axes.time.calendar for one in fields if one.axes.time.moments is not None}
     if have_same_dates(calendars):
         return ""

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from srwizard.base.errors import DatasetError
 from srwizard.base.i18n import translate as _
+from srwizard.base.visible import in_one_line
 from srwizard.data.prepare.grid import Grid
 from srwizard.data.prepare.source import SourceField, Wanted
 
@@ -37,10 +38,10 @@ def notes_on_sources(
 def _time_notes(fields: Sequence[SourceField], timed: bool) -> list[str]:
     """Say which times are missing, or mean something else than dates, and why."""
     if not timed:
-        problem = fields[0].axes.time.problem
+        name, problem = in_one_line(fields[0].path.name), fields[0].axes.time.problem
         return [
             _("No usable time coordinate was found: steps are named by their index, in the order "
-              "of the sources.") + (f" {fields[0].path.name}: {problem}." if problem else "")
+              "of the sources.") + (f" {name}: {problem}." if problem else "")
         ]  # fmt: skip
     # Several variables of one file have the same times.
     of_files = {field.path: field for field in fields}

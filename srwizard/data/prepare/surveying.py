@@ -9,6 +9,7 @@ import xarray as xr
 
 from srwizard.base.errors import DatasetError, UsageError
 from srwizard.base.i18n import translate as _
+from srwizard.base.visible import in_one_line
 from srwizard.data.prepare.cf import Axes, find_axes, find_coordinate, has_levels
 from srwizard.data.prepare.grid import FloatArray, Grid
 from srwizard.data.prepare.masking import Masking, missed_fill_values, valid_range
@@ -51,7 +52,7 @@ def survey_field(
     try:
         axes = find_axes(dataset, name, depth)
     except DatasetError as error:
-        raise DatasetError(f"{path}: {error.message}", error.hint) from error
+        raise DatasetError(f"{in_one_line(path)}: {error.message}", error.hint) from error
     steps = 1 if axes.time.dimension is None else array.sizes[axes.time.dimension]
     attributes = {
         name: str(array.attrs[name])

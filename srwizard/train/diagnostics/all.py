@@ -52,9 +52,9 @@ def diagnostics_of(
     grid = grid_of(contents, shape)
     vectors = [(names.index(east), names.index(north)) for east, north in run.data.vectors or ()]
     found: list[Diagnostic] = [
-        Series.of(names, pairs.steps, span),
-        Scales.of(names, shape, None if grid is None else grid.mean_spacing_km),
-        Gradients(names, Spacing.of(grid, shape, periodic=periodic)),
+        Series.of(names, pairs.steps, span, shape),
+        Scales.of(names, shape, None if grid is None else grid.mean_spacing_km, len(pairs)),
+        Gradients(names, Spacing.of(grid, shape, periodic=periodic), len(pairs)),
         Consistency(names, pairs.shares, len(pairs)),
         Calibration(names, span / RANGE_OVER_SPREAD, members),
         Places(
@@ -63,9 +63,9 @@ def diagnostics_of(
         ),
     ]  # fmt: skip
     if vectors:
-        found.append(Vectors.of(names, vectors, grid, shape, periodic=periodic))
+        found.append(Vectors.of(names, vectors, grid, shape, len(pairs), periodic=periodic))
     if grid is not None:
-        found.append(Geostrophy.of(names, grid, periodic=periodic))
+        found.append(Geostrophy.of(names, grid, len(pairs), periodic=periodic))
     return found
 
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from srwizard.data.fields import FloatField
+from srwizard.train.diagnostics.bootstrap import intervals_of, rmse_of
 from srwizard.train.diagnostics.diagnostic import METHODS, Diagnostic, Scored
 
 TRUTH = "truth"
@@ -25,22 +26,21 @@ class Consistency(Diagnostic):
         variables: names of the channels.
         shares: `[C, H, W]`, of each point in the mean of its block.
         count: of steps.
-        squared: `[M + 1, C]`, over blocks; the last is the truth's.
-        blocks: `[M + 1, C]`.
+        sums: `[M + 1, C, N, 2]`, of each step: squared differences, and of how many blocks; the
+            last is the truth's.
         largest: `[M + 1, C, N]`, in each step.
     """
 
     variables: Sequence[str]
     shares: FloatField
     count: int
-    squared: Tensor = field(init=False)
-    blocks: Tensor = field(init=False)
+    sums: Tensor = field(init=False)
     largest: Tensor = field(init=False)
 
     def __post_init__(self) -> None:
-        self.squared = torch.zeros(len(METHODS) + 1, len(self.variables), dtype=torch.float64)
-        self.blocks = torch.zeros_like(self.squared)
-        self.largest = torch.zeros(*self.squared.shape, self.count, dtype=torch.float64)
+        shape = len(METHODS) + 1, len(self.variables), self.count
+        self.sums = torch.zeros(*shape, 2, dtype=torch.float64)
+        self.largest = torch.zeros(shape, dtype=torch.float64)
 
     def add(self, at: Scored) -> None:
         """Add a batch."""
@@ -54,26 +54,26 @@ class Consistency(Diagnostic):
             difference = _block_sums(values.double() * counted, lr) / total - lr
             known = difference.isfinite()
             difference = torch.where(known, difference, 0.0)
-            self.squared[place] += difference.square().sum(dim=(0, 2, 3)).cpu()
-            self.blocks[place] += known.sum(dim=(0, 2, 3)).cpu()
+            parts = [part.sum(dim=(2, 3)).double() for part in (difference.square(), known)]
+            self.sums[place][:, steps] += torch.stack(parts, dim=-1).transpose(0, 1).cpu()
             self.largest[place][:, steps] += difference.abs().amax(dim=(2, 3)).T.cpu()
 
     def numbers(self) -> dict[str, dict[str, Any]]:
         """Return RMSE and largest difference of each method and of the truth."""
-        return {
-            variable: {
-                "consistency": {
-                    method: {
-                        "rmse": float(
-                            (self.squared[place, channel] / self.blocks[place, channel]).sqrt()
-                        ),
-                        "largest": float(self.largest[place, channel].max()),
-                    }
-                    for place, method in enumerate((*METHODS, TRUTH))
+        found: dict[str, dict[str, Any]] = {}
+        for channel, variable in enumerate(self.variables):
+            told: dict[str, Any] = {
+                method: {
+                    "rmse": float(rmse_of(sums.sum(dim=0))["rmse"]),
+                    "largest": float(largest.max()),
                 }
+                for method, sums, largest in zip(
+                    (*METHODS, TRUTH), self.sums[:, channel], self.largest[:, channel], strict=True
+                )
             }
-            for channel, variable in enumerate(self.variables)
-        }
+            told["interval"] = intervals_of(self.sums[: len(METHODS), channel], rmse_of)
+            found[variable] = {"consistency": told}
+        return found
 
 
 def _block_sums(values: Tensor, lr: Tensor) -> Tensor:

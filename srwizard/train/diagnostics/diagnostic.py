@@ -28,6 +28,7 @@ class Scored:
         lr: `[B, C, h, w]`, NaN in gaps.
         sums: of each of `METHODS`, `[B, C, sums_length]`, from `metrics.sample_sums`.
         members: of an ensemble, `[M, B, C, H, W]`; None of a single field.
+        ensemble_sums: of an ensemble, `[B, C, 3]`, from `ensembles.ensemble_sums`.
     """
 
     indices: Sequence[int]
@@ -37,6 +38,7 @@ class Scored:
     lr: Tensor
     sums: Mapping[str, Tensor]
     members: Tensor | None = None
+    ensemble_sums: Tensor | None = None
 
 
 @dataclass

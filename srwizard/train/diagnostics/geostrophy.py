@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from srwizard.data.grid import METRES_PER_KM, Grid
+from srwizard.train.diagnostics.bootstrap import intervals_of, rmse_of, totals_of
 from srwizard.train.diagnostics.diagnostic import METHODS, Diagnostic, Scored
 from srwizard.train.diagnostics.gradients import Spacing, derivatives
 
@@ -29,31 +30,33 @@ class Geostrophy(Diagnostic):
         channels: those that are sea level.
         spacing: of the grid, in km.
         factor: g / |f| `[H, W]`, 0 near the equator.
-        squared: `[M, S]`, squared errors.
-        points: `[S]`.
+        count: of steps.
+        sums: `[M, S, N, 2]`, of each sea level and step: squared errors, and of how many points.
     """
 
     variables: Sequence[str]
     channels: Sequence[int]
     spacing: Spacing
     factor: Tensor
-    squared: Tensor = field(init=False)
-    points: Tensor = field(init=False)
+    count: int
+    sums: Tensor = field(init=False)
 
     def __post_init__(self) -> None:
-        self.squared = torch.zeros(len(METHODS), len(self.channels), dtype=torch.float64)
-        self.points = torch.zeros(len(self.channels), dtype=torch.float64)
+        shape = len(METHODS), len(self.channels), self.count, 2
+        self.sums = torch.zeros(shape, dtype=torch.float64)
 
     @classmethod
-    def of(cls, variables: Sequence[str], grid: Grid, *, periodic: bool = False) -> "Geostrophy":
-        """Return one for the sea levels among `variables`."""
+    def of(
+        cls, variables: Sequence[str], grid: Grid, count: int, *, periodic: bool = False
+    ) -> "Geostrophy":
+        """Return one for the sea levels among `variables`, over `count` steps."""
         channels = [at for at, name in enumerate(variables) if name.lower() in SEA_LEVEL]
         latitude = torch.from_numpy(grid.lat)
         coriolis = 2 * ROTATION * latitude.deg2rad().sin().abs()
         factor = torch.where(latitude.abs() >= LEAST_LATITUDE, GRAVITY / coriolis, 0.0)
         shape = grid.lat.shape[0], grid.lat.shape[1]
         spacing = Spacing.of(grid, shape, periodic=periodic)
-        return cls(variables, channels, spacing, factor / METRES_PER_KM)
+        return cls(variables, channels, spacing, factor / METRES_PER_KM, count)
 
     def add(self, at: Scored) -> None:
         """Add a batch."""
@@ -61,11 +64,12 @@ class Geostrophy(Diagnostic):
             return
         chosen = list(self.channels)
         truth, there = self._speed(at.truth[:, chosen], at.mask[:, chosen])
-        self.points += there.sum(dim=(0, 2, 3)).double().cpu()
+        points = there.sum(dim=(2, 3)).double()
         for place, name in enumerate(METHODS):
             speed, _there = self._speed(at.fields[name][:, chosen], at.mask[:, chosen])
-            error = torch.where(there, speed - truth, 0.0).square()
-            self.squared[place] += error.sum(dim=(0, 2, 3)).cpu()
+            squared = torch.where(there, speed - truth, 0.0).square().sum(dim=(2, 3))
+            of_steps = torch.stack([squared, points], dim=-1).transpose(0, 1)
+            self.sums[place][:, list(at.indices)] += of_steps.cpu()
 
     def _speed(self, level: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         factor = self.spacing.inner(self.factor).to(level.device)
@@ -77,10 +81,8 @@ class Geostrophy(Diagnostic):
         return {
             self.variables[channel]: {
                 "geostrophic_speed": {
-                    method: {
-                        "rmse": float((self.squared[place, row] / self.points[row]).sqrt()),
-                    }
-                    for place, method in enumerate(METHODS)
+                    **totals_of(self.sums[:, row], rmse_of),
+                    "interval": intervals_of(self.sums[:, row], rmse_of),
                 }
             }
             for row, channel in enumerate(self.channels)

@@ -9,11 +9,13 @@ import torch
 from torch import Tensor
 
 from srwizard.data.grid import Grid
+from srwizard.train.diagnostics.bootstrap import intervals_of, totals_of
 from srwizard.train.diagnostics.diagnostic import METHODS, Diagnostic, Scored
 from srwizard.train.seam import across
 
 PERCENTILES = (95, 99)
 """Of the magnitude of the gradient over a field: its fronts."""
+NAMES = tuple(f"p{level}" for level in PERCENTILES)
 
 
 @dataclass(frozen=True)
@@ -79,61 +81,61 @@ class Gradients(Diagnostic):
     Args:
         variables: names of the channels.
         spacing: of the grid.
-        squared: `[M, C]`, over points, of the vector field - truth.
-        points: `[C]`.
-        percentiles: `[M, C, P]`, squared errors, over fields.
+        count: of steps.
+        sums: `[M, C, N, S]` of each step: the squared error of the vector over its points, how many
+            these are, whether there is any, and squared errors of the percentiles.
         levels: `[C, P]`, percentiles of the truth, over fields.
-        fields: `[C]`, how many fields have a value.
     """
 
     variables: Sequence[str]
     spacing: Spacing
-    squared: Tensor = field(init=False)
-    points: Tensor = field(init=False)
-    percentiles: Tensor = field(init=False)
+    count: int
+    sums: Tensor = field(init=False)
     levels: Tensor = field(init=False)
-    fields: Tensor = field(init=False)
 
     def __post_init__(self) -> None:
-        methods, channels, levels = len(METHODS), len(self.variables), len(PERCENTILES)
-        self.squared = torch.zeros(methods, channels, dtype=torch.float64)
-        self.points = torch.zeros(channels, dtype=torch.float64)
-        self.percentiles = torch.zeros(methods, channels, levels, dtype=torch.float64)
+        channels, levels = len(self.variables), len(PERCENTILES)
+        shape = len(METHODS), channels, self.count, 3 + levels
+        self.sums = torch.zeros(shape, dtype=torch.float64)
         self.levels = torch.zeros(channels, levels, dtype=torch.float64)
-        self.fields = torch.zeros(channels, dtype=torch.float64)
 
     def add(self, at: Scored) -> None:
         """Add a batch."""
         truth_y, truth_x, there = derivatives(at.truth, at.mask, self.spacing)
         fronts = _upper_percentiles(torch.hypot(truth_y, truth_x), there)
-        counted = there.flatten(2).any(dim=2)
-        self.points += there.sum(dim=(0, 2, 3)).double().cpu()
-        self.fields += counted.sum(dim=0).double().cpu()
+        points = there.sum(dim=(2, 3)).cpu()
         self.levels += fronts.sum(dim=0).cpu()
         for place, name in enumerate(METHODS):
             along_y, along_x, _there = derivatives(at.fields[name], at.mask, self.spacing)
             error = (along_y - truth_y).double().square() + (along_x - truth_x).double().square()
-            self.squared[place] += torch.where(there, error, 0.0).sum(dim=(0, 2, 3)).cpu()
+            squared = torch.where(there, error, 0.0).sum(dim=(2, 3)).cpu()
             found = _upper_percentiles(torch.hypot(along_y, along_x), there)
-            self.percentiles[place] += (found - fronts).square().sum(dim=0).cpu()
+            parts = [squared, points, points > 0, *(found - fronts).square().unbind(-1)]
+            of_steps = torch.stack([part.double() for part in parts], dim=-1)
+            self.sums[place][:, list(at.indices)] += of_steps.transpose(0, 1)
 
     def numbers(self) -> dict[str, dict[str, Any]]:
         """Return RMSEs of gradient and upper percentiles, and the percentiles of the truth."""
-        names = [f"p{level}" for level in PERCENTILES]
         found: dict[str, dict[str, Any]] = {}
         for channel, variable in enumerate(self.variables):
-            points, fields = self.points[channel], self.fields[channel]
-            told: dict[str, Any] = {"per": self.spacing.unit}
+            sums = self.sums[:, channel]
+            fields = sums[0, :, 2].sum()
             mean = (self.levels[channel] / fields).tolist()
-            told["truth"] = dict(zip(names, mean, strict=True))
-            for place, method in enumerate(METHODS):
-                errors = (self.percentiles[place, channel] / fields).sqrt().tolist()
-                told[method] = {
-                    "rmse": float((self.squared[place, channel] / points).sqrt()),
-                    **dict(zip(names, errors, strict=True)),
+            found[variable] = {
+                "gradient": {
+                    "per": self.spacing.unit,
+                    "truth": dict(zip(NAMES, mean, strict=True)),
+                    **totals_of(sums, _errors),
+                    "interval": intervals_of(sums, _errors),
                 }
-            found[variable] = {"gradient": told}
+            }
         return found
+
+
+def _errors(sums: Tensor) -> dict[str, Tensor]:
+    squared, points, fields, *percentiles = sums.unbind(-1)
+    of_levels = ((part / fields).sqrt() for part in percentiles)
+    return {"rmse": (squared / points).sqrt(), **dict(zip(NAMES, of_levels, strict=True))}
 
 
 def _upper_percentiles(magnitude: Tensor, there: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from srwizard.train.diagnostics.bootstrap import intervals_of
 from srwizard.train.diagnostics.diagnostic import METHODS, Diagnostic, Scored
 from srwizard.train.metrics import power_spectrum, wavenumbers
 
@@ -28,6 +29,7 @@ class Scales(Diagnostic):
         fields: `[M, C, K]`, power of the fields.
         errors: `[M, C, K]`, power of field - truth.
         truth: `[C, K]`.
+        of_steps: `[M + 1, C, N, K]`, power of field - truth in each step, and of the truth.
     """
 
     variables: Sequence[str]
@@ -36,6 +38,7 @@ class Scales(Diagnostic):
     fields: Tensor
     errors: Tensor
     truth: Tensor
+    of_steps: Tensor
 
     @classmethod
     def of(
@@ -43,37 +46,58 @@ class Scales(Diagnostic):
         variables: Sequence[str],
         shape: tuple[int, int],
         cell_km: float | None,
+        count: int,
     ) -> "Scales":
-        """Return one for fields of `shape` `[H, W]`."""
+        """Return one for `count` fields of `shape` `[H, W]`."""
         truth = torch.zeros(len(variables), wavenumbers(shape), dtype=torch.float64)
         fields, errors = (truth.repeat(len(METHODS), 1, 1) for _ in range(2))
-        return cls(variables, min(shape), cell_km, fields, errors, truth)
+        # In single precision, which intervals do not need more than: there may be many.
+        of_steps = torch.zeros(len(METHODS) + 1, len(variables), count, truth.shape[1])
+        return cls(variables, min(shape), cell_km, fields, errors, truth, of_steps)
 
     def add(self, at: Scored) -> None:
         """Add a batch."""
-        self.truth += power_spectrum(torch.where(at.mask, at.truth, 0.0), at.mask).cpu()
+        truth = _spectra(torch.where(at.mask, at.truth, 0.0), at.mask)
+        self.truth += truth.sum(dim=1)
         for place, name in enumerate(METHODS):
             field = torch.where(at.mask, at.fields[name], 0.0)
-            error = torch.where(at.mask, at.fields[name] - at.truth, 0.0)
+            error = _spectra(torch.where(at.mask, at.fields[name] - at.truth, 0.0), at.mask)
             self.fields[place] += power_spectrum(field, at.mask).cpu()
-            self.errors[place] += power_spectrum(error, at.mask).cpu()
+            self.errors[place] += error.sum(dim=1)
+            self.of_steps[place][:, list(at.indices)] += error.float()
+        self.of_steps[-1][:, list(at.indices)] += truth.float()
 
     def numbers(self) -> dict[str, dict[str, Any]]:
-        """Return the effective resolution of each method."""
+        """Return the effective resolution of each method, and its interval."""
         found: dict[str, dict[str, Any]] = {}
         for channel, variable in enumerate(self.variables):
-            told = {}
+            told: dict[str, Any] = {}
             for place, method in enumerate(METHODS):
                 waves = resolved_wavenumber(
                     self.errors[place, channel].numpy(), self.truth[channel].numpy()
                 )
-                cells = None if waves is None else self.shorter / waves
-                told[method] = {
-                    "cells": cells,
-                    "km": None if cells is None or self.cell_km is None else cells * self.cell_km,
-                }
+                told[method] = self._lengths(waves)
+            told["interval"] = self._intervals(channel)
             found[variable] = {"effective_resolution": told}
         return found
+
+    def _lengths(self, waves: float | None) -> dict[str, float | None]:
+        """Return a wavenumber as a wavelength; None where not even the longest wave is resolved."""
+        cells = self.shorter / waves if waves else None
+        return {"cells": cells, "km": cells and self.cell_km and cells * self.cell_km}
+
+    def _intervals(self, channel: int) -> dict[str, Any]:
+        *errors, truth = self.of_steps[:, channel].double()
+        there = (truth.sum(dim=1, keepdim=True) > 0).double()
+        sums = [
+            torch.cat([part.sum(dim=1, keepdim=True), there, part, truth], 1) for part in errors
+        ]
+        told = intervals_of(torch.stack(sums), _resolved)
+        for method, scores in (told["scores"] or {}).items():
+            ends = (min(max(end, 0.0), truth.shape[1]) for end in reversed(scores["waves"]))
+            shortest, longest = (self._lengths(end) for end in ends)
+            told["scores"][method] = {unit: (shortest[unit], longest[unit]) for unit in shortest}
+        return told
 
     def arrays(self) -> dict[str, npt.NDArray[np.generic]]:
         """Return the spectra, with the names of the methods."""
@@ -83,6 +107,21 @@ class Scales(Diagnostic):
             "scales_errors": self.errors.numpy(),
             "scales_truth": self.truth.numpy(),
         }
+
+
+def _spectra(field: Tensor, mask: Tensor) -> Tensor:
+    """Return the power `[C, B, K]` of each of `[B, C, H, W]`."""
+    steps = range(len(field))
+    each = [power_spectrum(field[step : step + 1], mask[step : step + 1]) for step in steps]
+    return torch.stack(each, dim=1).cpu()
+
+
+def _resolved(sums: Tensor) -> dict[str, Tensor]:
+    """Return resolved wavenumbers `[D]` from sums `[D, 2 + 2 K]`, 0 where none is."""
+    errors, truth = (part.numpy() for part in sums[:, 2:].chunk(2, dim=1))
+    pairs = zip(errors, truth, strict=True)
+    found = [resolved_wavenumber(*pair) or 0.0 for pair in pairs]
+    return {"waves": torch.tensor(found, dtype=torch.float64)}
 
 
 def resolved_wavenumber(

@@ -13,11 +13,12 @@ import torch
 from torch import Tensor
 
 from srwizard.data.grid import METRES_PER_KM, Grid
+from srwizard.train.diagnostics.bootstrap import intervals_of, totals_of
 from srwizard.train.diagnostics.diagnostic import METHODS, Diagnostic, Scored
 from srwizard.train.diagnostics.gradients import Spacing, derivatives
 
 SUMS = (
-    "points", "speed", "energy", "energy_bias", "energy_truth", "turn", "turn_weight",
+    "speed", "points", "energy", "energy_bias", "energy_truth", "turn", "turn_weight",
     "inner", "vorticity", "divergence",
 )  # fmt: skip
 """Squared errors, but for counts; `turn` is the angle between the vectors, weighted by the speed of
@@ -34,7 +35,8 @@ class Vectors(Diagnostic):
         spacing: of the grid.
         cosine: of the latitude `[H, W]`, 1 where there are no coordinates.
         northward, eastward: 1 where rows run north (columns east), -1 where the other way.
-        sums: `[M, P, S]`, see `SUMS`.
+        count: of steps.
+        sums: `[M, P, N, S]`, see `SUMS`.
     """
 
     variables: Sequence[str]
@@ -43,10 +45,11 @@ class Vectors(Diagnostic):
     cosine: Tensor
     northward: float
     eastward: float
+    count: int
     sums: Tensor = field(init=False)
 
     def __post_init__(self) -> None:
-        shape = len(METHODS), len(self.pairs), len(SUMS)
+        shape = len(METHODS), len(self.pairs), self.count, len(SUMS)
         self.sums = torch.zeros(shape, dtype=torch.float64)
 
     @classmethod
@@ -56,17 +59,19 @@ class Vectors(Diagnostic):
         pairs: Sequence[tuple[int, int]],
         grid: Grid | None,
         shape: tuple[int, int],
+        count: int,
         *,
         periodic: bool = False,
     ) -> "Vectors":
-        """Return one for fields of `shape` `[H, W]`."""
+        """Return one for `count` fields of `shape` `[H, W]`."""
         spacing = Spacing.of(grid, shape, periodic=periodic)
         if grid is None:
-            return cls(variables, pairs, spacing, torch.ones(shape), 1.0, 1.0)
+            return cls(variables, pairs, spacing, torch.ones(shape), 1.0, 1.0, count)
         cosine = torch.from_numpy(grid.lat).deg2rad().cos().clamp(min=1e-3).float()
         north = 1.0 if grid.lat[-1].mean() >= grid.lat[0].mean() else -1.0
         turn = (grid.lon[:, 1:] - grid.lon[:, :-1] + 180) % 360 - 180
-        return cls(variables, pairs, spacing, cosine, north, 1.0 if turn.mean() >= 0 else -1.0)
+        east = 1.0 if turn.mean() >= 0 else -1.0
+        return cls(variables, pairs, spacing, cosine, north, east, count)
 
     def add(self, at: Scored) -> None:
         """Add a batch."""
@@ -75,11 +80,12 @@ class Vectors(Diagnostic):
             truth = at.truth[:, east], at.truth[:, north]
             for place, name in enumerate(METHODS):
                 found = at.fields[name][:, east], at.fields[name][:, north]
-                self.sums[place, pair] += self._compared(found, truth, mask).cpu()
+                self.sums[place, pair, list(at.indices)] += self._compared(found, truth, mask).cpu()
 
     def _compared(
         self, found: tuple[Tensor, Tensor], truth: tuple[Tensor, Tensor], mask: Tensor
     ) -> Tensor:
+        """Return the sums `[B, S]` of each step."""
         (u, v), (true_u, true_v) = (
             [torch.where(mask, part, 0.0) for part in pair] for pair in (found, truth)
         )
@@ -90,8 +96,8 @@ class Vectors(Diagnostic):
             self._rotation(*pair, mask) for pair in ((u, v), (true_u, true_v))
         )
         parts = (
-            mask,
             (speed - true_speed).square(),
+            mask,
             (energy - true_energy).square(),
             energy - true_energy,
             true_energy,
@@ -101,7 +107,7 @@ class Vectors(Diagnostic):
             torch.where(inner, vorticity - true_vorticity, 0.0).square(),
             torch.where(inner, divergence - true_divergence, 0.0).square(),
         )
-        return torch.stack([part.double().sum() for part in parts])
+        return torch.stack([part.double().sum(dim=(1, 2)) for part in parts], dim=1)
 
     def _rotation(self, u: Tensor, v: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return vorticity, divergence and where they are, at the points of `spacing.inner`."""
@@ -122,19 +128,22 @@ class Vectors(Diagnostic):
         vorticity and divergence in that unit per second where it is m/s and there are coordinates,
         else per cell.
         """
-        per = METRES_PER_KM if self.spacing.unit == "km" else 1.0
         found: dict[str, dict[str, Any]] = {}
-        for pair, (east, north) in enumerate(self.pairs):
+        for (east, north), sums in zip(self.pairs, self.sums.unbind(1), strict=True):
             told: dict[str, Any] = {"per": "m" if self.spacing.unit == "km" else "cell"}
-            for place, method in enumerate(METHODS):
-                it = dict(zip(SUMS, self.sums[place, pair], strict=True))
-                told[method] = {
-                    "speed_rmse": float((it["speed"] / it["points"]).sqrt()),
-                    "direction_rmse": float((it["turn"] / it["turn_weight"]).sqrt().rad2deg()),
-                    "kinetic_energy_rmse": float((it["energy"] / it["points"]).sqrt()),
-                    "kinetic_energy_bias": float(it["energy_bias"] / it["energy_truth"]),
-                    "vorticity_rmse": float((it["vorticity"] / it["inner"]).sqrt() / per),
-                    "divergence_rmse": float((it["divergence"] / it["inner"]).sqrt() / per),
-                }
+            told |= totals_of(sums, self._scores)
+            told["interval"] = intervals_of(sums, self._scores)
             found[f"{self.variables[east]},{self.variables[north]}"] = {"vector": told}
         return found
+
+    def _scores(self, sums: Tensor) -> dict[str, Tensor]:
+        per = METRES_PER_KM if self.spacing.unit == "km" else 1.0
+        it = dict(zip(SUMS, sums.unbind(-1), strict=True))
+        return {
+            "speed_rmse": (it["speed"] / it["points"]).sqrt(),
+            "direction_rmse": (it["turn"] / it["turn_weight"]).sqrt().rad2deg(),
+            "kinetic_energy_rmse": (it["energy"] / it["points"]).sqrt(),
+            "kinetic_energy_bias": it["energy_bias"] / it["energy_truth"],
+            "vorticity_rmse": (it["vorticity"] / it["inner"]).sqrt() / per,
+            "divergence_rmse": (it["divergence"] / it["inner"]).sqrt() / per,
+        }

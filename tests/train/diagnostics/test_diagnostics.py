@@ -61,9 +61,9 @@ def land() -> Tensor:
 def test_a_step_counts_where_it_belongs_whatever_the_batches() -> None:
     truth, model = fields(5), fields(5, seed=1)
     mask = land().expand(5, 1, H, W)
-    whole = added(Series.of(["t"], DAYS[:5], SPAN), [scored(truth, model, mask=mask)])
+    whole = added(Series.of(["t"], DAYS[:5], SPAN, (H, W)), [scored(truth, model, mask=mask)])
     parts = added(
-        Series.of(["t"], DAYS[:5], SPAN),
+        Series.of(["t"], DAYS[:5], SPAN, (H, W)),
         [scored(truth[i:], model[i:], i, mask[i:]) for i in (3,)]
         + [scored(truth[:3], model[:3], 0, mask[:3])],
     )
@@ -84,7 +84,7 @@ def test_every_score_has_an_interval_by_resampling_steps() -> None:
         torch.randperm(count, generator=torch.Generator().manual_seed(3))
     ] + truth  # fmt: skip
     found = added(
-        Series.of(["t"], [str(day) for day in range(count)], SPAN), [scored(truth, model)]
+        Series.of(["t"], [str(day) for day in range(count)], SPAN, (H, W)), [scored(truth, model)]
     )
     told = found.numbers()["t"]["interval"]
     assert told["block"] <= 2
@@ -99,7 +99,7 @@ def test_every_score_has_an_interval_by_resampling_steps() -> None:
         drawn["psnr"].append(-10 * np.log10((error**2).mean()))
         drawn["correlation"].append(np.corrcoef(sr[steps].ravel(), hr[steps].ravel())[0, 1])
     scores = told["scores"][MODEL]
-    assert set(scores) == {*drawn, "ssim"}
+    assert set(scores) == {*drawn, "ssim", "spectrum_error"}
     for name, values in drawn.items():
         low, high = np.quantile(values, (0.025, 0.975))
         width = high - low
@@ -109,7 +109,7 @@ def test_every_score_has_an_interval_by_resampling_steps() -> None:
         model, truth, torch.ones_like(truth, dtype=torch.bool), *[torch.zeros(1), torch.ones(1)]
     )
     assert low < float(window.mean()) < high
-    short = added(Series.of(["t"], DAYS[:2], SPAN), [scored(truth[:2], model[:2])])
+    short = added(Series.of(["t"], DAYS[:2], SPAN, (H, W)), [scored(truth[:2], model[:2])])
     assert short.numbers()["t"]["interval"]["scores"] is None
 
 
@@ -117,7 +117,7 @@ def test_errors_by_month() -> None:
     truth, model = fields(5), fields(5, seed=1)
     mask = land().repeat(5, 1, 1, 1)
     mask[3] = False
-    found = added(Series.of(["t"], DAYS, SPAN), [scored(truth, model, mask=mask)])
+    found = added(Series.of(["t"], DAYS, SPAN, (H, W)), [scored(truth, model, mask=mask)])
     january, february = found.numbers()["t"]["month"]
     assert (january["month"], january["steps"]) == (1, 2)
     assert (february["month"], february["steps"]) == (2, 2)
@@ -127,12 +127,12 @@ def test_errors_by_month() -> None:
         assert told["points"] == len(own)
         assert told[MODEL]["rmse"] == pytest.approx(np.sqrt(np.mean(own**2)))
         assert told[BEST]["rmse"] == pytest.approx(0.5)
-    assert "month" not in Series.of(["t"], ["000001", "000002"], SPAN).numbers()["t"]
+    assert "month" not in Series.of(["t"], ["000001", "000002"], SPAN, (H, W)).numbers()["t"]
 
 
 def test_spectra_of_errors_by_scipy() -> None:
     truth, model = fields(3), fields(3, seed=1)
-    found = added(Scales.of(["t"], (H, W), None), [scored(truth, model)])
+    found = added(Scales.of(["t"], (H, W), None, 5), [scored(truth, model)])
     assert isinstance(found, Scales)
     window = signal.windows.hann(H)[:, None] * signal.windows.hann(W)
     error = (model - truth)[:, 0].double().numpy()
@@ -154,7 +154,7 @@ def test_the_effective_resolution_of_a_known_error() -> None:
     assert resolved_wavenumber(0 * truth, truth) == 16
     assert resolved_wavenumber(truth, truth) is None
     assert resolved_wavenumber(truth, 0 * truth) is None
-    found = Scales.of(["t"], (32, 64), 25.0)
+    found = Scales.of(["t"], (32, 64), 25.0, 1)
     found.truth[0] = torch.from_numpy(truth)
     found.errors[:, 0] = torch.from_numpy(truth * (waves / 8) ** 4 / 2)
     told = found.numbers()["t"]["effective_resolution"][MODEL]
@@ -168,7 +168,7 @@ def test_a_field_without_its_fine_waves_has_a_coarse_resolution() -> None:
     spectrum = torch.fft.fft2(random) * torch.where(radius > 0, radius, torch.inf) ** -2
     truth = torch.fft.ifft2(spectrum).real
     smooth = torch.fft.ifft2(torch.where(radius <= 8, spectrum, 0)).real
-    found = added(Scales.of(["t"], (64, 64), None), [scored(truth, smooth)])
+    found = added(Scales.of(["t"], (64, 64), None, 4), [scored(truth, smooth)])
     cells = found.numbers()["t"]["effective_resolution"][MODEL]["cells"]
     assert 64 / 10 < cells < 64 / 7
 
@@ -176,7 +176,9 @@ def test_a_field_without_its_fine_waves_has_a_coarse_resolution() -> None:
 def test_gradients_by_numpy() -> None:
     truth, model = fields(3), fields(3, seed=1)
     mask = land().expand(3, 1, H, W)
-    found = added(Gradients(["t"], Spacing.of(grid(), (H, W))), [scored(truth, model, mask=mask)])
+    found = added(
+        Gradients(["t"], Spacing.of(grid(), (H, W)), 3), [scored(truth, model, mask=mask)]
+    )
     told = found.numbers()["t"]["gradient"]
     dy, dx = grid().spacing_km
     valid = mask[0, 0].numpy()
@@ -220,9 +222,9 @@ def test_derivatives_do_not_stop_at_the_seam() -> None:
         turned = [part.roll(columns, dims=-1) for part in (truth, model, mask)]
         own = Grid(np.roll(lon, columns, axis=1), lat)
         found = (
-            Gradients(["adt", "v"], Spacing.of(own, (H, W), periodic=True)),
-            Vectors.of(["adt", "v"], [(0, 1)], own, (H, W), periodic=True),
-            Geostrophy.of(["adt", "v"], own, periodic=True),
+            Gradients(["adt", "v"], Spacing.of(own, (H, W), periodic=True), 2),
+            Vectors.of(["adt", "v"], [(0, 1)], own, (H, W), 2, periodic=True),
+            Geostrophy.of(["adt", "v"], own, 2, periodic=True),
         )
         for one in found:
             one.add(scored(turned[0], turned[1], mask=turned[2]))
@@ -252,7 +254,7 @@ def test_speed_direction_and_rotation_of_known_winds(axis: int | None) -> None:
     if axis is not None:
         own = Grid(*(np.flip(part, axis - 2).copy() for part in (own.lon, own.lat)))
         truth, model = truth.flip(axis), model.flip(axis)
-    vectors = Vectors.of(["u", "v"], [(0, 1)], own, (H, W))
+    vectors = Vectors.of(["u", "v"], [(0, 1)], own, (H, W), 1)
     told = added(vectors, [scored(truth, model)]).numbers()["u,v"]["vector"][MODEL]
     assert told["speed_rmse"] == pytest.approx(0, abs=1e-5)
     assert told["direction_rmse"] == pytest.approx(30, abs=1e-3)
@@ -272,21 +274,21 @@ def test_the_geostrophic_speed_of_a_slope() -> None:
     own = grid(-4, 30)
     lat = np.deg2rad(own.lat)
     level = torch.from_numpy(1e-6 * EARTH_RADIUS_KM * 1000 * lat)[None, None].float()
-    found = Geostrophy.of(["ADT"], own)
+    found = Geostrophy.of(["ADT"], own, 1)
     told = added(found, [scored(level, 3 * level)]).numbers()["ADT"]["geostrophic_speed"]
     away = (np.abs(own.lat) >= 5)[1:-1, 1:-1]
     speed = 9.81 * 1e-6 / (2 * 7.2921e-5 * np.abs(np.sin(lat[1:-1, 1:-1][away])))
     assert told[MODEL]["rmse"] == pytest.approx(np.sqrt(np.mean((2 * speed) ** 2)), rel=1e-2)
-    assert Geostrophy.of(["temp"], own).numbers() == {}
+    assert Geostrophy.of(["temp"], own, 1).numbers() == {}
 
 
 def test_fields_that_are_all_land_give_no_figures_and_no_error() -> None:
     truth = fields(2)
     nowhere = torch.zeros_like(truth, dtype=torch.bool)
     for found in (
-        Series.of(["t"], DAYS[:2], SPAN),
-        Scales.of(["t"], (H, W), None),
-        Gradients(["t"], Spacing.of(None, (H, W))),
+        Series.of(["t"], DAYS[:2], SPAN, (H, W)),
+        Scales.of(["t"], (H, W), None, 5),
+        Gradients(["t"], Spacing.of(None, (H, W)), 2),
     ):
         told = added(found, [scored(truth, truth, mask=nowhere)]).numbers()["t"]
         assert told
