@@ -484,8 +484,8 @@ class TestLeakage:
 
 class TestSeveralProcesses:
     @pytest.mark.broad
-    @pytest.mark.parametrize("fmt", ["npy", "nc"])
-    def test_make_the_same_bytes(self, tmp_path: Path, fmt: Literal["npy", "nc"]) -> None:
+    @pytest.mark.parametrize("fmt", ["npy", "h5", "nc"])
+    def test_make_the_same_bytes(self, tmp_path: Path, fmt: Literal["npy", "h5", "nc"]) -> None:
         source = saved(
             ocean(30, (8, 8)),
             tmp_path / "a.nc",

@@ -1,12 +1,17 @@
-"""From the steps of a source to HR fields and their block means, in one process or several."""
+"""From the steps of a source to HR fields and their block means, in one process or several.
+
+What one process makes for another to write, or to look at, is handed over in files: in those of the
+dataset, where each step has one, and else in memory that both share.
+"""
 
 import multiprocessing
 from collections import Counter, deque
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import cycle, islice
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +24,7 @@ from srwizard.base.i18n import translate as _
 from srwizard.data.fields import FloatField
 from srwizard.data.lr_methods import METHODS
 from srwizard.data.prepare.grid import Window, block_mean
+from srwizard.data.prepare.handing_over import SharedFields
 from srwizard.data.prepare.reading import StepReader
 from srwizard.data.prepare.regrid import Regrid
 from srwizard.data.prepare.source import SourceField, Step
@@ -69,6 +75,7 @@ class Task:
         lr_conversion: of the values of these.
         files: of HR and of LR of each step, which are written as soon as they are made; none where
             the fields are only handed on.
+        room: where another process puts HR, if it is only handed on; a number.
     """
 
     steps: tuple[Step, ...]
@@ -76,6 +83,7 @@ class Task:
     partners: tuple[Step, ...] = ()
     lr_conversion: Conversion | None = None
     files: tuple[tuple[Path, Path], ...] = ()
+    room: int = 0
 
 
 @dataclass(frozen=True)
@@ -83,7 +91,7 @@ class Pairs:
     """HR `[N, H, W]`, LR `[N, h, w]`, the statistics of each HR field, and what was doubtful.
 
     Args:
-        hr, lr, statistics: of each step.
+        hr, lr, statistics: of each step; HR lasts until the next pairs are asked for.
         means: HR's block means where LR is of its own; else LR.
         written: whether the fields are in the files of the task.
         far: value in the sources that stands far outside all others -> cells that have it.
@@ -116,35 +124,48 @@ def made_pairs(recipe: Recipe, tasks: Iterable[Task], jobs: int) -> Generator[Pa
             for task in tasks:
                 yield _make(recipe, reader, lr_reader, task)
         return
-    # Not forked: the HDF5 library does not bear it.
-    pool = ProcessPoolExecutor(
-        jobs, multiprocessing.get_context("spawn"), _begin, (recipe, i18n.language())
-    )
-    try:
-        yield from _in_order(pool, iter(tasks), WAITING_PER_JOB * jobs)
-    except BrokenProcessPool as error:
-        raise UsageError(
-            _("One of the {jobs} processes was killed, perhaps because memory ran out.", jobs=jobs),
-            _("Use fewer of them: --jobs 1"),
-        ) from error
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+    with ExitStack() as opened:
+        # One for each task that waits, and one for that whose pairs are being used.
+        rooms = [
+            opened.enter_context(closing(SharedFields(recipe.window.shape)))
+            for _room in range(WAITING_PER_JOB * jobs + 1)
+        ]
+        # Not forked: the HDF5 library does not bear it.
+        pool = ProcessPoolExecutor(
+            jobs, multiprocessing.get_context("spawn"), _begin, (recipe, i18n.language(), rooms)
+        )
+        try:
+            yield from _in_order(pool, iter(tasks), rooms)
+        except BrokenProcessPool as error:
+            raise UsageError(
+                _("One of the {jobs} processes was killed, perhaps because memory ran out.",
+                  jobs=jobs),
+                _("Use fewer of them: --jobs 1"),
+            ) from error  # fmt: skip
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _in_order(pool: ProcessPoolExecutor, tasks: Iterator[Task], most: int) -> Iterator[Pairs]:
+def _in_order(
+    pool: ProcessPoolExecutor, tasks: Iterator[Task], rooms: Sequence[SharedFields]
+) -> Iterator[Pairs]:
+    numbers = cycle(range(len(rooms)))
+    placed = (replace(task, room=room) for task, room in zip(tasks, numbers, strict=False))
     waiting: deque[tuple[Task, Future[Pairs]]] = deque()
-    for task in islice(tasks, most):
+    for task in islice(placed, len(rooms) - 1):
         waiting.append((task, pool.submit(_work, _without_times(task))))
     while waiting:
         task, begun = waiting.popleft()
         done = begun.result()
-        for following in islice(tasks, 1):
+        for following in islice(placed, 1):
             waiting.append((following, pool.submit(_work, _without_times(following))))
-        yield _looked_up(done, task) if done.written else done
+        yield _looked_up(done, task, rooms[task.room])
 
 
-def _looked_up(pairs: Pairs, task: Task) -> Pairs:
-    """Return the pairs with the fields that another process has written, which are not read yet."""
+def _looked_up(pairs: Pairs, task: Task, room: SharedFields) -> Pairs:
+    """Return the pairs with the fields that another process has made, which are not read yet."""
+    if not pairs.written:
+        return replace(pairs, hr=list(room.get(len(task.steps))))
     hr, lr = (
         [np.asarray(np.load(path, mmap_mode="r")) for path in paths]
         for paths in zip(*task.files, strict=True)
@@ -193,10 +214,10 @@ def _make(recipe: Recipe, reader: StepReader, lr_reader: StepReader, task: Task)
 
 
 # Of one process of the pool, from its beginning to its end.
-_equipment: list[tuple[Recipe, StepReader, StepReader]] = []
+_equipment: list[tuple[Recipe, StepReader, StepReader, Sequence[SharedFields]]] = []
 
 
-def _begin(recipe: Recipe, language: str) -> None:
+def _begin(recipe: Recipe, language: str, rooms: Sequence[SharedFields]) -> None:
     import signal
 
     from srwizard.base.child_process import end_with_parent
@@ -206,15 +227,16 @@ def _begin(recipe: Recipe, language: str) -> None:
     parent = multiprocessing.parent_process()
     end_with_parent(None if parent is None else parent.pid)
     i18n.set_language(language)
-    _equipment[:] = [(recipe, StepReader(recipe.window), StepReader())]
+    _equipment[:] = [(recipe, StepReader(recipe.window), StepReader(), rooms)]
 
 
 def _work(task: Task) -> Pairs:
-    """Make the pairs of a task; what it has written is not sent besides."""
-    recipe, reader, lr_reader = _equipment[0]
+    """Make the pairs of a task; what lies where the other process finds it is not sent besides."""
+    recipe, reader, lr_reader, rooms = _equipment[0]
     pairs = _make(recipe, reader, lr_reader, task)
     if not pairs.written:
-        return pairs
+        rooms[task.room].put(pairs.hr)
+        return replace(pairs, hr=())
     return replace(pairs, hr=(), lr=(), means=() if recipe.regrid is None else pairs.means)
 
 
