@@ -1,8 +1,6 @@
 """Opening a NetCDF file or a Zarr store: what it is, who holds it, and the groups in it."""
 
-import errno
 import importlib.util
-import re
 import warnings
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, ExitStack
@@ -17,6 +15,7 @@ from srwizard.base.errors import DatasetError, UsageError
 from srwizard.base.i18n import translate as _
 from srwizard.base.os_errors import reason_of
 from srwizard.base.special_files import require_file
+from srwizard.data.hdf5_reading import drive_refuses_locks, unfinished
 from srwizard.data.layout import HDF5_SIGNATURE
 from srwizard.data.prepare.groups import (
     groups_of_hdf5,
@@ -201,15 +200,15 @@ def _opened(path: Path, engine: Engine, group: str | None = None) -> xr.Dataset:
         try:
             return _decoded(path, engine, options)
         except OSError as error:
-            if not (engine == "h5netcdf" and _refuses_locks(error)):
+            if not (engine == "h5netcdf" and drive_refuses_locks(error)):
                 raise
-        # The drive knows no locks at all, so none that another program holds is passed over.
         return _decoded(path, engine, options | {"driver_kwds": {"locking": False}})
     except Exception as error:  # the engines raise nearly anything for damaged files
-        if _is_locked(error):
+        held = unfinished(path, error) if engine == "h5netcdf" else None
+        if held is not None:
+            reason, way_out = held
             raise UsageError(
-                _("Source {path} is locked: another program is writing it.", path=path),
-                _("Wait until it has ended; if no program does, set HDF5_USE_FILE_LOCKING=FALSE."),
+                _("Source {path} cannot be read: {reason}.", path=path, reason=reason), way_out
             ) from error
         lacking = filter_error(path) if engine == "h5netcdf" else None
         if lacking is not None:
@@ -231,20 +230,6 @@ def _decoded(path: Path, engine: Engine, options: Mapping[str, Any]) -> xr.Datas
         return xr.open_dataset(
             path, engine=engine, decode_times=False, decode_timedelta=False, cache=False, **options
         )
-
-
-def _is_locked(error: Exception) -> bool:
-    return getattr(error, "errno", None) == errno.EAGAIN or bool(
-        re.search(r"resource temporarily unavailable", str(error), re.I)
-    )
-
-
-def _refuses_locks(error: Exception) -> bool:
-    """Return whether the drive does not support locks, such as NFS and Lustre often do."""
-    number = re.search(r"unable to lock file, errno = (\d+)", str(error))
-    return number is not None and int(number[1]) in (
-        errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EROFS, errno.EACCES, errno.EPERM,
-    )  # fmt: skip
 
 
 def _field_names(dataset: xr.Dataset) -> list[str]:
