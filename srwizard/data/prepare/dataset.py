@@ -40,8 +40,9 @@ from srwizard.data.prepare.manifest import (
 from srwizard.data.prepare.masking import Masking
 from srwizard.data.prepare.names import check_names
 from srwizard.data.prepare.notes import conservation_notes, dropped_note, notes_on, small_notes
+from srwizard.data.prepare.pair_pool import made_pairs
 from srwizard.data.prepare.pair_writer import EmptySteps, PairWriter, Progress, npy_files
-from srwizard.data.prepare.pairs import Recipe, as_tasks, made_pairs
+from srwizard.data.prepare.pairs import Recipe, as_tasks
 from srwizard.data.prepare.record import Survey, survey_sources
 from srwizard.data.prepare.regrid import regrid
 from srwizard.data.prepare.request import Request
