@@ -17,8 +17,8 @@ from srwizard.data.baselines.known import (
     outliers_of,
     settled_of,
 )
+from srwizard.data.file_digests import FileStamp
 from srwizard.data.fingerprint import (
-    FileStamp,
     content_digests,
     fingerprint,
     parts_changed,

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from srwizard.base.special_files import require_file
+from srwizard.data.hdf5_reading import open_hdf5
 
 FloatField = npt.NDArray[np.float32]
 Window = tuple[slice, slice]
@@ -141,9 +142,7 @@ class HDF5Field:
 
     def _handle(self) -> Any:
         if "dataset" not in self._opened:
-            import h5py  # not with the module: the wizard shall not wait for it before it needs it
-
-            self._opened["file"] = h5py.File(self.file, "r")
+            self._opened["file"] = open_hdf5(self.file)
             self._opened["dataset"] = self._opened["file"][self.dataset]
             # Once: to look them up takes as long as to read a small window.
             self._opened["attributes"] = dict(self._opened["dataset"].attrs)

@@ -10,56 +10,30 @@ stamps; only where they differ, as in a copy, the content is read and compared.
 
 Files that an HDF5 file links to, or is a virtual view of, belong to it.
 
-This is the only place that knows how a part of a dataset is told from a changed one.
+This is the only place that knows how a part of a dataset is told from a changed one; what is taken
+of each file for that is in `file_digests`.
 """
 
 import contextlib
-import hashlib
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from functools import partial
 from itertools import count
 from pathlib import Path
-from typing import NamedTuple
 
 from srwizard.base.errors import DatasetError
 from srwizard.base.i18n import translate as _
 from srwizard.base.os_errors import reason_of
-from srwizard.data.hdf5_links import with_linked_files
+from srwizard.data.file_digests import (
+    WHOLE_CONTENT,
+    FileStamp,
+    content_digest,
+    sampled_digest,
+    stamp_digest,
+)
 from srwizard.data.layout import LEVELS, Contents, FieldKey, Layout
 from srwizard.data.split_names import SPLITS
 
-BLOCK_BYTES = 1024
-NPY_BLOCKS = 4
-HDF5_BLOCKS = 64
-WHOLE_CONTENT = "all:"
-"""What digests of every byte begin with."""
-
 Progress = Callable[[int, int], None]
-
-
-class FileStamp(NamedTuple):
-    """What tells a file from a changed one without reading it."""
-
-    path: str
-    size: int
-    modified: int
-    inode: int
-
-    @classmethod
-    def of(cls, path: str) -> "FileStamp":
-        """Look a file up.
-
-        Raises:
-            OSError: it is not there.
-        """
-        # For each sample: a Path costs more than the look.
-        return cls.from_stat(path, os.stat(path))  # noqa: PTH116
-
-    @classmethod
-    def from_stat(cls, path: str, found: os.stat_result) -> "FileStamp":
-        """Keep what a look at a file has found."""
-        return cls(path, found.st_size, found.st_mtime_ns, found.st_ino)
 
 
 _contents_read: dict[tuple[str, str, str], str] = {}
@@ -84,7 +58,7 @@ def fingerprint(
     Raises:
         DatasetError: a part is not there, or a file cannot be read.
     """
-    return _taken(_digest, contents, variables, statics, known)
+    return _taken(sampled_digest, contents, variables, statics, known)
 
 
 def stamps(
@@ -108,7 +82,7 @@ def stamps(
 
     def digest(files: Iterable[Path]) -> str:
         found: MutableMapping[str, list[FileStamp]] = {} if seen is None else seen
-        return _stamp(_counted(files, lambda: progress(next(looked_up), total)), found)
+        return stamp_digest(_counted(files, lambda: progress(next(looked_up), total)), found)
 
     return _taken(digest, contents, variables, statics, known)
 
@@ -161,7 +135,8 @@ def content_digests(
         key = str(contents.root), part, stamped[part]
         if key not in _contents_read:
             with _readable(contents.root):
-                _contents_read[key] = _content(files, partial(_further, progress, done, total))
+                further = partial(_further, progress, done, total)
+                _contents_read[key] = content_digest(files, further)
         found[part] = _contents_read[key]
         done += len(files)
         progress(done, total)
@@ -218,8 +193,8 @@ def is_content(files: Iterable[Path], frozen: str, fingerprint: str | None = Non
         OSError: a file cannot be read.
     """
     if frozen.startswith(WHOLE_CONTENT):
-        return _content(files) == frozen
-    return (fingerprint or _digest(files)) == frozen
+        return content_digest(files) == frozen
+    return (fingerprint or sampled_digest(files)) == frozen
 
 
 def stored_in(layout: Layout, key: FieldKey) -> str:
@@ -298,48 +273,3 @@ def _parts(
                 field = contents.fields[split, level, variable]
                 parts[part] = [field.path(index) for index in range(len(field.steps))]
     return parts
-
-
-def _digest(files: Iterable[Path]) -> str:
-    total = hashlib.sha256()
-    for file in files:
-        size = file.stat().st_size
-        total.update(os.fsencode(f"{file.name}:{size};"))
-        blocks = NPY_BLOCKS if file.suffix == ".npy" else HDF5_BLOCKS
-        with file.open("rb") as stream:
-            for place in range(blocks):
-                stream.seek(max(0, size - BLOCK_BYTES) * place // (blocks - 1))
-                total.update(stream.read(BLOCK_BYTES))
-    return total.hexdigest()[:32]
-
-
-def stamps_of(file: Path) -> list[FileStamp]:
-    """Look up a file of a dataset and those that its values are really in.
-
-    Raises:
-        OSError: one is not there, or cannot be read.
-    """
-    return [FileStamp.of(str(one)) for one in with_linked_files(file)]
-
-
-def _stamp(files: Iterable[Path], seen: MutableMapping[str, list[FileStamp]]) -> str:
-    total = hashlib.sha256()
-    for file in files:
-        seen[str(file)] = []
-        for one in with_linked_files(file):
-            found = one.stat()
-            times = found.st_mtime_ns, found.st_ctime_ns
-            total.update(os.fsencode(f"{file.name}:{found.st_size}:{times}:{found.st_ino};"))
-            seen[str(file)].append(FileStamp.from_stat(str(one), found))
-    return total.hexdigest()[:32]
-
-
-def _content(files: Iterable[Path], read: Callable[[int], None] = lambda _done: None) -> str:
-    total = hashlib.sha256()
-    for done, file in enumerate(files, start=1):
-        for one in with_linked_files(file):
-            with one.open("rb") as stream:
-                digest = hashlib.file_digest(stream, "sha256").hexdigest()
-            total.update(os.fsencode(f"{file.name}:{digest};"))
-        read(done)
-    return WHOLE_CONTENT + total.hexdigest()[:32]

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from srwizard.data.hdf5_reading import open_hdf5
 from srwizard.data.layout import LEVELS
 
 # Not imported with the module: the wizard shall not wait for it before it needs it.
@@ -28,7 +29,7 @@ def with_linked_files(file: Path) -> list[Path]:
         import h5py
 
         file.stat()  # whose error names the file
-        with h5py.File(file, "r") as opened:
+        with open_hdf5(file) as opened:
             for level in LEVELS:
                 link = opened.get(level, getlink=True)
                 if isinstance(link, h5py.ExternalLink):
@@ -61,7 +62,7 @@ def _behind(dataset: "h5py.Dataset") -> Iterator[Path]:
         for path in _named(here.parent, source.file_name):
             yield path
             path.stat()
-            with h5py.File(path, "r") as opened:
+            with open_hdf5(path) as opened:
                 inner = opened.get(source.dset_name)
                 if isinstance(inner, h5py.Dataset):
                     yield from _behind(inner)

@@ -18,6 +18,7 @@ from srwizard.base.os_errors import reason_of
 from srwizard.base.special_files import require_file
 from srwizard.base.visible import in_one_line
 from srwizard.data.fields import ArrayHeader, Field, HDF5Field, NpyField, read_npy_header
+from srwizard.data.hdf5_reading import UnfinishedFileError, open_hdf5
 from srwizard.data.split_names import SPLITS
 
 # Not imported with the module: the wizard shall not wait for it before it needs it.
@@ -235,7 +236,7 @@ def _hdf5_fields(
         problems.append(Problem(file, _("cannot be read: {reason}", reason=reason_of(error))))
         return
     try:
-        with h5py.File(file, "r") as opened:
+        with open_hdf5(file) as opened:
             for level in LEVELS:
                 if not isinstance(opened.get(level), h5py.Group):
                     problems.append(Problem(file, _("has no group {level}/", level=level)))
@@ -253,6 +254,8 @@ def _hdf5_fields(
                     steps = tuple(f"{index:06d}" for index in range(dataset.shape[0]))
                     shape = (int(dataset.shape[1]), int(dataset.shape[2]))
                     yield (split, level, variable), HDF5Field(file, name, steps, shape)
+    except UnfinishedFileError as error:
+        problems.append(Problem(file, _("cannot be read: {reason}", reason=error.strerror)))
     except (OSError, RuntimeError, KeyError, ValueError, TypeError):
         # h5py raises any of these where bytes inside the file are damaged.
         problems.append(Problem(file, _hdf5_failure(file)))

@@ -5,24 +5,35 @@ named is only what explains LR far better than the pair as it is stored.
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
-import numpy.typing as npt
 
 from srwizard.base.i18n import N_
 from srwizard.base.i18n import translate as _
 from srwizard.data.fields import Field
 from srwizard.data.layout import Contents, Problem
-from srwizard.data.pairing_masks import Series, other_mask
+from srwizard.data.pairing_arrangement import (
+    TURNED,
+    Arrangement,
+    Partner,
+    arrangement,
+    overlap,
+    turned_back,
+)
+from srwizard.data.pairing_masks import other_mask
+from srwizard.data.pairing_measures import (
+    ALIKE,
+    FAR_BETTER,
+    FEWEST_POINTS,
+    Series,
+    changes,
+    rms,
+    unexplained,
+)
 
-ALIKE = 1e-6
-"""Where less than this share of the variance differs, nothing is left to be explained."""
-FAR_BETTER = 0.15
-"""Another pairing is named if it leaves less than this share of what the stored one leaves."""
-RESEMBLES = 0.5
-"""The share of the variance that a pairing has to explain to be named."""
 UNRELATED = 0.1
 """Fields that explain less of each other than this have little to do with each other."""
 SAME_UNIT = 0.5
@@ -33,17 +44,13 @@ FACTOR = 1.3
 LEAST_CHANGE = 0.1
 """Fields that change by less than this share of their spread do not tell steps apart."""
 LARGEST = 1e15
-FEWEST_POINTS = 16
 
-TURNED = (
-    ("hv", N_("LR is HR turned by 180 degrees: rows and columns are in the opposite order")),
-    ("v", N_("LR is HR turned upside down: its rows are in the opposite order")),
-    ("h", N_("LR is HR mirrored: its columns are in the opposite order")),
-    ("t", N_("LR is HR transposed: rows and columns are exchanged")),
-    ("tv", N_("LR is HR turned by 90 degrees")),
-    ("th", N_("LR is HR turned by 90 degrees")),
-    ("thv", N_("LR is HR transposed along the other diagonal")),
-)
+LAGS: Mapping[Partner, int] = {"own": 0, "previous": -1, "next": 1}
+OTHER_STEPS: Mapping[Partner, str] = {
+    "opposite": N_("LR is from another step: the steps are in the opposite order"),
+    "previous": N_("LR is from another step: each belongs to the HR of the previous step"),
+    "next": N_("LR is from another step: each belongs to the HR of the next step"),
+}
 UNITS = (
     (1.0, 273.15, N_("LR is in K and HR in degC")),
     (1.0, -273.15, N_("LR is in degC and HR in K")),
@@ -80,20 +87,22 @@ def pairing_problems(
     hr, filled = _block_means(high, indices, scale)
     if (np.isfinite(lr) & np.isfinite(hr)).sum() < FEWEST_POINTS or not np.nanstd(hr):
         return
-    stored = _unexplained(lr, hr)
-    fault = None
-    if stored > ALIKE:
-        fault = _turned(lr, hr, stored) or _shifted(lr, hr, stored)
-    if fault is None:
-        fault = _other_units(lr, hr) or _other_step(lr, hr, high, indices, scale)
-    if fault is None:
-        fault = _unlike(lr, hr, stored)
-    if fault is not None:
+
+    @cache
+    def hr_of(partner: Partner) -> Series:
+        if partner in LAGS:
+            return hr if partner == "own" else _beside(high, indices, scale, LAGS[partner])
+        return hr[::-1]
+
+    found = arrangement(lr, hr_of)
+    faults = _misplaced(found)
+    lr = turned_back(lr, found.turned)
+    faults += _other_values(lr, hr_of, found)
+    for fault in faults or _unlike(lr, hr, found):
         yield Problem(place, fault.message, fault.fatal)
-    if fault is None or not fault.fatal:
-        message = other_mask(lr, filled)
-        if message:
-            yield Problem(place, message, fatal=False)
+    message = other_mask(lr, filled)
+    if message:
+        yield Problem(place, message, fatal=False)
 
 
 @dataclass(frozen=True)
@@ -124,89 +133,74 @@ def _block_means(field: Field, indices: Sequence[int], scale: int) -> tuple[Seri
     return np.stack(means), np.stack(shares)
 
 
-def _unexplained(lr: Series, hr: Series) -> float:
-    """Return the share of the variance of HR that a rising straight line of LR leaves."""
-    both = np.isfinite(lr) & np.isfinite(hr)
-    if both.sum() < FEWEST_POINTS:
-        return 1.0
-    x, y = lr[both] - lr[both].mean(), hr[both] - hr[both].mean()
-    norm = float((x @ x) * (y @ y))
-    product = float(x @ y)
-    return 1 - product**2 / norm if norm > 0 and product > 0 else 1.0
+def _beside(field: Field, indices: Sequence[int], scale: int, lag: int) -> Series:
+    """Return the block means so many steps after each of `indices`; NaN beyond the record."""
+    last = len(field.steps) - 1
+    near = [min(max(index + lag, 0), last) for index in indices]
+    means = _block_means(field, near, scale)[0]
+    means[[index + lag != at for index, at in zip(indices, near, strict=True)]] = np.nan
+    return means
 
 
-def _explains(left: float, stored: float) -> bool:
-    return left < FAR_BETTER * stored and left < 1 - RESEMBLES
+def _misplaced(found: Arrangement) -> list[Fault]:
+    faults = []
+    if found.turned:
+        text = _(TURNED[found.turned])
+        faults.append(Fault(_("{fault}; store both in the same order", fault=text)))
+    if found.shifted != (0, 0):
+        down, right = found.shifted
+        text = _(
+            "LR is shifted by a cell: {rows} rows and {columns} columns; HR and LR must begin at "
+            "the same edge of the domain",
+            rows=f"{down:+d}",
+            columns=f"{right:+d}",
+        )
+        if found.turned:
+            text = _("once both are in the same order, {fault}", fault=text)
+        faults.append(Fault(text, fatal=False))
+    return faults
 
 
-def _turned(lr: Series, hr: Series, stored: float) -> Fault | None:
-    best, message = 1.0, ""
-    for how, text in TURNED:
-        turned = lr
-        if "t" in how:
-            if lr.shape[1] != lr.shape[2]:
-                continue
-            turned = turned.swapaxes(1, 2)
-        turned = turned[:, :: -1 if "v" in how else 1, :: -1 if "h" in how else 1]
-        left = _unexplained(turned, hr)
-        if left < best:
-            best, message = left, text
-    if not _explains(best, stored):
-        return None
-    return Fault(_("{fault}; store both in the same order", fault=_(message)))
-
-
-def _shifted(lr: Series, hr: Series, stored: float) -> Fault | None:
-    best, found = 1.0, (0, 0)
-    for down in (-1, 0, 1):
-        for right in (-1, 0, 1):
-            if (down, right) != (0, 0):
-                left = _unexplained(_moved(lr, -down, -right), hr)
-                if left < best:
-                    best, found = left, (down, right)
-    if not _explains(best, stored):
-        return None
-    return Fault(
-        _("LR is shifted by a cell: {rows} rows and {columns} columns; HR and LR must begin at the "
-          "same edge of the domain",
-          rows=f"{found[0]:+d}", columns=f"{found[1]:+d}"),
-        fatal=False,
-    )  # fmt: skip
-
-
-def _moved(fields: Series, down: int, right: int) -> Series:
-    moved = np.roll(fields, (down, right), (1, 2))
-    if down:
-        moved[:, 0 if down > 0 else -1] = np.nan
-    if right:
-        moved[:, :, 0 if right > 0 else -1] = np.nan
-    return moved
+def _other_values(
+    lr: Series, hr_of: Callable[[Partner], Series], found: Arrangement
+) -> list[Fault]:
+    """Name what LR is that is turned back: in other units, or of another step."""
+    faults = (
+        _other_units(*overlap(lr, hr_of(found.partner), found.shifted)),
+        _other_step(lr, hr_of, found),
+    )
+    return [fault for fault in faults if fault is not None]
 
 
 def _other_units(lr: Series, hr: Series) -> Fault | None:
     both = np.isfinite(lr) & np.isfinite(hr)
     x, y = hr[both], lr[both]
-    spread, differs = float(x.std()), _rms(y - x)
+    spread, differs = float(x.std()), rms(y - x)
     if differs <= SAME_UNIT * spread:
         return None
 
     def error_of(factor: float, offset: float) -> float:
         """Return how far LR is from factor * HR + offset, in the unit of HR."""
-        return _rms(y - (factor * x + offset)) / abs(factor) if factor else math.inf
+        return rms(y - (factor * x + offset)) / abs(factor) if factor else math.inf
 
     error, factor, offset, text = min(
         (error_of(factor, offset), factor, offset, text) for factor, offset, text in UNITS
     )
     # A mean may be that of another unit by chance: LR is then just as well a multiple of HR.
-    multiple = max(error_of(float(x @ y / (x @ x)), 0.0), math.sqrt(ALIKE) * spread)
+    times = float(x @ y / (x @ x))
+    multiple = max(error_of(times, 0.0), math.sqrt(ALIKE) * spread)
+    slope = float((x - x.mean()) @ (y - y.mean())) / (x.size * spread**2)
     fits = error * abs(factor) < FAR_BETTER * differs and error < spread
-    if fits and not multiple < FAR_BETTER * error:
+    by_chance = multiple < FAR_BETTER * error or (
+        multiple * abs(times) < error * abs(factor) and not 1 / FACTOR < slope / factor < FACTOR
+    )
+    if fits and not by_chance:
         return Fault(
             _("{fault} (LR is about {factor:.4g} * HR {offset:+.4g}); convert one of them",
               fault=_(text), factor=factor, offset=offset)
         )  # fmt: skip
     size = float(y.std()) / spread
-    if _unexplained(lr, hr) < UNRELATED and not 1 / FACTOR < size < FACTOR:
+    if unexplained(lr, hr) < UNRELATED and not 1 / FACTOR < size < FACTOR:
         return Fault(
             _("LR is about {factor:.4g} times HR; are both in the same unit?", factor=size),
             fatal=False,
@@ -222,55 +216,37 @@ def _other_units(lr: Series, hr: Series) -> Fault | None:
     return None
 
 
-def _other_step(
-    lr: Series, hr: Series, field: Field, indices: Sequence[int], scale: int
-) -> Fault | None:
-    """Find out whether LR is rather that of the step before or after, or of the opposite order."""
-    own = _without_bias(lr - hr)
-    if len(indices) < 2 or own <= np.sqrt(ALIKE) * np.nanstd(hr):
+def _other_step(lr: Series, hr_of: Callable[[Partner], Series], found: Arrangement) -> Fault | None:
+    """Find out whether LR changes rather as HR of the step before or after, or of the last one."""
+
+    def left_by(partner: Partner) -> float:
+        ours, theirs = overlap(lr, hr_of(partner), found.shifted)
+        return unexplained(changes(ours, theirs), changes(theirs, ours), opposite=found.opposite)
+
+    own = left_by("own")
+    if len(lr) < 2 or own <= ALIKE:
         return None
-    last = len(field.steps) - 1
-    others = [(_("LR is from another step: the steps are in the opposite order"), hr[::-1])]
-    texts = {
-        -1: _("LR is from another step: each belongs to the HR of the previous step"),
-        1: _("LR is from another step: each belongs to the HR of the next step"),
-    }
-    for lag, text in texts.items():
-        near = [min(max(index + lag, 0), last) for index in indices]
-        means = _block_means(field, near, scale)[0]
-        means[[index + lag != at for index, at in zip(indices, near, strict=True)]] = np.nan
-        others.append((text, means))
-    left, message = min(((_without_bias(lr - one), text) for text, one in others))
-    return Fault(message, fatal=False) if left < FAR_BETTER * own else None
+    least, partner = min((left_by(partner), partner) for partner in OTHER_STEPS)
+    return Fault(_(OTHER_STEPS[partner]), fatal=False) if least < FAR_BETTER**2 * own else None
 
 
-def _unlike(lr: Series, hr: Series, stored: float) -> Fault | None:
+def _unlike(lr: Series, hr: Series, found: Arrangement) -> list[Fault]:
+    """Say that LR and HR have little to do with each other, though not why."""
+    stored = unexplained(lr, hr)
+    if found.opposite:
+        text = _(
+            "LR falls where HR rises (correlation {correlation:.2f} with its block means); are "
+            "both the same variable?",
+            correlation=-math.sqrt(1 - unexplained(lr, hr, opposite=True)),
+        )
+        return [Fault(text, fatal=False)]
     if stored > 1 - UNRELATED:
-        return Fault(
-            _("LR hardly resembles HR (correlation {correlation:.2f} with its block means)",
-              correlation=math.sqrt(max(0.0, 1 - stored))),
-            fatal=False,
-        )  # fmt: skip
-    changes = [fields - _mean_over_steps(fields) for fields in (lr, hr)]
-    varies = np.nanstd(changes[1]) > LEAST_CHANGE * np.nanstd(hr)
-    if len(lr) > 2 and varies and _unexplained(changes[0], changes[1]) > 1 - UNRELATED:
+        text = _("LR hardly resembles HR (correlation {correlation:.2f} with its block means)",
+                 correlation=math.sqrt(max(0.0, 1 - stored)))  # fmt: skip
+        return [Fault(text, fatal=False)]
+    ours, theirs = changes(lr, hr), changes(hr, lr)
+    varies = np.isfinite(theirs).any() and np.nanstd(theirs) > LEAST_CHANGE * np.nanstd(hr)
+    if len(lr) > 2 and varies and unexplained(ours, theirs) > 1 - UNRELATED:
         text = _("LR hardly changes with HR from step to step; are the steps in the same order?")
-        return Fault(text, fatal=False)
-    return None
-
-
-def _mean_over_steps(fields: Series) -> npt.NDArray[np.float64]:
-    valid = np.isfinite(fields)
-    total = np.where(valid, fields, 0).sum(0)
-    return np.where(valid.any(0), total / np.maximum(valid.sum(0), 1), np.nan)
-
-
-def _without_bias(difference: Series) -> float:
-    """Return the RMS of a difference from its mean over the steps; infinite without any point."""
-    valid = np.isfinite(difference)
-    left = (difference - _mean_over_steps(difference))[valid & (valid.sum(0) > 1)]
-    return _rms(left) if left.size >= FEWEST_POINTS else float("inf")
-
-
-def _rms(values: npt.NDArray[np.float64]) -> float:
-    return float(np.sqrt(np.mean(np.square(values))))
+        return [Fault(text, fatal=False)]
+    return []

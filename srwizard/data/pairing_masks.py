@@ -4,9 +4,7 @@ import numpy as np
 import numpy.typing as npt
 
 from srwizard.base.i18n import translate as _
-
-Series = npt.NDArray[np.float64]
-"""`[N, h, w]`, NaN where there is no value."""
+from srwizard.data.pairing_measures import Series
 
 OTHER_MASK = 0.01
 """The share of the points that LR may lack, or have besides."""

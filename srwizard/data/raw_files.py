@@ -14,15 +14,23 @@ from srwizard.base.os_errors import reason_of
 from srwizard.base.typed_paths import expand
 
 SUFFIXES = frozenset({".nc", ".nc4", ".nc3", ".cdf", ".netcdf", ".zarr"})
-ZARR_FILES = (".zgroup", ".zmetadata", "zarr.json")
+ZARR_FILES = (".zgroup", ".zmetadata", ".zarray", "zarr.json")
 DEPTHS = ("*", "*/*", "*/*/*")
 """Where raw files are looked for in a directory."""
 _PARTS = ("train", "valid", "test")
 
 
 def is_zarr(path: Path) -> bool:
-    """Return whether a directory is a Zarr store, of format 2 or 3."""
+    """Return whether a directory is a Zarr store, of format 2 or 3, or a group or array of one."""
     return path.is_dir() and any((path / name).is_file() for name in ZARR_FILES)
+
+
+def zarr_store(path: Path) -> tuple[Path, str]:
+    """Return the store that a group or array lies in, and its path there: `/` for the store."""
+    store = path
+    while is_zarr(store.parent):
+        store = store.parent
+    return store, "/" + "/".join(path.relative_to(store).parts)
 
 
 def names_raw_files(text: str) -> bool:

@@ -27,14 +27,11 @@ LEAST_GAP = 0.01
 def far_values(field: FloatField) -> Counter[float]:
     """Return the values that stand far outside all others of `field`, and in how many cells."""
     found: Counter[float] = Counter()
+    if _hold_together(field):  # nearly every field does, and is not gone through again
+        return found
     values = field[~np.isnan(field)]
-    while values.size and len(found) < MOST_NAMED:
+    while len(found) < MOST_NAMED and not _hold_together(values):
         low, high = float(values.min()), float(values.max())
-        # One value in the middle half is enough to know that neither end stands apart.
-        quarter = (high - low) / (FAR + 1)
-        sample = values[:: max(1, values.size // 1000)]
-        if high == low or ((sample > low + quarter) & (sample < high - quarter)).any():
-            break
         least, most = float(values[values > low].min()), float(values[values < high].max())
         if high - most > FAR * (most - low) > 0:
             apart = high
@@ -46,6 +43,17 @@ def far_values(field: FloatField) -> Counter[float]:
         found[apart] = int(equal.sum())
         values = values[~equal]
     return found
+
+
+def _hold_together(values: FloatField) -> bool:
+    """Return whether neither end stands apart, as far as some of the values tell."""
+    if not values.size:
+        return True
+    low, high = (float(ufunc.reduce(values, axis=None)) for ufunc in (np.fmin, np.fmax))
+    # One value in the middle half is enough to know.
+    quarter = (high - low) / (FAR + 1)
+    sample = values.reshape(-1)[:: max(1, values.size // 1000)]
+    return high == low or bool(((sample > low + quarter) & (sample < high - quarter)).any())
 
 
 class StandingValue:

@@ -14,7 +14,8 @@ from srwizard.base.errors import DatasetError
 from srwizard.base.i18n import translate as _
 from srwizard.base.os_errors import reason_of
 from srwizard.data.fields import WHOLE, Field, FieldWithin, FloatField, OtherShapeError, Window
-from srwizard.data.fingerprint import FileStamp, stamps_of, stored_in
+from srwizard.data.file_digests import FileStamp, stamps_of
+from srwizard.data.fingerprint import stored_in
 from srwizard.data.layout import Contents, FieldKey
 
 Seen = Mapping[str, list[FileStamp]]

@@ -1,5 +1,6 @@
 """A bar that shows how far something is."""
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -8,6 +9,20 @@ from rich.markup import escape
 
 Progress = Callable[[int, int], None]
 """(steps done, steps in all)"""
+
+LONG = 2.0
+"""Seconds from which on it is worth a line in a log that something goes on."""
+
+
+def told_when_long(tell: Callable[[], object]) -> Progress:
+    """Return what calls `tell` once, as soon as it is told of progress after a long time."""
+    begun, left = time.monotonic(), [tell]
+
+    def progress(_done: int, _total: int) -> None:
+        if left and time.monotonic() - begun >= LONG:
+            left.pop()()
+
+    return progress
 
 
 @contextmanager

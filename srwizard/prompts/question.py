@@ -17,7 +17,7 @@ from srwizard.base.errors import NeedsPersonError, UsageError
 from srwizard.base.i18n import translate as _
 from srwizard.base.text_width import wrapped
 from srwizard.base.typed_numbers import READERS
-from srwizard.prompts.progress import Progress, shown
+from srwizard.prompts.progress import Progress, shown, told_when_long
 from srwizard.settings.yaml_file import Document
 
 
@@ -199,8 +199,9 @@ class AnswersFilePrompts:
         return nullcontext()
 
     def progress(self, text: str) -> AbstractContextManager[Progress]:
-        self.busy(text)
-        return shown(self._console, "", transient=True)
+        if self._console.is_terminal:
+            return shown(self._console, text, transient=True)
+        return nullcontext(told_when_long(lambda: self.busy(text)))
 
 
 def print_whole(console: Console, content: RenderableType) -> None:

@@ -16,7 +16,8 @@ from srwizard.base.errors import DatasetError
 from srwizard.base.i18n import translate as _
 from srwizard.data import stored_layout
 from srwizard.data.dataset import Dataset
-from srwizard.data.fingerprint import FileStamp, Progress, is_content
+from srwizard.data.file_digests import FileStamp
+from srwizard.data.fingerprint import Progress, is_content
 from srwizard.data.layout import Contents
 from srwizard.data.watched import Seen, watched
 from srwizard.settings.run_config import RunConfig

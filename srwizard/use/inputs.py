@@ -17,6 +17,7 @@ from srwizard.base.os_errors import reason_of
 from srwizard.base.typed_paths import expand
 from srwizard.base.visible import in_one_line
 from srwizard.data.fields import FloatField
+from srwizard.data.hdf5_reading import open_hdf5
 from srwizard.data.layout import Contents, recognise, scan
 from srwizard.data.outliers import Points, masked
 from srwizard.data.prepare.grid import Grid
@@ -326,10 +327,8 @@ def _dataset_times(
 
 
 def _hdf5_times(file: Path, count: int) -> tuple[tuple[Moment, ...], str] | None:
-    import h5py
-
     try:
-        with h5py.File(file, "r") as opened:
+        with open_hdf5(file) as opened:
             stored = opened["time"]
             units, calendar = (
                 value.decode() if isinstance(value, bytes) else str(value)

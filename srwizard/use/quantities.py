@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from srwizard.base import files
+from srwizard.data.hdf5_reading import open_hdf5
 from srwizard.settings.run_config import RunData
 
 Attributes = Mapping[str, str]
@@ -92,10 +93,8 @@ def _from_manifest(root: Path, name: str) -> dict[str, str]:
 
 
 def _from_hdf5(file: Path, name: str) -> dict[str, str]:
-    import h5py
-
     try:
-        with h5py.File(file, "r") as opened:
+        with open_hdf5(file) as opened:
             stored = opened[f"hr/{name}"].attrs
             return {key: _text(stored[key]) for key in NAMES if key in stored}
     except (OSError, KeyError, RuntimeError, AttributeError):

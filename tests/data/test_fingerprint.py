@@ -11,7 +11,8 @@ import pytest
 
 from srwizard.base.errors import DatasetError
 from srwizard.data.dataset import Dataset
-from srwizard.data.fingerprint import BLOCK_BYTES, NPY_BLOCKS, fingerprint
+from srwizard.data.file_digests import BLOCK_BYTES, NPY_BLOCKS
+from srwizard.data.fingerprint import fingerprint
 from srwizard.data.layout import LEVELS, scan
 from srwizard.data.split_names import SPLITS
 from srwizard.settings.run_config import RunConfig
@@ -175,8 +176,8 @@ def test_nothing_is_read_where_the_files_are_the_same(
     def refuse(*_arguments: object) -> str:
         raise AssertionError("read")
 
-    monkeypatch.setattr("srwizard.data.fingerprint._content", refuse)
-    monkeypatch.setattr("srwizard.data.fingerprint._digest", refuse)
+    monkeypatch.setattr("srwizard.data.fingerprint.content_digest", refuse)
+    monkeypatch.setattr("srwizard.data.fingerprint.sampled_digest", refuse)
     verified(run)
     (root / "train/hr/temp" / STEP).touch()
     with pytest.raises(AssertionError, match="read"):

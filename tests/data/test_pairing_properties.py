@@ -158,3 +158,86 @@ def test_another_mask(case: Case, side: int) -> None:
 
     (said,) = case.named(lacking)
     assert "different mask" in said
+
+
+def with_a_hole(lr: Series) -> Series:
+    lr = lr.copy()
+    middle = slice(lr.shape[1] // 2 - 1, lr.shape[1] // 2 + 3)
+    lr[:, middle, middle] = np.nan
+    return lr
+
+
+Fault = tuple[str, Callable[[Series], Series]]
+"""What is said of LR, and what has been done to it."""
+
+SHIFTS = [(1, 0), (-1, 0), (0, 1), (0, -1), (1, 1), (-1, 1), (1, -1), (-1, -1)]
+FAULTS: dict[str, list[Fault]] = {
+    "shifted": [
+        (f"{by[0]:+d} rows and {by[1]:+d} columns", lambda lr, by=by: np.roll(lr, by, (1, 2)))
+        for by in SHIFTS
+    ],
+    "turned": [
+        ("upside down", lambda lr: lr[:, ::-1]),
+        ("mirrored", lambda lr: lr[:, :, ::-1]),
+        ("180 degrees", lambda lr: lr[:, ::-1, ::-1]),
+        ("transposed: rows and columns", lambda lr: lr.swapaxes(1, 2)),
+    ],
+    "scaled": [
+        ("different unit", lambda lr: 100 * lr),
+        ("is about 0.4 times HR", lambda lr: np.float32(0.4) * lr),
+        ("opposite sign", lambda lr: -lr),
+    ],
+    "of another step": [
+        ("HR of the previous step", lambda lr: np.roll(lr, 1, 0)),
+        ("HR of the next step", lambda lr: np.roll(lr, -1, 0)),
+        ("steps are in the opposite order", lambda lr: lr[::-1]),
+    ],
+    "with another mask": [("different mask", with_a_hole)],
+}
+"""In the order in which they are made; they are undone in the opposite one."""
+
+
+UNNAMED = ["hardly resembles", "hardly changes", "falls where HR rises", "in the same unit?",
+           "different mask"]  # fmt: skip
+"""What is said, and is true, where something is wrong and it is not certain what."""
+
+
+@st.composite
+def two_faults(draw: st.DrawFn) -> list[Fault]:
+    kinds = draw(st.lists(st.sampled_from([*FAULTS]), min_size=2, max_size=2, unique=True))
+    return [draw(st.sampled_from(FAULTS[kind])) for kind in FAULTS if kind in kinds]
+
+
+def both(made: list[Fault], lr: Series) -> Series:
+    for _words, change in made:
+        lr = change(lr)
+    return lr
+
+
+def none_is_wrong(said: list[str], made: list[Fault], *others: str) -> bool:
+    expected = [words for words, _change in made] + list(others)
+    if any("rows and" in words and "columns" in words for words in expected):
+        expected.append("different mask")  # of what left at one edge and came in at the other
+    return all(any(words in each for words in expected) for each in said)
+
+
+@settings(max_examples=200, deadline=None)
+@given(cases(square=True), two_faults())
+def test_of_two_faults_at_once_both_are_named(case: Case, made: list[Fault]) -> None:
+    said = case.named(lambda lr: both(made, lr))
+    for words, _change in made:
+        assert any(words in each for each in said), said
+    assert none_is_wrong(said, made), said
+
+
+@settings(max_examples=200, deadline=None)
+@given(cases(square=True), two_faults(), st.floats(0.02, 0.7), st.integers(0, 2**32 - 1))
+def test_what_noise_hides_is_not_called_by_another_name(
+    case: Case, made: list[Fault], noise: float, seed: int
+) -> None:
+    def noisy(lr: Series) -> Series:
+        added = np.random.default_rng(seed).normal(0, noise * np.nanstd(lr), lr.shape)
+        return both(made, lr + added)
+
+    said = case.named(noisy)
+    assert none_is_wrong(said, made, *UNNAMED), said

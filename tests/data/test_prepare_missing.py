@@ -1,7 +1,5 @@
 """Values that are none, declared or not, and steps without any."""
 
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,7 +8,6 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from srwizard.base.errors import UsageError
 from srwizard.data.layout import scan
 from srwizard.data.prepare import Manifest, Masking, parse_mask, prepare
 from srwizard.data.prepare.look import look
@@ -235,19 +232,6 @@ class TestEmptySteps:
         manifest = make(tmp_path, write(dataset, tmp_path / "a.nc"), empty_steps="keep")
         assert manifest.splits["train"].steps == 6
         assert any("1 step without any value" in note for note in manifest.notes)
-
-
-def test_a_file_that_another_program_writes_is_called_locked(tmp_path: Path) -> None:
-    source = write(waves(), tmp_path / "a.nc")
-    script = "import h5py, sys; f = h5py.File(sys.argv[1], 'r+'); print(flush=True); input()"
-    with subprocess.Popen(
-        [sys.executable, "-c", script, source], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    ) as writer:
-        assert writer.stdout is not None
-        writer.stdout.readline()
-        with pytest.raises(UsageError, match="is locked"):
-            make(tmp_path, source)
-        writer.communicate(b"\n")
 
 
 def test_companion_files_of_macos_are_passed_over(tmp_path: Path) -> None:

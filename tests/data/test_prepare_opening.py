@@ -5,13 +5,14 @@ import os
 import re
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import h5netcdf
 import h5py
 import numpy as np
 import pytest
 import xarray as xr
+import zarr
 
 from srwizard.base.errors import DatasetError, SrwizardError, UsageError
 from srwizard.data.prepare import LrSource, Masking, parse_depths, parse_mask, parse_static
@@ -92,6 +93,42 @@ class TestGroups:
         )
         assert manifest.statics == ("deptho",)
         assert 0 < manifest.variables["temp"].land_share < 1
+
+
+@pytest.mark.parametrize("fmt", [2, 3])
+class TestZarrGroups:
+    """The same of a store: `time` and `sst` in its group `data`, `lat` and `lon` above it."""
+
+    def store(self, path: Path, fmt: Literal[2, 3]) -> Path:
+        dataset = waves() + np.float32(100)
+        dataset[["lat", "lon"]].to_zarr(path, zarr_format=fmt, consolidated=False)
+        inside = dataset.drop_vars(["lat", "lon"])
+        inside.to_zarr(path, group="data", zarr_format=fmt, consolidated=False, mode="a")
+        return path
+
+    @pytest.mark.parametrize(
+        ("named", "asked"), [("", "/data/sst"), ("", "sst"), ("data", "sst"), ("data", "/sst")]
+    )
+    @pytest.mark.parametrize("consolidated", [True, False])
+    def test_a_variable_is_taken_by_path_or_name_of_the_store_or_the_group(
+        self, tmp_path: Path, fmt: Literal[2, 3], named: str, asked: str, consolidated: bool
+    ) -> None:
+        source = self.store(tmp_path / "a.zarr", fmt)
+        if consolidated:
+            zarr.consolidate_metadata(source)
+        (found,) = look([source / named]).usable
+        assert found.name == ("sst" if named else "/data/sst")
+        manifest = make(tmp_path, source / named, variables={asked: "sst"})
+        assert manifest.calendar == "standard"
+        assert (tmp_path / "root/static_variables/hr/00_lon.npy").exists()
+        assert every_field(tmp_path / "root", "hr", "sst").min() > 50
+
+    def test_an_array_alone_is_named_as_such(self, tmp_path: Path, fmt: Literal[2, 3]) -> None:
+        array = self.store(tmp_path / "a.zarr", fmt) / "data/sst"
+        assert names_raw_files(str(array))
+        with pytest.raises(UsageError, match="single array") as raised:
+            look(find_sources([str(array)]))
+        assert raised.value.hint.endswith(f"{tmp_path}/a.zarr --variable /data/sst")
 
 
 class TestDepths:

@@ -16,6 +16,7 @@ import xarray as xr
 from srwizard.base.errors import DatasetError, UsageError
 from srwizard.data.prepare import (
     Selection,
+    pair_pool,
     parse_depths,
     parse_latitudes,
     parse_longitudes,
@@ -484,8 +485,17 @@ class TestLeakage:
 
 class TestSeveralProcesses:
     @pytest.mark.broad
-    @pytest.mark.parametrize("fmt", ["npy", "nc"])
-    def test_make_the_same_bytes(self, tmp_path: Path, fmt: Literal["npy", "nc"]) -> None:
+    @pytest.mark.parametrize("fmt", ["npy", "h5", "nc"])
+    @pytest.mark.parametrize("all_there", [True, False])
+    def test_make_the_same_bytes(
+        self,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        fmt: Literal["npy", "h5", "nc"],
+        all_there: bool,
+    ) -> None:
+        if all_there:  # else this process has made all before another has started
+            monkeypatch.setattr(pair_pool, "_until_they_are_there", lambda *_given: iter(()))
         source = saved(
             ocean(30, (8, 8)),
             tmp_path / "a.nc",

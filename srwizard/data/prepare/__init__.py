@@ -1,10 +1,11 @@
 """Make a dataset directory of low/high-resolution pairs from NetCDF files and Zarr stores."""
 
-from srwizard.data.prepare.dataset import LEAST_LR_CELLS, prepare
+from srwizard.data.prepare.dataset import prepare
 from srwizard.data.prepare.lr_product import LrSource
 from srwizard.data.prepare.manifest import Manifest
 from srwizard.data.prepare.masking import Masking, masking_of, parse_mask
 from srwizard.data.prepare.names import usual_names
+from srwizard.data.prepare.notes import LEAST_LR_CELLS
 from srwizard.data.prepare.pair_writer import EmptySteps, Progress
 from srwizard.data.prepare.request import Request, is_made_of
 from srwizard.data.prepare.selection import (

@@ -10,9 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from srwizard.base.errors import UsageError
 from srwizard.base.files import write_json
-from srwizard.base.i18n import translate as _
 from srwizard.base.version import __version__
 from srwizard.data.layout import Layout
 from srwizard.data.prepare.arguments import (
@@ -21,6 +19,7 @@ from srwizard.data.prepare.arguments import (
     check_lr_source,
     check_method,
 )
+from srwizard.data.prepare.conversions import conversions_asked, converted, lr_conversion
 from srwizard.data.prepare.grid import cell_weights, divisible_shape
 from srwizard.data.prepare.leakage import leakage_notes
 from srwizard.data.prepare.lr_product import (
@@ -37,13 +36,13 @@ from srwizard.data.prepare.manifest import (
     Manifest,
     PreparedVariable,
     Region,
-    dropped_note,
-    notes_on,
 )
 from srwizard.data.prepare.masking import Masking
 from srwizard.data.prepare.names import check_names
+from srwizard.data.prepare.notes import conservation_notes, dropped_note, notes_on, small_notes
+from srwizard.data.prepare.pair_pool import made_pairs
 from srwizard.data.prepare.pair_writer import EmptySteps, PairWriter, Progress, npy_files
-from srwizard.data.prepare.pairs import Recipe, as_tasks, made_pairs
+from srwizard.data.prepare.pairs import Recipe, as_tasks
 from srwizard.data.prepare.record import Survey, survey_sources
 from srwizard.data.prepare.regrid import regrid
 from srwizard.data.prepare.request import Request
@@ -58,15 +57,11 @@ from srwizard.data.prepare.splits import (
 )
 from srwizard.data.prepare.static_fields import StaticSource, static_fields
 from srwizard.data.prepare.target import MANIFEST_NAME, check_target, staged_directory
-from srwizard.data.prepare.units import Conversion, conversion
 from srwizard.data.prepare.write import (
     Content,
     write_statics,
 )
 from srwizard.data.weighting import BY_AREA
-
-LEAST_LR_CELLS = 4
-"""Along each direction: of fewer, no network learns anything."""
 
 
 def prepare(
@@ -157,7 +152,7 @@ def prepare(
         key: variables[record.variable] + record.suffix for key, record in survey.records.items()
     }
     check_names(names)
-    conversions = _conversions(survey, names, units or {})
+    conversions = conversions_asked(survey, names, units or {})
     parts = divide(len(survey.steps), split, gap, climatology=survey.climatology)
     region, notes = window_of(survey.grid, chosen)
     window = region.cropped(divisible_shape(region.shape, scale))
@@ -173,7 +168,7 @@ def prepare(
     content = Content(
         grids={"hr": hr_grid, "lr": lr_grid},
         attributes={
-            name: _attributes(survey.records[key].attributes, conversions.get(name))
+            name: converted(survey.records[key].attributes, conversions.get(name))
             for key, name in names.items()
         },
         calendar=survey.calendar,
@@ -194,7 +189,7 @@ def prepare(
                 windows(survey.records[key].steps[part]),
                 conversions.get(name),
                 () if matched is None else matched.lr[key].steps[part],
-                _lr_conversion(matched, key, name, content),
+                lr_conversion(matched, key, name, content.attributes[name].get("units")),
                 npy_files(stage, steps[split_name], name) if fmt == "npy" else (),
             )
         )
@@ -237,8 +232,8 @@ def prepare(
                 *notes_on(region.shape, hr_grid.shape, tallies, conversions),
                 *dropped_note(dropped),
                 *leakage_notes(likeness, gap),
-                *_small_notes(lr_grid.shape),
-                *_conservation_notes(lr_method),
+                *small_notes(lr_grid.shape),
+                *conservation_notes(lr_method),
                 *(() if product is None else notes_on_product(product)),
             ),
             region=Region(
@@ -270,33 +265,6 @@ def _dropped(
     )
 
 
-def _conversions(
-    survey: Survey, names: Mapping[str, str], units: Mapping[str, str]
-) -> dict[str, Conversion]:
-    """Return how the values of some variables in the dataset are converted."""
-    # Levels of one variable are converted alike, by the name without the level too.
-    found: dict[str, Conversion] = {}
-    used: set[str] = set()
-    for key, name in names.items():
-        record = survey.records[key]
-        for asked in (name, name.removesuffix(record.suffix)):
-            if asked in units:
-                found[name] = conversion(name, record.attributes.get("units"), units[asked])
-                used.add(asked)
-                break
-    unknown = sorted(units.keys() - used)
-    if unknown:
-        raise UsageError(
-            _("--units names {name}, which is not a variable of the dataset.", name=unknown[0]),
-            _("Available: {names}.", names=", ".join(names.values())),
-        )
-    return found
-
-
-def _attributes(known: Mapping[str, str], converted: Conversion | None) -> dict[str, str]:
-    return dict(known) if converted is None else dict(known) | {"units": converted.target}
-
-
 def _report_nothing(stage: str, done: int, total: int) -> None:
     """Stand in for a caller that wants no progress."""
 
@@ -317,40 +285,9 @@ def _matched(
     return match(hr, lr, lr_source.tolerance_hours, lr_source.regridding)
 
 
-def _lr_conversion(
-    matched: Matched | None, key: str, name: str, content: Content
-) -> Conversion | None:
-    """Return how LR of its own comes to the units of HR, as far as both say theirs."""
-    if matched is None:
-        return None
-    source = matched.lr[key].attributes.get("units")
-    target = content.attributes[name].get("units")
-    if source is None or target is None or source == target:
-        return None
-    return conversion(name, source, target)
-
-
 def _method_text(lr_method: str, area_weights: bool, product: LrProduct | None) -> str:
     if product is not None:
         return f"product of its own, {product.regridding}"
     if lr_method != "mean":
         return lr_method
     return BY_AREA if area_weights else "block mean"
-
-
-def _small_notes(shape: tuple[int, int]) -> list[str]:
-    if min(shape) >= LEAST_LR_CELLS:
-        return []
-    return [
-        _("LR fields have {rows} x {columns} cells only: too few to learn from; choose a smaller "
-          "scale or a larger region.", rows=shape[0], columns=shape[1])
-    ]  # fmt: skip
-
-
-def _conservation_notes(lr_method: str) -> list[str]:
-    if lr_method == "mean":
-        return []
-    return [
-        _("LR was made by {method}, which does not conserve the mean of HR over an LR cell; only "
-          "the method mean does so exactly.", method=lr_method)
-    ]  # fmt: skip

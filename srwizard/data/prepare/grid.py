@@ -147,20 +147,23 @@ def block_mean(
     values = np.array(field)
     np.copyto(values, 0, where=missing)
     if weights is None:
-        count = scale**field.ndim - _block_sum(missing, scale)
-        return _divided(_block_sum(values, scale), count)
+        cells = scale**field.ndim
+        absent = _block_sum(missing, scale, np.min_scalar_type(cells))
+        return _divided(_block_sum(values, scale), cells - absent)
     weight = np.where(missing, 0.0, weights)
     return _divided(_block_sum(values * weight, scale), _block_sum(weight, scale))
 
 
-def _block_sum(values: npt.NDArray[Any], scale: int) -> npt.NDArray[np.float64]:
-    """Add up blocks of `[N]` or `[H, W]`: first whole rows, which is fastest."""
+def _block_sum(
+    values: npt.NDArray[Any], scale: int, dtype: npt.DTypeLike = np.float64
+) -> npt.NDArray[Any]:
+    """Add up blocks of `[N]` or `[H, W]` in `dtype`: first whole rows, which is fastest."""
     total = values
     for axis in range(values.ndim):
         before = (slice(None),) * axis
-        cells = (total[*before, slice(first, None, scale)] for first in range(scale))
-        added = next(cells).astype(np.float64)
-        for each in cells:
+        cells = [total[*before, slice(first, None, scale)] for first in range(scale)]
+        added = cells[0].astype(dtype)
+        for each in cells[1:]:
             added += each
         total = added
     return total

@@ -9,15 +9,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from srwizard.base.i18n import translate as _
-from srwizard.base.i18n import translate_count as _n
 from srwizard.data.fields import FloatField
 from srwizard.data.layout import Layout
 from srwizard.data.prepare.leakage import Likeness, SplitLikeness
 from srwizard.data.prepare.lr_product import LrProduct
 from srwizard.data.prepare.statistics import FieldStatistics, SplitStatistics
 from srwizard.data.prepare.units import Conversion
-from srwizard.data.undeclared import MOST_NAMED, StandingValue, Undeclared, undeclared_notes
+from srwizard.data.undeclared import StandingValue
 
 
 class FieldTally:
@@ -175,62 +173,3 @@ class Manifest:
             if math.isnan(each["correlation"]):
                 each["correlation"] = None
         return content
-
-
-def notes_on(
-    source: tuple[int, int],
-    kept: tuple[int, int],
-    tallies: Mapping[str, FieldTally],
-    conversions: Mapping[str, Conversion],
-) -> list[str]:
-    """Say what the user should know: cells left out, steps without values, doubtful values."""
-    notes = []
-    if source != kept:
-        notes.append(
-            _("Cells were dropped at the end of the grid, to make it a multiple of the scale "
-              "(rows: {rows}, columns: {columns}).",
-              rows=source[0] - kept[0], columns=source[1] - kept[1])
-        )  # fmt: skip
-    for variable, tally in tallies.items():
-        if tally.empty_fields:
-            notes.append(
-                _n(
-                    "{variable} has {steps} step without any value.",
-                    "{variable} has {steps} steps without any value.",
-                    tally.empty_fields,
-                    variable=variable,
-                    steps=tally.empty_fields,
-                )
-            )
-        if tally.outside:
-            notes.append(
-                _n(
-                    "{variable}: {count} value outside the valid range that the sources declare "
-                    "(valid_min, valid_max, valid_range) was taken as missing.",
-                    "{variable}: {count} values outside the valid range that the sources declare "
-                    "(valid_min, valid_max, valid_range) were taken as missing.",
-                    tally.outside,
-                    variable=variable,
-                    count=tally.outside,
-                )
-            )
-        standing = tally.standing_in_source(conversions.get(variable))
-        notes += undeclared_notes(variable, Undeclared.of(tally.far, standing))
-    return notes
-
-
-def dropped_note(dropped: Sequence[str]) -> list[str]:
-    """Say which steps were left out because they have no value."""
-    if not dropped:
-        return []
-    named = ", ".join(dropped[:MOST_NAMED]) + (", …" if len(dropped) > MOST_NAMED else "")
-    return [
-        _n(
-            "{count} step without any value was left out: {steps}. To keep it: --empty-steps keep",
-            "{count} steps without any value were left out: {steps}. To keep them: --empty-steps "
-            "keep",
-            len(dropped),
-            count=len(dropped),
-            steps=named,
-        )
-    ]

@@ -1,31 +1,34 @@
 """Opening a NetCDF file or a Zarr store: what it is, who holds it, and the groups in it."""
 
-import errno
 import importlib.util
-import re
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, ExitStack
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
 
-import h5py
 import xarray as xr
 
 from srwizard.base.errors import DatasetError, UsageError
 from srwizard.base.i18n import translate as _
 from srwizard.base.os_errors import reason_of
 from srwizard.base.special_files import require_file
+from srwizard.data.hdf5_reading import drive_refuses_locks, unfinished
 from srwizard.data.layout import HDF5_SIGNATURE
-from srwizard.data.prepare.hdf5_filters import hdf5_file, missing_filter, register_plugins
-from srwizard.data.raw_files import is_zarr
+from srwizard.data.prepare.groups import (
+    groups_of_hdf5,
+    groups_of_zarr,
+    inherited,
+    require_group,
+)
+from srwizard.data.prepare.hdf5_filters import missing_filter, register_plugins
+from srwizard.data.raw_files import is_zarr, zarr_store
 
 Engine = Literal["h5netcdf", "scipy", "zarr"]
 
 _NETCDF3_SIGNATURES = (b"CDF\x01", b"CDF\x02")
-_MOST_DIMENSIONS_OF_A_COORDINATE = 2
 
 
 class Source(AbstractContextManager["Source"]):
@@ -48,6 +51,10 @@ class Source(AbstractContextManager["Source"]):
         self._engine: Engine = engine
         with ExitStack() as opened:
             self._root = opened.enter_context(_opened(path, engine))
+            store = zarr_store(path)[0] if engine == "zarr" else path
+            for above in path.parents[: len(path.parts) - len(store.parts)]:
+                around = opened.enter_context(_opened(above, engine))
+                self._root = self._root.assign_coords(inherited(self._root, around))
             self._open = opened.pop_all()
 
     def __exit__(
@@ -107,15 +114,16 @@ class Source(AbstractContextManager["Source"]):
     @cached_property
     def _groups(self) -> Mapping[str, xr.Dataset]:
         """The groups below the root, by path; most files have none."""
-        if self._engine != "h5netcdf":
+        if self._engine == "scipy":
             return {}
+        paths = groups_of_zarr(self.path) if self._engine == "zarr" else groups_of_hdf5(self.path)
         found: dict[str, xr.Dataset] = {"": self._root}
-        for path in _group_paths(self.path):
+        for path in paths:
             group = self._open.enter_context(_opened(self.path, self._engine, path))
             above = path
             while above:
                 above = above.rpartition("/")[0]
-                group = group.assign_coords(_inherited(group, found[above]))
+                group = group.assign_coords(inherited(group, found[above]))
             found[path] = group
         del found[""]
         return found
@@ -135,6 +143,7 @@ def open_source(path: Path) -> Source:
             _("Source {path} is a Zarr store, and the package zarr is not installed.", path=path),
             _("Install it: pip install 'srwizard[zarr]'"),
         )
+    require_group(path)
     return Source(path, "zarr")
 
 
@@ -191,15 +200,15 @@ def _opened(path: Path, engine: Engine, group: str | None = None) -> xr.Dataset:
         try:
             return _decoded(path, engine, options)
         except OSError as error:
-            if not (engine == "h5netcdf" and _refuses_locks(error)):
+            if not (engine == "h5netcdf" and drive_refuses_locks(error)):
                 raise
-        # The drive knows no locks at all, so none that another program holds is passed over.
         return _decoded(path, engine, options | {"driver_kwds": {"locking": False}})
     except Exception as error:  # the engines raise nearly anything for damaged files
-        if _is_locked(error):
+        held = unfinished(path, error) if engine == "h5netcdf" else None
+        if held is not None:
+            reason, way_out = held
             raise UsageError(
-                _("Source {path} is locked: another program is writing it.", path=path),
-                _("Wait until it has ended; if no program does, set HDF5_USE_FILE_LOCKING=FALSE."),
+                _("Source {path} cannot be read: {reason}.", path=path, reason=reason), way_out
             ) from error
         lacking = filter_error(path) if engine == "h5netcdf" else None
         if lacking is not None:
@@ -221,46 +230,6 @@ def _decoded(path: Path, engine: Engine, options: Mapping[str, Any]) -> xr.Datas
         return xr.open_dataset(
             path, engine=engine, decode_times=False, decode_timedelta=False, cache=False, **options
         )
-
-
-def _is_locked(error: Exception) -> bool:
-    return getattr(error, "errno", None) == errno.EAGAIN or bool(
-        re.search(r"resource temporarily unavailable", str(error), re.I)
-    )
-
-
-def _refuses_locks(error: Exception) -> bool:
-    """Return whether the drive does not support locks, such as NFS and Lustre often do."""
-    number = re.search(r"unable to lock file, errno = (\d+)", str(error))
-    return number is not None and int(number[1]) in (
-        errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EROFS, errno.EACCES, errno.EPERM,
-    )  # fmt: skip
-
-
-def _group_paths(path: Path) -> list[str]:
-    """Return the paths of the groups of an HDF5 file, each after the one above it."""
-    with hdf5_file(path) as file:
-        return list(_below(file, ""))
-
-
-def _below(group: h5py.Group, path: str) -> Iterator[str]:
-    for name in group:
-        # A soft link could lead back up.
-        hard = isinstance(group.get(name, getlink=True), h5py.HardLink)
-        if hard and group.get(name, getclass=True) is h5py.Group:
-            yield f"{path}/{name}"
-            yield from _below(group[name], f"{path}/{name}")
-
-
-def _inherited(group: xr.Dataset, above: xr.Dataset) -> dict[str, xr.Variable]:
-    """Return what may be coordinates in the group above, over dimensions that `group` has."""
-    return {
-        str(name): variable
-        for name, variable in above.variables.items()
-        if name not in group.variables
-        and variable.ndim <= _MOST_DIMENSIONS_OF_A_COORDINATE
-        and all(group.sizes.get(dimension) == size for dimension, size in variable.sizes.items())
-    }
 
 
 def _field_names(dataset: xr.Dataset) -> list[str]:

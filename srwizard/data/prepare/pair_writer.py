@@ -1,6 +1,6 @@
 """From pairs to the files of a dataset, split by split, and the tallies that the manifest needs."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -12,7 +12,13 @@ from srwizard.data.prepare.lr_product import AgreementTally
 from srwizard.data.prepare.manifest import FieldTally
 from srwizard.data.prepare.pairs import Pairs
 from srwizard.data.prepare.statistics import FieldStatistics
-from srwizard.data.prepare.write import SPLIT_WRITERS, Content, SplitSteps, npy_path
+from srwizard.data.prepare.write import (
+    SPLIT_WRITERS,
+    Content,
+    SplitFiles,
+    SplitSteps,
+    npy_path,
+)
 
 EmptySteps = Literal["drop", "keep"]
 Progress = Callable[[str, int, int], None]
@@ -36,42 +42,61 @@ class PairWriter:
         Returns:
             The steps of the split that are kept.
         """
-        total, done = len(self.tallies) * len(steps.names), 0
         every: dict[str, list[FieldStatistics]] = {}
+        length, total = len(steps.names), len(self.tallies) * len(steps.names)
         with SPLIT_WRITERS[self.fmt](self.root, self.content, steps) as files:
-            for name, tally in self.tallies.items():
-                position = 0
+            for number, name in enumerate(self.tallies):
                 every[name] = []
-                while position < len(steps.names):
-                    found = next(pairs)
-                    tally.far += found.far
-                    tally.outside += found.outside
-                    for hr, lr, statistics, mean in zip(
-                        found.hr, found.lr, found.statistics, found.means, strict=True
-                    ):
-                        if not found.written:
-                            files.write("hr", name, position, hr)
-                            files.write("lr", name, position, lr)
-                        every[name].append(statistics)
-                        if statistics.count:
-                            tally.add(steps.split, hr)
-                            if name in self.agreements:
-                                self.agreements[name].add(lr, mean)
-                        position += 1
-                        done += 1
-                        report(steps.split, done, total)
-            kept = [
-                position
-                for position in range(len(steps.names))
-                if self.empty_steps == "keep"
-                or all(each[position].count for each in every.values())
-            ]
+                for each in self._taken(name, steps, pairs, files):
+                    every[name].append(each)
+                    report(steps.split, number * length + len(every[name]), total)
+            kept = self._kept(every)
             for name, tally in self.tallies.items():
                 tally.finish(steps.split, [every[name][position] for position in kept])
                 _check_values(steps.split, name, tally)
-            if len(kept) < len(steps.names):
-                files.drop(set(range(len(steps.names))) - {*kept})
+            if len(kept) < length:
+                files.drop(set(range(length)) - {*kept})
         return kept
+
+    def _taken(
+        self, name: str, steps: SplitSteps, pairs: Iterator[Pairs], files: SplitFiles
+    ) -> Iterator[FieldStatistics]:
+        """Write one variable; yield the statistics of each step that is done."""
+        position = 0
+        while position < len(steps.names):
+            found = next(pairs)
+            if not found.written:
+                _write_fields(files, name, position, found)
+            self._tally(steps.split, name, found)
+            yield from found.statistics
+            position += len(found.statistics)
+
+    def _tally(self, split: str, name: str, found: Pairs) -> None:
+        tally = self.tallies[name]
+        tally.far += found.far
+        tally.outside += found.outside
+        for hr, lr, mean, statistics in zip(
+            found.hr, found.lr, found.means, found.statistics, strict=True
+        ):
+            if statistics.count:
+                tally.add(split, hr)
+                if name in self.agreements:
+                    self.agreements[name].add(lr, mean)
+
+    def _kept(self, every: Mapping[str, Sequence[FieldStatistics]]) -> list[int]:
+        """Return the steps in which each variable has a value, or all."""
+        steps = zip(*every.values(), strict=True)
+        return [
+            position
+            for position, step in enumerate(steps)
+            if self.empty_steps == "keep" or all(each.count for each in step)
+        ]
+
+
+def _write_fields(files: SplitFiles, variable: str, first: int, found: Pairs) -> None:
+    for position, (hr, lr) in enumerate(zip(found.hr, found.lr, strict=True), start=first):
+        files.write("hr", variable, position, hr)
+        files.write("lr", variable, position, lr)
 
 
 def npy_files(root: Path, steps: SplitSteps, variable: str) -> list[tuple[Path, Path]]:

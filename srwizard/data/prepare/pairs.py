@@ -1,34 +1,26 @@
-"""From the steps of a source to HR fields and their block means, in one process or several."""
+"""From the steps of a source to HR fields and their block means."""
 
-import multiprocessing
-from collections import Counter, deque
-from collections.abc import Generator, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, replace
-from itertools import islice
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
+from types import TracebackType
 
 import numpy as np
 import numpy.typing as npt
 
-from srwizard.base import i18n
 from srwizard.base.choices import method_named
-from srwizard.base.errors import UsageError
-from srwizard.base.i18n import translate as _
 from srwizard.data.fields import FloatField
 from srwizard.data.lr_methods import METHODS
 from srwizard.data.prepare.grid import Window, block_mean
 from srwizard.data.prepare.reading import StepReader
 from srwizard.data.prepare.regrid import Regrid
-from srwizard.data.prepare.source import SourceField, Step
+from srwizard.data.prepare.source import Step
 from srwizard.data.prepare.statistics import FieldStatistics
 from srwizard.data.prepare.units import Conversion
 from srwizard.data.prepare.write import save_npy
 from srwizard.data.undeclared import far_values
-
-WAITING_PER_JOB = 2
-"""How many windows of steps may be read ahead for each process: memory stays bounded."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +61,7 @@ class Task:
         lr_conversion: of the values of these.
         files: of HR and of LR of each step, which are written as soon as they are made; none where
             the fields are only handed on.
+        room: where another process puts HR, if it is only handed on; a number.
     """
 
     steps: tuple[Step, ...]
@@ -76,6 +69,7 @@ class Task:
     partners: tuple[Step, ...] = ()
     lr_conversion: Conversion | None = None
     files: tuple[tuple[Path, Path], ...] = ()
+    room: int = 0
 
 
 @dataclass(frozen=True)
@@ -83,7 +77,7 @@ class Pairs:
     """HR `[N, H, W]`, LR `[N, h, w]`, the statistics of each HR field, and what was doubtful.
 
     Args:
-        hr, lr, statistics: of each step.
+        hr, lr, statistics: of each step; HR lasts until the next pairs are asked for.
         means: HR's block means where LR is of its own; else LR.
         written: whether the fields are in the files of the task.
         far: value in the sources that stands far outside all others -> cells that have it.
@@ -99,123 +93,56 @@ class Pairs:
     written: bool
 
 
-def made_pairs(recipe: Recipe, tasks: Iterable[Task], jobs: int) -> Generator[Pairs, None, None]:
-    """Yield the pairs of each task, in order; they do not depend on the number of processes.
+class PairMaker(AbstractContextManager["PairMaker"]):
+    """Makes pairs; holds the sources open that it has read from last.
 
     Args:
         recipe: how they are made.
-        tasks: what of.
-        jobs: processes that read and compute; with 1, this one.
-
-    Raises:
-        DatasetError: a source cannot be read, or holds infinite values.
-        UsageError: a process was killed.
     """
-    if jobs == 1:
-        with StepReader(recipe.window) as reader, StepReader() as lr_reader:
-            for task in tasks:
-                yield _make(recipe, reader, lr_reader, task)
-        return
-    # Not forked: the HDF5 library does not bear it.
-    pool = ProcessPoolExecutor(
-        jobs, multiprocessing.get_context("spawn"), _begin, (recipe, i18n.language())
-    )
-    try:
-        yield from _in_order(pool, iter(tasks), WAITING_PER_JOB * jobs)
-    except BrokenProcessPool as error:
-        raise UsageError(
-            _("One of the {jobs} processes was killed, perhaps because memory ran out.", jobs=jobs),
-            _("Use fewer of them: --jobs 1"),
-        ) from error
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
 
+    def __init__(self, recipe: Recipe) -> None:
+        self.recipe = recipe
+        self._hr, self._lr = StepReader(recipe.window), StepReader()
 
-def _in_order(pool: ProcessPoolExecutor, tasks: Iterator[Task], most: int) -> Iterator[Pairs]:
-    waiting: deque[tuple[Task, Future[Pairs]]] = deque()
-    for task in islice(tasks, most):
-        waiting.append((task, pool.submit(_work, _without_times(task))))
-    while waiting:
-        task, begun = waiting.popleft()
-        done = begun.result()
-        for following in islice(tasks, 1):
-            waiting.append((following, pool.submit(_work, _without_times(following))))
-        yield _looked_up(done, task) if done.written else done
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._hr.__exit__(kind, error, trace)
+        self._lr.__exit__(kind, error, trace)
 
+    def make(self, task: Task) -> Pairs:
+        """Return the pairs of a task, in the files that it names.
 
-def _looked_up(pairs: Pairs, task: Task) -> Pairs:
-    """Return the pairs with the fields that another process has written, which are not read yet."""
-    hr, lr = (
-        [np.asarray(np.load(path, mmap_mode="r")) for path in paths]
-        for paths in zip(*task.files, strict=True)
-    )
-    return replace(pairs, hr=hr, lr=lr, means=pairs.means or lr)
-
-
-def _without_times(task: Task) -> Task:
-    """Leave out the times of the whole record, which no process needs to be sent."""
-    light: dict[int, SourceField] = {}
-
-    def lightened(step: Step) -> Step:
-        source = step.source
-        if id(source) not in light:
-            time = replace(source.axes.time, moments=None)
-            light[id(source)] = replace(source, axes=replace(source.axes, time=time))
-        return replace(step, source=light[id(source)])
-
-    return replace(
-        task,
-        steps=tuple(map(lightened, task.steps)),
-        partners=tuple(map(lightened, task.partners)),
-    )
-
-
-def _make(recipe: Recipe, reader: StepReader, lr_reader: StepReader, task: Task) -> Pairs:
-    before = reader.outside
-    hr = np.ascontiguousarray(reader.read(task.steps))
-    far: Counter[float] = sum((far_values(field) for field in hr), Counter())
-    if task.conversion is not None:
-        hr = task.conversion(hr)
-    lr = np.stack([recipe.low_resolution(field) for field in hr])
-    means = lr
-    if recipe.regrid is not None:
-        lr = np.stack([recipe.regrid(field) for field in lr_reader.fields(task.partners)])
-        if task.lr_conversion is not None:
-            lr = task.lr_conversion(lr)
-    for (hr_file, lr_file), hr_field, lr_field in zip(task.files, hr, lr, strict=bool(task.files)):
-        for path, field in ((hr_file, hr_field), (lr_file, lr_field)):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            save_npy(path, field)
-    statistics = tuple(FieldStatistics.of(field) for field in hr)
-    return Pairs(
-        list(hr), list(lr), statistics, list(means), far, reader.outside - before, bool(task.files)
-    )
-
-
-# Of one process of the pool, from its beginning to its end.
-_equipment: list[tuple[Recipe, StepReader, StepReader]] = []
-
-
-def _begin(recipe: Recipe, language: str) -> None:
-    import signal
-
-    from srwizard.base.child_process import end_with_parent
-
-    # Ctrl-C reaches the whole group; the process that began it ends the others.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = multiprocessing.parent_process()
-    end_with_parent(None if parent is None else parent.pid)
-    i18n.set_language(language)
-    _equipment[:] = [(recipe, StepReader(recipe.window), StepReader())]
-
-
-def _work(task: Task) -> Pairs:
-    """Make the pairs of a task; what it has written is not sent besides."""
-    recipe, reader, lr_reader = _equipment[0]
-    pairs = _make(recipe, reader, lr_reader, task)
-    if not pairs.written:
-        return pairs
-    return replace(pairs, hr=(), lr=(), means=() if recipe.regrid is None else pairs.means)
+        Raises:
+            DatasetError: a source cannot be read, or holds infinite values.
+        """
+        before = self._hr.outside
+        hr = np.ascontiguousarray(self._hr.read(task.steps))
+        far: Counter[float] = sum((far_values(field) for field in hr), Counter())
+        if task.conversion is not None:
+            hr = task.conversion(hr)
+        lr = np.stack([self.recipe.low_resolution(field) for field in hr])
+        means = lr
+        if self.recipe.regrid is not None:
+            lr = np.stack([self.recipe.regrid(field) for field in self._lr.fields(task.partners)])
+            if task.lr_conversion is not None:
+                lr = task.lr_conversion(lr)
+        for files, fields in zip(task.files, zip(hr, lr, strict=True), strict=bool(task.files)):
+            for path, field in zip(files, fields, strict=True):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                save_npy(path, field)
+        return Pairs(
+            list(hr),
+            list(lr),
+            tuple(FieldStatistics.of(field) for field in hr),
+            list(means),
+            far,
+            self._hr.outside - before,
+            bool(task.files),
+        )
 
 
 def as_tasks(

@@ -1,6 +1,5 @@
 """Joining sources to one record for each variable: in order of time, on one grid."""
 
-import difflib
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -9,18 +8,23 @@ from pathlib import Path
 
 import xarray as xr
 
-from srwizard.base.errors import DatasetError, UsageError
+from srwizard.base.errors import DatasetError
 from srwizard.base.i18n import translate as _
 from srwizard.data.prepare.cf import depth_units, find_level
 from srwizard.data.prepare.grid import Grid
 from srwizard.data.prepare.masking import Masking
 from srwizard.data.prepare.opening import open_source
+from srwizard.data.prepare.record_faults import (
+    check_consistent,
+    check_grid,
+    duplicate_time,
+    no_such_variable,
+)
 from srwizard.data.prepare.selection import TimeRange
 from srwizard.data.prepare.source import SourceField, Step, Wanted
 from srwizard.data.prepare.source_notes import notes_on_sources
 from srwizard.data.prepare.surveying import survey_field, survey_mask
-from srwizard.data.prepare.times import Moment, have_same_dates
-from srwizard.data.prepare.units import same_units
+from srwizard.data.prepare.times import Moment
 
 
 @dataclass(frozen=True)
@@ -110,7 +114,7 @@ def survey_sources(
                 if (found := source.find(variable)) is not None
             }
             if not present:
-                raise _no_such_variable(variables[0], source.field_names(), path)
+                raise no_such_variable(variables[0], source.field_names(), path)
             if len(present) < len(variables):
                 known.update(source.field_names())
             for variable, found in present.items():
@@ -121,11 +125,11 @@ def survey_sources(
                     field = survey_mask(field, its_grid, source, masking, each.depth)
                     fields.setdefault(each, []).append(field)
                     grid = grid or (its_grid, field)
-                    _check_grid(grid, its_grid, field)
+                    check_grid(grid, its_grid, field)
         opened(done, len(sources))
     for variable in variables:
         if variable not in wanted:
-            raise _no_such_variable(variable, sorted(known), None)
+            raise no_such_variable(variable, sorted(known), None)
     if depths and all(each.depth is None for each in fields):
         raise DatasetError(
             _("None of the variables has a depth to choose from: {names}.",
@@ -150,20 +154,6 @@ def _levels(variable: str, depths: Sequence[float], dataset: xr.Dataset, name: s
         return [Wanted(variable, depths[0] if depths and dimension is not None else None)]
     units = re.sub(r"[^A-Za-z]", "", depth_units(dataset, dimension) or "m")
     return [Wanted(variable, depth, f"_{depth:g}{units}") for depth in depths]
-
-
-def _check_grid(first: tuple[Grid, SourceField], grid: Grid, field: SourceField) -> None:
-    expected, reference = first
-    if not expected.matches(grid):
-        raise DatasetError(
-            _("{variable} in {path} is on a different grid ({rows} x {columns}) from {other} in "
-              "{reference} ({other_rows} x {other_columns}), or its longitudes and latitudes "
-              "differ.",
-              variable=field.variable, path=field.path, rows=grid.shape[0], columns=grid.shape[1],
-              other=reference.variable, reference=reference.path,
-              other_rows=expected.shape[0], other_columns=expected.shape[1]),
-            _("Interpolate all variables and files to one grid first, e.g. with cdo remapbil."),
-        )  # fmt: skip
 
 
 def _assemble(
@@ -193,7 +183,7 @@ def _record(
 ) -> Record:
     """Join the fields of one variable from several files into one record."""
     first = series[0]
-    _check_consistent(series)
+    check_consistent(series)
     steps = tuple(
         Step(field, index, field.axes.time.moments[index] if field.axes.time.moments else None)
         for field in series
@@ -221,7 +211,7 @@ def _record(
         )  # fmt: skip
     for earlier, later in pairwise(ordered):
         if _moment(earlier) == _moment(later):
-            raise _duplicate_time(earlier, later)
+            raise duplicate_time(earlier, later)
     calendar = next(field.axes.time.calendar for field in series if field.axes.time.moments)
     return Record(first.variable, tuple(ordered), first.attributes, calendar, depth, wanted.suffix)
 
@@ -229,48 +219,6 @@ def _record(
 def _moment(step: Step) -> Moment:
     assert step.moment is not None
     return step.moment
-
-
-def _check_consistent(series: Sequence[SourceField]) -> None:
-    """Refuse files whose values or times cannot be put into one record."""
-    first = series[0]
-    for field in series[1:]:
-        if not same_units(field.attributes.get("units"), first.attributes.get("units")):
-            raise DatasetError(
-                _("{variable} has units {units} in {path} but {first_units} in {first}.",
-                  variable=first.variable, units=field.attributes.get("units"), path=field.path,
-                  first_units=first.attributes.get("units"), first=first.path),
-                _("Convert the files to the same units first."),
-            )  # fmt: skip
-    timed = [field for field in series if field.axes.time.moments is not None]
-    for field in timed[1:]:
-        calendars = {field.axes.time.calendar, timed[0].axes.time.calendar}
-        if not have_same_dates(calendars):
-            raise DatasetError(
-                _("The times in {path} are in calendar {calendar}, those in {first} in {other}.",
-                  path=field.path, calendar=field.axes.time.calendar,
-                  first=timed[0].path, other=timed[0].axes.time.calendar),
-                _("Give files of one record only."),
-            )  # fmt: skip
-
-
-def _duplicate_time(earlier: Step, later: Step) -> DatasetError:
-    paths = (earlier.source.path, later.source.path)
-    where = (
-        _(
-            "twice in {path}: in its steps {first} and {second}, counted from 0",
-            path=paths[0],
-            first=earlier.index,
-            second=later.index,
-        )
-        if paths[0] == paths[1]
-        else _("in {first} and in {second}", first=paths[0], second=paths[1])
-    )
-    return DatasetError(
-        _("The time {time} of {variable} occurs {where}.",
-          time=_moment(earlier).extended(), variable=earlier.source.variable, where=where),
-        _("Give each time step once: leave one of the files out, or cut the overlap."),
-    )  # fmt: skip
 
 
 def _check_same_times(records: Mapping[str, Record]) -> None:
@@ -286,16 +234,3 @@ def _check_same_times(records: Mapping[str, Record]) -> None:
               reference=reference, expected=len(times)),
             _("Give sources in which every variable has the same times."),
         )  # fmt: skip
-
-
-def _no_such_variable(variable: str, available: Sequence[str], path: Path | None) -> UsageError:
-    nearest = difflib.get_close_matches(variable, available, n=1, cutoff=0.5)
-    message = (
-        _("No source has a variable {variable}.", variable=variable)
-        if path is None
-        else _("{path} has no variable {variable}.", path=path, variable=variable)
-    )
-    listing = _("Available: {names}.", names=", ".join(available) or _("none"))
-    if nearest:
-        listing = _("Did you mean {name}?", name=nearest[0]) + " " + listing
-    return UsageError(message, listing)

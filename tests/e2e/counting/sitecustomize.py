@@ -39,9 +39,9 @@ def count_digests() -> None:
 
         return digest
 
-    fingerprint._digest = counted("digest", fingerprint._digest)
-    fingerprint._content = counted("content", fingerprint._content)
-    fingerprint._stamp = counted("stamp", fingerprint._stamp)
+    fingerprint.sampled_digest = counted("digest", fingerprint.sampled_digest)
+    fingerprint.content_digest = counted("content", fingerprint.content_digest)
+    fingerprint.stamp_digest = counted("stamp", fingerprint.stamp_digest)
 
 
 words = sys.orig_argv

@@ -1,0 +1,176 @@
+"""Pairs made by several processes, of which this is one, and handed on in their order.
+
+What one process makes for another to write, or to look at, is handed over in files: in those of the
+dataset, where each step has one, and else in memory that both share.
+"""
+
+import multiprocessing
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import ExitStack, closing
+from dataclasses import replace
+from itertools import cycle
+
+import numpy as np
+
+from srwizard.base import i18n
+from srwizard.base.errors import SrwizardError, UsageError
+from srwizard.base.i18n import translate as _
+from srwizard.data.prepare.handing_over import SharedFields
+from srwizard.data.prepare.pairs import PairMaker, Pairs, Recipe, Task
+from srwizard.data.prepare.source import SourceField, Step
+
+WAITING_PER_JOB = 2
+"""How many windows of steps may be read ahead for each process: memory stays bounded."""
+
+
+def made_pairs(recipe: Recipe, tasks: Iterable[Task], jobs: int) -> Generator[Pairs, None, None]:
+    """Yield the pairs of each task, in order; they do not depend on the number of processes.
+
+    Args:
+        recipe: how they are made.
+        tasks: what of.
+        jobs: processes that read and compute, this one among them.
+
+    Raises:
+        DatasetError: a source cannot be read, or holds infinite values.
+        UsageError: a process was killed.
+    """
+    with ExitStack() as opened:
+        maker, tasks = opened.enter_context(PairMaker(recipe)), iter(tasks)
+        if jobs == 1:
+            yield from map(maker.make, tasks)
+            return
+        rooms = [
+            opened.enter_context(closing(SharedFields(recipe.window.shape)))
+            for _room in range(WAITING_PER_JOB * jobs)
+        ]
+        # Not forked: the HDF5 library does not bear it.
+        pool = ProcessPoolExecutor(
+            jobs - 1, multiprocessing.get_context("spawn"), _begin, (recipe, i18n.language(), rooms)
+        )
+        try:
+            yield from _until_they_are_there(pool, jobs - 1, tasks, maker.make)
+            yield from _in_order(pool, tasks, rooms, maker.make)
+        except BrokenProcessPool as error:
+            raise UsageError(
+                _("One of the {jobs} processes was killed, perhaps because memory ran out.",
+                  jobs=jobs),
+                _("Use fewer of them: --jobs 1"),
+            ) from error  # fmt: skip
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _until_they_are_there(
+    pool: ProcessPoolExecutor, others: int, tasks: Iterator[Task], make: Callable[[Task], Pairs]
+) -> Iterator[Pairs]:
+    """Work alone while the others start, which takes as long as hundreds of fields."""
+    started = [pool.submit(_nothing) for _other in range(others)]
+    while not any(each.done() for each in started):
+        task = next(tasks, None)
+        if task is None:
+            return
+        yield make(task)
+
+
+def _in_order(
+    pool: ProcessPoolExecutor,
+    tasks: Iterator[Task],
+    rooms: Sequence[SharedFields],
+    make: Callable[[Task], Pairs],
+) -> Iterator[Pairs]:
+    numbers = cycle(range(len(rooms)))
+    waiting: deque[tuple[Task, Future[Pairs]]] = deque()
+    given = 0
+    while True:
+        while given < len(rooms) and (task := next(tasks, None)) is not None:
+            task = replace(task, room=next(numbers))
+            waiting.append((task, pool.submit(_work, _without_times(task))))
+            given += 1
+        if not waiting:
+            return
+        # This process does not wait for what another has not finished while there is more to do.
+        while not waiting[0][1].done() and len(waiting) < len(rooms) + WAITING_PER_JOB:
+            task = next(tasks, None)
+            if task is None:
+                break
+            waiting.append((task, _made_here(make, task)))
+        task, begun = waiting.popleft()
+        done = begun.result()
+        if not done.hr:
+            done = _looked_up(done, task, rooms[task.room])
+            given -= 1
+        yield done
+
+
+def _made_here(make: Callable[[Task], Pairs], task: Task) -> Future[Pairs]:
+    """Make pairs; what goes wrong is told when it is their turn."""
+    found: Future[Pairs] = Future()
+    try:
+        found.set_result(make(task))
+    except (SrwizardError, OSError) as error:
+        found.set_exception(error)
+    return found
+
+
+def _looked_up(pairs: Pairs, task: Task, room: SharedFields) -> Pairs:
+    """Return the pairs with the fields that another process has made, which are not read yet."""
+    if not pairs.written:
+        return replace(pairs, hr=list(room.get(len(task.steps))))
+    hr, lr = (
+        [np.asarray(np.load(path, mmap_mode="r")) for path in paths]
+        for paths in zip(*task.files, strict=True)
+    )
+    return replace(pairs, hr=hr, lr=lr, means=pairs.means or lr)
+
+
+def _without_times(task: Task) -> Task:
+    """Leave out the times of the whole record, which no process needs to be sent."""
+    light: dict[int, SourceField] = {}
+
+    def lightened(step: Step) -> Step:
+        source = step.source
+        if id(source) not in light:
+            time = replace(source.axes.time, moments=None)
+            light[id(source)] = replace(source, axes=replace(source.axes, time=time))
+        return replace(step, source=light[id(source)])
+
+    return replace(
+        task,
+        steps=tuple(map(lightened, task.steps)),
+        partners=tuple(map(lightened, task.partners)),
+    )
+
+
+# Of one process of the pool, from its beginning to its end.
+_equipment: list[tuple[PairMaker, Sequence[SharedFields]]] = []
+
+
+def _begin(recipe: Recipe, language: str, rooms: Sequence[SharedFields]) -> None:
+    import signal
+
+    from srwizard.base.child_process import end_with_parent
+
+    # Ctrl-C reaches the whole group; the process that began it ends the others.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+    end_with_parent(None if parent is None else parent.pid)
+    i18n.set_language(language)
+    _equipment[:] = [(PairMaker(recipe), rooms)]
+
+
+def _nothing() -> None:
+    """Be there."""
+
+
+def _work(task: Task) -> Pairs:
+    """Make the pairs of a task; what lies where the other process finds it is not sent besides."""
+    maker, rooms = _equipment[0]
+    pairs = maker.make(task)
+    if not pairs.written:
+        rooms[task.room].put(pairs.hr)
+        return replace(pairs, hr=())
+    return replace(pairs, hr=(), lr=(), means=() if maker.recipe.regrid is None else pairs.means)
