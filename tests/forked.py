@@ -4,8 +4,9 @@ To start Python and import torch takes longer than most of what the tests let it
 in for `subprocess.Popen`: what would start `srwizard`, or one of the modules in `MODULES`, is
 forked instead, and everything else is started as ever. The process that comes of it is a child of
 whoever asked for it, with the command line, environment, directory, streams, session and signals
-that it would have; what differs is that its modules are loaded already. A test that is about that
-difference is marked `afresh`.
+that it would have; what differs is that its modules are loaded already, and that the report at the
+end of a training has pixels for pictures, unless `srwizard report` is asked for it. A test that is
+about that difference is marked `afresh`.
 
 `python -m tests.forked SOCKET PADDING` is the process that is forked from; the padding is what the
 command lines of the others are written over.
@@ -30,7 +31,8 @@ from tests.hardware.nvml.world import NAME as NVML
 PROGRAM = str(Path(sys.executable).with_name("srwizard"))
 MODULES = (
     "srwizard", "srwizard.memory.forecaster", "srwizard.memory.rehearsal", "srwizard.train.scorer",
-    "srwizard.train.worker", "tests.train.sharded", "torch.distributed.run",
+    "srwizard.train.worker", "tests.train.killing_itself", "tests.train.sharded",
+    "torch.distributed.run",
 )  # fmt: skip
 """What is forked where `python -m` names it."""
 SETTINGS_AT_START = {
@@ -54,7 +56,7 @@ class Popen(subprocess.Popen):  # type: ignore[type-arg]
         self, args: Any, executable: Any, preexec_fn: Any, close_fds: bool, pass_fds: Any,
         cwd: Any, env: Any, startupinfo: Any, creationflags: Any, shell: bool, *rest: Any,
     ) -> None:  # fmt: skip
-        *pipes, _restore_signals, gid, gids, uid, _umask, start_new_session, _process_group = rest
+        *pipes, _restore_signals, gid, gids, uid, umask, start_new_session, _process_group = rest
         environment = dict(os.environ if env is None else env)
         preparation = _preparation(preexec_fn)
         plan = None
@@ -71,6 +73,7 @@ class Popen(subprocess.Popen):  # type: ignore[type-arg]
             "directory": str(Path.cwd() if cwd is None else cwd),
             "preparation": preparation,
             "session": bool(start_new_session),
+            "umask": umask,
         }
         read_in, _write_in, _read_out, write_out, _read_error, write_error = pipes
         given = (read_in, write_out, write_error)

@@ -10,8 +10,11 @@ from typing import Any
 import psutil
 import pytest
 
+from tests.datasets import write_dataset
 from tests.forked import PROGRAM, Popen, started
+from tests.forking import PIXEL
 from tests.hardware.nvml.world import World, card
+from tests.train.runs import freeze
 
 FORECASTER = [sys.executable, "-m", "srwizard.memory.forecaster"]
 """Waits for its standard input."""
@@ -82,3 +85,14 @@ def test_its_time_is_its_parents() -> None:
     before = sum(os.times()[2:4])
     assert ended(Popen, [PROGRAM, "models"])[0] == 0
     assert sum(os.times()[2:4]) > before
+
+
+def test_pictures_are_drawn_for_who_asks_for_a_report(tmp_path: Path) -> None:
+    """At the end of a training each is a pixel: the page is there, and what it takes is not."""
+    freeze(write_dataset(tmp_path / "data"), tmp_path / "run", epochs=1)
+    for command, drawn in (("train", False), ("report", True)):
+        assert ended(Popen, [PROGRAM, command, str(tmp_path / "run")])[0] == 0
+        assert "base64," in (tmp_path / "run" / "report.html").read_text()
+        pictures = [path.read_bytes() for path in (tmp_path / "run" / "plots").glob("*.png")]
+        assert len(pictures) > 5
+        assert {picture != PIXEL for picture in pictures} == {drawn}

@@ -4,6 +4,7 @@ import os
 import shutil
 import stat
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,9 +12,10 @@ import pytest
 from tests.datasets import write_dataset
 from tests.e2e.conftest import ANSWERS
 from tests.e2e.terminal import PROGRAM
+from tests.forking import NAMELESS, become_nameless
 from tests.train.runs import freeze
 
-NAMELESS = ("unshare", "--user", "--map-user=12345", "--map-group=12345")
+NAMESPACE = ("unshare", "--user", f"--map-user={NAMELESS}", f"--map-group={NAMELESS}")
 WITHOUT_PROC = ("unshare", "--mount", "sh", "-c", 'mount -t tmpfs none /proc && exec "$@"', "sh")
 Done = subprocess.CompletedProcess[str]
 
@@ -29,15 +31,22 @@ def srwizard(
     *arguments: object,
     place: Path,
     by: tuple[str, ...] = (),
-    shell: str = 'exec "$@"',
+    first: Callable[[], None] | None = None,
+    umask: int = -1,
     **environment: str,
 ) -> Done:
-    """Run the command with nothing but this environment, by way of `by` and a shell."""
+    """Run the command with nothing but this environment, by way of `by`, after `first`."""
     return subprocess.run(
-        [*by, "sh", "-c", shell, "sh", PROGRAM, *map(str, arguments)],
+        [*by, PROGRAM, *map(str, arguments)],
         env={"PATH": os.environ["PATH"], "LANG": "C.UTF-8", "TMPDIR": str(place)} | environment,
         cwd=place, capture_output=True, text=True, check=False, timeout=300,
+        preexec_fn=first, umask=umask,
     )  # fmt: skip
+
+
+def in_a_shell(script: str) -> tuple[str, ...]:
+    """Return what runs a command as `$@` of a shell script."""
+    return ("sh", "-c", script, "sh")
 
 
 @pytest.fixture
@@ -49,15 +58,15 @@ def answers(tmp_path: Path) -> Path:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not possible(*NAMELESS), reason="no user namespaces here")
+@pytest.mark.skipif(not possible(*NAMESPACE), reason="no user namespaces here")
 def test_a_user_whom_no_database_knows(answers: Path, tmp_path: Path) -> None:
-    done = srwizard("--answers", answers, place=tmp_path, by=NAMELESS)
+    done = srwizard("--answers", answers, place=tmp_path, first=become_nameless)
     assert done.returncode == 0, done.stderr
-    kept = tmp_path / "srwizard-12345"
+    kept = tmp_path / f"srwizard-{NAMELESS}"
     assert str(kept) in done.stderr
     assert "XDG_STATE_HOME" in done.stderr
     assert stat.S_IMODE(kept.stat().st_mode) == 0o700
-    shown = srwizard("status", place=tmp_path, by=NAMELESS)
+    shown = srwizard("status", place=tmp_path, first=become_nameless)
     assert shown.returncode == 0, shown.stderr
     assert "completed" in shown.stdout
 
@@ -102,8 +111,8 @@ def test_no_directory_for_temporary_files(answers: Path, tmp_path: Path) -> None
 def test_a_working_directory_that_was_deleted(tmp_path: Path, arguments: tuple[str, ...]) -> None:
     gone = tmp_path / "gone"
     gone.mkdir()
-    shell = f'cd "{gone}" && rmdir "{gone}" && exec "$@"'
-    done = srwizard(*arguments, place=tmp_path, shell=shell, HOME=str(tmp_path))
+    by = in_a_shell(f'cd "{gone}" && rmdir "{gone}" && exec "$@"')
+    done = srwizard(*arguments, place=tmp_path, by=by, HOME=str(tmp_path))
     assert done.returncode == 2
     assert "the working directory has been deleted" in done.stderr
 
@@ -111,16 +120,15 @@ def test_a_working_directory_that_was_deleted(tmp_path: Path, arguments: tuple[s
 @pytest.mark.slow
 def test_the_umask_counts(answers: Path, tmp_path: Path) -> None:
     home = {"HOME": str(tmp_path / "home")}
-    for mask, run in (("077", tmp_path / "private"), ("022", tmp_path / "public")):
+    for mask, run in ((0o077, tmp_path / "private"), (0o022, tmp_path / "public")):
         done = srwizard(
-            "--answers", answers, "--set", f"output.dir={run}", place=tmp_path,
-            shell=f'umask {mask}; exec "$@"', **home,
-        )  # fmt: skip
+            "--answers", answers, "--set", f"output.dir={run}", place=tmp_path, umask=mask, **home
+        )
         assert done.returncode == 0, done.stderr
         for path in run.rglob("*"):
             allowed = stat.S_IMODE(path.stat().st_mode) & 0o077
-            assert not allowed & int(mask, 8), path
-            if mask == "022" and path.name != ".lock":
+            assert not allowed & mask, path
+            if mask == 0o022 and path.name != ".lock":
                 assert allowed & 0o044 == 0o044, path
     assert not [path for path in (tmp_path / "home").rglob("*.json") if path.stat().st_mode & 0o022]
 
@@ -165,7 +173,7 @@ def test_streams_that_are_full_closed_or_not_read(
         ('exec "$@" >&- 2>&- <&-', 0),
         ('{ "$@"; echo $? >code; } | true; exit $(cat code)', 0),
     ):
-        done = srwizard(*arguments, place=tmp_path, shell=shell, HOME=str(tmp_path))
+        done = srwizard(*arguments, place=tmp_path, by=in_a_shell(shell), HOME=str(tmp_path))
         assert done.returncode == code, (shell, done.stderr)
         assert "Traceback" not in done.stderr
         assert "Exception" not in done.stderr

@@ -43,36 +43,6 @@ from tests.train.runs import (
 LONGER: dict[str, Any] = {"batch_size": 1, "epochs": 5, "step_size": 2}
 """Sixty steps an epoch, some tenths of a second: time enough to meet one in the middle."""
 KILLS = 20
-KILL_ITSELF = """
-import io, os, signal, sys
-from srwizard.train import loop, worker
-
-loop.LAST_EVERY_SECONDS = 0.0
-name, number, run_dir = sys.argv[1:]
-calls = 0
-
-def counted(function):
-    def call(*arguments, **more):
-        global calls
-        calls += 1
-        if calls == int(number):
-            if name == "write":
-                os.write(arguments[1].fileno(), b"half of a checkpoint")
-            os.kill(os.getpid(), signal.SIGKILL)
-        return function(*arguments, **more)
-    return call
-
-if name == "write":
-    import torch
-    torch.save = counted(torch.save)
-else:
-    setattr(os, name, counted(getattr(os, name)))
-worker.main([run_dir])
-"""
-"""A worker that is killed in the middle of a certain call: of the system, or of torch.save.
-
-It writes after every epoch.
-"""
 
 
 @pytest.fixture
@@ -185,7 +155,7 @@ def test_killed_while_it_writes(
     tmp_path: Path, uninterrupted: Path, call: str, number: int
 ) -> None:
     freeze(uninterrupted.with_name("data"), tmp_path, **LONGER)
-    killed = [sys.executable, "-c", KILL_ITSELF, call, str(number), str(tmp_path)]
+    killed = [sys.executable, "-m", "tests.train.killing_itself", call, str(number), str(tmp_path)]
     with running(killed, tmp_path) as worker:
         assert worker.wait(60) == -signal.SIGKILL, output(tmp_path)
     assert len(epochs(tmp_path)) < LONGER["epochs"]
