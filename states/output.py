@@ -54,7 +54,8 @@ def problem_with(text: str, session: Session) -> str | None:
     try:
         if path.exists() and not path.is_dir():
             return _("{path} is a file", path=path)
-        if path.resolve() in (Path(path.anchor), at_home(Path("~")).resolve()):
+        resolved = path.resolve()
+        if resolved in (resolved.parent, at_home(Path("~")).resolve()):
             return _(
                 "a run needs a directory of its own; name one below {path}, e.g. {below}",
                 path=path, below=path / "runs" / "first",

@@ -269,7 +269,7 @@ def test_no_run_is_written_into_the_dataset(
     assert not (dataset / "runs").exists()
 
 
-@pytest.mark.parametrize("place", ["/", "~/"])
+@pytest.mark.parametrize("place", ["/", "//", "/..", "~/"])
 def test_no_run_is_written_over_a_whole_home_or_disk(
     srwizard: Run, answers: Path, place: str
 ) -> None:

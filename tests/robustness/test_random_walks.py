@@ -33,7 +33,7 @@ ENTER, UP, DOWN, LEFT, RIGHT = "\r", "\x1b[A", "\x1b[B", "\x1b[D", "\x1b[C"
 OFTEN = (ENTER,) * 12 + (DOWN,) * 3 + (UP,) * 2 + (" ",) * 2
 SELDOM = (
     LEFT, RIGHT, "?", "\x02", "\x1bOQ", "\x07", "\t", "\x7f", "\x15", "\x1b", "\x01", "\x17",
-    "0", "1", "2", "9", "-", ".", ",", "e", "a", "y", "n", "S", "/", "~", '"', "[", "。", "２",
+    "0", "1", "2", "9", "-", ".", ",", "e", "a", "y", "n", "S", "./", "~", '"', "[", "。", "２",
     "海", "null", "nan", "1e400", "0,1", "auto", "swin", "../..", "\x1b[200~paste\rd\x1b[201~",
 )  # fmt: skip
 """Ctrl-B, F2, Ctrl-G, Tab, keys that delete, Esc, numbers, full-width characters, a paste."""
