@@ -38,11 +38,79 @@ class _Part(BaseModel):
     model_config = ConfigDict(strict=True, extra="allow")
 
 
-class _Interval(_Part):
+Ends = Annotated[list[Measure], Field(min_length=2, max_length=2)]
+Figures = dict[str, Measure]
+
+
+class _Intervals(_Part):
     steps: int
     block: int
+    scores: dict[str, dict[str, Ends]] | None = None
+
+
+class _Interval(_Intervals):
+    rmse: dict[str, Ends] | None = None
     skill: Annotated[list[Number], Field(min_length=2, max_length=2)] | None
     distinguishable: bool | None
+
+
+class _Lengths(_Part):
+    cells: Measure
+    km: Measure
+
+
+class _Resolution(_Part):
+    model: _Lengths
+    best: _Lengths = _Lengths(cells=None, km=None)
+    bicubic: _Lengths = _Lengths(cells=None, km=None)
+    interval: _Intervals | None = None
+
+
+class _Compared(_Part):
+    """Figures of the methods; what is left out is not told."""
+
+    model: Figures
+    best: Figures = {}
+    bicubic: Figures = {}
+    interval: _Intervals | None = None
+
+
+class _Gradient(_Compared):
+    per: str
+
+
+class _Consistency(_Compared):
+    truth: Figures | None = None
+
+
+class _Band(_Compared):
+    model: Scores
+    best: Scores
+    low: Measure = Field(alias="from")  # no name in Python
+    to: Measure
+
+
+class _Distance(_Band):
+    unit: str
+
+
+class _Calibration(_Part):
+    members: int
+    ratio: Measure
+    rank_histogram: list[Number]
+    points: list[Number]
+    spread: list[Number]
+    rmse: list[Number]
+
+    @model_validator(mode="after")
+    def _bins_have_all(self) -> "_Calibration":
+        if not len(self.points) == len(self.spread) == len(self.rmse):
+            raise ValueError("bins without some of their figures")
+        return self
+
+
+class _Pair(_Part):
+    vector: _Gradient | None = None
 
 
 class _Variable(_Part):
@@ -51,6 +119,14 @@ class _Variable(_Part):
     best: str = BICUBIC
     skill: Measure = None
     interval: _Interval | None = None
+    effective_resolution: _Resolution | None = None
+    gradient: _Gradient | None = None
+    geostrophic_speed: _Compared | None = None
+    consistency: _Consistency | None = None
+    regions: dict[str, _Compared] | None = None
+    coast: list[_Distance] | None = None
+    latitude: list[_Band] | None = None
+    calibration: _Calibration | None = None
 
     @model_validator(mode="after")
     def _knows_the_best(self) -> "_Variable":
@@ -62,7 +138,7 @@ class _Variable(_Part):
 class _Split(_Part):
     loss: Measure = None
     variables: dict[str, _Variable] = Field(default_factory=dict)
-    vectors: dict[str, Any] | None = None
+    vectors: dict[str, _Pair] | None = None
     members: int | None = None
 
 

@@ -105,7 +105,11 @@ def test_intervals_stand_beside_their_figures(build_run: BuildRun) -> None:
     interval = {"rmse": dict.fromkeys(("model", "best", "bicubic"), ends), "block": 2, "steps": 9,
                 "skill": ends, "distinguishable": True, "scores": of_methods}  # fmt: skip
     cells = {name: {"cells": 5.0, "km": 1234.5} for name in ("model", "best", "bicubic")}
-    open_end = {"scores": {"model": {"cells": [4.0, None], "km": [1000.0, None]}}}
+    open_end = {
+        "steps": 9,
+        "block": 2,
+        "scores": {"model": {"cells": [4.0, None], "km": [1000.0, None]}},
+    }
     told = {"interval": interval, "effective_resolution": {**cells, "interval": open_end}}
     event = {**TEST_EVENT, "variables": {"temp": {**scores(0.1, 0.2), **told}}}
     (table,) = proof_tables(read_run(build_run(events=[*EVENTS[:-1], event])))

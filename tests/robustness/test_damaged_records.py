@@ -1,6 +1,7 @@
 """Damaged files of a run: a message and a documented exit code, never a traceback."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -8,12 +9,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from srwizard.base.files import read_json
+from srwizard.data.layout import scan
+from srwizard.report import sections
+from srwizard.report.proof import proof_tables
+from srwizard.report.records import read_run
 from srwizard.runs import failures, status
 from srwizard.runs.records import Records, measured
+from srwizard.train.scoring import score_test
 from tests.datasets import write_dataset
 from tests.robustness.damage import SCALARS, changed, damaged, damaged_json, deep
 from tests.robustness.in_process import run_here
-from tests.train.runs import freeze, trained
+from tests.train.runs import freeze, set_up_only, trained
 
 QUICK = settings(max_examples=12, suppress_health_check=list(HealthCheck))
 FAILURE = {"kind": "disk_full", "error": "x", "rank": 0, "time": "2026", "step": 3, "epoch": 1,
@@ -127,6 +133,35 @@ def test_the_report_of_damaged_records(run: Path, name: str, data: st.DataObject
         (run / name).unlink()
         if kept is not None:
             (run / name).write_bytes(kept)
+
+
+@pytest.fixture(scope="module")
+def tested(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same, with all that is told of its test split."""
+    found = tmp_path_factory.mktemp("tested") / "run"
+    shutil.copytree(run, found)
+    training = set_up_only(run)
+    told = score_test(training, found / "plots" / "breakdown.npz", scan(run.parent / "data"))
+    event = {"event": "test", "variables": told.variables, "vectors": told.vectors}
+    Records(found).append(event)
+    return found
+
+
+@settings(QUICK, max_examples=200)
+@given(data=st.data())
+def test_what_the_report_tells_of_damaged_scores(tested: Path, data: st.DataObject) -> None:
+    content = (tested / "metrics.jsonl").read_bytes()
+    *others, event = content.splitlines()
+    broken = json.dumps(data.draw(changed(json.loads(event)))).encode()
+    (tested / "metrics.jsonl").write_bytes(b"\n".join([*others, broken]))
+    try:
+        found = read_run(tested)
+        assert isinstance(proof_tables(found), list)
+        assert sections.advice(found) + sections.left_out(found) is not None
+        leading = sections.scored(found.metrics)
+        assert leading is not None and sections.cards(leading, {})
+    finally:
+        (tested / "metrics.jsonl").write_bytes(content)
 
 
 @pytest.mark.parametrize(
