@@ -4,9 +4,8 @@ To start Python and import torch takes longer than most of what the tests let it
 in for `subprocess.Popen`: what would start `srwizard`, or one of the modules in `MODULES`, is
 forked instead, and everything else is started as ever. The process that comes of it is a child of
 whoever asked for it, with the command line, environment, directory, streams, session and signals
-that it would have; what differs is that its modules are loaded already, and that the report at the
-end of a training has pixels for pictures, unless `srwizard report` is asked for it. A test that is
-about that difference is marked `afresh`.
+that it would have; what differs is that its modules are loaded already, and that a report has
+pixels for pictures. A test that is about that difference is marked `afresh`.
 
 `python -m tests.forked SOCKET PADDING` is the process that is forked from; the padding is what the
 command lines of the others are written over.

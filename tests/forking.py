@@ -12,6 +12,7 @@ import os
 import runpy
 import signal
 import socket
+import subprocess
 import sys
 import tempfile
 import termios
@@ -44,11 +45,11 @@ PIXEL = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGP4DwABAQEAsTj2FAAAAABJRU5ErkJggg=="
 )
 """A picture of one white point."""
-REPORT = ("figures", "plots")
-"""Modules of the report: what makes its figures, and what draws them."""
 STREAMS = 3
 NAMESPACES = Path("/run/netns")
-CLONE_NEWUTS, CLONE_NEWUSER, CLONE_NEWNET = 0x04000000, 0x10000000, 0x40000000
+CLONE_NEWNS, CLONE_NEWUTS = 0x00020000, 0x04000000
+CLONE_NEWUSER, CLONE_NEWNET = 0x10000000, 0x40000000
+MS_REC, MS_PRIVATE = 1 << 14, 1 << 18
 NAMELESS = 12345
 """An id that no database knows."""
 _installed = [place for place in sys.path if place not in ("", str(REPOSITORY))]
@@ -82,12 +83,26 @@ def become_nameless() -> None:
     Path("/proc/self/gid_map").write_text(f"{NAMELESS} {group} 1")
 
 
+def mount_first(script: str, place: str) -> None:
+    """Run a shell script in mounts of this process alone, as `unshare --mount` does.
+
+    Raises:
+        OSError: this process may have no mounts of its own.
+        CalledProcessError: the script, whose `$1` is `place`, has failed.
+    """
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.unshare(CLONE_NEWNS) or libc.mount(None, b"/", None, MS_REC | MS_PRIVATE, None):
+        raise OSError(ctypes.get_errno(), "unshare or mount")
+    subprocess.run(["sh", "-c", script, "sh", place], check=True)
+
+
 PREPARATIONS: dict[str, Callable[..., object]] = {
     "": lambda: None,
     "become_nameless": become_nameless,
     "end_with_parent": end_with_parent,
     "enter_machine": enter_machine,
     "ignore_hangups": _ignore_hangups,
+    "mount_first": mount_first,
     "take_terminal": take_terminal,
 }
 """What may be done in a child before its program begins."""
@@ -104,6 +119,7 @@ def serve(requests: socket.socket) -> None:
         warnings.simplefilter("ignore")
         for name in LOADED:
             importlib.import_module(name)
+    _leave_pictures_undrawn()
     for name in [name for name in sys.modules if name.startswith(LOADED_ANEW)]:
         del sys.modules[name]
     gc.collect()
@@ -247,7 +263,6 @@ def _write_command_line(words: Sequence[str]) -> None:
 def _run(module: str | None, arguments: list[str]) -> int:
     """Run `srwizard`, or a module as `python -m` does; return the exit code."""
     sys.argv[:] = arguments
-    _draw_where_it_is_asked_for(arguments)
     code = 0
     try:
         _customize()
@@ -272,14 +287,14 @@ def _run(module: str | None, arguments: list[str]) -> int:
     return code
 
 
-def _draw_where_it_is_asked_for(arguments: Sequence[str]) -> None:
-    """Let all commands but `srwizard report` put a pixel in the place of each picture.
+def _leave_pictures_undrawn() -> None:
+    """Put a pixel in the place of each picture of a report.
 
     Training ends with a report. To draw its eleven pictures, which are made all the same, takes
     longer than the small trainings of the tests.
     """
-    figures, plots = (importlib.import_module(f"srwizard.report.{name}") for name in REPORT)
-    vars(figures)["png"] = plots.png if "report" in arguments else lambda _figure: PIXEL
+    figures = importlib.import_module("srwizard.report.figures")
+    vars(figures)["png"] = lambda _figure: PIXEL
 
 
 def _customize() -> None:

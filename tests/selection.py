@@ -67,6 +67,9 @@ LONGEST_FIRST = (
     "memory/test_predict.py",
     "e2e/test_out_of_memory.py",
     "robustness/test_signals.py",
+    "robustness/test_killed_at_work.py",
+    "train/test_every_model.py",
+    "train/test_launch.py",
     "train/test_sharding.py",
     "e2e/test_conversations.py",
     "memory/test_sharded.py",
@@ -74,6 +77,7 @@ LONGEST_FIRST = (
     "gpu/test_gpu_runs.py",
     "e2e/test_selfcheck.py",
     "e2e/test_training_longer.py",
+    "test_documentation.py",
     "test_readme.py",
     "test_wheel.py",
 )

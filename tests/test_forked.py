@@ -87,12 +87,13 @@ def test_its_time_is_its_parents() -> None:
     assert sum(os.times()[2:4]) > before
 
 
-def test_pictures_are_drawn_for_who_asks_for_a_report(tmp_path: Path) -> None:
-    """At the end of a training each is a pixel: the page is there, and what it takes is not."""
-    freeze(write_dataset(tmp_path / "data"), tmp_path / "run", epochs=1)
-    for command, drawn in (("train", False), ("report", True)):
-        assert ended(Popen, [PROGRAM, command, str(tmp_path / "run")])[0] == 0
-        assert "base64," in (tmp_path / "run" / "report.html").read_text()
-        pictures = [path.read_bytes() for path in (tmp_path / "run" / "plots").glob("*.png")]
+def test_pictures_are_pixels(tmp_path: Path) -> None:
+    """The page of a training is there, and what it takes is not."""
+    run = tmp_path / "run"
+    freeze(write_dataset(tmp_path / "data"), run, epochs=1)
+    for kind, command in ((Popen, "train"), (started, "report")):
+        assert ended(kind, [PROGRAM, command, str(run)])[0] == 0
+        assert "base64," in (run / "report.html").read_text()
+        pictures = [path.read_bytes() for path in (run / "plots").glob("*.png")]
         assert len(pictures) > 5
-        assert {picture != PIXEL for picture in pictures} == {drawn}
+        assert {picture == PIXEL for picture in pictures} == {kind is Popen}

@@ -4,6 +4,7 @@ import errno
 import os
 import shutil
 import subprocess
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -11,16 +12,17 @@ import pytest
 from tests.datasets import write_dataset
 from tests.e2e.conftest import ANSWERS
 from tests.e2e.terminal import PROGRAM
+from tests.forking import mount_first
 from tests.robustness.in_process import run_here
 from tests.robustness.raw_record import write_raw
 from tests.train.runs import freeze, trained
 
-FULL = 'mount -t tmpfs -o size=4k none "$1" && shift && exec "$@"'
-READ_ONLY = 'mount -t tmpfs -o ro none "$1" && shift && exec "$@"'
-RUN_READ_ONLY = 'mount --bind "$1" "$1" && mount -o remount,ro,bind "$1" && shift && exec "$@"'
+FULL = 'mount -t tmpfs -o size=4k none "$1"'
+READ_ONLY = 'mount -t tmpfs -o ro none "$1"'
+RUN_READ_ONLY = 'mount --bind "$1" "$1" && mount -o remount,ro,bind "$1"'
 RUN_FULL = (
     'cp -a "$1" "$1.copy" && mount -t tmpfs -o size=4m none "$1" && cp -a "$1.copy/." "$1" && '
-    'dd if=/dev/zero of="$1/filler" bs=1k 2>/dev/null; shift && exec "$@"'
+    'dd if=/dev/zero of="$1/filler" bs=1k 2>/dev/null || true'
 )
 REASONS = {
     FULL: "no space is left", RUN_FULL: "no space is left",
@@ -73,9 +75,10 @@ def run_on(
     mount: str, disk: str, words: tuple[str, ...], place: Path
 ) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
-        ["unshare", "--mount", "sh", "-c", mount, "sh", str(place / disk), PROGRAM, *words],
+        [PROGRAM, *words],
         cwd=place, capture_output=True, text=True, check=False, timeout=300,
         env={"PATH": os.environ["PATH"], "HOME": str(place / "home"), "LANG": "C.UTF-8"},
+        preexec_fn=partial(mount_first, mount, str(place / disk)),
     )  # fmt: skip
 
 
@@ -134,7 +137,7 @@ def test_a_directory_that_is_gone(name: str, place: Path) -> None:
     (place / "disk").write_text("in the way")
     if name in INSIDE:
         shutil.rmtree(place / "run")
-    done = run_on('shift && exec "$@"', "disk", {**OUTSIDE, **INSIDE}[name], place)
+    done = run_on("true", "disk", {**OUTSIDE, **INSIDE}[name], place)
     assert done.returncode in (2, 3), done.stderr
     assert "itself failed" not in done.stderr
     assert (place / "disk").read_text() == "in the way"
