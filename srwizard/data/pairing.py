@@ -145,8 +145,8 @@ def _beside(field: Field, indices: Sequence[int], scale: int, lag: int) -> Serie
 def _misplaced(found: Arrangement) -> list[Fault]:
     faults = []
     if found.turned:
-        text = _(TURNED[found.turned])
-        faults.append(Fault(_("{fault}; store both in the same order", fault=text)))
+        how = TURNED[found.turned]
+        faults.append(Fault(_("{fault}; store both in the same order", fault=_(how))))
     if found.shifted != (0, 0):
         down, right = found.shifted
         text = _(
@@ -227,7 +227,8 @@ def _other_step(lr: Series, hr_of: Callable[[Partner], Series], found: Arrangeme
     if len(lr) < 2 or own <= ALIKE:
         return None
     least, partner = min((left_by(partner), partner) for partner in OTHER_STEPS)
-    return Fault(_(OTHER_STEPS[partner]), fatal=False) if least < FAR_BETTER**2 * own else None
+    text = OTHER_STEPS[partner]
+    return Fault(_(text), fatal=False) if least < FAR_BETTER**2 * own else None
 
 
 def _unlike(lr: Series, hr: Series, found: Arrangement) -> list[Fault]:

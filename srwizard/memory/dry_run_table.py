@@ -41,7 +41,7 @@ def dry_run_table(result: DryRun) -> Table:
             _("Time"),
             _(
                 "{step} a step, about {epoch} an epoch",
-                step=f"{result.step_seconds:.3g} s",
+                step=_("{seconds:.3g} s", seconds=result.step_seconds),
                 epoch=duration_text(result.epoch_seconds),
             ),
         )

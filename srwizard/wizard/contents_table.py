@@ -95,13 +95,18 @@ def _times_text(one: "SourceVariable") -> str:
         first=one.first[:10],
         last=one.last[:10],
     )
-    if one.step_hours is None:
-        return text
-    if one.step_hours < HOURS_A_DAY:
-        return text + " " + _("every {hours:g} h", hours=one.step_hours)
-    days = one.step_hours / HOURS_A_DAY
+    every = _interval(one.step_hours)
+    return text if every is None else _("{steps} {every}", steps=text, every=every)
+
+
+def _interval(hours: float | None) -> str | None:
+    if hours is None:
+        return None
+    if hours < HOURS_A_DAY:
+        return _("every {hours:g} h", hours=hours)
+    days = hours / HOURS_A_DAY
     if days in DAYS_OF_A_MONTH:
-        return text + " " + _("about every month")
+        return _("about every month")
     if days in DAYS_OF_A_YEAR:
-        return text + " " + _("about every year")
-    return text + " " + _n("every day", "every {days:g} days", days, days=days)
+        return _("about every year")
+    return _n("every day", "every {days:g} days", days, days=days)

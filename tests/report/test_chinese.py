@@ -125,7 +125,7 @@ def test_what_is_written(run_dir: Path) -> None:
     body = re.sub(r"<(style|pre)\b.*?</\1>|base64,[^\"]*", "", page, flags=re.DOTALL)
     alternatives = " ".join(re.findall(r'alt="(.*?)"', body))
     text = re.sub(
-        r"<[^>]*>|&\w+;|/\S+|\de-\d|0123abcd|metrics.jsonl|--gap|data\.vectors|\blon\b|\blat\b",
+        r"<[^>]*>|&\w+;|/\S+|\de-\d|0123abcd|metrics.jsonl|--gap|data\.prepare\.gap|data\.vectors|\blon\b|\blat\b",
         " ",
         body[body.index("<h1>") :],
     )

@@ -117,10 +117,12 @@ def leakage_notes(found: Sequence[Likeness], gap: int) -> list[str]:
             variable=worst.variable,
         )
         advice = (
-            _("The whole {after} is: leave out more steps than {steps}, with --gap.",
+            _("The whole {after} is: leave out more steps than {steps}, with --gap (in an answers "
+              "file: data.prepare.gap).",
               after=split_words(after), steps=gap + worst.alike_steps)
             if worst.throughout
-            else _("Leave steps out between the splits: --gap {steps}.",
+            else _("Leave steps out between the splits: --gap {steps} (in an answers file: "
+                   "data.prepare.gap).",
                    steps=gap + worst.alike_steps)
         )  # fmt: skip
         notes.append(_("{message} {hint}", message=note, hint=advice))
