@@ -58,8 +58,8 @@ class DDPM(DiffusionModel):
         schedule: str = "cosine",
         prediction: str = "v",
         target: str = "residual",
-        sampler: str = "ddim",
-        sampling_steps: int = 50,
+        sampler: str = "dpm_solver",
+        sampling_steps: int = 32,
         ensemble_members: int = 8,
     ) -> None:
         layout = Layout(

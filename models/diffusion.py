@@ -18,7 +18,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from srwizard.models.noise_schedule import Rates, sampling_times
+from srwizard.models.noise_schedule import Rates, even_times, sampling_times
 from srwizard.models.upsampling import bicubic
 
 Network = Callable[[Tensor], Tensor]
@@ -85,7 +85,7 @@ class DiffusionModel(nn.Module, ABC):
         prediction: what the network predicts: "epsilon", the noise; "x0", the field; "v", the
             mixture of Salimans & Ho (2022, arXiv:2202.00512, section 4).
         target: "residual", to learn what bicubic interpolation misses, or "field", all of it.
-        sampler: "ddim" or "ancestral", see `sample`.
+        sampler: "dpm_solver", "ddim" or "ancestral", see `sample`.
         sampling_steps: calls of the network for one sample, unless `sample` is told otherwise.
         ensemble_members: see above.
     """
@@ -243,7 +243,12 @@ class DiffusionModel(nn.Module, ABC):
 
         "ancestral" is the reverse chain of the process, which draws noise in every step; "ddim"
         (Song et al. 2021, arXiv:2010.02502, equation 12, with sigma 0) follows from the first
-        noise alone and needs fewer steps.
+        noise alone. Both lose spread where steps are few, the more the smaller the scale: with 32
+        of them, a perfect network and a residual of unit variance 13 and 7 % of the variance, of a
+        scale with a hundredth of it 47 and 33 %. "dpm_solver" is DDIM with what the network sees
+        extrapolated to the middle of the step, at times that are even in the log of the
+        signal-to-noise ratio (DPM-Solver++ 2M, Lu et al. 2022, arXiv:2211.01095, algorithm 2):
+        1 % too much on all scales.
 
         Args:
             lr: [B, C, h, w], normalised.
@@ -262,17 +267,21 @@ class DiffusionModel(nn.Module, ABC):
         Raises:
             UsageError: more steps than there are.
         """
-        ancestral = (sampler or self.sampler) == "ancestral"
-        times = sampling_times(len(self.rates), steps or self.sampling_steps)
+        chosen, count = sampler or self.sampler, steps or self.sampling_steps
+        solves = chosen == "dpm_solver"
+        times = even_times(self.rates, count) if solves else sampling_times(len(self.rates), count)
         given = self.condition(lr, mask, tiled)
         shape = (len(lr), self.out_channels, *given.up.shape[-2:])
         noise = partial(normal_noise, shape, generator, lr.device)
         x = self.rates[times[0]].noise * noise()
+        before: tuple[Tensor, Rates] | None = None
         for time, following in pairwise(times):
             x0 = self._x0(given, x, time)
             now, then = self.rates[time], self.rates[following]
-            x = self._moved(x, x0, now, then, noise if ancestral else None)
-            del x0  # not to be held beside what the network needs in the next step
+            seen = x0 if before is None else _halfway(x0, now, then, *before)
+            x = self._moved(x, seen, now, then, noise if chosen == "ancestral" else None)
+            before = (x0, now) if solves else None
+            del x0, seen  # not to be held beside what the network needs in the next step
         return self.field(given.up, self._x0(given, x, times[-1]))
 
     def _moved(
@@ -311,6 +320,12 @@ class DiffusionModel(nn.Module, ABC):
     def _shown(self, up: Tensor, x: Tensor, level: Level) -> Tensor:
         """Return what the network sees: the condition, and x_t brought to unit variance."""
         return torch.cat([up, x / (level.signal**2 + level.noise**2).sqrt()], dim=1)
+
+
+def _halfway(x0: Tensor, now: Rates, then: Rates, earlier_x0: Tensor, earlier: Rates) -> Tensor:
+    """Return what the network would see of x_0 halfway to `then`, by what it saw `earlier`."""
+    ahead, past = then.log_ratio - now.log_ratio, now.log_ratio - earlier.log_ratio
+    return x0 + ahead / (2 * past) * (x0 - earlier_x0)
 
 
 def normal_noise(shape: Sequence[int], generator: Generators, device: torch.device) -> Tensor:

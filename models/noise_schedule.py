@@ -1,7 +1,7 @@
 """How much signal and how much noise there is at each step of a diffusion, t = 0 ... T - 1."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from srwizard.base.errors import UsageError
@@ -17,6 +17,11 @@ class Rates:
 
     signal: float
     noise: float
+
+    @property
+    def log_ratio(self) -> float:
+        """Half the logarithm of the signal-to-noise ratio."""
+        return math.log(self.signal / self.noise)
 
 
 def linear_schedule(timesteps: int, first: float, last: float) -> list[Rates]:
@@ -56,6 +61,39 @@ def sampling_times(timesteps: int, steps: int) -> list[int]:
     Raises:
         UsageError: there are not as many.
     """
+    check_steps(timesteps, steps)
+    span = max(steps - 1, 1)
+    left = reversed(range(steps)) if steps > 1 else [1]
+    return [(2 * (timesteps - 1) * place + span) // (2 * span) for place in left]
+
+
+def even_times(rates: Sequence[Rates], steps: int) -> list[int]:
+    """Return `steps` time steps from the last one down to 0, spread evenly in the log of SNR.
+
+    A solver then errs alike on all scales: those that are strong come out of the noise early, weak
+    ones late, and each sees steps of the same size (Lu et al. 2022, arXiv:2206.00927, section 4.3).
+
+    Raises:
+        UsageError: there are not as many.
+    """
+    check_steps(len(rates), steps)
+    first, last = rates[-1].log_ratio, rates[0].log_ratio
+    times: list[int] = []
+    for place in range(steps):
+        wanted = first + (last - first) * place / max(steps - 1, 1)
+        nearest = min(range(len(rates)), key=lambda t: abs(rates[t].log_ratio - wanted))
+        # Where the steps of time are the larger ones, each is taken once.
+        latest = times[-1] - 1 if times else nearest
+        times.append(max(min(nearest, latest), steps - 1 - place))
+    return times
+
+
+def check_steps(timesteps: int, steps: int) -> None:
+    """Raise if samples cannot be drawn in so many steps.
+
+    Raises:
+        UsageError: there are not as many time steps.
+    """
     if not 1 <= steps <= timesteps:
         raise UsageError(
             _(
@@ -65,6 +103,3 @@ def sampling_times(timesteps: int, steps: int) -> list[int]:
                 steps=steps,
             )
         )
-    span = max(steps - 1, 1)
-    left = reversed(range(steps)) if steps > 1 else [1]
-    return [(2 * (timesteps - 1) * place + span) // (2 * span) for place in left]

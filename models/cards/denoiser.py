@@ -146,17 +146,29 @@ def process_parameters(timesteps: int) -> tuple[Parameter, ...]:
     )
 
 
-def sampling_parameters(sampler: str, steps: int) -> tuple[Parameter, ...]:
+FIRST_ORDER = Parameter(
+    "sampler",
+    "ancestral",
+    "str",
+    "How samples are drawn: ddim needs fewer steps, ancestral draws noise in every step",
+    "采样方式：ddim 所需步数较少，ancestral 每步都加入噪声",
+    choices=("ddim", "ancestral"),
+)
+SAMPLER = Parameter(
+    "sampler",
+    "dpm_solver",
+    "str",
+    "How samples are drawn: dpm_solver keeps the spread with few steps; ddim, and ancestral, which "
+    "draws noise in every step, need hundreds for that",
+    "采样方式：dpm_solver 步数少也能保持离散度；ddim 和每步都加入噪声的 ancestral 需要数百步",
+    choices=("dpm_solver", "ddim", "ancestral"),
+)
+
+
+def sampling_parameters(sampler: Parameter, steps: int) -> tuple[Parameter, ...]:
     """Return the parameters of drawing samples."""
     return (
-        Parameter(
-            "sampler",
-            sampler,
-            "str",
-            "How samples are drawn: ddim needs fewer steps, ancestral draws noise in every step",
-            "采样方式：ddim 所需步数较少，ancestral 每步都加入噪声",
-            choices=("ddim", "ancestral"),
-        ),
+        sampler,
         Parameter(
             "sampling_steps",
             steps,

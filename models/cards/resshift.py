@@ -6,6 +6,7 @@ from typing import Any
 from srwizard.base.i18n import translate as _
 from srwizard.models.card import INTEGER_SCALES, ModelCard, Parameter, Recipe
 from srwizard.models.cards.denoiser import (
+    FIRST_ORDER,
     TINY,
     sampling_parameters,
     unet_parameters,
@@ -90,7 +91,7 @@ CARD = ModelCard(
     module="srwizard.models.resshift",
     parameters=(
         *PARAMETERS,
-        *sampling_parameters("ancestral", 15),
+        *sampling_parameters(FIRST_ORDER, 15),
     ),
     fft=False,
     recommended=False,

@@ -7,22 +7,34 @@ from typing import Any
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from srwizard.base.errors import UsageError
 from srwizard.models import build, load_reference, set_gradient_checkpointing
 from srwizard.models.diffusion import DiffusionModel
-from srwizard.models.noise_schedule import cosine_schedule, linear_schedule, sampling_times
+from srwizard.models.noise_schedule import (
+    cosine_schedule,
+    even_times,
+    linear_schedule,
+    sampling_times,
+)
 from srwizard.models.remd import ReMD
 from srwizard.models.resshift import shifting_schedule
 from srwizard.models.upsampling import bicubic
 from tests.small_networks import SMALL_UNET
 
 NAMES = ("DDPM", "SR3", "ResShift", "ReMD", "FlowMatching")
+SAMPLERS_OF = {
+    "FlowMatching": ("euler", "heun"),
+    "ResShift": ("ddim", "ancestral"),
+    "ReMD": ("ddim", "ancestral"),
+}
 SAMPLERS = [
     (name, sampler)
     for name in NAMES
-    for sampler in (("euler", "heun") if name == "FlowMatching" else ("ddim", "ancestral"))
+    for sampler in SAMPLERS_OF.get(name, ("dpm_solver", "ddim", "ancestral"))
 ]
 CHAINS = [
     *(
@@ -89,7 +101,7 @@ def test_any_size(name: str, shape: tuple[int, int]) -> None:
 
 
 def test_forward_draws_in_the_default_steps() -> None:
-    net = tiny("DDPM", timesteps=40, sampling_steps=7).eval()
+    net = tiny("DDPM", timesteps=40, sampling_steps=7, sampler="ddim").eval()
     times = []
     net.denoiser.register_forward_hook(lambda _net, given, _out: times.append(int(given[1][0])))
     net(torch.randn(1, 1, 4, 4))
@@ -384,6 +396,37 @@ def test_a_perfect_network_draws_from_the_posterior(
     assert found.diagonal().sqrt().mean().item() == pytest.approx(math.sqrt(0.82), rel=0.03)
     # Heartbeats belong together as they should.
     assert (found - covariance(size)).abs().max() < 0.1
+
+
+@pytest.mark.parametrize("power", [10.0, 1.0, 0.1, 0.01])
+@pytest.mark.parametrize("name", ["DDPM", "SR3"])
+def test_the_solver_keeps_the_spread_of_every_scale_with_few_steps(name: str, power: float) -> None:
+    """That of a perfect network: of a residual that is strong, and of one that is weak."""
+    net = tiny(name, timesteps=1000, prediction="x0").eval()
+    assert net.sampler == "dpm_solver"
+
+    class Best(nn.Module):
+        def forward(self, shown: Tensor, told: Tensor) -> Tensor:
+            signal = told.flatten() if name == "SR3" else net.signal_rates[told.flatten().long()]
+            noise = (1 - signal**2).clamp(min=0).sqrt()
+            signal, noise = signal[:, None, None, None], noise[:, None, None, None]
+            return signal * power / (signal**2 * power + noise**2) * shown[:, 1:]
+
+    net.denoiser = Best()
+    drawn = net.sample(torch.zeros(8, 1, 16, 16), 32, seeded(*range(8)))
+    assert drawn.std().item() == pytest.approx(math.sqrt(power), rel=0.03)
+    fewer = net.sample(torch.zeros(8, 1, 16, 16), 32, seeded(*range(8)), sampler="ddim")
+    assert fewer.std().item() < 0.975 * math.sqrt(power)
+
+
+@given(st.integers(2, 300), st.data())
+def test_times_even_in_the_noise_are_each_taken_once(timesteps: int, data: st.DataObject) -> None:
+    steps = data.draw(st.integers(1, timesteps))
+    times = even_times(cosine_schedule(timesteps), steps)
+    assert len(times) == steps
+    assert times[0] == timesteps - 1
+    assert times == sorted(set(times), reverse=True)
+    assert times[-1] == 0 or steps == 1
 
 
 class Pointwise(nn.Module):
