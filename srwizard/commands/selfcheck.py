@@ -1,7 +1,7 @@
 """`srwizard selfcheck`: train where the best possible answer is known."""
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -53,12 +53,10 @@ def selfcheck(
     for line in _times(chosen):
         screen.print(line, highlight=False)
     with _directory(out) as directory:
-        optimum = optimum_of(FIELDS)
-        outcomes, failed = _checked(
-            chosen, optimum, Place(directory, on, to_stderr=as_json), screen
-        )
+        optima = {family: optimum_of(FIELDS[family]) for family in {one.family for one in chosen}}
+        outcomes, failed = _checked(chosen, optima, Place(directory, on, to_stderr=as_json), screen)
     if as_json:
-        print_json(_content(optimum, on.name, outcomes, failed))
+        print_json(_content(optima[chosen[0].family].rmse, on.name, outcomes, failed))
     wrong = [one.model for one in outcomes if not one.passed] + list(failed)
     if wrong:
         raise TrainingFailedError(
@@ -68,7 +66,7 @@ def selfcheck(
 
 
 def _checked(
-    chosen: "list[ModelCard]", optimum: "Optimum", place: "Place", screen: Console
+    chosen: "list[ModelCard]", optima: "Mapping[str, Optimum]", place: "Place", screen: Console
 ) -> "tuple[list[Outcome], dict[str, str]]":
     """Check one model after the other; return what came of them, and why some failed."""
     from srwizard.selfcheck.check import check
@@ -79,7 +77,7 @@ def _checked(
     outcomes, failed = [], {}
     for one in chosen:
         try:
-            outcome = check(one, recipe_of(one), optimum, place)
+            outcome = check(one, recipe_of(one), optima[one.family], place)
         except CommandFailedError as error:
             if len(chosen) == 1:
                 raise
@@ -87,18 +85,18 @@ def _checked(
             screen.print(f"{one.name}: {error.message}", highlight=False, markup=False)
             continue
         outcomes.append(outcome)
-        screen.print(table(optimum, outcome))
+        screen.print(table(outcome))
         for line in verdict_lines(outcome):
             screen.print(line, highlight=False, markup=False, soft_wrap=True)
     return outcomes, failed
 
 
 def _content(
-    optimum: "Optimum", device: str, outcomes: "list[Outcome]", failed: dict[str, str]
+    bound: float, device: str, outcomes: "list[Outcome]", failed: dict[str, str]
 ) -> dict[str, Any]:
     """Return what --json prints; docs/selfcheck.md describes it."""
     return {
-        "bound": optimum.rmse,
+        "bound": bound,
         "device": device,
         "models": [one.as_json() for one in outcomes],
         "failed": failed,

@@ -10,15 +10,14 @@ from srwizard.base.i18n import translate as _
 from srwizard.base.sizes_and_times import duration_text
 from srwizard.data.baselines.choice import method_title
 from srwizard.selfcheck.check import Outcome
-from srwizard.selfcheck.optimum import Optimum
 from srwizard.selfcheck.verdict import Check
 
 
-def table(optimum: Optimum, outcome: Outcome) -> Table:
+def table(outcome: Outcome) -> Table:
     """Return the RMSE of the optimum, the simple methods and a model, and each as a ratio."""
     found = Table(
         title=_(
-            "{model}: bound {bound:.4f} (RMSE, exact)", model=outcome.model, bound=optimum.rmse
+            "{model}: bound {bound:.4f} (RMSE, exact)", model=outcome.model, bound=outcome.bound
         ),
         title_justify="left",
         box=box.SIMPLE_HEAD,

@@ -30,10 +30,11 @@ def reaching(monkeypatch: pytest.MonkeyPatch) -> Stand:
             if ratio < 0:
                 raise CommandFailedError("no memory", 4)
             judged = Judged(0.2 * ratio, 0.2, [Check("rmse", ratio, None, 1.02)])
-            return Outcome(model.name, judged, {"bicubic": 0.25}, 9, 61.0, Path("run"))
+            return Outcome(model.name, 0.2, judged, {"bicubic": 0.25}, 9, 61.0, Path("run"))
 
         monkeypatch.setattr(checking, "check", check)
-        monkeypatch.setattr(checking, "FIELDS", GaussianFields(size=8, scale=2, longest=1))
+        fields = GaussianFields(size=8, scale=2, longest=1)
+        monkeypatch.setattr(checking, "FIELDS", {"standard": fields, "diffusion": fields})
 
     return stand_in
 
