@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,6 @@ from srwizard.base import i18n
 from tests.cpu_time import pytest_runtest_call, pytest_runtest_setup
 from tests.forked import Popen, started
 from tests.hardware.nvml.world import nvml_library, nvml_world
-from tests.robustness.long_runs import FIGURES
 from tests.selection import pytest_collection_modifyitems
 
 __all__ = [
@@ -67,9 +67,10 @@ def nothing_left_behind() -> Iterator[None]:
 
 
 def _visible(directory: Path) -> set[str]:
-    """Return the names in a directory but for caches and the figures of long tests."""
+    """Return the names in a directory but for those that git does not look at."""
+    ignored = (CHECKOUT / ".gitignore").read_text().split()
     names = {path.name for path in directory.iterdir() if not path.name.startswith(".")}
-    return names - {FIGURES.name}
+    return {name for name in names if not any(fnmatch(name, one.rstrip("/")) for one in ignored)}
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -21,7 +21,7 @@ STANDARD_TRAINING: Mapping[str, Any] = {
     "patience": 3,
 }
 DIFFUSION_TRAINING: Mapping[str, Any] = {
-    "epochs": 240,
+    "epochs": 120,
     "batch_size": 16,
     "lr": 0.001,
     "normalization": "GN",
@@ -86,11 +86,15 @@ MINUTES: Mapping[str, float] = {
 }  # fmt: skip
 """What a self-check takes on two idle CPU cores; docs/selfcheck.md says which of them were measured
 and which are estimated from the time of a step."""
+NARROW: Mapping[str, Any] = {"inner_channel": 16, "norm_groups": 4}
 PARAMETERS: Mapping[str, Mapping[str, Any]] = {
-    "EDSR": {"num_features": 32, "num_blocks": 4},  # a smaller network than the tiny one does
+    # Smaller networks than the tiny ones do.
+    "EDSR": {"num_features": 32, "num_blocks": 4},
+    "DDPM": NARROW,
+    "SR3": NARROW,
     "ResShift": {"sampling_steps": 15},  # all that it has
     "ReMD": {"sampling_steps": 15},
-    "FlowMatching": {"sampling_steps": 8, "sampler": "heun"},  # the most exact that it has
+    "FlowMatching": {**NARROW, "sampling_steps": 8, "sampler": "heun"},  # the most exact it has
     "MWT2d": {"modes": 4},  # as many as the finest wavelets have on this grid
 }
 """Where the parameters are not those of the size."""
