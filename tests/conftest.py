@@ -63,7 +63,7 @@ def nothing_left_behind() -> Iterator[None]:
     """Fail where tests wrote into the checkout and not into a directory of their own."""
     before = _visible(CHECKOUT)
     yield
-    assert _visible(CHECKOUT) <= before | {FIGURES.name}
+    assert _visible(CHECKOUT) <= before
 
 
 def _visible(directory: Path) -> set[str]:
