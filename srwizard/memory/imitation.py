@@ -50,8 +50,8 @@ from srwizard.train.step import begin_step
 MOST_SAMPLES = 2
 """Of a batch that is gone through one by one: they are alike, and each lets go of the one before
 while it is made, so that two show the peak."""
-SAMPLING_STEPS = 2
-"""Of a diffusion model: one takes as much memory as another."""
+SAMPLING_STEPS = 3
+"""Of a diffusion model: a solver remembers what it saw in one, from the second on."""
 
 
 CPU = torch.device("cpu")
@@ -167,23 +167,34 @@ class LargestInputs(nn.Module):
     """A network that computes for inputs larger than those before; for others it makes a result.
 
     Tiles of a field are many and nearly all of one size, and none but the largest decides the
-    peak. The first does not count: the array that tiles are put together in comes after it.
+    peak. The first does not count: the array that tiles are put together in comes after it. Nor do
+    those beside which less is held than now: a solver remembers what it saw a step before.
+
+    Args:
+        network: it.
+        live_bytes: what is held now.
     """
 
-    def __init__(self, network: nn.Module) -> None:
+    def __init__(self, network: nn.Module, live_bytes: Callable[[], int]) -> None:
         super().__init__()
         self.network = network
+        self._live_bytes = live_bytes
+        self._most = 0
         self._sizes: list[torch.Size] | None = None
         self._result: tuple[int, int, torch.dtype] | None = None
 
     def forward(self, x: Tensor, *others: Tensor) -> Tensor:
         """Map [B, C, h, w] to what `network` does, or to as much memory."""
         size = x.shape[-2:]
-        if self._result is not None and any(
-            size[0] <= larger[0] and size[1] <= larger[1] for larger in self._sizes or ()
+        held = self._live_bytes()
+        if (
+            self._result is not None
+            and held <= self._most
+            and any(size[0] <= larger[0] and size[1] <= larger[1] for larger in self._sizes or ())
         ):
             channels, scale, dtype = self._result
             return torch.empty(len(x), channels, scale * size[0], scale * size[1], dtype=dtype)
+        self._most = max(self._most, held)
         result: Tensor = self.network(x, *others)
         self._sizes = [] if self._sizes is None else [*self._sizes, size]
         self._result = result.shape[1], result.shape[-1] // size[1], result.dtype
@@ -329,10 +340,11 @@ class Imitation:
         with self.training.whole() as training, self._alike_once():
             bare = training.bare
             if draws_samples(bare):
-                with mock.patch.object(scoring, "super_resolve", _member_by_member):
+                drawn = partial(_member_by_member, lambda: self.tracker.live_bytes)
+                with mock.patch.object(scoring, "super_resolve", drawn):
                     score(training, "valid", batch_limit=1, sampling_steps=SAMPLING_STEPS)
             else:
-                network = LargestInputs(bare)
+                network = LargestInputs(bare, lambda: self.tracker.live_bytes)
                 with alike_once(bare):
                     score(dataclasses.replace(training, bare=network), "valid", batch_limit=1)
 
@@ -425,13 +437,15 @@ ADAM: Callable[..., None] = adam
 """What really computes a step of Adam and AdamW."""
 
 
-def _member_by_member(training: Training, *arguments: Any, **named: Any) -> Tensor:
+def _member_by_member(
+    live_bytes: Callable[[], int], training: Training, *arguments: Any, **named: Any
+) -> Tensor:
     """Draw a member: the denoiser is called in each step, for inputs of the same size.
 
     Each anew: the second stands beside the first one's field.
     """
     bare = training.bare
-    denoiser = LargestInputs(bare.get_submodule("denoiser"))
+    denoiser = LargestInputs(bare.get_submodule("denoiser"), live_bytes)
     # In its place among the others: weights and their averages are exchanged in order.
     with mock.patch.dict(bare._modules, denoiser=denoiser), alike_once(bare):
         return SUPER_RESOLVE(training, *arguments, **named)
