@@ -16,7 +16,7 @@ from srwizard.base.typed_paths import at_home
 from srwizard.commands.options import as_json_option, command, out_option, print_json
 
 if TYPE_CHECKING:
-    from srwizard.models.card import ModelCard
+    from srwizard.models.card import Family, ModelCard
     from srwizard.selfcheck.check import Outcome, Place
     from srwizard.selfcheck.optimum import Optimum
 
@@ -66,7 +66,10 @@ def selfcheck(
 
 
 def _checked(
-    chosen: "list[ModelCard]", optima: "Mapping[str, Optimum]", place: "Place", screen: Console
+    chosen: "list[ModelCard]",
+    optima: "Mapping[Family, Optimum]",
+    place: "Place",
+    screen: Console,
 ) -> "tuple[list[Outcome], dict[str, str]]":
     """Check one model after the other; return what came of them, and why some failed."""
     from srwizard.selfcheck.check import check
