@@ -82,7 +82,7 @@ DIFFUSION_STEPS: Mapping[str, int] = {"train": 800, "valid": 16, "test": 32}
 MINUTES: Mapping[str, float] = {
     "EDSR": 2, "UNet2d": 3, "FNO2d": 3, "RCAN": 4, "SRNO": 5, "HiNOTE": 5, "MWT2d": 5,
     "Galerkin_Transformer": 5, "Swin_Transformer": 5, "SwinIR": 8, "HAT": 12, "M2NO2d": 5,
-    "DDPM": 180, "SR3": 180, "ResShift": 180, "ReMD": 220, "FlowMatching": 180,
+    "DDPM": 17, "SR3": 17, "ResShift": 25, "ReMD": 30, "FlowMatching": 15,
 }  # fmt: skip
 """What a self-check takes on two idle CPU cores; docs/selfcheck.md says which of them were measured
 and which are estimated from the time of a step."""
