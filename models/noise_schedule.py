@@ -77,11 +77,12 @@ def even_times(rates: Sequence[Rates], steps: int) -> list[int]:
         UsageError: there are not as many.
     """
     check_steps(len(rates), steps)
-    first, last = rates[-1].log_ratio, rates[0].log_ratio
+    known = [one.log_ratio for one in rates]
+    first, last = known[-1], known[0]
     times: list[int] = []
     for place in range(steps):
         wanted = first + (last - first) * place / max(steps - 1, 1)
-        nearest = min(range(len(rates)), key=lambda t: abs(rates[t].log_ratio - wanted))
+        nearest = min(range(len(rates)), key=lambda t: abs(known[t] - wanted))
         # Where the steps of time are the larger ones, each is taken once.
         latest = times[-1] - 1 if times else nearest
         times.append(max(min(nearest, latest), steps - 1 - place))

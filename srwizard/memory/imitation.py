@@ -31,7 +31,7 @@ from srwizard.data.normalization import Statistics
 from srwizard.data.normalization_methods import NORMALIZATIONS
 from srwizard.data.samples import Sample
 from srwizard.data.split_names import SPLITS
-from srwizard.memory.repeats import alike_once
+from srwizard.memory.repeats import SAMPLING_STEPS, alike_once
 from srwizard.memory.tracker import StorageTracker
 from srwizard.models import gpu, pieces
 from srwizard.settings.run_config import RunConfig
@@ -50,8 +50,6 @@ from srwizard.train.step import begin_step
 MOST_SAMPLES = 2
 """Of a batch that is gone through one by one: they are alike, and each lets go of the one before
 while it is made, so that two show the peak."""
-SAMPLING_STEPS = 3
-"""Of a diffusion model: a solver remembers what it saw in one, from the second on."""
 
 
 CPU = torch.device("cpu")

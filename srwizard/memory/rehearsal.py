@@ -16,6 +16,7 @@ from srwizard.data import normalization
 from srwizard.memory import forecast, forecaster
 from srwizard.memory.available import cpu_capacity
 from srwizard.memory.meter import Meter, resident_bytes
+from srwizard.memory.repeats import SAMPLING_STEPS
 from srwizard.runs import failures
 from srwizard.runs.last_phase import LastPhase
 from srwizard.settings import run_config
@@ -49,8 +50,6 @@ AGREEMENT = 0.01
 VALIDATIONS = 2
 """The second is timed: the first makes loaders and whatever else is made at first use."""
 STATISTICS_STEPS = 4
-SAMPLING_STEPS = 3
-"""Of a diffusion model: a solver remembers what it saw in one, from the second on."""
 
 
 def main(arguments: list[str]) -> int:

@@ -1,4 +1,4 @@
-"""Blocks that are alike, computed twice and then imitated: the others take no more memory."""
+"""What is alike and takes no more memory: blocks, computed twice, then imitated; sampling steps."""
 
 import contextlib
 from collections import Counter
@@ -11,6 +11,8 @@ from torch import Tensor, nn
 
 OFTEN_ENOUGH = 2
 """The second runs beside the first one's output, as all that follow do."""
+SAMPLING_STEPS = 3
+"""Of a diffusion model: a solver remembers what it saw in one, from the second on."""
 PLAIN = (bool, int, float, str, tuple, torch.dtype, type(None))
 """Types of what a module keeps as its settings: those of a convolution are tuples."""
 

@@ -47,14 +47,13 @@ class SharedOutTracker(StorageTracker):
 
     def __enter__(self) -> Any:
         self._fake_mode = active_fake_mode()
-        self._patches = (
-            mock.patch.object(torch.UntypedStorage, "resize_", self._resizer()),
-            # DTensor looks up the shapes of results on whole tensors, once for each operator: in a
-            # mode of its own, which is not ours to count.
-            mock.patch.object(_sharding_prop, "detect_fake_mode", lambda: None),
-        )
-        for patch in self._patches:
-            patch.start()
+        self._patches = contextlib.ExitStack()
+        resizing = mock.patch.object(torch.UntypedStorage, "resize_", self._resizer())
+        self._patches.enter_context(resizing)
+        # DTensor looks up the shapes of results on whole tensors, once for each operator: in a
+        # mode of its own, which is not ours to count.
+        looking_up = mock.patch.object(_sharding_prop, "detect_fake_mode", lambda: None)
+        self._patches.enter_context(looking_up)
         return super().__enter__()  # type: ignore[no-untyped-call]
 
     def remember(self, mode: FakeTensorMode) -> None:
@@ -62,8 +61,7 @@ class SharedOutTracker(StorageTracker):
 
     def __exit__(self, *exception: Any) -> None:
         super().__exit__(*exception)  # type: ignore[no-untyped-call]
-        for patch in self._patches:
-            patch.stop()
+        self._patches.close()
 
     def __torch_dispatch__(
         self,

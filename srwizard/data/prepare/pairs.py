@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -104,14 +104,9 @@ class PairMaker(AbstractContextManager["PairMaker"]):
         self.recipe = recipe
         self._hr, self._lr = StepReader(recipe.window), StepReader()
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._hr.__exit__(kind, error, trace)
-        self._lr.__exit__(kind, error, trace)
+    def __exit__(self, *exception: Any) -> None:
+        self._hr.__exit__(*exception)
+        self._lr.__exit__(*exception)
 
     def make(self, task: Task) -> Pairs:
         """Return the pairs of a task, in the files that it names.
