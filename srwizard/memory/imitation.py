@@ -37,12 +37,13 @@ from srwizard.models import gpu, pieces
 from srwizard.settings.run_config import RunConfig
 from srwizard.train import optimizers, scoring
 from srwizard.train.distributed import Place
+from srwizard.train.loaders import Batches
 from srwizard.train.loop import epoch_steps
 from srwizard.train.metrics import sample_sums
 from srwizard.train.sampling import draws_samples
 from srwizard.train.saving import tensors_kept
 from srwizard.train.scoring import score
-from srwizard.train.setup import Batches, Training, set_learning_rate, set_up, steps_per_epoch
+from srwizard.train.setup import Training, set_learning_rate, set_up, steps_per_epoch
 from srwizard.train.sharding import own_part
 from srwizard.train.simple_methods import BEST as BEST_METHOD
 from srwizard.train.step import begin_step

@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import signal
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -31,6 +30,7 @@ from srwizard.train.averaging import Averaged
 from srwizard.train.correction import Gain
 from srwizard.train.distributed import Place, from_all_ranks
 from srwizard.train.feeding import on_device
+from srwizard.train.loaders import Batches, loader_of, started
 from srwizard.train.objective import Objective
 from srwizard.train.optimizers import build_optimizer
 from srwizard.train.order import Step
@@ -38,19 +38,6 @@ from srwizard.train.sampling import uses_mask
 from srwizard.train.schedule import learning_rate
 from srwizard.train.seam import seam_of
 from srwizard.train.simple_methods import simple_methods
-
-
-class Batches:
-    """The batches that a loader goes through; set anew for each pass, so that workers live on."""
-
-    def __init__(self) -> None:
-        self.keys: list[tuple[Key, ...]] = []
-
-    def __iter__(self) -> Iterator[tuple[Key, ...]]:
-        return iter(self.keys)
-
-    def __len__(self) -> int:
-        return len(self.keys)
 
 
 @dataclass(frozen=True)
@@ -129,7 +116,7 @@ class Training:
         """
         plan, loader = self.loaders[split]
         plan.keys = keys
-        return on_device(iter(loader), self.place.device)
+        return on_device(started(loader), self.place.device)
 
     def autocast(self) -> torch.autocast:
         """Return the context in which the network computes."""
@@ -231,7 +218,7 @@ def set_up(
         run=run,
         place=place,
         splits=splits,
-        loaders={split: _loader(pairs, run, place, split) for split, pairs in splits.items()},
+        loaders={split: loader_of(pairs, run, place, split) for split, pairs in splits.items()},
         objective=objective,
         bare=bare,
         skeleton=skeleton,
@@ -317,30 +304,3 @@ def _wrapped(objective: nn.Module, place: Place) -> nn.Module:
         # since all have one in every step. With no_sync it fails in the first backward pass, or
         # exchanges no gradients after it (pytorch/pytorch#143580, #187732).
     )
-
-
-def _loader(
-    pairs: FieldPairs, run: RunConfig, place: Place, split: str
-) -> tuple[Batches, DataLoader[Any]]:
-    plan = Batches()
-    workers = run.training.num_workers or 0
-    loader = DataLoader(
-        pairs,
-        batch_sampler=plan,  # type: ignore[arg-type]
-        num_workers=workers,
-        # Those of validation end with it: beside a step they would only hold memory and cores.
-        persistent_workers=workers > 0 and split == "train",
-        pin_memory=place.device.type == "cuda",
-        worker_init_fn=_leave_signals_alone,
-        # Without one of its own, each pass draws from the generator that the networks use: a
-        # resumed training, which begins one pass more, would see other random numbers.
-        generator=torch.Generator(),
-    )
-    return plan, loader
-
-
-def _leave_signals_alone(_worker: int) -> None:
-    # A request to stop may reach all processes at once (a batch system, torchrun). The last step
-    # still needs its batch; loaders end when the process that they load for does.
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
-        signal.signal(number, signal.SIG_IGN)

@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import signal
 import sys
 import time
@@ -13,6 +14,7 @@ import numpy as np
 import psutil
 import pytest
 import torch
+from torch.utils.data._utils import signal_handling
 
 from srwizard.base.errors import EXIT_INTERRUPTED
 from srwizard.data.samples import Key
@@ -22,6 +24,7 @@ from srwizard.runs.records import Records
 from srwizard.settings.run_config import RunConfig, load, seal, write
 from srwizard.train import checkpoint
 from srwizard.train.checkpoint import LAST
+from srwizard.train.loaders import STOP_SIGNALS
 from srwizard.train.loop import Callbacks, note_validation
 from srwizard.train.resuming import load_best
 from srwizard.train.setup import Training
@@ -234,6 +237,24 @@ def test_loaders_of_a_validation_end_with_it(root: Path, tmp_path: Path) -> None
         assert len(list(training.batches(split, keys))) == 1
         living[split] = len(psutil.Process().children())
     assert living["valid"] == living["train"] >= 1
+
+
+@pytest.mark.parametrize("number", STOP_SIGNALS, ids=lambda number: number.name)
+def test_a_request_to_stop_meets_a_loader_that_starts(
+    number: signal.Signals, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """torchrun asks whole process groups; a loader that ended would pass for the failure."""
+    set_handlers = signal_handling._set_worker_signal_handlers
+
+    def asked_to_stop() -> None:
+        set_handlers()
+        os.kill(os.getpid(), number)
+
+    monkeypatch.setattr(signal_handling, "_set_worker_signal_handlers", asked_to_stop)
+    freeze(root, tmp_path / "run", num_workers=1)
+    training = set_up_only(tmp_path / "run")
+    assert len(list(training.batches("valid", [(Key(0),), (Key(1),)]))) == 2
+    assert not signal.pthread_sigmask(signal.SIG_BLOCK, []) & set(STOP_SIGNALS)
 
 
 def test_last_and_best(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
