@@ -21,7 +21,7 @@ from srwizard.base.sizes_and_times import bytes_text
 from srwizard.hardware.devices import fast_bfloat16
 from srwizard.memory.tracker import StorageTracker
 from srwizard.models import build, set_gradient_checkpointing
-from srwizard.train.processes import allocator_settings
+from srwizard.train.process_environment import allocator_settings
 
 ROUNDS = 5
 SECONDS = 15

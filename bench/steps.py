@@ -26,7 +26,7 @@ from typing import Any
 
 from bench._runs import frozen
 from srwizard.settings import run_config
-from srwizard.train.processes import settings
+from srwizard.train.process_environment import settings
 from tests.datasets import write_dataset
 
 HR_SHAPE, SCALE = (128, 256), 4

@@ -21,6 +21,8 @@ Check = Callable[[Mapping[str, Any], int, tuple[int, int] | None], list[str]]
 then only what holds for every shape is checked.
 """
 
+FREED_BLOCK = 2**20
+"""Bytes from which on freed memory of a CPU process goes back to the system, see `ModelCard`."""
 
 INTEGER_SCALES = (2, 3, 4, 5, 6, 7, 8)
 """What an up-sampler allows that takes any whole ratio."""
@@ -88,6 +90,9 @@ class ModelCard:
         recipe: how it is trained where the user takes what is recommended.
         local: whether what it makes of a point depends on its surroundings alone, not on the size
             of the field; such a network that was trained on patches is shown larger tiles.
+        freed_block: on a CPU, freed blocks of so many bytes and above go back to the system at
+            once. Where many smaller ones come and go, larger values save fetching them page by
+            page; elsewhere they leave holes.
     """
 
     name: str
@@ -104,6 +109,7 @@ class ModelCard:
     check: Check = no_constraints
     recipe: Recipe = Recipe()
     local: bool = False
+    freed_block: int = FREED_BLOCK
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

@@ -23,7 +23,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from srwizard.train.processes import allocator_settings
+from srwizard.train.process_environment import allocator_settings
 from tests import forking
 from tests.hardware.nvml.world import NAME as NVML
 

@@ -1,6 +1,6 @@
 """The card of flow matching."""
 
-from srwizard.models.card import INTEGER_SCALES, ModelCard, Parameter, Recipe
+from srwizard.models.card import FREED_BLOCK, INTEGER_SCALES, ModelCard, Parameter, Recipe
 from srwizard.models.cards.denoiser import (
     ENSEMBLE_MEMBERS,
     TINY,
@@ -64,4 +64,5 @@ CARD = ModelCard(
         why_en="those of DDPM, whose network it has; not yet compared with others",
         why_zh="取自使用同一网络的 DDPM；尚未与其他取值比较",
     ),
+    freed_block=4 * FREED_BLOCK,
 )

@@ -1,6 +1,6 @@
 """The card of SR3."""
 
-from srwizard.models.card import INTEGER_SCALES, ModelCard, Recipe
+from srwizard.models.card import FREED_BLOCK, INTEGER_SCALES, ModelCard, Recipe
 from srwizard.models.cards.denoiser import (
     SAMPLER,
     TINY,
@@ -39,4 +39,5 @@ CARD = ModelCard(
     },
     check=unet_problems,
     recipe=Recipe(warmup=0.05, clip_grad_norm=1.0),
+    freed_block=4 * FREED_BLOCK,
 )

@@ -37,6 +37,7 @@ from srwizard.memory.predict import Phase, of_gpu, reserved_bytes
 from srwizard.memory.resident import BASELINE, of_process
 from srwizard.memory.tracker import Scratch, StorageTracker
 from srwizard.memory.verdict import judge
+from srwizard.models.card import FREED_BLOCK
 from srwizard.models.checkpointing import run_block
 
 DTYPES = ("float32", "float64", "float16", "bfloat16", "int64", "int32", "uint8", "bool")
@@ -127,6 +128,7 @@ def estimate_step(asked: Asked, *, gpu: str | None) -> dict[str, Any]:
             generated=generated(products),
             events=events,
             lasting=end,
+            freed_block=FREED_BLOCK,
             statistics=0,
         )
     total = sum(fixed.values()) + held

@@ -17,7 +17,7 @@ from srwizard.memory.allocator import CUDA_CONTEXT
 from srwizard.memory.fit import LINE_AGREEMENT
 from srwizard.memory.resident import BASELINE, MIB, of_process
 from srwizard.settings.run_config import RunConfig, RunGPU
-from srwizard.train import processes
+from srwizard.train.process_environment import freed_block, segments_expand, settings
 
 if TYPE_CHECKING:
     from srwizard.memory.tracker import Event
@@ -164,6 +164,7 @@ def _predict(run: RunConfig, baseline_bytes: int) -> Prediction:
             generated=generated(products),
             events=tracker.events,
             lasting=ends[0],
+            freed_block=freed_block(run),
             statistics=imitation.host_bytes(),
         )
         reserved = [peak.total_bytes for peak in peaks]
@@ -238,7 +239,7 @@ def on_gpu(run: RunConfig, name: str) -> RunConfig:
 
 def _threads(run: RunConfig) -> int:
     """Return the threads of one process, as they are set when it is started."""
-    return int(processes.settings(run)["OMP_NUM_THREADS"])
+    return int(settings(run)["OMP_NUM_THREADS"])
 
 
 def of_gpu(*, world_size: int = 1, sharded: bool = False) -> dict[str, int]:
@@ -255,7 +256,7 @@ def reserved_bytes(events: Sequence["Event"], ends: Sequence[int]) -> list[int]:
     """Return what the caching allocator has reserved at the end of each phase, never less."""
     from srwizard.memory.allocator import CachingAllocator
 
-    allocator = CachingAllocator(expandable=processes.segments_expand())
+    allocator = CachingAllocator(expandable=segments_expand())
     reserved = []
     for begin, end in zip([0, *ends[:-1]], ends, strict=True):
         allocator.replay((event.storage, event.size) for event in events[begin:end])

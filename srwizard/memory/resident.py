@@ -7,8 +7,6 @@ settings that trainings have; docs/memory.md tells how far they are off.
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from srwizard.train.processes import MALLOC_SETTINGS
-
 if TYPE_CHECKING:
     from srwizard.memory.tracker import Event
 
@@ -27,8 +25,6 @@ PRODUCT_CODE = MIB
 """Code that oneDNN generates for a product in 16 bits, and keeps: one for each shape."""
 LOADER_PROCESS = 11 * MIB
 """What a loader process has for itself: the pages that it writes to after it was forked."""
-HEAP_BLOCK = int(MALLOC_SETTINGS["MALLOC_MMAP_THRESHOLD_"])
-"""Smaller tensors come from the heap of glibc, larger ones from the system and go back at once."""
 
 
 def of_process(
@@ -39,6 +35,7 @@ def of_process(
     generated: int,
     events: Iterable["Event"],
     lasting: int,
+    freed_block: int,
     statistics: int,
 ) -> dict[str, int]:
     """Return the bytes by what they are.
@@ -50,6 +47,8 @@ def of_process(
         generated: those that oneDNN generates code for.
         events: of tensors in all phases.
         lasting: the number of those before the end of a training step.
+        freed_block: larger tensors come from the system and go back to it at once, smaller ones
+            from the heap of glibc.
         statistics: bytes that the dataset's statistics hold.
     """
     return {
@@ -57,13 +56,13 @@ def of_process(
         "lazy_imports": LAZY_IMPORTS,
         "library_pages": LIBRARY_PAGES + (PRODUCT_PAGES if products else 0),
         "product_code": PRODUCT_CODE * generated,
-        "heap_holes": heap_holes(events, lasting),
+        "heap_holes": heap_holes(events, lasting, freed_block),
         "loader_processes": LOADER_PROCESS * loaders,
         "statistics": statistics,
     }
 
 
-def heap_holes(events: Iterable["Event"], lasting: int) -> int:
+def heap_holes(events: Iterable["Event"], lasting: int, freed_block: int) -> int:
     """Return what the heap keeps of small tensors that came and went.
 
     Between blocks that last, what was freed stays; over a training it is about as much as there
@@ -71,7 +70,7 @@ def heap_holes(events: Iterable["Event"], lasting: int) -> int:
     """
     small = most = at_rest = 0
     for number, event in enumerate(events, start=1):
-        if abs(event.size) < HEAP_BLOCK:
+        if abs(event.size) < freed_block:
             small += event.size
             most = max(most, small)
         if number == lasting:

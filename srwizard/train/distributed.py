@@ -14,7 +14,7 @@ import torch.distributed as dist
 
 from srwizard.settings.run_config import RunDevices
 from srwizard.train.nodes import LOOPBACK
-from srwizard.train.processes import launched_together
+from srwizard.train.process_environment import launched_together
 
 TIMEOUT = timedelta(minutes=10)
 

@@ -12,7 +12,7 @@ import torch
 from srwizard.base.errors import UsageError
 from srwizard.commands.cli import cli
 from srwizard.memory.module_step import Asked, Shape, estimate_step, parse_shape
-from srwizard.train.processes import MALLOC_SETTINGS
+from srwizard.train.process_environment import allocator_settings
 
 NETWORKS = "tests.memory.plain_networks"
 IMAGES = Shape((4, 3, 64, 64))
@@ -39,7 +39,7 @@ def test_a_real_step_takes_what_was_predicted() -> None:
     predicted = step("CNN", images, target=images, gpu=None)
     done = subprocess.run(
         [sys.executable, "-c", REAL_STEPS], capture_output=True, text=True, check=True,
-        env=os.environ | MALLOC_SETTINGS,
+        env=os.environ | allocator_settings(),
     )  # fmt: skip
     measured = 1024 * int(done.stdout)
     assert predicted["peak_bytes"] == pytest.approx(measured, rel=0.12)

@@ -6,16 +6,17 @@ import torch
 from srwizard.memory import kernels
 from srwizard.memory.kernels import Product, cpu_scratch, generated, noting_products
 from srwizard.memory.predict import predict
-from srwizard.memory.resident import HEAP_BLOCK, PRODUCT_CODE, PRODUCT_PAGES, heap_holes
+from srwizard.memory.resident import PRODUCT_CODE, PRODUCT_PAGES, heap_holes
 from srwizard.memory.tracker import Event, StorageTracker
+from srwizard.models.card import FREED_BLOCK
 from tests.memory.test_predict import config
 
 
 def test_the_heap_keeps_what_small_tensors_took_that_came_and_went() -> None:
-    weights, passing, large = 1000, 500, HEAP_BLOCK
+    weights, passing, large = 1000, 500, FREED_BLOCK
     step = [Event(0, weights), Event(1, passing), Event(2, large), Event(1, -passing)]
     validation = [Event(3, 300), Event(3, -300)]
-    assert heap_holes([*step, *validation], len(step)) == passing
+    assert heap_holes([*step, *validation], len(step), FREED_BLOCK) == passing
 
 
 def test_products_are_counted_by_their_shapes(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ from srwizard.__main__ import _run
 from srwizard.settings.run_config import RunConfig, RunGPU
 from srwizard.train import distributed, processes
 from srwizard.train.distributed import joined
-from srwizard.train.processes import segments_expand, settings
+from srwizard.train.process_environment import segments_expand, settings
 from tests.configs import made_up_config
 
 

@@ -13,7 +13,7 @@ import torch
 from srwizard.runs.failures import NonFiniteLossError
 from srwizard.runs.records import Records
 from srwizard.settings import run_config
-from srwizard.train import loop, optimizers, processes
+from srwizard.train import loop, optimizers, process_environment
 from srwizard.train.loop import Callbacks, train
 from srwizard.train.setup import Training
 from tests.datasets import write_dataset
@@ -126,7 +126,7 @@ def test_a_loss_that_one_rank_alone_has_not_stops_both(root: Path, tmp_path: Pat
         ],
         env={
             **os.environ,
-            **processes.settings(run_config.load(run_dir)),
+            **process_environment.settings(run_config.load(run_dir)),
             "PYTHONPATH": str(REPOSITORY),
         },
         check=True,

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from srwizard.train import processes
+from srwizard.train import process_environment
 from srwizard.train.distributed import Place
 from srwizard.train.resuming import resume
 from srwizard.train.setup import common_amp_dtype
@@ -26,7 +26,7 @@ def test_cards_with_and_without_bfloat16_train_in_one_type(tmp_path: Path) -> No
             *(sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"),
             *("-m", "tests.train.two_cards", str(tmp_path)),
         ],
-        env={**os.environ, **processes.settings(run), "PYTHONPATH": str(REPOSITORY)},
+        env={**os.environ, **process_environment.settings(run), "PYTHONPATH": str(REPOSITORY)},
         check=True,
         timeout=120,
     )

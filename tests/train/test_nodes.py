@@ -12,7 +12,8 @@ from srwizard.settings import run_config
 from srwizard.train import launch
 from srwizard.train.distributed import joined
 from srwizard.train.nodes import Nodes, nodes_of
-from srwizard.train.processes import as_typed, settings
+from srwizard.train.process_environment import settings
+from srwizard.train.processes import as_typed
 from tests.datasets import write_dataset
 from tests.train.runs import (
     epochs,

@@ -5,13 +5,16 @@ from pathlib import Path
 
 import pytest
 
+from srwizard.models.card import FREED_BLOCK
+from srwizard.models.catalog import card
 from srwizard.train import launch
-from srwizard.train.processes import MALLOC_SETTINGS, SPIN, settings
-from tests.configs import made_up_config
+from srwizard.train.process_environment import SPIN, allocator_settings, settings
+from tests.configs import cpu_run, made_up_config
 from tests.datasets import write_dataset
 from tests.train.runs import epochs, freeze
 
-GIVEN = ("OMP_WAIT_POLICY", *SPIN, *MALLOC_SETTINGS, "GLIBC_TUNABLES")
+MALLOC = ("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_")
+GIVEN = ("OMP_WAIT_POLICY", *SPIN, *MALLOC, "GLIBC_TUNABLES")
 
 
 @pytest.fixture
@@ -28,12 +31,23 @@ def test_threads_spin_for_a_while_before_they_sleep() -> None:
 
 
 @pytest.mark.usefixtures("nothing_set")
-@pytest.mark.parametrize("name", [*SPIN, *MALLOC_SETTINGS])
+@pytest.mark.parametrize("name", [*SPIN, *MALLOC])
 def test_what_the_user_has_set_stays(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setenv(name, "7")
     found = settings(made_up_config())
     assert name not in found
-    assert len({*SPIN, *MALLOC_SETTINGS} & found.keys()) == len({*SPIN, *MALLOC_SETTINGS}) - 1
+    assert len({*SPIN, *MALLOC} & found.keys()) == len({*SPIN, *MALLOC}) - 1
+
+
+@pytest.mark.usefixtures("nothing_set")
+def test_freed_memory_goes_back_from_a_size_that_is_the_model_s_own() -> None:
+    """Several processes exchange weights and gradients: larger blocks would leave holes there."""
+    own = card("DDPM").freed_block
+    assert own > FREED_BLOCK
+    for processes, expected in ((1, own), (2, FREED_BLOCK)):
+        run = cpu_run(made_up_config().data, Path("run"), "DDPM", {}, processes=processes)
+        assert settings(run).items() >= allocator_settings(expected).items()
+        assert settings(run)[MALLOC[0]] == str(expected)
 
 
 @pytest.mark.usefixtures("nothing_set")

@@ -25,7 +25,7 @@ from srwizard.runs import checkpoint_files
 from srwizard.runs.failure_kinds import recognise
 from srwizard.settings import run_config
 from srwizard.settings.answers import TrainingAnswers
-from srwizard.train import checkpoint, processes, sharded_checkpoint
+from srwizard.train import checkpoint, process_environment, sharded_checkpoint
 from srwizard.train.checkpoint import LAST, DamagedCheckpointError
 from srwizard.train.distributed import Place
 from srwizard.train.evaluation import evaluate
@@ -70,7 +70,7 @@ def train_in_turn(directories: list[Path], count: int = 2) -> None:
             *("--rdzv-backend", "c10d", "--rdzv-endpoint", "localhost:0"),
             *("-m", "tests.train.sharded", *map(str, directories)),
         ],
-        env={**os.environ, **processes.settings(run), "PYTHONPATH": str(REPOSITORY)},
+        env={**os.environ, **process_environment.settings(run), "PYTHONPATH": str(REPOSITORY)},
         check=True,
         timeout=300,
     )
