@@ -89,10 +89,10 @@ class ResShift(DiffusionModel):
         image_size: int = 64,
         num_heads: int = 4,
         window_size: int = 8,
-        timesteps: int = 15,
+        timesteps: int = 1000,
         kappa: float = 2.0,
         power: float = 0.3,
-        sampler: str = "ancestral",
+        sampler: str = "dpm_solver",
         sampling_steps: int = 15,
         ensemble_members: int = 8,
     ) -> None:

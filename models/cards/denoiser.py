@@ -146,14 +146,6 @@ def process_parameters(timesteps: int) -> tuple[Parameter, ...]:
     )
 
 
-FIRST_ORDER = Parameter(
-    "sampler",
-    "ancestral",
-    "str",
-    "How samples are drawn: ddim needs fewer steps, ancestral draws noise in every step",
-    "采样方式：ddim 所需步数较少，ancestral 每步都加入噪声",
-    choices=("ddim", "ancestral"),
-)
 SAMPLER = Parameter(
     "sampler",
     "dpm_solver",

@@ -6,7 +6,7 @@ from typing import Any
 from srwizard.base.i18n import translate as _
 from srwizard.models.card import INTEGER_SCALES, ModelCard, Parameter, Recipe
 from srwizard.models.cards.denoiser import (
-    FIRST_ORDER,
+    SAMPLER,
     TINY,
     sampling_parameters,
     unet_parameters,
@@ -48,10 +48,10 @@ PARAMETERS = (
     window_size(8, "points of its level", "所在层级的格点数"),
     Parameter(
         "timesteps",
-        15,
+        1000,
         "int",
-        "Steps in which the residual is shifted and noise is added",
-        "平移残差并加噪的步数",
+        "Steps in which the residual is shifted and noise is added in training; the paper has 15",
+        "训练时平移残差并加噪的步数；论文为 15",
         minimum=2,
         maximum=1000,
     ),
@@ -82,8 +82,8 @@ PARAMETERS = (
 CARD = ModelCard(
     name="ResShift",
     family="diffusion",
-    summary_en="Diffusion from the LR field itself: 15 steps for a sample, where others take 50",
-    summary_zh="从低分辨率场出发的扩散模型：一个样本只需 15 步，其他模型需 50 步",
+    summary_en="Diffusion from the LR field itself: 15 steps for a sample, where others take 32",
+    summary_zh="从低分辨率场出发的扩散模型：一个样本只需 15 步，其他模型需 32 步",
     paper=(
         "Yue et al. (2023), ResShift: Efficient Diffusion Model for Image Super-resolution by "
         "Residual Shifting, NeurIPS. arXiv:2307.12348"
@@ -91,7 +91,7 @@ CARD = ModelCard(
     module="srwizard.models.resshift",
     parameters=(
         *PARAMETERS,
-        *sampling_parameters(FIRST_ORDER, 15),
+        *sampling_parameters(SAMPLER, 15),
     ),
     fft=False,
     recommended=False,

@@ -26,11 +26,7 @@ from srwizard.models.upsampling import bicubic
 from tests.small_networks import SMALL_UNET
 
 NAMES = ("DDPM", "SR3", "ResShift", "ReMD", "FlowMatching")
-SAMPLERS_OF = {
-    "FlowMatching": ("euler", "heun"),
-    "ResShift": ("ddim", "ancestral"),
-    "ReMD": ("ddim", "ancestral"),
-}
+SAMPLERS_OF = {"FlowMatching": ("midpoint", "heun", "euler")}
 SAMPLERS = [
     (name, sampler)
     for name in NAMES
@@ -399,24 +395,31 @@ def test_a_perfect_network_draws_from_the_posterior(
 
 
 @pytest.mark.parametrize("power", [10.0, 1.0, 0.1, 0.01])
-@pytest.mark.parametrize("name", ["DDPM", "SR3"])
-def test_the_solver_keeps_the_spread_of_every_scale_with_few_steps(name: str, power: float) -> None:
+@pytest.mark.parametrize(("name", "steps"), [("DDPM", 32), ("SR3", 32), ("ResShift", 15)])
+def test_the_solver_keeps_the_spread_of_every_scale_with_few_steps(
+    name: str, steps: int, power: float
+) -> None:
     """That of a perfect network: of a residual that is strong, and of one that is weak."""
-    net = tiny(name, timesteps=1000, prediction="x0").eval()
-    assert net.sampler == "dpm_solver"
+    net = tiny(name, **({} if name == "ResShift" else {"timesteps": 1000, "prediction": "x0"}))
+    assert (net.eval().sampler, len(net.rates)) == ("dpm_solver", 1000)
 
     class Best(nn.Module):
         def forward(self, shown: Tensor, told: Tensor) -> Tensor:
-            signal = told.flatten() if name == "SR3" else net.signal_rates[told.flatten().long()]
-            noise = (1 - signal**2).clamp(min=0).sqrt()
-            signal, noise = signal[:, None, None, None], noise[:, None, None, None]
-            return signal * power / (signal**2 * power + noise**2) * shown[:, 1:]
+            if name == "SR3":
+                told = (net.signal_rates - told.flatten()[:1]).abs().argmin().expand(len(shown))
+            level = net.levels(told.flatten())
+            total = level.signal**2 + level.noise**2
+            gain = level.signal * power / (level.signal**2 * power + level.noise**2)
+            return gain * total.sqrt() * shown[:, 1:]
 
     net.denoiser = Best()
-    drawn = net.sample(torch.zeros(8, 1, 16, 16), 32, seeded(*range(8)))
-    assert drawn.std().item() == pytest.approx(math.sqrt(power), rel=0.03)
-    fewer = net.sample(torch.zeros(8, 1, 16, 16), 32, seeded(*range(8)), sampler="ddim")
-    assert fewer.std().item() < 0.975 * math.sqrt(power)
+    drawn = net.sample(torch.zeros(8, 1, 16, 16), steps, seeded(*range(8)))
+    # ResShift's chain ends with noise of 0.04, which a hundredth of the variance hardly tops.
+    near = 0.09 if (name, power) == ("ResShift", 0.01) else 0.03
+    assert drawn.std().item() == pytest.approx(math.sqrt(power), rel=near)
+    for others in ("ddim", "ancestral"):
+        fewer = net.sample(torch.zeros(8, 1, 16, 16), steps, seeded(*range(8)), sampler=others)
+        assert fewer.std().item() < 0.98 * min(math.sqrt(power), drawn.std().item())
 
 
 @given(st.integers(2, 300), st.data())
@@ -486,7 +489,8 @@ def test_tiles_see_the_noise_of_the_whole_field(name: str) -> None:
         return torch.cat([network(shown[..., :8]), network(shown[..., 8:])], dim=-1)
 
     drawn = net.sample(lr, 3, seeded(1, 2), tiled=halves)
-    assert seen == [(2, 2, 12, 16)] * (6 if isinstance(net, ReMD) else 3)  # with the correction
+    # With the correction, or twice a step.
+    assert seen == [(2, 2, 12, 16)] * (6 if name in ("ReMD", "FlowMatching") else 3)
     # A network that looks at single points cannot tell tiles from the whole.
     if isinstance(net, ReMD):
         nn.init.zeros_(net.correction.project.weight)

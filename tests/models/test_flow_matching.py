@@ -78,11 +78,11 @@ def test_where_there_is_one_answer_any_number_of_steps_leads_there(steps: int) -
 def test_one_step_gives_the_mean_of_all_samples() -> None:
     net = small()
     net.denoiser = Gaussian(0.4, 0.5)
-    found = drawn(net, 1)
+    found = drawn(net, 1, "euler")
     torch.testing.assert_close(found, torch.full_like(found, 0.4))
 
 
-@pytest.mark.parametrize("sampler", ["euler", "heun"])
+@pytest.mark.parametrize("sampler", ["midpoint", "heun", "euler"])
 def test_samples_have_mean_and_spread_of_the_data(sampler: str) -> None:
     net = small()
     net.denoiser = Gaussian(0.4, 0.5)
@@ -91,15 +91,22 @@ def test_samples_have_mean_and_spread_of_the_data(sampler: str) -> None:
     assert found.std().item() == pytest.approx(0.5, rel=0.02)
 
 
-def test_heun_is_more_exact_with_as_many_calls() -> None:
+@pytest.mark.parametrize("std", [0.1, 0.5, 3.0])
+def test_two_calls_a_step_are_more_exact_than_as_many_steps(std: float) -> None:
     net = small()
-    net.denoiser = Gaussian(0.4, 0.5)
-    spread = {}
-    for sampler, steps in (("euler", 8), ("heun", 4)):
+    net.denoiser = Gaussian(0.4, std)
+    error = {}
+    for sampler, steps in (("euler", 16), ("heun", 8), ("midpoint", 8)):
         net.denoiser.calls = 0
-        spread[sampler] = drawn(net, steps, sampler).std().item()
-        assert net.denoiser.calls == 8
-    assert abs(spread["heun"] - 0.5) < 0.5 * abs(spread["euler"] - 0.5)
+        error[sampler] = abs(drawn(net, steps, sampler).std().item() / std - 1)
+        assert net.denoiser.calls == 16
+    assert error["midpoint"] < 0.02
+    assert error["midpoint"] < error["heun"] < 0.5 * error["euler"]
+
+
+def test_samples_are_drawn_at_the_midpoint_in_eight_steps() -> None:
+    net = small()
+    assert (net.sampler, net.sampling_steps) == ("midpoint", 8)
 
 
 def test_times_are_continuous_and_as_likely_as_each_other() -> None:

@@ -16,7 +16,7 @@ from srwizard.models.resshift import ResShift
 from srwizard.models.upsampling import bicubic
 from tests.small_networks import SMALL_UNET
 
-SMALL = {**SMALL_UNET, "sampling_steps": 3}
+SMALL = {**SMALL_UNET, "timesteps": 15, "sampling_steps": 3}
 
 
 def small(**params: Any) -> ReMD:
