@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from srwizard.models.card import INTEGER_SCALES, ModelCard, Parameter, Recipe
+from srwizard.models.card import FREED_BLOCK, INTEGER_SCALES, ModelCard, Parameter, Recipe
 from srwizard.models.cards.limits import fourier_problems, head_problems
 from srwizard.models.cards.transformer import mlp_ratio
 
@@ -71,4 +71,5 @@ CARD = ModelCard(
     },
     check=_problems,
     recipe=Recipe(warmup=0.05, clip_grad_norm=1.0),
+    freed_block=4 * FREED_BLOCK,
 )

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from srwizard.models.card import INTEGER_SCALES, ModelCard, Parameter, Recipe
+from srwizard.models.card import FREED_BLOCK, INTEGER_SCALES, ModelCard, Parameter, Recipe
 from srwizard.models.cards.v_cycle import GRID_LEVELS, grid_problems, multiwavelets
 
 
@@ -43,4 +43,5 @@ CARD = ModelCard(
         why_en="those of most networks here; not yet compared with others",
         why_zh="与本程序多数网络相同；尚未与其他取值比较",
     ),
+    freed_block=4 * FREED_BLOCK,
 )

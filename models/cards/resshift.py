@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from srwizard.base.i18n import translate as _
-from srwizard.models.card import INTEGER_SCALES, ModelCard, Parameter, Recipe
+from srwizard.models.card import FREED_BLOCK, INTEGER_SCALES, ModelCard, Parameter, Recipe
 from srwizard.models.cards.denoiser import (
     SAMPLER,
     TINY,
@@ -108,4 +108,5 @@ CARD = ModelCard(
     },
     check=resshift_problems,
     recipe=Recipe(lr=0.002, warmup=0.05, clip_grad_norm=1.0),
+    freed_block=4 * FREED_BLOCK,
 )

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from srwizard.base.i18n import translate_count as _n
-from srwizard.models.card import FREED_BLOCK, INTEGER_SCALES, ModelCard, Parameter
+from srwizard.models.card import INTEGER_SCALES, ModelCard, Parameter
 
 
 def _problems(params: Mapping[str, Any], scale: int, lr_shape: tuple[int, int] | None) -> list[str]:
@@ -70,5 +70,4 @@ CARD = ModelCard(
         "large": {"features": 96, "levels": 4},
     },
     check=_problems,
-    freed_block=4 * FREED_BLOCK,
 )
