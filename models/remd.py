@@ -80,7 +80,7 @@ class ReMD(ResShift):
         k: int = 4,
         c: int = 4,
         grid_levels: Sequence[int] = (1, 1, 1),
-        sampling_steps: int = 5,
+        sampling_steps: int = 8,
         **others: Any,
     ) -> None:
         super().__init__(sampling_steps=sampling_steps, **others)

@@ -35,8 +35,8 @@ CARD = ModelCard(
             "str",
             "How a path is followed: midpoint keeps the spread with few steps, heun less so, both "
             "with two calls of the network a step; euler, with one, loses a third of the variance",
-            "沿路径积分的方法：midpoint（中点法）步数少也能保持离散度，heun 稍差，两者每步调用两次网络；"
-            "euler（欧拉法）每步一次，会损失约三分之一的方差",
+            "沿路径积分的方法：midpoint（中点法）步数少也能保持离散度，heun 稍差，"
+            "两者每步调用两次网络；euler（欧拉法）每步一次，会损失约三分之一的方差",
             choices=("midpoint", "heun", "euler"),
         ),
         Parameter(

@@ -37,7 +37,7 @@ CARD = ModelCard(
         *resshift.PARAMETERS,
         *multiwavelets(k=4, c=4),
         GRID_LEVELS,
-        *sampling_parameters(SAMPLER, 5),
+        *sampling_parameters(SAMPLER, 8),
     ),
     fft=False,
     recommended=False,

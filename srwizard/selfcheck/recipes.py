@@ -92,9 +92,9 @@ PARAMETERS: Mapping[str, Mapping[str, Any]] = {
     "EDSR": {"num_features": 32, "num_blocks": 4},
     "DDPM": NARROW,
     "SR3": NARROW,
-    "ResShift": {"sampling_steps": 15},  # all that it has
-    "ReMD": {"sampling_steps": 15},
-    "FlowMatching": {**NARROW, "sampling_steps": 8, "sampler": "heun"},  # the most exact it has
+    "ResShift": {"sampling_steps": 32},
+    "ReMD": {"sampling_steps": 32},
+    "FlowMatching": {**NARROW, "sampling_steps": 8},
     "MWT2d": {"modes": 4},  # as many as the finest wavelets have on this grid
 }
 """Where the parameters are not those of the size."""
