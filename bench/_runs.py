@@ -74,7 +74,7 @@ DATASETS = (
 )
 """The winds are there where Debian's package ferret-datasets is installed."""
 TWO = DATASETS[:2]
-DIFFUSION_PARAMETERS = {"sampling_steps": 4, "ensemble_members": 8}
+DIFFUSION_PARAMETERS = {"sampling_steps": 8, "ensemble_members": 8}
 MODES = {"MWT2d": {"modes": 2}}
 """The fields are small: theirs are the modes that the finest wavelets have."""
 

@@ -142,7 +142,7 @@ def test_calibration_takes_the_spectrum_of_what_is_modelled() -> None:
 
 def test_few_steps_are_the_default_and_what_cannot_work_is_named() -> None:
     assert small(sampling_steps=5).sampling_steps == 5
-    assert resolve_parameters(card("ReMD"), {})["sampling_steps"] == 5
+    assert resolve_parameters(card("ReMD"), {})["sampling_steps"] == 8
     (found,) = problems(card("ReMD"), resolve_parameters(card("ReMD"), {"k": 3, "c": 1}), 2, None)
     assert "c * k * k is 9; it must be even" in found
     assert math.isclose(small().rates[-1].signal, 0.01)
