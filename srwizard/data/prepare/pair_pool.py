@@ -4,7 +4,9 @@ What one process makes for another to write, or to look at, is handed over in fi
 dataset, where each step has one, and else in memory that both share.
 """
 
+import atexit
 import multiprocessing
+import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -23,7 +25,7 @@ from srwizard.data.prepare.pairs import PairMaker, Pairs, Recipe, Task
 from srwizard.data.prepare.source import SourceField, Step
 
 WAITING_PER_JOB = 2
-"""How many windows of steps may be read ahead for each process: memory stays bounded."""
+"""How many windows of steps each other process is given, one that it works at and the next."""
 
 
 def made_pairs(recipe: Recipe, tasks: Iterable[Task], jobs: int) -> Generator[Pairs, None, None]:
@@ -45,7 +47,7 @@ def made_pairs(recipe: Recipe, tasks: Iterable[Task], jobs: int) -> Generator[Pa
             return
         rooms = [
             opened.enter_context(closing(SharedFields(recipe.window.shape)))
-            for _room in range(WAITING_PER_JOB * jobs)
+            for _room in range(WAITING_PER_JOB * (jobs - 1))
         ]
         # Not forked: the HDF5 library does not bear it.
         pool = ProcessPoolExecutor(
@@ -158,6 +160,8 @@ def _begin(recipe: Recipe, language: str, rooms: Sequence[SharedFields]) -> None
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
     end_with_parent(None if parent is None else parent.pid)
+    # All is written when it ends: to take its modules down takes longer than many a window.
+    atexit.register(os._exit, 0)
     i18n.set_language(language)
     _equipment[:] = [(PairMaker(recipe), rooms)]
 
