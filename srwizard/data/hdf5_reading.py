@@ -73,14 +73,15 @@ def _unfinished(path: Path, error: OSError) -> tuple[str, str] | None:
     A lock is respected whoever holds it: one who has the file open for reading only may hold it
     for another that writes.
     """
-    if error.errno == errno.EAGAIN or re.search("resource temporarily unavailable", str(error), re.I):
+    text = str(error).lower()
+    if error.errno == errno.EAGAIN or "resource temporarily unavailable" in text:
         holders = [*map(_name_of, _holders_of_locks(path))] or [_("another program")]
         return (
             _("it is locked by {holders}", holders=", ".join(holders)),
             _("Wait until that has ended; if no program writes the file, set "
               "HDF5_USE_FILE_LOCKING=FALSE."),
         )  # fmt: skip
-    if "already open for write" in str(error):
+    if "already open for write" in text:
         return (
             _("another program is writing it, or was killed while it did"),
             _("Wait until that has ended; if no program writes the file: h5clear -s {name}",

@@ -32,8 +32,9 @@ def contents_table(contents: "Contents") -> Table:
 def _rows(contents: "Contents") -> Iterator[tuple[str, str]]:
     files = str(contents.paths[0])
     if len(contents.paths) > 1:
-        files = _("{count}, from {first} to {last}", count=len(contents.paths),
-                  first=contents.paths[0], last=contents.paths[-1].name)  # fmt: skip
+        first, last = contents.paths[0], contents.paths[-1]
+        files = _("{count}, from {first} to {last}", count=len(contents.paths), first=first,
+                  last=last.name if last.parent == first.parent else last)  # fmt: skip
     yield _("Files"), files
     if len(contents.opened) < len(contents.paths):
         yield "", _("{count} of them were opened; times and steps refer to these",

@@ -22,6 +22,7 @@ from srwizard.data.prepare.cf import depth_units, find_level, level_depths
 from srwizard.data.prepare.grid import Grid, Window
 from srwizard.data.prepare.opening import Source, open_source
 from srwizard.data.prepare.reading import StepReader
+from srwizard.data.prepare.record_faults import check_grid
 from srwizard.data.prepare.selection import reaches_around
 from srwizard.data.prepare.source import SourceField, Step
 from srwizard.data.prepare.surveying import survey_field
@@ -123,6 +124,7 @@ class _Found:
     depths: tuple[float, ...] = ()
     depth_units: str = ""
     problem: str = ""
+    grids_differ: DatasetError | None = None
     sources: list[int] = field(default_factory=list)
 
 
@@ -152,6 +154,9 @@ def look(
         progress(number + 1, len(opened))
     variables = tuple(_variable(name, one) for name, one in found.items())
     if not any(one.usable for one in variables):
+        for one in found.values():
+            if one.grids_differ is not None:
+                raise one.grids_differ
         reasons = {one.problem for one in variables}
         raise DatasetError(
             _("{path} holds no field on a grid of latitude and longitude.", path=opened[0])
@@ -182,6 +187,10 @@ def _take(one: _Found, source: Source, name: str) -> None:
         return
     one.fields.append(each)
     one.grid = one.grid or grid
+    try:
+        check_grid((one.grid, one.fields[0]), grid, each)
+    except DatasetError as error:
+        one.grids_differ = error
 
 
 def _variable(name: str, found: _Found) -> SourceVariable:
@@ -195,11 +204,14 @@ def _variable(name: str, found: _Found) -> SourceVariable:
         "is_mask": _is_mask(array),
         "sources": tuple(found.sources),
     }
+    if found.grids_differ is not None:
+        message, hint = found.grids_differ.message, found.grids_differ.hint
+        return SourceVariable(**known, problem=_("{message} {hint}", message=message, hint=hint))
     if grid is None or not fields:
         return SourceVariable(**known, problem=found.problem)
     timed = [one for one in fields if one.axes.time.moments is not None]
     moments = sorted(
-        moment for one in timed for moment in one.axes.time.moments or () if moment is not None
+        {moment for one in timed for moment in one.axes.time.moments or () if moment is not None}
     )
     return SourceVariable(
         **known,
@@ -231,10 +243,24 @@ def _time_problem(fields: Sequence[SourceField]) -> str:
     for one in fields:
         if one.axes.time.moments is None and one.axes.time.problem:
             return f"{in_one_line(one.path.name)}: {one.axes.time.problem}"
-    calendars = {one.axes.time.calendar for one in fields if one.axes.time.moments is not None}
-    if have_same_dates(calendars):
-        return ""
-    return _("calendars that differ: {calendars}", calendars=", ".join(sorted(calendars)))
+    timed = [one for one in fields if one.axes.time.moments is not None]
+    calendars = {one.axes.time.calendar for one in timed}
+    if not have_same_dates(calendars):
+        return _("calendars that differ: {calendars}", calendars=", ".join(sorted(calendars)))
+    times = Counter(moment for one in timed for moment in one.axes.time.moments or ())
+    missing = times.pop(None, 0)
+    twice = [moment for moment, count in times.items() if count > 1 and moment is not None]
+    if twice:
+        return _n(
+            "{time} occurs more than once",
+            "{count} times occur more than once, the first {time}",
+            len(twice),
+            count=len(twice),
+            time=min(twice).extended(),
+        )
+    if missing:
+        return _n("{count} time is missing", "{count} times are missing", missing, count=missing)
+    return ""
 
 
 def _usual_step(moments: Sequence[Moment], calendars: Collection[str]) -> float | None:
