@@ -17,14 +17,14 @@ import xarray as xr
 from srwizard.base.errors import DatasetError, SrwizardError
 from srwizard.base.i18n import translate as _
 from srwizard.base.i18n import translate_count as _n
-from srwizard.base.visible import in_one_line
-from srwizard.data.prepare.cf import depth_units, find_level, level_depths
 from srwizard.data.prepare.grid import Grid, Window
+from srwizard.data.prepare.levels import depth_units, find_level, level_depths
 from srwizard.data.prepare.opening import Source, open_source
 from srwizard.data.prepare.reading import StepReader
 from srwizard.data.prepare.record_faults import check_grid
 from srwizard.data.prepare.selection import reaches_around
 from srwizard.data.prepare.source import SourceField, Step
+from srwizard.data.prepare.source_notes import time_problem
 from srwizard.data.prepare.surveying import survey_field
 from srwizard.data.prepare.times import Moment, have_same_dates
 from srwizard.data.undeclared import UndeclaredTally, undeclared_notes
@@ -220,7 +220,7 @@ def _variable(name: str, found: _Found) -> SourceVariable:
         first=moments[0].extended() if moments else "",
         last=moments[-1].extended() if moments else "",
         step_hours=_usual_step(moments, {one.axes.time.calendar for one in timed}),
-        time_problem=_time_problem(fields),
+        time_problem=time_problem(fields),
         depths=found.depths,
         depth_units=found.depth_units,
         is_global=reaches_around(grid),
@@ -237,30 +237,6 @@ def _is_mask(array: xr.DataArray) -> bool:
         or "mask" in name
         or name in ("lsm", "landsea")
     )
-
-
-def _time_problem(fields: Sequence[SourceField]) -> str:
-    for one in fields:
-        if one.axes.time.moments is None and one.axes.time.problem:
-            return f"{in_one_line(one.path.name)}: {one.axes.time.problem}"
-    timed = [one for one in fields if one.axes.time.moments is not None]
-    calendars = {one.axes.time.calendar for one in timed}
-    if not have_same_dates(calendars):
-        return _("calendars that differ: {calendars}", calendars=", ".join(sorted(calendars)))
-    times = Counter(moment for one in timed for moment in one.axes.time.moments or ())
-    missing = times.pop(None, 0)
-    twice = [moment for moment, count in times.items() if count > 1 and moment is not None]
-    if twice:
-        return _n(
-            "{time} occurs more than once",
-            "{count} times occur more than once, the first {time}",
-            len(twice),
-            count=len(twice),
-            time=min(twice).extended(),
-        )
-    if missing:
-        return _n("{count} time is missing", "{count} times are missing", missing, count=missing)
-    return ""
 
 
 def _usual_step(moments: Sequence[Moment], calendars: Collection[str]) -> float | None:

@@ -15,8 +15,8 @@ from srwizard.base.errors import DatasetError, UsageError
 from srwizard.base.i18n import translate as _
 from srwizard.base.os_errors import reason_of
 from srwizard.base.special_files import require_file
+from srwizard.data.file_faults import HDF5_SIGNATURE
 from srwizard.data.hdf5_reading import UnfinishedFileError, locked_where_possible
-from srwizard.data.layout import HDF5_SIGNATURE
 from srwizard.data.prepare.groups import (
     groups_of_hdf5,
     groups_of_zarr,
