@@ -13,8 +13,9 @@ if TYPE_CHECKING:
     from srwizard.data.prepare.look import Contents, SourceVariable
 
 HOURS_A_DAY = 24
-DAYS_OF_A_MONTH = range(28, 32)
-DAYS_OF_A_YEAR = (360, 365, 366)
+DAYS_OF_A_MONTH = (28, 31)
+DAYS_OF_A_YEAR = (360, 366)
+"""The least and the most; what lies between are parts of a mean year."""
 
 
 def contents_table(contents: "Contents") -> Table:
@@ -106,8 +107,8 @@ def _interval(hours: float | None) -> str | None:
     if hours < HOURS_A_DAY:
         return _("every {hours:g} h", hours=hours)
     days = hours / HOURS_A_DAY
-    if days in DAYS_OF_A_MONTH:
+    if DAYS_OF_A_MONTH[0] <= days <= DAYS_OF_A_MONTH[1]:
         return _("about every month")
-    if days in DAYS_OF_A_YEAR:
+    if DAYS_OF_A_YEAR[0] <= days <= DAYS_OF_A_YEAR[1]:
         return _("about every year")
     return _n("every day", "every {days:g} days", days, days=days)

@@ -206,3 +206,6 @@ class TestAtFirstSight:
         for unit in ("month", "year"):
             source = write(with_times(np.arange(12), f"{unit}s since 1990-01-15"), tmp_path / unit)
             assert f"about every {unit}" in shown(look([source]))
+        for days, unit in ((30.4375, "month"), (365.25, "year")):  # parts of a mean year
+            times = with_times(np.arange(12) * days, "days since 1990-01-15")
+            assert f"about every {unit}" in shown(look([write(times, tmp_path / f"mean-{unit}")]))
