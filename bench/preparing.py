@@ -2,13 +2,15 @@
 
 Daily fields [680, 1440] with land are written to NetCDF files. The reference copies these files
 with two processes, which read and write in pieces of 4 MiB and do nothing else; `prepare --jobs 2`
-reads the same bytes, writes them as HR and their block means as LR. Both are timed in turns, the
-files being in the page cache; medians of several rounds. Then the peak memory of records of 300 and
-of 3000 steps [340, 720] is compared, in one process and in two.
+reads the same bytes, writes them as HR and their block means as LR. Both are timed in turns, with
+the files on the disk, as they are when they are prepared for the first time, and in the page cache;
+medians of several rounds. Then the peak memory of records of 300 and of 3000 steps [340, 720] is
+compared, in one process and in two.
 """
 
 import argparse
 import multiprocessing
+import os
 import shutil
 import statistics
 import subprocess
@@ -18,11 +20,6 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-
-import h5netcdf
-import numpy as np
-
-from srwizard.data.prepare import prepare
 
 SHAPE, STEPS, FILES, SCALE = (680, 1440), 240, 4, 4
 SMALL_SHAPE, RECORDS, STEPS_A_FILE = (340, 720), (300, 3000), 10
@@ -66,6 +63,10 @@ if __name__ == "__main__":
 
 def write_sources(root: Path, steps: int, files: int, shape: tuple[int, int]) -> None:
     """Write a record in NetCDF files of equal length; a step is one chunk, not compressed."""
+    # Not with the module: the processes that copy import it, and need nothing of all this.
+    import h5netcdf
+    import numpy as np
+
     rng = np.random.default_rng(0)
     field = (15 + rng.normal(size=shape).cumsum(axis=0).cumsum(axis=1) / 500).astype(np.float32)
     field[: shape[0] // 4, : shape[1] // 4] = np.nan
@@ -90,6 +91,7 @@ def write_sources(root: Path, steps: int, files: int, shape: tuple[int, int]) ->
             sst.attrs["units"] = "degC"
             for step in range(each):
                 sst[step] = field + np.float32(0.01 * (number * each + step))
+    os.sync()  # what has not been written cannot be dropped from the page cache
 
 
 def copy(source: Path, target: Path) -> None:
@@ -109,39 +111,63 @@ def copy_all(sources: Path, out: Path) -> None:
 
 def prepare_all(sources: Path, out: Path) -> None:
     """Prepare the dataset, reading with two processes."""
+    from srwizard.data.prepare import prepare
+
     prepare(
         sorted(sources.iterdir()), variables={"sst": "sst"}, scale=SCALE, split=(0.7, 0.15, 0.15),
         out=out, jobs=PROCESSES,
     )  # fmt: skip
 
 
+def drop_from_page_cache(directory: Path) -> None:
+    """Have the files read from the disk next time."""
+    for path in directory.iterdir():
+        with path.open("rb") as file:
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
 def seconds(work: Callable[[Path], None], out: Path) -> float:
-    """Time one run, and remove what it has made."""
+    """Time one run, and empty the files that it has made.
+
+    They are not removed: ext4 passes over inodes that were freed a moment ago, one by one, for each
+    file that is made.
+    """
     begun = time.perf_counter()
     work(out)
     took = time.perf_counter() - begun
-    shutil.rmtree(out)
+    for path in out.rglob("*"):
+        if path.is_file():
+            os.truncate(path, 0)
     return took
 
 
 def compare_speed(place: Path) -> bool:
-    """Print the ratio; return whether it is large enough."""
+    """Print the ratios; return whether the one of files on the disk is large enough."""
+    import srwizard.data.prepare  # noqa: F401  (what every run imports is not timed)
+
     sources = place / "sources"
     write_sources(sources, STEPS, FILES, SHAPE)
     size = sum(file.stat().st_size for file in sources.iterdir()) / 2**20
     ways = {"copy": partial(copy_all, sources), "prepare": partial(prepare_all, sources)}
-    taken: dict[str, list[float]] = {name: [] for name in ways}
-    for _round in range(ROUNDS):
-        for name, work in ways.items():
-            taken[name].append(seconds(work, place / "out"))
-    plain, ours = (statistics.median(taken[name]) for name in ways)
-    print(
-        f"{STEPS} steps of {SHAPE}, {size:.0f} MiB: plain copy {plain:.2f} s "
-        f"({size / plain:.0f} MiB/s), prepare --jobs {PROCESSES} {ours:.2f} s "
-        f"({size / ours:.0f} MiB/s): ratio {plain / ours:.2f} (goal: at least {LEAST_RATIO})"
-    )
+    ratios = {}
+    for where in ("on the disk", "in the page cache"):
+        taken: dict[str, list[float]] = {name: [] for name in ways}
+        for turn in range(ROUNDS):
+            for name, work in ways.items():
+                if where == "on the disk":
+                    drop_from_page_cache(sources)
+                taken[name].append(seconds(work, place / f"{name}, {where}, {turn}"))
+        plain, ours = (statistics.median(taken[name]) for name in ways)
+        ratios[where] = plain / ours
+        print(
+            f"{STEPS} steps of {SHAPE}, {size:.0f} MiB {where}: plain copy {plain:.2f} s "
+            f"({size / plain:.0f} MiB/s), prepare --jobs {PROCESSES} {ours:.2f} s "
+            f"({size / ours:.0f} MiB/s): ratio {plain / ours:.2f}",
+            flush=True,
+        )
+    print(f"goal: at least {LEAST_RATIO} where the files are on the disk")
     shutil.rmtree(sources)
-    return plain / ours >= LEAST_RATIO
+    return ratios["on the disk"] >= LEAST_RATIO
 
 
 def peak_memory(place: Path, steps: int, jobs: int) -> float:

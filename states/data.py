@@ -321,7 +321,7 @@ def _root_question(conversation: Conversation) -> Question:
 
 
 def _variables_question(conversation: Conversation, summary: "DatasetSummary") -> Question | None:
-    from srwizard.data.inspect import selection_problem
+    from srwizard.data.selected_fields import selection_problem
     from srwizard.wizard import simple_methods
 
     names = [variable.name for variable in summary.variables]
@@ -342,7 +342,7 @@ def _variables_question(conversation: Conversation, summary: "DatasetSummary") -
 
 
 def _statics_question(conversation: Conversation, summary: "DatasetSummary") -> Question | None:
-    from srwizard.data.inspect import static_inputs_problem
+    from srwizard.data.selected_fields import static_inputs_problem
 
     # Coordinates alone are no reason to ask: they are nearly always there and rarely help.
     given = conversation.session.answers.has("data.static_variables")
@@ -358,7 +358,7 @@ def _statics_question(conversation: Conversation, summary: "DatasetSummary") -> 
 
 def _guides_question(conversation: Conversation, summary: "DatasetSummary") -> Question | None:
     from srwizard.data.guides import gaps_in_guides
-    from srwizard.data.inspect import guides_problem, possible_guides
+    from srwizard.data.selected_fields import guides_problem, possible_guides
     from srwizard.wizard.chosen_dataset import chosen_variables, opened_dataset
 
     # As of static inputs, coordinates alone are no reason to ask.

@@ -11,26 +11,20 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from srwizard.base.i18n import translate as _
 from srwizard.base.os_errors import reason_of
 from srwizard.base.special_files import require_file
 from srwizard.base.visible import in_one_line
-from srwizard.data.fields import ArrayHeader, Field, HDF5Field, NpyField, read_npy_header
+from srwizard.data.fields import Field, HDF5Field, NpyField, read_npy_header
+from srwizard.data.file_faults import dataset_fault, hdf5_fault, npy_fault
 from srwizard.data.hdf5_reading import UnfinishedFileError, open_hdf5
 from srwizard.data.split_names import SPLITS
-
-# Not imported with the module: the wizard shall not wait for it before it needs it.
-if TYPE_CHECKING:
-    import h5py
 
 Layout = Literal["npy", "h5", "nc"]
 LEVELS = ("hr", "lr")
 Progress = Callable[[int, int], None]
-NUMBERS = "fiu"
-"""Kinds of dtype that a field may have."""
-HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 FieldKey = tuple[str, str, str]
 """(split, level, variable)"""
@@ -191,7 +185,7 @@ def _checked_shape(file: Path, problems: list[Problem]) -> tuple[int, int] | Non
     """Return `[H, W]` of a sound `.npy` file, else None with the problem noted."""
     try:
         header = read_npy_header(file)
-        message = _header_problem(header, file.stat().st_size)
+        message = npy_fault(header, file.stat().st_size)
     except OSError as error:
         message = _("cannot be read: {reason}", reason=reason_of(error))
     except ValueError:
@@ -200,25 +194,6 @@ def _checked_shape(file: Path, problems: list[Problem]) -> tuple[int, int] | Non
         problems.append(Problem(file, message))
         return None
     return (header.shape[0], header.shape[1])
-
-
-def _header_problem(header: ArrayHeader, size: int) -> str | None:
-    if header.dtype.hasobject:
-        return _("holds pickled Python objects, which are never loaded")
-    if header.dtype.kind not in NUMBERS:
-        return _("holds {dtype}, not numbers", dtype=str(header.dtype))
-    if len(header.shape) != 2 or min(header.shape) < 1:
-        return _("shape {found} is not [H, W]", found=list(header.shape))
-    if size < header.expected_bytes:
-        return _("truncated: {size} bytes of {expected}", size=size, expected=header.expected_bytes)
-    if size > header.expected_bytes:
-        # A damaged header may say that the values begin elsewhere: they would be read as others.
-        return _(
-            "damaged: {size} bytes, but {expected} by its header",
-            size=size,
-            expected=header.expected_bytes,
-        )
-    return None
 
 
 def _hdf5_fields(
@@ -247,7 +222,7 @@ def _hdf5_fields(
                     if not isinstance(dataset, h5py.Dataset) or dataset.ndim != 3:
                         continue  # a coordinate
                     name = f"{level}/{variable}"
-                    message = _dataset_problem(dataset)
+                    message = dataset_fault(dataset)
                     if message is not None:
                         problems.append(Problem(file, f"{in_one_line(name)}: {message}"))
                         continue
@@ -258,30 +233,7 @@ def _hdf5_fields(
         problems.append(Problem(file, _("cannot be read: {reason}", reason=error.strerror)))
     except (OSError, RuntimeError, KeyError, ValueError, TypeError):
         # h5py raises any of these where bytes inside the file are damaged.
-        problems.append(Problem(file, _hdf5_failure(file)))
-
-
-def _dataset_problem(dataset: "h5py.Dataset") -> str | None:
-    if dataset.dtype.kind not in NUMBERS:
-        return _("holds {dtype}, not numbers", dtype=str(dataset.dtype))
-    if min(dataset.shape) < 1:
-        return _("shape {found} is not [N, H, W]", found=list(dataset.shape))
-    return None
-
-
-def _hdf5_failure(file: Path) -> str:
-    try:
-        with file.open("rb") as stream:
-            start = stream.read(8)
-    except OSError as error:
-        return _("cannot be read: {reason}", reason=reason_of(error))
-    if start[:3] == b"CDF":
-        return _(
-            "is NetCDF-3, which cannot be read by window; convert it to NetCDF-4 (nccopy -k nc4)"
-        )
-    if start != HDF5_SIGNATURE:
-        return _("is not an HDF5 or NetCDF-4 file")
-    return _("is damaged or truncated")
+        problems.append(Problem(file, hdf5_fault(file)))
 
 
 def _absent(root: Path, layout: Layout, fields: Mapping[FieldKey, Field]) -> Iterator[Problem]:

@@ -22,6 +22,7 @@ from srwizard.data.gaps import NearestFill
 from srwizard.data.guides import as_blocks, guide_fields, scaled
 from srwizard.data.layout import Contents
 from srwizard.data.normalization import Statistics
+from srwizard.data.patches import drawn_patch, water_corners
 from srwizard.data.statics import input_channels, relative_areas
 from srwizard.data.weighting import Weighting
 
@@ -260,27 +261,15 @@ class FieldPairs(Dataset[Sample]):
     def _window(self, key: Key) -> tuple[slice, slice]:
         """Return the LR window: the whole field, or a random one in which there is water."""
         if self._patch is None:
-            return slice(None), slice(None)
-        side = self._patch // self._scale
-        corners = self._corners
-        choice = np.random.default_rng([key.patch_seed, key.index]).integers(len(corners))
-        top, left = (int(place) for place in corners[choice])
-        return slice(top, top + side), slice(left, left + side)
+            return WHOLE
+        return drawn_patch(self._corners, self._patch // self._scale, [key.patch_seed, key.index])
 
     @functools.cached_property
     def _corners(self) -> npt.NDArray[np.intp]:
-        """Upper left corners `[n, 2]` of all LR windows that are not land throughout.
-
-        Of a grid that goes round the globe, a window can begin in every column.
-        """
         assert self._patch is not None
-        side = self._patch // self._scale
         water: npt.NDArray[np.bool_] = np.any(self._statistics["lr"].observed, axis=0)
-        if self._patches_go_round:
-            water = np.concatenate([water, water[:, : side - 1]], axis=1)
-        sums = np.pad(water, ((1, 0), (1, 0))).cumsum(0, dtype=np.int64).cumsum(1)
-        inside = sums[side:, side:] - sums[:-side, side:] - sums[side:, :-side]
-        return np.argwhere(inside + sums[:-side, :-side] > 0)
+        side = self._patch // self._scale
+        return water_corners(water, side, goes_round=self._patches_go_round)
 
 
 def _sound(field: Field, index: int, window: Window) -> FloatField:

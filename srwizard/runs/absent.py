@@ -32,7 +32,7 @@ def absent(variables: Mapping[str, Mapping[str, Any]], config: Mapping[str, Any]
         found.append(Absent("no_value", empty))
     if ((config.get("model") or {}).get("params") or {}).get("ensemble_members") == 1:
         found.append(Absent("one_member", names))
-    gradients = [scores["gradient"] for scores in variables.values() if scores.get("gradient")]
+    gradients = [scores["gradient"] for scores in variables.values() if "gradient" in scores]
     if not gradients:
         return found
     if gradients[0]["per"] == "cell":

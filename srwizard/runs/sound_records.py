@@ -22,6 +22,8 @@ from srwizard.data.baselines.choice import BICUBIC
 Number = Annotated[float, Field(allow_inf_nan=False)] | None
 Measure = float | None
 """A loss or a score, which may have been infinite."""
+LEFT_OUT: Any = Field(default=None)
+"""Of a diagnostic that there is as a whole or not at all: null is neither."""
 
 
 def _has_rmse(found: dict[str, Measure]) -> dict[str, Measure]:
@@ -110,7 +112,7 @@ class _Calibration(_Part):
 
 
 class _Pair(_Part):
-    vector: _Gradient | None = None
+    vector: _Gradient = LEFT_OUT
 
 
 class _Variable(_Part):
@@ -119,14 +121,16 @@ class _Variable(_Part):
     best: str = BICUBIC
     skill: Measure = None
     interval: _Interval | None = None
-    effective_resolution: _Resolution | None = None
-    gradient: _Gradient | None = None
-    geostrophic_speed: _Compared | None = None
-    consistency: _Consistency | None = None
-    regions: dict[str, _Compared] | None = None
-    coast: list[_Distance] | None = None
-    latitude: list[_Band] | None = None
-    calibration: _Calibration | None = None
+    effective_resolution: _Resolution = LEFT_OUT
+    gradient: _Gradient = LEFT_OUT
+    geostrophic_speed: _Compared = LEFT_OUT
+    consistency: _Consistency = LEFT_OUT
+    regions: dict[str, _Compared] = LEFT_OUT
+    coast: list[_Distance] = LEFT_OUT
+    latitude: list[_Band] = LEFT_OUT
+    month: list[_Compared] = LEFT_OUT
+    map: _Part = LEFT_OUT
+    calibration: _Calibration = LEFT_OUT
 
     @model_validator(mode="after")
     def _knows_the_best(self) -> "_Variable":

@@ -15,8 +15,10 @@ from srwizard.data.inspect import (
     DatasetSummary,
     VariableSummary,
     describe_problems,
-    guides_problem,
     scale_of,
+)
+from srwizard.data.selected_fields import (
+    guides_problem,
     selection_problem,
     static_inputs_problem,
 )

@@ -13,8 +13,9 @@ if TYPE_CHECKING:
     from srwizard.data.prepare.look import Contents, SourceVariable
 
 HOURS_A_DAY = 24
-DAYS_OF_A_MONTH = range(28, 32)
-DAYS_OF_A_YEAR = (360, 365, 366)
+DAYS_OF_A_MONTH = (28, 31)
+DAYS_OF_A_YEAR = (360, 366)
+"""The least and the most; what lies between are parts of a mean year."""
 
 
 def contents_table(contents: "Contents") -> Table:
@@ -32,8 +33,9 @@ def contents_table(contents: "Contents") -> Table:
 def _rows(contents: "Contents") -> Iterator[tuple[str, str]]:
     files = str(contents.paths[0])
     if len(contents.paths) > 1:
-        files = _("{count}, from {first} to {last}", count=len(contents.paths),
-                  first=contents.paths[0], last=contents.paths[-1].name)  # fmt: skip
+        first, last = contents.paths[0], contents.paths[-1]
+        files = _("{count}, from {first} to {last}", count=len(contents.paths), first=first,
+                  last=last.name if last.parent == first.parent else last)  # fmt: skip
     yield _("Files"), files
     if len(contents.opened) < len(contents.paths):
         yield "", _("{count} of them were opened; times and steps refer to these",
@@ -105,8 +107,8 @@ def _interval(hours: float | None) -> str | None:
     if hours < HOURS_A_DAY:
         return _("every {hours:g} h", hours=hours)
     days = hours / HOURS_A_DAY
-    if days in DAYS_OF_A_MONTH:
+    if DAYS_OF_A_MONTH[0] <= days <= DAYS_OF_A_MONTH[1]:
         return _("about every month")
-    if days in DAYS_OF_A_YEAR:
+    if DAYS_OF_A_YEAR[0] <= days <= DAYS_OF_A_YEAR[1]:
         return _("about every year")
     return _n("every day", "every {days:g} days", days, days=days)

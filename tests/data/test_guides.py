@@ -10,9 +10,10 @@ from torch import Tensor
 
 from srwizard.base.errors import DatasetError
 from srwizard.data.guides import as_blocks, gaps_in_guides, guide_fields
-from srwizard.data.inspect import guides_problem, inspect
+from srwizard.data.inspect import inspect
 from srwizard.data.layout import scan
 from srwizard.data.samples import Key
+from srwizard.data.selected_fields import guides_problem
 from srwizard.memory.predict import predict
 from srwizard.models import build
 from srwizard.models.catalog import cards

@@ -21,10 +21,10 @@ from srwizard.data.inspect import (
     inspect,
     require_usable,
     scale_of,
-    selection_problem,
     spread,
 )
 from srwizard.data.layout import LEVELS, scan
+from srwizard.data.selected_fields import selection_problem
 from srwizard.data.split_names import SPLITS
 from tests.datasets import land_mask, write_dataset
 

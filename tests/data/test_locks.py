@@ -11,8 +11,10 @@ import h5py
 import pytest
 
 from srwizard.base.errors import UsageError
+from srwizard.data.hdf5_reading import UnfinishedFileError, open_hdf5
 from srwizard.data.inspect import inspect
 from srwizard.data.layout import scan
+from srwizard.data.prepare.groups import groups_of_hdf5
 from srwizard.data.prepare.look import look
 from tests.data.test_prepare_missing import make, waves, write
 
@@ -86,3 +88,20 @@ def test_a_writer_that_was_killed_leaves_a_mark_that_is_named(tmp_path: Path) ->
     with pytest.raises(UsageError, match="was killed while it") as raised:
         look([source])
     assert raised.value.hint.endswith("h5clear -s a.nc")
+
+
+@pytest.mark.parametrize("how", ["h5py", "flock"])
+def test_the_lock_of_another_is_respected_by_all_that_open_hdf5(tmp_path: Path, how: str) -> None:
+    source = write(waves(), tmp_path / "a.nc")
+    for opening in (open_hdf5, groups_of_hdf5):
+        with held(source, how) as process:
+            with pytest.raises(UnfinishedFileError, match=f"is locked by process {process}") as it:
+                opening(source)
+            assert "HDF5_USE_FILE_LOCKING=FALSE" in it.value.way_out
+        opening(source)
+
+
+def test_one_that_this_process_reads_without_a_lock_is_opened_once_more(tmp_path: Path) -> None:
+    source = write(waves(), tmp_path / "a.nc")
+    with h5py.File(source, "r", locking=False), open_hdf5(source) as file:
+        assert "sst" in file

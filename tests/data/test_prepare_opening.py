@@ -333,3 +333,12 @@ def test_a_drive_that_knows_no_locks_is_read_without(
     source = write(waves(), tmp_path / "a.nc")
     monkeypatch.setattr(xr, "open_dataset", refusing)
     assert make(tmp_path, source).splits["train"].steps == 6
+
+
+def test_files_of_two_grids_are_told_apart_at_first_sight(tmp_path: Path) -> None:
+    (tmp_path / "fine").mkdir()
+    fine, coarse = write(waves(), tmp_path / "fine/a.nc"), tmp_path / "a.nc"
+    write(waves().isel(lat=slice(None, None, 2), lon=slice(None, None, 2)), coarse)
+    with pytest.raises(DatasetError, match="on a different grid") as raised:
+        look([fine, coarse])
+    assert "--lr-source" in raised.value.hint

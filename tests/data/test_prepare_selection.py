@@ -457,10 +457,11 @@ class TestLeakage:
         assert (after_train.before, after_train.after) == ("train", "valid")
         assert after_train.correlation > 0.8
         assert after_train.alike_steps >= 2
-        notes = [note for note in manifest.notes if "Leakage" in note]
-        assert len(notes) == 2
-        assert f"--gap {after_train.alike_steps}" in notes[0]
+        (note,) = [note for note in manifest.notes if "Leakage" in note]
+        assert "The validation split begins like the training split ends: correlation 0." in note
+        assert "The test split begins like the validation split ends: correlation 0." in note
         gap = max(found.alike_steps for found in manifest.likeness)
+        assert f"--gap {gap} " in note
         again = make([source], tmp_path / "gap", split=(0.6, 0.2, 0.2), gap=gap + 3)
         assert not [note for note in again.notes if "Leakage" in note]
         assert again.gap == gap + 3

@@ -191,7 +191,21 @@ class TestAtFirstSight:
         assert (found.steps, found.step_hours) == (24, None)
         assert "360_day, noleap" in found.time_problem
 
+    def test_times_that_are_missing_or_there_twice(self, tmp_path: Path) -> None:
+        source = write(with_times(np.arange(12.0), "days since 2000-01-01"), tmp_path / "a.nc")
+        (found,) = look([source, source]).variables
+        assert (found.step_hours, found.time_problem) == (
+            24, "12 times occur more than once, the first 2000-01-01T00:00:00",
+        )  # fmt: skip
+        times = np.where(np.arange(12) == 3, np.nan, np.arange(12))
+        gap = write(with_times(times, "days since 2000-01-01"), tmp_path / "gap.nc")
+        (found,) = look([gap]).variables
+        assert found.time_problem == "1 time is missing"
+
     def test_months_and_years_are_called_so(self, tmp_path: Path) -> None:
         for unit in ("month", "year"):
             source = write(with_times(np.arange(12), f"{unit}s since 1990-01-15"), tmp_path / unit)
             assert f"about every {unit}" in shown(look([source]))
+        for days, unit in ((30.4375, "month"), (365.25, "year")):  # parts of a mean year
+            times = with_times(np.arange(12) * days, "days since 1990-01-15")
+            assert f"about every {unit}" in shown(look([write(times, tmp_path / f"mean-{unit}")]))

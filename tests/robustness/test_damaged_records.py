@@ -16,6 +16,7 @@ from srwizard.report.proof import proof_tables
 from srwizard.report.records import read_run
 from srwizard.runs import failures, status
 from srwizard.runs.records import Records, measured
+from srwizard.runs.sound_records import is_event
 from srwizard.train.scoring import score_test
 from tests.datasets import write_dataset
 from tests.forking import PIXEL
@@ -167,6 +168,20 @@ def test_what_the_report_tells_of_damaged_scores(tested: Path, data: st.DataObje
         assert leading is not None and sections.cards(leading, {})
     finally:
         (tested / "metrics.jsonl").write_bytes(content)
+
+
+@pytest.mark.parametrize("name", [
+    "effective_resolution", "gradient", "consistency", "regions", "coast", "map",
+])  # fmt: skip
+def test_an_event_with_a_diagnostic_that_is_null_is_not_sound(tested: Path, name: str) -> None:
+    event = json.loads((tested / "metrics.jsonl").read_text().splitlines()[-1])
+    assert is_event(event)
+    for scores in event["variables"].values():
+        assert scores.pop(name)
+    assert is_event(event)
+    for scores in event["variables"].values():
+        scores[name] = None
+    assert not is_event(event)
 
 
 @pytest.mark.parametrize(

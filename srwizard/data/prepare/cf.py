@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
 import xarray as xr
 
 from srwizard.base.errors import DatasetError
 from srwizard.base.i18n import translate as _
+from srwizard.data.prepare.levels import LEVEL_NAMES, depth_units, nearest_level, sizes_of
 from srwizard.data.prepare.times import (
     TimeAxis,
     decoded_axis,
@@ -16,7 +16,6 @@ from srwizard.data.prepare.times import (
     is_month_number,
     is_text,
 )
-from srwizard.data.prepare.units import quantity
 
 TIME_NAMES = {"time", "t", "time_counter", "record", "date", "step"}
 LATITUDE_UNITS = {
@@ -24,10 +23,6 @@ LATITUDE_UNITS = {
 }  # fmt: skip
 LONGITUDE_UNITS = {
     "degrees_east", "degree_east", "degree_e", "degrees_e", "degreee", "degreese",
-}  # fmt: skip
-LEVEL_NAMES = {
-    "depth", "deptht", "depthu", "depthv", "depthw", "lev", "level", "levels", "olevel", "z",
-    "zt", "st_ocean", "nav_lev", "depth_coord", "model_level_number",
 }  # fmt: skip
 LATITUDE_NAMES = {"lat", "latitude", "nav_lat"}
 LONGITUDE_NAMES = {"lon", "longitude", "nav_lon"}
@@ -69,7 +64,7 @@ def find_axes(dataset: xr.Dataset, variable: str, depth: float | None = None) ->
     """
     field = dataset[variable]
     time = find_time(dataset, variable)
-    level = None if depth is None else _nearest_level(dataset, field, depth)
+    level = None if depth is None else nearest_level(dataset, field, depth)
     others = [
         str(name)
         for name in field.dims
@@ -82,80 +77,6 @@ def find_axes(dataset: xr.Dataset, variable: str, depth: float | None = None) ->
     squeezed = tuple(name for name in others if name not in (rows, columns))
     units = "" if level is None else depth_units(dataset, level[0])
     return Axes(time, rows, columns, squeezed, level, units)
-
-
-def find_level(dataset: xr.Dataset, field: xr.DataArray) -> str | None:
-    """Return the vertical dimension of a variable: by its coordinate's attributes, else by name."""
-    for dimension in (str(name) for name in field.dims):
-        attributes = dataset[dimension].attrs if dimension in dataset.variables else {}
-        vertical = (
-            str(attributes.get("axis")) == "Z"
-            or str(attributes.get("positive", "")).lower() in ("up", "down")
-            or "depth" in str(attributes.get("standard_name", ""))
-        )
-        if vertical or dimension.lower() in LEVEL_NAMES:
-            return dimension
-    return None
-
-
-def has_levels(dataset: xr.Dataset, variable: str) -> bool:
-    """Return whether a variable has a vertical dimension."""
-    return find_level(dataset, dataset[variable]) is not None
-
-
-def _nearest_level(
-    dataset: xr.Dataset, field: xr.DataArray, depth: float
-) -> tuple[str, int, float]:
-    dimension = find_level(dataset, field)
-    if dimension is None:
-        raise DatasetError(
-            _("Variable {variable} of dimensions {dimensions} has no depth to choose from.",
-              variable=field.name, dimensions=_sizes(field)),
-            _("Leave --depth out."),
-        )  # fmt: skip
-    depths = level_depths(dataset, str(field.name), dimension)
-    index = int(np.nanargmin(np.abs(np.array(depths) - depth)))
-    return dimension, index, depths[index]
-
-
-def level_depths(dataset: xr.Dataset, variable: str, dimension: str) -> list[float]:
-    """Return the depths of the levels of `variable`, downward.
-
-    They are in metres where the coordinate's unit is one of length, else in that unit (dbar, hPa).
-
-    Raises:
-        DatasetError: the dimension has no coordinate of numbers.
-    """
-    if dimension not in dataset.variables or dataset[dimension].dtype.kind not in "iuf":
-        raise DatasetError(
-            _("The dimension {dimension} of {variable} has no depths.",
-              dimension=dimension, variable=variable),
-            _("Add a coordinate of that name, or select one index first, e.g. with ncks -d "
-              "{dimension},0.", dimension=dimension),
-        )  # fmt: skip
-    values = np.atleast_1d(dataset[dimension].values.astype(np.float64))
-    # Heights count upward: what lies 100 m deep is at -100.
-    upward = str(dataset[dimension].attrs.get("positive", "")).lower() == "up"
-    depths = -values if upward or bool((values <= 0).all()) else values
-    stored = _units(dataset, dimension)
-    return [float(depth) for depth in depths * (_in_metres(stored) or 1.0)]
-
-
-def depth_units(dataset: xr.Dataset, dimension: str) -> str:
-    """Return the units of what `level_depths` returns: m, or as the source says; empty for none."""
-    stored = _units(dataset, dimension)
-    return stored if _in_metres(stored) is None else "m"
-
-
-def _units(dataset: xr.Dataset, dimension: str) -> str:
-    known = dimension in dataset.variables
-    return str(dataset[dimension].attrs.get("units", "")).strip() if known else ""
-
-
-def _in_metres(units: str) -> float | None:
-    """Return how many metres one is; None for another quantity than length."""
-    found = quantity(units)
-    return found.factor if found is not None and found.powers == (("m", 1),) else None
 
 
 def find_time(dataset: xr.Dataset, variable: str) -> TimeAxis:
@@ -273,7 +194,7 @@ def _horizontal(
     if len(wide) < 2:
         raise DatasetError(
             _("Variable {variable} of dimensions {dimensions} is not a field on a "
-              "two-dimensional grid.", variable=field.name, dimensions=_sizes(field)),
+              "two-dimensional grid.", variable=field.name, dimensions=sizes_of(field)),
             _("Choose a variable with time, latitude and longitude."),
         )  # fmt: skip
     by_coordinates = list(_distinct_dimensions(latitude, longitude))
@@ -284,7 +205,7 @@ def _horizontal(
         raise DatasetError(
             _("Variable {variable} has dimensions {dimensions}: {extra} is neither time nor "
               "horizontal.",
-              variable=field.name, dimensions=_sizes(field), extra=", ".join(extra)),
+              variable=field.name, dimensions=sizes_of(field), extra=", ".join(extra)),
             _("Choose the depth of one or more levels, e.g. --depth 0 or --depth 0,100.")
             if levels == extra
             else _("Select one index of {extra} first, e.g. with ncks -d {first},0 or "
@@ -304,7 +225,3 @@ def _distinct_dimensions(*coordinates: xr.DataArray | None) -> Iterator[str]:
             if dimension not in seen:
                 seen.add(str(dimension))
                 yield str(dimension)
-
-
-def _sizes(field: xr.DataArray) -> str:
-    return "[" + ", ".join(f"{name}={size}" for name, size in field.sizes.items()) + "]"

@@ -10,7 +10,7 @@ import xarray as xr
 
 from srwizard.base.errors import UsageError
 from srwizard.base.i18n import translate as _
-from srwizard.data.prepare.hdf5_filters import hdf5_file
+from srwizard.data.hdf5_reading import open_hdf5
 from srwizard.data.raw_files import zarr_store
 
 _MOST_DIMENSIONS_OF_A_COORDINATE = 2
@@ -18,7 +18,7 @@ _MOST_DIMENSIONS_OF_A_COORDINATE = 2
 
 def groups_of_hdf5(path: Path) -> list[str]:
     """Return the paths of the groups of an HDF5 file, each after the one above it."""
-    with hdf5_file(path) as file:
+    with open_hdf5(path) as file:
         return list(_below_hdf5(file, ""))
 
 

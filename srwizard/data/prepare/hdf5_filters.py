@@ -8,6 +8,8 @@ from pathlib import Path
 
 import h5py
 
+from srwizard.data.hdf5_reading import open_hdf5
+
 NAMES = {
     307: "bzip2", 32000: "lzf", 32001: "blosc", 32004: "lz4", 32008: "bitshuffle", 32013: "zfp",
     32015: "zstd", 32017: "sz", 32018: "fcidecomp", 32019: "jpeg", 32022: "granular bitround",
@@ -22,22 +24,10 @@ def register_plugins() -> None:
         importlib.import_module("hdf5plugin")  # registers them
 
 
-def hdf5_file(path: Path) -> h5py.File:
-    """Open a file for reading that may be open already: with locks, as is usual, or without.
-
-    Raises:
-        OSError: it cannot be opened.
-    """
-    try:
-        return h5py.File(path, "r")
-    except OSError:
-        return h5py.File(path, "r", locking=False)
-
-
 def missing_filter(path: Path) -> str | None:
     """Return the name of a filter that the file needs and HDF5 does not have, or None."""
     # What cannot be opened lacks more than a filter.
-    with contextlib.suppress(OSError, RuntimeError, KeyError, ValueError), hdf5_file(path) as file:
+    with contextlib.suppress(OSError, RuntimeError, KeyError, ValueError), open_hdf5(path) as file:
         for dataset in _datasets(file):
             created = dataset.id.get_create_plist()
             for place in range(created.get_nfilters()):

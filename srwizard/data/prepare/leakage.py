@@ -3,13 +3,14 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
 
 import numpy as np
 import numpy.typing as npt
 
 from srwizard.base.i18n import translate as _
 from srwizard.data.fields import FloatField
-from srwizard.data.split_names import split_words
+from srwizard.data.split_names import SPLITS, split_words
 
 ALIKE = 0.7
 """From this pattern correlation on, half the variance of one field is in the other."""
@@ -99,34 +100,47 @@ class SplitLikeness:
 
 
 def leakage_notes(found: Sequence[Likeness], gap: int) -> list[str]:
-    """Return a warning for each two neighbouring splits that are alike, and the gap to leave."""
-    notes = []
-    pairs = dict.fromkeys((each.before, each.after) for each in found)
-    for before, after in pairs:
-        alike = [each for each in found if (each.before, each.after) == (before, after)]
-        worst = max(alike, key=lambda each: (each.alike_steps, each.correlation))
-        if not worst.alike_steps:
-            continue
-        note = _(
-            "Leakage in time: the first step of the {after} is much like the last one of the "
-            "{before} (correlation {correlation:.2f} of {variable}, the training mean taken off), "
-            "so that scores on the {after} will look better than they would on new data.",
-            after=split_words(after),
-            before=split_words(before),
-            correlation=worst.correlation,
-            variable=worst.variable,
-        )
-        advice = (
-            _("The whole {after} is: leave out more steps than {steps}, with --gap (in an answers "
-              "file: data.prepare.gap).",
-              after=split_words(after), steps=gap + worst.alike_steps)
-            if worst.throughout
-            else _("Leave steps out between the splits: --gap {steps} (in an answers file: "
-                   "data.prepare.gap).",
-                   steps=gap + worst.alike_steps)
-        )  # fmt: skip
-        notes.append(_("{message} {hint}", message=note, hint=advice))
-    return notes
+    """Return one warning of all neighbouring splits that are alike, with the gap to leave; or none.
+
+    Args:
+        found: of each variable and pair of splits.
+        gap: steps that are left out between splits already.
+    """
+    alike = [each for each in found if each.alike_steps]
+    if not alike:
+        return []
+    # Of each pair of splits the variable that is alike the longest.
+    worst: dict[tuple[str, str], Likeness] = {}
+    for each in sorted(alike, key=lambda each: (each.alike_steps, each.correlation)):
+        worst[each.before, each.after] = each
+    pairs = sorted(worst.values(), key=lambda each: SPLITS.index(each.after))
+    steps = gap + max(each.alike_steps for each in alike)
+    # Sentences of their own: so they are told in the reader's language (base/retell.py).
+    sentences = [
+        _(
+            "Leakage in time: with the training mean removed, a split begins much like the one "
+            "before it ends, so that scores on it will look better than they would on new data."
+        ),
+        *(
+            _(
+                "The {after} begins like the {before} ends: correlation {correlation:.2f} of "
+                "{variable}.",
+                after=split_words(each.after),
+                before=split_words(each.before),
+                correlation=each.correlation,
+                variable=each.variable,
+            )
+            for each in pairs
+        ),
+    ]
+    sentences.append(
+        _("It is still so at the end of a split: leave out more than {steps} steps between the "
+          "splits, with --gap (in an answers file: data.prepare.gap).", steps=steps)
+        if any(each.throughout for each in alike)
+        else _("Leave steps out between the splits: --gap {steps} (in an answers file: "
+               "data.prepare.gap).", steps=steps)
+    )  # fmt: skip
+    return [reduce(lambda one, next_: _("{message} {hint}", message=one, hint=next_), sentences)]
 
 
 def _correlation(one: npt.NDArray[np.float64], other: npt.NDArray[np.float64]) -> float:

@@ -17,13 +17,14 @@ import xarray as xr
 from srwizard.base.errors import DatasetError, SrwizardError
 from srwizard.base.i18n import translate as _
 from srwizard.base.i18n import translate_count as _n
-from srwizard.base.visible import in_one_line
-from srwizard.data.prepare.cf import depth_units, find_level, level_depths
 from srwizard.data.prepare.grid import Grid, Window
+from srwizard.data.prepare.levels import depth_units, find_level, level_depths
 from srwizard.data.prepare.opening import Source, open_source
 from srwizard.data.prepare.reading import StepReader
+from srwizard.data.prepare.record_faults import check_grid
 from srwizard.data.prepare.selection import reaches_around
 from srwizard.data.prepare.source import SourceField, Step
+from srwizard.data.prepare.source_notes import time_problem
 from srwizard.data.prepare.surveying import survey_field
 from srwizard.data.prepare.times import Moment, have_same_dates
 from srwizard.data.undeclared import UndeclaredTally, undeclared_notes
@@ -123,6 +124,7 @@ class _Found:
     depths: tuple[float, ...] = ()
     depth_units: str = ""
     problem: str = ""
+    grids_differ: DatasetError | None = None
     sources: list[int] = field(default_factory=list)
 
 
@@ -152,6 +154,9 @@ def look(
         progress(number + 1, len(opened))
     variables = tuple(_variable(name, one) for name, one in found.items())
     if not any(one.usable for one in variables):
+        for one in found.values():
+            if one.grids_differ is not None:
+                raise one.grids_differ
         reasons = {one.problem for one in variables}
         raise DatasetError(
             _("{path} holds no field on a grid of latitude and longitude.", path=opened[0])
@@ -182,6 +187,10 @@ def _take(one: _Found, source: Source, name: str) -> None:
         return
     one.fields.append(each)
     one.grid = one.grid or grid
+    try:
+        check_grid((one.grid, one.fields[0]), grid, each)
+    except DatasetError as error:
+        one.grids_differ = error
 
 
 def _variable(name: str, found: _Found) -> SourceVariable:
@@ -195,11 +204,14 @@ def _variable(name: str, found: _Found) -> SourceVariable:
         "is_mask": _is_mask(array),
         "sources": tuple(found.sources),
     }
+    if found.grids_differ is not None:
+        message, hint = found.grids_differ.message, found.grids_differ.hint
+        return SourceVariable(**known, problem=_("{message} {hint}", message=message, hint=hint))
     if grid is None or not fields:
         return SourceVariable(**known, problem=found.problem)
     timed = [one for one in fields if one.axes.time.moments is not None]
     moments = sorted(
-        moment for one in timed for moment in one.axes.time.moments or () if moment is not None
+        {moment for one in timed for moment in one.axes.time.moments or () if moment is not None}
     )
     return SourceVariable(
         **known,
@@ -208,7 +220,7 @@ def _variable(name: str, found: _Found) -> SourceVariable:
         first=moments[0].extended() if moments else "",
         last=moments[-1].extended() if moments else "",
         step_hours=_usual_step(moments, {one.axes.time.calendar for one in timed}),
-        time_problem=_time_problem(fields),
+        time_problem=time_problem(fields),
         depths=found.depths,
         depth_units=found.depth_units,
         is_global=reaches_around(grid),
@@ -225,16 +237,6 @@ def _is_mask(array: xr.DataArray) -> bool:
         or "mask" in name
         or name in ("lsm", "landsea")
     )
-
-
-def _time_problem(fields: Sequence[SourceField]) -> str:
-    for one in fields:
-        if one.axes.time.moments is None and one.axes.time.problem:
-            return f"{in_one_line(one.path.name)}: {one.axes.time.problem}"
-    calendars = {one.axes.time.calendar for one in fields if one.axes.time.moments is not None}
-    if have_same_dates(calendars):
-        return ""
-    return _("calendars that differ: {calendars}", calendars=", ".join(sorted(calendars)))
 
 
 def _usual_step(moments: Sequence[Moment], calendars: Collection[str]) -> float | None:

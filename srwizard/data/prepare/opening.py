@@ -15,8 +15,8 @@ from srwizard.base.errors import DatasetError, UsageError
 from srwizard.base.i18n import translate as _
 from srwizard.base.os_errors import reason_of
 from srwizard.base.special_files import require_file
-from srwizard.data.hdf5_reading import drive_refuses_locks, unfinished
-from srwizard.data.layout import HDF5_SIGNATURE
+from srwizard.data.file_faults import HDF5_SIGNATURE
+from srwizard.data.hdf5_reading import UnfinishedFileError, locked_where_possible
 from srwizard.data.prepare.groups import (
     groups_of_hdf5,
     groups_of_zarr,
@@ -197,19 +197,17 @@ def _opened(path: Path, engine: Engine, group: str | None = None) -> xr.Dataset:
     if engine == "h5netcdf":
         register_plugins()
     try:
-        try:
+        if engine != "h5netcdf":
             return _decoded(path, engine, options)
-        except OSError as error:
-            if not (engine == "h5netcdf" and drive_refuses_locks(error)):
-                raise
-        return _decoded(path, engine, options | {"driver_kwds": {"locking": False}})
+        return locked_where_possible(
+            path, lambda locking: _decoded(path, engine, options | {"driver_kwds": locking})
+        )
+    except UnfinishedFileError as error:
+        raise UsageError(
+            _("Source {path} cannot be read: {reason}.", path=path, reason=error.strerror),
+            error.way_out,
+        ) from error
     except Exception as error:  # the engines raise nearly anything for damaged files
-        held = unfinished(path, error) if engine == "h5netcdf" else None
-        if held is not None:
-            reason, way_out = held
-            raise UsageError(
-                _("Source {path} cannot be read: {reason}.", path=path, reason=reason), way_out
-            ) from error
         lacking = filter_error(path) if engine == "h5netcdf" else None
         if lacking is not None:
             raise lacking from error

@@ -4,26 +4,23 @@ What one process makes for another to write, or to look at, is handed over in fi
 dataset, where each step has one, and else in memory that both share.
 """
 
-import multiprocessing
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import Future
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from itertools import cycle
 
 import numpy as np
 
-from srwizard.base import i18n
-from srwizard.base.errors import SrwizardError, UsageError
-from srwizard.base.i18n import translate as _
+from srwizard.base.errors import SrwizardError
 from srwizard.data.prepare.handing_over import SharedFields
+from srwizard.data.prepare.pair_processes import Ask, other_processes
 from srwizard.data.prepare.pairs import PairMaker, Pairs, Recipe, Task
 from srwizard.data.prepare.source import SourceField, Step
 
 WAITING_PER_JOB = 2
-"""How many windows of steps may be read ahead for each process: memory stays bounded."""
+"""How many windows of steps each other process is given, one that it works at and the next."""
 
 
 def made_pairs(recipe: Recipe, tasks: Iterable[Task], jobs: int) -> Generator[Pairs, None, None]:
@@ -45,30 +42,18 @@ def made_pairs(recipe: Recipe, tasks: Iterable[Task], jobs: int) -> Generator[Pa
             return
         rooms = [
             opened.enter_context(closing(SharedFields(recipe.window.shape)))
-            for _room in range(WAITING_PER_JOB * jobs)
+            for _room in range(WAITING_PER_JOB * (jobs - 1))
         ]
-        # Not forked: the HDF5 library does not bear it.
-        pool = ProcessPoolExecutor(
-            jobs - 1, multiprocessing.get_context("spawn"), _begin, (recipe, i18n.language(), rooms)
-        )
-        try:
-            yield from _until_they_are_there(pool, jobs - 1, tasks, maker.make)
-            yield from _in_order(pool, tasks, rooms, maker.make)
-        except BrokenProcessPool as error:
-            raise UsageError(
-                _("One of the {jobs} processes was killed, perhaps because memory ran out.",
-                  jobs=jobs),
-                _("Use fewer of them: --jobs 1"),
-            ) from error  # fmt: skip
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+        ask = opened.enter_context(other_processes(jobs - 1, recipe, rooms))
+        yield from _until_they_are_there(ask, jobs - 1, tasks, maker.make)
+        yield from _in_order(ask, tasks, rooms, maker.make)
 
 
 def _until_they_are_there(
-    pool: ProcessPoolExecutor, others: int, tasks: Iterator[Task], make: Callable[[Task], Pairs]
+    ask: Ask, others: int, tasks: Iterator[Task], make: Callable[[Task], Pairs]
 ) -> Iterator[Pairs]:
     """Work alone while the others start, which takes as long as hundreds of fields."""
-    started = [pool.submit(_nothing) for _other in range(others)]
+    started = [ask(None) for _other in range(others)]
     while not any(each.done() for each in started):
         task = next(tasks, None)
         if task is None:
@@ -77,7 +62,7 @@ def _until_they_are_there(
 
 
 def _in_order(
-    pool: ProcessPoolExecutor,
+    ask: Ask,
     tasks: Iterator[Task],
     rooms: Sequence[SharedFields],
     make: Callable[[Task], Pairs],
@@ -88,7 +73,7 @@ def _in_order(
     while True:
         while given < len(rooms) and (task := next(tasks, None)) is not None:
             task = replace(task, room=next(numbers))
-            waiting.append((task, pool.submit(_work, _without_times(task))))
+            waiting.append((task, ask(_without_times(task))))
             given += 1
         if not waiting:
             return
@@ -143,34 +128,3 @@ def _without_times(task: Task) -> Task:
         steps=tuple(map(lightened, task.steps)),
         partners=tuple(map(lightened, task.partners)),
     )
-
-
-# Of one process of the pool, from its beginning to its end.
-_equipment: list[tuple[PairMaker, Sequence[SharedFields]]] = []
-
-
-def _begin(recipe: Recipe, language: str, rooms: Sequence[SharedFields]) -> None:
-    import signal
-
-    from srwizard.base.child_process import end_with_parent
-
-    # Ctrl-C reaches the whole group; the process that began it ends the others.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = multiprocessing.parent_process()
-    end_with_parent(None if parent is None else parent.pid)
-    i18n.set_language(language)
-    _equipment[:] = [(PairMaker(recipe), rooms)]
-
-
-def _nothing() -> None:
-    """Be there."""
-
-
-def _work(task: Task) -> Pairs:
-    """Make the pairs of a task; what lies where the other process finds it is not sent besides."""
-    maker, rooms = _equipment[0]
-    pairs = maker.make(task)
-    if not pairs.written:
-        rooms[task.room].put(pairs.hr)
-        return replace(pairs, hr=())
-    return replace(pairs, hr=(), lr=(), means=() if maker.recipe.regrid is None else pairs.means)

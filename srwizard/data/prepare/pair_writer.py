@@ -7,7 +7,7 @@ from typing import Literal
 
 from srwizard.base.errors import DatasetError
 from srwizard.base.i18n import translate as _
-from srwizard.data.layout import Layout
+from srwizard.data.layout import LEVELS, Layout
 from srwizard.data.prepare.lr_product import AgreementTally
 from srwizard.data.prepare.manifest import FieldTally
 from srwizard.data.prepare.pairs import Pairs
@@ -99,13 +99,11 @@ def _write_fields(files: SplitFiles, variable: str, first: int, found: Pairs) ->
         files.write("lr", variable, position, lr)
 
 
-def npy_files(root: Path, steps: SplitSteps, variable: str) -> list[tuple[Path, Path]]:
-    """Return the files of HR and of LR of each step of a variable."""
-    return [
-        (npy_path(root, steps, "hr", variable, position),
-         npy_path(root, steps, "lr", variable, position))
-        for position in range(len(steps.names))
-    ]  # fmt: skip
+def npy_files(root: Path, steps: SplitSteps, variable: str) -> Iterator[tuple[Path, Path]]:
+    """Yield the files of HR and of LR of each step of a variable."""
+    for position in range(len(steps.names)):
+        hr, lr = (npy_path(root, steps, level, variable, position) for level in LEVELS)
+        yield hr, lr
 
 
 def _check_values(split: str, variable: str, tally: FieldTally) -> None:

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -143,15 +144,17 @@ class PairMaker(AbstractContextManager["PairMaker"]):
 def as_tasks(
     windows: Iterable[Sequence[Step]],
     conversion: Conversion | None,
-    partners: Sequence[Step] = (),
+    partners: Iterable[Step] = (),
     lr_conversion: Conversion | None = None,
-    files: Sequence[tuple[Path, Path]] = (),
+    files: Iterable[tuple[Path, Path]] = (),
 ) -> Iterator[Task]:
-    """Return a task for each window of steps, with the partners and files of all in their order."""
-    done = 0
+    """Yield a task for each window of steps, with the partners and files of all in their order."""
+    partners, files = iter(partners), iter(files)
     for steps in windows:
-        part = slice(done, done + len(steps))
         yield Task(
-            tuple(steps), conversion, tuple(partners[part]), lr_conversion, tuple(files[part])
+            tuple(steps),
+            conversion,
+            tuple(islice(partners, len(steps))),
+            lr_conversion,
+            tuple(islice(files, len(steps))),
         )
-        done = part.stop

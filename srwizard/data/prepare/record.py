@@ -10,8 +10,8 @@ import xarray as xr
 
 from srwizard.base.errors import DatasetError
 from srwizard.base.i18n import translate as _
-from srwizard.data.prepare.cf import depth_units, find_level
 from srwizard.data.prepare.grid import Grid
+from srwizard.data.prepare.levels import depth_units, find_level
 from srwizard.data.prepare.masking import Masking
 from srwizard.data.prepare.opening import open_source
 from srwizard.data.prepare.record_faults import (

@@ -27,7 +27,8 @@ def check_grid(first: tuple[Grid, SourceField], grid: Grid, field: SourceField) 
               variable=field.variable, path=field.path, rows=grid.shape[0], columns=grid.shape[1],
               other=reference.variable, reference=reference.path,
               other_rows=expected.shape[0], other_columns=expected.shape[1]),
-            _("Interpolate all variables and files to one grid first, e.g. with cdo remapbil."),
+            _("Name files of one grid only (coarser ones can be given as --lr-source), or "
+              "interpolate all variables and files to one grid first, e.g. with cdo remapbil."),
         )  # fmt: skip
 
 

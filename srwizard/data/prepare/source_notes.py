@@ -1,12 +1,15 @@
 """What a user should know about the reading of sources: levels, times, dimensions, the grid."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from srwizard.base.errors import DatasetError
 from srwizard.base.i18n import translate as _
+from srwizard.base.i18n import translate_count as _n
 from srwizard.base.visible import in_one_line
 from srwizard.data.prepare.grid import Grid
 from srwizard.data.prepare.source import SourceField, Wanted
+from srwizard.data.prepare.times import have_same_dates
 
 
 def notes_on_sources(
@@ -86,3 +89,28 @@ def _level_notes(fields: Mapping[Wanted, Sequence[SourceField]]) -> list[str]:
               wanted=f"{each.depth:g} {units}".strip())
         )  # fmt: skip
     return notes
+
+
+def time_problem(fields: Sequence[SourceField]) -> str:
+    """Return what keeps times of a variable from being used, in few words; empty for nothing."""
+    for one in fields:
+        if one.axes.time.moments is None and one.axes.time.problem:
+            return f"{in_one_line(one.path.name)}: {one.axes.time.problem}"
+    timed = [one for one in fields if one.axes.time.moments is not None]
+    calendars = {one.axes.time.calendar for one in timed}
+    if not have_same_dates(calendars):
+        return _("calendars that differ: {calendars}", calendars=", ".join(sorted(calendars)))
+    times = Counter(moment for one in timed for moment in one.axes.time.moments or ())
+    missing = times.pop(None, 0)
+    twice = [moment for moment, count in times.items() if count > 1 and moment is not None]
+    if twice:
+        return _n(
+            "{time} occurs more than once",
+            "{count} times occur more than once, the first {time}",
+            len(twice),
+            count=len(twice),
+            time=min(twice).extended(),
+        )
+    if missing:
+        return _n("{count} time is missing", "{count} times are missing", missing, count=missing)
+    return ""

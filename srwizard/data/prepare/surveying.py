@@ -10,8 +10,9 @@ import xarray as xr
 from srwizard.base.errors import DatasetError, UsageError
 from srwizard.base.i18n import translate as _
 from srwizard.base.visible import in_one_line
-from srwizard.data.prepare.cf import Axes, find_axes, find_coordinate, has_levels
+from srwizard.data.prepare.cf import Axes, find_axes, find_coordinate
 from srwizard.data.prepare.grid import FloatArray, Grid
+from srwizard.data.prepare.levels import has_levels
 from srwizard.data.prepare.masking import Masking, missed_fill_values, valid_range
 from srwizard.data.prepare.opening import Source, open_source
 from srwizard.data.prepare.source import SourceField

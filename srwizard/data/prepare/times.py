@@ -16,15 +16,19 @@ import numpy.typing as npt
 import xarray as xr
 
 from srwizard.base.i18n import translate as _
+from srwizard.data.prepare.dates import (
+    DATE,
+    UnclearTimeError,
+    are_dates,
+    form_of_digits,
+    from_digits,
+    from_text,
+    months_later,
+    text_of,
+)
 
 _SINCE = re.compile(r"\s*(\w+)\s+since\s+(.+?)\s*", re.IGNORECASE)
-_AS_DIGITS = re.compile(r"\s*(?:(day|month|year)s? as )?(%Y(?:%m(?:%d)?)?(?:\.%f)?)\s*", re.I)
 _YEAR_ZERO = re.compile(r"0{1,4}-0*(\d+)-0*(\d+)(.*)")
-_TEXT = re.compile(
-    r"(\d{4})-?(\d\d)(?:-?(\d\d)(?:[T _]?(\d\d)(?::?(\d\d)(?::?(\d\d)(?:[.,]\d*)?)?)?)?)?"
-    r"(?:Z|UTC|[+-]00:?00)?"
-)
-"""ISO 8601, extended or basic, and what WRF makes of it (2001-01-03_12:00:00); of UTC only."""
 _MONTHS = {"month": 1, "months": 1, "mon": 1, "year": 12, "years": 12, "yr": 12, "yrs": 12}
 _AS_CF = {
     **dict.fromkeys(("week", "weeks", "wk", "wks"), ("days", 7.0)),
@@ -37,7 +41,6 @@ _LARGEST = 1e30
 _USUAL_FILL = re.compile(r"-?9{3,}|-9{3,}\.9+|-32767|-32768")
 _WITH_YEAR_ZERO = "proleptic_gregorian"
 _SAME_DATES = {"standard", "gregorian", "proleptic_gregorian"}
-_DATE = "%y%m%d"
 MONTHS_OF_A_YEAR = range(1, 13)
 
 
@@ -88,13 +91,9 @@ def have_same_dates(calendars: Collection[str]) -> bool:
     return len({*calendars}) < 2 or {*calendars} <= _SAME_DATES
 
 
-class UnclearTimeError(ValueError):
-    """A time coordinate that cannot be decoded, and why."""
-
-
 def has_time_units(units: str) -> bool:
     """Return whether units are those of a time coordinate."""
-    return _SINCE.fullmatch(units) is not None or _digits(units) is not None
+    return _SINCE.fullmatch(units) is not None or form_of_digits(units) is not None
 
 
 def is_month_number(name: str, coordinate: xr.Variable) -> bool:
@@ -110,7 +109,7 @@ def is_text(coordinate: xr.Variable) -> bool:
     """Return whether a coordinate holds a text for each step, which begins like a date."""
     if coordinate.dtype.kind not in "SUO" or coordinate.ndim != 1 or not coordinate.size:
         return False
-    return re.match(r"\s*\d{4}-?\d\d", _text(coordinate.values.flat[0])) is not None
+    return re.match(r"\s*\d{4}-?\d\d", text_of(coordinate.values.flat[0])) is not None
 
 
 def decoded_axis(dimension: str | None, name: str, coordinate: xr.Variable) -> TimeAxis:
@@ -132,7 +131,7 @@ def decoded_axis(dimension: str | None, name: str, coordinate: xr.Variable) -> T
     calendar = str(coordinate.attrs.get("calendar", "")).strip().lower() or "standard"
     try:
         if values.dtype.kind in "SUO":
-            values = np.array([_text(value) for value in values])
+            values = np.array([text_of(value) for value in values])
             there = values != ""
         elif values.dtype.kind in "iuf":
             there = _there(values)
@@ -161,17 +160,19 @@ def decoded_axis(dimension: str | None, name: str, coordinate: xr.Variable) -> T
 
 def _decode(values: npt.NDArray[Any], units: str, calendar: str) -> Sequence[Any]:
     if values.dtype.kind == "U":
-        return [_from_text(value, calendar) for value in values]
-    form = _digits(units) or (_DATE if units.strip() in ("", "1") and _are_dates(values) else None)
+        return [from_text(value, calendar) for value in values]
+    form = form_of_digits(units) or (
+        DATE if units.strip() in ("", "1") and are_dates(values) else None
+    )
     if form is not None:
-        return [_from_digits(float(value), form, calendar) for value in values]
+        return [from_digits(float(value), form, calendar) for value in values]
     match = _SINCE.fullmatch(units)
     if match is None:
         raise UnclearTimeError(_("these units do not name a reference date"))
     unit, reference, calendar = _with_year_zero(match[1], match[2], calendar)
     if unit.lower() in _MONTHS:
         start = _since(np.zeros(1), "days", reference, calendar)[0]
-        return [_months_later(start, float(value) * _MONTHS[unit.lower()]) for value in values]
+        return [months_later(start, float(value) * _MONTHS[unit.lower()]) for value in values]
     if unit.lower() in _AS_CF:
         unit, factor = _AS_CF[unit.lower()]
         values = values * factor
@@ -228,11 +229,6 @@ def _in_order(values: npt.NDArray[Any]) -> bool:
     return bool((steps > 0).all() or (steps < 0).all())
 
 
-def _are_dates(values: npt.NDArray[Any]) -> bool:
-    """Return whether numbers without units can only be meant as 19930101, 19930102, ..."""
-    return bool(((values >= 10000101) & (values <= 29991231) & (values == np.floor(values))).all())
-
-
 def _with_year_zero(unit: str, reference: str, calendar: str) -> tuple[str, str, str]:
     """Return unit, reference date and calendar such that a year 0 exists.
 
@@ -246,68 +242,6 @@ def _with_year_zero(unit: str, reference: str, calendar: str) -> tuple[str, str,
     if calendar in ("standard", "gregorian", "none"):
         calendar = _WITH_YEAR_ZERO
     return unit, f"0000-{month:02d}-{day:02d}{zero[3]}", calendar
-
-
-def _months_later(start: Any, months: float) -> Any:
-    """Return the date that is so many calendar months later; a part of one counts in its days.
-
-    UDUNITS' month is a twelfth of a tropical year, 30.44 days, which no file of months means.
-    """
-    whole = int(np.floor(months))
-    first, following = (_same_day(start, whole + more) for more in (0, 1))
-    return first + (following - first) * (months - whole)
-
-
-def _same_day(start: Any, months: int) -> Any:
-    """Return the same day of a later month, or its last where it is shorter."""
-    year, month = divmod(start.year * 12 + start.month - 1 + months, 12)
-    for day in range(start.day, 0, -1):
-        try:
-            return start.replace(year=year, month=month + 1, day=day)
-        except ValueError:
-            continue
-    raise UnclearTimeError(_("a date lies outside of the calendar"))
-
-
-def _digits(units: str) -> str | None:
-    """Return the form of units such as "day as %Y%m%d.%f" or "YYYYMMDD", else None."""
-    match = _AS_DIGITS.fullmatch(units)
-    if match is not None:
-        return match[2].lower().removesuffix(".%f")
-    return _DATE if units.strip().lower() in ("yyyymmdd", "yyyymmdd.f") else None
-
-
-def _from_digits(value: float, form: str, calendar: str) -> Any:
-    number = int(np.floor(value))
-    year, month, day = {
-        _DATE: (number // 10000, number // 100 % 100, number % 100),
-        "%y%m": (number // 100, number % 100, 1),
-        "%y": (number, 1, 1),
-    }[form]
-    try:
-        start = cftime.datetime(year, month, day, calendar=calendar)
-    except ValueError as error:
-        raise UnclearTimeError(_("{value:.10g} is not a date", value=value)) from error
-    part = value - number
-    if form == _DATE:
-        return start + timedelta(days=part)
-    return _months_later(start, part * (1 if form == "%y%m" else 12))
-
-
-def _from_text(text: str, calendar: str) -> Any:
-    match = _TEXT.fullmatch(text)
-    try:
-        if match is not None:
-            parts = [int(part) for part in match.groups(default="0")]
-            return cftime.datetime(*parts[:2], max(1, parts[2]), *parts[3:], calendar=calendar)
-    except ValueError:
-        pass
-    raise UnclearTimeError(_("“{text}” is not a date", text=text))
-
-
-def _text(value: Any) -> str:
-    text = value.decode(errors="replace") if isinstance(value, bytes) else str(value)
-    return text.strip("\0 ")
 
 
 def _to_second(time: Any) -> Moment:

@@ -1,0 +1,141 @@
+"""Kills and Ctrl-C in the middle of `prepare` in two processes: nothing half-written, none left."""
+
+import contextlib
+import os
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+import xarray as xr
+
+from srwizard.data.layout import scan
+from tests.e2e.terminal import PROGRAM
+from tests.robustness.test_signals import left_of, wait_until
+
+STEPS, SIDE = 160, 512
+"""Ten windows of steps, so that both processes have enough to do."""
+PREPARE = ("prepare", "raw.nc", "--variable", "sst", "--scale", "2", "--lr-method", "lanczos",
+           "--jobs", "2", "-o", "made")  # fmt: skip
+
+Process = psutil.Process
+
+
+def main_process(main: Process, _worker: Process) -> None:
+    main.kill()
+
+
+def a_worker(_main: Process, worker: Process) -> None:
+    worker.kill()
+
+
+def all_of_them(main: Process, _worker: Process) -> None:
+    # One by one, the parent last: each meets the others at work.
+    for process in (*main.children(recursive=True), main):
+        process.kill()
+
+
+def ctrl_c(main: Process, _worker: Process) -> None:
+    os.killpg(main.pid, signal.SIGINT)  # a terminal sends it to all
+
+
+def ctrl_c_twice(main: Process, _worker: Process) -> None:
+    os.killpg(main.pid, signal.SIGINT)
+    os.killpg(main.pid, signal.SIGINT)
+
+
+ENDS = {
+    main_process: (-signal.SIGKILL, False),
+    a_worker: (2, True),
+    all_of_them: (-signal.SIGKILL, False),
+    ctrl_c: (130, True),
+    ctrl_c_twice: (130, True),
+}
+"""How each leaves the command: its exit code, and whether it could still tidy up."""
+
+
+@pytest.fixture(scope="module")
+def record(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("record") / "raw.nc"
+    fields = np.broadcast_to(np.arange(STEPS, dtype="f4")[:, None, None], (STEPS, SIDE, SIDE))
+    packed = {"zlib": True, "complevel": 1, "chunksizes": (1, SIDE, SIDE)}
+    xr.Dataset({"sst": (("time", "lat", "lon"), fields, {"units": "degC"})}).to_netcdf(
+        path, encoding={"sst": packed}, engine="h5netcdf"
+    )
+    return path
+
+
+@pytest.fixture
+def place(record: Path, tmp_path: Path) -> Path:
+    (tmp_path / "temporary").mkdir()
+    (tmp_path / "raw.nc").symlink_to(record)
+    return tmp_path
+
+
+def begin(place: Path, fmt: str) -> "subprocess.Popen[str]":
+    environment = {"HOME": str(place), "XDG_STATE_HOME": str(place / "state"), "LANG": "C.UTF-8",
+                   "PATH": os.environ["PATH"], "TMPDIR": str(place / "temporary")}  # fmt: skip
+    return subprocess.Popen(
+        [PROGRAM, *PREPARE, "--format", fmt], cwd=place, env=environment, text=True,
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )  # fmt: skip
+
+
+def worker_at_work(main: Process) -> Process | None:
+    """Return the other process that makes pairs, once it has opened the record."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        for each in main.children():
+            if any(file.path.endswith("raw.nc") for file in each.open_files()):
+                return each
+    return None
+
+
+@pytest.fixture
+def shared_memory() -> Iterator[Callable[[], set[str]]]:
+    place = Path("/dev/shm")
+    before = {each.name for each in place.iterdir()} if place.is_dir() else set()
+    yield lambda: {each.name for each in place.iterdir()} - before if place.is_dir() else set()
+
+
+@pytest.mark.slow
+@pytest.mark.afresh
+@pytest.mark.parametrize("fmt", ["npy", "h5"])
+@pytest.mark.parametrize("end", ENDS)
+def test_the_next_prepare_finds_a_clean_place(
+    end: Callable[[Process, Process], None],
+    fmt: str,
+    place: Path,
+    shared_memory: Callable[[], set[str]],
+) -> None:
+    command = begin(place, fmt)
+    main = Process(command.pid)
+    staging = place / ".made.preparing"
+    wait_until(lambda: command.poll() is not None or worker_at_work(main) is not None)
+    worker = worker_at_work(main)
+    assert worker is not None, command.communicate()[0]
+    assert staging.is_dir()
+    end(main, worker)
+    told, _nothing = command.communicate(timeout=60)
+    code, tidy = ENDS[end]
+    assert command.returncode == code, told
+    assert "Traceback" not in told
+    assert not (place / "made").exists()
+    wait_until(lambda: not left_of(place), 20)
+    assert staging.exists() is not tidy
+    assert not list((place / "temporary").iterdir())
+    assert not {name for name in shared_memory() if "srwizard" in name or "mp-" in name}
+
+    again = begin(place, fmt)
+    told, _nothing = again.communicate(timeout=300)
+    assert again.returncode == 0, told
+    contents = scan(place / "made")
+    assert not contents.problems
+    assert sum(len(contents.fields[split, "hr", "sst"].steps)
+               for split in ("train", "valid", "test")) == STEPS  # fmt: skip
+    assert not staging.exists()
+    wait_until(lambda: not left_of(place), 20)
+    assert not list((place / "temporary").iterdir())
