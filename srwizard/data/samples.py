@@ -211,6 +211,11 @@ class FieldPairs(Dataset[Sample]):
         spread = np.array(np.broadcast_to(self._spread(window), share.shape))
         return [missing_mean(lr, base, share), share, spread]
 
+    @property
+    def sea(self) -> npt.NDArray[np.bool_]:
+        """Where the training split has ever had a value, `[C, H, W]`: only there is scored."""
+        return self._statistics["hr"].observed > 0
+
     @functools.cached_property
     def shares(self) -> FloatField:
         """How much each HR point counts in the mean of its block, `[C, H, W]`.
@@ -218,7 +223,7 @@ class FieldPairs(Dataset[Sample]):
         Counted are points that the training split has values at, as they are in predictions.
         """
         weights = point_weights(self._contents, self._hr[0].shape, self._block_means)
-        return block_shares(self._statistics["hr"].observed > 0, self._scale, weights)
+        return block_shares(self.sea, self._scale, weights)
 
     def _spread(self, window: Window) -> FloatField:
         if self._skip is None:

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from srwizard.base.i18n import translate as _
 from srwizard.report.plots import QUIET, TRUTH_LOOK, look_of, with_units
 from srwizard.report.records import LATITUDE_BINS, Breakdown, FloatArray
+from srwizard.report.whiskers import ends_of, too_few_steps, whiskers, with_intervals
 
 HATCHES = (None, "///", "...")
 """Of the bars of each method: they are told apart without colours, too."""
@@ -17,8 +18,17 @@ PARALLEL = 0.5
 """A row is a parallel if its latitudes differ by no more, in distances between rows."""
 
 
-def month_figure(found: Breakdown, variable: int, units: str) -> Figure | None:
-    """Draw the RMSE of each month of the year, or None where the months are not known."""
+def month_figure(
+    found: Breakdown, variable: int, units: str, told: Sequence[Mapping[str, Any]] = ()
+) -> Figure | None:
+    """Draw the RMSE of each month of the year, or None where the months are not known.
+
+    Args:
+        found: the sums.
+        variable: its place among the variables.
+        units: of the variable.
+        told: of the months, as scores tell them, for their intervals; () of older runs.
+    """
     months = found.months()
     if months is None:
         return None
@@ -27,6 +37,8 @@ def month_figure(found: Breakdown, variable: int, units: str) -> Figure | None:
     axes = figure.subplots()
     shown = found.shown(variable)
     width = 0.8 / len(shown)
+    known = {row["month"]: row for row in told}
+    rows = [known.get(month, {}) for month in present]
     for place, (method, name) in enumerate(shown):
         look = look_of(name)
         values = [
@@ -36,16 +48,21 @@ def month_figure(found: Breakdown, variable: int, units: str) -> Figure | None:
             )
             for month in present
         ]
+        where = np.array(present) + (place - (len(shown) - 1) / 2) * width
         axes.bar(
-            np.array(present) + (place - (len(shown) - 1) / 2) * width, values, 0.9 * width,
-            color=look["color"], label=look["label"], hatch=HATCHES[place], edgecolor="white",
-            linewidth=0.3,
+            where, values, 0.9 * width, color=look["color"], label=look["label"],
+            hatch=HATCHES[place], edgecolor="white", linewidth=0.3,
         )  # fmt: skip
+        whiskers(axes, where, rows, name)
     counts = [int((months == month).sum()) for month in present]
     axes.set_xticks(
-        present, [f"{month}\nn={count}" for month, count in zip(present, counts, strict=True)]
+        present,
+        [
+            f"{month}\nn={count}" + ("*" if too_few_steps(row) else "")
+            for month, count, row in zip(present, counts, rows, strict=True)
+        ],
     )
-    axes.set_xlabel(_("month"))
+    axes.set_xlabel(with_intervals(_("month"), rows))
     axes.set_ylabel(with_units("RMSE", units))
     axes.grid(axis="y")
     axes.set_axisbelow(True)
@@ -80,20 +97,21 @@ def latitude_figure(
         variable: its place among the variables.
         units: of the variable.
         lat: `[H]`, from `latitudes_of_rows`.
-        bands: of latitude, as scores tell them, each point in its own; drawn where rows are no
-            parallels.
+        bands: of latitude, as scores tell them, each point in its own; drawn where they have
+            intervals, or rows are no parallels.
     """
     rows, points = found.rows[:, variable], found.row_points[variable]
     if not points.any():
         return None
     names = [name for _method, name in found.shown(variable)]
-    if lat is None and bands:
+    if bands and (lat is None or "interval" in bands[0]):
         middle = np.array([(band["from"] + band["to"]) / 2 for band in bands])
         curves = [
             np.array([band[name if name in band else "best"]["rmse"] for band in bands])
             for name in names
         ]
-        return _along(middle, curves, names, _("latitude [°N]"), units)
+        label = with_intervals(_("latitude [°N]"), bands)
+        return _along(middle, curves, names, label, units, bands)
     place: FloatArray = np.arange(rows.shape[1], dtype=np.float64)
     label = _("row")
     if lat is not None:
@@ -110,12 +128,21 @@ def latitude_figure(
 
 
 def _along(
-    place: FloatArray, curves: Sequence[FloatArray], names: Sequence[str], label: str, units: str
+    place: FloatArray,
+    curves: Sequence[FloatArray],
+    names: Sequence[str],
+    label: str,
+    units: str,
+    bands: Sequence[Mapping[str, Any]] = (),
 ) -> Figure:
     figure = Figure(figsize=(7.2, 2.8), layout="constrained")
     axes = figure.subplots()
     for values, name in zip(curves, names, strict=True):
-        axes.plot(place, values, **look_of(name))
+        look = look_of(name)
+        axes.plot(place, values, **look)
+        if bands:
+            low, high = ends_of(bands, name).T
+            axes.fill_between(place, low, high, color=look["color"], alpha=0.15, linewidth=0)
     axes.set_xlabel(label)
     axes.set_ylabel(with_units("RMSE", units))
     axes.set_ylim(bottom=0)

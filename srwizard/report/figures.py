@@ -204,7 +204,7 @@ def _errors(run: Run, found: Breakdown) -> Iterator[Picture]:
         for name, figure, title, alternative in (
             (
                 "month",
-                month_figure(found, index, unit),
+                month_figure(found, index, unit, told.get(variable, {}).get("month") or []),
                 _("RMSE of {variable} by month", variable=variable),
                 _("Bars of the RMSE of {variable} in each month: {methods}.",
                   variable=variable, methods=methods),

@@ -33,7 +33,7 @@ def proof_tables(run: Run) -> list[Table]:
             *_gradients(told, units.get(name, "")),
             *_simple(told, "geostrophic_speed", _geostrophic(units.get(name, ""))),
             *_simple(told, "consistency", _("|Block mean − LR|, RMS")),
-            *_regions(told),
+            *_regions(told, units.get(name, "")),
             *_calibration(told),
         ]
         if rows:
@@ -161,7 +161,7 @@ def _geostrophic(unit: str) -> str:
     return _("Geostrophic speed, RMSE [m/s of a sea level in m]")
 
 
-def _regions(told: Mapping[str, Any]) -> Iterator[Row]:
+def _regions(told: Mapping[str, Any], unit: str) -> Iterator[Row]:
     titles = {
         "coast": _("RMSE near the coast"),
         "shelf": _("RMSE on the shelf (< 200 m)"),
@@ -170,7 +170,10 @@ def _regions(told: Mapping[str, Any]) -> Iterator[Row]:
     for region, found in (told.get("regions") or {}).items():
         if region in titles:
             values = {name: found.get(name, {}).get("rmse") for name in METHODS}
-            yield _row(titles[region], values)
+            ends = (found.get("interval") or {}).get("rmse") or {}
+            scores = {name: {"rmse": of_method} for name, of_method in ends.items()}
+            title = _with_unit(titles[region], unit)
+            yield _row(title, values, {"interval": {"scores": scores}}, "rmse")
 
 
 def _calibration(told: Mapping[str, Any]) -> Iterator[Row]:

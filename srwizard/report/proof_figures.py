@@ -25,6 +25,7 @@ from srwizard.report.plots import (
 )
 from srwizard.report.proof import METHODS
 from srwizard.report.records import FloatArray
+from srwizard.report.whiskers import whiskers, with_intervals
 
 
 @dataclass(frozen=True)
@@ -112,13 +113,15 @@ def coast_figure(rows: list[Mapping[str, Any]], best: str, units: str) -> Figure
     width = 0.8 / len(shown)
     for place, (method, look) in enumerate(shown):
         values = [_number(row[method]["rmse"]) for row in rows]
+        where = np.arange(len(rows)) + (place - (len(shown) - 1) / 2) * width
         axes.bar(
-            np.arange(len(rows)) + (place - (len(shown) - 1) / 2) * width, values, 0.9 * width,
-            color=look["color"], label=look["label"], hatch=(None, "///")[place],
-            edgecolor="white", linewidth=0.3,
+            where, values, 0.9 * width, color=look["color"], label=look["label"],
+            hatch=(None, "///")[place], edgecolor="white", linewidth=0.3,
         )  # fmt: skip
+        whiskers(axes, where, rows, method)
     axes.set_xticks(range(len(rows)), [_between(row) for row in rows])
-    axes.set_xlabel(_("distance from the coast [{unit}]", unit=plain(rows[0]["unit"])))
+    label = _("distance from the coast [{unit}]", unit=plain(rows[0]["unit"]))
+    axes.set_xlabel(with_intervals(label, rows))
     axes.set_ylabel(with_units("RMSE", units))
     axes.grid(axis="y")
     axes.set_axisbelow(True)

@@ -123,7 +123,7 @@ def scored(metrics: Metrics) -> Scored | None:
                 checkpoint=test.checkpoint,
                 epoch=test.epoch,
             )
-        for line in gain_lines(test.gain):  # in Chinese no blank stands between two
+        for line in gain_lines(test.gain, test.members):  # in Chinese no blank stands between two
             source = _("{message} {hint}", message=source, hint=line)
         return Scored(source, test.variables)
     for epoch in reversed(metrics.epochs):
@@ -174,11 +174,14 @@ def advice(run: Run) -> list[str]:
     Of a better one it is only said if the model conserves what LR is not.
     """
     test = run.metrics.test
+    if test is None:
+        return []
     found = []
-    for name, scores in ({} if test is None else test.variables).items():
-        event = {**(test.told.get(name, {}) if test else {}), **scores.as_event()}
+    for name, scores in test.variables.items():
+        event = {**test.told.get(name, {}), **scores.as_event()}
         if scores.skill is not None and not scores.skill > ROUNDING:
-            found.append(no_better(name, event, run.metrics.events, run.config))
+            gain = test.gain.get(name, 1.0)
+            found.append(no_better(name, event, run.metrics.events, run.config, gain))
         elif (line := conserving(event, run.config)) is not None:
             found.append(f"{in_one_line(name)}: {line}")
     return found

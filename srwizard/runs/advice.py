@@ -33,7 +33,13 @@ FEW_OBSERVED = 0.3
 Config = Mapping[str, Any]
 
 
-def no_better(name: str, scores: Mapping[str, Any], epochs: Sequence[Event], config: Config) -> str:
+def no_better(
+    name: str,
+    scores: Mapping[str, Any],
+    epochs: Sequence[Event],
+    config: Config,
+    gain: float = 1.0,
+) -> str:
     """Say that a model does not beat the best simple method, and why, as far as is known.
 
     Args:
@@ -41,6 +47,7 @@ def no_better(name: str, scores: Mapping[str, Any], epochs: Sequence[Event], con
         scores: its metrics on the test split.
         epochs: the events of the epochs, for the curves.
         config: the run config, for what was found of the record before.
+        gain: of the variable.
     """
     said = _(
         "{name}: the model is not better than the best simple method, {best} (RMSE {ours:.4g} "
@@ -54,9 +61,26 @@ def no_better(name: str, scores: Mapping[str, Any], epochs: Sequence[Event], con
         return f"{said} " + _(
             "That method makes no error: there is nothing left for a network to learn."
         )
-    conserved = conserving(scores, config)
-    known = [said] if conserved is None else [said, conserved]
-    return " ".join([*known, *causes(name, epochs, config)])
+    known = [said, conserving(scores, config), _noise_of_members(scores, gain)]
+    return " ".join([*(text for text in known if text), *causes(name, epochs, config)])
+
+
+def _noise_of_members(scores: Mapping[str, Any], gain: float) -> str | None:
+    """Say that an ensemble is too small for its mean to beat the method, if it is no more."""
+    members = int((scores.get("calibration") or {}).get("members") or 1)
+    if members < 2:
+        return None
+    noise = (gain * scores[MODEL]["spread"]) ** 2 / members
+    squared = scores[MODEL]["rmse"] ** 2 - noise
+    if not 0 < squared < scores[best_method(scores)]["rmse"] ** 2:
+        return None
+    return _(
+        "The mean of {members} members still holds some of the noise of each; that of very many "
+        "would have an RMSE of about {without:.4g}: draw more (model.params.ensemble_members, "
+        "predict --members).",
+        members=members,
+        without=squared**0.5,
+    )
 
 
 def conserving(scores: Mapping[str, Any], config: Config) -> str | None:

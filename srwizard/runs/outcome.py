@@ -42,8 +42,8 @@ def outcome(
     """Return what is shown of the scores of a split.
 
     Args:
-        result: `variables` and `gain`, as `metrics.jsonl` holds them of the test split; `split`
-            if it may be another one.
+        result: `variables`, `gain` and `members`, as `metrics.jsonl` holds them of the test split;
+            `split` if it may be another one.
         run_dir: the run directory.
         columns: of the screen.
         skill: whether the table shows by how much the RMSE is lower than that of the best simple
@@ -51,18 +51,24 @@ def outcome(
     """
     variables = null_to_nan(result["variables"])
     config = run_config.load(run_dir).model_dump()
+    gain = result.get("gain") or {}
     sentences = [
         *_certainty(variables),
         *_ensembles(variables),
         *_consistency(variables),
-        *gain_lines(result.get("gain") or {}),
+        *gain_lines(gain, int(result.get("members") or 1)),
         *(absent_line(missing) for missing in absent(variables, config)),
     ]
     table = _table(variables, columns, title=split_title(result.get("split", "test")), skill=skill)
-    return Outcome(table, sentences, list(warnings(variables, run_dir, config)))
+    return Outcome(table, sentences, list(warnings(variables, run_dir, config, gain)))
 
 
-def warnings(variables: Variables, run_dir: Path, config: Mapping[str, Any]) -> Iterator[str]:
+def warnings(
+    variables: Variables,
+    run_dir: Path,
+    config: Mapping[str, Any],
+    gain: Mapping[str, float],
+) -> Iterator[str]:
     """Say for which variables the model is no better than the best simple method, and why.
 
     Of a better one it is only said if it conserves what LR is not.
@@ -71,7 +77,7 @@ def warnings(variables: Variables, run_dir: Path, config: Mapping[str, Any]) -> 
         if has_no_value(found):
             continue
         if not is_better(found["model"]["rmse"], found[best_method(found)]["rmse"]):
-            yield no_better(name, found, measured(run_dir).epochs, config)
+            yield no_better(name, found, measured(run_dir).epochs, config, gain.get(name, 1.0))
         elif (line := conserving(found, config)) is not None:
             yield f"{in_one_line(name)}: {line}"
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from srwizard.base.i18n import N_
 from srwizard.base.i18n import translate as _
 from srwizard.data.baselines.choice import BICUBIC, MODEL, method_title
 
@@ -44,14 +45,21 @@ def beside(scores: Mapping[str, Any]) -> str:
     )
 
 
-def gain_lines(gain: Mapping[str, float]) -> list[str]:
-    """Say how much of what a network gives is taken, by variable, where that is not all of it."""
-    return [
-        _(
+def gain_lines(gain: Mapping[str, float], members: int = 1) -> list[str]:
+    """Say how much of what a network gives is taken, by variable, where that is not all of it.
+
+    Args:
+        gain: by variable.
+        members: of the ensemble whose mean it is of.
+    """
+    if members == 1:
+        text = N_(
             "{name}: the network's correction is multiplied by {gain:.2f}, because that is best on "
-            "the validation split.",
-            name=name,
-            gain=float(factor),
+            "the validation split."
         )
-        for name, factor in gain.items()
-    ]
+    else:
+        text = N_(
+            "{name}: what the members have in common corrects too much on the validation split; "
+            "the ensemble mean takes {gain:.2f} of it, and the members keep their spread."
+        )
+    return [_(text, name=name, gain=float(factor)) for name, factor in gain.items()]

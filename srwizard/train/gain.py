@@ -1,9 +1,10 @@
 """How much of what a network gives is taken: one number for each variable, by the validation split.
 
-What a network has learnt by heart it says too loudly where it has not been, and the mean of a few
-members of an ensemble holds some of their noise; the gain is the share of the correction that
-lowers the error most, at least 0 and at most 1. See `correction` for how it is applied, and
-docs/simple-methods.md for what it brings.
+What a network has learnt by heart it says too loudly where it has not been; the gain is the slope
+of what the skip misses on the correction, at least 0 and at most 1. Of one answer that is the share
+that lowers the error most. Of an ensemble the slope on what members have in common is taken: the
+noise that its mean still holds makes the mean less certain, not the network too loud. See
+`correction` for how it is applied, and docs/simple-methods.md for what it brings.
 """
 
 from pathlib import Path
@@ -14,7 +15,6 @@ from torch import Tensor
 from srwizard.train import checkpoint
 from srwizard.train.checkpoint import BEST
 from srwizard.train.conservation import blocks_of, conserved
-from srwizard.train.correction import Gain, factors, gains_to
 from srwizard.train.distributed import add_over_ranks, wait_for_all
 from srwizard.train.order import scoring_batches
 from srwizard.train.sampling import draws_samples, members_of
@@ -25,6 +25,8 @@ PRIOR_STEPS = 1.0
 """The gain is what it would be if so many further steps had said 1."""
 WORTH_IT = 0.99
 """A gain above is none."""
+STANDARD_ERRORS = 2.0
+"""So far from 0 is what an ensemble says too much, or it is none."""
 
 
 def fit_gain(training: Training, run_dir: Path) -> None:
@@ -46,40 +48,40 @@ def fit_gain(training: Training, run_dir: Path) -> None:
     if training.place.is_first:
         state = checkpoint.load(run_dir, BEST, training.run)
         assert state is not None
-        checkpoint.save(run_dir, BEST, state | {"gain": gains_to(training.gain)})
+        checkpoint.save(run_dir, BEST, state | {"gain": training.gain})
     wait_for_all(training.place)
 
 
-def told_gain(training: Training) -> dict[str, float]:
-    """Return what corrections are multiplied with in scores of the test split, by variable."""
-    return factors(training.gain, members_of(training.bare, "test"))
-
-
 @torch.no_grad()
-def fitted_gain(training: Training) -> dict[str, Gain]:
+def fitted_gain(training: Training) -> dict[str, float]:
     """Return the gain of the weights as they are; `training` has none meanwhile."""
     with training.whole() as own:
         products = add_over_ranks(training.place, _products(own))
     steps = len(training.splits["valid"])
+    drawn = draws_samples(training.bare)
     found = {}
     for name, sums in zip(training.run.data.variables, products.tolist(), strict=True):
-        gain = _gain(*sums, steps=steps)
-        if gain.of(1) < WORTH_IT:
+        gain = _gain(*sums, steps=steps, drawn=drawn)
+        if gain < WORTH_IT:
             found[name] = gain
     return found
 
 
-def _gain(with_truth: float, with_others: float, with_itself: float, *, steps: int) -> Gain:
-    """Return the gain that products of the correction with truth, others and itself say."""
-    if with_itself <= 0:
-        return Gain(1.0)
-    shared = max(with_others / with_itself, 0.0)
-    told = min(max(with_truth / with_itself, 0.0), shared)
-    return Gain((steps * told + PRIOR_STEPS * shared) / (steps + PRIOR_STEPS), shared)
+def _gain(with_truth: float, common: float, squared: float, *, steps: int, drawn: bool) -> float:
+    """Return the gain that the sums of some steps say, see `_of_a_field`.
+
+    Members that are draws of the truth's own distribution say neither too much nor too little, but
+    for chance: what `drawn` ones say too much must stand clear of that.
+    """
+    too_much = common - with_truth
+    if common <= 0 or (drawn and too_much <= STANDARD_ERRORS * squared**0.5):
+        return 1.0
+    slope = min(max(with_truth / common, 0.0), 1.0)
+    return (steps * slope + PRIOR_STEPS) / (steps + PRIOR_STEPS)
 
 
 def _products(training: Training) -> Tensor:
-    """Return `[C, 3]`: the correction times what the skip misses, others, and itself, summed.
+    """Return the sums `[C, 3]` of `_of_a_field` over the validation split.
 
     All in physical units, over the points of whole fields that have a value, as errors are scored.
     """
@@ -109,9 +111,19 @@ def _products(training: Training) -> Tensor:
 
 
 def _of_a_field(d: Tensor, t: Tensor) -> Tensor:
-    """Return the products `[C, 3]` of corrections `d` `[M, C, H, W]` with `t` `[C, H, W]`."""
+    """Return products of the corrections `d` `[M, C, H, W]` with what the skip misses, `t`.
+
+    The square of the mean of members holds the noise of each; the product of two different ones
+    holds none (errors in variables).
+
+    Returns:
+        `[C, 3]`: of their mean with `t` `[C, H, W]`; of one with another, of one answer with
+        itself; and the square of the difference of the two.
+    """
     count, total = len(d), d.sum(dim=0)
-    itself = (d * d).sum(dim=(0, 2, 3)) / count
-    of_total = (total * total).sum(dim=(1, 2))
-    others = itself if count == 1 else (of_total / count - itself) / (count - 1)
-    return torch.stack([(total * t).sum(dim=(1, 2)) / count, others, itself], dim=1)
+    with_truth = (total * t).sum(dim=(1, 2)) / count
+    common = (total * total).sum(dim=(1, 2))
+    if count > 1:
+        itself = (d * d).sum(dim=(0, 2, 3))
+        common = (common - itself) / (count * (count - 1))
+    return torch.stack([with_truth, common, (common - with_truth).square()], dim=1)

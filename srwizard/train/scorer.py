@@ -17,7 +17,6 @@ from srwizard.settings import run_config
 from srwizard.settings.run_config import RunConfig
 from srwizard.train.dataset import contents_for
 from srwizard.train.distributed import Place, joined
-from srwizard.train.gain import told_gain
 from srwizard.train.processes import run_and_leave
 from srwizard.train.resuming import load_named
 from srwizard.train.scoring import save_examples, score, score_test
@@ -63,7 +62,7 @@ def _score(
                 save_examples(own, contents, out_dir / SAMPLES_FILE)
     if not place.is_first:
         return
-    result |= {"epoch": epoch_of(progress), "step": progress.steps, "gain": told_gain(training)}
+    result |= {"epoch": epoch_of(progress), "step": progress.steps, "gain": training.gain}
     files.write_json(out_dir / SCORES_FILE, finite_or_null(result))
 
 

@@ -224,7 +224,7 @@ def super_resolve(
             mask=_water(training, batch["lr"]),
         )
     if training.gain and not draws_samples(training.bare):
-        sr = sr * factor_of(training.gain, training.run.data.variables, members=1).to(sr.device)
+        sr = sr * factor_of(training.gain, training.run.data.variables).to(sr.device)
     return conserved(sr, blocks_of(batch))
 
 

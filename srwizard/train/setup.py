@@ -27,7 +27,6 @@ from srwizard.settings import run_config
 from srwizard.settings.run_config import RunConfig
 from srwizard.train import averaging, sharding
 from srwizard.train.averaging import Averaged
-from srwizard.train.correction import Gain
 from srwizard.train.distributed import Place, from_all_ranks
 from srwizard.train.feeding import on_device
 from srwizard.train.loaders import Batches, loader_of, started
@@ -82,7 +81,7 @@ class Training:
     progress: Progress = field(default_factory=Progress)
     baseline: dict[str, dict[str, Tensor]] = field(default_factory=dict)
     """Sums of the simple methods for each split: the same in every validation."""
-    gain: dict[str, Gain] = field(default_factory=dict)
+    gain: dict[str, float] = field(default_factory=dict)
     """What the network's output is multiplied with, for each variable; 1 where it is not there."""
     water: Tensor | None = None
     """Where HR has ever had a value `[C, H, W]`, if the network looks at it."""

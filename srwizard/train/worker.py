@@ -28,11 +28,12 @@ from srwizard.train.checkpoint import BEST
 from srwizard.train.dataset import contents_for
 from srwizard.train.detach import CONSOLE_FILE
 from srwizard.train.distributed import Place, joined, wait_for_all
-from srwizard.train.gain import fit_gain, told_gain
+from srwizard.train.gain import fit_gain
 from srwizard.train.loop import Callbacks, patience_exhausted, train
 from srwizard.train.preflight import call_the_roll
 from srwizard.train.processes import run_and_leave
 from srwizard.train.resuming import Loaded, begin_from_weights, load_best, resume
+from srwizard.train.sampling import members_of
 from srwizard.train.scoring import save_examples, score_test
 from srwizard.train.screen import Screen
 from srwizard.train.setup import Training, load_statistics, set_up
@@ -147,10 +148,9 @@ def _work(
             if place.is_first:
                 for line in loaded.notices if loaded else ():
                     screen.say(line)
-                for line in gain_lines(
-                    told_gain(training)
-                ):  # on the screen at the end, with the scores
-                    records.log(line)
+                members = members_of(training.bare, "test")
+                for line in gain_lines(training.gain, members):
+                    records.log(line)  # on the screen at the end, with the scores
             note_phase(training, "test")
             _evaluate(training, contents, run_dir, records, loaded)
             with training.whole() as own:
@@ -224,7 +224,7 @@ def _evaluate(
                 "epoch": training.progress.best_epoch,
                 "loss": result.loss,
                 "members": result.members,
-                "gain": told_gain(training),
+                "gain": training.gain,
                 "variables": result.variables,
                 "vectors": result.vectors,
             }

@@ -11,7 +11,6 @@ from srwizard.base.errors import UsageError
 from srwizard.base.i18n import translate as _
 from srwizard.base.os_errors import reason_of
 from srwizard.data.baselines import learnt
-from srwizard.train.correction import gains_to
 from srwizard.train.seam import seam_of
 from srwizard.use.onnx_graph import check_model, missing_package, write_onnx
 from srwizard.use.predictor import Predictor
@@ -140,7 +139,7 @@ def _config(run: Run) -> dict[str, Any]:
         "lr_shape": config.data.lr_shape,
         "hr_shape": config.data.hr_shape,
         "conserve": config.model.conserve,
-        "ensemble_gain": gains_to(run.checkpoint.gain) if run.draws_samples else {},
+        "ensemble_gain": dict(run.checkpoint.gain) if run.draws_samples else {},
         "patch_size": config.memory.patch_size,
         "run_digest": config.digest,
         "checkpoint": {
@@ -205,9 +204,8 @@ def _readme(run: Run, *, onnx: bool) -> str:
         )
     if run.draws_samples and run.checkpoint.gain:
         use += " " + _(
-            "Of an ensemble of n members, move each by (g - 1) times the mean of their outputs, "
-            "with g = told / (shared + (1 - shared) / n); told and shared of each variable are "
-            "ensemble_gain in config.json (srwizard.train.correction)."
+            "Of an ensemble, move each member by (g - 1) times the mean of all outputs; g of each "
+            "variable is ensemble_gain in config.json (srwizard.train.correction)."
         )
     if seam := seam_of(run.config):
         use += " " + _(

@@ -28,7 +28,7 @@ from srwizard.settings import run_config
 from srwizard.settings.run_config import RunConfig
 from srwizard.settings.tiles import OVERLAP
 from srwizard.train.conservation import Blocks, blocks_for, conserved
-from srwizard.train.correction import factors, moved
+from srwizard.train.correction import moved
 from srwizard.train.inference import apply_network
 from srwizard.train.sampling import draws_samples, members_of, noise_of
 from srwizard.train.seam import seam_of
@@ -455,7 +455,7 @@ def load_run(
               "used.", state=state, name=found.name, epoch=found.epoch,
               epochs=config.training.epochs)
         )  # fmt: skip
-    gain = {} if draws_samples(network) else factors(found.gain, members=1)
+    gain = {} if draws_samples(network) else found.gain
     preprocessing = read_preprocessing(directory, config, gain)
     return Run(directory, config, network, found, preprocessing, place, tuple(notices), amp=amp)
 

@@ -16,7 +16,7 @@ from srwizard.runs import checkpoint_files
 from srwizard.settings.run_config import RunConfig
 from srwizard.train import checkpoint
 from srwizard.train.checkpoint import BEST, LAST, CheckpointError, DamagedCheckpointError
-from srwizard.train.correction import Gain, gains_from
+from srwizard.train.correction import gains_from
 from srwizard.train.setup import build_network
 
 Name = Literal["best", "last"]
@@ -36,7 +36,7 @@ class Checkpoint:
     name: Name
     epoch: int
     digest: str
-    gain: Mapping[str, Gain] = field(default_factory=dict)
+    gain: Mapping[str, float] = field(default_factory=dict)
 
 
 def load_network(

@@ -143,3 +143,43 @@ def test_ranks_and_spread_against_error() -> None:
     assert bars(left) == [[0.5, 0.3, 0.2]]
     offsets = np.asarray(right.collections[0].get_offsets())
     assert offsets.tolist() == [[0.1, 0.2], [0.3, 0.4]]
+
+
+def entry(ours: float, ends: tuple[float, float] | None, **limits: Any) -> dict[str, Any]:
+    rmse = None if ends is None else {"model": ends, "best": (0.0, 1.0), "bicubic": (0.0, 2.0)}
+    methods = {name: {"rmse": ours} for name in ("model", "best", "bicubic")}
+    return {**limits, **methods, "interval": {"rmse": rmse}}
+
+
+def test_whiskers_are_the_intervals() -> None:
+    """A month without one is marked, and the axis says so."""
+    months = [entry(0.3, (0.1, 0.6), month=1), entry(0.3, None, month=2)]
+    figure = month_figure(FOUND, 1, "K", months)
+    assert figure is not None
+    (axes,) = figure.axes
+    (drawn,) = [path.vertices[:, 1].tolist() for path in axes.collections[0].get_paths()]
+    assert drawn == pytest.approx([0.1, 0.6])
+    labels = [label.get_text() for label in axes.get_xticklabels()]
+    assert [label.endswith("*") for label in labels] == [False, True]
+    assert axes.get_xlabel() == "month; 95 % intervals; *: too few steps for one"
+    rows = [
+        entry(0.3, (0.2, 0.5), **{"from": low, "to": low + 25, "unit": "km"}) for low in (0, 25)
+    ]
+    coast = coast_figure(rows, "linear", "K")
+    assert coast is not None
+    drawn = [path.vertices[:, 1].tolist() for path in coast.axes[0].collections[0].get_paths()]
+    assert drawn == [pytest.approx([0.2, 0.5])] * 2
+    few = [one | {"interval": {"rmse": None}} for one in rows]
+    without = coast_figure(few, "linear", "K")
+    assert without is not None and not without.axes[0].collections
+    assert without.axes[0].get_xlabel().endswith("too few steps for intervals")
+
+
+def test_bands_of_latitude_are_drawn_with_their_intervals() -> None:
+    bands = [entry(0.3, (0.2, 0.5), **{"from": at, "to": at + 2.0}) for at in (30.0, 32.0)]
+    figure = latitude_figure(FOUND, 0, "K", np.linspace(50, 30, 32), bands)
+    assert figure is not None
+    (axes,) = figure.axes
+    assert axes.lines[0].get_xdata().tolist() == [31.0, 33.0]
+    heights = axes.collections[0].get_paths()[0].vertices[:, 1]
+    assert (heights.min(), heights.max()) == (0.2, 0.5)

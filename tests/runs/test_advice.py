@@ -92,3 +92,18 @@ def test_the_figures_are_told() -> None:
     said = no_better("temp", scores(1.1)["temp"], PLATEAU, config(observed=0.12))
     assert "RMSE 1.1 against 1" in said
     assert "12 %" in said
+
+
+def test_an_ensemble_too_small_for_its_mean_to_be_better_is_named() -> None:
+    """Error of the mean: 1 + 1/4 of a spread of 1; of many members it would be 1, below 1.1."""
+    own = {
+        "model": {"rmse": 1.25**0.5, "spread": 1.0},
+        "bicubic": {"rmse": 1.1},
+        "best": "bicubic",
+        "calibration": {"members": 4},
+    }
+    said = no_better("temp", own, PLATEAU, config())
+    assert "of very many would have an RMSE of about 1:" in said
+    assert "about 1.09:" in no_better("temp", own, PLATEAU, config(), gain=0.5)
+    for other in ({"calibration": {}}, {"bicubic": {"rmse": 0.9}}):
+        assert "very many" not in no_better("temp", {**own, **other}, PLATEAU, config())

@@ -19,7 +19,6 @@ from srwizard.data.weighting import BY_AREA
 from srwizard.settings import run_config
 from srwizard.train import checkpoint
 from srwizard.train.conservation import blocks_for, blocks_of, conserved
-from srwizard.train.correction import gains_from
 from srwizard.train.resuming import load_best
 from srwizard.train.scoring import score_test
 from tests.datasets import write_dataset
@@ -184,7 +183,7 @@ def test_with_a_gain_predictions_are_still_what_is_scored(tmp_path: Path) -> Non
     state = checkpoint.load(tmp_path / "run", "best", training.run)
     assert state is not None
     gain = {"salt": 0.25, "temp": 0.5}
-    training.gain = gains_from(gain)
+    training.gain = gain
     checkpoint.save(tmp_path / "run", "best", state | {"gain": gain})
     sr, lr = load_run(tmp_path / "run").predict(lr_of(root)), lr_of(root)
     assert largest_difference(sr, lr) < EXACT

@@ -58,8 +58,8 @@ def diagnostics_of(
         Consistency(names, pairs.shares, len(pairs)),
         Calibration(names, span / RANGE_OVER_SPREAD, members),
         Places(
-            names, shape, grid, _depth(contents, shape), COAST_LR_CELLS * run.data.scale, members,
-            periodic=periodic,
+            names, pairs.sea, grid, _depth(contents, shape), COAST_LR_CELLS * run.data.scale,
+            members, len(pairs), periodic=periodic,
         ),
     ]  # fmt: skip
     if vectors:

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -10,6 +12,7 @@ from srwizard.runs.intervals import drawn_sums, interval_of, intervals
 from srwizard.train.diagnostics.diagnostic import METHODS
 from srwizard.train.simple_methods import BEST
 
+Array = npt.NDArray[np.float64]
 Scores = Callable[[Tensor], Mapping[str, Tensor]]
 """Scores `[...]` from sums `[..., S]`, of one set of steps or of many at once."""
 
@@ -54,6 +57,20 @@ def intervals_of(sums: Tensor, scores: Scores) -> dict[str, Any]:
             for name, part in zip(METHODS, sums, strict=True)
         }
     }
+
+
+def errors_of(squared: Mapping[str, Array], points: Array) -> dict[str, Any]:
+    """Return the RMSE of each method over some steps, with its interval.
+
+    Args:
+        squared: of each of `METHODS`, the sum of the squared errors of each step `[N]`.
+        points: how many points these are over `[N]`.
+    """
+    total = points.sum()
+    told: dict[str, Any] = {
+        method: {"rmse": float(np.sqrt(values.sum() / total))} for method, values in squared.items()
+    }
+    return told | {"points": float(total), "interval": intervals(squared, points, BEST).as_json()}
 
 
 def drawn_intervals(sums: Tensor, block: int, scores: Scores) -> dict[str, tuple[float, float]]:

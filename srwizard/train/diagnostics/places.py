@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -12,94 +11,119 @@ from torch import Tensor
 
 from srwizard.data.baselines.choice import MODEL
 from srwizard.data.grid import Grid
-from srwizard.train.diagnostics.coast import cells_from_land, km_from_land
+from srwizard.train.diagnostics.bootstrap import errors_of
 from srwizard.train.diagnostics.diagnostic import METHODS, Diagnostic, Scored
+from srwizard.train.diagnostics.groups import REGIONS, Group, groups_of
 from srwizard.train.simple_methods import BEST
 
 Array = npt.NDArray[np.float64]
-COAST_KM = (25.0, 50.0, 100.0, 200.0, 500.0)
-COAST_CELLS = (2.0, 4.0, 8.0, 16.0, 32.0)
-"""Edges of the bins by distance from the coast."""
-SHELF_METRES = 200.0
-BAND_DEGREES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
-"""How wide a band of latitudes can be."""
-MOST_BANDS = 18
+Mask = npt.NDArray[np.bool_]
 LARGE_ERRORS = 0.95
 """The quantile, over the points, that tells how large the RMSE is where it is large."""
 
 
 @dataclass
 class Places(Diagnostic):
-    """Sums over the steps, at each point.
+    """Sums over the steps at each point, and over the points of each group in each step.
 
     Args:
         variables: names of the channels.
-        shape: `[H, W]` of HR.
+        sea: `[C, H, W]`, where HR can have a value; nowhere else is anything added.
         grid: of HR; None where there are no coordinates.
         depth: of the sea floor `[H, W]` in metres, positive downwards; None: not known.
         coast_cells: how far the coast reaches into the sea, in HR cells.
         members: of the ensemble, 1 of a single field.
+        steps: of the split.
         periodic: whether the last column is the neighbour of the first.
         squared: `[M, C, H, W]`, of each of `METHODS`.
         error: the same, with its sign.
-        variance: `[C, H, W]`, of the ensemble.
         count: `[C, H, W]`, steps with a value.
+        grouped: `[M + 2, C, N, G]`, squares of each of `METHODS`, variance of the ensemble, points.
     """
 
     variables: Sequence[str]
-    shape: tuple[int, int]
+    sea: Mask
     grid: Grid | None
     depth: Array | None
     coast_cells: float
     members: int
+    steps: int
     periodic: bool = False
     squared: Tensor = field(init=False)
     error: Tensor = field(init=False)
-    variance: Tensor = field(init=False)
     count: Tensor = field(init=False)
+    grouped: Tensor = field(init=False)
+    _groups: list[list[Group]] = field(init=False)
+    _cells: list[tuple[npt.NDArray[np.intp], Array]] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.count = torch.zeros(len(self.variables), *self.shape, dtype=torch.float64)
-        self.variance = self.count.clone()
+        self._groups = [
+            groups_of(sea, self.grid, self.depth, self.coast_cells, periodic=self.periodic)
+            for sea in self.sea
+        ]
+        self._cells = [_cells_of(groups, self.sea[0].size) for groups in self._groups]
+        self.count = torch.zeros(self.sea.shape, dtype=torch.float64)
         self.squared = self.count.repeat(len(METHODS), 1, 1, 1)
         self.error = self.squared.clone()
+        shape = len(self.sea), self.steps, max(map(len, self._groups))
+        self.grouped = torch.zeros(len(METHODS) + 2, *shape, dtype=torch.float64)
 
     def add(self, at: Scored) -> None:
         """Add a batch."""
-        self.count += at.mask.sum(dim=0).cpu()
+        steps, points = list(at.indices), at.mask.double().cpu()
+        self.count += points.sum(dim=0)
+        self.grouped[-1][:, steps] += self._by_groups(points)
         for place, name in enumerate(METHODS):
-            error = torch.where(at.mask, at.fields[name] - at.truth, 0.0).double()
-            self.error[place] += error.sum(dim=0).cpu()
-            self.squared[place] += error.square().sum(dim=0).cpu()
+            error = torch.where(at.mask, at.fields[name] - at.truth, 0.0).double().cpu()
+            squared = error.square()
+            self.error[place] += error.sum(dim=0)
+            self.squared[place] += squared.sum(dim=0)
+            self.grouped[place][:, steps] += self._by_groups(squared)
         if at.members is not None:
-            variance = torch.where(at.mask, at.members.var(dim=0), 0.0).double()
-            self.variance += variance.sum(dim=0).cpu()
+            variance = torch.where(at.mask, at.members.var(dim=0), 0.0).double().cpu()
+            self.grouped[-2][:, steps] += self._by_groups(variance)
+
+    def _by_groups(self, values: Tensor) -> Tensor:
+        """Sum `[B, C, H, W]` up over the points of each group, `[C, B, G]`."""
+        found = torch.zeros(values.shape[1], len(values), self.grouped.shape[-1]).double()
+        for channel, (cells, belong) in enumerate(self._cells):
+            for place, sample in enumerate(values[:, channel].numpy()):
+                sums = np.bincount(cells, sample.ravel(), len(belong)) @ belong
+                found[channel, place, : len(sums)] = torch.from_numpy(sums)
+        return found
 
     def numbers(self) -> dict[str, dict[str, Any]]:
         """Return the RMSE by latitude, by distance from the coast and by region; and on the map."""
         found: dict[str, dict[str, Any]] = {}
         for channel, name in enumerate(self.variables):
-            sea = self.count[channel].numpy() > 0
-            if not sea.any():
-                continue
-            told = found[name] = {"map": self._map(channel, sea)}
-            if self.grid is not None:
-                told["latitude"] = list(self._by_latitude(channel, sea, self.grid.lat))
-            if sea.all():  # there is no coast
-                continue
-            cells = cells_from_land(sea, periodic=self.periodic)
-            told["regions"] = {
-                region: self._scores(channel, there) for region, there in self._regions(sea, cells)
-            }
-            told["coast"] = list(self._by_distance(channel, sea, cells))
+            seen = self.count[channel].numpy() > 0
+            if seen.any():
+                found[name] = {"map": self._map(channel, seen), **self._of_groups(channel)}
         return found
 
-    def _map(self, channel: int, sea: npt.NDArray[np.bool_]) -> dict[str, Any]:
+    def _of_groups(self, channel: int) -> dict[str, Any]:
+        told: dict[str, Any] = {}
+        for group, sums in self._with_points(channel):
+            scores = self._scores(sums)
+            if group.kind == REGIONS:
+                told.setdefault(REGIONS, {})[group.told["region"]] = scores
+            else:
+                told.setdefault(group.kind, []).append({**group.told, **scores})
+        return told
+
+    def _with_points(self, channel: int) -> Iterator[tuple[Group, Array]]:
+        """Yield the groups in which something was scored, with their sums `[M + 2, N]`."""
+        for place, group in enumerate(self._groups[channel]):
+            sums = self.grouped[:, channel, :, place].numpy()
+            if sums[-1].any():
+                yield group, sums
+
+    def _map(self, channel: int, seen: Mask) -> dict[str, Any]:
         """Sum up the maps of mean error and of RMSE."""
-        count = self.count[channel].numpy()[sea]
-        mean = self.error[:, channel].numpy()[:, sea] / count
-        rmse = np.sqrt(self.squared[:, channel].numpy()[:, sea] / count)
-        rows, columns = np.nonzero(sea)
+        count = self.count[channel].numpy()[seen]
+        mean = self.error[:, channel].numpy()[:, seen] / count
+        rmse = np.sqrt(self.squared[:, channel].numpy()[:, seen] / count)
+        rows, columns = np.nonzero(seen)
         told: dict[str, Any] = {
             "points": len(count),
             "better": float(np.mean(rmse[METHODS.index(MODEL)] < rmse[METHODS.index(BEST)])),
@@ -118,55 +142,15 @@ class Places(Diagnostic):
             }
         return told
 
-    def _by_latitude(
-        self, channel: int, sea: npt.NDArray[np.bool_], latitude: Array
-    ) -> Iterator[dict[str, Any]]:
-        """Yield the scores of each band of latitudes, southernmost first."""
-        degrees = band_degrees(latitude[sea])
-        # The pole belongs to the last band; what is rounded are latitudes such as 0.30000001.
-        band = np.floor(np.round(latitude / degrees, 6)).clip(max=round(90 / degrees) - 1)
-        for at in np.unique(band[sea]).tolist():
-            limits = {"from": round(at * degrees, 2), "to": round((at + 1) * degrees, 2)}
-            yield limits | self._scores(channel, sea & (band == at))
-
-    def _regions(
-        self, sea: npt.NDArray[np.bool_], cells: Array
-    ) -> Iterator[tuple[str, npt.NDArray[np.bool_]]]:
-        """Yield the regions that have a point."""
-        coast = sea & (cells <= self.coast_cells)
-        shelf = sea & (self.depth < SHELF_METRES) if self.depth is not None else np.zeros_like(sea)
-        named = {"coast": coast, "shelf": shelf & ~coast, "open_sea": sea & ~coast & ~shelf}
-        yield from ((name, there) for name, there in named.items() if there.any())
-
-    def _by_distance(
-        self, channel: int, sea: npt.NDArray[np.bool_], cells: Array
-    ) -> Iterator[dict[str, Any]]:
-        """Yield the scores between each two edges, the nearest first."""
-        edges, distance, unit = COAST_CELLS, cells, "cells"
-        if self.grid is not None:
-            distance = km_from_land(sea, self.grid, farthest=COAST_KM[-1])
-            edges, unit = COAST_KM, "km"
-        within = np.digitize(distance, edges, right=True)
-        for at, (low, high) in enumerate(pairwise((0.0, *edges, None))):
-            there = sea & (within == at)
-            if there.any():
-                limits = {"from": low, "to": high, "unit": unit}
-                yield limits | self._scores(channel, there)
-
-    def _scores(self, channel: int, there: npt.NDArray[np.bool_]) -> dict[str, Any]:
-        where = torch.from_numpy(there)
-        points = self.count[channel][where].sum()
-        squared = self.squared[:, channel][:, where].sum(dim=1) / points
-        told: dict[str, Any] = {
-            method: {"rmse": float(value.sqrt())}
-            for method, value in zip(METHODS, squared, strict=True)
-        }
+    def _scores(self, sums: Array) -> dict[str, Any]:
+        """Return what the sums `[M + 2, N]` of a group say of it."""
+        *squared, variance, _points = sums.sum(axis=1) / sums[-1].sum()
+        told = errors_of(dict(zip(METHODS, sums, strict=False)), sums[-1])
         if self.members > 1:
-            variance = self.variance[channel][where].sum() / points
             adjusted = (self.members + 1) / self.members * variance
-            told[MODEL]["spread"] = float(variance.sqrt())
-            told[MODEL]["ratio"] = float((adjusted / squared[0]).sqrt())
-        return told | {"points": float(points)}
+            told[MODEL]["spread"] = float(np.sqrt(variance))
+            told[MODEL]["ratio"] = float(np.sqrt(adjusted / squared[0]))
+        return told
 
     def arrays(self) -> Mapping[str, npt.NDArray[np.generic]]:
         """Return the maps of mean error and RMSE, `[M, C, H, W]`, NaN where nothing was seen."""
@@ -177,7 +161,15 @@ class Places(Diagnostic):
         }
 
 
-def band_degrees(latitude: Array) -> float:
-    """Return how wide bands must be for `latitude` to fall into no more than `MOST_BANDS`."""
-    extent = float(np.ptp(latitude))
-    return next((wide for wide in BAND_DEGREES if extent <= MOST_BANDS * wide), BAND_DEGREES[-1])
+def _cells_of(groups: Sequence[Group], size: int) -> tuple[npt.NDArray[np.intp], Array]:
+    """Return the parts of the grid that no group divides: each sum is taken over them once.
+
+    Returns:
+        `[H * W]`, the part of each point, and `[K, G]`, 1 where part k is in group g.
+    """
+    if not groups:
+        return np.zeros(size, np.intp), np.zeros((1, 0))
+    bits = 1 << np.arange(len(groups))
+    codes = sum(bit * group.there.astype(np.int64) for bit, group in zip(bits, groups, strict=True))
+    parts, cells = np.unique(codes, return_inverse=True)
+    return cells.ravel(), (parts[:, None] & bits > 0).astype(np.float64)

@@ -13,7 +13,7 @@ from torch import Tensor
 from srwizard.data.baselines.choice import MODEL
 from srwizard.data.months import months_of
 from srwizard.runs.intervals import intervals
-from srwizard.train.diagnostics.bootstrap import drawn_intervals
+from srwizard.train.diagnostics.bootstrap import drawn_intervals, errors_of
 from srwizard.train.diagnostics.diagnostic import METHODS, Diagnostic, Scored
 from srwizard.train.ensembles import SUMS as ENSEMBLE_SUMS
 from srwizard.train.ensembles import scores_of as ensemble_scores_of
@@ -126,15 +126,7 @@ class Series(Diagnostic):
         """Yield the scores of each month that has a value."""
         points = self.points[channel].numpy()
         for month in np.unique(months[points > 0]):
-            there = torch.from_numpy((months == month) & (points > 0))
-            total = self.points[channel, there].sum()
-            squared = self.squared[:, channel, there].sum(dim=1)
-            yield {
-                "month": int(month),
-                "steps": int(there.sum()),
-                "points": float(total),
-                **{
-                    method: {"rmse": float((value / total).sqrt())}
-                    for method, value in zip(METHODS, squared, strict=True)
-                },
-            }
+            there = (months == month) & (points > 0)
+            squared = dict(zip(METHODS, self.squared[:, channel, there].numpy(), strict=True))
+            told = errors_of(squared, points[there])
+            yield {"month": int(month), "steps": int(there.sum()), **told}

@@ -1,8 +1,11 @@
 """Where an error is, and whether an ensemble knows it: known fields, and properscoring's idea."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
+from scipy import stats
 from torch import Tensor
 
 from srwizard.data.baselines.choice import MODEL
@@ -10,7 +13,10 @@ from srwizard.data.grid import Grid
 from srwizard.train.diagnostics.calibration import Calibration
 from srwizard.train.diagnostics.diagnostic import METHODS, Scored
 from srwizard.train.diagnostics.places import Places
+from srwizard.train.diagnostics.series import Series
+from srwizard.train.metrics import sample_sums
 from srwizard.train.simple_methods import BEST
+from tests.train.diagnostics import definitions
 
 H, W = 20, 30
 MEMBERS = 9
@@ -76,7 +82,7 @@ def test_errors_by_distance_from_the_coast_by_hand() -> None:
     """Land lies west of column 5; the error is the number of the column."""
     truth = torch.zeros(4, 1, H, W)
     model = torch.arange(W).float().expand_as(truth)
-    found = Places(["t"], (H, W), None, None, 4, 1)
+    found = Places(["t"], SEA, None, None, 4, 1, 4)
     found.add(scored(None, model, truth, island()))
     told = found.numbers()["t"]
     columns = np.arange(5, W, dtype=float)
@@ -97,7 +103,7 @@ def test_kilometres_and_shelves_where_they_are_known() -> None:
     depth = np.full((H, W), 4000.0)
     depth[:, :20] = 50
     truth = torch.zeros(4, 1, H, W)
-    found = Places(["t"], (H, W), Grid(lon, lat), depth, 4, 1)
+    found = Places(["t"], SEA, Grid(lon, lat), depth, 4, 1, 4)
     found.add(scored(None, truth + 1, truth, island()))
     told = found.numbers()["t"]
     # A cell is 0.1 degrees, 11.1 km: two within 25 km, two more within 50.
@@ -114,7 +120,7 @@ def test_the_coast_of_a_globe_lies_beyond_its_seam_too() -> None:
     lat, lon = np.meshgrid(np.linspace(-1, 1, H), np.arange(W) * 360 / W, indexing="ij")
     # 1330 km between two columns: only without coordinates are there bins for them.
     for grid, widths in ((None, [4, 4, 8, 9]), (Grid(lon, lat), [25])):
-        found = Places(["t"], (H, W), grid, None, 3, 1, periodic=True)
+        found = Places(["t"], SEA, grid, None, 3, 1, 4, periodic=True)
         found.add(scored(None, model, truth, island()))
         told = found.numbers()["t"]
         assert [row["points"] / (4 * H) for row in told["coast"]] == widths
@@ -122,6 +128,9 @@ def test_the_coast_of_a_globe_lies_beyond_its_seam_too() -> None:
         assert told["regions"]["coast"][MODEL]["rmse"] == pytest.approx(
             np.sqrt(np.mean(columns**2.0))
         )
+
+
+SEA = island()[0].numpy()
 
 
 def curved() -> Grid:
@@ -132,7 +141,7 @@ def curved() -> Grid:
 def test_errors_by_latitude_of_points_and_not_of_rows() -> None:
     truth, own = torch.zeros(4, 1, H, W), curved()
     model = torch.from_numpy(own.lat).float().expand_as(truth)
-    found = Places(["t"], (H, W), own, None, 4, 1)
+    found = Places(["t"], SEA, own, None, 4, 1, 4)
     found.add(scored(None, model, truth, island()))
     bands = found.numbers()["t"]["latitude"]
     assert [band["from"] for band in bands] == [30.5 + 0.5 * place for place in range(18)]
@@ -153,7 +162,7 @@ def test_bands_of_latitude(south: float, north: float, expected: tuple[float, ..
     """They begin at round numbers, are no more than 19, and the pole is in the last one."""
     lat, lon = np.meshgrid(np.linspace(south, north, 61), np.arange(4.0), indexing="ij")
     truth = torch.zeros(1, 1, 61, 4)
-    found = Places(["t"], (61, 4), Grid(lon, lat), None, 4, 1)
+    found = Places(["t"], np.ones((1, 61, 4), bool), Grid(lon, lat), None, 4, 1, 1)
     found.add(scored(None, truth, truth, torch.ones_like(truth, dtype=torch.bool)))
     bands = found.numbers()["t"]["latitude"]
     width, first, last = expected
@@ -167,7 +176,7 @@ def test_maps_in_figures() -> None:
     truth = draws(3, 4, 1, H, W)
     model = truth + draws(4, 4, 1, H, W)
     model[:, :, 7, 9] += 5
-    found = Places(["t"], (H, W), curved(), None, 4, 1)
+    found = Places(["t"], SEA, curved(), None, 4, 1, 4)
     found.add(scored(None, model, truth, island()))
     told = found.numbers()["t"]["map"]
     error = (model - truth)[:, 0, :, 5:].double().numpy()
@@ -191,7 +200,7 @@ def test_maps_in_figures() -> None:
 def test_maps_of_mean_error_and_rmse() -> None:
     truth = draws(3, 4, 1, H, W)
     model = truth + draws(4, 4, 1, H, W)
-    found = Places(["t"], (H, W), None, None, 4, 1)
+    found = Places(["t"], SEA, None, None, 4, 1, 4)
     found.add(scored(None, model[:1], truth[:1], island()[:1]))
     found.add(scored(None, model[1:], truth[1:], island()[1:]))
     maps = found.arrays()
@@ -207,7 +216,7 @@ def test_maps_of_mean_error_and_rmse() -> None:
 def test_the_spread_of_each_region() -> None:
     truth = draws(5, 4, 1, H, W)
     members = draws(6, MEMBERS, 4, 1, H, W)
-    found = Places(["t"], (H, W), None, None, 4, MEMBERS)
+    found = Places(["t"], SEA, None, None, 4, MEMBERS, 4)
     found.add(scored(members, members.mean(0), truth, island()))
     told = found.numbers()["t"]["regions"]["open_sea"][MODEL]
     there = slice(9, W)
@@ -217,13 +226,86 @@ def test_the_spread_of_each_region() -> None:
 
 def test_without_land_there_is_no_coast() -> None:
     truth = torch.zeros(1, 1, H, W)
-    found = Places(["t"], (H, W), None, None, 4, 1)
+    found = Places(["t"], np.ones_like(SEA), None, None, 4, 1, 4)
     found.add(scored(None, truth, truth, torch.ones_like(truth, dtype=torch.bool)))
     assert set(found.numbers()["t"]) == {"map"}
 
 
 def test_without_sea_there_is_nothing() -> None:
     truth = torch.zeros(1, 1, H, W)
-    found = Places(["t"], (H, W), curved(), None, 4, 1)
+    found = Places(["t"], SEA, curved(), None, 4, 1, 4)
     found.add(scored(None, truth, truth, torch.zeros_like(truth, dtype=torch.bool)))
     assert found.numbers() == {}
+
+
+def test_every_group_and_month_has_the_interval_of_drawn_fields() -> None:
+    """Against whole fields drawn in blocks of steps, with the errors of some points."""
+    steps, draws_made = 40, 2000
+    random = np.random.default_rng(8)
+    rows = np.linspace(0.5, 2, H)[:, None]  # larger errors northwards
+    truth = random.standard_normal((steps, H, W))
+    model = truth + rows * random.gamma(4, 0.25, (steps, 1, 1)) * random.standard_normal((H, W))
+    truth[:, :, :5] = np.nan
+    lat, lon = np.meshgrid(np.linspace(0.05, 1.95, H), np.linspace(10, 12.9, W), indexing="ij")
+    places = Places(["t"], SEA, Grid(lon, lat), None, 4, 1, steps)
+    names = [f"2001-{1 + step % 2:02d}-{1 + step // 2:02d}" for step in range(steps)]
+    series = Series.of(["t"], names, np.ones(1), (H, W))
+    hr, sr = (torch.from_numpy(part)[:, None] for part in (truth, model))
+    mask, zero, one = hr.isfinite(), torch.zeros(1), torch.ones(1)
+    plain = scored(None, sr, hr, mask)
+    sums = {name: sample_sums(part, hr, mask, zero, one) for name, part in plain.fields.items()}
+    at = replace(plain, sums=sums)
+    for diagnostic in (places, series):
+        diagnostic.add(at)
+    told, months = places.numbers()["t"], series.numbers()["t"]["month"]
+    sea = SEA[0]
+    everywhere = slice(None)
+    columns = np.arange(W)
+    cases = [
+        (told["latitude"][2], sea & (lat >= 0.4) & (lat < 0.6), everywhere),
+        (told["coast"][1], sea & (columns >= 7) & (columns < 9), everywhere),
+        (told["regions"]["open_sea"], sea & (columns >= 9), everywhere),
+        (months[1], sea, slice(1, None, 2)),
+    ]
+    for entry, there, when in cases:
+        own = truth[when], model[when]
+        count = len(own[0])
+        assert entry["interval"]["steps"] == count
+        block = entry["interval"]["block"]
+        assert 1 <= block <= 3
+        found = []
+        for _draw in range(draws_made):
+            starts = random.integers(0, count, -(-count // block))
+            chosen = ((starts[:, None] + np.arange(block)) % count).ravel()[:count]
+            fields = {"model": own[1][chosen], "best": own[0][chosen] + 0.5}
+            drawn = definitions.chosen(fields, own[0][chosen], None, there)
+            found.append((drawn["model"]["rmse"], drawn["best"]["rmse"]))
+        ours, theirs = np.array(found).T
+        blocks = count / block
+        wider = stats.t.ppf(0.975, blocks - 1) / stats.norm.ppf(0.975)
+        wider *= np.sqrt(blocks / (blocks - 1))
+        for values, ends in (
+            (ours, entry["interval"]["rmse"][MODEL]),
+            (ours - theirs, entry["interval"]["difference"]),
+        ):
+            first, middle, last = np.quantile(values, (0.025, 0.5, 0.975))
+            expected = middle + wider * (first - middle), middle + wider * (last - middle)
+            assert ends == pytest.approx(expected, abs=0.2 * (last - first))
+
+
+def test_a_month_of_one_block_has_no_interval() -> None:
+    names = ["2001-01-01", "2001-01-02", *(f"2001-02-{day:02d}" for day in range(1, 11))]
+    series = Series.of(["t"], names, np.ones(1), (H, W))
+    truth = draws(9, 12, 1, H, W)
+    model, mask = truth + draws(10, 12, 1, H, W), torch.ones(12, 1, H, W, dtype=torch.bool)
+    plain = scored(None, model, truth, mask)
+    sums = {
+        name: sample_sums(part, truth, mask, torch.zeros(1), torch.ones(1))
+        for name, part in plain.fields.items()
+    }
+    series.add(replace(plain, sums=sums))
+    january, february = series.numbers()["t"]["month"]
+    assert (january["steps"], january["interval"]["rmse"]) == (2, None)
+    assert january["interval"]["distinguishable"] is None
+    low, high = february["interval"]["rmse"][MODEL]
+    assert low < february[MODEL]["rmse"] < high
