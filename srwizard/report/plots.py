@@ -92,7 +92,7 @@ def method_label(method: str) -> str:
         "model": _("model"),
         "bicubic": _("bicubic"),
         "climatology": _("climatology"),
-        "linear": _("linear"),
+        "linear": _("linear filter"),
     }
     return re.sub("[a-z]+", lambda word: words.get(word[0], word[0]), method)
 

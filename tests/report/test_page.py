@@ -131,7 +131,7 @@ def test_a_network_that_does_nothing_is_as_good_as_the_simple_method(build_run: 
     run = build_run(events=[*EVENTS[:-1], {**TEST_EVENT, "variables": variables}])
     page = Page(write_report(run))
     assert "as good as bicubic" in page.text
-    assert "temp: the model cannot be distinguished from" in page.text
+    assert "temp: the model is as good as the best simple method" in page.text
     assert "temp: the model is not better than the best simple method" in page.text
     assert "-0.000" not in page.text
 
@@ -440,7 +440,7 @@ def test_errors_stand_beside_the_best_simple_method(build_run: BuildRun) -> None
     figure = month_figure(found, 0, "")
     assert figure is not None
     (legend,) = figure.legends
-    assert [text.get_text() for text in legend.texts] == ["model", "bicubic", "linear"]
+    assert [text.get_text() for text in legend.texts] == ["model", "bicubic", "linear filter"]
 
 
 class Marked(gettext.NullTranslations):
