@@ -42,7 +42,10 @@ def data_tables(run: Run) -> list[Table]:
          text_of(_entry(splits, split).get("first")), text_of(_entry(splits, split).get("last")))
         for split in SPLITS
     ]  # fmt: skip
-    tables = [Table(_("Splits"), (_("Split"), _("Steps"), _("First"), _("Last")), rows)]
+    head: tuple[str, ...] = (_("Split"), _("Steps"), _("First"), _("Last"))
+    if not splits:  # only `prepare` knows times
+        head, rows = head[:2], [row[:2] for row in rows]
+    tables = [Table(_("Splits"), head, rows)]
     statistics = [
         row for split in SPLITS for row in _statistics(split, _entry(splits, split), run.units())
     ]

@@ -92,7 +92,7 @@ def method_label(method: str) -> str:
         "model": _("model"),
         "bicubic": _("bicubic"),
         "climatology": _("climatology"),
-        "linear": _("linear"),
+        "linear": _("linear filter"),
     }
     return re.sub("[a-z]+", lambda word: words.get(word[0], word[0]), method)
 
@@ -233,7 +233,7 @@ def _curve(axes: Axes, points: Sequence[tuple[int, float]], **look: Any) -> None
         return
     look.setdefault("marker", "o" if len(drawn) <= MARKED_POINTS else "")
     if len(drawn) == 1 and not look["marker"]:
-        look["marker"] = "_"
+        look |= {"marker": "_", "markersize": 24}
     axes.plot([number for number, _ in drawn], [value for _, value in drawn], **look)
 
 

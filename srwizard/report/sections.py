@@ -14,7 +14,9 @@ from srwizard.report.records import Epoch, Metrics, Run, VariableScores
 from srwizard.report.tables import Table, number_text, tables_of, text_of
 from srwizard.runs.absent import absent, absent_line
 from srwizard.runs.advice import conserving, no_better
+from srwizard.runs.outcome import ensemble_lines
 from srwizard.runs.overfitting import overfitting_since, overfitting_text
+from srwizard.runs.records import null_to_nan
 from srwizard.runs.skill import ROUNDING, gain_lines
 
 # Of these a smaller value is the better one.
@@ -123,7 +125,8 @@ def scored(metrics: Metrics) -> Scored | None:
                 checkpoint=test.checkpoint,
                 epoch=test.epoch,
             )
-        for line in gain_lines(test.gain, test.members):  # in Chinese no blank stands between two
+        told = [*ensemble_lines(null_to_nan(test.told)), *gain_lines(test.gain, test.members)]
+        for line in told:  # in Chinese no blank stands between two
             source = _("{message} {hint}", message=source, hint=line)
         return Scored(source, test.variables)
     for epoch in reversed(metrics.epochs):

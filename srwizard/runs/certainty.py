@@ -8,6 +8,9 @@ from srwizard.base.i18n import translate_count as _n
 from srwizard.data.baselines.choice import method_title
 from srwizard.runs.skill import ROUNDING, best_method
 
+TOLD = 0.1
+"""What differs by less than half of that percentage is told as 0.0 %."""
+
 
 def certainty(name: str, scores: Mapping[str, Any]) -> str | None:
     """Say whether a model differs from the best simple method beyond chance.
@@ -49,6 +52,13 @@ def certainty(name: str, scores: Mapping[str, Any]) -> str | None:
             **told,
         )
     low, high = (100 * bound for bound in interval["skill"])
+    if max(abs(low), abs(high)) < TOLD / 2:
+        return _(
+            "{name}: the model is as good as the best simple method, {best}: their RMSEs differ by "
+            "less than {limit} % (95 % interval).",
+            limit=TOLD / 2,
+            **told,
+        )
     if not interval["distinguishable"] or abs(skill) <= ROUNDING:
         return _(
             "{name}: the model cannot be distinguished from the best simple method, {best}: its "

@@ -66,7 +66,9 @@ class Intervals:
         }
 
 
-def intervals(squared: Mapping[str, Series], points: Series, best: str) -> Intervals:
+def intervals(
+    squared: Mapping[str, Series], points: Series, best: str, block: int | None = None
+) -> Intervals:
     """Return the intervals of the scores of one variable.
 
     Args:
@@ -74,6 +76,7 @@ def intervals(squared: Mapping[str, Series], points: Series, best: str) -> Inter
             step, in order of time.
         points: `[N]`, how many points these are over; steps without any are left out.
         best: the simple method that the model is compared with.
+        block: length of the blocks, where more steps than these tell it.
     """
     there = points > 0
     weights = points[there]
@@ -81,8 +84,9 @@ def intervals(squared: Mapping[str, Series], points: Series, best: str) -> Inter
     steps = len(weights)
     if steps == 0:
         return Intervals(0, 0, None, None, None)
-    block = block_length((errors["model"] - errors[best]) / weights)
-    block = max(block, block_length(errors["model"] / weights))
+    if block is None:
+        block = block_length((errors["model"] - errors[best]) / weights)
+        block = max(block, block_length(errors["model"] / weights))
     if steps < FEWEST_BLOCKS * block or steps < 3:
         return Intervals(steps, block, None, None, None)
     total, *sums = drawn_sums(np.column_stack([weights, *errors.values()]), block).T

@@ -54,7 +54,7 @@ def outcome(
     gain = result.get("gain") or {}
     sentences = [
         *_certainty(variables),
-        *_ensembles(variables),
+        *ensemble_lines(variables),
         *_consistency(variables),
         *gain_lines(gain, int(result.get("members") or 1)),
         *(absent_line(missing) for missing in absent(variables, config)),
@@ -89,7 +89,7 @@ def _certainty(variables: Variables) -> Iterator[str]:
             yield line
 
 
-def _ensembles(variables: Variables) -> Iterator[str]:
+def ensemble_lines(variables: Variables) -> Iterator[str]:
     """Say how good the ensembles of a diffusion model are; nothing of other models."""
     for name, found in variables.items():
         if "crps" in found["model"] and not has_no_value(found):

@@ -111,7 +111,7 @@ def test_spectra_of_fields_and_errors_in_one_picture() -> None:
     assert figure is not None
     drawn = lines(figure.axes[0])
     assert drawn["HR"] == pytest.approx(truth[1])
-    for place, name in enumerate(("model", "linear", "bicubic")):
+    for place, name in enumerate(("model", "linear filter", "bicubic")):
         assert drawn[name] == pytest.approx(fields[place, 1])
         assert drawn[f"error of {name}"] == pytest.approx(errors[place, 1])
     # A wavelength of 4 cells is that of wavenumber 8 on 32 points.

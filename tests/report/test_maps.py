@@ -168,7 +168,7 @@ def with_best(shape: tuple[int, int], name: str = "climatology+linear") -> Sampl
 def test_the_best_simple_method_stands_beside_bicubic(shape: tuple[int, int]) -> None:
     figure, _ = draw(with_best(shape))
     titles = [axes.get_title(loc="left") for axes in figure.axes]
-    assert titles[1:4] == ["bicubic", "climatology+linear", "SR"]
+    assert titles[1:4] == ["bicubic", "climatology+linear filter", "SR"]
     errors = [float(title.split("RMSE ")[1]) for title in titles[5:8]]
     assert errors == pytest.approx([0.2, 0.15, 0.1], rel=0.01)
     boxes = [axes.get_position() for axes in figure.axes]
@@ -183,7 +183,7 @@ def test_the_best_simple_method_stands_beside_bicubic(shape: tuple[int, int]) ->
 def test_where_there_is_room_for_one_it_is_the_best(shape: tuple[int, int]) -> None:
     figure, _ = draw(with_best(shape))
     titles = [axes.get_title(loc="left") for axes in figure.axes[:6]]
-    assert "climatology+linear" in titles and "bicubic" not in titles
+    assert "climatology+linear filter" in titles and "bicubic" not in titles
 
 
 def test_bicubic_that_is_the_best_stands_there_once() -> None:

@@ -131,7 +131,7 @@ def test_a_network_that_does_nothing_is_as_good_as_the_simple_method(build_run: 
     run = build_run(events=[*EVENTS[:-1], {**TEST_EVENT, "variables": variables}])
     page = Page(write_report(run))
     assert "as good as bicubic" in page.text
-    assert "temp: the model cannot be distinguished from" in page.text
+    assert "temp: the model is as good as the best simple method" in page.text
     assert "temp: the model is not better than the best simple method" in page.text
     assert "-0.000" not in page.text
 
@@ -440,7 +440,7 @@ def test_errors_stand_beside_the_best_simple_method(build_run: BuildRun) -> None
     figure = month_figure(found, 0, "")
     assert figure is not None
     (legend,) = figure.legends
-    assert [text.get_text() for text in legend.texts] == ["model", "bicubic", "linear"]
+    assert [text.get_text() for text in legend.texts] == ["model", "bicubic", "linear filter"]
 
 
 class Marked(gettext.NullTranslations):
@@ -472,3 +472,14 @@ def test_english_page_says_so(build_run: BuildRun) -> None:
 def test_report_needs_no_torch() -> None:
     code = "import sys, srwizard.report; sys.exit('torch' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_the_results_of_an_ensemble_tell_its_crps(build_run: BuildRun) -> None:
+    """Its mean may be no better than the simple method, and the ensemble much better."""
+    event = {**TEST_EVENT, "members": 8}
+    temp = event["variables"]["temp"]
+    own = {**temp, "model": {**temp["model"], "crps": 0.1, "spread": 0.2},
+           "bicubic": {**temp["bicubic"], "crps": 0.3}}  # fmt: skip
+    event["variables"] = {**event["variables"], "temp": own}
+    page = Page(write_report(build_run(events=[epoch_event(1), event])))
+    assert "temp: the scores are those of the ensemble mean; CRPS 0.1 (bicubic 0.3)" in page.text

@@ -34,6 +34,7 @@ def scores(skill: float, low: float | None, high: float | None, block: int = 1) 
             "5.0 % above that of the best simple method, linear filter (95 % interval: 2.0 to 8",
         ),
         (scores(0.01, -0.02, 0.04), "between 2.0 % above and 4.0 % below"),
+        (scores(0.0, -0.0004, 0.0003), "their RMSEs differ by less than 0.05 %"),
         (scores(0.01, None, None), "9 steps, too few for a 95 % interval"),
         (null_to_nan(scores(0.01, None, None)), "9 steps, too few for a 95 % interval"),
         (scores(0.01, None, None, block=9), "the errors of 9 steps in a row resemble each other"),

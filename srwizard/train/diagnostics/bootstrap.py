@@ -59,18 +59,22 @@ def intervals_of(sums: Tensor, scores: Scores) -> dict[str, Any]:
     }
 
 
-def errors_of(squared: Mapping[str, Array], points: Array) -> dict[str, Any]:
+def errors_of(
+    squared: Mapping[str, Array], points: Array, block: int | None = None
+) -> dict[str, Any]:
     """Return the RMSE of each method over some steps, with its interval.
 
     Args:
         squared: of each of `METHODS`, the sum of the squared errors of each step `[N]`.
         points: how many points these are over `[N]`.
+        block: length of the blocks, where more steps than these tell it.
     """
     total = points.sum()
     told: dict[str, Any] = {
         method: {"rmse": float(np.sqrt(values.sum() / total))} for method, values in squared.items()
     }
-    return told | {"points": float(total), "interval": intervals(squared, points, BEST).as_json()}
+    found = intervals(squared, points, BEST, block)
+    return told | {"points": float(total), "interval": found.as_json()}
 
 
 def drawn_intervals(sums: Tensor, block: int, scores: Scores) -> dict[str, tuple[float, float]]:

@@ -84,9 +84,10 @@ class Series(Diagnostic):
         found: dict[str, dict[str, Any]] = {}
         months = months_of(self.names)
         for channel, name in enumerate(self.variables):
-            found[name] = {"interval": self._intervals(channel)}
+            interval = self._intervals(channel)
+            found[name] = {"interval": interval}
             if months is not None:
-                found[name]["month"] = list(self._by_month(channel, months))
+                found[name]["month"] = list(self._by_month(channel, months, interval["block"]))
         return found
 
     def _intervals(self, channel: int) -> dict[str, Any]:
@@ -122,11 +123,16 @@ class Series(Diagnostic):
             found |= ensemble_scores_of(ensemble)
         return {name: values for name, values in found.items() if name != "rmse"}
 
-    def _by_month(self, channel: int, months: npt.NDArray[np.int_]) -> Iterator[dict[str, Any]]:
-        """Yield the scores of each month that has a value."""
+    def _by_month(
+        self, channel: int, months: npt.NDArray[np.int_], block: int
+    ) -> Iterator[dict[str, Any]]:
+        """Yield the scores of each month that has a value.
+
+        How long errors resemble each other is told by all steps, of which a month has few.
+        """
         points = self.points[channel].numpy()
         for month in np.unique(months[points > 0]):
             there = (months == month) & (points > 0)
             squared = dict(zip(METHODS, self.squared[:, channel, there].numpy(), strict=True))
-            told = errors_of(squared, points[there])
+            told = errors_of(squared, points[there], block)
             yield {"month": int(month), "steps": int(there.sum()), **told}

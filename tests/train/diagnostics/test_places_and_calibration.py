@@ -307,5 +307,7 @@ def test_a_month_of_one_block_has_no_interval() -> None:
     january, february = series.numbers()["t"]["month"]
     assert (january["steps"], january["interval"]["rmse"]) == (2, None)
     assert january["interval"]["distinguishable"] is None
+    whole = series.numbers()["t"]["interval"]["block"]
+    assert january["interval"]["block"] == february["interval"]["block"] == whole
     low, high = february["interval"]["rmse"][MODEL]
     assert low < february[MODEL]["rmse"] < high
