@@ -27,10 +27,11 @@ ERRORS = frozenset({"rmse", "mae", "bias", "spectrum_error", "crps"})
 
 @dataclass(frozen=True)
 class Scored:
-    """Scores to lead with, and where they come from."""
+    """Scores to lead with, where they come from, and what else is to know of them."""
 
     source: str
     variables: Mapping[str, VariableScores]
+    lines: Sequence[str] = ()
 
     @property
     def certainty(self) -> list[str]:
@@ -125,10 +126,8 @@ def scored(metrics: Metrics) -> Scored | None:
                 checkpoint=test.checkpoint,
                 epoch=test.epoch,
             )
-        told = [*ensemble_lines(null_to_nan(test.told)), *gain_lines(test.gain, test.members)]
-        for line in told:  # in Chinese no blank stands between two
-            source = _("{message} {hint}", message=source, hint=line)
-        return Scored(source, test.variables)
+        lines = [*ensemble_lines(null_to_nan(test.told)), *gain_lines(test.gain, test.members)]
+        return Scored(source, test.variables, lines)
     for epoch in reversed(metrics.epochs):
         if epoch.variables:
             source = _(
