@@ -54,8 +54,8 @@ class FakeResult:
 
 KNOWN: dict[Hashable, FakeResult] = {}
 """What operators returned so far, by the keys of their calls."""
-MOST_KNOWN = 20_000
-"""A prediction asks for some hundreds; this many take some ten megabytes."""
+MOST_KNOWN = 10_000
+"""A prediction adds some hundreds of 2 kB each."""
 
 
 def note(key: Hashable, result: FakeResult) -> None:
