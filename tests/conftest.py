@@ -1,5 +1,6 @@
 """What every test relies on, whatever ran before and wherever it runs: English, usual signals."""
 
+import gc
 import os
 import signal
 import subprocess
@@ -50,6 +51,12 @@ def pytest_configure(config: pytest.Config) -> None:
     """Try fewer examples where tests are left out for the sake of time."""
     quick = "not broad" in config.getoption("markexpr")
     settings.load_profile("between two edits" if quick else "srwizard")
+
+
+def pytest_collection_finish() -> None:
+    """Leave what stays to the end out of every search for garbage: thousands of tests, torch."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)

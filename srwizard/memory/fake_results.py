@@ -2,7 +2,8 @@
 
 Most of a prediction's time would go into working out shapes, and a network of equal blocks asks
 for the same ones again and again. `FakeTensorMode` has a memory of its own; a lookup there takes
-half a millisecond, here it takes a tenth of that.
+half a millisecond, here it takes a tenth of that. What has been worked out serves all later
+predictions of this process.
 """
 
 import functools
@@ -40,18 +41,28 @@ class Output:
 
 @dataclass(frozen=True, slots=True)
 class FakeResult:
-    """What an operator returned, and what is known of it besides.
+    """What an operator returned.
 
     Attributes:
         outputs: its results.
         several: list or tuple, if it returns one; None: a single result.
-        cost, scratch: see `tracker`.
     """
 
     outputs: tuple[Output, ...]
     several: type | None
-    cost: float
-    scratch: int
+
+
+KNOWN: dict[Hashable, FakeResult] = {}
+"""What operators returned so far, by the keys of their calls."""
+MOST_KNOWN = 10_000
+"""A prediction adds some hundreds of 2 kB each."""
+
+
+def note(key: Hashable, result: FakeResult) -> None:
+    """Have the results of a call known from now on."""
+    if len(KNOWN) >= MOST_KNOWN:
+        KNOWN.clear()
+    KNOWN[key] = result
 
 
 class Call:
@@ -94,7 +105,7 @@ class Call:
             return kind, *map(self._described, part)
         raise _UnknownError
 
-    def reply(self, result: Any, cost: float, scratch: int) -> FakeResult | None:
+    def reply(self, result: Any) -> FakeResult | None:
         """Return what is to be remembered of a result; None: it cannot be made again."""
         several = type(result) if type(result) in (list, tuple) else None
         outputs, made = [], set()
@@ -107,7 +118,7 @@ class Call:
             outputs.append(output)
         if len(made) < sum(output.what == FRESH for output in outputs):
             return None  # results that share their memory
-        return FakeResult(tuple(outputs), several, cost, scratch)
+        return FakeResult(tuple(outputs), several)
 
     def _output(self, part: Any) -> Output | None:
         if part is None:

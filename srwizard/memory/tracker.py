@@ -16,7 +16,7 @@ from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from srwizard.memory.fake_results import Call, FakeResult
+from srwizard.memory.fake_results import KNOWN, Call, note
 
 Scratch = Callable[[Any, tuple[Any, ...], Any], int]
 """`scratch(operator, arguments, result)`: bytes that the kernel holds beside tensors at its peak,
@@ -92,7 +92,7 @@ class StorageTracker(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.events: list[Event] = []
         self._scratch = scratch
         self._mode: FakeTensorMode | None = None
-        self._results: dict[Hashable, FakeResult] = {}
+        self._weighed: dict[Hashable, tuple[float, int]] = {}
         self._sizes: dict[int, int] = {}
         self._numbers: dict[int, int] = {}
         self._watches: dict[int, weakref.ref[Any]] = {}
@@ -120,6 +120,7 @@ class StorageTracker(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def remember(self, mode: FakeTensorMode) -> None:
         """Remember what operators return for fake tensors, which are those of `mode`."""
         self._mode = mode
+        mode.cache_enabled = False  # its own memory: what it is asked for now is seldom in it
 
     def register(self, tensor: Tensor) -> None:
         """Count the storage of a tensor that no operator made, such as one over a NumPy array."""
@@ -154,20 +155,36 @@ class StorageTracker(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any] | None
     ) -> tuple[Any, float, int]:
         """Return an operator's result, its cost and its scratch; worked out once for each shape."""
-        call = None
-        if self._mode is not None:
-            call = Call(func, args, kwargs)
-            reply = self._results.get(call.key)
+        call = None if self._mode is None else Call(func, args, kwargs)
+        known = None if call is None else KNOWN.get(call.key)
+        if call is not None and known is not None:
+            result = call.again(known, self._mode)
+            weighed = self._weighed.get(call.key)
+            if weighed is None:
+                weighed = self._weighed[call.key] = self._weigh(func, args, kwargs, result)
+            return result, *weighed
+        # What returns nothing changes its arguments in place: there are no shapes to work out, and
+        # for all parameters at a time, as an optimizer asks, that would take long.
+        in_place = call is not None and not func._schema.returns
+        result = None if in_place else func(*args, **(kwargs or {}))
+        weighed = self._weigh(func, args, kwargs, result)
+        if call is None or call.key is None or in_place:
+            return result, *weighed
+        if call.key == Call(func, args, kwargs).key:
+            reply = call.reply(result)
             if reply is not None:
-                return call.again(reply, self._mode), reply.cost, reply.scratch
-        result = func(*args, **(kwargs or {}))
-        cost = 0.0 if self._cost is None else self._cost(func, args, kwargs, result)
-        scratch = 0 if self._scratch is None else self._scratch(func, args, result)
-        if call is not None and call.key is not None and call.key == Call(func, args, kwargs).key:
-            reply = call.reply(result, cost, scratch)
-            if reply is not None:
-                self._results[call.key] = reply
-        return result, cost, scratch
+                note(call.key, reply)
+                self._weighed[call.key] = weighed
+        return result, *weighed
+
+    def _weigh(
+        self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any] | None, result: Any
+    ) -> tuple[float, int]:
+        """Return the cost and the scratch of an operator."""
+        return (
+            0.0 if self._cost is None else self._cost(func, args, kwargs, result),
+            0 if self._scratch is None else self._scratch(func, args, result),
+        )
 
     def _note(self, tensor: Tensor, operator: Any) -> None:
         self.note_storage(tensor.untyped_storage(), operator)
