@@ -96,8 +96,9 @@ def _of_members(
         spread = float(np.sqrt(members.var(axis=1, ddof=1, dtype=np.float64).mean()))
         yield _near_one("spread", spread / optimum.rmse, limits.spread)
     if limits.power is not None:
-        # Wavenumber 0 is the mean.
-        ratio = (power(members - optimum.fields.mean) / optimum.power(lr))[1:]
+        # Wavenumber 0 is the mean. Of the last, waves of two points, the grid holds one phase only:
+        # it is not resolved.
+        ratio = (power(members - optimum.fields.mean) / optimum.power(lr))[1:-1]
         furthest = float(ratio[np.abs(ratio - 1).argmax()])
         yield _near_one("power", furthest, limits.power)
 
