@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from srwizard.base.i18n import translate as _
-from srwizard.models.card import FREED_BLOCK, INTEGER_SCALES, ModelCard, Recipe
+from srwizard.models.card import INTEGER_SCALES, ModelCard, Recipe
 from srwizard.models.cards import resshift
 from srwizard.models.cards.denoiser import SAMPLER, TINY, sampling_parameters
 from srwizard.models.cards.v_cycle import GRID_LEVELS, grid_problems, multiwavelets
@@ -55,5 +55,4 @@ CARD = ModelCard(
         why_en="ResShift's, but for the rate: of three, the best on two datasets together",
         why_zh="除学习率外取自 ResShift；学习率是三个取值中在两个数据集上总体最好的",
     ),
-    freed_block=4 * FREED_BLOCK,
 )

@@ -237,11 +237,13 @@ def test_the_end_of_a_run_says_why_it_is_no_better(tmp_path: Path) -> None:
     root = pairs(tmp_path / "data", drifting(), 4, steps)
     run = freeze(root, tmp_path / "run", skip="auto")
     beaten = {"model": {"rmse": 0.2}, "linear": {"rmse": 0.1}, "best": "linear"}
-    (said,) = warnings({"temp": beaten}, tmp_path / "run", run.model_dump(mode="json"))
+    (said,) = warnings({"temp": beaten}, tmp_path / "run", run.model_dump(mode="json"), {})
     assert "not better than the best simple method, linear filter (RMSE 0.2 against 0.1)" in said
     assert "the record drifts" in said
     assert not list(
-        warnings({"temp": beaten | {"model": {"rmse": 0.09}}}, tmp_path / "run", run.model_dump())
+        warnings(
+            {"temp": beaten | {"model": {"rmse": 0.09}}}, tmp_path / "run", run.model_dump(), {}
+        )
     )
 
 
