@@ -7,6 +7,8 @@ settings that trainings have; docs/memory.md tells how far they are off.
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from srwizard.models.card import FREED_BLOCK
+
 if TYPE_CHECKING:
     from srwizard.memory.tracker import Event
 
@@ -23,8 +25,9 @@ PRODUCT_PAGES = 10 * MIB
 """The same for products of matrices, where there are any."""
 PRODUCT_CODE = MIB
 """Code that oneDNN generates for a product in 16 bits, and keeps: one for each shape."""
-KEPT_SHARE = 0.9
-"""Of freed blocks that the heap has held at most, so much stays; the median of many runs."""
+KEPT_OF_LARGE = 0.9
+"""Of freed blocks that the heap has held at most, so much stays where it holds large ones, too;
+of small ones alone all of them. The medians of many runs."""
 LOADER_PROCESS = 11 * MIB
 """What a loader process has for itself: the pages that it writes to after it was forked."""
 
@@ -77,4 +80,5 @@ def heap_holes(events: Iterable["Event"], lasting: int, freed_block: int) -> int
             most = max(most, small)
         if number == lasting:
             at_rest = small
-    return int(KEPT_SHARE * max(0, most - at_rest))
+    kept = KEPT_OF_LARGE if freed_block > FREED_BLOCK else 1.0
+    return int(kept * max(0, most - at_rest))

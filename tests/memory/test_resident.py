@@ -13,10 +13,11 @@ from tests.memory.test_predict import config
 
 
 def test_the_heap_keeps_what_small_tensors_took_that_came_and_went() -> None:
-    weights, passing, large = 1000, 500, FREED_BLOCK
+    weights, passing, large = 1000, 500, 4 * FREED_BLOCK
     step = [Event(0, weights), Event(1, passing), Event(2, large), Event(1, -passing)]
     validation = [Event(3, 300), Event(3, -300)]
-    assert heap_holes([*step, *validation], len(step), FREED_BLOCK) == 0.9 * passing
+    assert heap_holes([*step, *validation], len(step), FREED_BLOCK) == passing
+    assert heap_holes([*step, *validation], len(step), large) == 0.9 * passing
 
 
 def test_products_are_counted_by_their_shapes(monkeypatch: pytest.MonkeyPatch) -> None:
