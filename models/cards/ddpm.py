@@ -2,7 +2,6 @@
 
 from srwizard.models.card import FREED_BLOCK, INTEGER_SCALES, ModelCard, Recipe
 from srwizard.models.cards.denoiser import (
-    SAMPLER,
     TINY,
     process_parameters,
     sampling_parameters,
@@ -24,7 +23,7 @@ CARD = ModelCard(
             norm_groups=32, channel_mults=(1, 2, 4, 4), attn_res=(16,), image_size=128
         ),
         *process_parameters(timesteps=1000),
-        *sampling_parameters(SAMPLER, 32),
+        *sampling_parameters(32),
     ),
     fft=False,
     recommended=False,

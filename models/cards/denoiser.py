@@ -146,21 +146,19 @@ def process_parameters(timesteps: int) -> tuple[Parameter, ...]:
     )
 
 
-SAMPLER = Parameter(
-    "sampler",
-    "dpm_solver",
-    "str",
-    "How samples are drawn: dpm_solver keeps the spread with few steps; ddim, and ancestral, which "
-    "draws noise in every step, need hundreds for that",
-    "采样方式：dpm_solver 步数少也能保持离散度；ddim 和每步都加入噪声的 ancestral 需要数百步",
-    choices=("dpm_solver", "ddim", "ancestral"),
-)
-
-
-def sampling_parameters(sampler: Parameter, steps: int) -> tuple[Parameter, ...]:
-    """Return the parameters of drawing samples."""
+def sampling_parameters(steps: int) -> tuple[Parameter, ...]:
+    """Return the parameters of drawing samples, in so many steps."""
     return (
-        sampler,
+        Parameter(
+            "sampler",
+            "dpm_solver",
+            "str",
+            "How samples are drawn: dpm_solver keeps the spread with few steps; ddim, and "
+            "ancestral, which draws noise in every step, need hundreds for that",
+            "采样方式：dpm_solver 步数少也能保持离散度；"
+            "ddim 和每步都加入噪声的 ancestral 需要数百步",
+            choices=("dpm_solver", "ddim", "ancestral"),
+        ),
         Parameter(
             "sampling_steps",
             steps,

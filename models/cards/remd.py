@@ -6,7 +6,7 @@ from typing import Any
 from srwizard.base.i18n import translate as _
 from srwizard.models.card import INTEGER_SCALES, ModelCard, Recipe
 from srwizard.models.cards import resshift
-from srwizard.models.cards.denoiser import SAMPLER, TINY, sampling_parameters
+from srwizard.models.cards.denoiser import TINY, sampling_parameters
 from srwizard.models.cards.v_cycle import GRID_LEVELS, grid_problems, multiwavelets
 
 
@@ -37,7 +37,7 @@ CARD = ModelCard(
         *resshift.PARAMETERS,
         *multiwavelets(k=4, c=4),
         GRID_LEVELS,
-        *sampling_parameters(SAMPLER, 8),
+        *sampling_parameters(8),
     ),
     fft=False,
     recommended=False,

@@ -6,7 +6,6 @@ from typing import Any
 from srwizard.base.i18n import translate as _
 from srwizard.models.card import FREED_BLOCK, INTEGER_SCALES, ModelCard, Parameter, Recipe
 from srwizard.models.cards.denoiser import (
-    SAMPLER,
     TINY,
     sampling_parameters,
     unet_parameters,
@@ -91,7 +90,7 @@ CARD = ModelCard(
     module="srwizard.models.resshift",
     parameters=(
         *PARAMETERS,
-        *sampling_parameters(SAMPLER, 15),
+        *sampling_parameters(15),
     ),
     fft=False,
     recommended=False,

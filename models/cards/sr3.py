@@ -2,7 +2,6 @@
 
 from srwizard.models.card import FREED_BLOCK, INTEGER_SCALES, ModelCard, Recipe
 from srwizard.models.cards.denoiser import (
-    SAMPLER,
     TINY,
     process_parameters,
     sampling_parameters,
@@ -27,7 +26,7 @@ CARD = ModelCard(
             norm_groups=16, channel_mults=(1, 2, 4, 8, 8), attn_res=(16,), image_size=128
         ),
         *process_parameters(timesteps=2000),
-        *sampling_parameters(SAMPLER, 32),
+        *sampling_parameters(32),
     ),
     fft=False,
     recommended=False,

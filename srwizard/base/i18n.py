@@ -5,6 +5,7 @@ import os
 import re
 import struct
 from collections.abc import Iterable, Mapping
+from functools import reduce
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -112,6 +113,11 @@ def translate_count(singular: str, plural: str, number: float, /, **values: Any)
     """Return the form of a message that suits `number`, in the user's language; see `translate`."""
     chosen = _translations.ngettext(singular, plural, 1 if abs(number) == 1 else 2)
     return _filled(chosen, values)
+
+
+def in_a_row(sentences: Iterable[str]) -> str:
+    """Join translated sentences, at least one; in Chinese no blank stands between two."""
+    return reduce(lambda one, two: translate("{message} {hint}", message=one, hint=two), sentences)
 
 
 def _filled(text: str, values: Mapping[str, Any]) -> str:

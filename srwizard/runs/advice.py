@@ -4,11 +4,11 @@ Each cause is a function that returns what to say, with its figures and what to 
 where nothing speaks for it. Nobody is told to train longer where the error does not fall.
 """
 
-import functools
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
+from srwizard.base.i18n import in_a_row
 from srwizard.base.i18n import translate as _
 from srwizard.base.i18n import translate_count as _n
 from srwizard.data.baselines.choice import MODEL, method_title
@@ -60,16 +60,9 @@ def no_better(
     )
     if scores[best_method(scores)]["rmse"] == 0:
         nothing = _("That method makes no error: there is nothing left for a network to learn.")
-        return _in_a_row([said, nothing])
+        return in_a_row([said, nothing])
     known = [said, conserving(scores, config), _noise_of_members(scores, gain)]
-    return _in_a_row([*(text for text in known if text), *causes(name, epochs, config)])
-
-
-def _in_a_row(sentences: Sequence[str]) -> str:
-    """Join sentences, between which no blank stands in Chinese."""
-    return functools.reduce(
-        lambda one, two: _("{message} {hint}", message=one, hint=two), sentences
-    )
+    return in_a_row([*(text for text in known if text), *causes(name, epochs, config)])
 
 
 def _noise_of_members(scores: Mapping[str, Any], gain: float) -> str | None:

@@ -8,6 +8,7 @@ import yaml
 from pydantic.fields import FieldInfo
 
 from srwizard.base.choices import Method
+from srwizard.base.i18n import in_a_row
 from srwizard.base.i18n import translate as _
 from srwizard.settings.answers import PREPARE, SECTIONS, Answers
 from srwizard.settings.option import Circumstances, Option, bare, number_kind, without_none
@@ -125,10 +126,7 @@ class Declared:
 
     def meaning(self) -> str:
         """Return what it does and when it counts, for one who writes an answers file."""
-        first, *rest = self._sentences()
-        for sentence in rest:  # in Chinese no blank stands between two
-            first = _("{message} {hint}", message=first, hint=sentence)
-        return first
+        return in_a_row(self._sentences())
 
     def _sentences(self) -> Iterator[str]:
         option = self.option

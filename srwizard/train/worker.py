@@ -29,6 +29,7 @@ from srwizard.train.dataset import contents_for
 from srwizard.train.detach import CONSOLE_FILE
 from srwizard.train.distributed import Place, joined, wait_for_all
 from srwizard.train.gain import fit_gain
+from srwizard.train.loaders import STOP_SIGNALS
 from srwizard.train.loop import Callbacks, patience_exhausted, train
 from srwizard.train.preflight import call_the_roll
 from srwizard.train.processes import run_and_leave
@@ -52,7 +53,7 @@ class StopRequest:
     def __init__(self) -> None:
         self.wanted = False
         self._deferred = False
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
+        for number in STOP_SIGNALS:
             signal.signal(number, self._note)
 
     @contextmanager

@@ -3,11 +3,11 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import reduce
 
 import numpy as np
 import numpy.typing as npt
 
+from srwizard.base.i18n import in_a_row
 from srwizard.base.i18n import translate as _
 from srwizard.data.fields import FloatField
 from srwizard.data.split_names import SPLITS, split_words
@@ -140,7 +140,7 @@ def leakage_notes(found: Sequence[Likeness], gap: int) -> list[str]:
         else _("Leave steps out between the splits: --gap {steps} (in an answers file: "
                "data.prepare.gap).", steps=steps)
     )  # fmt: skip
-    return [reduce(lambda one, next_: _("{message} {hint}", message=one, hint=next_), sentences)]
+    return [in_a_row(sentences)]
 
 
 def _correlation(one: npt.NDArray[np.float64], other: npt.NDArray[np.float64]) -> float:
