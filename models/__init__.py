@@ -36,7 +36,8 @@ def build(
         in_channels: the `out_channels` fields to super-resolve come first; any others inform.
         scale: ratio HR/LR.
         guides: fields at HR that inform; their blocks, see `guide`, come as further channels.
-        params: parameters of the network; those not given keep their defaults.
+        params: parameters of the network; those not given keep their defaults, or what they were
+            before there was a choice.
         global_skip: let the network learn what bicubic interpolation misses, see `GlobalSkip`.
             A diffusion model takes no such skip: it models that of itself, see `diffusion`.
         starts_from_zero: what the network gives is added to a skip outside of it: untrained it
@@ -46,7 +47,7 @@ def build(
         UsageError: no such model, or parameters that it cannot work with.
     """
     card = catalog.card(name)
-    resolved = catalog.resolve_parameters(card, params or {})
+    resolved = catalog.resolve_parameters(card, catalog.saved_parameters(card, params or {}))
     found = catalog.problems(card, resolved, scale, None)
     skipped = global_skip and not starts_from_zero and card.family == "standard"
     if (skipped or card.family == "diffusion") and in_channels < out_channels:

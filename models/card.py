@@ -36,6 +36,7 @@ class Parameter:
         minimum, maximum: inclusive bounds; for "ints" of each item.
         choices: the values allowed, or None for any within the bounds.
         may_be_empty: for "ints", whether a list without items will do.
+        older: its value in what was saved before there was this parameter; None: its default.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Parameter:
     maximum: float | None = None
     choices: tuple[Default, ...] | None = None
     may_be_empty: bool = False
+    older: Default | None = None
 
 
 def no_constraints(
@@ -134,6 +136,12 @@ def resolve_parameters(card: ModelCard, given: Mapping[str, Any]) -> dict[str, A
         parameter.name: _checked(card.name, parameter, given.get(parameter.name, parameter.default))
         for parameter in card.parameters
     }
+
+
+def saved_parameters(card: ModelCard, saved: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parameters that a run, a bundle or weights have, also where they do not say."""
+    unsaid = {one.name: one.older for one in card.parameters if one.older is not None}
+    return {**unsaid, **saved}
 
 
 def size_parameters(card: ModelCard, size: str) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from srwizard.models.card import (
     no_constraints,
     problems,
     resolve_parameters,
+    saved_parameters,
     size_parameters,
 )
 from srwizard.models.cards import BUILT_IN
@@ -34,6 +35,7 @@ __all__ = [
     "no_constraints",
     "problems",
     "resolve_parameters",
+    "saved_parameters",
     "size_parameters",
 ]
 

@@ -62,6 +62,11 @@ class Level:
     noise: Tensor
     told: Tensor
 
+    @property
+    def size(self) -> Tensor:
+        """The standard deviation [B, 1, 1, 1] of x_t, where that of x_0 is 1."""
+        return (self.signal**2 + self.noise**2).sqrt()
+
 
 class DiffusionModel(nn.Module, ABC):
     """A diffusion model; a subclass gives the network, the schedule and how it is told the time.
@@ -83,7 +88,8 @@ class DiffusionModel(nn.Module, ABC):
         out_channels: the leading input channels are those that are super-resolved.
         scale: ratio HR/LR.
         prediction: what the network predicts: "epsilon", the noise; "x0", the field; "v", the
-            mixture of Salimans & Ho (2022, arXiv:2202.00512, section 4).
+            mixture of Salimans & Ho (2022, arXiv:2202.00512, section 4), of signal and noise that
+            are brought to unit variance together.
         target: "residual", to learn what bicubic interpolation misses, or "field", all of it.
         sampler: "dpm_solver", "ddim" or "ancestral", see `sample`.
         sampling_steps: calls of the network for one sample, unless `sample` is told otherwise.
@@ -192,7 +198,7 @@ class DiffusionModel(nn.Module, ABC):
                 return noise
             case "x0":
                 return x0
-        return level.signal * noise - level.noise * x0
+        return (level.signal * noise - level.noise * x0) / level.size
 
     def modelled(self, up: Tensor, hr: Tensor, mask: Tensor) -> Tensor:
         """Return x_0 of normalised HR, neutral where `mask` is False."""
@@ -299,14 +305,16 @@ class DiffusionModel(nn.Module, ABC):
     def _x0(self, given: Condition, x: Tensor, time: int) -> Tensor:
         """Return x_0 as the network sees it behind x_t."""
         level = self.levels(torch.full((len(x),), time, device=x.device))
-        found = self.predicted(given, x, level)
-        rates = self.rates[time]
+        return self.x0_behind(x, self.predicted(given, x, level), level)
+
+    def x0_behind(self, x: Tensor, found: Tensor, level: Level) -> Tensor:
+        """Return x_0 by what the network found in x_t: the inverse of `wanted`."""
         match self.prediction:
             case "epsilon":
-                return (x - rates.noise * found) / rates.signal
+                return (x - level.noise * found) / level.signal
             case "x0":
                 return found
-        return rates.signal * x - rates.noise * found
+        return (level.signal * x / level.size - level.noise * found) / level.size
 
     def predicted(self, given: Condition, x: Tensor, level: Level) -> Tensor:
         """Return what the network says of x_t, in float32."""
@@ -319,7 +327,7 @@ class DiffusionModel(nn.Module, ABC):
 
     def _shown(self, up: Tensor, x: Tensor, level: Level) -> Tensor:
         """Return what the network sees: the condition, and x_t brought to unit variance."""
-        return torch.cat([up, x / (level.signal**2 + level.noise**2).sqrt()], dim=1)
+        return torch.cat([up, x / level.size], dim=1)
 
 
 def _halfway(x0: Tensor, now: Rates, then: Rates, earlier_x0: Tensor, earlier: Rates) -> Tensor:

@@ -105,13 +105,15 @@ class ReMD(ResShift):
         self.log_power.copy_(torch.stack(found).mean(0) + in_unit)
 
     def predicted(self, given: Condition, x: Tensor, level: Level) -> Tensor:
-        """Return x_0 [B, out_channels, H, W], corrected where there are values."""
-        x0 = super().predicted(given, x, level)
+        """Return what the network says, its x_0 corrected where there are values."""
+        found = super().predicted(given, x, level)
+        x0 = self.x0_behind(x, found, level)
         mask = torch.ones_like(x0, dtype=torch.bool) if given.mask is None else given.mask
         seen = torch.where(mask, x0, 0.0)
         shown = torch.cat([seen, self.residual(given, seen.detach(), mask, level)], dim=1)
         change = given.apply(lambda part: self.correction(part, level.told).float(), shown)
-        return x0 + torch.where(mask, STEP * (1 - level.signal) * change, 0.0)
+        change = torch.where(mask, STEP * (1 - level.signal) * change, 0.0)
+        return found + (change if self.prediction == "x0" else -level.size / level.noise * change)
 
     @torch.no_grad()
     def residual(self, given: Condition, x0: Tensor, mask: Tensor, level: Level) -> Tensor:

@@ -54,7 +54,7 @@ class WindowedAttention(nn.Module):
 
 
 class ResShift(DiffusionModel):
-    """A U-Net with windowed attention that predicts x_0 (section 2.2).
+    """A U-Net with windowed attention that predicts x_0 (section 2.2), or what it follows from.
 
     In the paper's terms x_t ~ N(x_0 + eta_t (y - x_0), kappa^2 eta_t I), with x_0 the HR field and
     y the interpolated LR one (equation 2). Here everything is counted from y, in units of the
@@ -71,6 +71,9 @@ class ResShift(DiffusionModel):
         timesteps: steps of the forward process.
         kappa: strength of the noise.
         power: of the schedule, see `shifting_schedule`.
+        prediction: "x0", as in the paper and in runs that do not say; "v", see `DiffusionModel`,
+            which leaves less of the field to the network the less noise there is, and so keeps
+            what is fine (Karras et al. 2022, arXiv:2206.00364, section 5, has the same).
         sampler, sampling_steps, ensemble_members: see `DiffusionModel`.
     """
 
@@ -92,6 +95,7 @@ class ResShift(DiffusionModel):
         timesteps: int = 1000,
         kappa: float = 2.0,
         power: float = 0.3,
+        prediction: str = "x0",
         sampler: str = "dpm_solver",
         sampling_steps: int = 15,
         ensemble_members: int = 8,
@@ -109,7 +113,7 @@ class ResShift(DiffusionModel):
             [Rates(1 - eta, kappa * math.sqrt(eta)) for eta in etas],
             out_channels=out_channels,
             scale=scale,
-            prediction="x0",
+            prediction=prediction,
             target="residual",
             sampler=sampler,
             sampling_steps=sampling_steps,

@@ -5,7 +5,6 @@ counts by how long it takes to do a sum. A child counts once it has been waited 
 it has waited for itself.
 """
 
-import functools
 import os
 import time
 from collections.abc import Iterator
@@ -25,9 +24,8 @@ def spent_seconds() -> float:
     return sum(os.times()[:4])
 
 
-@functools.cache
 def allowed_seconds() -> float:
-    """Return what a test may take here that is not marked slow."""
+    """Return what a test may take here and now that is not marked slow."""
     taken = []
     for _attempt in range(3):
         begun = time.process_time()
@@ -45,10 +43,12 @@ def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
     finally:
         spent = spent_seconds() - before
         _note(item.nodeid, "call", spent)
-    if spent > allowed_seconds() and item.get_closest_marker("slow") is None:
+    if spent <= ALLOWED_SECONDS or item.get_closest_marker("slow") is not None:
+        return
+    if spent > (allowed := allowed_seconds()):
         pytest.fail(
             f"{spent:.1f} s of processor time, children included; without @pytest.mark.slow a test "
-            f"has {allowed_seconds():.0f} s here. Make the work smaller, share it in a fixture of "
+            f"has {allowed:.0f} s here. Make the work smaller, share it in a fixture of "
             "the module or session, fork the processes (tests/forked.py), or mark it as slow.",
             pytrace=False,
         )

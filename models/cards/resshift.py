@@ -72,6 +72,16 @@ PARAMETERS = (
         minimum=0.05,
         maximum=10,
     ),
+    Parameter(
+        "prediction",
+        "v",
+        "str",
+        "What the network predicts: the field (the paper), or a mixture of field and noise, which "
+        "keeps what is fine",
+        "网络预测的量：场 x0（论文），或场与噪声的组合 v（能保留细小尺度）",
+        choices=("v", "x0"),
+        older="x0",
+    ),
 )
 """Of the U-Net, its attention and the process."""
 

@@ -6,7 +6,7 @@ from typing import Any
 from srwizard.base.i18n import language
 from srwizard.base.i18n import translate as _
 from srwizard.data.baselines.choice import STANDARD
-from srwizard.models.catalog import ModelCard, card
+from srwizard.models.catalog import ModelCard, card, saved_parameters
 from srwizard.settings import run_config
 from srwizard.settings.answers import PREPARE, SECTIONS, Answers, Preparation
 from srwizard.settings.options import (
@@ -144,6 +144,7 @@ def answers_of(run: RunConfig) -> Answers:
     }
     given["output"]["dir"] += "-again"
     given["model"]["weights"] = run.model.weights.path if run.model.weights else None
+    given["model"]["params"] = saved_parameters(card(run.model.name), run.model.params)
     given["model"] |= _skip_of(run)
     given["devices"]["gpus"] = [gpu.index for gpu in run.devices.gpus]
     job = run.devices.slurm or run_config.RunSlurm()

@@ -8,7 +8,13 @@ from srwizard.base.choices import Value
 from srwizard.base.i18n import N_
 from srwizard.base.typed_paths import expand
 from srwizard.models import weights_file
-from srwizard.models.catalog import card, cards, resolve_parameters, size_parameters
+from srwizard.models.catalog import (
+    card,
+    cards,
+    resolve_parameters,
+    saved_parameters,
+    size_parameters,
+)
 from srwizard.settings.option import Circumstances, Condition, Option, Section, Text
 
 SIZES = (
@@ -147,5 +153,6 @@ def model_parameters(model: ModelAnswers) -> dict[str, Any]:
     chosen = card(model.name or "")
     base = size_parameters(chosen, model.size) if model.size else {}
     if model.weights:
-        base = base | weights_file.describe(expand(model.weights)).params
+        params = weights_file.describe(expand(model.weights)).params
+        base = base | saved_parameters(chosen, params)
     return resolve_parameters(chosen, {**base, **model.params})

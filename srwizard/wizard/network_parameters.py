@@ -8,7 +8,14 @@ from srwizard.base.i18n import language
 from srwizard.base.i18n import translate as _
 from srwizard.base.typed_paths import expand
 from srwizard.models import weights_file
-from srwizard.models.catalog import ModelCard, Parameter, card, problems, resolve_parameters
+from srwizard.models.catalog import (
+    ModelCard,
+    Parameter,
+    card,
+    problems,
+    resolve_parameters,
+    saved_parameters,
+)
 from srwizard.models.working_values import Grid, proposed, works_instead
 from srwizard.prompts.question import Choice, Question
 from srwizard.settings.answers import Answers
@@ -86,11 +93,12 @@ def weights_problems(conversation: Conversation) -> list[str]:
     if answers.model.weights is None:
         return []
     found = weights_file.describe(expand(answers.model.weights))
+    theirs = saved_parameters(card(answers.model.name or ""), found.params)
     variables = chosen_variables(conversation, chosen_dataset(conversation))
     wanted = {
         "model.name": (found.model, answers.model.name),
         **{
-            f"model.params.{name}": (found.params.get(name), value)
+            f"model.params.{name}": (theirs.get(name), value)
             for name, value in model_parameters(answers.model).items()
             if name not in weights_file.FREE
         },
@@ -104,9 +112,9 @@ def weights_problems(conversation: Conversation) -> list[str]:
     }
     blind = [_("the weights see no guides; leave data.guides out")] if answers.data.guides else []
     return blind + [
-        _("the weights are for {key} {theirs}, not {ours}", key=key, theirs=theirs, ours=ours)
-        for key, (theirs, ours) in wanted.items()
-        if theirs != ours
+        _("the weights are for {key} {theirs}, not {ours}", key=key, theirs=has, ours=ours)
+        for key, (has, ours) in wanted.items()
+        if has != ours
     ]
 
 

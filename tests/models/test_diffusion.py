@@ -13,6 +13,8 @@ from torch import Tensor, nn
 
 from srwizard.base.errors import UsageError
 from srwizard.models import build, load_reference, set_gradient_checkpointing
+from srwizard.models.card import resolve_parameters
+from srwizard.models.catalog import card
 from srwizard.models.diffusion import DiffusionModel
 from srwizard.models.noise_schedule import (
     cosine_schedule,
@@ -39,7 +41,7 @@ CHAINS = [
         for schedule in ("linear", "cosine")
         for prediction in ("epsilon", "x0", "v")
     ),
-    ("ResShift", {}),
+    *(("ResShift", {"prediction": prediction}) for prediction in ("x0", "v")),
 ]
 EXTRA: dict[str, dict[str, Any]] = {"ReMD": {"k": 2, "c": 2, "grid_levels": [1]}}
 """What makes a model small beside its U-Net."""
@@ -365,7 +367,7 @@ class BestDenoiser(nn.Module):
         wanted = {
             "epsilon": epsilon,
             "x0": x0,
-            "v": rates.signal * epsilon - rates.noise * x0,
+            "v": (rates.signal * epsilon - rates.noise * x0) / total,
         }
         return wanted[model.prediction].float()
 
@@ -394,13 +396,38 @@ def test_a_perfect_network_draws_from_the_posterior(
     assert (found - covariance(size)).abs().max() < 0.1
 
 
+@pytest.mark.parametrize("name", ["ResShift", "ReMD"])
+def test_runs_that_do_not_say_what_their_network_predicts_predict_the_field(name: str) -> None:
+    """Those of before there was a choice; new runs predict the mixture."""
+    assert tiny(name).prediction == "x0"
+    assert resolve_parameters(card(name), {})["prediction"] == "v"
+
+
+@pytest.mark.parametrize(
+    ("name", "prediction"),
+    [("DDPM", "epsilon"), ("DDPM", "x0"), ("DDPM", "v"), ("ResShift", "x0"), ("ResShift", "v")],
+)
+def test_the_field_follows_from_what_is_learnt(name: str, prediction: str) -> None:
+    net = tiny(name, timesteps=200, prediction=prediction)
+    x0, noise = torch.randn(2, 3, 1, 4, 4, dtype=torch.float64)
+    for time in (0, 77, 198):
+        level = net.levels(torch.full((3,), time))
+        x = level.signal * x0 + level.noise * noise
+        found = net.x0_behind(x, net.wanted(x0, noise, level), level)
+        torch.testing.assert_close(found, x0, rtol=1e-4, atol=1e-4)
+    # Next to a field with hardly any noise on it, what a network says has hardly any weight.
+    first = net.levels(torch.zeros(1, dtype=torch.long))
+    change = net.x0_behind(x, torch.ones_like(x), first) - net.x0_behind(x, 0 * x, first)
+    assert change.abs().max() < 0.1 or prediction == "x0"
+
+
 @pytest.mark.parametrize("power", [10.0, 1.0, 0.1, 0.01])
 @pytest.mark.parametrize(("name", "steps"), [("DDPM", 32), ("SR3", 32), ("ResShift", 15)])
 def test_the_solver_keeps_the_spread_of_every_scale_with_few_steps(
     name: str, steps: int, power: float
 ) -> None:
     """That of a perfect network: of a residual that is strong, and of one that is weak."""
-    net = tiny(name, **({} if name == "ResShift" else {"timesteps": 1000, "prediction": "x0"}))
+    net = tiny(name, timesteps=1000, sampling_steps=steps, prediction="x0")
     assert (net.eval().sampler, len(net.rates)) == ("dpm_solver", 1000)
 
     class Best(nn.Module):
@@ -451,7 +478,7 @@ class Pointwise(nn.Module):
 TRAINED_STEPS = 40
 
 
-@pytest.mark.broad
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["DDPM", "ResShift"])
 def test_a_trained_network_recovers_mean_and_spread(name: str) -> None:
     net = tiny(name, timesteps=TRAINED_STEPS)

@@ -52,12 +52,13 @@ def test_untrained_it_is_resshift() -> None:
         assert torch.equal(found, expected)
 
 
-def test_a_guess_is_corrected_by_a_quarter_of_what_has_been_shifted() -> None:
-    net, condition = small(), given()
+@pytest.mark.parametrize("prediction", ["v", "x0"])
+def test_a_guess_is_corrected_by_a_quarter_of_what_has_been_shifted(prediction: str) -> None:
+    net, condition = small(prediction=prediction), given()
     x, level = torch.randn(2, 1, 12, 16), net.levels(torch.tensor([14, 6]))
     with torch.no_grad():
-        found = net.predicted(condition, x, level)
-        guess = super(ReMD, net).predicted(condition, x, level)
+        found = net.x0_behind(x, net.predicted(condition, x, level), level)
+        guess = net.x0_behind(x, super(ReMD, net).predicted(condition, x, level), level)
         everywhere = torch.ones_like(x, dtype=torch.bool)
         missed = net.residual(condition, guess, everywhere, level)
         change = net.correction(torch.cat([guess, missed], dim=1), level.told)
