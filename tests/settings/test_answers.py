@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from srwizard.base.errors import EXIT_USAGE, UsageError
+from srwizard.models.card import resolve_parameters
+from srwizard.models.catalog import card
 from srwizard.settings import yaml_file
 from srwizard.settings.answers import (
     SECTIONS,
@@ -20,6 +22,7 @@ from srwizard.settings.answers import (
     training_defaults,
 )
 from srwizard.settings.answers_file import answers_of, json_schema, template_text
+from srwizard.settings.model import ModelAnswers, model_parameters
 from srwizard.wizard.resolve import resolved_training
 from tests.configs import made_up_config
 
@@ -306,6 +309,19 @@ def test_the_schema_knows_every_key() -> None:
         known |= {f"{section}.{key}" for key in definitions[name]["properties"]}
         assert definitions[name]["additionalProperties"] is False
     assert known == set(known_keys())
+
+
+def test_a_parameter_that_a_run_is_older_than_is_what_it_was() -> None:
+    run = made_up_config()
+    older = {
+        name: value
+        for name, value in resolve_parameters(card("ResShift"), {}).items()
+        if name != "prediction"
+    }
+    model = run.model.model_copy(update={"name": "ResShift", "params": older})
+    decided = answers_of(run.model_copy(update={"model": model}))
+    assert decided.model.params == older | {"prediction": "x0"}
+    assert model_parameters(ModelAnswers(name="ResShift"))["prediction"] == "v"
 
 
 def test_the_answers_of_a_run_leave_nothing_to_a_default() -> None:
