@@ -124,7 +124,9 @@ def open_pairs(root: Path, patch_size: int | None) -> FieldPairs:
     """Return the training split as training opens it."""
     contents = scan(root)
     statistics_ = normalization.statistics(contents, ["temp"], "PGN", steps=8)
-    return FieldPairs(contents, "train", ["temp"], SCALE, statistics_, patch_size)
+    return FieldPairs(
+        contents, "train", ["temp"], SCALE, statistics_, patch_size, for_scoring=False
+    )
 
 
 def loaded(dataset: Dataset[Any], keys: Sequence[tuple[Key, ...]]) -> Callable[[], float]:

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from srwizard.base.special_files import require_file
 from srwizard.data.hdf5_reading import open_hdf5
+from srwizard.data.masked import blank
 
 FloatField = npt.NDArray[np.float32]
 Window = tuple[slice, slice]
@@ -161,7 +162,7 @@ def decode_cf(raw: npt.NDArray[Any], attributes: dict[str, Any]) -> FloatField:
 
     Source: CF conventions, section 8.1 (packed data) and 2.5.1 (missing data).
     """
-    values = raw.astype(np.float32)
+    values = raw.astype(np.float32, order="C")
     for name in ("_FillValue", "missing_value"):
         for fill in np.atleast_1d(attributes.get(name, [])):
             if fill != fill:  # NaN is what is wanted
@@ -170,7 +171,9 @@ def decode_cf(raw: npt.NDArray[Any], attributes: dict[str, Any]) -> FloatField:
                 # 1e20 as float32 is not 1e20 as float64, which attributes are often stored as.
                 with np.errstate(over="ignore"):
                     fill = fill.astype(raw.dtype)
-            values[raw == fill] = np.nan
+            gaps = raw == fill
+            if gaps.any():
+                blank(values, gaps)
     scale, offset = attributes.get("scale_factor"), attributes.get("add_offset")
     if scale is not None:
         values *= np.float32(np.ravel(scale)[0])

@@ -21,6 +21,7 @@ from srwizard.data.fields import WHOLE, Field, FloatField, Window, cut, read_win
 from srwizard.data.gaps import NearestFill
 from srwizard.data.guides import as_blocks, guide_fields, scaled
 from srwizard.data.layout import Contents
+from srwizard.data.masked import zero_outside
 from srwizard.data.normalization import Statistics
 from srwizard.data.patches import drawn_patch, water_corners
 from srwizard.data.statics import input_channels, relative_areas
@@ -149,7 +150,7 @@ class FieldPairs(Dataset[Sample]):
         # In place: at this size it is fresh memory that takes the time, not arithmetic.
         target -= base
         target /= self._spread(window)
-        np.copyto(target, 0, where=~mask)
+        zero_outside(target, mask)
         if self._static_variables:
             normalized = np.concatenate([normalized, cut(self._static, rows, columns)])
         area = cut(self._areas, *window) if self._area_weights else None
