@@ -99,12 +99,9 @@ def _visible(count: int, found: Devices) -> list[GPU]:
     """
     if count > 1 and any(gpu.parent is not None for gpu in found.gpus[:count]):
         raise UsageError(
-            _n(
-                "{host}: the run needs {count} GPU on each machine, and what is visible are parts "
-                "of GPUs (MIG), of which CUDA shows one alone to a process",
+            _(
                 "{host}: the run needs {count} GPUs on each machine, and what is visible are parts "
                 "of GPUs (MIG), of which CUDA shows one alone to a process",
-                count,
                 host=socket.gethostname(),
                 count=count,
             ),
