@@ -1,11 +1,9 @@
 """How a process that has everything loaded forks another, which becomes what was asked for."""
 
 import atexit
-import base64
 import contextlib
 import ctypes
 import fcntl
-import gc
 import importlib
 import json
 import os
@@ -19,7 +17,6 @@ import termios
 import threading
 import time
 import traceback
-import warnings
 import weakref
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -27,24 +24,11 @@ from typing import Any, NoReturn
 
 from srwizard.base.child_process import end_with_parent
 from srwizard.train.detach import _ignore_hangups
+from tests.loaded import load
 
 REPOSITORY = Path(__file__).parents[1]
-LOADED = (
-    "torch.distributed.run", "torch.distributed.checkpoint", "torch.distributed.fsdp",
-    "torch._dynamo", "srwizard.train.worker", "srwizard.train.scorer",
-    "srwizard.memory.rehearsal", "srwizard.memory.forecaster", "srwizard.memory.predict",
-    "srwizard.memory.imitation", "srwizard.commands.cli", "srwizard.wizard.machine",
-    "srwizard.prompts.terminal", "srwizard.report.page", "matplotlib.pyplot",
-)  # fmt: skip
-"""What is loaded before: these, and what they import."""
-LOADED_ANEW = "srwizard.commands"
-"""Here texts are made, and the terminal is looked at, when the modules are loaded."""
 CUSTOMIZATION = "sitecustomize"
 """A module that Python imports before anything else."""
-PIXEL = base64.b64decode(
-    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGP4DwABAQEAsTj2FAAAAABJRU5ErkJggg=="
-)
-"""A picture of one white point."""
 STREAMS = 3
 NAMESPACES = Path("/run/netns")
 CLONE_NEWNS, CLONE_NEWUTS = 0x00020000, 0x04000000
@@ -115,15 +99,7 @@ def serve(requests: socket.socket) -> None:
     back the process id. The process is made by another one that ends at once, so that it becomes a
     child of whoever has asked.
     """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        for name in LOADED:
-            importlib.import_module(name)
-    _leave_pictures_undrawn()
-    for name in [name for name in sys.modules if name.startswith(LOADED_ANEW)]:
-        del sys.modules[name]
-    gc.collect()
-    gc.freeze()
+    load()
     while True:
         said, fds, _flags, _address = socket.recv_fds(requests, 1, 1 + STREAMS)
         if not said:
@@ -285,16 +261,6 @@ def _run(module: str | None, arguments: list[str]) -> int:
         with contextlib.suppress(Exception):
             stream.flush()
     return code
-
-
-def _leave_pictures_undrawn() -> None:
-    """Put a pixel in the place of each picture of a report.
-
-    Training ends with a report. To draw its eleven pictures, which are made all the same, takes
-    longer than the small trainings of the tests.
-    """
-    figures = importlib.import_module("srwizard.report.figures")
-    vars(figures)["png"] = lambda _figure: PIXEL
 
 
 def _customize() -> None:
