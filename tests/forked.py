@@ -29,9 +29,9 @@ from tests.hardware.nvml.world import NAME as NVML
 
 PROGRAM = str(Path(sys.executable).with_name("srwizard"))
 MODULES = (
-    "srwizard", "srwizard.memory.forecaster", "srwizard.memory.rehearsal", "srwizard.train.scorer",
-    "srwizard.train.worker", "tests.train.killing_itself", "tests.train.sharded",
-    "torch.distributed.run",
+    "srwizard", "srwizard.data.baselines.settler", "srwizard.memory.forecaster",
+    "srwizard.memory.rehearsal", "srwizard.train.scorer", "srwizard.train.worker",
+    "tests.train.killing_itself", "tests.train.sharded", "torch.distributed.run",
 )  # fmt: skip
 """What is forked where `python -m` names it."""
 SETTINGS_AT_START = {
@@ -59,7 +59,7 @@ class Popen(subprocess.Popen):  # type: ignore[type-arg]
         environment = dict(os.environ if env is None else env)
         preparation = _preparation(preexec_fn)
         plan = None
-        if not (shell or pass_fds or executable or gid or gids or uid or isinstance(args, str)):
+        if not (shell or executable or gid or gids or uid or isinstance(args, str)):
             plan = _plan([os.fspath(word) for word in args], environment)
         if plan is None or preparation is None:
             super()._execute_child(  # type: ignore[misc]
@@ -73,12 +73,13 @@ class Popen(subprocess.Popen):  # type: ignore[type-arg]
             "preparation": preparation,
             "session": bool(start_new_session),
             "umask": umask,
+            "passed": list(pass_fds),
         }
         read_in, _write_in, _read_out, write_out, _read_error, write_error = pipes
         given = (read_in, write_out, write_error)
         streams = [own if fd == -1 else fd for own, fd in enumerate(given)]
         fork = forking.fork_here if forking.is_forked else _have_forked
-        self.pid = fork(plan, streams)
+        self.pid = fork(plan, [*streams, *pass_fds])
         self._child_created = True
         self._close_pipe_fds(*pipes)  # type: ignore[attr-defined]
 
@@ -130,7 +131,7 @@ def _can_be_met_later(place: str) -> bool:
     return {path.name for path in Path(place).glob("*")} - {"__pycache__"} == {CUSTOMIZATION}
 
 
-def _have_forked(plan: dict[str, Any], streams: Sequence[int]) -> int:
+def _have_forked(plan: dict[str, Any], fds: Sequence[int]) -> int:
     """Have a process forked that becomes a child of this one; return its id."""
     global _server
     if _server is None or _server[1].poll() is not None:
@@ -141,7 +142,7 @@ def _have_forked(plan: dict[str, Any], streams: Sequence[int]) -> int:
         ours, theirs = socket.socketpair()
         with ours:
             with theirs:
-                socket.send_fds(_server[0], [b"x"], [theirs.fileno(), *streams])
+                socket.send_fds(_server[0], [b"x"], [theirs.fileno(), *fds])
             message = json.dumps(plan).encode()
             ours.sendall(len(message).to_bytes(8, "big") + message)
             return int.from_bytes(forking.received(ours, 8), "big")

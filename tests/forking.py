@@ -1,11 +1,9 @@
 """How a process that has everything loaded forks another, which becomes what was asked for."""
 
 import atexit
-import base64
 import contextlib
 import ctypes
 import fcntl
-import gc
 import importlib
 import json
 import os
@@ -19,7 +17,6 @@ import termios
 import threading
 import time
 import traceback
-import warnings
 import weakref
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -27,25 +24,15 @@ from typing import Any, NoReturn
 
 from srwizard.base.child_process import end_with_parent
 from srwizard.train.detach import _ignore_hangups
+from tests.loaded import load
 
 REPOSITORY = Path(__file__).parents[1]
-LOADED = (
-    "torch.distributed.run", "torch.distributed.checkpoint", "torch.distributed.fsdp",
-    "torch._dynamo", "srwizard.train.worker", "srwizard.train.scorer",
-    "srwizard.memory.rehearsal", "srwizard.memory.forecaster", "srwizard.memory.predict",
-    "srwizard.memory.imitation", "srwizard.commands.cli", "srwizard.wizard.machine",
-    "srwizard.prompts.terminal", "srwizard.report.page", "matplotlib.pyplot",
-)  # fmt: skip
-"""What is loaded before: these, and what they import."""
-LOADED_ANEW = "srwizard.commands"
-"""Here texts are made, and the terminal is looked at, when the modules are loaded."""
 CUSTOMIZATION = "sitecustomize"
 """A module that Python imports before anything else."""
-PIXEL = base64.b64decode(
-    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGP4DwABAQEAsTj2FAAAAABJRU5ErkJggg=="
-)
-"""A picture of one white point."""
 STREAMS = 3
+MOST_FDS = 16
+FREE_FROM = 500
+"""Nobody asks for a file descriptor of this number or above."""
 NAMESPACES = Path("/run/netns")
 CLONE_NEWNS, CLONE_NEWUTS = 0x00020000, 0x04000000
 CLONE_NEWUSER, CLONE_NEWNET = 0x10000000, 0x40000000
@@ -111,21 +98,13 @@ PREPARATIONS: dict[str, Callable[..., object]] = {
 def serve(requests: socket.socket) -> None:
     """Fork a process for each request until nobody can ask any more.
 
-    A request brings a connection and three streams; over the connection comes the plan, and goes
-    back the process id. The process is made by another one that ends at once, so that it becomes a
-    child of whoever has asked.
+    A request brings a connection, three streams, and what else is to be open; over the connection
+    comes the plan, and goes back the process id. The process is made by another one that ends at
+    once, so that it becomes a child of whoever has asked.
     """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        for name in LOADED:
-            importlib.import_module(name)
-    _leave_pictures_undrawn()
-    for name in [name for name in sys.modules if name.startswith(LOADED_ANEW)]:
-        del sys.modules[name]
-    gc.collect()
-    gc.freeze()
+    load()
     while True:
-        said, fds, _flags, _address = socket.recv_fds(requests, 1, 1 + STREAMS)
+        said, fds, _flags, _address = socket.recv_fds(requests, 1, MOST_FDS)
         if not said:
             return
         between = os.fork()
@@ -162,7 +141,7 @@ def received(connection: socket.socket, count: int) -> bytes:
     return found
 
 
-def fork_here(plan: dict[str, Any], streams: Sequence[int]) -> int:
+def fork_here(plan: dict[str, Any], fds: Sequence[int]) -> int:
     """Fork a process that does what is planned; return its id once it can be seen from outside."""
     sys.stdout.flush()
     sys.stderr.flush()
@@ -170,17 +149,18 @@ def fork_here(plan: dict[str, Any], streams: Sequence[int]) -> int:
     with ours:
         pid = os.fork()
         if not pid:
-            _become(plan, streams, theirs)
+            _become(plan, fds, theirs)
         theirs.close()
         received(ours, 8)
     return pid
 
 
-def _become(plan: dict[str, Any], streams: Sequence[int], asked: socket.socket) -> NoReturn:
+def _become(plan: dict[str, Any], fds: Sequence[int], asked: socket.socket) -> NoReturn:
     """Be the process that was asked for, to its end."""
     code = 1
     try:
-        _set_up(plan, streams, asked.fileno())
+        asked = socket.socket(fileno=_out_of_the_way(asked.detach()))
+        _set_up(plan, fds, asked.fileno())
         asked.sendall(os.getpid().to_bytes(8, "big"))
         asked.close()
         code = _run(plan["module"], plan["arguments"])
@@ -195,7 +175,12 @@ def _become(plan: dict[str, Any], streams: Sequence[int], asked: socket.socket) 
         os._exit(code)
 
 
-def _set_up(plan: dict[str, Any], streams: Sequence[int], kept_open: int) -> None:
+def _out_of_the_way(fd: int) -> int:
+    """Return another file descriptor of an open file, which stands in nobody's way."""
+    return fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, FREE_FROM)
+
+
+def _set_up(plan: dict[str, Any], fds: Sequence[int], kept_open: int) -> None:
     """Take on the streams, session, signals, environment and command line of a fresh process."""
     global is_forked
     if is_forked:
@@ -204,7 +189,7 @@ def _set_up(plan: dict[str, Any], streams: Sequence[int], kept_open: int) -> Non
         weakref.finalize._registry.clear()  # type: ignore[attr-defined]
         weakref.finalize._registered_with_atexit = False  # type: ignore[attr-defined]
     is_forked = True
-    _take_streams(streams, kept_open)
+    _take_files(fds, [*range(STREAMS), *plan["passed"]], kept_open)
     if plan["session"]:
         os.setsid()
     _reset_signals()
@@ -229,12 +214,12 @@ def _set_up(plan: dict[str, Any], streams: Sequence[int], kept_open: int) -> Non
         sys.modules["torch"].set_num_threads(int(threads))
 
 
-def _take_streams(streams: Sequence[int], kept_open: int) -> None:
-    """Read and write through these, and hold nothing else open that the parent has."""
-    for own, fd in enumerate([os.dup(fd) for fd in streams]):
-        os.dup2(fd, own)
+def _take_files(fds: Sequence[int], numbers: Sequence[int], kept_open: int) -> None:
+    """Have these open under the numbers asked for, and nothing else that the parent has."""
+    for fd, number in zip(list(map(_out_of_the_way, fds)), numbers, strict=True):
+        os.dup2(fd, number)
     for fd in [int(path.name) for path in Path("/proc/self/fd").iterdir()]:
-        if fd >= STREAMS and fd != kept_open:
+        if fd not in numbers and fd != kept_open:
             with contextlib.suppress(OSError):
                 os.close(fd)
     options: dict[str, Any] = {"encoding": "utf-8", "closefd": False}
@@ -285,16 +270,6 @@ def _run(module: str | None, arguments: list[str]) -> int:
         with contextlib.suppress(Exception):
             stream.flush()
     return code
-
-
-def _leave_pictures_undrawn() -> None:
-    """Put a pixel in the place of each picture of a report.
-
-    Training ends with a report. To draw its eleven pictures, which are made all the same, takes
-    longer than the small trainings of the tests.
-    """
-    figures = importlib.import_module("srwizard.report.figures")
-    vars(figures)["png"] = lambda _figure: PIXEL
 
 
 def _customize() -> None:

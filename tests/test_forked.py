@@ -12,8 +12,8 @@ import pytest
 
 from tests.datasets import write_dataset
 from tests.forked import PROGRAM, Popen, started
-from tests.forking import PIXEL
 from tests.hardware.nvml.world import World, card
+from tests.loaded import PIXEL
 from tests.train.runs import freeze
 
 FORECASTER = [sys.executable, "-m", "srwizard.memory.forecaster"]

@@ -106,18 +106,19 @@ def drawn_sums(sums: Series, block: int) -> Series:
 
     Args:
         sums: `[N, S]`, of each step.
-        block: length of the blocks, in steps.
+        block: length of the blocks, in steps, at most N.
     """
     steps = len(sums)
     random = np.random.default_rng(SEED)
     starts = random.integers(0, steps, (DRAWS, -(-steps // block)))
     found = np.empty((DRAWS, sums.shape[1]))
+    rows = steps * np.arange(DRAWS_AT_ONCE)[:, None]
     for first in range(0, DRAWS, DRAWS_AT_ONCE):
-        times = np.empty((DRAWS_AT_ONCE, steps))
-        for row, begins in enumerate(starts[first : first + DRAWS_AT_ONCE]):
-            places = (begins[:, None] + np.arange(block)) % steps
-            times[row] = np.bincount(places.ravel()[:steps], minlength=steps)
-        found[first : first + DRAWS_AT_ONCE] = times @ sums
+        places = starts[first : first + DRAWS_AT_ONCE, :, None] + np.arange(block)
+        places -= steps * (places >= steps)
+        places = places.reshape(DRAWS_AT_ONCE, -1)[:, :steps] + rows
+        times = np.bincount(places.ravel(), minlength=rows.size * steps).astype(np.float64)
+        found[first : first + DRAWS_AT_ONCE] = times.reshape(DRAWS_AT_ONCE, steps) @ sums
     return found
 
 

@@ -1,5 +1,7 @@
 """YAML as people write it, with the place of every key kept for messages."""
 
+import copy
+import functools
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -171,6 +173,12 @@ def parse(content: bytes, name: str) -> Document:
     Raises:
         UsageError: not UTF-8, not YAML, not a mapping, or a key that is there twice.
     """
+    return copy.deepcopy(_parsed(content, name))
+
+
+@functools.lru_cache(maxsize=4)
+def _parsed(content: bytes, name: str) -> Document:
+    """Parse as `parse` does; a run config is read a dozen times on the way to a report."""
     try:
         text = content.decode("utf-8-sig")
         loader = _Loader(text)

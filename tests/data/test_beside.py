@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from srwizard.data.baselines import beside, known, settle
-from srwizard.data.baselines.beside import Beside, begin
+from srwizard.data.baselines.beside import SETTLER, Beside, begin
 from srwizard.data.dataset import Dataset
 from tests.datasets import write_dataset
 
@@ -107,9 +107,8 @@ def test_where_no_process_can_be_started_nothing_is_settled_before_it_is_needed(
 def test_a_process_that_is_killed_leaves_what_it_has_not_said_to_be_settled_later(
     root: Path,
 ) -> None:
-    before = set(psutil.Process().children())
     found = begin(Dataset(root), SCALES, "PGN")
-    (child,) = set(psutil.Process().children()) - before
+    (child,) = (one for one in psutil.Process().children() if SETTLER in one.cmdline())
     child.kill()
     assert not to_its_end(found).problems
     assert Dataset(root).settled("temp", 2, "PGN", None).best

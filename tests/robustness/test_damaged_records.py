@@ -19,7 +19,7 @@ from srwizard.runs.records import Records, measured
 from srwizard.runs.sound_records import is_event
 from srwizard.train.scoring import score_test
 from tests.datasets import write_dataset
-from tests.forking import PIXEL
+from tests.loaded import PIXEL
 from tests.robustness.damage import SCALARS, changed, damaged, damaged_json, deep
 from tests.robustness.in_process import run_here
 from tests.train.runs import freeze, set_up_only, trained

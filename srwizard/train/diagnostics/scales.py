@@ -1,6 +1,5 @@
 """Which scales are right: spectra of fields and of errors, and the effective resolution."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -119,35 +118,46 @@ def _spectra(field: Tensor, mask: Tensor) -> Tensor:
 def _resolved(sums: Tensor) -> dict[str, Tensor]:
     """Return resolved wavenumbers `[D]` from sums `[D, 2 + 2 K]`, 0 where none is."""
     errors, truth = (part.numpy() for part in sums[:, 2:].chunk(2, dim=1))
-    pairs = zip(errors, truth, strict=True)
-    found = [resolved_wavenumber(*pair) or 0.0 for pair in pairs]
-    return {"waves": torch.tensor(found, dtype=torch.float64)}
+    return {"waves": torch.from_numpy(resolved_wavenumbers(errors, truth))}
 
 
 def resolved_wavenumber(
     error: npt.NDArray[np.float64], truth: npt.NDArray[np.float64]
 ) -> float | None:
-    """Return up to which wavenumber the error holds less than half of the variance of the truth.
-
-    Between two wavenumbers it is interpolated in the logarithms of both. Where even the shortest
-    waves are resolved, the last wavenumber is returned; None where not even the longest are.
+    """Return up to which wavenumber waves are resolved; None where not even the longest are.
 
     Args:
         error, truth: power `[K]` at the wavenumbers 1 ... K.
     """
+    return float(resolved_wavenumbers(error[None], truth[None])[0]) or None
+
+
+def resolved_wavenumbers(
+    errors: npt.NDArray[np.float64], truth: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    """Return `[D]`, up to where the error holds less than half of the variance of the truth.
+
+    Between two wavenumbers it is interpolated in the logarithms of both. Where even the shortest
+    waves are resolved, it is the last wavenumber of which there is any; where not even the longest
+    are, it is 0.
+
+    Args:
+        errors, truth: power `[D, K]` at the wavenumbers 1 ... K.
+    """
     there = truth > 0
-    if not there.any():
-        return None
-    waves = np.flatnonzero(there) + 1.0
-    ratio = error[there] / truth[there]
-    above = np.flatnonzero(ratio >= HALF)
-    if not len(above):
-        return float(waves[-1])
-    place = int(above[0])
-    if place == 0:
-        return None
-    (low, high), (near, far) = ratio[place - 1 : place + 1], waves[place - 1 : place + 1]
-    if low <= 0:
-        return float(near)
-    share = math.log(HALF / low) / math.log(high / low)
-    return float(near * (far / near) ** share)
+    ratio = np.divide(errors, truth, out=np.zeros_like(truth), where=there)
+    waves = np.where(there, np.arange(1.0, truth.shape[1] + 1), 0.0)
+    # The last one below of which there is any, 0 where there is none.
+    below = np.maximum.accumulate(waves, axis=1)
+    above = there & (ratio >= HALF)
+    found = below[:, -1].copy()
+    rows = np.flatnonzero(above.any(axis=1))
+    place = above[rows].argmax(axis=1)
+    near = np.where(place > 0, below[rows, place - 1], 0.0)
+    far, high = waves[rows, place], ratio[rows, place]
+    low = np.where(near > 0, ratio[rows, near.astype(int) - 1], 0.0)
+    between = low > 0
+    share = np.log(HALF / low[between]) / np.log(high[between] / low[between])
+    found[rows] = near
+    found[rows[between]] = near[between] * (far[between] / near[between]) ** share
+    return found
