@@ -121,6 +121,10 @@ def make(request: "Request", out: Path, jobs: int, prompts: Prompts) -> Sequence
                 bar = bars.enter_context(prompts.progress(stage_text(stage)))
                 stage_shown = stage
             bar(done, total)
+            if done == total:
+                # The thread of a bar would keep `prepare` from forking its other processes.
+                bars.close()
+                bar = None
 
         manifest = preparing.prepare(**vars(request), out=out, jobs=jobs, progress=progress)
     return manifest.notes

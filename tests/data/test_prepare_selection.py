@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,6 +18,7 @@ from srwizard.base.errors import DatasetError, UsageError
 from srwizard.data.prepare import (
     Selection,
     pair_pool,
+    pair_processes,
     parse_depths,
     parse_latitudes,
     parse_longitudes,
@@ -487,14 +489,17 @@ class TestLeakage:
 class TestSeveralProcesses:
     @pytest.mark.broad
     @pytest.mark.parametrize("fmt", ["npy", "h5", "nc"])
-    @pytest.mark.parametrize("all_there", [True, False])
+    @pytest.mark.parametrize(("start", "all_there"),
+                             [("fork", True), ("spawn", True), ("spawn", False)])  # fmt: skip
     def test_make_the_same_bytes(
         self,
         tmp_path: Path,
         monkeypatch: pytest.MonkeyPatch,
         fmt: Literal["npy", "h5", "nc"],
+        start: str,
         all_there: bool,
     ) -> None:
+        monkeypatch.setattr(pair_processes, "starting_context", lambda: get_context(start))
         if all_there:  # else this process has made all before another has started
             monkeypatch.setattr(pair_pool, "_until_they_are_there", lambda *_given: iter(()))
         source = saved(
