@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from srwizard.base.i18n import translate as _
 from srwizard.base.typed_paths import expand
+from srwizard.data.split_names import split_words
 from srwizard.prompts.progress import Progress
 from srwizard.prompts.question import Prompts
 from srwizard.settings.answers import Answers, Preparation
@@ -132,7 +133,11 @@ def make(request: "Request", out: Path, jobs: int, prompts: Prompts) -> Sequence
 
 def stage_text(stage: str) -> str:
     """Return what a stage of `prepare` does."""
-    return _("opening files") if stage == "open" else _("writing {split}", split=stage)
+    return (
+        _("opening files")
+        if stage == "open"
+        else _("writing the {split}", split=split_words(stage))
+    )
 
 
 def variables_problem(contents: "Contents", names: Sequence[str]) -> str | None:
