@@ -20,7 +20,7 @@ from srwizard.commands.options import (
     scale_option,
 )
 from srwizard.data.lr_methods import METHODS, REGRIDDING
-from srwizard.data.split_names import split_title
+from srwizard.data.split_names import split_label
 
 if TYPE_CHECKING:
     from srwizard.base.console import Table
@@ -269,7 +269,7 @@ def _splits_table(manifest: "Manifest") -> "Table":
     for split, prepared in manifest.splits.items():
         for place, (name, found) in enumerate(prepared.statistics.items()):
             units = manifest.variables[name].attributes.get("units")
-            begin = ("", "") if place else (split_title(split), prepared.first[:10])
+            begin = ("", "") if place else (split_label(split), prepared.first[:10])
             table.add_row(
                 *begin,
                 Text(f"{name} [{units}]" if units else name),
