@@ -10,6 +10,7 @@ import click
 from srwizard.base.console import Console
 from srwizard.base.i18n import translate as _
 from srwizard.commands.options import PATH, as_json_option, command, console
+from srwizard.data.split_names import split_title
 
 if TYPE_CHECKING:
     from srwizard.base.console import Table
@@ -56,9 +57,7 @@ def _table(found: "VariableBaselines") -> "Table":
     )
     table.add_column(_("Method"))
     for split in found.splits:
-        table.add_column(
-            {"valid": _("Validation split"), "test": _("Test split")}[split], justify="right"
-        )
+        table.add_column(split_title(split), justify="right")
     for name in found.scores:
         best = name == found.best
         figures = [_figure(found.scores[name][split]) for split in found.splits]

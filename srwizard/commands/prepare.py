@@ -20,6 +20,7 @@ from srwizard.commands.options import (
     scale_option,
 )
 from srwizard.data.lr_methods import METHODS, REGRIDDING
+from srwizard.data.split_names import split_label
 
 if TYPE_CHECKING:
     from srwizard.base.console import Table
@@ -245,10 +246,11 @@ def prepare(
 
 
 def _progress_line(stage: str, done: int, total: int) -> None:
-    title = _("opening files") if stage == "open" else _("writing {split}", split=stage)
+    from srwizard.wizard.preparing import stage_text
+
     end = "\n" if done == total else ""
     console.control(Control(ControlType.CARRIAGE_RETURN))
-    print(f"{title}: {done}/{total}", end=end, flush=True)
+    print(f"{stage_text(stage)}: {done}/{total}", end=end, flush=True)
 
 
 def _splits_table(manifest: "Manifest") -> "Table":
@@ -267,7 +269,7 @@ def _splits_table(manifest: "Manifest") -> "Table":
     for split, prepared in manifest.splits.items():
         for place, (name, found) in enumerate(prepared.statistics.items()):
             units = manifest.variables[name].attributes.get("units")
-            begin = ("", "") if place else (split, prepared.first[:10])
+            begin = ("", "") if place else (split_label(split), prepared.first[:10])
             table.add_row(
                 *begin,
                 Text(f"{name} [{units}]" if units else name),

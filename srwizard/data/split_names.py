@@ -12,6 +12,11 @@ def split_title(split: str) -> str:
     }[split]  # fmt: skip
 
 
+def split_label(split: str) -> str:
+    """Return the name of a split where there is little room: in English that of its files."""
+    return {"train": _("train"), "valid": _("valid"), "test": _("test")}[split]
+
+
 def split_words(split: str) -> str:
     """Return the name of a split as it stands within a sentence."""
     return {

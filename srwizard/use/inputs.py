@@ -1,6 +1,5 @@
 """What is to be super-resolved: NetCDF files, a Zarr store, or the lr/ of a dataset directory."""
 
-import difflib
 import re
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import ExitStack
@@ -19,6 +18,7 @@ from srwizard.base.visible import in_one_line
 from srwizard.data.fields import FloatField
 from srwizard.data.hdf5_reading import open_hdf5
 from srwizard.data.layout import Contents, recognise, scan
+from srwizard.data.missing_variable import no_such_variable
 from srwizard.data.outliers import Points, masked
 from srwizard.data.prepare.grid import Grid
 from srwizard.data.prepare.reading import StepReader
@@ -301,15 +301,7 @@ def _check_sound(contents: Contents, names: Mapping[str, str], split: str) -> No
 
 def _no_such_variable(contents: Contents, split: str, variable: str) -> UsageError:
     known = sorted(name for part, level, name in contents.fields if (part, level) == (split, "lr"))
-    nearest = difflib.get_close_matches(variable, known, n=1, cutoff=0.5)
-    hint = _("Available: {names}.", names=", ".join(known) or _("none"))
-    if nearest:
-        hint = _("Did you mean {name}?", name=nearest[0]) + " " + hint
-    return UsageError(
-        _("{path} has no variable {variable}.",
-          path=contents.root / split / "lr", variable=variable),
-        hint,
-    )  # fmt: skip
+    return no_such_variable(variable, dict.fromkeys(known, ()), contents.root / split / "lr")
 
 
 def _dataset_times(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from srwizard.base.i18n import translate as _
 from srwizard.base.typed_paths import expand
+from srwizard.data.split_names import split_words
 from srwizard.prompts.progress import Progress
 from srwizard.prompts.question import Prompts
 from srwizard.settings.answers import Answers, Preparation
@@ -121,6 +122,10 @@ def make(request: "Request", out: Path, jobs: int, prompts: Prompts) -> Sequence
                 bar = bars.enter_context(prompts.progress(stage_text(stage)))
                 stage_shown = stage
             bar(done, total)
+            if done == total:
+                # The thread of a bar would keep `prepare` from forking its other processes.
+                bars.close()
+                bar = None
 
         manifest = preparing.prepare(**vars(request), out=out, jobs=jobs, progress=progress)
     return manifest.notes
@@ -128,7 +133,11 @@ def make(request: "Request", out: Path, jobs: int, prompts: Prompts) -> Sequence
 
 def stage_text(stage: str) -> str:
     """Return what a stage of `prepare` does."""
-    return _("opening files") if stage == "open" else _("writing {split}", split=stage)
+    return (
+        _("opening files")
+        if stage == "open"
+        else _("writing the {split}", split=split_words(stage))
+    )
 
 
 def variables_problem(contents: "Contents", names: Sequence[str]) -> str | None:

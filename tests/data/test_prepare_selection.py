@@ -2,10 +2,12 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,6 +19,7 @@ from srwizard.base.errors import DatasetError, UsageError
 from srwizard.data.prepare import (
     Selection,
     pair_pool,
+    pair_processes,
     parse_depths,
     parse_latitudes,
     parse_longitudes,
@@ -487,14 +490,17 @@ class TestLeakage:
 class TestSeveralProcesses:
     @pytest.mark.broad
     @pytest.mark.parametrize("fmt", ["npy", "h5", "nc"])
-    @pytest.mark.parametrize("all_there", [True, False])
+    @pytest.mark.parametrize(("start", "all_there"),
+                             [("fork", True), ("spawn", True), ("spawn", False)])  # fmt: skip
     def test_make_the_same_bytes(
         self,
         tmp_path: Path,
         monkeypatch: pytest.MonkeyPatch,
         fmt: Literal["npy", "h5", "nc"],
+        start: str,
         all_there: bool,
     ) -> None:
+        monkeypatch.setattr(pair_processes, "starting_context", lambda: get_context(start))
         if all_there:  # else this process has made all before another has started
             monkeypatch.setattr(pair_pool, "_until_they_are_there", lambda *_given: iter(()))
         source = saved(
@@ -557,18 +563,29 @@ class TestSeveralProcesses:
             pytest.fail("a process is left")
 
 
-def test_the_command_shows_the_statistics_and_the_warnings(tmp_path: Path) -> None:
+SPLIT_LABELS = {
+    "en": ("train", "valid", "test"),
+    "zh": ("训练集", "验证集", "测试集"),
+}
+
+
+@pytest.mark.parametrize("language", SPLIT_LABELS)
+def test_the_command_shows_the_statistics_and_the_warnings(tmp_path: Path, language: str) -> None:
     source = saved(drifting(60, 0.97), tmp_path / "a.nc")
     done = subprocess.run(
         [
-            PROGRAM, "prepare", str(source), "--variable", "temp", "--name", "sst", "--scale", "2",
-            "--lon", "10:20", "--lat", "-30:60", "--time", "2000-01-11:2000-02", "--units",
-            "sst=degC", "--gap", "1", "--jobs", "1", "-o", str(tmp_path / "root"),
+            PROGRAM, "--lang", language, "prepare", str(source), "--variable", "temp", "--name",
+            "sst", "--scale", "2", "--lon", "10:20", "--lat", "-30:60",
+            "--time", "2000-01-11:2000-02", "--units", "sst=degC", "--gap", "1",
+            "--jobs", "1", "-o", str(tmp_path / "root"),
         ],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert "Leakage in time" in done.stdout
-    assert "sst [degC]" in done.stdout
+    assert ("Leakage in time" if language == "en" else "时间上的信息泄漏") in done.stdout
+    assert re.search(r"sst\s+\[degC\]|sst .*\n +\[degC\]", done.stdout)
+    _above, table = done.stdout.split("\nSplits" if language == "en" else "\n数据子集")
+    for label in SPLIT_LABELS[language]:
+        assert re.search(rf"^ {label} +2000-", table, re.MULTILINE)
     assert "2000-01-11" in done.stdout
     assert "100.0 %" in done.stdout

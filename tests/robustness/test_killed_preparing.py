@@ -4,6 +4,7 @@ import contextlib
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -75,11 +76,21 @@ def place(record: Path, tmp_path: Path) -> Path:
     return tmp_path
 
 
-def begin(place: Path, fmt: str) -> "subprocess.Popen[str]":
+HELD_UP = """
+import sys, threading
+from srwizard.__main__ import main
+threading.Thread(target=threading.Event().wait, daemon=True).start()
+main()
+"""
+"""The command in a process that must not fork, for it has another thread."""
+STARTS = {"forked": (PROGRAM,), "afresh": (sys.executable, "-c", HELD_UP)}
+
+
+def begin(place: Path, fmt: str, start: str) -> "subprocess.Popen[str]":
     environment = {"HOME": str(place), "XDG_STATE_HOME": str(place / "state"), "LANG": "C.UTF-8",
                    "PATH": os.environ["PATH"], "TMPDIR": str(place / "temporary")}  # fmt: skip
     return subprocess.Popen(
-        [PROGRAM, *PREPARE, "--format", fmt], cwd=place, env=environment, text=True,
+        [*STARTS[start], *PREPARE, "--format", fmt], cwd=place, env=environment, text=True,
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         start_new_session=True,
     )  # fmt: skip
@@ -103,21 +114,23 @@ def shared_memory() -> Iterator[Callable[[], set[str]]]:
 
 @pytest.mark.slow
 @pytest.mark.afresh
-@pytest.mark.parametrize("fmt", ["npy", "h5"])
+@pytest.mark.parametrize(("fmt", "start"), [("npy", "forked"), ("h5", "forked"), ("npy", "afresh")])
 @pytest.mark.parametrize("end", ENDS)
 def test_the_next_prepare_finds_a_clean_place(
     end: Callable[[Process, Process], None],
     fmt: str,
+    start: str,
     place: Path,
     shared_memory: Callable[[], set[str]],
 ) -> None:
-    command = begin(place, fmt)
+    command = begin(place, fmt, start)
     main = Process(command.pid)
     staging = place / ".made.preparing"
     wait_until(lambda: command.poll() is not None or worker_at_work(main) is not None)
     worker = worker_at_work(main)
     assert worker is not None, command.communicate()[0]
     assert staging.is_dir()
+    assert (main.cmdline() == worker.cmdline()) is (start == "forked")
     end(main, worker)
     told, _nothing = command.communicate(timeout=60)
     code, tidy = ENDS[end]
@@ -129,7 +142,7 @@ def test_the_next_prepare_finds_a_clean_place(
     assert not list((place / "temporary").iterdir())
     assert not {name for name in shared_memory() if "srwizard" in name or "mp-" in name}
 
-    again = begin(place, fmt)
+    again = begin(place, fmt, start)
     told, _nothing = again.communicate(timeout=300)
     assert again.returncode == 0, told
     contents = scan(place / "made")

@@ -40,7 +40,7 @@ from srwizard.data.prepare.manifest import (
 from srwizard.data.prepare.masking import Masking
 from srwizard.data.prepare.names import check_names
 from srwizard.data.prepare.notes import conservation_notes, dropped_note, notes_on, small_notes
-from srwizard.data.prepare.pair_pool import made_pairs
+from srwizard.data.prepare.pair_pool import pair_makers
 from srwizard.data.prepare.pair_writer import EmptySteps, PairWriter, Progress, npy_files
 from srwizard.data.prepare.pairs import Recipe, as_tasks
 from srwizard.data.prepare.record import Survey, survey_sources
@@ -174,7 +174,10 @@ def prepare(
         calendar=survey.calendar,
     )
     fields = static_fields(statics, survey.grid, recipe)
-    with staged_directory(out, overwrite=overwrite, sources=every_source) as stage:
+    with (
+        pair_makers(recipe, jobs) as made_pairs,
+        staged_directory(out, overwrite=overwrite, sources=every_source) as stage,
+    ):
         write_statics(stage, content.grids, fields)
         tallies = {name: FieldTally(name, hr_grid.shape) for name in names.values()}
         agreements = {name: AgreementTally() for name in (names.values() if matched else ())}
@@ -193,7 +196,7 @@ def prepare(
                 npy_files(stage, steps[split_name], name) if fmt == "npy" else (),
             )
         )
-        with contextlib.closing(made_pairs(recipe, tasks, jobs)) as pairs:
+        with contextlib.closing(made_pairs(tasks)) as pairs:
             for split_name in parts:
                 kept[split_name] = writer.write(steps[split_name], pairs, report)
         dropped = _dropped(survey, parts, kept)

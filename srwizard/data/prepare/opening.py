@@ -17,6 +17,7 @@ from srwizard.base.os_errors import reason_of
 from srwizard.base.special_files import require_file
 from srwizard.data.file_faults import HDF5_SIGNATURE
 from srwizard.data.hdf5_reading import UnfinishedFileError, locked_where_possible
+from srwizard.data.missing_variable import no_such_variable
 from srwizard.data.prepare.groups import (
     groups_of_hdf5,
     groups_of_zarr,
@@ -99,17 +100,21 @@ class Source(AbstractContextManager["Source"]):
         """
         found = self.find(variable)
         if found is None:
-            raise UsageError(
-                _("{path} has no variable {variable}.", path=self.path, variable=variable),
-                _("Available: {names}.", names=", ".join(self.field_names()) or _("none")),
-            )
+            raise no_such_variable(variable, self.described_fields(), self.path)
         return found
 
     def field_names(self) -> list[str]:
         """Return the variables that may be fields on a grid, those of groups by their path."""
-        return _field_names(self._root) + [
-            f"{path}/{name}" for path, group in self._groups.items() for name in _field_names(group)
-        ]
+        return list(self.described_fields())
+
+    def described_fields(self) -> dict[str, tuple[str, ...]]:
+        """Return `field_names`, each with what else it is called: its standard and long name."""
+        groups = {"": self._root} | {f"{path}/": group for path, group in self._groups.items()}
+        return {
+            path + name: _descriptions(group.variables[name])
+            for path, group in groups.items()
+            for name in _field_names(group)
+        }
 
     @cached_property
     def _groups(self) -> Mapping[str, xr.Dataset]:
@@ -228,6 +233,12 @@ def _decoded(path: Path, engine: Engine, options: Mapping[str, Any]) -> xr.Datas
         return xr.open_dataset(
             path, engine=engine, decode_times=False, decode_timedelta=False, cache=False, **options
         )
+
+
+def _descriptions(array: xr.Variable) -> tuple[str, ...]:
+    return tuple(
+        str(array.attrs[name]) for name in ("standard_name", "long_name") if name in array.attrs
+    )
 
 
 def _field_names(dataset: xr.Dataset) -> list[str]:

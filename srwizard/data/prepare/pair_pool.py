@@ -7,15 +7,16 @@ dataset, where each step has one, and else in memory that both share.
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
+from functools import partial
 from itertools import cycle
 
 import numpy as np
 
 from srwizard.base.errors import SrwizardError
 from srwizard.data.prepare.handing_over import SharedFields
-from srwizard.data.prepare.pair_processes import Ask, other_processes
+from srwizard.data.prepare.pair_processes import Ask, Others, other_processes
 from srwizard.data.prepare.pairs import PairMaker, Pairs, Recipe, Task
 from srwizard.data.prepare.source import SourceField, Step
 
@@ -23,37 +24,57 @@ WAITING_PER_JOB = 2
 """How many windows of steps each other process is given, one that it works at and the next."""
 
 
-def made_pairs(recipe: Recipe, tasks: Iterable[Task], jobs: int) -> Generator[Pairs, None, None]:
-    """Yield the pairs of each task, in order; they do not depend on the number of processes.
+MakePairs = Callable[[Iterable[Task]], Generator[Pairs, None, None]]
+"""Yields the pairs of each task, in order; once. Closed, it makes and writes nothing more.
+
+Raises DatasetError where a source cannot be read or holds infinite values, and UsageError where a
+process was killed.
+"""
+
+
+@contextmanager
+def pair_makers(recipe: Recipe, jobs: int) -> Iterator[MakePairs]:
+    """Start what makes pairs, which do not depend on the number of processes.
+
+    The processes are forked, where they can be: lock and open what is to be written afterwards.
 
     Args:
-        recipe: how they are made.
-        tasks: what of.
+        recipe: how pairs are made.
         jobs: processes that read and compute, this one among them.
-
-    Raises:
-        DatasetError: a source cannot be read, or holds infinite values.
-        UsageError: a process was killed.
     """
+    if jobs == 1:
+        yield partial(_made_alone, recipe)
+        return
     with ExitStack() as opened:
-        maker, tasks = opened.enter_context(PairMaker(recipe)), iter(tasks)
-        if jobs == 1:
-            yield from map(maker.make, tasks)
-            return
         rooms = [
             opened.enter_context(closing(SharedFields(recipe.window.shape)))
             for _room in range(WAITING_PER_JOB * (jobs - 1))
         ]
-        ask = opened.enter_context(other_processes(jobs - 1, recipe, rooms))
-        yield from _until_they_are_there(ask, jobs - 1, tasks, maker.make)
-        yield from _in_order(ask, tasks, rooms, maker.make)
+        others = opened.enter_context(other_processes(jobs - 1, recipe, rooms))
+        yield partial(_made_together, recipe, others, rooms)
+
+
+def _made_alone(recipe: Recipe, tasks: Iterable[Task]) -> Generator[Pairs, None, None]:
+    with PairMaker(recipe) as maker:
+        yield from map(maker.make, tasks)
+
+
+def _made_together(
+    recipe: Recipe, others: Others, rooms: Sequence[SharedFields], tasks: Iterable[Task]
+) -> Generator[Pairs, None, None]:
+    with ExitStack() as opened:
+        opened.callback(others.end)
+        maker, tasks = opened.enter_context(PairMaker(recipe)), iter(tasks)
+        if not others.at_once:
+            yield from _until_they_are_there(others, tasks, maker.make)
+        yield from _in_order(others.ask, tasks, rooms, maker.make)
 
 
 def _until_they_are_there(
-    ask: Ask, others: int, tasks: Iterator[Task], make: Callable[[Task], Pairs]
+    others: Others, tasks: Iterator[Task], make: Callable[[Task], Pairs]
 ) -> Iterator[Pairs]:
     """Work alone while the others start, which takes as long as hundreds of fields."""
-    started = [ask(None) for _other in range(others)]
+    started = [others.ask(None) for _other in range(others.count)]
     while not any(each.done() for each in started):
         task = next(tasks, None)
         if task is None:

@@ -4,20 +4,27 @@ Each has a pipe of its own, at which a thread waits. The queues of `multiprocess
 with names, which would be left in /dev/shm where all processes are killed at once.
 """
 
+import gc
 import multiprocessing
 import signal
+import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
+from multiprocessing.context import ForkContext, SpawnContext
 from queue import SimpleQueue
 from typing import Any
+
+import h5py
 
 from srwizard.base import i18n
 from srwizard.base.child_process import end_with_parent
 from srwizard.base.errors import UsageError
 from srwizard.base.i18n import translate as _
+from srwizard.base.interrupts import REQUESTS
 from srwizard.data.prepare.handing_over import SharedFields
 from srwizard.data.prepare.pairs import PairMaker, Pairs, Recipe, Task
 
@@ -25,20 +32,33 @@ Ask = Callable[[Task | None], "Future[Any]"]
 """Has one of them make the pairs of a task; None is answered as soon as one is there."""
 
 
+@dataclass(frozen=True)
+class Others:
+    """The other processes.
+
+    Args:
+        count: how many.
+        ask: has one of them make pairs; raises UsageError where it was killed.
+        at_once: whether they are there already; a fresh interpreter takes half a second.
+        end: ends them, whatever they are doing; then they write nothing more.
+    """
+
+    count: int
+    ask: Ask
+    at_once: bool
+    end: Callable[[], None]
+
+
 @contextmanager
-def other_processes(count: int, recipe: Recipe, rooms: Sequence[SharedFields]) -> Iterator[Ask]:
-    """Start processes that make pairs, and end them, whatever they are doing.
+def other_processes(count: int, recipe: Recipe, rooms: Sequence[SharedFields]) -> Iterator[Others]:
+    """Start processes that make pairs, and end them.
 
     Args:
         count: how many.
         recipe: how pairs are made.
         rooms: where they put fields that they do not write.
-
-    Raises:
-        UsageError: by what is asked for: one of them was killed.
     """
-    # Not forked: the HDF5 library does not bear it.
-    spawning = multiprocessing.get_context("spawn")
+    context = starting_context()
     idle: SimpleQueue[Connection] = SimpleQueue()
 
     def answer(task: Task | None) -> Any:
@@ -60,27 +80,72 @@ def other_processes(count: int, recipe: Recipe, rooms: Sequence[SharedFields]) -
 
     with ExitStack() as started:
         threads = started.enter_context(ThreadPoolExecutor(count))
+        ours: list[Connection] = []
         for _each in range(count):
-            here, there = spawning.Pipe()
-            process = spawning.Process(
-                target=_serve, args=(there, recipe, i18n.language(), rooms), daemon=True
+            here, there = context.Pipe()
+            ours.append(here)
+            # What is open here is open in a forked process too: at this end nobody else may write.
+            inherited = tuple(ours) if isinstance(context, ForkContext) else ()
+            process = context.Process(
+                target=_serve, args=(there, inherited, recipe, i18n.language(), rooms), daemon=True
             )
-            with there:
+            with there, _requests_wait():
                 process.start()
             started.callback(process.join)
             started.callback(process.terminate)
             idle.put(here)
-        try:
-            yield lambda task: threads.submit(answer, task)
-        finally:
-            threads.shutdown(wait=False, cancel_futures=True)
+        started.callback(threads.shutdown, wait=False, cancel_futures=True)
+        yield Others(
+            count,
+            lambda task: threads.submit(answer, task),
+            isinstance(context, ForkContext),
+            started.close,
+        )
 
 
-def _serve(link: Connection, recipe: Recipe, language: str, rooms: Sequence[SharedFields]) -> None:
-    # Ctrl-C reaches the whole group; the process that began it ends the others.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+def starting_context() -> ForkContext | SpawnContext:
+    """Return how processes are started: forked where that is safe, else as fresh interpreters.
+
+    A forked process has all that is loaded here; a fresh one loads xarray and pandas again. It also
+    has whatever was under way: a lock that another thread held for a moment (that of a bar, of a
+    Zarr store) would be locked for ever, and HDF5 files would be written or unlocked by both.
+    """
+    safe = (
+        sys.platform == "linux"
+        and threading.active_count() == 1
+        and not h5py.h5f.get_obj_count(h5py.h5f.OBJ_ALL, h5py.h5f.OBJ_FILE)
+    )
+    if safe:
+        return multiprocessing.get_context("fork")
+    return multiprocessing.get_context("spawn")
+
+
+@contextmanager
+def _requests_wait() -> Iterator[None]:
+    """Let requests to stop wait: a process that is just started is not ready for them."""
+    earlier = signal.pthread_sigmask(signal.SIG_BLOCK, REQUESTS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, earlier)
+
+
+def _serve(
+    link: Connection,
+    inherited: Sequence[Connection],
+    recipe: Recipe,
+    language: str,
+    rooms: Sequence[SharedFields],
+) -> None:
+    gc.freeze()  # what has been made before belongs to the other process, garbage included
+    # Ctrl-C and a closed terminal reach the whole group; the process that began it ends the others.
+    for number in REQUESTS:
+        signal.signal(number, signal.SIG_DFL if number == signal.SIGTERM else signal.SIG_IGN)
     parent = multiprocessing.parent_process()
     end_with_parent(None if parent is None else parent.pid)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, REQUESTS)
+    for each in inherited:
+        each.close()
     i18n.set_language(language)
     with PairMaker(recipe) as maker:
         while True:

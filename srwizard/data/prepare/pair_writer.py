@@ -19,6 +19,7 @@ from srwizard.data.prepare.write import (
     SplitSteps,
     npy_path,
 )
+from srwizard.data.split_names import split_words
 
 EmptySteps = Literal["drop", "keep"]
 Progress = Callable[[str, int, int], None]
@@ -109,8 +110,8 @@ def npy_files(root: Path, steps: SplitSteps, variable: str) -> Iterator[tuple[Pa
 def _check_values(split: str, variable: str, tally: FieldTally) -> None:
     if not tally.has_values(split):
         raise DatasetError(
-            _("{variable} has no value in any step of {split}: all is missing.",
-              variable=variable, split=split),
+            _("{variable} has no value in any step of the {split}: all is missing.",
+              variable=variable, split=split_words(split)),
             _("The sources declare a valid range, and all values lie outside of it: correct "
               "valid_min and valid_max, e.g. with ncatted.")
             if tally.outside

@@ -10,6 +10,7 @@ import xarray as xr
 
 from srwizard.base.errors import DatasetError
 from srwizard.base.i18n import translate as _
+from srwizard.data.missing_variable import no_such_variable
 from srwizard.data.prepare.grid import Grid
 from srwizard.data.prepare.levels import depth_units, find_level
 from srwizard.data.prepare.masking import Masking
@@ -18,7 +19,6 @@ from srwizard.data.prepare.record_faults import (
     check_consistent,
     check_grid,
     duplicate_time,
-    no_such_variable,
 )
 from srwizard.data.prepare.selection import TimeRange
 from srwizard.data.prepare.source import SourceField, Step, Wanted
@@ -102,7 +102,7 @@ def survey_sources(
     masking = masking or Masking()
     fields: dict[Wanted, list[SourceField]] = {}
     wanted: dict[str, list[Wanted]] = {}
-    known: set[str] = set()
+    known: dict[str, tuple[str, ...]] = {}
     grid: tuple[Grid, SourceField] | None = None
     # Companion files of macOS are passed over, and told of where there is nothing else.
     sources = [path for path in sources if not path.name.startswith("._")] or sources
@@ -114,9 +114,9 @@ def survey_sources(
                 if (found := source.find(variable)) is not None
             }
             if not present:
-                raise no_such_variable(variables[0], source.field_names(), path)
+                raise no_such_variable(variables[0], source.described_fields(), path)
             if len(present) < len(variables):
-                known.update(source.field_names())
+                known |= source.described_fields()
             for variable, found in present.items():
                 if variable not in wanted:
                     wanted[variable] = _levels(variable, depths, *found)
@@ -129,7 +129,7 @@ def survey_sources(
         opened(done, len(sources))
     for variable in variables:
         if variable not in wanted:
-            raise no_such_variable(variable, sorted(known), None)
+            raise no_such_variable(variable, dict(sorted(known.items())), None)
     if depths and all(each.depth is None for each in fields):
         raise DatasetError(
             _("None of the variables has a depth to choose from: {names}.",

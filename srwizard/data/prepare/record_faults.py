@@ -1,10 +1,8 @@
 """What keeps fields of several files from being one record."""
 
-import difflib
 from collections.abc import Sequence
-from pathlib import Path
 
-from srwizard.base.errors import DatasetError, UsageError
+from srwizard.base.errors import DatasetError
 from srwizard.base.i18n import translate as _
 from srwizard.data.prepare.grid import Grid
 from srwizard.data.prepare.source import SourceField, Step
@@ -78,17 +76,3 @@ def duplicate_time(earlier: Step, later: Step) -> DatasetError:
           time=time, variable=earlier.source.variable, where=where),
         _("Give each time step once: leave one of the files out, or cut the overlap."),
     )  # fmt: skip
-
-
-def no_such_variable(variable: str, available: Sequence[str], path: Path | None) -> UsageError:
-    """Say that a variable is in none of the sources, or not in `path`, and what is."""
-    nearest = difflib.get_close_matches(variable, available, n=1, cutoff=0.5)
-    message = (
-        _("No source has a variable {variable}.", variable=variable)
-        if path is None
-        else _("{path} has no variable {variable}.", path=path, variable=variable)
-    )
-    listing = _("Available: {names}.", names=", ".join(available) or _("none"))
-    if nearest:
-        listing = _("Did you mean {name}?", name=nearest[0]) + " " + listing
-    return UsageError(message, listing)

@@ -12,7 +12,7 @@ from srwizard.data.prepare.record import Survey
 from srwizard.data.prepare.statistics import SplitStatistics
 from srwizard.data.prepare.times import Moment
 from srwizard.data.prepare.write import SplitSteps
-from srwizard.data.split_names import SPLITS
+from srwizard.data.split_names import SPLITS, split_words
 
 Split = tuple[float, float, float]
 
@@ -84,12 +84,12 @@ def divide(steps: int, split: Split, gap: int, *, climatology: bool = False) -> 
             hint = _("Give files that hold at least three time steps together.")
         raise DatasetError(
             _n(
-                "With {steps} step, the split {split} leaves none for {empty}.",
-                "With {steps} steps, the split {split} leaves none for {empty}.",
+                "With {steps} step, the split {split} leaves none for the {empty}.",
+                "With {steps} steps, the split {split} leaves none for the {empty}.",
                 kept,
                 steps=kept,
                 split="/".join(f"{share:g}" for share in split),
-                empty=", ".join(empty),
+                empty=", ".join(map(split_words, empty)),
             ),
             hint,
         )

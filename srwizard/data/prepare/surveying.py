@@ -8,8 +8,10 @@ import numpy as np
 import xarray as xr
 
 from srwizard.base.errors import DatasetError, UsageError
+from srwizard.base.i18n import in_a_row
 from srwizard.base.i18n import translate as _
 from srwizard.base.visible import in_one_line
+from srwizard.data.missing_variable import available_text
 from srwizard.data.prepare.cf import Axes, find_axes, find_coordinate
 from srwizard.data.prepare.grid import FloatArray, Grid
 from srwizard.data.prepare.levels import has_levels
@@ -90,9 +92,11 @@ def survey_mask(
         if there is None:
             raise UsageError(
                 _("{path} has no mask {name}.", path=path, name=wanted.name),
-                _("Name a variable of the sources, or of another file: "
-                  "--mask-variable FILE:NAME. Available: {names}.",
-                  names=", ".join(holder.field_names()) or _("none")),
+                in_a_row([
+                    _("Name a variable of the sources, or of another file: "
+                      "--mask-variable FILE:NAME."),
+                    available_text(wanted.name, holder.described_fields()),
+                ]),
             )  # fmt: skip
         deep = has_levels(*there)
         mask, its_grid = survey_field(holder, wanted.name, depth if deep else None)
