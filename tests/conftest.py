@@ -28,9 +28,6 @@ __all__ = [
 
 CHECKOUT = Path(__file__).parents[1]
 
-# Several tests run at a time: threads that spin while they wait would keep each other waiting.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-
 # As users have it, whatever the machine says: what Python compiles is kept for the next process.
 sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)

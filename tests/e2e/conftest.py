@@ -36,7 +36,7 @@ def environment(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> dic
     kept = {
         name: value
         for name, value in os.environ.items()
-        if name == "PATH" or name.startswith("OPENBLAS_")
+        if name in ("PATH", "OMP_NUM_THREADS") or name.startswith("OPENBLAS_")
     }
     return {
         **kept,

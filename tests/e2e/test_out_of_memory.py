@@ -35,7 +35,7 @@ def large(tmp_path: Path) -> Path:
 
 
 def command(
-    environment: dict[str, str], enter: Callable[[], None], *arguments: object
+    environment: dict[str, str], enter: Callable[[], None] | None, *arguments: object
 ) -> "subprocess.CompletedProcess[str]":
     return run_installed(arguments, environment, timeout=None, preexec_fn=enter)
 
@@ -88,7 +88,7 @@ def test_a_training_that_the_kernel_kills_is_explained_and_goes_on_later(
     """It fitted when it was measured; then less memory was there."""
     answers, run = tmp_path / "answers.yaml", tmp_path / "run"
     answers.write_text(ANSWERS.format(root=large, run=run, batch=8))
-    measured = command(environment, lambda: None, "--answers", answers, "--stop-after", "dry_run")
+    measured = command(environment, None, "--answers", answers, "--stop-after", "dry_run")
     assert measured.returncode == 0, measured.stderr
     before = written(run / "dry_run.json")
     with limited_group(400 * MIB) as enter:
@@ -105,6 +105,6 @@ def test_a_training_that_the_kernel_kills_is_explained_and_goes_on_later(
     assert failure["predicted_bytes"] == before["predicted_bytes"] > 0
     assert failure["capacity_bytes"] == before["capacity_bytes"]
     assert not list(run.glob(".where.*"))
-    again = command(environment, lambda: None, "train", run)
+    again = command(environment, None, "train", run)
     assert again.returncode == 0, again.stderr
     assert not (run / "failure.json").exists()
