@@ -74,7 +74,7 @@ def after_first_steps() -> tuple[int, int]:
     return predict(run).rank_bytes, predict(run).rank_bytes
 
 
-@pytest.mark.broad
+@pytest.mark.slow
 def test_a_diffusion_model_and_accumulation() -> None:
     found = predict(sharded(2, model="DDPM", accumulation=2))
     assert found.phases["validation"].tensor_bytes > 0
