@@ -39,7 +39,7 @@ def load() -> None:
         for name in (*LOADED, *chain.from_iterable(map(_modules, PACKAGES))):
             importlib.import_module(name)
     _work_out_shapes()
-    _leave_pictures_undrawn(importlib.import_module("srwizard.report.figures"))
+    _leave_pictures_undrawn(importlib.import_module("srwizard.report"))
     _name_methods_quickly(
         importlib.import_module("torch.distributed.elastic.rendezvous.dynamic_rendezvous")
     )
@@ -78,18 +78,44 @@ def _work_out_shapes() -> None:
         predict(cpu_run(data, Path("run"), "EDSR", params, processes=processes, batch_size=4))
 
 
-def _leave_pictures_undrawn(figures: ModuleType) -> None:
-    """Put a pixel in the place of each picture of a report, and leave what it would show undrawn.
+class _Undrawn:
+    """A figure, and all that is on it, that takes every order and carries none out."""
+
+    def __init__(self, *_arguments: object, **_settings: object) -> None:
+        pass
+
+    def __getattr__(self, _name: str) -> "_Undrawn":
+        return self
+
+    def __call__(self, *_arguments: object, **_settings: object) -> "_Undrawn":
+        return self
+
+    def __getitem__(self, _place: object) -> "_Undrawn":
+        return self
+
+    def __iter__(self) -> "Iterator[_Undrawn]":
+        yield from (self, self)  # two panels, or what a legend is made of
+
+    def get_xlim(self) -> tuple[float, float]:
+        return 0.0, 1.0
+
+    get_ylim = get_xlim
+
+
+def _leave_pictures_undrawn(report: ModuleType) -> None:
+    """Put a pixel in the place of each picture of a report.
 
     Training ends with a report. To draw its eleven pictures, which are made all the same, takes
-    longer than the small trainings of the tests. Those that there may be nothing to draw for are
-    composed nevertheless.
+    longer than the small trainings of the tests. Where there may be nothing to draw, that is still
+    found out.
     """
-    blank = figures.Figure()
-    for name, function in list(vars(figures).items()):
-        if name.endswith("_figure") and typing.get_type_hints(function)["return"] is figures.Figure:
-            setattr(figures, name, lambda *_arguments: blank)
-    figures.png = lambda _figure: PIXEL  # type: ignore[attr-defined]
+    blank, drawn = _Undrawn(), report.figures.Figure
+    for name, function in list(vars(report.figures).items()):
+        if name.endswith("_figure") and typing.get_type_hints(function)["return"] is drawn:
+            setattr(report.figures, name, lambda *_arguments: blank)
+    for module in (report.breakdown, report.proof_figures):
+        module.Figure = _Undrawn
+    report.figures.png = lambda _figure: PIXEL
 
 
 def _name_methods_quickly(rendezvous: ModuleType) -> None:

@@ -73,7 +73,12 @@ def record(directory: Path, error: BaseException, rank: int, details: dict[str, 
         "traceback": traceback.format_exc(),
     }
     with contextlib.suppress(OSError):  # the first error counts, not that there is no room for it
-        files.write_json(directory / f"failure.rank{rank}.json", content)
+        files.write_json(file_of(directory, rank), content)
+
+
+def file_of(directory: Path, rank: int) -> Path:
+    """Return where a rank writes what went wrong in it; a launch begins without these."""
+    return directory / f"failure.rank{rank}.json"
 
 
 def _text_of(error: BaseException) -> str:

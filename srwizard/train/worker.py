@@ -169,8 +169,14 @@ def _work(
 
 
 def _restarted(run_dir: Path) -> Iterator[str]:
-    """Say so if torchrun has started the processes anew, and let go of what they failed of."""
+    """Say so if torchrun has started the processes anew, and let go of what they failed of.
+
+    torchrun does not count where it hears of the restart of another machine before it has noticed
+    that its own process has failed; but that process has said so.
+    """
     times = int(os.environ.get("TORCHELASTIC_RESTART_COUNT", 0))
+    if not times and failures.file_of(run_dir, rank=0).exists():
+        times = 1
     if times:
         causes = [*failures.causes(run_dir), {"error": _("a process, or a machine, was lost")}]
         failures.clear(run_dir)

@@ -23,6 +23,7 @@ from srwizard.base.errors import (
     TrainingFailedError,
     UsageError,
 )
+from srwizard.runs import failures
 from srwizard.train import launch as launching
 from srwizard.train.launch import launch
 from tests.datasets import write_dataset
@@ -37,6 +38,7 @@ from tests.train.runs import (
     train_command,
     wait_for_epoch,
     weights,
+    worker_command,
     workers_of,
 )
 
@@ -191,6 +193,19 @@ def test_a_killed_launcher_leaves_nobody_behind(tmp_path: Path) -> None:
         _gone, alive = psutil.wait_procs(started, SOON_SECONDS)
         assert not alive
     assert weights(run_dir)  # they saved what they had
+
+
+@pytest.mark.broad
+def test_a_restart_that_torchrun_does_not_count_is_told(tmp_path: Path) -> None:
+    """Started anew for another machine, before torchrun has noticed that it had failed itself."""
+    run_dir = tmp_path / "run"
+    freeze(write_dataset(tmp_path / "data"), run_dir, epochs=1)
+    failures.record(run_dir, RuntimeError("the disk is gone"), 0, {})
+    with running(worker_command(run_dir), run_dir) as worker:
+        assert worker.wait(PATIENCE_SECONDS) == 0, output(run_dir)
+    said = "Restarted by torchrun (restart 1) after: RuntimeError: the disk is gone"
+    assert said in (run_dir / "train.log").read_text()
+    assert not failures.file_of(run_dir, 0).exists()
 
 
 @pytest.mark.broad
