@@ -22,8 +22,6 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-import psutil
-
 SHAPE, STEPS, FILES, SCALE = (680, 1440), 240, 4, 4
 SMALL_SHAPE, RECORDS, STEPS_A_FILE = (340, 720), (300, 3000), 10
 ROUNDS, PROCESSES = 3, 2
@@ -165,7 +163,7 @@ def peak_memory(place: Path, steps: int, jobs: int) -> float:
     # Watched from outside: a process that has a thread for that would not fork others.
     with subprocess.Popen(words) as started:
         while started.poll() is None:
-            peak = max(peak, held_by(psutil.Process(started.pid)))
+            peak = max(peak, held_by(started.pid))
             time.sleep(WATCHED_EVERY)
     if started.returncode:
         raise subprocess.CalledProcessError(started.returncode, words)
@@ -173,14 +171,17 @@ def peak_memory(place: Path, steps: int, jobs: int) -> float:
     return peak / 2**20
 
 
-def held_by(process: psutil.Process) -> int:
+def held_by(number: int) -> int:
     """Return the bytes of memory of a process and those below it, what they share counted once.
 
     That is their proportional shares; where processes are forked, they share most of what they do
     not change.
     """
+    import psutil
+
     total = 0
     with contextlib.suppress(psutil.Error):  # it has ended meanwhile
+        process = psutil.Process(number)
         for each in [process, *process.children(recursive=True)]:
             with contextlib.suppress(psutil.Error):
                 total += each.memory_full_info().pss
