@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -102,6 +102,13 @@ class Pairs:
     far: Counter[float]
     outside: int
     written: bool
+
+    def light(self) -> "Pairs":
+        """Return them without the fields that can be looked up in the files of the task."""
+        if not self.written:
+            return self
+        of_their_own = self.means[0] is not self.lr[0]
+        return replace(self, hr=(), lr=(), means=self.means if of_their_own else ())
 
 
 class PairMaker(AbstractContextManager["PairMaker"]):
