@@ -9,6 +9,7 @@ compared, in one process and in two.
 """
 
 import argparse
+import contextlib
 import multiprocessing
 import os
 import shutil
@@ -27,37 +28,18 @@ ROUNDS, PROCESSES = 3, 2
 PIECE = 4 * 2**20
 LEAST_RATIO = 0.7
 LARGEST_GROWTH = 0.05
+WATCHED_EVERY = 0.02
 
 MEASURED = """
 import sys
-import threading
-import time
 from pathlib import Path
-
-import psutil
 
 from srwizard.data.prepare import prepare
 
-def watch():
-    global peak
-    this = psutil.Process()
-    while True:
-        total = 0
-        for each in [this, *this.children(recursive=True)]:
-            try:
-                total += each.memory_full_info().uss
-            except psutil.Error:
-                pass
-        peak = max(peak, total)
-        time.sleep(0.02)
-
 if __name__ == "__main__":
-    peak = 0
-    threading.Thread(target=watch, daemon=True).start()
     source, out, jobs = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
     prepare(sorted(source.iterdir()), variables={"sst": "sst"}, scale=4, split=(0.7, 0.15, 0.15),
             out=out, jobs=jobs)
-    print(peak)
 """
 
 
@@ -171,17 +153,39 @@ def compare_speed(place: Path) -> bool:
 
 
 def peak_memory(place: Path, steps: int, jobs: int) -> float:
-    """Return the peak of the memory in MiB that all processes have for themselves."""
+    """Return the peak of the memory in MiB that all processes hold together."""
     sources, out, script = place / f"sources-{steps}", place / "out", place / "measured.py"
     if not sources.exists():
         write_sources(sources, steps, steps // STEPS_A_FILE, SMALL_SHAPE)
     script.write_text(MEASURED)
-    done = subprocess.run(
-        [sys.executable, str(script), str(sources), str(out), str(jobs)],
-        stdout=subprocess.PIPE, text=True, check=True,
-    )  # fmt: skip
+    words = [sys.executable, str(script), str(sources), str(out), str(jobs)]
+    peak = 0
+    # Watched from outside: a process that has a thread for that would not fork others.
+    with subprocess.Popen(words) as started:
+        while started.poll() is None:
+            peak = max(peak, held_by(started.pid))
+            time.sleep(WATCHED_EVERY)
+    if started.returncode:
+        raise subprocess.CalledProcessError(started.returncode, words)
     shutil.rmtree(out)
-    return float(done.stdout) / 2**20
+    return peak / 2**20
+
+
+def held_by(number: int) -> int:
+    """Return the bytes of memory of a process and those below it, what they share counted once.
+
+    That is their proportional shares; where processes are forked, they share most of what they do
+    not change.
+    """
+    import psutil
+
+    total = 0
+    with contextlib.suppress(psutil.Error):  # it has ended meanwhile
+        process = psutil.Process(number)
+        for each in [process, *process.children(recursive=True)]:
+            with contextlib.suppress(psutil.Error):
+                total += each.memory_full_info().pss
+    return total
 
 
 def compare_memory(place: Path) -> bool:

@@ -28,7 +28,7 @@ LATITUDE_NAMES = {"lat", "latitude", "nav_lat"}
 LONGITUDE_NAMES = {"lon", "longitude", "nav_lon"}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Axes:
     """The meaning of every dimension of a variable.
 

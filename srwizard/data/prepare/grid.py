@@ -130,6 +130,10 @@ def divisible_shape(shape: tuple[int, int], scale: int) -> tuple[int, int]:
     return rows - rows % scale, columns - columns % scale
 
 
+BAND_BYTES = 2**19
+"""Of a field, so much at a time: what is made of it on the way stays in the processor's cache."""
+
+
 def block_mean(
     field: FloatArray, scale: int, weights: FloatArray | None = None
 ) -> npt.NDArray[np.float64]:
@@ -143,6 +147,17 @@ def block_mean(
     Returns:
         `[N / scale]` or `[H / scale, W / scale]`; NaN where a block has no value at all.
     """
+    rows = max(1, BAND_BYTES // (field.nbytes // len(field)) // scale) * scale
+    bands = [slice(first, first + rows) for first in range(0, len(field), rows)]
+    return np.concatenate(
+        [_block_mean(field[each], scale, None if weights is None else weights[each])
+         for each in bands]
+    )  # fmt: skip
+
+
+def _block_mean(
+    field: FloatArray, scale: int, weights: FloatArray | None
+) -> npt.NDArray[np.float64]:
     missing = np.isnan(field)
     values = np.array(field)
     np.copyto(values, 0, where=missing)

@@ -89,12 +89,13 @@ def _in_order(
     make: Callable[[Task], Pairs],
 ) -> Iterator[Pairs]:
     numbers = cycle(range(len(rooms)))
-    waiting: deque[tuple[Task, Future[Pairs]]] = deque()
+    # The last says whether another process makes them; then the room of the task is taken.
+    waiting: deque[tuple[Task, Future[Pairs], bool]] = deque()
     given = 0
     while True:
         while given < len(rooms) and (task := next(tasks, None)) is not None:
             task = replace(task, room=next(numbers))
-            waiting.append((task, ask(_without_times(task))))
+            waiting.append((task, ask(_without_times(task)), True))
             given += 1
         if not waiting:
             return
@@ -103,27 +104,25 @@ def _in_order(
             task = next(tasks, None)
             if task is None:
                 break
-            waiting.append((task, _made_here(make, task)))
-        task, begun = waiting.popleft()
+            waiting.append((task, _made_here(make, task), False))
+        task, begun, elsewhere = waiting.popleft()
         done = begun.result()
-        if not done.hr:
-            done = _looked_up(done, task, rooms[task.room])
-            given -= 1
-        yield done
+        yield done if done.hr else _looked_up(done, task, rooms[task.room])
+        given -= elsewhere
 
 
 def _made_here(make: Callable[[Task], Pairs], task: Task) -> Future[Pairs]:
     """Make pairs; what goes wrong is told when it is their turn."""
     found: Future[Pairs] = Future()
     try:
-        found.set_result(make(task))
+        found.set_result(make(task).light())  # those that wait take no memory
     except (SrwizardError, OSError) as error:
         found.set_exception(error)
     return found
 
 
 def _looked_up(pairs: Pairs, task: Task, room: SharedFields) -> Pairs:
-    """Return the pairs with the fields that another process has made, which are not read yet."""
+    """Return the pairs with their fields, which lie elsewhere and are not read yet."""
     if not pairs.written:
         return replace(pairs, hr=list(room.get(len(task.steps))))
     hr, lr = (

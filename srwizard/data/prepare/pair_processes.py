@@ -165,4 +165,4 @@ def _result(maker: PairMaker, task: Task, rooms: Sequence[SharedFields]) -> Pair
             return replace(pairs, hr=())
     except Exception as error:  # raised again where the pairs are waited for
         return error
-    return replace(pairs, hr=(), lr=(), means=() if maker.recipe.regrid is None else pairs.means)
+    return pairs.light()

@@ -3,10 +3,10 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -73,6 +73,16 @@ class Task:
     room: int = 0
 
 
+class _Pair(NamedTuple):
+    """What is made of one step; see `Pairs`."""
+
+    hr: FloatField
+    lr: FloatField
+    statistics: FieldStatistics
+    mean: FloatField
+    far: Counter[float]
+
+
 @dataclass(frozen=True)
 class Pairs:
     """HR `[N, H, W]`, LR `[N, h, w]`, the statistics of each HR field, and what was doubtful.
@@ -92,6 +102,13 @@ class Pairs:
     far: Counter[float]
     outside: int
     written: bool
+
+    def light(self) -> "Pairs":
+        """Return them without the fields that can be looked up in the files of the task."""
+        if not self.written:
+            return self
+        of_their_own = self.means[0] is not self.lr[0]
+        return replace(self, hr=(), lr=(), means=self.means if of_their_own else ())
 
 
 class PairMaker(AbstractContextManager["PairMaker"]):
@@ -116,29 +133,34 @@ class PairMaker(AbstractContextManager["PairMaker"]):
             DatasetError: a source cannot be read, or holds infinite values.
         """
         before = self._hr.outside
-        hr = np.ascontiguousarray(self._hr.read(task.steps))
-        far: Counter[float] = sum((far_values(field) for field in hr), Counter())
-        if task.conversion is not None:
-            hr = task.conversion(hr)
-        lr = np.stack([self.recipe.low_resolution(field) for field in hr])
-        means = lr
-        if self.recipe.regrid is not None:
-            lr = np.stack([self.recipe.regrid(field) for field in self._lr.fields(task.partners)])
-            if task.lr_conversion is not None:
-                lr = task.lr_conversion(lr)
-        for files, fields in zip(task.files, zip(hr, lr, strict=True), strict=bool(task.files)):
-            for path, field in zip(files, fields, strict=True):
-                path.parent.mkdir(parents=True, exist_ok=True)
-                save_npy(path, field)
+        # Field by field: the next comes when this one would no longer be in the processor's cache.
+        own = self._lr.fields(task.partners)
+        made = [self._pair(task, number, field, own)
+                for number, field in enumerate(self._hr.read(task.steps))]  # fmt: skip
+        hr, lr, statistics, means, far = zip(*made, strict=True)
         return Pairs(
-            list(hr),
-            list(lr),
-            tuple(FieldStatistics.of(field) for field in hr),
-            list(means),
-            far,
+            hr,
+            lr,
+            statistics,
+            means,
+            sum(far, Counter()),
             self._hr.outside - before,
             bool(task.files),
         )
+
+    def _pair(self, task: Task, number: int, hr: FloatField, own: Iterator[FloatField]) -> _Pair:
+        hr = np.ascontiguousarray(hr)
+        far = far_values(hr)
+        if task.conversion is not None:
+            hr = task.conversion(hr)
+        mean = self.recipe.low_resolution(hr)
+        lr = mean if self.recipe.regrid is None else self.recipe.regrid(next(own))
+        if self.recipe.regrid is not None and task.lr_conversion is not None:
+            lr = task.lr_conversion(lr)
+        for path, field in zip(task.files[number] if task.files else (), (hr, lr), strict=False):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            save_npy(path, field)
+        return _Pair(hr, lr, FieldStatistics.of(hr), mean, far)
 
 
 def as_tasks(

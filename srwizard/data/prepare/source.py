@@ -8,7 +8,7 @@ from srwizard.data.prepare.cf import Axes
 from srwizard.data.prepare.times import Moment
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class SourceField:
     """One variable in one file.
 
@@ -50,7 +50,7 @@ class Wanted:
     suffix: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)  # of a long record there are very many
 class Step:
     """One time step: number `index` of `source`; `moment` is None where no time is known."""
 

@@ -8,7 +8,7 @@ import numpy as np
 from srwizard.data.fields import FloatField
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)  # there is one for each step
 class FieldStatistics:
     """Of the values of one field or of several: NaN does not count.
 

@@ -65,7 +65,7 @@ class Moment(NamedTuple):
         return f"{date}T{self.hour:02d}:{self.minute:02d}:{self.second:02d}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class TimeAxis:
     """Where a variable's steps are and when.
 
