@@ -16,7 +16,7 @@ from srwizard.wizard.preparing import make as make_in_wizard
 from tests.data.test_prepare import ocean, saved
 
 WATCHED = """
-import json, os, sys, threading
+import gc, json, os, sys, threading
 from pathlib import Path
 
 import h5py
@@ -30,6 +30,7 @@ def fork():
     found.append({
         "files": h5py.h5f.get_obj_count(h5py.h5f.OBJ_ALL, h5py.h5f.OBJ_FILE),
         "threads": threading.active_count(),
+        "left_alone": gc.get_freeze_count() > 0,
         "locks": [name for each in os.listdir("/proc/self/fd")
                   if os.path.exists(f"/proc/self/fd/{each}")
                   and (name := os.readlink(f"/proc/self/fd/{each}")).endswith(".lock")],
@@ -42,6 +43,7 @@ if __name__ == "__main__":
     prepare([Path(source)], variables={"temp": "temp"}, scale=2, split=(0.34, 0.33, 0.33),
             out=Path(out), fmt=fmt, jobs=3, lr_source=LrSource((Path(lr),), ("temp",)),
             statics=[StaticSource(Path(source), "depth", "depth")])
+    assert gc.get_freeze_count() == 0
     print(json.dumps(found))
 """
 
@@ -90,7 +92,8 @@ def source(tmp_path: Path) -> Path:
 def test_forked_before_anything_is_opened_or_locked(source: Path, tmp_path: Path, fmt: str) -> None:
     lr = saved(ocean(12, (16, 16)), tmp_path / "lr.nc")
     told = told_by(tmp_path, WATCHED, source, lr, tmp_path / "out", fmt)
-    assert json.loads(told) == [{"files": 0, "threads": 1, "locks": []}] * 2
+    expected = {"files": 0, "threads": 1, "left_alone": True, "locks": []}
+    assert json.loads(told) == [expected] * 2
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nothing is forked")

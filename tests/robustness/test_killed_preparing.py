@@ -17,8 +17,8 @@ from srwizard.data.layout import scan
 from tests.e2e.terminal import PROGRAM
 from tests.robustness.test_signals import left_of, wait_until
 
-STEPS, SIDE = 160, 512
-"""Ten windows of steps, so that both processes have enough to do."""
+STEPS, SIDE = 320, 512
+"""Twenty windows of steps, so that both processes are still at work when they are looked for."""
 PREPARE = ("prepare", "raw.nc", "--variable", "sst", "--scale", "2", "--lr-method", "lanczos",
            "--jobs", "2", "-o", "made")  # fmt: skip
 

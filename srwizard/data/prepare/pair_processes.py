@@ -80,6 +80,8 @@ def other_processes(count: int, recipe: Recipe, rooms: Sequence[SharedFields]) -
 
     with ExitStack() as started:
         threads = started.enter_context(ThreadPoolExecutor(count))
+        if isinstance(context, ForkContext):
+            started.enter_context(_left_alone_by_collections())
         ours: list[Connection] = []
         for _each in range(count):
             here, there = context.Pipe()
@@ -121,6 +123,21 @@ def starting_context() -> ForkContext | SpawnContext:
 
 
 @contextmanager
+def _left_alone_by_collections() -> Iterator[None]:
+    """Keep the garbage collection off what there is: memory that it marks is no longer shared.
+
+    A forked process has it frozen too: what was garbage here before is nothing for it to end.
+    """
+    frozen_before = gc.get_freeze_count()
+    gc.freeze()
+    try:
+        yield
+    finally:
+        if not frozen_before:
+            gc.unfreeze()
+
+
+@contextmanager
 def _requests_wait() -> Iterator[None]:
     """Let requests to stop wait: a process that is just started is not ready for them."""
     earlier = signal.pthread_sigmask(signal.SIG_BLOCK, REQUESTS)
@@ -137,7 +154,6 @@ def _serve(
     language: str,
     rooms: Sequence[SharedFields],
 ) -> None:
-    gc.freeze()  # what has been made before belongs to the other process, garbage included
     # Ctrl-C and a closed terminal reach the whole group; the process that began it ends the others.
     for number in REQUESTS:
         signal.signal(number, signal.SIG_DFL if number == signal.SIGTERM else signal.SIG_IGN)
