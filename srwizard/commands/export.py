@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 def export(
     run_dir: Path, out: Path | None, checkpoint: "Name | None", onnx: bool, overwrite: bool
 ) -> None:
+    from srwizard.train.process_environment import set_threads_of_this_process
+
+    set_threads_of_this_process()
     from srwizard.use.export import export as work
     from srwizard.use.run import load_run
 

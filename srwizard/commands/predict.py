@@ -80,6 +80,7 @@ def predict(
     device: str | None,
 ) -> None:
     from srwizard.settings import run_config
+    from srwizard.train.process_environment import set_threads_of_this_process
     from srwizard.use.inputs import masked_points, names_in_input, open_input
     from srwizard.use.targets import check_target
 
@@ -93,6 +94,7 @@ def predict(
     for note in found.notes:
         print(note)
 
+    set_threads_of_this_process()
     from srwizard.use.predict import predict as work
     from srwizard.use.run import load_run
 
