@@ -3,6 +3,7 @@
 On one thread, so that the processor time of a step does not depend on what else the machine does.
 """
 
+import argparse
 import os
 import subprocess
 import sys
@@ -192,10 +193,15 @@ def print_tables(
         table: yields the lines of one dataset.
         document: where the tables go with `--write`.
     """
-    named = {item for item in arguments if item in {*cards(), *(one.name for one in datasets)}}
+    known = {*cards(), *(one.name for one in datasets)}
+    parser = argparse.ArgumentParser(description="A table for each dataset, line by line.")
+    parser.add_argument("words", nargs="*", metavar="WORD", help="a model, a dataset, a directory")
+    parser.add_argument("--write", action="store_true", help=f"put the tables into {document.name}")
+    given = parser.parse_args(arguments)
+    named = {item for item in given.words if item in known}
     models = [one for one in cards().values() if one.name in named] or list(cards().values())
     wanted = [one for one in datasets if one.name in named] or list(datasets)
-    places = [item for item in arguments if item not in named and item != "--write"]
+    places = [item for item in given.words if item not in named]
     lines: list[str] = []
     with tempfile.TemporaryDirectory() as temporary:
         work = Path(places[0] if places else temporary).absolute()
@@ -206,5 +212,5 @@ def print_tables(
             for line in table(dataset, models, work):
                 print(line, flush=True)
                 lines.append(line)
-    if "--write" in arguments:
+    if given.write:
         write_between(document, lines)
