@@ -185,7 +185,7 @@ def test_fake_tensors_count_as_real_ones(variant: str, model: str) -> None:
     assert phases(run, fake=True) == pytest.approx(phases(run, fake=False), rel=0.01)
 
 
-@pytest.mark.broad
+@pytest.mark.slow
 @pytest.mark.usefixtures("real_batches")
 @pytest.mark.parametrize("changes", [{}, {"use_amp": True, "gradient_checkpointing": True}])
 def test_fake_tensors_count_as_real_ones_in_v_cycles(changes: dict[str, Any]) -> None:
@@ -495,7 +495,12 @@ def test_pieces_that_are_left_out_do_not_matter(
 @pytest.mark.broad
 @pytest.mark.parametrize(
     ("on", "model"),
-    [("cpu" if model in ONE_OF_EACH_KIND else "cuda", model) for model in SMALL],
+    [
+        ("cpu", model)
+        if model in ONE_OF_EACH_KIND
+        else pytest.param("cuda", model, marks=pytest.mark.slow)
+        for model in SMALL
+    ],
 )
 def test_what_is_remembered_does_not_matter(
     monkeypatch: pytest.MonkeyPatch, on: str, model: str

@@ -216,7 +216,7 @@ def test_figures_are_saved_beside(build_run: BuildRun) -> None:
     ]
 
 
-@pytest.mark.broad
+@pytest.mark.slow
 def test_same_run_gives_the_same_page(build_run: BuildRun) -> None:
     run = build_run(samples=sample_arrays())
     first = write_report(run).read_bytes()
