@@ -71,7 +71,7 @@ class ResShift(DiffusionModel):
         timesteps: steps of the forward process.
         kappa: strength of the noise.
         power: of the schedule, see `shifting_schedule`.
-        prediction: "x0", as in the paper and in runs that do not say; "v", see `DiffusionModel`,
+        prediction: "x0", as in the paper and in older runs; "v", see `DiffusionModel`,
             which leaves less of the field to the network the less noise there is, and so keeps
             what is fine (Karras et al. 2022, arXiv:2206.00364, section 5, has the same).
         sampler, sampling_steps, ensemble_members: see `DiffusionModel`.
@@ -95,7 +95,7 @@ class ResShift(DiffusionModel):
         timesteps: int = 1000,
         kappa: float = 2.0,
         power: float = 0.3,
-        prediction: str = "x0",
+        prediction: str = "v",
         sampler: str = "dpm_solver",
         sampling_steps: int = 15,
         ensemble_members: int = 8,
