@@ -16,7 +16,7 @@ from srwizard.base.errors import UsageError
 from srwizard.base.i18n import translate as _
 from srwizard.base.os_errors import reason_of
 from srwizard.models import build, load_reference
-from srwizard.models.card import resolve_parameters
+from srwizard.models.card import resolve_parameters, saved_parameters
 from srwizard.models.catalog import card
 from srwizard.models.channel_adaptation import with_channels, with_range
 from srwizard.models.reference_names import denoiser_weights, network_in, without_prefix
@@ -90,8 +90,13 @@ def import_weights(
     chosen = card(model)
     given = dict(params)
     if chosen.family == "diffusion" and not own_diffusion:
-        known = {parameter.name for parameter in chosen.parameters}
-        given = {key: value for key, value in AS_PUBLISHED.items() if key in known} | given
+        published = {
+            parameter.name: AS_PUBLISHED[parameter.name]
+            for parameter in chosen.parameters
+            if AS_PUBLISHED.get(parameter.name) in (parameter.choices or ())
+        }
+        given = published | given
+    given = saved_parameters(chosen, given)
     net = build(
         model,
         in_channels=in_channels,

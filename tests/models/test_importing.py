@@ -156,6 +156,18 @@ def test_diffusion_weights_with_other_channels(tmp_path: Path, model: str) -> No
     assert net.prediction == "epsilon" and net.target == "field"
 
 
+@pytest.mark.parametrize("prefix", ["denoiser.", ""], ids=["of a run", "of its network alone"])
+def test_weights_of_resshift_predict_the_field(tmp_path: Path, prefix: str) -> None:
+    """As those of its paper, and of runs before there was a choice; what is described is the same."""
+    reference = network("ResShift", params=SMALL_UNET)
+    state = {f"{prefix}{name}": value for name, value in reference.state_dict().items()}
+    net, described, _notices = import_weights(
+        save_as("plain", state, tmp_path / "w"), "ResShift", in_channels=1, out_channels=1,
+        scale=2, params=SMALL_UNET,
+    )  # fmt: skip
+    assert net.prediction == described.params["prediction"] == "x0"
+
+
 def test_the_range_of_images_goes_into_the_layers(tmp_path: Path) -> None:
     reference = network().eval()
     path = save_as("plain", reference.state_dict(), tmp_path / "w")
