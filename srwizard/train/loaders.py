@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch.utils.data import DataLoader
 
+from srwizard.base.interrupts import held_back
 from srwizard.data.samples import FieldPairs, Key
 from srwizard.settings.run_config import RunConfig
 from srwizard.train.distributed import Place
@@ -55,11 +56,8 @@ def started(loader: DataLoader[Any]) -> Iterator[dict[str, Any]]:
     processes at once (a batch system, torchrun), and one that is not yet deaf to it would end;
     training would take that for a failure of its own.
     """
-    earlier = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
-    try:
+    with held_back(STOP_SIGNALS):
         return iter(loader)
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, earlier)
 
 
 def _leave_signals_alone(_worker: int) -> None:

@@ -24,7 +24,7 @@ from srwizard.base import i18n
 from srwizard.base.child_process import end_with_parent
 from srwizard.base.errors import UsageError
 from srwizard.base.i18n import translate as _
-from srwizard.base.interrupts import REQUESTS
+from srwizard.base.interrupts import REQUESTS, held_back
 from srwizard.data.prepare.handing_over import SharedFields
 from srwizard.data.prepare.pairs import PairMaker, Pairs, Recipe, Task
 
@@ -91,7 +91,7 @@ def other_processes(count: int, recipe: Recipe, rooms: Sequence[SharedFields]) -
             process = context.Process(
                 target=_serve, args=(there, inherited, recipe, i18n.language(), rooms), daemon=True
             )
-            with there, _requests_wait():
+            with there, held_back(REQUESTS):
                 process.start()
             started.callback(process.join)
             started.callback(process.terminate)
@@ -135,16 +135,6 @@ def _left_alone_by_collections() -> Iterator[None]:
     finally:
         if not frozen_before:
             gc.unfreeze()
-
-
-@contextmanager
-def _requests_wait() -> Iterator[None]:
-    """Let requests to stop wait: a process that is just started is not ready for them."""
-    earlier = signal.pthread_sigmask(signal.SIG_BLOCK, REQUESTS)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, earlier)
 
 
 def _serve(
