@@ -158,7 +158,7 @@ def test_diffusion_weights_with_other_channels(tmp_path: Path, model: str) -> No
 
 @pytest.mark.parametrize("prefix", ["denoiser.", ""], ids=["of a run", "of its network alone"])
 def test_weights_of_resshift_predict_the_field(tmp_path: Path, prefix: str) -> None:
-    """As those of its paper, and of runs before there was a choice; what is described is the same."""
+    """As those of its paper, and of runs before there was a choice; and so it is described."""
     reference = network("ResShift", params=SMALL_UNET)
     state = {f"{prefix}{name}": value for name, value in reference.state_dict().items()}
     net, described, _notices = import_weights(
