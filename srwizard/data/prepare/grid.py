@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from srwizard.base.errors import DatasetError, UsageError
 from srwizard.base.i18n import translate as _
+from srwizard.data.bands import bands
 
 FloatArray = npt.NDArray[np.floating[Any]]
 
@@ -130,10 +131,6 @@ def divisible_shape(shape: tuple[int, int], scale: int) -> tuple[int, int]:
     return rows - rows % scale, columns - columns % scale
 
 
-BAND_BYTES = 2**19
-"""Of a field, so much at a time: what is made of it on the way stays in the processor's cache."""
-
-
 def block_mean(
     field: FloatArray, scale: int, weights: FloatArray | None = None
 ) -> npt.NDArray[np.float64]:
@@ -147,11 +144,9 @@ def block_mean(
     Returns:
         `[N / scale]` or `[H / scale, W / scale]`; NaN where a block has no value at all.
     """
-    rows = max(1, BAND_BYTES // (field.nbytes // len(field)) // scale) * scale
-    bands = [slice(first, first + rows) for first in range(0, len(field), rows)]
     return np.concatenate(
         [_block_mean(field[each], scale, None if weights is None else weights[each])
-         for each in bands]
+         for each in bands(field, scale)]
     )  # fmt: skip
 
 
@@ -159,28 +154,32 @@ def _block_mean(
     field: FloatArray, scale: int, weights: FloatArray | None
 ) -> npt.NDArray[np.float64]:
     missing = np.isnan(field)
-    values = np.array(field)
+    values = field.astype(np.float64)
+    if weights is not None:
+        weight = np.where(missing, 0.0, weights)
+        np.copyto(values, 0, where=missing)
+        return _divided(_block_sum(values * weight, scale), _block_sum(weight, scale))
+    cells = scale**field.ndim
+    if not missing.any():
+        whole: npt.NDArray[np.float64] = _block_sum(values, scale) / cells
+        return whole
     np.copyto(values, 0, where=missing)
-    if weights is None:
-        cells = scale**field.ndim
-        absent = _block_sum(missing, scale, np.min_scalar_type(cells))
-        return _divided(_block_sum(values, scale), cells - absent)
-    weight = np.where(missing, 0.0, weights)
-    return _divided(_block_sum(values * weight, scale), _block_sum(weight, scale))
+    absent = _block_sum(missing, scale, np.min_scalar_type(cells))
+    return _divided(_block_sum(values, scale), cells - absent)
 
 
 def _block_sum(
     values: npt.NDArray[Any], scale: int, dtype: npt.DTypeLike = np.float64
 ) -> npt.NDArray[Any]:
     """Add up blocks of `[N]` or `[H, W]` in `dtype`: first whole rows, which is fastest."""
-    total = values
-    for axis in range(values.ndim):
-        before = (slice(None),) * axis
-        cells = [total[*before, slice(first, None, scale)] for first in range(scale)]
-        added = cells[0].astype(dtype)
-        for each in cells[1:]:
-            added += each
-        total = added
+    if values.ndim == 2:
+        rows = values.reshape(-1, scale, values.shape[1])
+        values = np.add.reduce(rows, axis=1, dtype=dtype)
+    blocks = values.reshape(*values.shape[:-1], -1, scale)
+    # A reduction over so few neighbours takes three times as long.
+    total = blocks[..., 0].astype(dtype)
+    for place in range(1, scale):
+        total += blocks[..., place]
     return total
 
 

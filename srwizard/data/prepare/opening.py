@@ -25,6 +25,7 @@ from srwizard.data.prepare.groups import (
     require_group,
 )
 from srwizard.data.prepare.hdf5_filters import missing_filter, register_plugins
+from srwizard.data.prepare.stored import StoredVariable, stored_variable
 from srwizard.data.raw_files import is_zarr, zarr_store
 
 Engine = Literal["h5netcdf", "scipy", "zarr"]
@@ -76,13 +77,35 @@ class Source(AbstractContextManager["Source"]):
         Raises:
             UsageError: several groups have a variable of that name.
         """
+        found = self._place_of(variable)
+        if found is None:
+            return None
+        group, name = found
+        return (self._groups[group] if group else self._root), name
+
+    def stored(self, variable: str) -> StoredVariable | None:
+        """Return where HDF5 keeps a variable that is there; None in another kind of file."""
+        found = self._place_of(variable)
+        if self._engine != "h5netcdf" or found is None:
+            return None
+        group, name = found
+        content = self._groups[group] if group else self._root
+        return stored_variable(f"{group}/{name}", content.variables[name])
+
+    def _place_of(self, variable: str) -> tuple[str, str] | None:
+        """Return the group of a variable, empty for the root, and its name there; None for none.
+
+        Raises:
+            UsageError: several groups have a variable of that name.
+        """
         group, _slash, name = variable.rpartition("/")
         if not group.strip("/") and name in self._root.variables:
-            return self._root, name
+            return "", name
         if "/" in variable:
-            content = self._groups.get("/" + group.strip("/"))
-            return None if content is None or name not in content.variables else (content, name)
-        having = {path: each for path, each in self._groups.items() if name in each.data_vars}
+            group = "/" + group.strip("/")
+            there = group in self._groups and name in self._groups[group].variables
+            return (group, name) if there else None
+        having = [path for path, each in self._groups.items() if name in each.data_vars]
         if len(having) > 1:
             raise UsageError(
                 _("{path} has a variable {variable} in several groups.",
@@ -90,7 +113,7 @@ class Source(AbstractContextManager["Source"]):
                 _("Choose one of: {available}",
                   available=", ".join(f"{group}/{name}" for group in having)),
             )  # fmt: skip
-        return next(((content, name) for content in having.values()), None)
+        return (having[0], name) if having else None
 
     def dataset_of(self, variable: str) -> tuple[xr.Dataset, str]:
         """Return what `find` does, for a variable that is known to be there.

@@ -1,20 +1,25 @@
 """Reading the steps of sources: a window of steps at a time, masked as the user says."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
+import xarray as xr
 
 from srwizard.base.errors import DatasetError
 from srwizard.base.i18n import translate as _
 from srwizard.data.fields import FloatField
 from srwizard.data.prepare.grid import Window
 from srwizard.data.prepare.masking import land_of, without
-from srwizard.data.prepare.opening import Source, filter_error, open_source
+from srwizard.data.prepare.opening import filter_error, open_source
 from srwizard.data.prepare.source import SourceField, Step, windows
+from srwizard.data.prepare.stored import open_stored, read_stored
+
+Opened = TypeVar("Opened")
 
 
 class StepReader(AbstractContextManager["StepReader"]):
@@ -29,7 +34,7 @@ class StepReader(AbstractContextManager["StepReader"]):
 
     def __init__(self, window: Window | None = None) -> None:
         self._window = window
-        self._source: Source | None = None
+        self._open: tuple[Path, Callable[[Path], Any], Any] | None = None
         self._land: tuple[SourceField, npt.NDArray[np.bool_]] | None = None
         self.outside = 0
 
@@ -100,9 +105,7 @@ class StepReader(AbstractContextManager["StepReader"]):
             place[axes.time.dimension] = steps
             order.insert(0, axes.time.dimension)
         try:
-            dataset, name = self._opened(source.path).dataset_of(source.variable)
-            # Without its coordinates, which take as long to select from as a field to read.
-            values = dataset.variables[name].isel(place).transpose(*order).values
+            values = self._variable(source, place).transpose(*order).values
         except (OSError, RuntimeError, ValueError, EOFError) as error:
             lacking = filter_error(source.path)
             if lacking is not None:
@@ -116,13 +119,25 @@ class StepReader(AbstractContextManager["StepReader"]):
             fields: FloatField = values.astype(np.float32, copy=False)
         return fields if axes.time.dimension is not None else fields[None]
 
-    def _opened(self, path: Path) -> Source:
-        if self._source is None or self._source.path != path:
+    def _variable(self, source: SourceField, place: Mapping[str, int | slice]) -> xr.Variable:
+        """Return what lies at a place of a variable; values that are not read yet, perhaps."""
+        if source.stored is not None:
+            found = read_stored(self._opened(source.path, open_stored), source.stored, place)
+            if found is not None:
+                return found
+        dataset, name = self._opened(source.path, open_source).dataset_of(source.variable)
+        # Without its coordinates, which take as long to select from as a field to read.
+        return dataset.variables[name].isel(place)
+
+    def _opened(self, path: Path, opening: Callable[[Path], Opened]) -> Opened:
+        """Return the file that is open in this way; another one is closed."""
+        if self._open is None or self._open[:2] != (path, opening):
             self._close()
-            self._source = open_source(path)
-        return self._source
+            self._open = path, opening, opening(path)
+        opened: Opened = self._open[2]
+        return opened
 
     def _close(self) -> None:
-        if self._source is not None:
-            self._source.close()
-        self._source = None
+        if self._open is not None:
+            self._open[2].close()
+        self._open = None

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from srwizard.data.prepare.cf import Axes
+from srwizard.data.prepare.stored import StoredVariable
 from srwizard.data.prepare.times import Moment
 
 
@@ -21,6 +22,7 @@ class SourceField:
         attributes: units, long_name, standard_name, as far as they are there.
         missing: values that stand for none.
         valid: the least and the greatest value that is one; None for no limits.
+        stored: where HDF5 keeps it; None where xarray is needed to read it.
         mask: where there is no water, and what it is there; of one step or of as many.
     """
 
@@ -32,6 +34,7 @@ class SourceField:
     attributes: Mapping[str, str]
     missing: tuple[float, ...] = ()
     valid: tuple[float, float] | None = None
+    stored: StoredVariable | None = None
     mask: "tuple[SourceField, tuple[float, ...]] | None" = None
 
 

@@ -71,6 +71,7 @@ def survey_field(
         attributes,
         (*missing, *missed_fill_values(array)),
         valid_range(array),
+        source.stored(variable),
     )
     return field, _grid(dataset, array, axes)
 

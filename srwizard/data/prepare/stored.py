@@ -1,0 +1,100 @@
+"""Where HDF5 keeps a variable, to read it from there.
+
+xarray looks at every variable, dimension and attribute of a file before it reads a value, which
+takes tens of milliseconds; of a file that was surveyed all this is known, and HDF5 opens it in one.
+"""
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from srwizard.data.hdf5_reading import open_hdf5
+from srwizard.data.prepare.hdf5_filters import register_plugins
+
+DECODED_BY = ("_FillValue", "missing_value", "scale_factor", "add_offset", "_Unsigned")
+"""Attributes that say how values are stored; xarray takes them out while it decodes."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredVariable:
+    """A variable of numbers as it lies in an HDF5 file.
+
+    Args:
+        path: of the HDF5 dataset, `/group/name`.
+        dimensions, shape: of all of it.
+        attributes: by which its values are decoded.
+    """
+
+    path: str
+    dimensions: tuple[str, ...]
+    shape: tuple[int, ...]
+    attributes: Mapping[str, Any]
+
+
+def stored_variable(path: str, decoded: xr.Variable) -> StoredVariable:
+    """Return where a variable lies that xarray has opened and not read.
+
+    Args:
+        path: of the HDF5 dataset.
+        decoded: what xarray makes of it.
+    """
+    attributes = {
+        name: each[name]
+        for name in DECODED_BY
+        for each in (decoded.encoding, decoded.attrs)
+        if name in each
+    }
+    dimensions = tuple(str(name) for name in decoded.dims)
+    return StoredVariable(path, dimensions, decoded.shape, attributes)
+
+
+def open_stored(path: Path) -> h5py.File:
+    """Open a file that was surveyed; raises OSError where it cannot be read."""
+    register_plugins()
+    return open_hdf5(path)
+
+
+def read_stored(
+    file: h5py.File, stored: StoredVariable, place: Mapping[str, int | slice]
+) -> xr.Variable | None:
+    """Return what lies at a place, decoded as xarray does.
+
+    Args:
+        file: it is open.
+        stored: what is read.
+        place: dimension -> index or range; of the others all is read.
+
+    Returns:
+        None where HDF5 has it otherwise than it looks by the rules of NetCDF (shorter than an
+        unlimited dimension, under another name): xarray knows how to read it then.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    found = file.get(stored.path)
+    if not (
+        isinstance(found, h5py.Dataset)
+        and found.shape == stored.shape
+        and found.dtype.kind in "iuf"
+        and h5py.check_enum_dtype(found.dtype) is None
+    ):
+        return None
+    index = tuple(place.get(name, slice(None)) for name in stored.dimensions)
+    left = [name for name in stored.dimensions if not isinstance(place.get(name), int)]
+    values: npt.NDArray[np.number[Any]] = found[index]
+    with warnings.catch_warnings():
+        # Two different fill values are common in archives; both become NaN.
+        warnings.simplefilter("ignore", xr.SerializationWarning)
+        return xr.conventions.decode_cf_variable(
+            stored.path,
+            xr.Variable(left, values, stored.attributes),
+            decode_times=False,
+            decode_timedelta=False,
+        )
