@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 import psutil
 import torch
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, default_collate
 
 from srwizard.data import normalization
 from srwizard.data.fields import FloatField
@@ -31,6 +31,7 @@ from srwizard.data.samples import FieldPairs, Key
 from srwizard.data.split_names import SPLITS
 from srwizard.train.dataset import contents_for
 from srwizard.train.distributed import Place
+from srwizard.train.loaders import as_it_is
 from srwizard.train.loop import epoch_steps
 from srwizard.train.setup import set_learning_rate, set_up, steps_per_epoch
 from srwizard.train.step import optimizer_step
@@ -129,13 +130,16 @@ def open_pairs(root: Path, patch_size: int | None) -> FieldPairs:
     )
 
 
-def loaded(dataset: Dataset[Any], keys: Sequence[tuple[Key, ...]]) -> Callable[[], float]:
+def loaded(
+    dataset: Dataset[Any], keys: Sequence[tuple[Key, ...]], put_together: Callable[[Any], Any]
+) -> Callable[[], float]:
     """Return what goes through all batches with two workers; it gives the samples per second."""
     loader: DataLoader[Any] = DataLoader(
         dataset,
         batch_sampler=keys,  # type: ignore[arg-type]
         num_workers=WORKERS,
         persistent_workers=True,
+        collate_fn=put_together,
     )
 
     def run() -> float:
@@ -160,7 +164,10 @@ def throughput(root: Path, files: Path) -> Iterator[tuple[str, float, float]]:
             tuple(Key(int(index), patch_seed=place) for index in order[place : place + BATCH])
             for place in range(0, len(order), BATCH)
         ]
-        runs = [loaded(PlainCopy(pairs, files), keys), loaded(pairs, keys)]
+        runs = [
+            loaded(PlainCopy(pairs, files), keys, default_collate),
+            loaded(pairs, keys, as_it_is),
+        ]
         for run in runs:
             run()  # workers start, files come into the system's cache
         rounds = [[run() for run in runs] for _ in range(ROUNDS)]
@@ -219,6 +226,7 @@ def walk(root: Path) -> int:
         pairs,
         batch_sampler=keys,  # type: ignore[arg-type]
         num_workers=WORKERS,
+        collate_fn=as_it_is,
     )
     process, largest = psutil.Process(), 0
     for _batch in loader:

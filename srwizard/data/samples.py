@@ -4,18 +4,19 @@ import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import NotRequired, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset
+from torch.utils.data import Dataset, default_collate
 
 from srwizard.base.errors import DatasetError
 from srwizard.base.i18n import translate as _
 from srwizard.data.augment import drawn, turned
 from srwizard.data.baselines.skip import Skip
+from srwizard.data.batch_room import room
 from srwizard.data.block_means import block_shares, missing_mean, point_weights
 from srwizard.data.fields import WHOLE, Field, FloatField, Window, cut, read_window
 from srwizard.data.gaps import NearestFill
@@ -28,7 +29,21 @@ from srwizard.data.statics import input_channels, relative_areas
 from srwizard.data.weighting import Weighting
 
 
-class Sample(TypedDict):
+class Others(TypedDict):
+    """What a sample holds besides HR and its mask."""
+
+    lr: Tensor
+    index: int
+    weight: float
+    base: NotRequired[Tensor]
+    lr_physical: NotRequired[Tensor]
+    area: NotRequired[Tensor]
+    missing: NotRequired[Tensor]
+    share: NotRequired[Tensor]
+    spread: NotRequired[Tensor]
+
+
+class Sample(Others):
     """One sample, or a batch of them with a leading dimension.
 
     `lr` `[C + S + G * scale ** 2, h, w]` is normalized, gaps filled with the nearest value; then
@@ -41,17 +56,8 @@ class Sample(TypedDict):
     `spread` `[C, H, W]` only if block means are conserved: see `train.conservation.Blocks`.
     """
 
-    lr: Tensor
     hr: Tensor
     mask: Tensor
-    index: int
-    weight: float
-    base: NotRequired[Tensor]
-    lr_physical: NotRequired[Tensor]
-    area: NotRequired[Tensor]
-    missing: NotRequired[Tensor]
-    share: NotRequired[Tensor]
-    spread: NotRequired[Tensor]
 
 
 @dataclass(frozen=True)
@@ -139,18 +145,42 @@ class FieldPairs(Dataset[Sample]):
         return len(self.steps)
 
     def __getitem__(self, key: Key) -> Sample:
+        hr, mask = self._room(1)
+        return Sample(hr=hr[0], mask=mask[0], **self._others(key, hr[0].numpy(), mask[0].numpy()))
+
+    def __getitems__(self, keys: Sequence[Key]) -> dict[str, Any]:
+        """Return a batch, see `Sample`; PyTorch's loaders ask for all of it at once.
+
+        HR and its mask, by far the most of it, are made where they are handed over: made by
+        themselves and put together, they would be written twice.
+        """
+        hr, mask = self._room(len(keys))
+        others = [
+            self._others(key, *places)
+            for key, *places in zip(keys, hr.numpy(), mask.numpy(), strict=True)
+        ]
+        return {"hr": hr, "mask": mask, **default_collate(others)}
+
+    def _room(self, samples: int) -> tuple[Tensor, Tensor]:
+        """Return what HR and masks are written to, `[N, C, H, W]`."""
+        shape = self._hr[0].shape if self._patch is None else (self._patch, self._patch)
+        size = (samples, len(self._hr), *shape)
+        return room(size, torch.float32), room(size, torch.bool)
+
+    def _others(self, key: Key, hr: FloatField, mask: npt.NDArray[np.bool_]) -> Others:
+        """Write HR and mask `[C, H, W]` of a sample; return what else is in it."""
         rows, columns = self._window(key)
         window = _scaled(rows, self._scale), _scaled(columns, self._scale)
+        # Turned, they are written once more; else they are made where they stay.
         target = self._read(self._hr, key.index, window)
-        mask = np.isfinite(target)
+        there = np.isfinite(target, out=None if self._augment else mask)
         lr, normalized, base = self._inputs(key.index, rows, columns)
         if self._for_scoring:
-            mask &= cut(self._statistics["hr"].observed, *window) > 0
-            mask &= np.isfinite(lr).any(axis=(1, 2), keepdims=True)
-        # In place: at this size it is fresh memory that takes the time, not arithmetic.
+            there &= cut(self._statistics["hr"].observed, *window) > 0
+            there &= np.isfinite(lr).any(axis=(1, 2), keepdims=True)
         target -= base
-        target /= self._spread(window)
-        zero_outside(target, mask)
+        target = np.divide(target, self._spread(window), out=target if self._augment else hr)
+        zero_outside(target, there)
         if self._static_variables:
             normalized = np.concatenate([normalized, cut(self._static, rows, columns)])
         area = cut(self._areas, *window) if self._area_weights else None
@@ -160,8 +190,8 @@ class FieldPairs(Dataset[Sample]):
             symmetry = drawn(key.patch_seed, key.index, turns=bool(self._handedness))
             directed = self._vectors, self._handedness
             normalized = turned(normalized, symmetry, *directed)
-            target = turned(target, symmetry, *directed)
-            mask = turned(mask, symmetry)
+            hr[:] = turned(target, symmetry, *directed)
+            mask[:] = turned(there, symmetry)
             area = None if area is None else turned(area, symmetry)
             guides = None if guides is None else turned(guides, symmetry)
             if blocks is not None:
@@ -170,22 +200,16 @@ class FieldPairs(Dataset[Sample]):
                 blocks = [missing, np.abs(share), np.abs(spread)]
         if guides is not None:
             normalized = np.concatenate([normalized, as_blocks(guides, self._scale)])
-        sample = Sample(
-            lr=torch.from_numpy(normalized),
-            hr=torch.from_numpy(target),
-            mask=torch.from_numpy(mask),
-            index=key.index,
-            weight=key.weight,
-        )
+        others = Others(lr=torch.from_numpy(normalized), index=key.index, weight=key.weight)
         if self._for_scoring:
             base = np.array(np.broadcast_to(base, target.shape))
-            sample["base"] = torch.from_numpy(base)
-            sample["lr_physical"] = torch.from_numpy(np.ascontiguousarray(lr))
+            others["base"] = torch.from_numpy(base)
+            others["lr_physical"] = torch.from_numpy(np.ascontiguousarray(lr))
         if area is not None:
-            sample["area"] = torch.from_numpy(area)
+            others["area"] = torch.from_numpy(area)
         if blocks is not None:
-            sample["missing"], sample["share"], sample["spread"] = map(torch.from_numpy, blocks)
-        return sample
+            others["missing"], others["share"], others["spread"] = map(torch.from_numpy, blocks)
+        return others
 
     def _inputs(
         self, index: int, rows: slice, columns: slice

@@ -29,7 +29,7 @@ from srwizard.data.fields import WHOLE, FloatField, Window
 from srwizard.data.layout import LEVELS, Contents
 from srwizard.data.normalization import Statistics
 from srwizard.data.normalization_methods import NORMALIZATIONS
-from srwizard.data.samples import Sample
+from srwizard.data.samples import Others
 from srwizard.data.split_names import SPLITS
 from srwizard.memory.repeats import SAMPLING_STEPS, alike_once
 from srwizard.memory.tracker import StorageTracker
@@ -99,40 +99,35 @@ class FakeLoader:
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         for keys in self._plan.keys:
-            if len(keys) <= MOST_SAMPLES:
-                yield default_collate([self._sample() for _key in keys])
-            else:
-                yield self._batch(len(keys))
+            yield self._batch(len(keys))
 
     def _batch(self, count: int) -> dict[str, Any]:
-        """Return a batch; as when samples are put together, it is there beside them for a while."""
-        one = default_collate([self._sample()])
+        """Return a batch; HR and masks are made in it, all else is there beside it for a while."""
+        hr = (count, self._channels, *self._hr)
+        rooms = {"hr": self._make(hr), "mask": self._make(hr, dtype=torch.bool)}
+        if count <= MOST_SAMPLES:
+            return rooms | default_collate([self._others() for _sample in range(count)])
+        one = default_collate([self._others()])
         shapes = {name: (part.shape[1:], part.dtype) for name, part in one.items()}
         del one
         samples = [self._make(count, *shape, dtype=kind) for shape, kind in shapes.values()]
-        return dict(zip(shapes, map(self._like, samples), strict=True))
+        return rooms | dict(zip(shapes, map(self._like, samples), strict=True))
 
     def _like(self, part: Tensor) -> Tensor:
         return self._make(part.shape, dtype=part.dtype)
 
-    def _sample(self) -> Sample:
+    def _others(self) -> Others:
         hr, lr = (self._channels, *self._hr), (self._channels, *self._lr)
-        sample = Sample(
-            lr=self._make(self._inputs, *self._lr),
-            hr=self._make(hr),
-            mask=self._make(hr, dtype=torch.bool),
-            index=0,
-            weight=1.0,
-        )
+        others = Others(lr=self._make(self._inputs, *self._lr), index=0, weight=1.0)
         if self._for_scoring:
-            sample["base"] = self._make(hr)
-            sample["lr_physical"] = self._make(lr)
+            others["base"] = self._make(hr)
+            others["lr_physical"] = self._make(lr)
         if self._area_weights:
-            sample["area"] = self._make(1, *self._hr)
+            others["area"] = self._make(1, *self._hr)
         if self._conserve:
-            sample["missing"] = self._make(lr)
-            sample["share"], sample["spread"] = self._make(hr), self._make(hr)
-        return sample
+            others["missing"] = self._make(lr)
+            others["share"], others["spread"] = self._make(hr), self._make(hr)
+        return others
 
 
 @contextlib.contextmanager

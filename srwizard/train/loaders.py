@@ -28,6 +28,11 @@ class Batches:
         return len(self.keys)
 
 
+def as_it_is(batch: dict[str, Any]) -> dict[str, Any]:
+    """Return a batch that `FieldPairs` has put together."""
+    return batch
+
+
 def loader_of(
     pairs: FieldPairs, run: RunConfig, place: Place, split: str
 ) -> tuple[Batches, DataLoader[Any]]:
@@ -37,6 +42,7 @@ def loader_of(
     loader = DataLoader(
         pairs,
         batch_sampler=plan,  # type: ignore[arg-type]
+        collate_fn=as_it_is,
         num_workers=workers,
         # Those of validation end with it: beside a step they would only hold memory and cores.
         persistent_workers=workers > 0 and split == "train",
