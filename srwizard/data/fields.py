@@ -105,7 +105,7 @@ class NpyField:
 
     def read(self, index: int, window: Window = WHOLE) -> FloatField:
         with self.path(index).open("rb") as stream:
-            header = _header_at_start(stream)
+            header = header_at_start(stream)
             with mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
                 if len(mapped) < header.expected_bytes:
                     raise ValueError(f"{self.path(index)} is truncated")
@@ -200,7 +200,7 @@ class ArrayHeader:
         return self.offset + math.prod(self.shape) * self.dtype.itemsize
 
 
-def _header_at_start(stream: IO[bytes]) -> ArrayHeader:
+def header_at_start(stream: IO[bytes]) -> ArrayHeader:
     """Return the header of an open `.npy` file.
 
     A header is a Python literal, whose parsing takes longer than reading a small window. The

@@ -12,13 +12,12 @@ from dataclasses import replace
 from functools import partial
 from itertools import cycle
 
-import numpy as np
-
 from srwizard.base.errors import SrwizardError
 from srwizard.data.prepare.handing_over import SharedFields
 from srwizard.data.prepare.pair_processes import Ask, Others, other_processes
 from srwizard.data.prepare.pairs import PairMaker, Pairs, Recipe, Task
 from srwizard.data.prepare.source import SourceField, Step
+from srwizard.data.prepare.write import mapped_npy
 
 WAITING_PER_JOB = 2
 """How many windows of steps each other process is given, one that it works at and the next."""
@@ -125,10 +124,7 @@ def _looked_up(pairs: Pairs, task: Task, room: SharedFields) -> Pairs:
     """Return the pairs with their fields, which lie elsewhere and are not read yet."""
     if not pairs.written:
         return replace(pairs, hr=list(room.get(len(task.steps))))
-    hr, lr = (
-        [np.asarray(np.load(path, mmap_mode="r")) for path in paths]
-        for paths in zip(*task.files, strict=True)
-    )
+    hr, lr = (list(map(mapped_npy, paths)) for paths in zip(*task.files, strict=True))
     return replace(pairs, hr=hr, lr=lr, means=pairs.means or lr)
 
 

@@ -1,5 +1,6 @@
 """Writing the fields of a dataset: one writer for each format."""
 
+import mmap
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from numpy.lib import format as npy
 
-from srwizard.data.fields import FloatField
+from srwizard.data.fields import FloatField, header_at_start
 from srwizard.data.hdf5_writing import hdf5_stream
 from srwizard.data.layout import LEVELS, Layout
 from srwizard.data.prepare.grid import Grid
@@ -90,6 +91,14 @@ def save_npy(path: Path, values: npt.NDArray[Any]) -> None:
     with path.open("wb") as stream:
         npy.write_array_header_1_0(stream, npy.header_data_from_array_1_0(values))
         stream.write(values.data)
+
+
+def mapped_npy(path: Path) -> npt.NDArray[Any]:
+    """Return the array of a `.npy` file that was written; it is read where it is looked at."""
+    with path.open("rb") as stream:
+        header = header_at_start(stream)
+        mapped = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
+    return np.ndarray(header.shape, header.dtype, mapped, header.offset, order=header.order)
 
 
 def coordinates(grid: Grid) -> dict[str, npt.NDArray[Any]]:
