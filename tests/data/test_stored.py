@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import xarray as xr
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from srwizard.base.errors import DatasetError, UsageError
@@ -96,6 +96,7 @@ class TestValues:
         found = read(steps_of(tmp_path / "a.nc", "/model/surface/sst"))
         np.testing.assert_array_equal(found, expected)
 
+    @settings(max_examples=20)
     @given(
         dimensions=st.permutations(list(SIZES)),
         rows=st.integers(0, 5).flatmap(
