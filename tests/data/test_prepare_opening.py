@@ -320,18 +320,18 @@ def test_a_file_that_is_not_there_is_missed_as_a_file(tmp_path: Path) -> None:
 def test_a_drive_that_knows_no_locks_is_read_without(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
-    opened = xr.open_dataset
+    opened = h5py.File.__init__
 
-    def refusing(path: Path, **options: Any) -> xr.Dataset:
-        if options.get("driver_kwds") != {"locking": False}:
+    def refusing(self: h5py.File, path: Any, mode: str = "r", **options: Any) -> None:
+        if isinstance(path, Path) and options.get("locking") is not False:
             raise OSError(
                 f"Unable to synchronously open file (unable to lock file, errno = {number}, error "
                 f"message = '{os.strerror(number)}')"
             )
-        return opened(path, **options)
+        opened(self, path, mode, **options)
 
     source = write(waves(), tmp_path / "a.nc")
-    monkeypatch.setattr(xr, "open_dataset", refusing)
+    monkeypatch.setattr(h5py.File, "__init__", refusing)
     assert make(tmp_path, source).splits["train"].steps == 6
 
 

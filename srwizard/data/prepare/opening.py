@@ -2,21 +2,22 @@
 
 import importlib.util
 import warnings
-from collections.abc import Mapping
-from contextlib import AbstractContextManager, ExitStack
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
 
 import xarray as xr
+from xarray.backends import H5NetCDFStore
 
 from srwizard.base.errors import DatasetError, UsageError
 from srwizard.base.i18n import translate as _
 from srwizard.base.os_errors import reason_of
 from srwizard.base.special_files import require_file
 from srwizard.data.file_faults import HDF5_SIGNATURE
-from srwizard.data.hdf5_reading import UnfinishedFileError, locked_where_possible
+from srwizard.data.hdf5_reading import UnfinishedFileError
 from srwizard.data.missing_variable import no_such_variable
 from srwizard.data.prepare.groups import (
     groups_of_hdf5,
@@ -24,7 +25,8 @@ from srwizard.data.prepare.groups import (
     inherited,
     require_group,
 )
-from srwizard.data.prepare.hdf5_filters import missing_filter, register_plugins
+from srwizard.data.prepare.hdf5_filters import missing_filter
+from srwizard.data.prepare.netcdf_file import netcdf_file
 from srwizard.data.prepare.stored import StoredVariable, stored_variable
 from srwizard.data.raw_files import is_zarr, zarr_store
 
@@ -51,11 +53,12 @@ class Source(AbstractContextManager["Source"]):
     def __init__(self, path: Path, engine: Engine) -> None:
         self.path = path
         self._engine: Engine = engine
-        with ExitStack() as opened:
-            self._root = opened.enter_context(_opened(path, engine))
+        with ExitStack() as opened, _explained(path, engine):
+            self._file = opened.enter_context(netcdf_file(path)) if engine == "h5netcdf" else None
+            self._root = opened.enter_context(self._content())
             store = zarr_store(path)[0] if engine == "zarr" else path
             for above in path.parents[: len(path.parts) - len(store.parts)]:
-                around = opened.enter_context(_opened(above, engine))
+                around = opened.enter_context(_decoded(above, engine=engine))
                 self._root = self._root.assign_coords(inherited(self._root, around))
             self._open = opened.pop_all()
 
@@ -139,6 +142,12 @@ class Source(AbstractContextManager["Source"]):
             for name in _field_names(group)
         }
 
+    def _content(self, group: str | None = None) -> xr.Dataset:
+        """Return what is in the root, or in a group below it."""
+        if self._file is not None:
+            return _decoded(H5NetCDFStore(self._file, group=group))
+        return _decoded(self.path, engine=self._engine, group=group)
+
     @cached_property
     def _groups(self) -> Mapping[str, xr.Dataset]:
         """The groups below the root, by path; most files have none."""
@@ -147,7 +156,8 @@ class Source(AbstractContextManager["Source"]):
         paths = groups_of_zarr(self.path) if self._engine == "zarr" else groups_of_hdf5(self.path)
         found: dict[str, xr.Dataset] = {"": self._root}
         for path in paths:
-            group = self._open.enter_context(_opened(self.path, self._engine, path))
+            with _explained(self.path, self._engine):
+                group = self._open.enter_context(self._content(path))
             above = path
             while above:
                 above = above.rpartition("/")[0]
@@ -220,16 +230,15 @@ def _netcdf_engine(path: Path) -> Literal["h5netcdf", "scipy"]:
     return "h5netcdf" if signature == HDF5_SIGNATURE else "scipy"
 
 
-def _opened(path: Path, engine: Engine, group: str | None = None) -> xr.Dataset:
-    options: dict[str, Any] = {} if group is None else {"group": group}
-    if engine == "h5netcdf":
-        register_plugins()
+@contextmanager
+def _explained(path: Path, engine: Engine) -> Iterator[None]:
+    """Say what keeps a source from being read, and what to do.
+
+    Raises:
+        UsageError, DatasetError: as for `Source`.
+    """
     try:
-        if engine != "h5netcdf":
-            return _decoded(path, engine, options)
-        return locked_where_possible(
-            path, lambda locking: _decoded(path, engine, options | {"driver_kwds": locking})
-        )
+        yield
     except UnfinishedFileError as error:
         raise UsageError(
             _("Source {path} cannot be read: {reason}.", path=path, reason=error.strerror),
@@ -247,15 +256,17 @@ def _opened(path: Path, engine: Engine, group: str | None = None) -> xr.Dataset:
         ) from error  # fmt: skip
 
 
-def _decoded(path: Path, engine: Engine, options: Mapping[str, Any]) -> xr.Dataset:
+def _decoded(source: Path | H5NetCDFStore, **options: Any) -> xr.Dataset:
     with warnings.catch_warnings():
         # Two different fill values are common in archives; both become NaN.
         warnings.simplefilter("ignore", xr.SerializationWarning)
         # A store without consolidated metadata is read as well.
         warnings.filterwarnings("ignore", category=RuntimeWarning, message=".*consolidated.*")
         return xr.open_dataset(
-            path, engine=engine, decode_times=False, decode_timedelta=False, cache=False, **options
-        )
+            source, decode_times=False, decode_timedelta=False, cache=False,
+            create_default_indexes=False,  # nothing is looked up by its coordinates
+            **{name: option for name, option in options.items() if option is not None},
+        )  # fmt: skip
 
 
 def _descriptions(array: xr.Variable) -> tuple[str, ...]:
