@@ -12,13 +12,14 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, default_collate
 
 from srwizard.base.errors import DatasetError
 from srwizard.data.gaps import NearestFill
 from srwizard.data.layout import LEVELS, scan
 from srwizard.data.normalization import statistics
 from srwizard.data.samples import FieldPairs, Key, Sample
+from srwizard.train.loaders import as_it_is
 from tests.datasets import Floats, land_mask, write_dataset
 from tests.fields import contents_of
 
@@ -174,6 +175,34 @@ def test_lr_on_land_is_the_nearest_water() -> None:
     sample = pairs_of(hr, method="GN")[Key(0)]
     assert torch.isnan(sample["lr_physical"][0, :, 0]).all()
     np.testing.assert_array_equal(sample["lr"][0, :, 0], sample["lr"][0, :, 1])
+
+
+# Batches
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+@pytest.mark.parametrize("augment", [False, True])
+@pytest.mark.parametrize("patch_size", [None, PATCH])
+def test_a_batch_is_its_samples_put_together(
+    patch_size: int | None, augment: bool, workers: int
+) -> None:
+    """HR and masks are made in the batch, each in its place."""
+    contents = contents_of({"temp": sea()}, SCALE)
+    found = statistics(contents, ["temp"], "PGN")
+    pairs = FieldPairs(
+        contents, "train", ["temp"], SCALE, found, patch_size,
+        augment=augment, area_weights=False, conserve=True,
+    )  # fmt: skip
+    keys = [tuple(Key(index, 1.0, seed) for index in (seed, 3, 0)) for seed in range(3)]
+    loader = DataLoader(
+        pairs,
+        batch_sampler=keys,  # type: ignore[arg-type]
+        num_workers=workers,
+        collate_fn=as_it_is,
+    )
+    for batch, wanted in zip(loader, keys, strict=True):
+        assert_same(batch, default_collate([pairs[key] for key in wanted]))
+        assert batch["hr"].is_shared() == batch["mask"].is_shared() == bool(workers)
 
 
 # Patches
