@@ -106,7 +106,7 @@ class FakeLoader:
         hr = (count, self._channels, *self._hr)
         rooms = {"hr": self._make(hr), "mask": self._make(hr, dtype=torch.bool)}
         if count <= MOST_SAMPLES:
-            return rooms | default_collate([self._others() for _sample in range(count)])
+            return {**rooms, **default_collate([self._others() for _sample in range(count)])}
         one = default_collate([self._others()])
         shapes = {name: (part.shape[1:], part.dtype) for name, part in one.items()}
         del one

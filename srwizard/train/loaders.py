@@ -28,7 +28,7 @@ class Batches:
         return len(self.keys)
 
 
-def as_it_is(batch: dict[str, Any]) -> dict[str, Any]:
+def as_it_is(batch: Any) -> Any:
     """Return a batch that `FieldPairs` has put together."""
     return batch
 

@@ -12,7 +12,7 @@ from srwizard.data.hdf5_reading import locked_where_possible
 from srwizard.data.prepare.hdf5_filters import register_plugins
 
 
-class LookedUpOnce(h5py.File):
+class LookedUpOnce(h5py.File):  # type: ignore[misc]
     """An HDF5 file that is only read, and keeps what was looked up in it.
 
     While xarray opens a file, h5netcdf asks HDF5 some forty times for each variable.
