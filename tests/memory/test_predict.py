@@ -132,16 +132,16 @@ def real_batches(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Batches of zeros, so that real tensors compute to finite values; in one thread."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    sample = FakeLoader._sample
+    batch = FakeLoader._batch
 
-    def zeros(loader: FakeLoader) -> dict[str, Any]:
-        found: Any = sample(loader)
+    def zeros(loader: FakeLoader, count: int) -> dict[str, Any]:
+        found = batch(loader, count)
         for name in {"lr", "hr", "base", "lr_physical"} & found.keys():
             found[name].zero_()
         found["mask"].fill_(True)
-        return dict(found)
+        return found
 
-    monkeypatch.setattr(FakeLoader, "_sample", zeros)
+    monkeypatch.setattr(FakeLoader, "_batch", zeros)
     yield
     torch.set_num_threads(threads)
 
