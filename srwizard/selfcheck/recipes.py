@@ -82,19 +82,22 @@ DIFFUSION_STEPS: Mapping[str, int] = {"train": 800, "valid": 16, "test": 32}
 MINUTES: Mapping[str, float] = {
     "EDSR": 2, "UNet2d": 3, "FNO2d": 3, "RCAN": 4, "SRNO": 5, "HiNOTE": 5, "MWT2d": 5,
     "Galerkin_Transformer": 5, "Swin_Transformer": 5, "SwinIR": 8, "HAT": 12, "M2NO2d": 5,
-    "DDPM": 25, "SR3": 25, "ResShift": 30, "ReMD": 35, "FlowMatching": 20,
+    "DDPM": 25, "SR3": 15, "ResShift": 20, "ReMD": 20, "FlowMatching": 20,
 }  # fmt: skip
 """What a self-check takes on two idle CPU cores; docs/selfcheck.md says which of them were measured
 and which are estimated from the time of a step."""
 PARAMETERS: Mapping[str, Mapping[str, Any]] = {
     # Smaller networks than the tiny ones do.
     "EDSR": {"num_features": 32, "num_blocks": 4},
-    "ResShift": {"sampling_steps": 32},
-    "ReMD": {"sampling_steps": 32},
+    "SR3": {"inner_channel": 16},
+    "ResShift": {"inner_channel": 16, "sampling_steps": 15},
+    "ReMD": {"inner_channel": 16, "sampling_steps": 15},
     "FlowMatching": {"sampling_steps": 8},
     "MWT2d": {"modes": 4},  # as many as the finest wavelets have on this grid
 }
 """Where the parameters are not those of the size."""
+EPOCHS: Mapping[str, int] = {"SR3": 60, "ResShift": 60, "ReMD": 60}
+"""Of diffusion models that reach their limits in fewer than `DIFFUSION_TRAINING` has."""
 
 
 def recipe_of(model: ModelCard) -> Recipe:
@@ -106,7 +109,7 @@ def recipe_of(model: ModelCard) -> Recipe:
         return Recipe(
             DIFFUSION_STEPS,
             Limits(rmse=1.05, spread=0.05, power=0.10),
-            DIFFUSION_TRAINING,
+            {**DIFFUSION_TRAINING, "epochs": EPOCHS.get(model.name, DIFFUSION_TRAINING["epochs"])},
             {**DIFFUSION_PARAMETERS, **params},
             size,
             MEMBERS,
