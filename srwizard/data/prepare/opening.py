@@ -9,6 +9,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
 
+import h5netcdf
+import h5py
 import xarray as xr
 from xarray.backends import H5NetCDFStore
 
@@ -26,7 +28,7 @@ from srwizard.data.prepare.groups import (
     require_group,
 )
 from srwizard.data.prepare.hdf5_filters import missing_filter
-from srwizard.data.prepare.netcdf_file import netcdf_file
+from srwizard.data.prepare.looked_up_once import looked_up_once
 from srwizard.data.prepare.stored import StoredVariable, stored_variable
 from srwizard.data.raw_files import is_zarr, zarr_store
 
@@ -53,12 +55,18 @@ class Source(AbstractContextManager["Source"]):
     def __init__(self, path: Path, engine: Engine) -> None:
         self.path = path
         self._engine: Engine = engine
-        with ExitStack() as opened, _explained(path, engine):
-            self._file = opened.enter_context(netcdf_file(path)) if engine == "h5netcdf" else None
-            self._root = opened.enter_context(self._content())
+        self._hdf5: h5py.File | None = None
+        with ExitStack() as opened:
+            with _explained(path, engine):
+                if engine == "h5netcdf":
+                    self._hdf5 = opened.enter_context(looked_up_once(path))
+                    netcdf = h5netcdf.File(self._hdf5, "r", decode_vlen_strings=True)
+                    self._netcdf = opened.enter_context(netcdf)
+                self._root = opened.enter_context(self._content())
             store = zarr_store(path)[0] if engine == "zarr" else path
             for above in path.parents[: len(path.parts) - len(store.parts)]:
-                around = opened.enter_context(_decoded(above, engine=engine))
+                with _explained(above, engine):
+                    around = opened.enter_context(_decoded(above, engine=engine))
                 self._root = self._root.assign_coords(inherited(self._root, around))
             self._open = opened.pop_all()
 
@@ -84,16 +92,18 @@ class Source(AbstractContextManager["Source"]):
         if found is None:
             return None
         group, name = found
-        return (self._groups[group] if group else self._root), name
+        return self._inside(group), name
 
     def stored(self, variable: str) -> StoredVariable | None:
-        """Return where HDF5 keeps a variable that is there; None in another kind of file."""
+        """Return where HDF5 keeps a variable; None where only xarray knows how to read it."""
         found = self._place_of(variable)
-        if self._engine != "h5netcdf" or found is None:
+        if self._hdf5 is None or found is None:
             return None
         group, name = found
-        content = self._groups[group] if group else self._root
-        return stored_variable(f"{group}/{name}", content.variables[name])
+        return stored_variable(self._hdf5, f"{group}/{name}", self._inside(group).variables[name])
+
+    def _inside(self, group: str) -> xr.Dataset:
+        return self._groups[group] if group else self._root
 
     def _place_of(self, variable: str) -> tuple[str, str] | None:
         """Return the group of a variable, empty for the root, and its name there; None for none.
@@ -144,8 +154,8 @@ class Source(AbstractContextManager["Source"]):
 
     def _content(self, group: str | None = None) -> xr.Dataset:
         """Return what is in the root, or in a group below it."""
-        if self._file is not None:
-            return _decoded(H5NetCDFStore(self._file, group=group))
+        if self._hdf5 is not None:
+            return _decoded(H5NetCDFStore(self._netcdf, group=group))
         return _decoded(self.path, engine=self._engine, group=group)
 
     @cached_property

@@ -14,10 +14,11 @@ from srwizard.base.errors import DatasetError
 from srwizard.base.i18n import translate as _
 from srwizard.data.fields import FloatField
 from srwizard.data.prepare.grid import Window
+from srwizard.data.prepare.looked_up_once import looked_up_once
 from srwizard.data.prepare.masking import land_of, without
 from srwizard.data.prepare.opening import filter_error, open_source
 from srwizard.data.prepare.source import SourceField, Step, windows
-from srwizard.data.prepare.stored import open_stored, read_stored
+from srwizard.data.prepare.stored import read_stored
 
 Opened = TypeVar("Opened")
 
@@ -122,7 +123,7 @@ class StepReader(AbstractContextManager["StepReader"]):
     def _variable(self, source: SourceField, place: Mapping[str, int | slice]) -> xr.Variable:
         """Return what lies at a place of a variable; values that are not read yet, perhaps."""
         if source.stored is not None:
-            found = read_stored(self._opened(source.path, open_stored), source.stored, place)
+            found = read_stored(self._opened(source.path, looked_up_once), source.stored, place)
             if found is not None:
                 return found
         dataset, name = self._opened(source.path, open_source).dataset_of(source.variable)

@@ -7,16 +7,12 @@ takes tens of milliseconds; of a file that was surveyed all this is known, and H
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
-
-from srwizard.data.hdf5_reading import open_hdf5
-from srwizard.data.prepare.hdf5_filters import register_plugins
 
 DECODED_BY = ("_FillValue", "missing_value", "scale_factor", "add_offset", "_Unsigned")
 """Attributes that say how values are stored; xarray takes them out while it decodes."""
@@ -38,13 +34,20 @@ class StoredVariable:
     attributes: Mapping[str, Any]
 
 
-def stored_variable(path: str, decoded: xr.Variable) -> StoredVariable:
+def stored_variable(file: h5py.File, path: str, decoded: xr.Variable) -> StoredVariable | None:
     """Return where a variable lies that xarray has opened and not read.
 
     Args:
+        file: it is open.
         path: of the HDF5 dataset.
         decoded: what xarray makes of it.
+
+    Returns:
+        None where HDF5 has it otherwise than it looks by the rules of NetCDF (shorter than an
+        unlimited dimension, under another name): only xarray knows how to read it.
     """
+    if _plain(file, path, decoded.shape) is None:
+        return None
     attributes = {
         name: each[name]
         for name in DECODED_BY
@@ -53,12 +56,6 @@ def stored_variable(path: str, decoded: xr.Variable) -> StoredVariable:
     }
     dimensions = tuple(str(name) for name in decoded.dims)
     return StoredVariable(path, dimensions, decoded.shape, attributes)
-
-
-def open_stored(path: Path) -> h5py.File:
-    """Open a file that was surveyed; raises OSError where it cannot be read."""
-    register_plugins()
-    return open_hdf5(path)
 
 
 def read_stored(
@@ -72,19 +69,13 @@ def read_stored(
         place: dimension -> index or range; of the others all is read.
 
     Returns:
-        None where HDF5 has it otherwise than it looks by the rules of NetCDF (shorter than an
-        unlimited dimension, under another name): xarray knows how to read it then.
+        None where it is not as it was any longer: xarray says how it is.
 
     Raises:
         OSError: it cannot be read.
     """
-    found = file.get(stored.path)
-    if not (
-        isinstance(found, h5py.Dataset)
-        and found.shape == stored.shape
-        and found.dtype.kind in "iuf"
-        and h5py.check_enum_dtype(found.dtype) is None
-    ):
+    found = _plain(file, stored.path, stored.shape)
+    if found is None:
         return None
     index = tuple(place.get(name, slice(None)) for name in stored.dimensions)
     left = [name for name in stored.dimensions if not isinstance(place.get(name), int)]
@@ -98,3 +89,15 @@ def read_stored(
             decode_times=False,
             decode_timedelta=False,
         )
+
+
+def _plain(file: h5py.File, path: str, shape: tuple[int, ...]) -> h5py.Dataset | None:
+    """Return a dataset of numbers of that shape; None where there is none."""
+    found = file.get(path)
+    plain = (
+        isinstance(found, h5py.Dataset)
+        and found.shape == shape
+        and found.dtype.kind in "iuf"
+        and h5py.check_enum_dtype(found.dtype) is None
+    )
+    return found if plain else None

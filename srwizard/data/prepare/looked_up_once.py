@@ -1,11 +1,8 @@
-"""A NetCDF-4 file, opened so that xarray is soon done with it."""
+"""An HDF5 file, opened so that xarray is soon done with it."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import h5netcdf
 import h5py
 
 from srwizard.data.hdf5_reading import locked_where_possible
@@ -30,16 +27,11 @@ class LookedUpOnce(h5py.File):  # type: ignore[misc]
         return self._found[name]
 
 
-@contextmanager
-def netcdf_file(path: Path) -> Iterator[h5netcdf.File]:
-    """Open a NetCDF-4 file for reading, with a lock where there can be one; close it at the end.
+def looked_up_once(path: Path) -> LookedUpOnce:
+    """Open an HDF5 file for reading, with the filters there are, and a lock where there can be one.
 
     Raises:
-        OSError: as `locked_where_possible`; for files that are no NetCDF, nearly anything.
+        OSError: as `locked_where_possible`.
     """
     register_plugins()
-    with (
-        locked_where_possible(path, lambda locking: LookedUpOnce(path, **locking)) as file,
-        h5netcdf.File(file, "r", decode_vlen_strings=True) as netcdf,
-    ):
-        yield netcdf
+    return locked_where_possible(path, lambda locking: LookedUpOnce(path, **locking))
