@@ -4,8 +4,9 @@ from srwizard.base.choices import Method, Value
 from srwizard.base.i18n import N_
 
 _CODE = "srwizard.data.prepare.coarsening:"
+MEAN = "mean"
 METHODS = (
-    Method("mean", N_("mean over the HR cells of each LR cell; conserves it exactly"),
+    Method(MEAN, N_("mean over the HR cells of each LR cell; conserves it exactly"),
            code="srwizard.data.prepare.grid:block_mean"),
     Method("nearest", N_("the HR cell nearest to the centre of the LR cell"),
            code=_CODE + "nearest"),

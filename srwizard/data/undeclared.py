@@ -27,11 +27,11 @@ LEAST_GAP = 0.01
 def far_values(field: FloatField) -> Counter[float]:
     """Return the values that stand far outside all others of `field`, and in how many cells."""
     found: Counter[float] = Counter()
-    if _hold_together(field):  # nearly every field does, and is not gone through again
+    if hold_together(field, *_ends(field)):  # nearly every field does: it is not looked at closer
         return found
     values = field[~np.isnan(field)]
-    while len(found) < MOST_NAMED and not _hold_together(values):
-        low, high = float(values.min()), float(values.max())
+    while len(found) < MOST_NAMED and values.size and not hold_together(values, *_ends(values)):
+        low, high = _ends(values)
         least, most = float(values[values > low].min()), float(values[values < high].max())
         if high - most > FAR * (most - low) > 0:
             apart = high
@@ -45,11 +45,18 @@ def far_values(field: FloatField) -> Counter[float]:
     return found
 
 
-def _hold_together(values: FloatField) -> bool:
-    """Return whether neither end stands apart, as far as some of the values tell."""
-    if not values.size:
-        return True
-    low, high = (float(ufunc.reduce(values, axis=None)) for ufunc in (np.fmin, np.fmax))
+def _ends(values: FloatField) -> tuple[float, float]:
+    """Return the least and the greatest of at least one value; NaN does not count."""
+    return float(np.fmin.reduce(values, axis=None)), float(np.fmax.reduce(values, axis=None))
+
+
+def hold_together(values: FloatField, low: float, high: float) -> bool:
+    """Return whether neither end stands apart, as far as some of the values tell.
+
+    Args:
+        values: `[H, W]` or fewer, NaN where there is none.
+        low, high: the least and the greatest of them.
+    """
     # One value in the middle half is enough to know.
     quarter = (high - low) / (FAR + 1)
     sample = values.reshape(-1)[:: max(1, values.size // 1000)]

@@ -561,6 +561,7 @@ class TestRefusals:
         for name, dataset, match in (("a", empty, "valid"), ("b", infinite, "infinite")):
             source = saved(dataset, tmp_path / f"{name}.nc")
             self.refused(DatasetError, match, [source], tmp_path / "r")
+        self.refused(DatasetError, "step 4", [source], tmp_path / "r", units={"temp": "K"})
         assert sorted(path.name for path in tmp_path.iterdir()) == ["a.nc", "b.nc"]
 
     @pytest.mark.parametrize("text", ["", "0.7", "0.7/0.3", "a/b/c", "0.5/0.5/0.5", "nan/0.5/0.5"])

@@ -145,25 +145,35 @@ def block_mean(
         `[N / scale]` or `[H / scale, W / scale]`; NaN where a block has no value at all.
     """
     return np.concatenate(
-        [_block_mean(field[each], scale, None if weights is None else weights[each])
-         for each in bands(field, scale)]
+        [
+            band_mean(
+                field[each], np.isnan(field[each]), scale,
+                None if weights is None else weights[each],
+            )
+            for each in bands(field, scale)
+        ]
     )  # fmt: skip
 
 
-def _block_mean(
-    field: FloatArray, scale: int, weights: FloatArray | None
+def band_mean(
+    field: FloatArray,
+    missing: npt.NDArray[np.bool_],
+    scale: int,
+    weights: FloatArray | None = None,
 ) -> npt.NDArray[np.float64]:
-    missing = np.isnan(field)
+    """Average the blocks of a band of rows, of which it is known where there is no value.
+
+    It is gone through at once: see `block_mean`, which this is a part of.
+    """
+    cells = scale**field.ndim
+    if weights is None and not missing.any():
+        whole: npt.NDArray[np.float64] = _block_sum(field, scale) / cells
+        return whole
     values = field.astype(np.float64)
+    np.copyto(values, 0, where=missing)
     if weights is not None:
         weight = np.where(missing, 0.0, weights)
-        np.copyto(values, 0, where=missing)
         return _divided(_block_sum(values * weight, scale), _block_sum(weight, scale))
-    cells = scale**field.ndim
-    if not missing.any():
-        whole: npt.NDArray[np.float64] = _block_sum(values, scale) / cells
-        return whole
-    np.copyto(values, 0, where=missing)
     absent = _block_sum(missing, scale, np.min_scalar_type(cells))
     return _divided(_block_sum(values, scale), cells - absent)
 

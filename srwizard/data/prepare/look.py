@@ -259,7 +259,7 @@ def _read(name: str, fields: Sequence[SourceField], grid: Grid) -> dict[str, Any
     places = np.unique(np.linspace(0, len(steps) - 1, min(len(steps), STEPS_READ)).astype(int))
     try:
         with StepReader(window) as reader:
-            sample = np.concatenate([reader.read([steps[place]]) for place in places])
+            sample = np.stack([*reader.fields([steps[place] for place in places])])
     except DatasetError as error:
         return {"suspicions": (error.message,)}
     valid = np.isfinite(sample)

@@ -32,9 +32,13 @@ class FieldTally:
 
     def add(self, split: str, field: FloatField) -> None:
         """Take one field of `split` that has a value."""
-        self.always_missing &= np.isnan(field)
         self.standing.add(field)
         self._likeness.add(split, field)
+
+    def add_missing(self, always: npt.NDArray[np.uint8]) -> None:
+        """Take the cells, packed to bits, in which some fields have no value."""
+        cells = np.unpackbits(always, count=self.always_missing.size).view(np.bool_)
+        self.always_missing &= cells.reshape(self.always_missing.shape)
 
     def finish(self, split: str, kept: Sequence[FieldStatistics]) -> None:
         """Take the statistics of the fields that `split` is made of."""

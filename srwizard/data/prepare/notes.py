@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from srwizard.base.i18n import translate as _
 from srwizard.base.i18n import translate_count as _n
+from srwizard.data.lr_methods import MEAN
 from srwizard.data.prepare.manifest import FieldTally
 from srwizard.data.prepare.units import Conversion
 from srwizard.data.undeclared import MOST_NAMED, Undeclared, undeclared_notes
@@ -83,7 +84,7 @@ def small_notes(shape: tuple[int, int]) -> list[str]:
 
 def conservation_notes(lr_method: str) -> list[str]:
     """Say that a method does not conserve the mean."""
-    if lr_method == "mean":
+    if lr_method == MEAN:
         return []
     return [
         _("LR was made by {method}, which does not conserve the mean of HR over an LR cell; only "

@@ -76,6 +76,7 @@ class PairWriter:
         tally = self.tallies[name]
         tally.far += found.far
         tally.outside += found.outside
+        tally.add_missing(found.always_missing)
         for hr, lr, mean, statistics in zip(
             found.hr, found.lr, found.means, found.statistics, strict=True
         ):

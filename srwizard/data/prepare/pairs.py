@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
+from functools import reduce
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,15 +14,16 @@ import numpy.typing as npt
 
 from srwizard.base.choices import method_named
 from srwizard.data.fields import FloatField
-from srwizard.data.lr_methods import METHODS
+from srwizard.data.lr_methods import MEAN, METHODS
 from srwizard.data.prepare.grid import Window, block_mean
-from srwizard.data.prepare.reading import StepReader
+from srwizard.data.prepare.reading import StepReader, infinite_values
 from srwizard.data.prepare.regrid import Regrid
 from srwizard.data.prepare.source import Step
 from srwizard.data.prepare.statistics import FieldStatistics
+from srwizard.data.prepare.summary import summed_up
 from srwizard.data.prepare.units import Conversion
 from srwizard.data.prepare.write import save_npy
-from srwizard.data.undeclared import far_values
+from srwizard.data.undeclared import far_values, hold_together
 
 
 @dataclass(frozen=True)
@@ -39,8 +41,13 @@ class Recipe:
     window: Window
     scale: int
     weights: npt.NDArray[np.float64] | None
-    method: str = METHODS[0].name
+    method: str = MEAN
     regrid: Regrid | None = None
+
+    @property
+    def plain_means(self) -> bool:
+        """Whether LR is made of HR as means in which each cell counts alike."""
+        return self.weights is None and self.method == MEAN
 
     def low_resolution(self, field: FloatField) -> FloatField:
         """Return LR `[h, w]` of HR `[H, W]`."""
@@ -81,6 +88,7 @@ class _Pair(NamedTuple):
     statistics: FieldStatistics
     mean: FloatField
     far: Counter[float]
+    missing: npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -93,6 +101,8 @@ class Pairs:
         written: whether the fields are in the files of the task.
         far: value in the sources that stands far outside all others -> cells that have it.
         outside: how many values lay outside of the valid range that the sources declare.
+        always_missing: the cells `[H, W]` in which no step has a value, as `numpy.packbits` packs
+            them.
     """
 
     hr: Sequence[FloatField]
@@ -101,6 +111,7 @@ class Pairs:
     means: Sequence[FloatField]
     far: Counter[float]
     outside: int
+    always_missing: npt.NDArray[np.uint8]
     written: bool
 
     def light(self) -> "Pairs":
@@ -137,7 +148,7 @@ class PairMaker(AbstractContextManager["PairMaker"]):
         own = self._lr.fields(task.partners)
         made = [self._pair(task, number, field, own)
                 for number, field in enumerate(self._hr.read(task.steps))]  # fmt: skip
-        hr, lr, statistics, means, far = zip(*made, strict=True)
+        hr, lr, statistics, means, far, missing = zip(*made, strict=True)
         return Pairs(
             hr,
             lr,
@@ -145,22 +156,27 @@ class PairMaker(AbstractContextManager["PairMaker"]):
             means,
             sum(far, Counter()),
             self._hr.outside - before,
+            np.packbits(reduce(np.logical_and, missing)),
             bool(task.files),
         )
 
     def _pair(self, task: Task, number: int, hr: FloatField, own: Iterator[FloatField]) -> _Pair:
-        hr = np.ascontiguousarray(hr)
-        far = far_values(hr)
-        if task.conversion is not None:
-            hr = task.conversion(hr)
-        mean = self.recipe.low_resolution(hr)
+        stored = np.ascontiguousarray(hr)
+        hr = stored if task.conversion is None else task.conversion(stored)
+        found = summed_up(hr, self.recipe.scale if self.recipe.plain_means else None)
+        low, high = found.statistics.low, found.statistics.high
+        if found.statistics.count and np.isinf([low, high]).any() and np.isinf(stored).any():
+            raise infinite_values(task.steps[number])
+        mean = self.recipe.low_resolution(hr) if found.mean is None else found.mean
         lr = mean if self.recipe.regrid is None else self.recipe.regrid(next(own))
         if self.recipe.regrid is not None and task.lr_conversion is not None:
             lr = task.lr_conversion(lr)
         for path, field in zip(task.files[number] if task.files else (), (hr, lr), strict=False):
             path.parent.mkdir(parents=True, exist_ok=True)
             save_npy(path, field)
-        return _Pair(hr, lr, FieldStatistics.of(hr), mean, far)
+        # In other units neither end stands farther apart, or nearer.
+        far = Counter() if hold_together(hr, low, high) else far_values(stored)
+        return _Pair(hr, lr, found.statistics, mean, far, found.missing)
 
 
 def as_tasks(

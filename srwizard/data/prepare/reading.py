@@ -48,15 +48,24 @@ class StepReader(AbstractContextManager["StepReader"]):
         self._close()
 
     def fields(self, steps: Sequence[Step]) -> Iterator[FloatField]:
-        """Yield the field `[H, W]` of each step; see `read`."""
+        """Yield the field `[H, W]` of each step; see `read`.
+
+        Raises:
+            DatasetError: a source cannot be read, or holds infinite values.
+        """
         for window in windows(steps):
-            yield from self.read(window)
+            for step, field in zip(window, self.read(window), strict=True):
+                if np.isinf(field).any():
+                    raise infinite_values(step)
+                yield field
 
     def read(self, steps: Sequence[Step]) -> FloatField:
         """Return `[N, H, W]` of consecutive steps in physical units, NaN where there is no value.
 
+        Infinite values are left: refuse them with `infinite_values`.
+
         Raises:
-            DatasetError: the source cannot be read, or holds infinite values.
+            DatasetError: the source cannot be read.
         """
         source = steps[0].source
         fields = without(self._stored(source, steps[0].index, steps[-1].index + 1), source.missing)
@@ -66,14 +75,6 @@ class StepReader(AbstractContextManager["StepReader"]):
             outside = (fields < source.valid[0]) | (fields > source.valid[1])
             self.outside += int(outside.sum())
             fields = np.where(outside, np.float32(np.nan), fields)
-        for step, field in zip(steps, fields, strict=True):
-            if np.isinf(field).any():
-                raise DatasetError(
-                    _("{variable} has infinite values in {path}, step {step}.",
-                      variable=step.source.variable, path=step.source.path, step=step.index),
-                    _("Take them for missing: {options}",
-                      options="--missing-value inf --missing-value -inf"),
-                )  # fmt: skip
         return fields
 
     def _masked(
@@ -142,3 +143,12 @@ class StepReader(AbstractContextManager["StepReader"]):
         if self._open is not None:
             self._open[2].close()
         self._open = None
+
+
+def infinite_values(step: Step) -> DatasetError:
+    """Return the error to raise where a step has infinite values."""
+    return DatasetError(
+        _("{variable} has infinite values in {path}, step {step}.",
+          variable=step.source.variable, path=step.source.path, step=step.index),
+        _("Take them for missing: {options}", options="--missing-value inf --missing-value -inf"),
+    )  # fmt: skip

@@ -4,8 +4,8 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
-from srwizard.data.bands import bands
 from srwizard.data.fields import FloatField
 
 
@@ -29,16 +29,11 @@ class FieldStatistics:
     high: float = -math.inf
 
     @classmethod
-    def of(cls, field: FloatField) -> "FieldStatistics":
-        """Return those of one field `[H, W]`."""
-        found = cls()
-        for band in bands(field):
-            found = found.joined(cls._of_band(field[band]))
-        return found
+    def of(cls, field: FloatField, missing: npt.NDArray[np.bool_]) -> "FieldStatistics":
+        """Return those of a field `[H, W]`, or of a band of its rows, and where it has no value.
 
-    @classmethod
-    def _of_band(cls, field: FloatField) -> "FieldStatistics":
-        missing = np.isnan(field)
+        Infinite values are seen in `low` and `high`; then the others mean nothing.
+        """
         count = field.size - int(np.count_nonzero(missing))
         if not count:
             return cls(cells=field.size)

@@ -79,7 +79,11 @@ def read_stored(
         return None
     index = tuple(place.get(name, slice(None)) for name in stored.dimensions)
     left = [name for name in stored.dimensions if not isinstance(place.get(name), int)]
-    values: npt.NDArray[np.number[Any]] = found[index]
+    # Indexing would fill what it reads into with zeros first.
+    shape = [len(range(size)[each]) for size, each in zip(stored.shape, index, strict=True)
+             if isinstance(each, slice)]  # fmt: skip
+    values: npt.NDArray[np.number[Any]] = np.empty(shape, found.dtype)
+    found.read_direct(values, index)
     with warnings.catch_warnings():
         # Two different fill values are common in archives; both become NaN.
         warnings.simplefilter("ignore", xr.SerializationWarning)
