@@ -1,8 +1,9 @@
 """A training as the textbooks have it, in a process of its own: `python -m bench._textbook`.
 
-A dataset of `.npy` pairs, a `DataLoader`, AdamW, `torch.utils.checkpoint`, and nothing set in the
-environment. The networks are srwizard's, with the same parameters, in the plain forms of
-`reference_forms`; nothing is scored, and nothing is written.
+A dataset of `.npy` pairs, a `DataLoader`, AdamW, `torch.utils.checkpoint`, of diffusion models a
+moving average of the weights (Ho et al., NeurIPS 2020), and nothing set in the environment. The
+networks are srwizard's, with the same parameters, in the plain forms of `reference_forms`; nothing
+is scored, and nothing is written.
 """
 
 import json
@@ -15,6 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader, Dataset
 
 from bench.reference_forms import plain_denoiser, plain_fno2d, plain_swinir
@@ -80,6 +82,9 @@ def epochs(told: Mapping[str, Any]) -> list[float]:
     net = network(told["model"], told["params"], told["scale"])
     set_gradient_checkpointing(net, told["checkpointing"])
     optimizer = torch.optim.AdamW(net.parameters(), lr=1e-4)
+    decay, averaged = told["ema_decay"], None
+    if decay is not None:
+        averaged = AveragedModel(net, multi_avg_fn=get_ema_multi_avg_fn(decay))
     seconds = []
     for _epoch in range(told["epochs"]):
         started = time.perf_counter()
@@ -88,6 +93,8 @@ def epochs(told: Mapping[str, Any]) -> list[float]:
             loss = loss_of(net, lr, hr, mask)
             loss.backward()
             optimizer.step()
+            if averaged is not None:
+                averaged.update_parameters(net)
             loss.item()
         seconds.append((time.perf_counter() - started) / len(loader))
     return seconds

@@ -163,6 +163,7 @@ def textbook(case: Case, run_dir: Path) -> tuple[list[float], int]:
         "batch": BATCH,
         "scale": SCALE,
         "epochs": run.training.epochs,
+        "ema_decay": run.training.ema_decay,
     }
     environment = {name: it for name, it in os.environ.items() if not name.startswith(OURS)}
     command = [sys.executable, "-m", "bench._textbook"]

@@ -8,6 +8,13 @@ from srwizard.hardware.chosen import gpus_of
 from srwizard.hardware.devices import cpu, find_devices
 from srwizard.settings.run_config import RunConfig
 
+MAPPED = 700 * 2**20
+"""Address space that a training process takes beside what it holds in memory: libraries of which
+few pages are ever read, stacks and arenas of threads. With the CPU build of torch 2.13; the dry run
+measures it."""
+WRITER = 80 * 2**20
+"""Of that, the thread that writes checkpoints, which a dry run has not: a stack and an arena."""
+
 
 def capacities_of(run: RunConfig) -> list[int]:
     """Return the free memory of each chosen GPU, or what is available to all on the CPU.
@@ -23,12 +30,27 @@ def capacities_of(run: RunConfig) -> list[int]:
 def cpu_capacity(processes: int) -> int:
     """Return the bytes that so many processes may hold on the CPU together.
 
-    That is what the machine and its groups have left, and what Slurm grants to the job; and no
-    process can hold more than its address space, which batch systems limit (`ulimit -v`).
+    That is what the machine and its groups have left, what Slurm grants to the job, and what fits
+    into the address space.
+    """
+    available = min(cpu().available_bytes, _granted_by_slurm())
+    return within_address_space(available, processes, MAPPED)
+
+
+def within_address_space(available: int, processes: int, mapped: int) -> int:
+    """Return how much of `available` so many processes can hold together, in bytes.
+
+    Batch systems limit the address space of each (`ulimit -v`), and not all of it is memory.
+
+    Args:
+        available: the memory there is.
+        processes: that share it.
+        mapped: what each takes of its address space beside memory.
     """
     limit, _hard = resource.getrlimit(resource.RLIMIT_AS)
-    available = min(cpu().available_bytes, _granted_by_slurm())
-    return available if limit == resource.RLIM_INFINITY else min(available, limit * processes)
+    if limit == resource.RLIM_INFINITY:
+        return available
+    return min(available, max(0, limit - mapped) * processes)
 
 
 def _granted_by_slurm() -> int:

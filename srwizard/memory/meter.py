@@ -80,6 +80,11 @@ class Meter:
         return CUDA_CONTEXT if self._estimated is None else self._estimated
 
     @property
+    def mapped_bytes(self) -> int:
+        """What this process has taken of its address space beside its memory, at most."""
+        return max(0, _from_status("VmPeak") - self._resident)
+
+    @property
     def worker_bytes(self) -> int:
         """The most that the loader processes have held for themselves."""
         return self._workers
@@ -105,11 +110,16 @@ class Meter:
 
 
 def _highest_resident() -> int:
+    return _from_status("VmHWM") or resident_bytes()
+
+
+def _from_status(name: str) -> int:
+    """Return what the kernel tells of this process, in bytes; 0 where it does not."""
     with contextlib.suppress(OSError):
         for line in Path("/proc/self/status").read_text().splitlines():
-            if line.startswith("VmHWM:"):
+            if line.startswith(f"{name}:"):
                 return int(line.split()[1]) * 1024
-    return resident_bytes()
+    return 0
 
 
 def resident_bytes() -> int:

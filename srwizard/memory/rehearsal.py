@@ -14,7 +14,7 @@ from srwizard.base import files, i18n
 from srwizard.base.child_process import end_with_parent
 from srwizard.data import normalization
 from srwizard.memory import forecast, forecaster
-from srwizard.memory.available import cpu_capacity
+from srwizard.memory.available import WRITER, cpu_capacity, within_address_space
 from srwizard.memory.meter import Meter, resident_bytes
 from srwizard.memory.repeats import SAMPLING_STEPS
 from srwizard.runs import failures
@@ -77,7 +77,7 @@ def main(arguments: list[str]) -> int:
     figures = {
         "rank": place.rank,
         "host": socket.gethostname(),
-        "capacity_bytes": capacities[place.device.index or 0],
+        "capacity_bytes": _capacity(run, capacities[place.device.index or 0], meter),
         "baseline_rss_bytes": baseline,
         "host_capacity_bytes": host_capacity,
         **figures,
@@ -86,6 +86,14 @@ def main(arguments: list[str]) -> int:
         figures["predicted_bytes"] = _predicted(run)
     files.write_json(out_dir / f"rank{place.rank}.json", figures)
     return 0
+
+
+def _capacity(run: RunConfig, known: int, meter: Meter) -> int:
+    """Return what the device has; on a CPU, as far as it fits into the address space."""
+    if run.devices.on_gpus:
+        return known
+    mapped = meter.mapped_bytes + WRITER
+    return within_address_space(known, run.devices.processes, mapped)
 
 
 def _predicted(run: RunConfig) -> int | None:

@@ -155,6 +155,23 @@ def test_out_of_memory_is_a_verdict(large: Path, tmp_path: Path, limit_mib: int)
     assert (written["verdict"], written["peak_bytes"]) == ("does not fit", None)
 
 
+@pytest.mark.slow
+def test_libraries_take_their_part_of_a_limited_address_space(root: Path, tmp_path: Path) -> None:
+    """What is said to fit under `ulimit -v` fits: hundreds of MiB of it are no memory."""
+    freeze(root, tmp_path / "run")
+    limit = 1600 * MIB
+    script = (
+        "import resource, sys; from pathlib import Path;"
+        f"resource.setrlimit(resource.RLIMIT_AS, ({limit},) * 2);"
+        "from srwizard.memory.measure import dry_run; dry_run(Path(sys.argv[1]))"
+    )
+    subprocess.run([sys.executable, "-c", script, str(tmp_path / "run")], check=True)
+    (rank,) = json.loads((tmp_path / "run" / "dry_run.json").read_text())["ranks"]
+    mapped = limit - rank["capacity_bytes"]
+    assert mapped >= available.MAPPED
+    assert rank["peak_bytes"] < rank["capacity_bytes"]
+
+
 def rehearsals() -> list[psutil.Process]:
     found = []
     for child in psutil.Process().children(recursive=True):
@@ -291,7 +308,10 @@ def test_no_process_holds_more_than_its_address_space(monkeypatch: pytest.Monkey
     monkeypatch.setattr(available, "cpu", lambda: CPU(2, 64 * 2**30, 48 * 2**30))
     assert cpu_capacity(2) == 48 * 2**30
     monkeypatch.setattr(resource, "getrlimit", lambda _what: (2**30, 2**30))
-    assert cpu_capacity(2) == 2 * 2**30
+    # Of which libraries take their part, without being memory.
+    assert cpu_capacity(2) == 2 * (2**30 - available.MAPPED)
+    monkeypatch.setattr(resource, "getrlimit", lambda _what: (2**28, 2**28))
+    assert cpu_capacity(2) == 0
 
 
 def test_a_gpu_that_nvml_no_longer_shows_is_named(

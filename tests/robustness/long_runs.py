@@ -17,10 +17,12 @@ def times(few: int, many: int) -> pytest.MarkDecorator:
 def in_parts(few: int, many: int, parts: int) -> pytest.MarkDecorator:
     """Give a test `count` and `part`: the many times are shared out among tests of their own.
 
-    Each part is in time for a machine that lends some minutes: `make test-long ONLY="part-0"`.
+    Each part is in time for a machine that lends some minutes: `make test-long ONLY="part-0"`. The
+    processes of the many are started afresh: what happens while they load everything is met too.
     """
     long = [
-        pytest.param(many // parts, part, marks=LONG, id=f"part-{part}") for part in range(parts)
+        pytest.param(many // parts, part, marks=(*LONG, pytest.mark.afresh), id=f"part-{part}")
+        for part in range(parts)
     ]
     return pytest.mark.parametrize(("count", "part"), [pytest.param(few, 0, id="few"), *long])
 

@@ -114,8 +114,14 @@ def shared_memory() -> Iterator[Callable[[], set[str]]]:
 
 @pytest.mark.slow
 @pytest.mark.afresh
-@pytest.mark.parametrize(("fmt", "start"), [("npy", "forked"), ("h5", "forked"), ("npy", "afresh")])
-@pytest.mark.parametrize("end", ENDS)
+@pytest.mark.parametrize(
+    ("end", "fmt", "start"),
+    [
+        *((end, "npy", "forked") for end in ENDS),
+        *((end, "h5", "forked") for end in (main_process, ctrl_c)),
+        *((end, "npy", "afresh") for end in (a_worker, all_of_them, ctrl_c_twice)),
+    ],
+)  # fmt: skip
 def test_the_next_prepare_finds_a_clean_place(
     end: Callable[[Process, Process], None],
     fmt: str,

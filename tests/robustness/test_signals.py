@@ -122,7 +122,6 @@ def remove(command: Command, place: Path, original: Path) -> None:
 
 @in_parts(2, 30, parts=2)
 @pytest.mark.slow
-@pytest.mark.afresh
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_signal_at_any_moment(
     name: str, original: Path, place: Path, count: int, part: int
