@@ -75,7 +75,6 @@ LONGEST_FIRST = (
     "e2e/test_terminal.py",
     "robustness/test_damaged_records.py",
     "models/test_diffusion.py",
-    "test_readme.py",
     "train/test_launch.py",
     "e2e/test_conversations.py",
     "memory/test_sharded.py",

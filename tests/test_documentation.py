@@ -1,5 +1,6 @@
 """The documentation: a site without warnings, pages that say what the program does."""
 
+import json
 import os
 import re
 import subprocess
@@ -9,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from srwizard.base import i18n
+from srwizard.data.baselines.choice import METHODS
 from srwizard.runs.failure_kinds import CATALOGUE, UNKNOWN
-from srwizard.settings import reference
+from srwizard.settings import reference, run_config
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -119,21 +121,53 @@ def test_chinese_has_its_own_punctuation(page: str) -> None:
     assert re.findall(r"[\u4e00-\u9fff][,;:?!]|[,;:?!][\u4e00-\u9fff]", text) == []
 
 
-@pytest.mark.slow
-def test_the_tutorial_can_be_followed(tmp_path: Path) -> None:
-    """Each block is typed as it stands there; only pip finds installed what it is to install."""
+@pytest.fixture(scope="module")
+def tutorial(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where each block was typed as it stands there; only pip finds installed what it installs."""
     blocks = blocks_of("zh/tutorial.md")
     assert len(blocks) > 6
+    home = tmp_path_factory.mktemp("tutorial")
     environment = {
         "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
-        "HOME": str(tmp_path),
+        "HOME": str(home),
         "LANG": "C.UTF-8",
         "PIP_NO_INDEX": "1",
     }
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", "\n".join(blocks)],
-        cwd=tmp_path, env=environment, capture_output=True, text=True, check=False, timeout=900,
+        cwd=home, env=environment, capture_output=True, text=True, check=False, timeout=900,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
-    assert (tmp_path / "runs" / "sst" / "report.html").is_file()
-    assert (tmp_path / "super_resolved.nc").is_file()
+    return home
+
+
+@pytest.mark.slow
+def test_the_tutorial_can_be_followed(tutorial: Path) -> None:
+    assert (tutorial / "runs" / "sst" / "report.html").is_file()
+    assert (tutorial / "super_resolved.nc").is_file()
+
+
+@pytest.mark.slow
+def test_the_demo_is_the_run_of_the_tutorial(tutorial: Path, tmp_path: Path) -> None:
+    """All of `make demo` but the training, which would take as long once more."""
+    planned = subprocess.run(
+        ["make", "--dry-run", "demo", f"DEMO={tmp_path / 'demo'}"],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    ).stdout  # fmt: skip
+    assert re.search(r"srwizard --answers \S+/demo\.yaml$", planned)
+    subprocess.run(["bash", "-euc", planned.rstrip() + " --stop-after frozen"],
+                   cwd=ROOT, capture_output=True, text=True, check=True)  # fmt: skip
+    demo, followed = map(run_config.load, (tmp_path / "demo/run", tutorial / "runs/sst"))
+    for part in ("model", "training", "memory", "devices"):
+        assert getattr(demo, part) == getattr(followed, part)
+    assert demo.data == followed.data.model_copy(update={"root": demo.data.root})
+
+
+@pytest.mark.slow
+def test_the_demo_beats_the_best_simple_method(tutorial: Path) -> None:
+    events = (tutorial / "runs/sst/metrics.jsonl").read_text().splitlines()
+    scores = next(
+        event["variables"]["temp"] for event in map(json.loads, events) if event["event"] == "test"
+    )
+    best = min(scores[name]["rmse"] for name in METHODS)
+    assert scores["model"]["rmse"] < 0.95 * best

@@ -1,6 +1,5 @@
 """What the README says is so."""
 
-import json
 import re
 import subprocess
 from pathlib import Path
@@ -8,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from srwizard.commands.cli import COMMANDS
-from srwizard.data.baselines.choice import METHODS
 from tests.e2e.terminal import PROGRAM
 
 ROOT = Path(__file__).parent.parent
@@ -63,16 +61,3 @@ def test_every_folder_of_the_program_is_in_the_tree(name: str) -> None:
 def test_every_command_is_named(name: str) -> None:
     text = (ROOT / name).read_text(encoding="utf-8")
     assert set(COMMANDS) <= set(re.findall(r"`srwizard ([a-z]+)\b", text))
-
-
-@pytest.mark.slow
-def test_the_demo_beats_the_best_simple_method(tmp_path: Path) -> None:
-    done = subprocess.run(
-        ["make", "demo", f"DEMO={tmp_path / 'demo'}"],
-        cwd=ROOT, capture_output=True, text=True, check=False, timeout=900,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    event = json.loads((tmp_path / "demo/run/metrics.jsonl").read_text().splitlines()[-1])
-    scores = event["variables"]["temp"]
-    best = min(scores[name]["rmse"] for name in METHODS)
-    assert scores["model"]["rmse"] < 0.95 * best

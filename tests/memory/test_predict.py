@@ -496,12 +496,12 @@ def test_pieces_that_are_left_out_do_not_matter(
 @pytest.mark.parametrize(
     ("on", "model"),
     [
-        ("cpu", model)
-        if model in ONE_OF_EACH_KIND
-        else pytest.param("cuda", model, marks=pytest.mark.slow)
-        for model in SMALL
+        *(("cpu", model) for model in ONE_OF_EACH_KIND),
+        # With these, every operator that any of the networks is made of.
+        *(pytest.param("cuda", model, marks=pytest.mark.slow)
+          for model in ("HiNOTE", "HAT", "MWT2d", "ReMD", "UNet2d", "SRNO")),
     ],
-)
+)  # fmt: skip
 def test_what_is_remembered_does_not_matter(
     monkeypatch: pytest.MonkeyPatch, on: str, model: str
 ) -> None:
