@@ -47,10 +47,14 @@ def within_address_space(available: int, processes: int, mapped: int) -> int:
         processes: that share it.
         mapped: what each takes of its address space beside memory.
     """
+    limit = address_space()
+    return available if limit is None else min(available, max(0, limit - mapped) * processes)
+
+
+def address_space() -> int | None:
+    """Return the limit of the address space of each process (`ulimit -v`); None: there is none."""
     limit, _hard = resource.getrlimit(resource.RLIMIT_AS)
-    if limit == resource.RLIM_INFINITY:
-        return available
-    return min(available, max(0, limit - mapped) * processes)
+    return None if limit == resource.RLIM_INFINITY else limit
 
 
 def _granted_by_slurm() -> int:

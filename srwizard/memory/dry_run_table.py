@@ -30,6 +30,12 @@ def dry_run_table(result: DryRun) -> Table:
                 capacity=megabytes_text(result.host_capacity_bytes),
             ),
         )
+    if result.address_space_bytes is not None:
+        table.add_row(
+            _("Address space"),
+            _("{limit} (ulimit -v), of which libraries and threads take their part",
+              limit=megabytes_text(result.address_space_bytes)),
+        )  # fmt: skip
     if result.predicted_bytes is not None:
         table.add_row(_("Predicted"), megabytes_text(result.predicted_bytes))
     for figures in result.ranks if len(result.ranks) > 1 else []:

@@ -18,7 +18,7 @@ from srwizard.base.errors import InterruptedByUserError, TrainingFailedError
 from srwizard.base.i18n import translate as _
 from srwizard.data.dataset import Dataset
 from srwizard.hardware.chosen import remarks_on_gpus
-from srwizard.memory.available import capacities_of
+from srwizard.memory.available import address_space, capacities_of
 from srwizard.memory.verdict import Verdict, judge, worst
 from srwizard.runs import failures
 from srwizard.runs.failure_kinds import kind_named
@@ -47,8 +47,9 @@ class DryRun:
     available there before they started; on GPUs it is that of the rank whose GPU is fullest,
     against what was free on it, and `host_peak_bytes` what its machine took of the main memory
     beside, which is judged, too. Of several `hosts` the fullest counts. `reason` says why there is
-    no peak, if the dry run itself ran out of memory, and `phase` and `step` where. docs/memory.md
-    describes every key.
+    no peak, if the dry run itself ran out of memory, and `phase` and `step` where.
+    `address_space_bytes` is what each process may have on a CPU, if that is limited: more than
+    memory is in it. docs/memory.md describes every key.
     """
 
     verdict: Verdict
@@ -70,6 +71,7 @@ class DryRun:
     lr_range: dict[str, Any] | None = None
     host_peak_bytes: int | None = None
     host_capacity_bytes: int | None = None
+    address_space_bytes: int | None = None
     digest: str = ""
 
 
@@ -275,6 +277,7 @@ def _judged(run: RunConfig, ranks: list[dict[str, Any]]) -> DryRun:
         ratio=peak / capacity if capacity > 0 else None,
         ranks=ranks,
         hosts=list(dict.fromkeys(str(figures["host"]) for figures in ranks)),
+        address_space_bytes=None if run.devices.on_gpus else address_space(),
         digest=run.digest,
         host_peak_bytes=main[0][0] if main else None,
         host_capacity_bytes=main[0][1] if main else None,
@@ -317,5 +320,6 @@ def _out_of_memory(run: RunConfig, capacities: list[int], failure: dict[str, Any
         reason=failure["error"],
         phase=failure.get("phase"),
         step=failure.get("step"),
+        address_space_bytes=None if run.devices.on_gpus else address_space(),
         digest=run.digest,
     )

@@ -66,6 +66,7 @@ PARTS = {
     "worker_bytes": N_("Loader processes"),
     "host_peak_bytes": N_("Peak of system memory"),
     "host_capacity_bytes": N_("System memory"),
+    "address_space_bytes": N_("Address space"),
     "step_seconds": N_("Time of a step"),
     "epoch_seconds": N_("Time of an epoch"),
     "validation_seconds": N_("Time of a validation"),

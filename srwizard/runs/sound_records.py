@@ -219,8 +219,9 @@ _NUMBERS = (
     "epoch", "epochs", "step", "step_in_epoch", "steps_in_epoch", "progress", "loss",
     "samples_per_second", "seconds_left", "overfitting_since", "memory_bytes", "peak_bytes",
     "peak_memory_bytes", "measured_peak_bytes", "predicted_bytes", "measured_bytes",
-    "capacity_bytes", "above_baseline_bytes", "host_peak_bytes", "host_capacity_bytes", "ratio",
-    "rank", "machines", "step_seconds", "epoch_seconds", "validation_seconds", "run_seconds",
+    "capacity_bytes", "above_baseline_bytes", "host_peak_bytes", "host_capacity_bytes",
+    "address_space_bytes", "ratio", "rank", "machines", "step_seconds", "epoch_seconds",
+    "validation_seconds", "run_seconds",
 )  # fmt: skip
 _TEXTS = (
     "state", "phase", "host", "time", "started", "digest", "traceback", "device", "verdict",

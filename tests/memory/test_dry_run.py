@@ -166,7 +166,9 @@ def test_libraries_take_their_part_of_a_limited_address_space(root: Path, tmp_pa
         "from srwizard.memory.measure import dry_run; dry_run(Path(sys.argv[1]))"
     )
     subprocess.run([sys.executable, "-c", script, str(tmp_path / "run")], check=True)
-    (rank,) = json.loads((tmp_path / "run" / "dry_run.json").read_text())["ranks"]
+    written = json.loads((tmp_path / "run" / "dry_run.json").read_text())
+    assert written["address_space_bytes"] == limit
+    (rank,) = written["ranks"]
     mapped = limit - rank["capacity_bytes"]
     assert mapped >= available.MAPPED
     assert rank["peak_bytes"] < rank["capacity_bytes"]
