@@ -17,7 +17,12 @@ from srwizard.base.errors import (
     UsageError,
 )
 from srwizard.base.i18n import translate as _
-from srwizard.base.os_errors import is_of_the_place, may_get_room, reason_of
+from srwizard.base.os_errors import (
+    hint_at_limit,
+    is_of_the_place,
+    may_get_room,
+    reason_of,
+)
 from srwizard.base.text_width import wrapped
 from srwizard.base.visible import Lines, in_one_line, show_only_visible
 
@@ -84,6 +89,8 @@ def _refused_by_the_system(error: OSError) -> int:
     )
     if in_proc:
         hint = _("srwizard needs /proc, to see memory and processes. In a container, mount it.")
+    elif (limit := hint_at_limit(error)) is not None:
+        hint = limit
     elif may_get_room(error):
         hint = _("Free some space or get write permission there, then run the command again.")
     else:

@@ -17,9 +17,9 @@ _OF_THE_SYSTEM = {
     errno.ENOTDIR: N_("a part of the path is not a directory"),
     errno.EISDIR: N_("it is a directory"),
     errno.EINVAL: N_("invalid argument"),
-    errno.EMFILE: N_("too many files are open"),
-    errno.ENFILE: N_("too many files are open"),
-    errno.EFBIG: N_("the file would be too large"),
+    errno.EMFILE: N_("too many files are open (ulimit -n)"),
+    errno.ENFILE: N_("too many files are open (ulimit -n)"),
+    errno.EFBIG: N_("the file would be larger than is allowed (ulimit -f)"),
     errno.ENOSPC: N_("no space is left on the device"),
     errno.EROFS: N_("the file system is read-only"),
     errno.ENAMETOOLONG: N_("the name is too long"),
@@ -33,7 +33,14 @@ _OF_THE_SYSTEM = {
 }
 _OF_PLACES = (
     errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EIO, errno.ELOOP,
+    errno.EMFILE, errno.ENFILE,
 )  # fmt: skip
+_LIMITS = {
+    errno.EMFILE: N_("Raise the limit of open files, for example ulimit -n 65536, then run the "
+                     "command again."),
+    errno.EFBIG: N_("Raise the limit of the size of files, ulimit -f unlimited, then run the "
+                    "command again."),
+}  # fmt: skip
 _OF_YAML = (
     (r"mapping values are not allowed", N_("a colon in a place where none is allowed")),
     (r"could not find expected ':'", N_("a colon is missing after a key")),
@@ -74,6 +81,12 @@ def may_get_room(error: OSError) -> bool:
     return error.errno in (
         errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO,
     )  # fmt: skip
+
+
+def hint_at_limit(error: OSError) -> str | None:
+    """Say which limit of the shell to raise; None where none was reached."""
+    known = _LIMITS.get(error.errno) if error.errno is not None else None
+    return None if known is None else _(known)
 
 
 def yaml_reason(problem: str) -> str:

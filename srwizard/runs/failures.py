@@ -5,6 +5,7 @@ What can happen stands in `failure_kinds`.
 
 import contextlib
 import re
+import resource
 import signal
 import socket
 import traceback
@@ -19,6 +20,7 @@ from srwizard.base.sizes_and_times import is_gpu, megabytes_text
 from srwizard.base.visible import Lines, in_shell
 from srwizard.runs import last_phase
 from srwizard.runs.failure_kinds import UNKNOWN, concerns_gpus, kind_named, recognise
+from srwizard.runs.failure_kinds.limits import PROCESSOR_TIME
 from srwizard.runs.failure_kinds.machines import NODE_LOST, PEER_LOST
 from srwizard.runs.failure_kinds.memory import KILLED, OOM_KILLER
 from srwizard.runs.records import dry_run_of, now
@@ -168,9 +170,18 @@ def _from_signal(directory: Path, ended: Ended) -> dict[str, Any]:
         name = "?"
     # What aborts, says why in the log: "terminate called after throwing … bad_alloc".
     kind = recognise(f"signal {number}\n{ended.log}").name
+    if kind == KILLED and not ended.kills and _processor_time_is_used_up():
+        kind = PROCESSOR_TIME
     text = f"signal {number} ({name})"
     where = last_phase.last_seen(directory, ended.rank)
     return {"kind": kind, "error": text, "rank": ended.rank, "time": now(), **where}
+
+
+def _processor_time_is_used_up() -> bool:
+    """Return whether a child can have reached the limit at which the kernel kills it."""
+    _soft, limit = resource.getrlimit(resource.RLIMIT_CPU)
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return limit != resource.RLIM_INFINITY and used.ru_utime + used.ru_stime >= limit
 
 
 def _from_lost_machine(other: dict[str, Any]) -> dict[str, Any]:

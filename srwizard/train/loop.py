@@ -114,10 +114,10 @@ def _train(training: Training, run_dir: Path, records: Records, callbacks: Callb
             better = note_validation(progress, valid.error(training.span.cpu()))
             note_plateau(progress, run.training, better=better)
         event["peak_memory_bytes"] = peak_bytes(place)
+        callbacks.on_phase(training, "checkpoint")
         progress.epoch += 1
         progress.samples_in_epoch, progress.loss_sum = 0, 0.0
         # First the record, then the checkpoint: on resume, records behind it are dropped.
-        callbacks.on_phase(training, "checkpoint")
         if place.is_first:
             history.append(event)
             event["overfitting_since"] = overfitting_since(history)

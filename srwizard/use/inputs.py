@@ -21,6 +21,7 @@ from srwizard.data.layout import Contents, recognise, scan
 from srwizard.data.missing_variable import no_such_variable
 from srwizard.data.outliers import Points, masked
 from srwizard.data.prepare.grid import Grid
+from srwizard.data.prepare.grid_order import check_order
 from srwizard.data.prepare.reading import StepReader
 from srwizard.data.prepare.record import Survey, survey_sources
 from srwizard.data.prepare.times import Moment
@@ -187,6 +188,7 @@ def _opened(
             _("Leave --split out."),
         )  # fmt: skip
     survey = survey_sources(paths, list(names.values()), lambda _done, _total: None)
+    check_order(survey.grid)
     return Input(
         where=str(paths[0]) if len(paths) == 1 else _("{path} and {count} more",
                                                       path=paths[0], count=len(paths) - 1),

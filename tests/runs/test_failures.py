@@ -2,8 +2,10 @@
 
 import json
 import re
+import resource
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import h5py
 import numpy as np
@@ -74,6 +76,12 @@ SAID = {
     ],
     "loss_not_finite": [f"NonFiniteLossError: {NonFiniteLossError(float('nan'), 3, 1)}"],
     "disk_full": ["OSError: [Errno 28] No space left on device: 'x'"],
+    "file_too_large": ["OSError: [Errno 27] File too large: 'x'", "signal 25"],
+    "processor_time_used_up": ["signal 24"],
+    "too_many_processes": [
+        "libgomp: Thread creation failed: Resource temporarily unavailable",
+        "BlockingIOError: [Errno 11] Resource temporarily unavailable",
+    ],
     "checkpoint_unusable": ["CheckpointError: the checkpoint x is damaged"],
     "data_unreadable": [
         "FileNotFoundError: [Errno 2] No such file or directory: 'x.npy'",
@@ -203,6 +211,7 @@ def test_what_can_be_changed_follows_the_advice() -> None:
     on_the_cpu = [{"devices.gpus": [], "devices.processes": 1}]
     assert {name: changes for name, changes in found.items() if changes} == {
         "too_many_open_files": no_loaders,
+        "too_many_processes": no_loaders,
         "shared_memory": no_loaders,
         "loader_died": no_loaders,
         "cuda_in_loader": no_loaders,
@@ -344,6 +353,25 @@ def test_a_peer_lost_for_no_known_reason_is_said(tmp_path: Path) -> None:
 def test_an_end_that_nobody_recorded(tmp_path: Path, ended: Ended, kind: str, error: str) -> None:
     found = collect(tmp_path, ended)
     assert (found["kind"], found["error"]) == (kind, error)
+
+
+@pytest.mark.parametrize(
+    ("limit", "kills", "kind"),
+    [
+        (60, 0, "killed"),
+        (2, 0, "processor_time_used_up"),
+        (2, 1, "out_of_memory_killer"),
+        (resource.RLIM_INFINITY, 0, "killed"),
+    ],
+)
+def test_killed_at_the_limit_of_processor_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: int, kills: int, kind: str
+) -> None:
+    """The kernel does not say why it kills: what the children have used does (`ulimit -t`)."""
+    used = SimpleNamespace(ru_utime=1.8, ru_stime=0.3)
+    monkeypatch.setattr(resource, "getrusage", lambda _whose: used)
+    monkeypatch.setattr(resource, "getrlimit", lambda _what: (limit, limit))
+    assert collect(tmp_path, Ended(-9, signal=9, kills=kills))["kind"] == kind
 
 
 def test_no_room_for_the_failure_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,6 +21,7 @@ from srwizard.data.prepare.arguments import (
 )
 from srwizard.data.prepare.conversions import conversions_asked, converted, lr_conversion
 from srwizard.data.prepare.grid import cell_weights, divisible_shape
+from srwizard.data.prepare.grid_order import check_order
 from srwizard.data.prepare.leakage import leakage_notes
 from srwizard.data.prepare.lr_product import (
     AgreementTally,
@@ -146,7 +147,7 @@ def prepare(
     )
     matched = None
     if lr_source is not None:
-        matched = _matched(lr_source, survey, variables, depths, report)
+        matched = _matched(lr_source, survey, variables, depths, masking, report)
         survey = matched.hr
     names = {
         key: variables[record.variable] + record.suffix for key, record in survey.records.items()
@@ -157,6 +158,7 @@ def prepare(
     region, notes = window_of(survey.grid, chosen)
     window = region.cropped(divisible_shape(region.shape, scale))
     hr_grid = survey.grid.windowed(window)
+    check_order(hr_grid)
     lr_grid = hr_grid.coarsened(scale)
     recipe = Recipe(
         window,
@@ -277,6 +279,7 @@ def _matched(
     hr: Survey,
     variables: Mapping[str, str],
     depths: Sequence[float],
+    masking: Masking | None,
     report: Progress,
 ) -> Matched:
     lr = survey_sources(
@@ -284,6 +287,8 @@ def _matched(
         lr_source.variables or list(variables),
         lambda done, total: report("open", done, total),
         depths=depths,
+        # A mask is on the grid of HR.
+        masking=None if masking is None else replace(masking, variable=None),
     )
     return match(hr, lr, lr_source.tolerance_hours, lr_source.regridding)
 

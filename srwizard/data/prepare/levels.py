@@ -16,20 +16,43 @@ LEVEL_NAMES = {
 def find_level(dataset: xr.Dataset, field: xr.DataArray) -> str | None:
     """Return the vertical dimension of a variable: by its coordinate's attributes, else by name."""
     for dimension in (str(name) for name in field.dims):
-        attributes = dataset[dimension].attrs if dimension in dataset.variables else {}
-        vertical = (
-            str(attributes.get("axis")) == "Z"
-            or str(attributes.get("positive", "")).lower() in ("up", "down")
-            or "depth" in str(attributes.get("standard_name", ""))
-        )
-        if vertical or dimension.lower() in LEVEL_NAMES:
+        known = dimension in dataset.variables and _is_vertical(dataset[dimension])
+        if known or dimension.lower() in LEVEL_NAMES:
             return dimension
     return None
 
 
+def _is_vertical(coordinate: xr.DataArray) -> bool:
+    attributes = coordinate.attrs
+    return (
+        str(attributes.get("axis")) == "Z"
+        or str(attributes.get("positive", "")).lower() in ("up", "down")
+        or "depth" in str(attributes.get("standard_name", ""))
+    )
+
+
+def _coordinate(dataset: xr.Dataset, dimension: str) -> xr.DataArray | None:
+    """Return the depths of a dimension: of its name, or of another as NEMO's nav_lev and gdept_1d.
+
+    None where there are none, or they are no numbers.
+    """
+    candidates = [dimension] if dimension in dataset.variables else [
+        name
+        for name in map(str, dataset.variables)
+        if dataset[name].dims == (dimension,)
+        and (
+            _is_vertical(dataset[name])
+            or name.lower() in LEVEL_NAMES
+            or name.lower().startswith("gdep")
+        )
+    ]  # fmt: skip
+    return next((dataset[name] for name in candidates if dataset[name].dtype.kind in "iuf"), None)
+
+
 def has_levels(dataset: xr.Dataset, variable: str) -> bool:
-    """Return whether a variable has a vertical dimension."""
-    return find_level(dataset, dataset[variable]) is not None
+    """Return whether a variable has several levels."""
+    dimension = find_level(dataset, dataset[variable])
+    return dimension is not None and dataset.sizes[dimension] > 1
 
 
 def nearest_level(dataset: xr.Dataset, field: xr.DataArray, depth: float) -> tuple[str, int, float]:
@@ -58,16 +81,17 @@ def level_depths(dataset: xr.Dataset, variable: str, dimension: str) -> list[flo
     Raises:
         DatasetError: the dimension has no coordinate of numbers.
     """
-    if dimension not in dataset.variables or dataset[dimension].dtype.kind not in "iuf":
+    found = _coordinate(dataset, dimension)
+    if found is None:
         raise DatasetError(
             _("The dimension {dimension} of {variable} has no depths.",
               dimension=dimension, variable=variable),
             _("Add a coordinate of that name, or select one index first, e.g. with ncks -d "
               "{dimension},0.", dimension=dimension),
         )  # fmt: skip
-    values = np.atleast_1d(dataset[dimension].values.astype(np.float64))
+    values = np.atleast_1d(found.values.astype(np.float64))
     # Heights count upward: what lies 100 m deep is at -100.
-    upward = str(dataset[dimension].attrs.get("positive", "")).lower() == "up"
+    upward = str(found.attrs.get("positive", "")).lower() == "up"
     depths = -values if upward or bool((values <= 0).all()) else values
     stored = _units(dataset, dimension)
     return [float(depth) for depth in depths * (_in_metres(stored) or 1.0)]
@@ -80,8 +104,8 @@ def depth_units(dataset: xr.Dataset, dimension: str) -> str:
 
 
 def _units(dataset: xr.Dataset, dimension: str) -> str:
-    known = dimension in dataset.variables
-    return str(dataset[dimension].attrs.get("units", "")).strip() if known else ""
+    found = _coordinate(dataset, dimension)
+    return "" if found is None else str(found.attrs.get("units", "")).strip()
 
 
 def _in_metres(units: str) -> float | None:

@@ -4,7 +4,7 @@ Quick: of many files some are opened, of each variable a few steps are read.
 """
 
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -18,6 +18,7 @@ from srwizard.base.errors import DatasetError, SrwizardError
 from srwizard.base.i18n import translate as _
 from srwizard.base.i18n import translate_count as _n
 from srwizard.data.prepare.grid import Grid, Window
+from srwizard.data.prepare.grid_order import check_order
 from srwizard.data.prepare.levels import depth_units, find_level, level_depths
 from srwizard.data.prepare.opening import Source, open_source
 from srwizard.data.prepare.reading import StepReader
@@ -228,6 +229,14 @@ def _variable(name: str, found: _Found) -> SourceVariable:
     )
 
 
+def _order_notes(grid: Grid) -> Iterator[str]:
+    """Yield what `prepare` will say of rows or columns that are not where they belong."""
+    try:
+        check_order(grid)
+    except DatasetError as error:
+        yield _("{message} {hint}", message=error.message, hint=error.hint)
+
+
 def _is_mask(array: xr.DataArray) -> bool:
     attributes, name = array.attrs, str(array.name).lower()
     return (
@@ -273,6 +282,6 @@ def _read(name: str, fields: Sequence[SourceField], grid: Grid) -> dict[str, Any
         "land_share": float(1 - valid.any(axis=0).mean()),
         "low": float(values.min()),
         "high": float(values.max()),
-        "suspicions": tuple(undeclared_notes(name, tally.found())),
+        "suspicions": (*undeclared_notes(name, tally.found()), *_order_notes(grid)),
         "undeclared": tally.found().values,
     }

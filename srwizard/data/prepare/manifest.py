@@ -2,9 +2,9 @@
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,14 @@ from srwizard.data.prepare.units import Conversion
 from srwizard.data.undeclared import StandingValue
 
 
+class Jump(NamedTuple):
+    """A step whose values have nothing in common with those of the step before."""
+
+    step: str
+    before: FieldStatistics
+    after: FieldStatistics
+
+
 class FieldTally:
     """Counts what the HR fields `[H, W]` of one variable hold while they pass by."""
 
@@ -28,6 +36,8 @@ class FieldTally:
         self.standing = StandingValue()
         self.always_missing: npt.NDArray[np.bool_] = np.ones(shape, dtype=bool)
         self.statistics: dict[str, FieldStatistics] = {}
+        self.jump: Jump | None = None
+        self._before: FieldStatistics | None = None
         self._likeness = SplitLikeness(variable, shape)
 
     def add(self, split: str, field: FloatField) -> None:
@@ -40,12 +50,20 @@ class FieldTally:
         cells = np.unpackbits(always, count=self.always_missing.size).view(np.bool_)
         self.always_missing &= cells.reshape(self.always_missing.shape)
 
-    def finish(self, split: str, kept: Sequence[FieldStatistics]) -> None:
-        """Take the statistics of the fields that `split` is made of."""
+    def finish(self, split: str, kept: Mapping[str, FieldStatistics]) -> None:
+        """Take the statistics of the fields that `split` is made of, by the names of their steps.
+
+        The splits come in the order of time.
+        """
         total = FieldStatistics()
-        for each in kept:
+        for name, each in kept.items():
             total = total.joined(each)
             self.empty_fields += not each.count
+            if not each.count:
+                continue
+            if self.jump is None and self._before is not None and each.apart_from(self._before):
+                self.jump = Jump(name, self._before, each)
+            self._before = each
         self.statistics[split] = total
 
     def has_values(self, split: str) -> bool:

@@ -50,6 +50,15 @@ def notes_on(
                     count=tally.outside,
                 )
             )
+        if tally.jump is not None:
+            step, before, after = tally.jump
+            notes.append(
+                _("{variable}: from step {step} on the values lie between {low:g} and {high:g}; in "
+                  "the step before it was {before_low:g} to {before_high:g}. Are some files in "
+                  "other units, whatever their units attribute says?",
+                  variable=variable, step=step, low=after.low, high=after.high,
+                  before_low=before.low, before_high=before.high)
+            )  # fmt: skip
         standing = tally.standing_in_source(conversions.get(variable))
         notes += undeclared_notes(variable, Undeclared.of(tally.far, standing))
     return notes

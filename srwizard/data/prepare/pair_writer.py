@@ -53,7 +53,9 @@ class PairWriter:
                     report(steps.split, number * length + len(every[name]), total)
             kept = self._kept(every)
             for name, tally in self.tallies.items():
-                tally.finish(steps.split, [every[name][position] for position in kept])
+                tally.finish(
+                    steps.split, {steps.names[position]: every[name][position] for position in kept}
+                )
                 _check_values(steps.split, name, tally)
             if len(kept) < length:
                 files.drop(set(range(length)) - {*kept})

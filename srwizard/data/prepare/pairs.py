@@ -168,14 +168,18 @@ class PairMaker(AbstractContextManager["PairMaker"]):
         if found.statistics.count and np.isinf([low, high]).any() and np.isinf(stored).any():
             raise infinite_values(task.steps[number])
         mean = self.recipe.low_resolution(hr) if found.mean is None else found.mean
-        lr = mean if self.recipe.regrid is None else self.recipe.regrid(next(own))
-        if self.recipe.regrid is not None and task.lr_conversion is not None:
-            lr = task.lr_conversion(lr)
+        # In other units neither end stands farther apart, or nearer.
+        far = Counter() if hold_together(hr, low, high) else far_values(stored)
+        lr = mean
+        if self.recipe.regrid is not None:
+            its_own = next(own)
+            far += far_values(its_own)
+            lr = self.recipe.regrid(its_own)
+            if task.lr_conversion is not None:
+                lr = task.lr_conversion(lr)
         for path, field in zip(task.files[number] if task.files else (), (hr, lr), strict=False):
             path.parent.mkdir(parents=True, exist_ok=True)
             save_npy(path, field)
-        # In other units neither end stands farther apart, or nearer.
-        far = Counter() if hold_together(hr, low, high) else far_values(stored)
         return _Pair(hr, lr, found.statistics, mean, far, found.missing)
 
 

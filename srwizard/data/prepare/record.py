@@ -194,7 +194,7 @@ def _record(
     if not steps:
         raise DatasetError(
             _("{variable} has no time step in {path}.", variable=first.variable, path=first.path),
-            _("Give files that hold at least three time steps together."),
+            _("Give files that hold time steps of it."),
         )
     depth = None if first.axes.level is None else first.axes.level[2]
     if not timed:

@@ -65,9 +65,15 @@ def regrid(source: Grid, target: Grid, method: str) -> Regrid:
     weights: Callable[[FloatArray, FloatArray, bool], Weights] = {
         "conservative": _overlaps, "bilinear": _linear, "nearest": _nearest,
     }[method]  # fmt: skip
+    for axis in (source.latitude, source.longitude):
+        if not np.isfinite(axis).all():
+            raise DatasetError(
+                _("The latitudes or longitudes of the LR product are not all there."),
+                _("Complete the coordinates of its grid."),
+            )
     found = Regrid(
-        weights(source.latitude, target.latitude, False),
-        weights(np.unwrap(source.longitude, period=360), target.longitude, True),
+        _in_any_order(weights, source.latitude, target.latitude, False),
+        _in_any_order(weights, np.unwrap(source.longitude, period=360), target.longitude, True),
     )
     if not (found.rows.any() and found.columns.any()):
         raise DatasetError(
@@ -77,6 +83,19 @@ def regrid(source: Grid, target: Grid, method: str) -> Regrid:
               **_bounds("lr", source), **_bounds("hr", target)),
             _("Give products of the same region."),
         )  # fmt: skip
+    return found
+
+
+def _in_any_order(
+    weights: Callable[[FloatArray, FloatArray, bool], Weights],
+    source: FloatArray,
+    target: FloatArray,
+    periodic: bool,
+) -> Weights:
+    """Return the weights of a source whose neighbours need not be neighbours in the array."""
+    order = np.argsort(source, kind="stable")
+    found: Weights = np.empty((len(target), len(source)))
+    found[:, order] = weights(source[order], target, periodic)
     return found
 
 

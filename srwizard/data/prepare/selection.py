@@ -11,6 +11,7 @@ from srwizard.base.errors import DatasetError, UsageError
 from srwizard.base.i18n import translate as _
 from srwizard.data.longitudes import goes_on_at_its_beginning
 from srwizard.data.prepare.grid import FloatArray, Grid, Window
+from srwizard.data.prepare.grid_order import longitudes_out_of_order
 from srwizard.data.prepare.times import Moment
 
 _NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)"
@@ -169,7 +170,7 @@ def reaches_around(grid: Grid) -> bool:
     if longitude is None:
         return False
     row = longitude if longitude.ndim == 1 else longitude[grid.shape[0] // 2]
-    return goes_on_at_its_beginning(row)
+    return longitudes_out_of_order(row) is None and goes_on_at_its_beginning(row)
 
 
 def _bounds(text: str) -> tuple[float, float] | None:

@@ -8,6 +8,9 @@ import numpy.typing as npt
 
 from srwizard.data.fields import FloatField
 
+LARGEST_SQUARED = 1e15
+"""Squares of more than this, as of fill values, or sums of them, may be too large for float32."""
+
 
 @dataclass(frozen=True, slots=True)  # there is one for each step
 class FieldStatistics:
@@ -40,7 +43,7 @@ class FieldStatistics:
         low, high = float(np.fmin.reduce(field, axis=None)), float(np.fmax.reduce(field, axis=None))
         # Of departures from a value in their midst float32 loses no more than of the values.
         middle = np.float32(low + (high - low) / 2)
-        departures = field - middle
+        departures = field - (np.float64(middle) if high - low > LARGEST_SQUARED else middle)
         if count < field.size:
             np.copyto(departures, np.float32(0), where=missing)
         # Adding up in float64 from the start takes thrice the time; a row loses nothing by float32.
@@ -54,6 +57,12 @@ class FieldStatistics:
             low=low,
             high=high,
         )
+
+    def apart_from(self, other: "FieldStatistics") -> bool:
+        """Return whether more lies between the values of both than either of them reaches."""
+        between = max(self.low - other.high, other.low - self.high)
+        reach = min(self.high - self.low, other.high - other.low)
+        return reach > 0 and between > max(self.high - self.low, other.high - other.low)
 
     def joined(self, other: "FieldStatistics") -> "FieldStatistics":
         """Return those of both together (Chan, Golub and LeVeque, Am. Stat. 37, 1983)."""

@@ -6,11 +6,12 @@ in the answers. The first entry that matches counts.
 """
 
 from srwizard.base.i18n import N_
-from srwizard.runs.failure_kinds import devices, files, machines, memory, training
+from srwizard.runs.failure_kinds import devices, files, limits, machines, memory, training
 from srwizard.runs.failure_kinds.kind import Advice, Kind
 
 CATALOGUE: tuple[Kind, ...] = (
     files.TOO_MANY_OPEN,  # also of shared memory, whose words it has
+    *limits.KINDS,
     *memory.KINDS,
     *files.KINDS,
     *devices.KINDS,

@@ -37,7 +37,7 @@ KINDS = (
         N_("The disk is full. Earlier checkpoints are intact."),
         causes=(N_("there was no space for checkpoints or the log"),),
         advice=(Advice(N_("free some space, then continue: srwizard train {run_dir}")),),
-        pattern=r"No space left on device|\[Errno 2[78]\]|Disk quota exceeded",
+        pattern=r"No space left on device|\[Errno 28\]|Disk quota exceeded",
     ),
     Kind(
         "checkpoint_unusable",
