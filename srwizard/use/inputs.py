@@ -22,6 +22,7 @@ from srwizard.data.missing_variable import no_such_variable
 from srwizard.data.outliers import Points, masked
 from srwizard.data.prepare.grid import Grid
 from srwizard.data.prepare.grid_order import check_order
+from srwizard.data.prepare.levels import SeveralLevelsError
 from srwizard.data.prepare.reading import StepReader
 from srwizard.data.prepare.record import Survey, survey_sources
 from srwizard.data.prepare.times import Moment
@@ -187,7 +188,13 @@ def _opened(
               split=split, path=paths[0]),
             _("Leave --split out."),
         )  # fmt: skip
-    survey = survey_sources(paths, list(names.values()), lambda _done, _total: None)
+    try:
+        survey = survey_sources(paths, list(names.values()), lambda _done, _total: None)
+    except SeveralLevelsError as error:
+        raise DatasetError(
+            error.message,
+            _("Cut out the level that the run was trained on first, e.g. with ncks -d depth,0."),
+        ) from error
     check_order(survey.grid)
     return Input(
         where=str(paths[0]) if len(paths) == 1 else _("{path} and {count} more",

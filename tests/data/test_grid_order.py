@@ -126,3 +126,34 @@ def test_a_manifest_of_fill_values_is_json(tmp_path: Path) -> None:
     source = saved(filled, tmp_path / "a.nc", encoding={"temp": {"_FillValue": None}})
     make([source], tmp_path / "out")
     assert "Infinity" not in (tmp_path / "out" / "manifest.json").read_text()
+
+
+@pytest.mark.parametrize("units", ["degC", None])
+def test_files_of_other_units_are_told_before_and_when_they_are_prepared(
+    tmp_path: Path, units: str | None
+) -> None:
+    first, second = ocean(6), ocean(6, start=6)
+    second["temp"].attrs = {} if units is None else {"units": units}
+    for name, each in (("a", first), ("b", second)):
+        saved(each, tmp_path / f"{name}.nc")
+    sources = [tmp_path / "a.nc", tmp_path / "b.nc"]
+    with pytest.raises(DatasetError, match="temp has") as refused:
+        make(sources, tmp_path / "out")
+    assert "None" not in refused.value.message
+    (found,) = look(sources).variables
+    assert any(refused.value.message in text for text in found.suspicions)
+
+
+def test_a_dimension_of_members_is_to_be_cut(tmp_path: Path) -> None:
+    members = xr.concat([ocean(), ocean(seed=1)], "member").transpose("member", "time", ...)
+    members = members.assign_coords(time=ocean()["time"], lat=ocean()["lat"], lon=ocean()["lon"])
+    with pytest.raises(DatasetError) as refused:
+        look([saved(members, tmp_path / "a.nc")])
+    assert "isel(member=0)" in str(refused.value.hint)
+
+
+def test_lr_half_a_step_off_is_told(tmp_path: Path) -> None:
+    hr = product(tmp_path / "hr.nc", np.arange(12), (48, 72))
+    lr = product(tmp_path / "lr.nc", np.arange(12) + 0.5, (24, 36))
+    notes = make([hr], tmp_path / "out", scale=4, lr_source=LrSource((lr,))).notes
+    assert any("belongs to more than one step of HR" in note for note in notes)

@@ -79,7 +79,10 @@ def test_a_full_disk_leaves_nothing(environment: dict[str, str], tmp_path: Path,
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000)),
     )
     assert done.returncode == 2, done.stdout + done.stderr
-    assert f"{tmp_path / 'made'} cannot be written: the file would be larger than is allowed" in done.stderr
+    assert (
+        f"{tmp_path / 'made'} cannot be written: the file would be larger than is allowed"
+        in done.stderr
+    )
     assert not (tmp_path / "made").exists()
     assert not list(tmp_path.glob(".*preparing"))
 

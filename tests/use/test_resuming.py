@@ -134,7 +134,9 @@ def test_what_a_full_disk_refuses_is_said_and_the_target_stays(
     earlier = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     try:
         resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))
-        with pytest.raises(UsageError, match="cannot be written: the file would be larger than is allowed"):
+        with pytest.raises(
+            UsageError, match="cannot be written: the file would be larger than is allowed"
+        ):
             predict(run, found, out, overwrite=True)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))

@@ -8,7 +8,13 @@ import xarray as xr
 
 from srwizard.base.errors import DatasetError
 from srwizard.base.i18n import translate as _
-from srwizard.data.prepare.levels import LEVEL_NAMES, depth_units, nearest_level, sizes_of
+from srwizard.data.prepare.levels import (
+    LEVEL_NAMES,
+    SeveralLevelsError,
+    depth_units,
+    nearest_level,
+    sizes_of,
+)
 from srwizard.data.prepare.times import (
     TimeAxis,
     decoded_axis,
@@ -202,7 +208,7 @@ def _horizontal(
     extra = [name for name in wide if name not in horizontal]
     if extra:
         levels = [name for name in extra if name.lower() in LEVEL_NAMES]
-        raise DatasetError(
+        raise (SeveralLevelsError if levels == extra else DatasetError)(
             _("Variable {variable} has dimensions {dimensions}: {extra} is neither time nor "
               "horizontal.",
               variable=field.name, dimensions=sizes_of(field), extra=", ".join(extra)),

@@ -13,6 +13,10 @@ LEVEL_NAMES = {
 }  # fmt: skip
 
 
+class SeveralLevelsError(DatasetError):
+    """A variable has several levels, and none of them is chosen."""
+
+
 def find_level(dataset: xr.Dataset, field: xr.DataArray) -> str | None:
     """Return the vertical dimension of a variable: by its coordinate's attributes, else by name."""
     for dimension in (str(name) for name in field.dims):

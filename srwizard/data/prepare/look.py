@@ -6,6 +6,7 @@ Quick: of many files some are opened, of each variable a few steps are read.
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from srwizard.data.prepare.grid_order import check_order
 from srwizard.data.prepare.levels import depth_units, find_level, level_depths
 from srwizard.data.prepare.opening import Source, open_source
 from srwizard.data.prepare.reading import StepReader
-from srwizard.data.prepare.record_faults import check_grid
+from srwizard.data.prepare.record_faults import check_consistent, check_grid
 from srwizard.data.prepare.selection import reaches_around
 from srwizard.data.prepare.source import SourceField, Step
 from srwizard.data.prepare.source_notes import time_problem
@@ -125,6 +126,7 @@ class _Found:
     depths: tuple[float, ...] = ()
     depth_units: str = ""
     problem: str = ""
+    hint: str = ""
     grids_differ: DatasetError | None = None
     sources: list[int] = field(default_factory=list)
 
@@ -158,7 +160,10 @@ def look(
         for one in found.values():
             if one.grids_differ is not None:
                 raise one.grids_differ
-        reasons = {one.problem for one in variables}
+        reasons = {
+            _("{message} {hint}", message=one.problem, hint=one.hint).strip()
+            for one in found.values()
+        } - {""}
         raise DatasetError(
             _("{path} holds no field on a grid of latitude and longitude.", path=opened[0])
             if len(opened) == 1
@@ -184,7 +189,8 @@ def _take(one: _Found, source: Source, name: str) -> None:
             one.depth_units = depth_units(dataset, level)
         each, grid = survey_field(source, name, min(one.depths) if deep else None)
     except SrwizardError as error:
-        one.problem = one.problem or error.message
+        if not one.problem:
+            one.problem, one.hint = error.message, error.hint or ""
         return
     one.fields.append(each)
     one.grid = one.grid or grid
@@ -229,12 +235,13 @@ def _variable(name: str, found: _Found) -> SourceVariable:
     )
 
 
-def _order_notes(grid: Grid) -> Iterator[str]:
-    """Yield what `prepare` will say of rows or columns that are not where they belong."""
-    try:
-        check_order(grid)
-    except DatasetError as error:
-        yield _("{message} {hint}", message=error.message, hint=error.hint)
+def _faults(fields: Sequence[SourceField], grid: Grid) -> Iterator[str]:
+    """Yield why `prepare` will refuse them: other units in one file, rows that are not in order."""
+    for check in (partial(check_consistent, fields), partial(check_order, grid)):
+        try:
+            check()
+        except DatasetError as error:
+            yield _("{message} {hint}", message=error.message, hint=error.hint)
 
 
 def _is_mask(array: xr.DataArray) -> bool:
@@ -282,6 +289,6 @@ def _read(name: str, fields: Sequence[SourceField], grid: Grid) -> dict[str, Any
         "land_share": float(1 - valid.any(axis=0).mean()),
         "low": float(values.min()),
         "high": float(values.max()),
-        "suspicions": (*undeclared_notes(name, tally.found()), *_order_notes(grid)),
+        "suspicions": (*undeclared_notes(name, tally.found()), *_faults(fields, grid)),
         "undeclared": tally.found().values,
     }

@@ -1,6 +1,7 @@
 """LR from a product of its own: which of its steps belong to HR, and how far the two agree."""
 
 import math
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -76,6 +77,7 @@ class LrProduct:
         hr_without_partner, lr_without_partner: steps that were left out.
         farthest_hours: the largest difference in time within a pair.
         agreement: variable -> how it compares with HR's block means.
+        lr_used_twice: steps of LR that belong to several steps of HR.
     """
 
     regridding: str
@@ -85,6 +87,7 @@ class LrProduct:
     lr_without_partner: int
     farthest_hours: float
     agreement: Mapping[str, Agreement]
+    lr_used_twice: int = 0
 
 
 @dataclass(frozen=True)
@@ -156,6 +159,7 @@ def match(hr: Survey, lr: Survey, tolerance_hours: float | None, regridding: str
         lr_without_partner=len(lr_hours) - len({*partners}),
         farthest_hours=float(apart[kept].max()),
         agreement={},
+        lr_used_twice=sum(count > 1 for count in Counter(partners).values()),
     )
     return Matched(replace(hr, records=records), lr_records, lr.grid, product)
 
@@ -169,6 +173,17 @@ def notes_on_product(product: LrProduct) -> list[str]:
           tolerance=product.tolerance_hours, hr=product.hr_without_partner,
           lr=product.lr_without_partner)
     ]  # fmt: skip
+    if product.lr_used_twice:
+        notes.append(
+            _n(
+                "LR product: {count} step belongs to more than one step of HR; check whether both "
+                "name the same moment of a step, its begin or its middle.",
+                "LR product: {count} steps belong to more than one step of HR; check whether both "
+                "name the same moment of a step, its begin or its middle.",
+                product.lr_used_twice,
+                count=product.lr_used_twice,
+            )
+        )
     for name, found in product.agreement.items():
         notes.append(
             _("{variable}: LR minus HR's block means is {bias:.4g} on average, their correlation "

@@ -38,6 +38,15 @@ def check_consistent(series: Sequence[SourceField]) -> None:
     """
     first = series[0]
     for field in series[1:]:
+        units = {one.attributes.get("units"): one.path for one in (first, field)}
+        if None in units and len(units) == 2:
+            (known,) = units.keys() - {None}
+            raise DatasetError(
+                _("{variable} has no units in {path} but {units} in {other}.",
+                  variable=first.variable, path=units[None], units=known, other=units[known]),
+                _("Add the attribute, e.g. with ncatted -a units,{variable},o,c,{units} {path}",
+                  variable=first.variable, units=known, path=units[None]),
+            )  # fmt: skip
         if not same_units(field.attributes.get("units"), first.attributes.get("units")):
             raise DatasetError(
                 _("{variable} has units {units} in {path} but {first_units} in {first}.",

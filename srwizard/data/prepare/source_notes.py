@@ -33,7 +33,7 @@ def notes_on_sources(
     if grid.latitude is None or grid.longitude is None:
         notes.append(
             _("The sources have no longitude and latitude in degrees for this grid: "
-              "static_variables is not complete.")
+              "what is written has none either.")
         )  # fmt: skip
     return tuple(notes)
 

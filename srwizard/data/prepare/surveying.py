@@ -55,7 +55,7 @@ def survey_field(
     try:
         axes = find_axes(dataset, name, depth)
     except DatasetError as error:
-        raise DatasetError(f"{in_one_line(path)}: {error.message}", error.hint) from error
+        raise type(error)(f"{in_one_line(path)}: {error.message}", error.hint) from error
     steps = 1 if axes.time.dimension is None else array.sizes[axes.time.dimension]
     attributes = {
         name: str(array.attrs[name])
