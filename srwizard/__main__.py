@@ -17,6 +17,7 @@ from srwizard.base.errors import (
     UsageError,
 )
 from srwizard.base.i18n import translate as _
+from srwizard.base.open_files import allow_more_open_files
 from srwizard.base.os_errors import (
     hint_at_limit,
     is_of_the_place,
@@ -41,6 +42,7 @@ def main() -> None:
 def _main() -> int:
     try:
         terminal_loss.survive()
+        allow_more_open_files()
         show_only_visible()
         i18n.set_language(i18n.language_from_environment())
         asked_for, arguments = _take_language(sys.argv[1:])
