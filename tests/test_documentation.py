@@ -151,7 +151,7 @@ def test_the_tutorial_can_be_followed(tutorial: Path) -> None:
 def test_the_demo_is_the_run_of_the_tutorial(tutorial: Path, tmp_path: Path) -> None:
     """All of `make demo` but the training, which would take as long once more."""
     planned = subprocess.run(
-        ["make", "--dry-run", "demo", f"DEMO={tmp_path / 'demo'}"],
+        ["make", "--no-print-directory", "--dry-run", "demo", f"DEMO={tmp_path / 'demo'}"],
         cwd=ROOT, capture_output=True, text=True, check=True,
     ).stdout  # fmt: skip
     assert re.search(r"srwizard --answers \S+/demo\.yaml$", planned)

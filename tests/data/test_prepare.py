@@ -547,7 +547,7 @@ class TestRefusals:
         assert not (tmp_path / "r").exists()
 
     @pytest.mark.parametrize(
-        ("steps", "hint"), [(0, "three time steps"), (2, "three time steps"), (4, "0.34/0.33/0.33")]
+        ("steps", "hint"), [(0, "hold time steps"), (2, "three time steps"), (4, "0.34/0.33/0.33")]
     )
     def test_too_few_steps(self, tmp_path: Path, steps: int, hint: str) -> None:
         source = saved(ocean(steps), tmp_path / "a.nc")

@@ -179,7 +179,7 @@ def test_no_room_keeps_the_earlier_checkpoint(root: Path, tmp_path: Path) -> Non
             save(training, tmp_path / "run", LAST)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    assert recognise(f"OSError: {raised.value}").name == "disk_full"
+    assert recognise(f"OSError: {raised.value}").name == "file_too_large"
     directory = tmp_path / "run" / "checkpoints"
     assert (directory / "last.pt").read_bytes() == before
     assert sorted(path.name for path in directory.iterdir()) == ["best.pt", "last.pt"]

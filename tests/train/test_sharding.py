@@ -323,7 +323,7 @@ def test_no_room_keeps_the_earlier_directory(tmp_path: Path) -> None:
             sharded_checkpoint.finish_save(saved)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    assert recognise(f"OSError: {raised.value}").name == "disk_full"
+    assert recognise(f"OSError: {raised.value}").name == "file_too_large"
     assert checkpoint_files.where(tmp_path, LAST) == first
 
 
