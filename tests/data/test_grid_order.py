@@ -13,6 +13,7 @@ from srwizard.data.prepare.grid import Grid
 from srwizard.data.prepare.grid_order import check_order
 from srwizard.data.prepare.look import look
 from srwizard.data.prepare.masking import MaskVariable
+from srwizard.use.inputs import open_input
 from tests.data.test_lr_product import product
 from tests.data.test_prepare import every_field, make, ocean, saved
 
@@ -157,3 +158,13 @@ def test_lr_half_a_step_off_is_told(tmp_path: Path) -> None:
     lr = product(tmp_path / "lr.nc", np.arange(12) + 0.5, (24, 36))
     notes = make([hr], tmp_path / "out", scale=4, lr_source=LrSource((lr,))).notes
     assert any("belongs to more than one step of HR" in note for note in notes)
+
+
+def test_prediction_refuses_them_without_options_that_it_has_not(tmp_path: Path) -> None:
+    cut = saved(ocean(longitude=AT_GREENWICH), tmp_path / "cut.nc")
+    with pytest.raises(DatasetError, match="longitudes"):
+        open_input([cut], {"temp": "temp"}, None)
+    deep = ocean().expand_dims(depth=[0.0, 10.0]).transpose("time", "depth", "lat", "lon")
+    with pytest.raises(DatasetError, match="depth is neither time") as refused:
+        open_input([saved(deep, tmp_path / "deep.nc")], {"temp": "temp"}, None)
+    assert "--depth" not in str(refused.value.hint)
