@@ -18,12 +18,7 @@ from srwizard.base.errors import (
 )
 from srwizard.base.i18n import translate as _
 from srwizard.base.open_files import allow_more_open_files
-from srwizard.base.os_errors import (
-    hint_at_limit,
-    is_of_the_place,
-    may_get_room,
-    reason_of,
-)
+from srwizard.base.os_errors import hint_at_limit, is_of_the_place, may_get_room, reason_of
 from srwizard.base.text_width import wrapped
 from srwizard.base.visible import Lines, in_one_line, show_only_visible
 

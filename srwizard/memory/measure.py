@@ -277,7 +277,7 @@ def _judged(run: RunConfig, ranks: list[dict[str, Any]]) -> DryRun:
         ratio=peak / capacity if capacity > 0 else None,
         ranks=ranks,
         hosts=list(dict.fromkeys(str(figures["host"]) for figures in ranks)),
-        address_space_bytes=None if run.devices.on_gpus else address_space(),
+        address_space_bytes=_address_space(run),
         digest=run.digest,
         host_peak_bytes=main[0][0] if main else None,
         host_capacity_bytes=main[0][1] if main else None,
@@ -287,6 +287,10 @@ def _judged(run: RunConfig, ranks: list[dict[str, Any]]) -> DryRun:
         validation_seconds=times["validation_seconds"],
         run_seconds=times["run_seconds"],
     )
+
+
+def _address_space(run: RunConfig) -> int | None:
+    return None if run.devices.on_gpus else address_space()
 
 
 def _times(run: RunConfig, ranks: list[dict[str, Any]]) -> dict[str, float]:
@@ -320,6 +324,6 @@ def _out_of_memory(run: RunConfig, capacities: list[int], failure: dict[str, Any
         reason=failure["error"],
         phase=failure.get("phase"),
         step=failure.get("step"),
-        address_space_bytes=None if run.devices.on_gpus else address_space(),
+        address_space_bytes=_address_space(run),
         digest=run.digest,
     )

@@ -125,8 +125,7 @@ class _Found:
     grid: Grid | None = None
     depths: tuple[float, ...] = ()
     depth_units: str = ""
-    problem: str = ""
-    hint: str = ""
+    refused: SrwizardError | None = None
     grids_differ: DatasetError | None = None
     sources: list[int] = field(default_factory=list)
 
@@ -160,10 +159,7 @@ def look(
         for one in found.values():
             if one.grids_differ is not None:
                 raise one.grids_differ
-        reasons = {
-            _("{message} {hint}", message=one.problem, hint=one.hint).strip()
-            for one in found.values()
-        } - {""}
+        reasons = {_told(one.refused) for one in found.values() if one.refused is not None}
         raise DatasetError(
             _("{path} holds no field on a grid of latitude and longitude.", path=opened[0])
             if len(opened) == 1
@@ -189,8 +185,7 @@ def _take(one: _Found, source: Source, name: str) -> None:
             one.depth_units = depth_units(dataset, level)
         each, grid = survey_field(source, name, min(one.depths) if deep else None)
     except SrwizardError as error:
-        if not one.problem:
-            one.problem, one.hint = error.message, error.hint or ""
+        one.refused = one.refused or error
         return
     one.fields.append(each)
     one.grid = one.grid or grid
@@ -212,10 +207,9 @@ def _variable(name: str, found: _Found) -> SourceVariable:
         "sources": tuple(found.sources),
     }
     if found.grids_differ is not None:
-        message, hint = found.grids_differ.message, found.grids_differ.hint
-        return SourceVariable(**known, problem=_("{message} {hint}", message=message, hint=hint))
+        return SourceVariable(**known, problem=_told(found.grids_differ))
     if grid is None or not fields:
-        return SourceVariable(**known, problem=found.problem)
+        return SourceVariable(**known, problem=found.refused.message if found.refused else "")
     timed = [one for one in fields if one.axes.time.moments is not None]
     moments = sorted(
         {moment for one in timed for moment in one.axes.time.moments or () if moment is not None}
@@ -241,7 +235,11 @@ def _faults(fields: Sequence[SourceField], grid: Grid) -> Iterator[str]:
         try:
             check()
         except DatasetError as error:
-            yield _("{message} {hint}", message=error.message, hint=error.hint)
+            yield _told(error)
+
+
+def _told(error: SrwizardError) -> str:
+    return _("{message} {hint}", message=error.message, hint=error.hint).strip()
 
 
 def _is_mask(array: xr.DataArray) -> bool:
