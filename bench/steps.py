@@ -105,7 +105,7 @@ def main(arguments: Sequence[str] = ()) -> None:
                     print(row(case, run_dir, load, chosen.rounds, alone=chosen.alone), flush=True)
         if run_dir is not None:
             names = [one for one in settings(run_config.load(run_dir)) if one.startswith(OURS)]
-            its = settings(run_config.load(run_dir)) | os.environ
+            its = os.environ | settings(run_config.load(run_dir))
             print("\nsrwizard with " + ", ".join(f"{one}={its[one]}" for one in names))
 
 

@@ -58,6 +58,7 @@ def _show_raw_files(named: Sequence[str], *, as_json: bool) -> None:
     from srwizard.data.raw_files import find_sources
     from srwizard.prompts.progress import shown
     from srwizard.wizard.contents_table import contents_table
+    from srwizard.wizard.preparing import usual_variables, variables_problem
 
     with shown(console, _("Inspecting the files …"), transient=True) as progress:
         contents = look(find_sources(named), progress)
@@ -65,13 +66,21 @@ def _show_raw_files(named: Sequence[str], *, as_json: bool) -> None:
         print_json(asdict(contents))
         return
     console.print(contents_table(contents))
-    print(_("Make a dataset from it: {command}", command=_prepare_command(named, contents)))
-
-
-def _prepare_command(named: Sequence[str], contents: "Contents") -> str:
-    from srwizard.wizard.preparing import usual_output, usual_scale, usual_variables
-
     names = usual_variables(contents)
+    problem = variables_problem(contents, names)
+    if problem is not None:
+        print(_("One dataset cannot be made of all these files: {problem}", problem=problem))
+        if len(contents.opened) < len(contents.paths):
+            print(_("Give only the files that hold {variable}.", variable=" / ".join(names)))
+            return
+        having = {place for name in names if (one := contents.named(name)) for place in one.sources}
+        named = [str(path) for place, path in enumerate(contents.opened) if place in having]
+    print(_("Make a dataset from it: {command}", command=_prepare_command(named, names, contents)))
+
+
+def _prepare_command(named: Sequence[str], names: Sequence[str], contents: "Contents") -> str:
+    from srwizard.wizard.preparing import usual_output, usual_scale
+
     first = contents.named(names[0])
     assert first is not None and first.shape is not None
     scale = usual_scale(first.shape)

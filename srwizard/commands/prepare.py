@@ -71,7 +71,8 @@ if TYPE_CHECKING:
     "--depth",
     metavar="D[,D…]",
     help=_(
-        "Take the level nearest to a depth in metres; with several depths, each becomes a variable."
+        "Take the level nearest to a depth, in metres or the unit of the vertical coordinate; with "
+        "several depths, each becomes a variable."
     ),
 )
 @click.option(

@@ -52,8 +52,8 @@ class Preparation(Section):
         Option(
             N_("Depths"),
             N_(
-                "In metres; the nearest level to each is taken, and several become several "
-                "variables."
+                "In metres, or in the unit of the vertical coordinate where that is another; the "
+                "nearest level to each is taken, and several become several variables."
             ),
             asked="always",
             none=N_("the level nearest to the surface, where there are several"),

@@ -156,7 +156,10 @@ def variables_problem(contents: "Contents", names: Sequence[str]) -> str | None:
             )
         chosen.append(found)
     for other in chosen[1:]:
-        if other.shape != chosen[0].shape or other.steps != chosen[0].steps:
+        if any(
+            getattr(other, what) != getattr(chosen[0], what)
+            for what in ("shape", "steps", "first", "last")
+        ):
             return _(
                 "{first} and {other} do not have the same grid and times",
                 first=chosen[0].name,

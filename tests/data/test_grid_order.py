@@ -8,11 +8,10 @@ import pytest
 import xarray as xr
 
 from srwizard.base.errors import DatasetError
-from srwizard.data.prepare import LrSource, Masking, Selection
+from srwizard.data.prepare import LrSource, Selection
 from srwizard.data.prepare.grid import Grid
 from srwizard.data.prepare.grid_order import check_order
 from srwizard.data.prepare.look import look
-from srwizard.data.prepare.masking import MaskVariable
 from srwizard.use.inputs import open_input
 from tests.data.test_lr_product import product
 from tests.data.test_prepare import every_field, make, ocean, saved
@@ -74,90 +73,6 @@ def test_an_lr_product_in_any_order(tmp_path: Path, method: str) -> None:
     np.testing.assert_allclose(
         every_field(tmp_path / "other", "lr"), every_field(tmp_path / "one", "lr"), rtol=1e-6
     )
-
-
-def test_fill_values_of_an_lr_product(tmp_path: Path) -> None:
-    hr = product(tmp_path / "hr.nc", np.arange(12), (48, 72), land=True)
-    lr = product(tmp_path / "lr.nc", np.arange(12), (24, 36), land=True)
-    with xr.open_dataset(lr, engine="h5netcdf", decode_times=False) as stored:
-        filled = stored.fillna(-999).load()
-    saved(filled, tmp_path / "filled.nc", encoding={"temp": {"_FillValue": None}})
-    source = LrSource((tmp_path / "filled.nc",))
-    kept = make([hr], tmp_path / "kept", scale=4, lr_source=source)
-    assert any("--missing-value -999" in note for note in kept.notes)
-    masking = Masking(missing=(-999.0,))
-    masked = make([hr], tmp_path / "masked", scale=4, lr_source=source, masking=masking)
-    assert not any("--missing-value" in note for note in masked.notes)
-    make([hr], tmp_path / "declared", scale=4, lr_source=LrSource((lr,)))
-    np.testing.assert_array_equal(
-        every_field(tmp_path / "masked", "lr"), every_field(tmp_path / "declared", "lr")
-    )
-
-
-def test_a_file_in_other_units_under_the_same_name(tmp_path: Path) -> None:
-    first, second = ocean(6), ocean(6, start=6, seed=1)
-    second["temp"] = second["temp"].copy(data=second["temp"].values - 273.15)
-    sources = [saved(first, tmp_path / "a.nc"), saved(second, tmp_path / "b.nc")]
-    notes = make(sources, tmp_path / "out").notes
-    assert any("from step 20000107T000000 on" in note for note in notes)
-    assert not any("other units" in note for note in make(sources[:1], tmp_path / "one").notes)
-
-
-def test_levels_of_a_mask_under_another_name(tmp_path: Path) -> None:
-    """As in NEMO's mesh_mask.nc: the dimension is z, its depths are nav_lev."""
-    values = np.broadcast_to(ocean()["temp"].values[:, None], (6, 3, 4, 6))
-    deep = ocean().drop_vars("temp")
-    deep["depth"] = ("depth", np.array([0.5, 10, 30]), {"units": "m", "positive": "down"})
-    deep["temp"] = (("time", "depth", "lat", "lon"), values.copy(), {"units": "K"})
-    mask = np.ones((1, 3, 4, 6), np.int8)
-    mask[0, 1, 3, 3] = 0
-    saved(xr.Dataset({"tmask": (("t", "z", "y", "x"), mask),
-                      "nav_lev": ("z", np.array([0.5, 10, 30], np.float32))}),
-          tmp_path / "mesh_mask.nc")  # fmt: skip
-    masking = Masking(variable=MaskVariable("tmask", tmp_path / "mesh_mask.nc"))
-    source = saved(deep, tmp_path / "a.nc")
-    make([source], tmp_path / "out", depths=(10.0,), masking=masking)
-    assert np.isnan(every_field(tmp_path / "out", "hr")[:, 3, 3]).all()
-    make([source], tmp_path / "top", depths=(0.0,), masking=masking)
-    assert np.isfinite(every_field(tmp_path / "top", "hr")[:, 3, 3]).all()
-
-
-def test_a_manifest_of_fill_values_is_json(tmp_path: Path) -> None:
-    filled = ocean().fillna(1e20)
-    source = saved(filled, tmp_path / "a.nc", encoding={"temp": {"_FillValue": None}})
-    make([source], tmp_path / "out")
-    assert "Infinity" not in (tmp_path / "out" / "manifest.json").read_text()
-
-
-@pytest.mark.parametrize("units", ["degC", None])
-def test_files_of_other_units_are_told_before_and_when_they_are_prepared(
-    tmp_path: Path, units: str | None
-) -> None:
-    first, second = ocean(6), ocean(6, start=6)
-    second["temp"].attrs = {} if units is None else {"units": units}
-    for name, each in (("a", first), ("b", second)):
-        saved(each, tmp_path / f"{name}.nc")
-    sources = [tmp_path / "a.nc", tmp_path / "b.nc"]
-    with pytest.raises(DatasetError, match="temp has") as refused:
-        make(sources, tmp_path / "out")
-    assert "None" not in refused.value.message
-    (found,) = look(sources).variables
-    assert any(refused.value.message in text for text in found.suspicions)
-
-
-def test_a_dimension_of_members_is_to_be_cut(tmp_path: Path) -> None:
-    members = xr.concat([ocean(), ocean(seed=1)], "member").transpose("member", "time", ...)
-    members = members.assign_coords(time=ocean()["time"], lat=ocean()["lat"], lon=ocean()["lon"])
-    with pytest.raises(DatasetError) as refused:
-        look([saved(members, tmp_path / "a.nc")])
-    assert "isel(member=0)" in str(refused.value.hint)
-
-
-def test_lr_half_a_step_off_is_told(tmp_path: Path) -> None:
-    hr = product(tmp_path / "hr.nc", np.arange(12), (48, 72))
-    lr = product(tmp_path / "lr.nc", np.arange(12) + 0.5, (24, 36))
-    notes = make([hr], tmp_path / "out", scale=4, lr_source=LrSource((lr,))).notes
-    assert any("belongs to more than one step of HR" in note for note in notes)
 
 
 def test_prediction_refuses_them_without_options_that_it_has_not(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import xarray as xr
 
 from srwizard.base.errors import DatasetError, UsageError
 from srwizard.data import lr_methods
-from srwizard.data.prepare import LrSource
+from srwizard.data.prepare import LrSource, Masking
 from srwizard.data.prepare.grid import Grid, block_mean
 from srwizard.data.prepare.regrid import regrid
 from tests.data.test_prepare import every_field, make, saved
@@ -170,3 +170,28 @@ def test_a_method_is_not_applied_to_a_product(tmp_path: Path) -> None:
         make([hr], tmp_path / "out", lr_source=LrSource((hr,)), lr_method="bicubic")
     with pytest.raises(UsageError, match="variables of HR: 1, but of LR: 2"):
         make([hr], tmp_path / "out", lr_source=LrSource((hr,), ("a", "b")))
+
+
+def test_fill_values_of_an_lr_product(tmp_path: Path) -> None:
+    hr = product(tmp_path / "hr.nc", np.arange(12), (48, 72), land=True)
+    lr = product(tmp_path / "lr.nc", np.arange(12), (24, 36), land=True)
+    with xr.open_dataset(lr, engine="h5netcdf", decode_times=False) as stored:
+        filled = stored.fillna(-999).load()
+    saved(filled, tmp_path / "filled.nc", encoding={"temp": {"_FillValue": None}})
+    source = LrSource((tmp_path / "filled.nc",))
+    kept = make([hr], tmp_path / "kept", scale=4, lr_source=source)
+    assert any("--missing-value -999" in note for note in kept.notes)
+    masking = Masking(missing=(-999.0,))
+    masked = make([hr], tmp_path / "masked", scale=4, lr_source=source, masking=masking)
+    assert not any("--missing-value" in note for note in masked.notes)
+    make([hr], tmp_path / "declared", scale=4, lr_source=LrSource((lr,)))
+    np.testing.assert_array_equal(
+        every_field(tmp_path / "masked", "lr"), every_field(tmp_path / "declared", "lr")
+    )
+
+
+def test_lr_half_a_step_off_is_told(tmp_path: Path) -> None:
+    hr = product(tmp_path / "hr.nc", np.arange(12), (48, 72))
+    lr = product(tmp_path / "lr.nc", np.arange(12) + 0.5, (24, 36))
+    notes = make([hr], tmp_path / "out", scale=4, lr_source=LrSource((lr,))).notes
+    assert any("belongs to more than one step of HR" in note for note in notes)

@@ -12,7 +12,7 @@ from srwizard.data.layout import scan
 from srwizard.data.prepare import Manifest, Masking, parse_mask, prepare
 from srwizard.data.prepare.look import look
 from srwizard.data.prepare.masking import MaskVariable
-from tests.data.test_prepare import every_field, series
+from tests.data.test_prepare import every_field, make, ocean, saved, series
 
 LAND = (slice(None), slice(0, 2), slice(0, 3))
 
@@ -38,7 +38,7 @@ def write(dataset: xr.Dataset, path: Path, encoding: dict[str, Any] | None = Non
     return path
 
 
-def make(tmp_path: Path, *sources: Path, **options: Any) -> Manifest:
+def made(tmp_path: Path, *sources: Path, **options: Any) -> Manifest:
     return prepare(
         sources,
         out=tmp_path / "root",
@@ -54,9 +54,9 @@ class TestUndeclaredFillValues:
         sources = [
             write(dataset.isel(time=slice(n, n + 3)), tmp_path / f"{n}.nc") for n in (0, 3, 6, 9)
         ]
-        (note,) = [note for note in make(tmp_path, *sources).notes if "--missing-value" in note]
+        (note,) = [note for note in made(tmp_path, *sources).notes if "--missing-value" in note]
         typed = float(note.split("--missing-value ")[1].split(",")[0].split()[0])
-        mended = make(tmp_path, *sources, masking=Masking((typed,)), overwrite=True)
+        mended = made(tmp_path, *sources, masking=Masking((typed,)), overwrite=True)
         assert not any("--missing-value" in note for note in mended.notes)
         hr = every_field(tmp_path / "root", "hr")
         assert np.isnan(hr[LAND]).all()
@@ -81,7 +81,7 @@ class TestUndeclaredFillValues:
             dataset = waves(low=-5)
             dataset.sst[LAND] = fill
             source = write(dataset, tmp_path / f"{fill:g}.nc")
-            notes = make(tmp_path, source, units={"temp": "K"}, overwrite=True).notes
+            notes = made(tmp_path, source, units={"temp": "K"}, overwrite=True).notes
             assert any(f"--missing-value {fill:g}" in note for note in notes)
 
     def test_two_of_them_and_both_are_masked(self, tmp_path: Path) -> None:
@@ -89,36 +89,36 @@ class TestUndeclaredFillValues:
         dataset.sst[LAND] = -999
         dataset.sst[:, 7, 7] = 1e20
         source = write(dataset, tmp_path / "a.nc")
-        (note,) = [note for note in make(tmp_path, source).notes if "--missing-value" in note]
+        (note,) = [note for note in made(tmp_path, source).notes if "--missing-value" in note]
         assert "--missing-value -999 --missing-value 1e+20" in note
-        make(tmp_path, source, masking=Masking((-999, 1e20)), overwrite=True)
+        made(tmp_path, source, masking=Masking((-999, 1e20)), overwrite=True)
         assert np.nanmax(np.abs(every_field(tmp_path / "root", "hr"))) < 21
 
     def test_a_declared_value_of_another_precision_is_masked(self, tmp_path: Path) -> None:
         dataset = waves()
         dataset.sst[LAND] = 1e20
         dataset.sst.attrs["missing_value"] = np.float64(1e20)
-        make(tmp_path, write(dataset, tmp_path / "a.nc"))
+        made(tmp_path, write(dataset, tmp_path / "a.nc"))
         assert np.isnan(every_field(tmp_path / "root", "hr")[LAND]).all()
 
     def test_a_value_that_is_declared_as_text_is_masked(self, tmp_path: Path) -> None:
         dataset = waves()
         dataset.sst[LAND] = -999
         dataset.sst.attrs["missing_value"] = "-999"
-        make(tmp_path, write(dataset, tmp_path / "a.nc"))
+        made(tmp_path, write(dataset, tmp_path / "a.nc"))
         assert np.isnan(every_field(tmp_path / "root", "hr")[LAND]).all()
 
     def test_a_quantity_that_is_often_zero_is_left_alone(self, tmp_path: Path) -> None:
         dataset = waves(low=-5)
         dataset["sst"] = dataset.sst.clip(min=0)
         dataset.sst[LAND] = 0
-        notes = make(tmp_path, write(dataset, tmp_path / "a.nc")).notes
+        notes = made(tmp_path, write(dataset, tmp_path / "a.nc")).notes
         assert not any("--missing-value" in note for note in notes)
 
     def test_sound_fields_are_left_alone(self, tmp_path: Path) -> None:
         dataset = waves()
         dataset.sst[LAND] = np.nan
-        notes = make(tmp_path, write(dataset, tmp_path / "a.nc")).notes
+        notes = made(tmp_path, write(dataset, tmp_path / "a.nc")).notes
         assert not any("--missing-value" in note for note in notes)
 
 
@@ -137,7 +137,7 @@ class TestValidRange:
         dataset = waves()
         dataset.sst[:, 3, 3] = -1000
         dataset.sst.attrs.update(limits)
-        notes = make(tmp_path, write(dataset, tmp_path / "a.nc")).notes
+        notes = made(tmp_path, write(dataset, tmp_path / "a.nc")).notes
         hr = every_field(tmp_path / "root", "hr")
         assert np.isnan(hr[:, 3, 3]).all()
         assert np.isnan(hr).sum() == 12
@@ -152,7 +152,7 @@ class TestValidRange:
         dataset.sst[:, 4, 4] = 20
         dataset.sst.attrs["valid_range"] = limits
         packing = {"dtype": "int16", "scale_factor": 0.01, "_FillValue": -32768}
-        make(tmp_path, write(dataset, tmp_path / "a.nc", packing))
+        made(tmp_path, write(dataset, tmp_path / "a.nc", packing))
         hr = every_field(tmp_path / "root", "hr")
         assert np.isnan(hr[:, 3, 3]).all()
         assert np.isnan(hr).sum() == 12
@@ -164,7 +164,7 @@ class TestMasks:
         dataset["mask"] = (("lat", "lon"), np.ones((8, 12), np.int8))
         dataset.mask[LAND[1:]] = 0
         source = write(dataset, tmp_path / "a.nc")
-        make(tmp_path, source, masking=Masking(variable=MaskVariable("mask")))
+        made(tmp_path, source, masking=Masking(variable=MaskVariable("mask")))
         hr = every_field(tmp_path / "root", "hr")
         assert np.isnan(hr[LAND]).all()
         assert np.isnan(hr).sum() == 12 * 6
@@ -174,7 +174,7 @@ class TestMasks:
         dataset["mask"] = (("time", "lat", "lon"), np.ones((12, 8, 12), np.int8))
         dataset.mask[4, 5] = 2
         source = write(dataset, tmp_path / "a.nc")
-        make(tmp_path, source, masking=Masking(variable=parse_mask("mask", (2.0,))), jobs=2)
+        made(tmp_path, source, masking=Masking(variable=parse_mask("mask", (2.0,))), jobs=2)
         hr = every_field(tmp_path / "root", "hr")
         assert np.isnan(hr[4, 5]).all()
         assert np.isnan(hr).sum() == 12
@@ -187,16 +187,16 @@ class TestMasks:
         mask.to_netcdf(tmp_path / "mask.nc", engine="h5netcdf")
         source = write(dataset, tmp_path / "a.nc")
         variable = parse_mask(f"{tmp_path / 'mask.nc'}:tmask", ())
-        make(tmp_path, source, masking=Masking(variable=variable))
+        made(tmp_path, source, masking=Masking(variable=variable))
         assert np.isnan(every_field(tmp_path / "root", "hr")[LAND]).all()
 
     def test_refusals(self, tmp_path: Path) -> None:
         source = write(waves(), tmp_path / "a.nc")
         other = write(waves().isel(lat=slice(0, 4)), tmp_path / "b.nc")
         with pytest.raises(Exception, match="no mask"):
-            make(tmp_path, source, masking=Masking(variable=MaskVariable("mask")))
+            made(tmp_path, source, masking=Masking(variable=MaskVariable("mask")))
         with pytest.raises(Exception, match="does not belong"):
-            make(tmp_path, source, masking=Masking(variable=MaskVariable("sst", other)))
+            made(tmp_path, source, masking=Masking(variable=MaskVariable("sst", other)))
         with pytest.raises(Exception, match="no mask is named"):
             parse_mask(None, (0.0,))
 
@@ -212,7 +212,7 @@ class TestEmptySteps:
         dataset.ssh[4] = np.nan
         source = write(dataset, tmp_path / "a.nc")
         variables = {"sst": "temp", "ssh": "ssh"}
-        manifest = make(tmp_path, source, variables=variables, fmt=fmt)
+        manifest = made(tmp_path, source, variables=variables, fmt=fmt)
         assert [split.steps for split in manifest.splits.values()] == [4, 3, 3]
         assert manifest.dropped_steps == ("2000-01-03T00:00:00", "2000-01-05T00:00:00")
         assert any("2 steps without any value were left out" in note for note in manifest.notes)
@@ -229,7 +229,7 @@ class TestEmptySteps:
     def test_they_are_kept_where_that_is_asked_for(self, tmp_path: Path) -> None:
         dataset = waves()
         dataset.sst[2] = np.nan
-        manifest = make(tmp_path, write(dataset, tmp_path / "a.nc"), empty_steps="keep")
+        manifest = made(tmp_path, write(dataset, tmp_path / "a.nc"), empty_steps="keep")
         assert manifest.splits["train"].steps == 6
         assert any("1 step without any value" in note for note in manifest.notes)
 
@@ -237,9 +237,44 @@ class TestEmptySteps:
 def test_companion_files_of_macos_are_passed_over(tmp_path: Path) -> None:
     companion = tmp_path / "._a.nc"
     companion.write_bytes(b"\x00\x05\x16\x07")
-    make(tmp_path, companion, write(waves(), tmp_path / "a.nc"))
+    made(tmp_path, companion, write(waves(), tmp_path / "a.nc"))
     for level in ("hr", "lr"):
         (tmp_path / "root/train" / level / "temp/._20000101T000000.npy").write_bytes(b"\x00\x05")
     found = scan(tmp_path / "root")
     assert not found.problems
     assert len(found.fields["train", "hr", "temp"].steps) == 6
+
+
+def test_a_file_in_other_units_under_the_same_name(tmp_path: Path) -> None:
+    first, second = ocean(6), ocean(6, start=6, seed=1)
+    second["temp"] = second["temp"].copy(data=second["temp"].values - 273.15)
+    sources = [saved(first, tmp_path / "a.nc"), saved(second, tmp_path / "b.nc")]
+    notes = make(sources, tmp_path / "out").notes
+    assert any("from step 20000107T000000 on" in note for note in notes)
+    assert not any("other units" in note for note in make(sources[:1], tmp_path / "one").notes)
+
+
+def test_levels_of_a_mask_under_another_name(tmp_path: Path) -> None:
+    """As in NEMO's mesh_mask.nc: the dimension is z, its depths are nav_lev."""
+    values = np.broadcast_to(ocean()["temp"].values[:, None], (6, 3, 4, 6))
+    deep = ocean().drop_vars("temp")
+    deep["depth"] = ("depth", np.array([0.5, 10, 30]), {"units": "m", "positive": "down"})
+    deep["temp"] = (("time", "depth", "lat", "lon"), values.copy(), {"units": "K"})
+    mask = np.ones((1, 3, 4, 6), np.int8)
+    mask[0, 1, 3, 3] = 0
+    saved(xr.Dataset({"tmask": (("t", "z", "y", "x"), mask),
+                      "nav_lev": ("z", np.array([0.5, 10, 30], np.float32))}),
+          tmp_path / "mesh_mask.nc")  # fmt: skip
+    masking = Masking(variable=MaskVariable("tmask", tmp_path / "mesh_mask.nc"))
+    source = saved(deep, tmp_path / "a.nc")
+    make([source], tmp_path / "out", depths=(10.0,), masking=masking)
+    assert np.isnan(every_field(tmp_path / "out", "hr")[:, 3, 3]).all()
+    make([source], tmp_path / "top", depths=(0.0,), masking=masking)
+    assert np.isfinite(every_field(tmp_path / "top", "hr")[:, 3, 3]).all()
+
+
+def test_a_manifest_of_fill_values_is_json(tmp_path: Path) -> None:
+    filled = ocean().fillna(1e20)
+    source = saved(filled, tmp_path / "a.nc", encoding={"temp": {"_FillValue": None}})
+    make([source], tmp_path / "out")
+    assert "Infinity" not in (tmp_path / "out" / "manifest.json").read_text()

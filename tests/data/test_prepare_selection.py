@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Literal
@@ -28,7 +29,7 @@ from srwizard.data.prepare import (
     parse_units,
 )
 from srwizard.data.prepare.grid import Grid
-from srwizard.data.prepare.selection import window_of
+from srwizard.data.prepare.selection import reaches_around, window_of
 from srwizard.data.prepare.times import Moment
 from srwizard.data.prepare.units import conversion
 from tests.data.test_prepare import (
@@ -88,6 +89,33 @@ class TestRegion:
         np.testing.assert_allclose((taken - expected + 180) % 360, 180)
         assert np.all(np.diff(taken) > 0)
         assert notes == []
+
+    @pytest.mark.parametrize(
+        ("region", "expected"),
+        [
+            (None, range(0, 360, 10)),
+            ("-20:10", [-20, -10, 0, 10]),
+            ("-180:170", range(-180, 180, 10)),
+        ],
+    )
+    @pytest.mark.parametrize("first", [0.0, -180.0])
+    def test_a_meridian_that_is_there_twice_is_taken_once(
+        self, first: float, region: str | None, expected: Sequence[float]
+    ) -> None:
+        """Plotting programs add such a column, and cyclic points stay in what they write."""
+        longitude = (np.arange(37) * 10.0 + first).astype(np.float32)
+        grid = Grid((18, 37), np.arange(-85.0, 90, 10), longitude)
+        chosen = None if region is None else parse_longitudes(region)
+        window, notes = window_of(grid, Selection(chosen, None))
+        taken = grid.windowed(window).longitude
+        assert taken is not None
+        if region is None:
+            expected = [first + step for step in expected]
+        np.testing.assert_allclose((taken - expected + 180) % 360, 180)
+        assert np.all(np.diff(taken) > 0)
+        assert len(notes) == 1
+        assert f"{first:g} and {first + 360:g}" in notes[0]
+        assert reaches_around(grid)
 
     def test_values_follow_their_longitudes_across_the_seam(self, tmp_path: Path) -> None:
         dataset = globe()

@@ -159,7 +159,11 @@ def look(
         for one in found.values():
             if one.grids_differ is not None:
                 raise one.grids_differ
-        reasons = {_told(one.refused) for one in found.values() if one.refused is not None}
+        reasons = {
+            f"{one.name}: {one.problem}" if refused is None else _told(refused)
+            for one in variables
+            if (refused := found[one.name].refused) is not None or one.problem
+        }
         raise DatasetError(
             _("{path} holds no field on a grid of latitude and longitude.", path=opened[0])
             if len(opened) == 1
@@ -210,6 +214,8 @@ def _variable(name: str, found: _Found) -> SourceVariable:
         return SourceVariable(**known, problem=_told(found.grids_differ))
     if grid is None or not fields:
         return SourceVariable(**known, problem=found.refused.message if found.refused else "")
+    if not any(one.steps for one in fields):
+        return SourceVariable(**known, problem=_("it has no time step"))
     timed = [one for one in fields if one.axes.time.moments is not None]
     moments = sorted(
         {moment for one in timed for moment in one.axes.time.moments or () if moment is not None}

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from srwizard.base.errors import DatasetError, UsageError
 from srwizard.base.i18n import translate as _
-from srwizard.data.longitudes import goes_on_at_its_beginning
+from srwizard.data.longitudes import goes_on_at_its_beginning, repeats_its_beginning
 from srwizard.data.prepare.grid import FloatArray, Grid, Window
 from srwizard.data.prepare.grid_order import longitudes_out_of_order
 from srwizard.data.prepare.times import Moment
@@ -138,9 +138,10 @@ def window_of(grid: Grid, selection: Selection) -> tuple[Window, list[str]]:
     Raises:
         DatasetError: the grid has no usable longitude and latitude, or no cell in the region.
     """
+    grid, notes = _without_repeated_meridian(grid)
     rows, columns = grid.shape
     if selection.longitude is None and selection.latitude is None:
-        return Window(slice(0, rows), (slice(0, columns),)), []
+        return Window(slice(0, rows), (slice(0, columns),)), notes
     for name, wanted, values in (
         (_("longitude"), selection.longitude, grid.longitude),
         (_("latitude"), selection.latitude, grid.latitude),
@@ -161,12 +162,27 @@ def window_of(grid: Grid, selection: Selection) -> tuple[Window, list[str]]:
     parts: tuple[slice, ...] = (slice(0, columns),)
     if selection.longitude is not None and grid.longitude is not None:
         parts = _columns(np.asarray(grid.longitude, np.float64), selection.longitude)
-    return Window(taken, parts), []
+    return Window(taken, parts), notes
+
+
+def _without_repeated_meridian(grid: Grid) -> tuple[Grid, list[str]]:
+    """Leave out a last column that is the first one again, a turn further; tell so in a note."""
+    longitude = grid.longitude
+    if longitude is None or longitude.ndim != 1 or not repeats_its_beginning(longitude):
+        return grid, []
+    note = _(
+        "The last column of the grid is the first one again (longitudes {first:g} and {last:g}): "
+        "it was left out.",
+        first=longitude[0],
+        last=longitude[-1],
+    )
+    rows, columns = grid.shape
+    return grid.windowed(Window(slice(0, rows), (slice(0, columns - 1),))), [note]
 
 
 def reaches_around(grid: Grid) -> bool:
     """Say whether the last column of a grid is followed by its first one, around the globe."""
-    longitude = grid.longitude
+    longitude = _without_repeated_meridian(grid)[0].longitude
     if longitude is None:
         return False
     row = longitude if longitude.ndim == 1 else longitude[grid.shape[0] // 2]

@@ -137,6 +137,8 @@ def decoded_axis(dimension: str | None, name: str, coordinate: xr.Variable) -> T
             there = _there(values)
         else:
             raise UnclearTimeError(_("its values are not numbers"))
+        if not there.size:
+            raise UnclearTimeError(_("it holds no value"))
         if not there.any():
             raise UnclearTimeError(_("all its values are missing"))
         with warnings.catch_warnings():
