@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from srwizard.models.noise_schedule import Rates, even_times, sampling_times
+from srwizard.models.padding import across, within
 from srwizard.models.upsampling import bicubic
 
 Network = Callable[[Tensor], Tensor]
@@ -37,12 +38,14 @@ class Condition:
         mask: [B, out_channels, H, W], False on land and in gaps; None: there are none.
         tiled: what applies a network [B, C, H, W] -> [B, out_channels, H, W] tile by tile; None:
             it is applied to all.
+        seam: of a field that goes round the globe, by how many columns `across` has widened it.
     """
 
     lr: Tensor
     up: Tensor
     mask: Tensor | None = None
     tiled: Callable[[Network, Tensor], Tensor] | None = None
+    seam: int = 0
 
     def apply(self, network: Network, shown: Tensor) -> Tensor:
         """Return what a network makes of [B, C, H, W], whole or tile by tile."""
@@ -186,10 +189,17 @@ class DiffusionModel(nn.Module, ABC):
         lr: Tensor,
         mask: Tensor | None,
         tiled: Callable[[Network, Tensor], Tensor] | None = None,
+        seam: int = 0,
     ) -> Condition:
         """Return what a field is drawn for; the arguments are those of `sample`."""
         seen = lr if self.guide is None else self.guide(lr)
-        return Condition(seen, bicubic(seen, self.scale), mask, tiled)
+        return Condition(seen, bicubic(seen, self.scale), mask, tiled, seam)
+
+    def noise_for(self, given: Condition, generator: Generators) -> Tensor:
+        """Draw noise [B, out_channels, H, W]; columns that are there twice have the same."""
+        height, width = given.up.shape[-2:]
+        shape = (len(given.up), self.out_channels, height, width - 2 * given.seam)
+        return across(normal_noise(shape, generator, given.up.device), given.seam)
 
     def wanted(self, x0: Tensor, noise: Tensor, level: Level) -> Tensor:
         """Return what the network is to predict where `x0` and `noise` are mixed."""
@@ -244,6 +254,7 @@ class DiffusionModel(nn.Module, ABC):
         sampler: str | None = None,
         tiled: Callable[[Network, Tensor], Tensor] | None = None,
         mask: Tensor | None = None,
+        seam: int = 0,
     ) -> Tensor:
         """Draw one high-resolution field for each low-resolution one.
 
@@ -266,6 +277,8 @@ class DiffusionModel(nn.Module, ABC):
                 the noise is that of the whole field all the same. None: it is applied to all.
             mask: [B, out_channels, H, W], False where the result does not count; None: all does.
                 Only a model with `uses_mask` looks at it.
+            seam: HR columns on either side that `across` has added, of a field that goes round the
+                globe: they stay what they are copies of, in every step.
 
         Returns:
             [B, out_channels, H, W], normalised.
@@ -276,9 +289,8 @@ class DiffusionModel(nn.Module, ABC):
         chosen, count = sampler or self.sampler, steps or self.sampling_steps
         solves = chosen == "dpm_solver"
         times = even_times(self.rates, count) if solves else sampling_times(len(self.rates), count)
-        given = self.condition(lr, mask, tiled)
-        shape = (len(lr), self.out_channels, *given.up.shape[-2:])
-        noise = partial(normal_noise, shape, generator, lr.device)
+        given = self.condition(lr, mask, tiled, seam)
+        noise = partial(self.noise_for, given, generator)
         x = self.rates[times[0]].noise * noise()
         before: tuple[Tensor, Rates] | None = None
         for time, following in pairwise(times):
@@ -305,7 +317,8 @@ class DiffusionModel(nn.Module, ABC):
     def _x0(self, given: Condition, x: Tensor, time: int) -> Tensor:
         """Return x_0 as the network sees it behind x_t."""
         level = self.levels(torch.full((len(x),), time, device=x.device))
-        return self.x0_behind(x, self.predicted(given, x, level), level)
+        found = self.x0_behind(x, self.predicted(given, x, level), level)
+        return across(within(found, given.seam), given.seam)
 
     def x0_behind(self, x: Tensor, found: Tensor, level: Level) -> Tensor:
         """Return x_0 by what the network found in x_t: the inverse of `wanted`."""

@@ -18,8 +18,8 @@ from srwizard.models.diffusion import (
     Generators,
     Level,
     Network,
-    normal_noise,
 )
+from srwizard.models.padding import across, within
 
 TOLD_PER_TIME = 1000
 """What the network is told at t = 1: its embedding was made for the number of a step."""
@@ -104,6 +104,7 @@ class FlowMatching(DiffusionModel):
         sampler: str | None = None,
         tiled: Callable[[Network, Tensor], Tensor] | None = None,
         mask: Tensor | None = None,
+        seam: int = 0,
     ) -> Tensor:
         """Draw one high-resolution field for each low-resolution one.
 
@@ -116,12 +117,12 @@ class FlowMatching(DiffusionModel):
         """
         count = steps or self.sampling_steps
         chosen = sampler or self.sampler
-        given = self.condition(lr, mask, tiled)
-        shape = (len(lr), self.out_channels, *given.up.shape[-2:])
-        x = self.sigma * normal_noise(shape, generator, lr.device)
+        given = self.condition(lr, mask, tiled, seam)
+        x = self.sigma * self.noise_for(given, generator)
 
         def velocity(x: Tensor, time: float) -> Tensor:
-            return self.predicted(given, x, self.levels(x.new_full((len(x),), time)))
+            found = self.predicted(given, x, self.levels(x.new_full((len(x),), time)))
+            return across(within(found, seam), seam)
 
         for step in range(count):
             begun = velocity(x, step / count) / count

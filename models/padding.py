@@ -1,4 +1,4 @@
-"""Making a field as large as a network needs it."""
+"""Making a field as large as a network needs it, or as wide as it must see."""
 
 import torch
 from torch import Tensor
@@ -20,6 +20,18 @@ def pad_to_multiple(x: Tensor, multiple: int) -> Tensor:
     if below:
         x = functional.pad(x, (0, 0, 0, below), "reflect" if below < height else "replicate")
     return x
+
+
+def across(values: Tensor, columns: int) -> Tensor:
+    """Return `[..., H, W]` widened by `columns` from its other end on each side."""
+    if columns == 0:
+        return values
+    return torch.cat([values[..., -columns:], values, values[..., :columns]], dim=-1)
+
+
+def within(values: Tensor, columns: int) -> Tensor:
+    """Return `[..., H, W]` without the `columns` on each side that `across` has added."""
+    return values if columns == 0 else values[..., columns:-columns]
 
 
 def _padded_whatever_the_size(x: Tensor, multiple: int) -> Tensor:

@@ -3,9 +3,9 @@
 import torch
 from torch import Tensor, nn
 
+from srwizard.models.padding import across, within
 from srwizard.models.tf32 import tf32
 from srwizard.train.sampling import draw, draws_samples
-from srwizard.train.seam import across, within
 from srwizard.train.tiling import super_resolve_tiled
 
 
@@ -36,7 +36,9 @@ def apply_network(
     wide = across(lr, seam)
     if draws_samples(network):
         shown = None if mask is None else across(mask, seam * scale)
-        sr = draw(network, wide, noise, scale=scale, patch=patch, steps=steps, mask=shown)
+        sr = draw(
+            network, wide, noise, scale=scale, patch=patch, steps=steps, mask=shown, seam=seam
+        )
     elif patch is None:
         sr = network(wide).float()
     else:

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from srwizard.models.padding import across, within
 from srwizard.settings.training import FrozenTraining
 from srwizard.train.conservation import Blocks, conserved
 from srwizard.train.losses import sample_losses
-from srwizard.train.seam import across, within
 
 
 class Objective(nn.Module):
@@ -47,8 +48,10 @@ class Objective(nn.Module):
         own: Callable[..., Tensor] | None = getattr(self.network, "training_loss", None)
         seam, fine = self._seam, self._seam * (hr.shape[-1] // lr.shape[-1])
         if own is not None:
-            # What is seen twice counts once.
-            parts = [across(lr, seam), across(hr, fine), functional.pad(mask, (fine, fine))]
-            return own(*parts, *([] if area is None else [across(area, fine)]))
+            parts = [across(lr, seam), across(hr, fine), across(mask, fine)]
+            if seam:  # what is seen twice counts once
+                once = torch.ones_like(hr[:, :1]) if area is None else area
+                area = functional.pad(once, (fine, fine))
+            return own(*parts, *([] if area is None else [area]))
         sr = within(self.network(across(lr, seam)), fine)
         return sample_losses(conserved(sr, blocks), hr, mask, self._kind, area)

@@ -54,6 +54,7 @@ def draw(
     patch: int | None,
     steps: int | None = None,
     mask: Tensor | None = None,
+    seam: int = 0,
 ) -> Tensor:
     """Draw one normalized field `[B, C, H, W]` for each of `lr` `[B, C, h, w]`.
 
@@ -66,10 +67,13 @@ def draw(
             every step, to one field of noise. None: it is applied to the whole field.
         steps: calls of the network; None: the model's own.
         mask: `[B, C, H, W]`, False on land, for a model that looks at it; None: there is none.
+        seam: LR columns on either side that were added, see `seam`.
     """
     options: dict[str, Any] = {}
     if mask is not None and uses_mask(network):
         options["mask"] = mask
+    if seam:
+        options["seam"] = seam * scale
     if patch is not None:
         options["tiled"] = partial(
             super_resolve_tiled,

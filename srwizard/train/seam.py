@@ -5,9 +5,6 @@ cut back afterwards. That is done around the network, not in it, so that it hold
 whole or by tiles.
 """
 
-import torch
-from torch import Tensor
-
 from srwizard.settings.run_config import RunConfig
 
 COLUMNS = 8
@@ -17,15 +14,3 @@ COLUMNS = 8
 def seam_of(run: RunConfig) -> int:
     """Return by how many LR columns whole fields of a run are widened on each side; 0: not."""
     return min(COLUMNS, run.data.lr_shape[1]) if run.data.periodic else 0
-
-
-def across(values: Tensor, columns: int) -> Tensor:
-    """Return `[..., H, W]` widened by `columns` from its other end on each side."""
-    if columns == 0:
-        return values
-    return torch.cat([values[..., -columns:], values, values[..., :columns]], dim=-1)
-
-
-def within(values: Tensor, columns: int) -> Tensor:
-    """Return `[..., H, W]` without the `columns` on each side that `across` has added."""
-    return values if columns == 0 else values[..., columns:-columns]

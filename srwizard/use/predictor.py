@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from srwizard.data.baselines.filters import REACH, WIDTH, Field
 from srwizard.data.baselines.methods import Baseline
 from srwizard.data.baselines.skip import Skip, shares
-from srwizard.train.seam import across, within
+from srwizard.models.padding import across, within
 from srwizard.use.preprocessing import Preprocessing
 
 

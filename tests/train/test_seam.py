@@ -2,6 +2,7 @@
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,11 +13,16 @@ from srwizard.data.grid import goes_round
 from srwizard.data.layout import scan
 from srwizard.data.normalization import statistics
 from srwizard.data.samples import FieldPairs, Key, Sample
+from srwizard.models import build, diffusion
+from srwizard.models.padding import across, within
 from srwizard.settings import run_config
 from srwizard.train.inference import apply_network
+from srwizard.train.objective import Objective
 from srwizard.train.scoring import score, super_resolve
-from srwizard.train.seam import COLUMNS, across, within
+from srwizard.train.seam import COLUMNS
+from tests.configs import made_up_config
 from tests.datasets import write_dataset
+from tests.small_networks import SMALL
 from tests.train.runs import freeze, made_ready, trained
 
 SHAPE = (16, 64)
@@ -105,6 +111,67 @@ def test_a_network_gives_the_same_wherever_the_seam_is(patch: int | None) -> Non
     assert torch.allclose(whole.roll(10, dims=-1), turned, atol=1e-5)
     assert not torch.allclose(whole[..., :2], without[..., :2], atol=1e-3)
     assert torch.allclose(whole[..., 8:-8], without[..., 8:-8], atol=1e-5)
+
+
+class Local(torch.nn.Module):
+    """A denoiser that sees its next neighbours alone."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.convolution = torch.nn.Conv2d(2, 1, 3, padding=1)
+
+    def forward(self, shown: torch.Tensor, _told: torch.Tensor) -> torch.Tensor:
+        found: torch.Tensor = self.convolution(shown)
+        return found
+
+
+@pytest.mark.parametrize("patch", [None, 16])
+@pytest.mark.parametrize(
+    ("model", "sampler"),
+    [("DDPM", "dpm_solver"), ("DDPM", "ancestral"), ("ResShift", "ddim"),
+     ("FlowMatching", "midpoint"), ("FlowMatching", "heun")],
+)  # fmt: skip
+def test_a_member_is_one_field_wherever_the_seam_is(
+    monkeypatch: pytest.MonkeyPatch, model: str, sampler: str, patch: int | None
+) -> None:
+    """Its last column and its first are made of the same noise."""
+    torch.manual_seed(0)
+    params = SMALL[model] | {"sampler": sampler, "sampling_steps": 4}
+    network = build(model, in_channels=1, out_channels=1, scale=2, params=params)
+    network.denoiser = Local()
+    lr, turn = torch.randn(1, 1, 16, 32), 0
+
+    def turned_noise(shape: Any, generator: Any, _device: Any) -> torch.Tensor:
+        return torch.randn(*shape, generator=generator).roll(turn, dims=-1)
+
+    monkeypatch.setattr(diffusion, "normal_noise", turned_noise)
+    found = []
+    for turn in (0, 10):
+        noise: Any = torch.Generator().manual_seed(1)
+        field = lr.roll(turn // 2, dims=-1)
+        found.append(apply_network(network, field, noise, scale=2, patch=patch, seam=COLUMNS))
+    whole, turned = found
+    assert whole.shape[-2:] == (32, 64)
+    assert torch.allclose(whole.roll(10, dims=-1), turned, atol=1e-4)
+
+
+def test_a_diffusion_model_learns_each_column_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is shown what lies across the seam as it is, and learns nothing from it."""
+    told: list[torch.Tensor] = []
+
+    def loss(_lr: Any, hr: Any, mask: Any, area: Any) -> torch.Tensor:
+        told.extend((hr, mask, area))
+        return torch.zeros(1)
+
+    network = torch.nn.Module()
+    monkeypatch.setattr(network, "training_loss", loss, raising=False)
+    objective = Objective(network, made_up_config().training, seam=2)
+    hr = torch.randn(1, 1, 8, 24)
+    objective(torch.randn(1, 1, 4, 12), hr, hr > 0)
+    wide, mask, area = told
+    assert torch.equal(wide, across(hr, 4))
+    assert torch.equal(mask, across(hr, 4) > 0)
+    assert area[0, 0, 0].tolist() == 4 * [0] + 24 * [1] + 4 * [0]
 
 
 @pytest.mark.parametrize("model", ["EDSR", "DDPM"])

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from srwizard.data.grid import Grid
+from srwizard.models.padding import across
 from srwizard.train.diagnostics.bootstrap import intervals_of, totals_of
 from srwizard.train.diagnostics.diagnostic import METHODS, Diagnostic, Scored
-from srwizard.train.seam import across
 
 PERCENTILES = (95, 99)
 """Of the magnitude of the gradient over a field: its fronts."""
