@@ -27,7 +27,7 @@ from srwizard.train.dataset import verified
 from srwizard.train.distributed import Place
 from srwizard.train.loop import Callbacks, epoch_steps, train
 from srwizard.train.scoring import score
-from srwizard.train.setup import Training, load_statistics, set_up, steps_per_epoch
+from srwizard.train.setup import Training, load_statistics, micro_batches_of, set_up
 from srwizard.train.step import optimizer_step
 
 TRAIN, VALID = 8, 2
@@ -125,7 +125,7 @@ def _measure(training: Training, reader: Training, run_dir: Path) -> Parts:
     """Load, step, score and save, each by itself; `reader` has no loader processes."""
     plan = epoch_steps(reader)[:4]
     batches: list[Any] = []
-    load = timed(lambda: batches.extend(reader.batches("train", steps_per_epoch(plan)))) / 4
+    load = timed(lambda: batches.extend(reader.batches("train", micro_batches_of(plan)))) / 4
     training.objective.train()
     again = itertools.repeat(batches[0])
     steps = [timed(lambda: optimizer_step(training, plan[0], again)) for _repeat in range(3)]

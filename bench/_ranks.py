@@ -24,7 +24,7 @@ from srwizard.train.dataset import verified
 from srwizard.train.distributed import Place, from_all_ranks
 from srwizard.train.loop import epoch_steps
 from srwizard.train.order import Step
-from srwizard.train.setup import Training, load_statistics, set_up, steps_per_epoch
+from srwizard.train.setup import Training, load_statistics, micro_batches_of, set_up
 from srwizard.train.step import optimizer_step
 
 ROUNDS = 9
@@ -66,7 +66,7 @@ def steps(place: Place, run_dir: Path) -> dict[str, Any]:
         place=Place(0, 1, place.device),
     )
     step = replace(epoch_steps(training)[0], global_samples=run.training.batch_size)
-    batch = next(training.batches("train", steps_per_epoch([step])))
+    batch = next(training.batches("train", micro_batches_of([step])))
     parts: dict[str, tuple[Training, Step]] = {
         "alone": (alone, step),
         "together": (training, replace(step, global_samples=place.world * step.global_samples)),

@@ -22,7 +22,7 @@ from srwizard.settings import run_config
 from srwizard.train.dataset import verified
 from srwizard.train.distributed import Place
 from srwizard.train.loop import epoch_steps
-from srwizard.train.setup import load_statistics, set_up, steps_per_epoch
+from srwizard.train.setup import load_statistics, micro_batches_of, set_up
 from srwizard.train.simple_methods import load_learnt
 from srwizard.train.step import optimizer_step
 from tests.datasets import write_dataset
@@ -68,7 +68,7 @@ def epoch_seconds(work: Path, name: str, patch_size: int | None) -> float:
     plan = epoch_steps(training)
     training.objective.train()
     began = time.process_time()
-    batches = training.batches("train", steps_per_epoch(plan))
+    batches = training.batches("train", micro_batches_of(plan))
     for step in plan:
         optimizer_step(training, step, batches)
     return time.process_time() - began

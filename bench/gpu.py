@@ -34,7 +34,7 @@ from srwizard.train.dataset import verified
 from srwizard.train.distributed import Place
 from srwizard.train.loop import epoch_steps
 from srwizard.train.order import Step
-from srwizard.train.setup import Training, load_statistics, set_up, steps_per_epoch
+from srwizard.train.setup import Training, load_statistics, micro_batches_of, set_up
 from srwizard.train.step import optimizer_step
 from tests.configs import cpu_run, data_of, frozen
 from tests.datasets import write_dataset
@@ -133,7 +133,7 @@ def measured(work: Path, model: str, device: torch.device, *, memory: bool = Tru
     training = set_up(run, contents, statistics_, Place(0, 1, device))
     training.objective.train()
     plan = epoch_steps(training)
-    batches = Waited(training.batches("train", steps_per_epoch(plan)))
+    batches = Waited(training.batches("train", micro_batches_of(plan)))
     for step in plan[:WARM_UP]:
         optimizer_step(training, step, batches)
     batches.seconds = 0.0
@@ -202,7 +202,7 @@ def profiled(
     training: Training, steps: Sequence[Step], step_seconds: float
 ) -> tuple[float, float, float]:
     """Return the share of time in which the card computes, launches and waits of a step."""
-    batches = training.batches("train", steps_per_epoch(list(steps)))
+    batches = training.batches("train", micro_batches_of(list(steps)))
     next_steps = list(steps)
     with profile(activities=[ProfilerActivity.CPU, ProfilerActivity.CUDA]) as found:
         _all_of(training, next_steps, batches)

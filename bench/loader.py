@@ -33,7 +33,7 @@ from srwizard.train.dataset import contents_for
 from srwizard.train.distributed import Place
 from srwizard.train.loaders import as_it_is
 from srwizard.train.loop import epoch_steps
-from srwizard.train.setup import set_learning_rate, set_up, steps_per_epoch
+from srwizard.train.setup import micro_batches_of, set_learning_rate, set_up
 from srwizard.train.step import optimizer_step
 from tests.configs import cpu_run, data_of, frozen
 from tests.datasets import write_h5, write_nc
@@ -183,7 +183,7 @@ def waiting(root: Path, run_dir: Path) -> tuple[float, float]:
     found = normalization.statistics(contents, run.data.variables, "PGN", steps=8)
     training = set_up(run, contents, found, Place(0, 1, torch.device("cpu")))
     steps = epoch_steps(training)
-    batches = Stopwatch(training.batches("train", steps_per_epoch(steps)))
+    batches = Stopwatch(training.batches("train", micro_batches_of(steps)))
     set_learning_rate(training)
     training.objective.train()
     seconds = []

@@ -43,7 +43,7 @@ from srwizard.train.gain import fit_gain
 from srwizard.train.loop import epoch_steps
 from srwizard.train.resuming import load_best
 from srwizard.train.scoring import score_test
-from srwizard.train.setup import Training, steps_per_epoch
+from srwizard.train.setup import Training, micro_batches_of
 from srwizard.train.step import optimizer_step
 
 DOCUMENT = Path(__file__).parent.parent / "docs" / "zoo.md"
@@ -104,7 +104,7 @@ def scores_of(training: Training, run_dir: Path) -> Mapping[str, Any]:
 def step_figures(training: Training) -> tuple[int, float, int]:
     """Return parameters, processor time of a training step, and the peak of its live tensors."""
     plan = epoch_steps(training)[: STEPS + 2]
-    batches = training.batches("train", steps_per_epoch(plan))
+    batches = training.batches("train", micro_batches_of(plan))
     seconds = []
     for step in plan[:-1]:
         started = time.process_time()

@@ -60,6 +60,8 @@ def relative_position_index(window: int) -> Tensor:
     return dy * (2 * window - 1) + dx
 
 
+MOST_BESIDE_EACH_OTHER = 65_535
+"""Heads, or fields, in one launch of the fused attention: what CUDA allows along an axis."""
 RECOMPUTED_TOGETHER = 2
 """Blocks that gradient checkpointing keeps one input for: a pair with windows and shifted windows.
 They keep so little themselves that the inputs of all, which wait for the backward pass beside the
@@ -156,12 +158,30 @@ def attended_at_once(
     parts = qkv.view(-1, windows, x.shape[1], 3, attn.num_heads, channels // attn.num_heads)
     query, key, value = parts.permute(3, 0, 1, 4, 2, 5).flatten(2, 3)
     bias = attn.bias()[None] if mask is None else attn.bias() + mask[:, None]
-    y = functional.scaled_dot_product_attention(
-        query, key, value, attn_mask=bias.flatten(0, 1)[None].to(query.dtype)
-    )
+    y = _fused_attention(query, key, value, bias.flatten(0, 1)[None].to(query.dtype))
     heads = y.reshape(len(y), windows, attn.num_heads, *y.shape[2:])
     joined = heads.transpose(2, 3).reshape(x.shape)
     return x + functional.linear(joined, attn.proj.weight, attn.proj.bias)
+
+
+def _fused_attention(query: Tensor, key: Tensor, value: Tensor, bias: Tensor) -> Tensor:
+    """Return torch's fused attention of [B, heads, L, C], in as many launches as it takes.
+
+    Args:
+        query, key, value: see above.
+        bias: [1, heads, L, L].
+    """
+    axis = 0 if len(query) > query.shape[1] else 1
+    if query.shape[axis] <= MOST_BESIDE_EACH_OTHER:
+        return functional.scaled_dot_product_attention(query, key, value, attn_mask=bias)
+    most = MOST_BESIDE_EACH_OTHER
+    parts = [torch.split(part, most, axis) for part in (query, key, value)]
+    biases = torch.split(bias, most, 1) if axis else [bias] * len(parts[0])
+    pieces = [
+        functional.scaled_dot_product_attention(q, k, v, attn_mask=each)
+        for q, k, v, each in zip(*parts, biases, strict=True)
+    ]
+    return torch.cat(pieces, axis)
 
 
 def fed_forward(x: Tensor, norm: nn.LayerNorm, mlp: FeedForward) -> Tensor:

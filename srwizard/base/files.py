@@ -1,6 +1,7 @@
 """Files that are written whole or not at all."""
 
 import json
+import math
 import os
 import secrets
 import shutil
@@ -67,8 +68,18 @@ def write_text(path: Path, content: str, *, mode: int = 0o644) -> None:
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Write `content` to `path` as indented JSON, whole or not at all."""
-    write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+    """Write `content` to `path` as indented JSON, whole or not at all; see `finite_or_null`."""
+    text = json.dumps(finite_or_null(content), indent=2, ensure_ascii=False, allow_nan=False)
+    write_text(path, text + "\n")
+
+
+def finite_or_null(node: Any) -> Any:
+    """Return `node` with null for every number that is not finite, as JSON demands."""
+    if isinstance(node, dict):
+        return {key: finite_or_null(value) for key, value in node.items()}
+    if isinstance(node, list | tuple):
+        return [finite_or_null(value) for value in node]
+    return None if isinstance(node, float) and not math.isfinite(node) else node
 
 
 def parse_json(text: str) -> Any:

@@ -43,7 +43,7 @@ from srwizard.train.metrics import sample_sums
 from srwizard.train.sampling import draws_samples
 from srwizard.train.saving import tensors_kept
 from srwizard.train.scoring import score
-from srwizard.train.setup import Training, set_learning_rate, set_up, steps_per_epoch
+from srwizard.train.setup import Training, micro_batches_of, set_learning_rate, set_up
 from srwizard.train.sharding import own_part
 from srwizard.train.simple_methods import BEST as BEST_METHOD
 from srwizard.train.step import begin_step
@@ -315,7 +315,7 @@ class Imitation:
         """Take an optimizer step of the largest size there is."""
         training = self.training
         steps = epoch_steps(training)[:1]
-        keys = steps_per_epoch(steps)
+        keys = micro_batches_of(steps)
         ahead = list(training.batches("train", keys[-1:])) if self._stands_in else []
         self._batches = training.batches("train", keys)
         with self._alike_once(), mock.patch("torch.optim.adam.adam", adam_of_the_largest):

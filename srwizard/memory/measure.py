@@ -298,8 +298,8 @@ def _times(run: RunConfig, ranks: list[dict[str, Any]]) -> dict[str, float]:
     step = max(float(figures["step_seconds"]) for figures in ranks)
     batch = max(float(figures.get("validation_batch_seconds", 0.0)) for figures in ranks)
     epoch = step * -(-run.data.steps["train"] // run.global_batch)
-    launch_on_nodes = run.scoring_batch * run.devices.world_size
-    batches = {split: -(-run.data.steps[split] // launch_on_nodes) for split in ("valid", "test")}
+    scored_at_once = run.scoring_batch * run.devices.world_size
+    batches = {split: -(-run.data.steps[split] // scored_at_once) for split in ("valid", "test")}
     members = int(run.model.params.get("ensemble_members", 1))
     drawn = min(members, run_config.VALIDATION_MEMBERS)
     validations = -(-run.training.epochs // run.training.eval_freq)

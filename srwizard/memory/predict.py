@@ -131,12 +131,12 @@ def _predict(run: RunConfig, baseline_bytes: int) -> Prediction:
     from srwizard.memory.tracker import Scratch, StorageTracker
 
     started = time.perf_counter()
-    on_gpu = run.devices.on_gpus
+    computes_on_gpus = run.devices.on_gpus
     products: set[Product] = set()
     scratch: Scratch = cuda_scratch
-    if not on_gpu:
+    if not computes_on_gpus:
         scratch = noting_products(partial(cpu_scratch, threads=_threads(run)), products)
-    cost = Cost(GPU if on_gpu else cpu_machine()).add
+    cost = Cost(GPU if computes_on_gpus else cpu_machine()).add
     if run.sharded:
         from srwizard.memory.sharded import SharedOutTracker
 
@@ -153,7 +153,7 @@ def _predict(run: RunConfig, baseline_bytes: int) -> Prediction:
             costs.append(tracker.cost)
             ends.append(len(tracker.events))
         parameters = sum(part.numel() for part in imitation.training.bare.parameters())
-    if on_gpu:
+    if computes_on_gpus:
         fixed = of_gpu(world_size=run.devices.world_size, sharded=run.sharded)
         reserved = reserved_bytes(tracker.events, ends)
     else:
@@ -174,10 +174,10 @@ def _predict(run: RunConfig, baseline_bytes: int) -> Prediction:
     }
     rank_bytes = sum(fixed.values()) + max(reserved)
     return Prediction(
-        device="cuda" if on_gpu else "cpu",
+        device="cuda" if computes_on_gpus else "cpu",
         processes=run.devices.processes,
         parameters=parameters,
-        peak_bytes=rank_bytes if on_gpu else rank_bytes * run.devices.processes,
+        peak_bytes=rank_bytes if computes_on_gpus else rank_bytes * run.devices.processes,
         rank_bytes=rank_bytes,
         fixed_bytes=fixed,
         phases=phases,

@@ -36,9 +36,9 @@ from srwizard.train.scoring import score
 from srwizard.train.setup import (
     Training,
     load_statistics,
+    micro_batches_of,
     set_learning_rate,
     set_up,
-    steps_per_epoch,
 )
 from srwizard.train.simple_methods import imagined_learnt, kept_learnt, load_learnt
 from srwizard.train.step import optimizer_step
@@ -121,7 +121,7 @@ def _rehearse(
     peaks: list[int] = []
     seconds: list[float] = []
     plan = _steps(training)
-    batches = training.batches("train", steps_per_epoch(plan))
+    batches = training.batches("train", micro_batches_of(plan))
     set_learning_rate(training)
     training.objective.train()
     for step in plan:
@@ -144,7 +144,7 @@ def _rehearse(
     meter.forget()
     save(training, out_dir, LAST)
     if training.saving is not None:  # training goes on beside it
-        optimizer_step(training, plan[0], training.batches("train", steps_per_epoch(plan[:1])))
+        optimizer_step(training, plan[0], training.batches("train", micro_batches_of(plan[:1])))
         finish_saving(training)
     checkpoint = meter.peak()
     workers = meter.worker_bytes

@@ -27,9 +27,17 @@ def certainty(name: str, scores: Mapping[str, Any]) -> str | None:
     skill = scores.get("skill")
     if not isinstance(interval, Mapping) or skill is None or skill != skill:
         return None
-    if isinstance(interval.get("rmse"), Mapping) and not isinstance(interval["skill"], Sequence):
-        return None  # the best simple method makes hardly an error: there is nothing to divide by
     told = {"name": name, "best": method_title(best_method(scores))}
+    if isinstance(interval.get("rmse"), Mapping) and not isinstance(interval["skill"], Sequence):
+        low, high = interval.get("difference") or (0.0, 0.0)
+        if low == high:
+            return None  # the best simple method makes no error: there is nothing to compare
+        return _(
+            "{name}: the RMSE of the model lies {low:+.3g} to {high:+.3g} from that of the best "
+            "simple method, {best} (95 % interval). There is none in percent: in many steps that "
+            "method makes hardly an error.",
+            low=low, high=high, **told,
+        )  # fmt: skip
     # What is null in JSON is read as NaN.
     if not isinstance(interval["skill"], Sequence) and interval["block"] > 1:
         return _(

@@ -24,6 +24,10 @@ DRAWS = 2000
 DRAWS_AT_ONCE = 100
 SEED = 0
 FEWEST_BLOCKS = 3
+HARDLY_AN_ERROR = 1e-3
+"""Share of its median that an error must have in all but a few draws, or nothing is divided by."""
+AT_MOST_ONE = ("ssim", "correlation")
+SIGNED = ("psnr", "bias", "kinetic_energy_bias")
 Series = npt.NDArray[np.float64]
 
 
@@ -95,10 +99,16 @@ def intervals(
     return Intervals(
         steps,
         block,
-        {name: interval_of(values, blocks) for name, values in rmse.items()},
+        {name: interval_of(values, blocks, "rmse") for name, values in rmse.items()},
         interval_of(ours - theirs, blocks),
-        interval_of(1 - ours / theirs, blocks) if np.all(theirs > 0) else None,
+        interval_of(1 - ours / theirs, blocks, "skill") if _can_be_divided_by(theirs) else None,
     )
+
+
+def _can_be_divided_by(rmse: Series) -> bool:
+    """Return whether hardly any draw has next to no error, as of ice that most steps have not."""
+    low, middle = np.quantile(rmse, [(1 - LEVEL) / 2, 0.5])
+    return bool(np.all(rmse > 0) and low > HARDLY_AN_ERROR * middle)
 
 
 def drawn_sums(sums: Series, block: int) -> Series:
@@ -122,12 +132,29 @@ def drawn_sums(sums: Series, block: int) -> Series:
     return found
 
 
-def interval_of(values: Series, blocks: float) -> tuple[float, float]:
-    """Return low and high of what was drawn, widened for having so many blocks only."""
+def interval_of(values: Series, blocks: float, score: str | None = None) -> tuple[float, float]:
+    """Return low and high of what was drawn, widened for having so many blocks only.
+
+    Args:
+        values: as drawn.
+        blocks: how many blocks the record has.
+        score: what they are, which may have limits; None: a difference, which has none.
+    """
     low, middle, high = np.quantile(values, [(1 - LEVEL) / 2, 0.5, (1 + LEVEL) / 2])
     wider = _widening(blocks)
     with np.errstate(invalid="ignore"):  # an error of zero has a PSNR without limit
-        return float(middle + wider * (low - middle)), float(middle + wider * (high - middle))
+        ends = middle + wider * (low - middle), middle + wider * (high - middle)
+    least, most = _limits_of(score)
+    return float(np.clip(ends[0], least, most)), float(np.clip(ends[1], least, most))
+
+
+def _limits_of(score: str | None) -> tuple[float, float]:
+    """Return the least and the largest value that a score can have."""
+    if score is None or score in SIGNED:
+        return -math.inf, math.inf
+    if score == "skill":
+        return -math.inf, 1.0
+    return (-1.0, 1.0) if score in AT_MOST_ONE else (0.0, math.inf)
 
 
 def block_length(series: Series) -> int:

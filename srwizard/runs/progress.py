@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from srwizard.runs.records import finite_or_null
+from srwizard.base.files import finite_or_null
 from srwizard.runs.skill import best_method
 
 
@@ -36,6 +36,11 @@ class Progress:
             self.schedule_from = begun
             self.reductions = self.validations_since_reduction = 0
             self.validations_without_better = 0
+
+
+def epoch_of(progress: Progress) -> int:
+    """Return the last epoch that a checkpoint has seen anything of."""
+    return progress.epoch if progress.samples_in_epoch else progress.epoch - 1
 
 
 @dataclass

@@ -83,7 +83,7 @@ class Records:
 
     def append(self, event: dict[str, Any]) -> None:
         """Add one event to the metrics; what is not finite becomes null, as JSON demands."""
-        line = json.dumps(finite_or_null(event), allow_nan=False)
+        line = json.dumps(files.finite_or_null(event), allow_nan=False)
         _append_line(self._run_dir / METRICS_FILE, line)
         for tracker in self.trackers:
             tracker(event)
@@ -108,9 +108,7 @@ class Records:
     def _write_status(self, content: dict[str, Any], details: dict[str, Any]) -> None:
         # A full disk is noticed, and told, where it matters: at the checkpoint.
         with contextlib.suppress(OSError):
-            files.write_json(
-                self._run_dir / STATUS_FILE, finite_or_null(content | {"time": now()} | details)
-            )
+            files.write_json(self._run_dir / STATUS_FILE, content | {"time": now()} | details)
 
     def status(self) -> dict[str, Any]:
         """Return what was last said, or an empty dict."""
@@ -148,13 +146,6 @@ def note_in_dry_run(run_dir: Path, digest: str | None, offered: dict[str, Any]) 
     if found:
         with contextlib.suppress(OSError):  # the table on the screen says the same
             files.write_json(run_dir / DRY_RUN_FILE, found | offered)
-
-
-def finite_or_null(node: Any) -> Any:
-    """Return `node` with null for every number that is not finite, as JSON demands."""
-    if isinstance(node, dict):
-        return {key: finite_or_null(value) for key, value in node.items()}
-    return None if isinstance(node, float) and not math.isfinite(node) else node
 
 
 def read_events(path: Path) -> Iterator[dict[str, Any]]:

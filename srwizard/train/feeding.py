@@ -5,6 +5,7 @@ then finds its batch there, and the copy of the next one goes on beside it. On a
 """
 
 from collections.abc import Iterable, Iterator
+from functools import cache
 from typing import Any
 
 import torch
@@ -23,7 +24,7 @@ def on_device(batches: Iterable[Batch], device: torch.device) -> Iterator[Batch]
     if device.type != "cuda":
         yield from batches
         return
-    stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+    stream = _stream_of_copies(device)
     copied: tuple[Batch, torch.cuda.Event] | None = None
     for batch in batches:
         with torch.cuda.stream(stream):
@@ -35,6 +36,16 @@ def on_device(batches: Iterable[Batch], device: torch.device) -> Iterator[Batch]
         copied = following, done
     if copied is not None:
         yield _received(*copied)
+
+
+@cache
+def _stream_of_copies(device: torch.device) -> torch.cuda.Stream:
+    """Return the one stream of a device that all passes copy on.
+
+    Each stream has a pool of memory of its own: with a new one for each pass the allocator would
+    hold some batches for every one of them, more than the dry run has measured.
+    """
+    return torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
 
 
 def _moved(batch: Batch, device: torch.device) -> Batch:

@@ -16,15 +16,15 @@ from srwizard.runs.overfitting import overfitting_since
 from srwizard.runs.progress import Progress
 from srwizard.runs.records import Records, measured
 from srwizard.settings.training import FrozenTraining
-from srwizard.train.calibration import calibrate
 from srwizard.train.checkpoint import BEST, LAST
 from srwizard.train.distributed import any_rank
 from srwizard.train.order import Step, training_steps
 from srwizard.train.peak import peak_bytes
+from srwizard.train.residual_scale import calibrate
 from srwizard.train.saving import finish_saving, let_writing_end, save
 from srwizard.train.scoring import score
-from srwizard.train.setup import Training, set_learning_rate, steps_per_epoch
-from srwizard.train.step import Taken, begin_step, outcome, reads_late
+from srwizard.train.setup import Training, micro_batches_of, set_learning_rate
+from srwizard.train.step import Taken, begin_step, check_scale, outcome, reads_late
 
 LAST_EVERY_SECONDS = 30.0
 """So much, and the epoch that it is in, is lost of a training that is killed; one that is asked to
@@ -83,13 +83,14 @@ def _train(training: Training, run_dir: Path, records: Records, callbacks: Callb
         callbacks.on_phase(training, "training")
         started = time.perf_counter()
         steps = epoch_steps(training)
-        batches = following or training.batches("train", steps_per_epoch(steps))
+        batches = following or training.batches("train", micro_batches_of(steps))
         following = None
         training.objective.train()
         if _went_through(training, steps, batches, callbacks):
             callbacks.on_phase(training, "checkpoint")
             save(training, run_dir, LAST)
             return False
+        check_scale(training, steps)
         seconds = time.perf_counter() - started
         event = {
             "event": "epoch",
@@ -103,7 +104,7 @@ def _train(training: Training, run_dir: Path, records: Records, callbacks: Callb
         }
         if fetches_early(training) and progress.epoch < run.training.epochs:
             ahead = epoch_steps(training, epoch=progress.epoch + 1)
-            following = training.batches("train", steps_per_epoch(ahead))
+            following = training.batches("train", micro_batches_of(ahead))
         better = False
         if progress.epoch % run.training.eval_freq == 0 or progress.epoch == run.training.epochs:
             callbacks.on_phase(training, "validation")
@@ -111,8 +112,10 @@ def _train(training: Training, run_dir: Path, records: Records, callbacks: Callb
             if not math.isfinite(valid.loss):  # the last step has spoilt the weights
                 raise NonFiniteLossError(valid.loss, progress.steps, progress.epoch)
             event["valid"] = asdict(valid)
-            better = note_validation(progress, valid.error(training.span.cpu()))
-            note_plateau(progress, run.training, better=better)
+            error = valid.error(training.span.cpu())
+            better = note_validation(progress, error)
+            if not math.isnan(error):
+                note_plateau(progress, run.training, better=better)
         event["peak_memory_bytes"] = peak_bytes(place)
         callbacks.on_phase(training, "checkpoint")
         progress.epoch += 1
@@ -224,7 +227,9 @@ def epoch_steps(training: Training, epoch: int | None = None) -> list[Step]:
 
 
 def note_validation(progress: Progress, error: float, epoch: int | None = None) -> bool:
-    """Note a validation; return whether it is the best so far. NaN, no value to measure, is not.
+    """Note a validation; return whether it is the best so far.
+
+    NaN, no value to measure, is not; nor is it one without a better one.
 
     Args:
         progress: changed in place.
@@ -237,7 +242,7 @@ def note_validation(progress: Progress, error: float, epoch: int | None = None) 
         progress.best_error = error
         progress.best_epoch = progress.epoch if epoch is None else epoch
         progress.validations_without_better = 0
-    else:
+    elif not math.isnan(error):
         progress.validations_without_better += 1
     return better
 

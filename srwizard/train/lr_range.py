@@ -14,13 +14,13 @@ import torch
 from torch import Tensor
 
 from srwizard.runs.failures import NonFiniteLossError
-from srwizard.train.calibration import calibrate
 from srwizard.train.distributed import add_over_ranks
 from srwizard.train.loop import epoch_steps
 from srwizard.train.losses import sample_losses
 from srwizard.train.order import Step
+from srwizard.train.residual_scale import calibrate
 from srwizard.train.sampling import draws_samples
-from srwizard.train.setup import Training, steps_per_epoch
+from srwizard.train.setup import Training, micro_batches_of
 from srwizard.train.step import optimizer_step
 
 STEPS = 100
@@ -48,7 +48,7 @@ def lr_range_test(training: Training) -> dict[str, Any]:
     training.objective.train()
     plan = _plan(training)
     size = _Size()
-    batches = _measured(training, training.batches("train", steps_per_epoch(plan)), size)
+    batches = _measured(training, training.batches("train", micro_batches_of(plan)), size)
     rates: list[float] = []
     losses: list[float] = []
     for number, step in enumerate(plan):

@@ -8,6 +8,7 @@ from torch import nn
 from srwizard.base.choices import method_named
 from srwizard.settings.methods import OPTIMIZERS
 from srwizard.settings.training import FrozenTraining
+from srwizard.train.sharding import is_sharded
 
 Parameters = Sequence[nn.Parameter]
 
@@ -45,11 +46,19 @@ def adam(parameters: Parameters, settings: FrozenTraining) -> torch.optim.Optimi
 
 def sgd(parameters: Parameters, settings: FrozenTraining) -> torch.optim.Optimizer:
     """Return SGD, with Nesterov momentum if there is any."""
-    return torch.optim.SGD(
+    whole = not any(is_sharded(part) for part in parameters)  # torch has no kernel for shards
+    at_once = fused(parameters) if whole else None
+    optimizer = torch.optim.SGD(
         parameters,
         lr=settings.lr,
         weight_decay=settings.weight_decay,
         momentum=settings.momentum,
         nesterov=settings.momentum > 0,
-        fused=fused(parameters),
+        fused=at_once,
     )
+    if at_once and settings.momentum > 0:
+        # The kernel takes a first step's momentum as it finds it; a scaler of losses may have
+        # passed over that step, and then nobody has written it.
+        for part in parameters:
+            optimizer.state[part]["momentum_buffer"] = torch.zeros_like(part)
+    return optimizer

@@ -11,8 +11,7 @@ from typing import Any
 from srwizard.base import files, i18n
 from srwizard.base.child_process import end_with_parent
 from srwizard.runs import failures
-from srwizard.runs.progress import Progress
-from srwizard.runs.records import finite_or_null
+from srwizard.runs.progress import epoch_of
 from srwizard.settings import run_config
 from srwizard.settings.run_config import RunConfig
 from srwizard.train.dataset import contents_for
@@ -63,12 +62,7 @@ def _score(
     if not place.is_first:
         return
     result |= {"epoch": epoch_of(progress), "step": progress.steps, "gain": training.gain}
-    files.write_json(out_dir / SCORES_FILE, finite_or_null(result))
-
-
-def epoch_of(progress: Progress) -> int:
-    """Return the last epoch that a checkpoint has seen anything of."""
-    return progress.epoch if progress.samples_in_epoch else progress.epoch - 1
+    files.write_json(out_dir / SCORES_FILE, result)
 
 
 if __name__ == "__main__":

@@ -284,7 +284,7 @@ def load_statistics(run: RunConfig, run_dir: Path, contents: Contents) -> dict[s
     return computed
 
 
-def steps_per_epoch(steps: list[Step]) -> list[tuple[Key, ...]]:
+def micro_batches_of(steps: list[Step]) -> list[tuple[Key, ...]]:
     """Return the micro-batches of all steps, one after the other, as the loader reads them."""
     return [batch for step in steps for batch in step.micro_batches]
 

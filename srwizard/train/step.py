@@ -10,7 +10,7 @@ is read at once.
 
 import contextlib
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -167,6 +167,25 @@ def _check(training: Training, taken: Taken) -> None:
         raise _non_finite(training, taken, loss, "loss")
     if not math.isfinite(norm) and not training.scaler.is_enabled():
         raise _non_finite(training, taken, norm, "gradient")
+
+
+def check_scale(training: Training, steps: Sequence[Step]) -> None:
+    """Refuse to go on where a scaler of losses has passed over step after step of an epoch.
+
+    It halves its scale each time a gradient is not finite. Where that has nothing to do with the
+    size of the loss, nothing would be learnt any more, and nobody would be told.
+
+    Args:
+        training: behind the epoch.
+        steps: that were taken of it.
+
+    Raises:
+        NonFiniteLossError: the scale is below 1, on every rank alike.
+    """
+    if steps and training.scaler.is_enabled() and training.scaler.get_scale() < 1:
+        progress = training.progress
+        taken = Taken(steps[-1], progress.steps, progress.epoch, torch.zeros(3), None)
+        raise _non_finite(training, taken, math.nan, "gradient")
 
 
 def clipped_norm(training: Training) -> Tensor:

@@ -19,6 +19,7 @@ from srwizard.base.visible import Lines
 from srwizard.data.layout import Contents
 from srwizard.runs import checkpoint_files, failures
 from srwizard.runs.last_phase import LastPhase
+from srwizard.runs.progress import epoch_of
 from srwizard.runs.records import STOPPING, Records
 from srwizard.runs.skill import gain_lines
 from srwizard.settings import run_config
@@ -223,12 +224,13 @@ def _evaluate(
 ) -> None:
     """Score the test split with the checkpoint that was loaded."""
     result = score_test(training, run_dir / BREAKDOWN_FILE, contents)
+    progress, of_best = training.progress, loaded is None or loaded.name == BEST
     if training.place.is_first:
         records.append(
             {
                 "event": "test",
                 "checkpoint": loaded.name if loaded else None,
-                "epoch": training.progress.best_epoch,
+                "epoch": progress.best_epoch if of_best else epoch_of(progress),
                 "loss": result.loss,
                 "members": result.members,
                 "gain": training.gain,

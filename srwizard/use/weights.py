@@ -65,7 +65,7 @@ def load_network(
             for part, values in (averaged or {}).items():
                 own[part].copy_(values)
         progress = state["progress"]
-        # "best" is written before its epoch is counted as done, "last" behind it.
+        # "best" may be the network that training began from, of epoch 0.
         epoch = int(progress["best_epoch"] if name == BEST else progress["epoch"] - 1)
         found = Checkpoint(name, epoch, _digest(run_dir, name), gains_from(state.get("gain")))
     except (AttributeError, KeyError, TypeError, ValueError, RuntimeError) as error:

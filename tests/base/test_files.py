@@ -136,3 +136,14 @@ def test_a_stream_can_be_handed_to_whoever_saves(
 def test_a_missing_directory_is_the_callers_to_make(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         files.write_text(tmp_path / "none" / "file", "new")
+
+
+def test_json_holds_no_number_that_json_does_not_know(path: Path) -> None:
+    found = {"ends": (float("nan"), 1.0), "rows": [{"psnr": float("inf")}], "name": "nan"}
+    files.write_json(path, found)
+
+    def refused(constant: str) -> None:
+        raise AssertionError(constant)
+
+    told = json.loads(path.read_text(encoding="utf-8"), parse_constant=refused)
+    assert told == {"ends": [None, 1.0], "rows": [{"psnr": None}], "name": "nan"}

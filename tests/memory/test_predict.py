@@ -31,7 +31,7 @@ from srwizard.models.catalog import card, resolve_parameters
 from srwizard.settings.run_config import RunConfig, RunData, RunDevices, RunMemory
 from srwizard.train.loop import epoch_steps
 from srwizard.train.scoring import score
-from srwizard.train.setup import steps_per_epoch
+from srwizard.train.setup import micro_batches_of
 from srwizard.train.step import optimizer_step
 from tests.configs import MADE_UP_DATA, made_up_config
 from tests.selection import ONE_OF_EACH_KIND
@@ -463,7 +463,7 @@ def test_the_second_step_of_a_training_is_predicted() -> None:
     with Imitation(run, tracker) as imitation:
         training = imitation.training
         steps = epoch_steps(training)[:1] * 2
-        batches = training.batches("train", steps_per_epoch(steps))
+        batches = training.batches("train", micro_batches_of(steps))
         training.objective.train()
         for step in steps:
             tracker.forget_peak()

@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch import nn
 
-from srwizard.models import gpu
+from srwizard.models import gpu, swin
 from srwizard.models.channels_last import order_weights
+from srwizard.models.swin import SwinBlock
 from tests.gpu.comparing import computed, distance, loss_of, made
 from tests.small_networks import SMALL
 
@@ -44,3 +45,18 @@ def test_attention_goes_through_torchs_own(name: str, monkeypatch: pytest.Monkey
     monkeypatch.setattr(gpu, "computes", lambda _x: True)
     loss_of(net, name, CPU, torch.float32)
     assert calls >= 4
+
+
+@pytest.mark.parametrize(("windows", "masked"), [(8, True), (8, False), (2, True)])
+def test_attention_of_more_windows_than_a_launch_takes(
+    monkeypatch: pytest.MonkeyPatch, windows: int, masked: bool
+) -> None:
+    """CUDA allows 65,535 beside each other; the whole of a fine global field has more."""
+    torch.manual_seed(0)
+    monkeypatch.setattr(gpu, "computes", lambda _x: True)
+    block = SwinBlock(8, 2, 4, mlp_ratio=2.0, shifted=masked)
+    x = torch.randn(3 * windows, 16, 8)
+    mask = torch.randn(windows, 16, 16) if masked else None
+    whole = block.attended(x, mask)
+    monkeypatch.setattr(swin, "MOST_BESIDE_EACH_OTHER", 5)
+    torch.testing.assert_close(block.attended(x, mask), whole)

@@ -50,6 +50,11 @@ def test_what_is_said(found: dict[str, Any], words: str) -> None:
 def test_a_best_method_that_hardly_errs_is_not_called_a_short_record() -> None:
     found = scores(0.1, None, None)
     found["interval"] |= {"rmse": {"model": [0.1, 0.2], "best": [0.0, 0.1]}}
+    found["interval"] |= {"difference": [-0.02, 0.1]}
+    said = certainty("temp", found)
+    assert said is not None
+    assert "lies -0.02 to +0.1 from that of the best simple method, linear filter" in said
+    found["interval"] |= {"difference": [0.0, 0.0]}
     assert certainty("temp", found) is None
 
 

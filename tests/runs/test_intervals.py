@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import optimize, stats
 
-from srwizard.runs.intervals import Series, block_length, intervals
+from srwizard.runs.intervals import Series, block_length, interval_of, intervals
 
 RANDOM = np.random.default_rng(7)
 
@@ -142,3 +142,26 @@ def test_the_same_scores_give_the_same_intervals() -> None:
     errors = RANDOM.gamma(2, 1, 40)
     first, second = (intervals({"model": errors, "b": errors + 1}, np.ones(40), "b") for _ in "12")
     assert first == second
+
+
+def test_no_score_lies_where_it_cannot_be() -> None:
+    """One step of few with nearly all of the error: what is widened must not become negative."""
+    errors = np.array([2.0, *[1e-4] * 9, 1.0, 0.5])
+    found = intervals({"model": errors, "b": 2 * errors}, np.ones(12), "b", block=1)
+    assert found.rmse is not None
+    assert all(0 <= low < high for low, high in found.rmse.values())
+    drawn = np.linspace(0.9, 0.999, 2000)
+    for score, least, most in (("ssim", -1, 1), ("mae", 0, np.inf), ("bias", -np.inf, np.inf)):
+        low, high = interval_of(drawn, 3, score)
+        assert least <= low < 0.9 < high <= most
+    assert interval_of(drawn, 3, "correlation")[1] == 1
+    assert interval_of(drawn, 3)[1] > 1
+
+
+def test_nothing_is_divided_by_errors_that_most_steps_have_not() -> None:
+    """As of sea ice, which is there in few steps: a share of hardly anything says nothing."""
+    errors = np.array([3.0, 2.0, *[1e-12] * 10])
+    found = intervals({"model": errors + 1e-4, "b": errors}, np.ones(12), "b", block=1)
+    assert found.skill is None
+    assert found.difference is not None
+    assert found.rmse is not None

@@ -276,7 +276,9 @@ def test_without_a_measure_nothing_is_best() -> None:
     progress = Progress()
     assert not note_validation(progress, math.nan)
     assert note_validation(progress, 2.0)
+    assert not note_validation(progress, 3.0)
     assert not note_validation(progress, math.nan)
+    # There was nothing to measure: patience is not used up.
     assert (progress.best_error, progress.validations_without_better) == (2.0, 1)
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from srwizard.settings.methods import LOSSES
 from srwizard.train.loop import epoch_steps
 from srwizard.train.losses import sample_losses
-from srwizard.train.setup import steps_per_epoch
+from srwizard.train.setup import micro_batches_of
 from srwizard.train.step import optimizer_step
 from tests.datasets import write_dataset
 from tests.train.runs import freeze, made_ready
@@ -109,7 +109,7 @@ def gradients(run_dir: Path) -> tuple[float, list[Tensor]]:
         # The output layer begins at zero, which lets no gradient through to the others.
         torch.nn.init.normal_(parameter, std=0.1, generator=torch.Generator().manual_seed(1))
     step = epoch_steps(training)[0]
-    loss = optimizer_step(training, step, training.batches("train", steps_per_epoch([step])))
+    loss = optimizer_step(training, step, training.batches("train", micro_batches_of([step])))
     found = [parameter.grad for parameter in training.bare.parameters()]
     return loss, [gradient for gradient in found if gradient is not None]
 

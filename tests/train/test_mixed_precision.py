@@ -1,5 +1,6 @@
 """Sixteen bits: one type for all ranks, and a way there from a training without."""
 
+import math
 import os
 import subprocess
 import sys
@@ -8,8 +9,11 @@ from pathlib import Path
 import pytest
 import torch
 
+from srwizard.runs.failures import NonFiniteLossError
+from srwizard.runs.records import Records
 from srwizard.train import process_environment
 from srwizard.train.distributed import Place
+from srwizard.train.loop import Callbacks, train
 from srwizard.train.resuming import resume
 from srwizard.train.setup import common_amp_dtype
 from tests.datasets import write_dataset
@@ -52,3 +56,13 @@ def test_a_training_goes_on_in_float16_that_began_in_32_bits(tmp_path: Path) -> 
     assert resume(training, tmp_path / "run") is not None
     assert training.progress.epoch == 2
     assert training.scaler.get_scale() == 2.0**16  # its beginning: nothing was scaled before
+
+
+def test_gradients_that_are_never_finite_end_the_training(tmp_path: Path) -> None:
+    """The scaler passes over each step, and the loss alone looks as if something were learnt."""
+    freeze(write_dataset(tmp_path / "data", steps=(20, 2, 2)), tmp_path / "run", batch_size=1)
+    training = set_up_only(tmp_path / "run")
+    training.scaler = torch.amp.GradScaler("cpu", enabled=True)
+    next(training.bare.parameters()).register_hook(lambda gradient: gradient * math.nan)
+    with pytest.raises(NonFiniteLossError, match="gradient"):
+        train(training, tmp_path / "run", Records(tmp_path / "run"), Callbacks())

@@ -209,3 +209,31 @@ def test_an_average_asked_for_later_begins_at_the_weights(root: Path, tmp_path: 
     training = made_ready(tmp_path / "run")
     assert training.averaged is not None
     assert same_weights(training.averaged, dict(training.bare.named_parameters()))
+
+
+def test_a_first_step_that_was_passed_over_leaves_no_momentum() -> None:
+    """As where the first gradient of a training in float16 overflows."""
+    network = torch.nn.Linear(64, 64)
+    before = {name: part.clone() for name, part in network.state_dict().items()}
+    settings = TrainingAnswers(lr=0.1, optimizer="SGD", momentum=0.9)
+    optimizer: Any = build_optimizer(network, settings)
+    assert optimizer.defaults["fused"]
+    for part in network.parameters():
+        part.grad = torch.full_like(part, math.inf)
+    optimizer.found_inf = torch.ones(())
+    optimizer.step()
+    assert same_weights(dict(network.state_dict()), before)
+    optimizer.found_inf = torch.zeros(())
+    for part in network.parameters():
+        part.grad = torch.ones_like(part)
+    optimizer.step()
+    for name, part in network.state_dict().items():  # as a first step with Nesterov's momentum
+        torch.testing.assert_close(part, before[name] - 0.1 * 1.9)
+
+
+def test_sgd_of_sharded_weights_goes_operator_by_operator(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Torch's one kernel for it knows no shards."""
+    monkeypatch.setattr("srwizard.train.optimizers.is_sharded", lambda _part: True)
+    for name, fused in (("SGD", None), ("AdamW", True)):
+        settings = TrainingAnswers(optimizer=name)
+        assert build_optimizer(torch.nn.Linear(2, 2), settings).defaults["fused"] is fused

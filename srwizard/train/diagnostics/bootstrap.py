@@ -86,4 +86,6 @@ def drawn_intervals(sums: Tensor, block: int, scores: Scores) -> dict[str, tuple
         scores: what the sums of several steps say.
     """
     drawn = scores(torch.from_numpy(drawn_sums(sums.numpy(), block)))
-    return {name: interval_of(part.numpy(), len(sums) / block) for name, part in drawn.items()}
+    return {
+        name: interval_of(part.numpy(), len(sums) / block, name) for name, part in drawn.items()
+    }
