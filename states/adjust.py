@@ -62,11 +62,22 @@ def run(conversation: Conversation) -> str | Outcome:
             {"remedies": [item.as_json() for item in offer.singles], "recommended": best},
         )
     if conversation.prompts.interactive:
+        if offer.none_is_enough:
+            conversation.show(Text(_not_enough()))
         return _ask(conversation, offer)
     conversation.show(remedies_table(offer.singles))
     if offer.best is not None:
         conversation.show(Text(_("Predicted to fit: {remedy}", remedy=offer.best.remedy.title)))
+    elif offer.none_is_enough:
+        conversation.show(Text(_not_enough()))
     return _decide(conversation, offer)
+
+
+def _not_enough() -> str:
+    return _(
+        "None of these changes is predicted to be enough, nor are they together: a smaller "
+        "network, or a machine with more memory, is needed."
+    )
 
 
 def recall(conversation: Conversation) -> None:

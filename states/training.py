@@ -12,7 +12,13 @@ from srwizard.settings.training import TrainingAnswers
 from srwizard.train import trackers
 from srwizard.wizard.conversation import Conversation
 from srwizard.wizard.option_questions import in_words, questions, titles
-from srwizard.wizard.recipe import RECOMMENDED, forget_recipe, recommended_here, take_recipe
+from srwizard.wizard.recipe import (
+    RECOMMENDED,
+    forget_recipe,
+    keep_recipe,
+    recommended_here,
+    take_recipe,
+)
 from srwizard.wizard.resolve import resolved_training
 
 EXTENTS = {
@@ -77,14 +83,15 @@ def run(conversation: Conversation) -> str:
 
 
 def _note_recipe(conversation: Conversation, *, wanted: bool) -> None:
-    """Leave open what the recipe is to decide, or give up what it has decided before."""
+    """Leave open what the recipe is to decide, or make answers of what it has decided before."""
     answers = conversation.session.answers
     if not conversation.prompts.interactive or wanted == (answers.training.recipe == RECOMMENDED):
         return
-    forget_recipe(conversation)
     if not wanted:
+        keep_recipe(conversation)
         answers.forget("training.recipe")
         return
+    forget_recipe(conversation)
     answers.set("training.recipe", RECOMMENDED)
     for one in recommended_here(conversation, _presumably):
         # The epochs were asked for just before: they count where they were changed.

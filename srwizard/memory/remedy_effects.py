@@ -75,6 +75,12 @@ class Offer:
     best: RemedyEffect | None = None
     roomy: RemedyEffect | None = None
 
+    @property
+    def none_is_enough(self) -> bool:
+        """Whether neither a remedy nor what was tried of several is predicted to fit."""
+        known = [item for item in self.singles if item.share is not None]
+        return self.best is None and bool(known) and not any(item.fits for item in known)
+
 
 Look = Callable[[Sequence[Remedy]], list[RemedyEffect]]
 """Predicts what each remedy would bring."""
@@ -98,6 +104,9 @@ def effects(
         present: what is predicted of the config as it is.
         needed_bytes: what the config as it is has been seen to need; see `needed`.
         capacity_bytes: the memory there is.
+
+    Returns:
+        the remedies in their order, those that save nothing here behind all others.
     """
     scale = needed_bytes / present.peak_bytes if needed_bytes and present else 1.0
     found = []
@@ -111,7 +120,7 @@ def effects(
             continue  # then it is none
         share = peak / capacity_bytes if capacity_bytes > 0 else None
         found.append(RemedyEffect(remedy, peak, share, gains, _time_change(expected, present)))
-    return found
+    return sorted(found, key=lambda item: not item.gains)
 
 
 def _time_change(expected: Expected, present: Expected | None) -> float | None:

@@ -334,8 +334,10 @@ def _instruction(menu: Menu) -> str:
         return menu.typed_numbers
     if menu.search_filter:
         return _("containing: {typed}", typed=menu.search_filter)
-    if menu.places and menu.several:
-        return _("(Space marks, or numbers: 0,1 or 0-2; Enter ends)")
+    if len(menu.places) > 1 and menu.several:
+        first, second, *_more = numbers = sorted(menu.places)
+        return _("(Space marks, or numbers: {two} or {row}; Enter ends)",
+                 two=f"{first},{second}", row=f"{first}-{numbers[-1]}")  # fmt: skip
     return _("(Space marks, Ctrl-A all, Enter ends)") if menu.several else _("(arrows, Enter)")
 
 

@@ -12,6 +12,7 @@ from srwizard.base.i18n import translate as _
 from srwizard.base.os_errors import reason_of
 from srwizard.data.baselines import learnt
 from srwizard.train.seam import seam_of
+from srwizard.use.bundle_readme import readme
 from srwizard.use.onnx_graph import check_model, missing_package, write_onnx
 from srwizard.use.predictor import Predictor
 from srwizard.use.run import Run
@@ -21,15 +22,6 @@ WEIGHTS, CONFIG, STATISTICS, README, ONNX = (
 )  # fmt: skip
 FORMAT_VERSION = 2
 BUNDLE_KEY = "bundle"
-
-LOADING = """\
-import json
-from safetensors.torch import load_file
-from srwizard import models
-network = models.build(**json.load(open("config.json"))["network"])
-network.load_state_dict(load_file("model.safetensors"))
-"""
-"""How a bundle is loaded, in its directory."""
 
 
 def export(run: Run, target: Path, *, onnx: bool = False, overwrite: bool = False) -> list[str]:
@@ -78,7 +70,7 @@ def export(run: Run, target: Path, *, onnx: bool = False, overwrite: bool = Fals
             files.write_with(stage / STATISTICS, lambda stream: np.savez(stream, **_arrays(run)))
             if run.preprocessing.learnt is not None:
                 learnt.save(stage / learnt.FILE_NAME, run.preprocessing.learnt, BUNDLE_KEY)
-            files.write_text(stage / README, _readme(run, onnx=onnx))
+            files.write_text(stage / README, readme(run, onnx=onnx))
             if onnx:
                 write_onnx(predictor_of(run), stage / ONNX)
             written = sorted(path.name for path in stage.iterdir())
@@ -170,58 +162,3 @@ def _arrays(run: Run) -> dict[str, Any]:
 def predictor_of(run: Run) -> Predictor:
     """Return the whole prediction of a run as one module."""
     return Predictor(run.network, run.preprocessing, seam=seam_of(run.config), scale=run.scale)
-
-
-def _readme(run: Run, *, onnx: bool) -> str:
-    title = _("{model}, {scale}x super-resolution of {names}",
-              model=run.config.model.name, scale=run.scale,
-              names=", ".join(run.variables))  # fmt: skip
-    loading = _('Load the network in this directory (pip install "srwizard[export]"):')
-    use = _(
-        "It takes and gives normalized fields: [N, C + S, h, w] -> [N, C, H, W]. In statistics.npz "
-        "are lr_mean, lr_std, hr_mean, hr_std, the static input channels (S), and hr_observed, 0 "
-        "on land. Points of LR without a value are filled with the nearest one before."
-    )
-    if run.guides:
-        use += " " + _(
-            "Behind them come the guides of every step, {names}, at high resolution: less their "
-            "mean, divided by their spread (guide_scales in config.json), 0 in gaps, and as blocks "
-            "of {scale} x {scale} points (torch.pixel_unshuffle).",
-            names=", ".join(run.guides),
-            scale=run.scale,
-        )
-    if run.config.data.static_guides:
-        use += " " + _(
-            "The last of the static channels are the guide fields {names}, as blocks of "
-            "{scale} x {scale} HR points (torch.pixel_unshuffle).",
-            names=", ".join(run.config.data.static_guides),
-            scale=run.scale,
-        )
-    if run.config.conserves:
-        use += " " + _(
-            "The output is then shifted block by block, so that block means are those of LR: see "
-            "srwizard.train.conservation, and block_shares in statistics.npz."
-        )
-    if run.draws_samples and run.checkpoint.gain:
-        use += " " + _(
-            "Of an ensemble, move each member by (g - 1) times the mean of all outputs; g of each "
-            "variable is ensemble_gain in config.json (srwizard.train.correction)."
-        )
-    if seam := seam_of(run.config):
-        use += " " + _(
-            "The grid goes round the globe: the nearest value may lie across its seam. Widen the "
-            "input by its last and first {seam} columns before (srwizard.train.seam.across), and "
-            "cut the output back by {fine} columns on each side (within).",
-            seam=seam,
-            fine=seam * run.scale,
-        )
-    parts = [f"# {title}", loading, f"```python\n{LOADING}```", use]
-    if onnx:
-        parts.append(
-            _(
-                "model.onnx is the whole prediction, in physical units: lr [N, C, h, w], NaN in "
-                "gaps, and nearest [N, C, h, w], for each point the flat index of the nearest one "
-                "with a value, give sr [N, C, H, W]."
-            )
-        )
-    return "\n\n".join(parts) + "\n"

@@ -23,7 +23,7 @@ from srwizard.data.outliers import Points, masked
 from srwizard.data.prepare.grid import Grid
 from srwizard.data.prepare.grid_order import check_order
 from srwizard.data.prepare.levels import SeveralLevelsError
-from srwizard.data.prepare.reading import StepReader
+from srwizard.data.prepare.reading import InfiniteValuesError, StepReader
 from srwizard.data.prepare.record import Survey, survey_sources
 from srwizard.data.prepare.times import Moment
 from srwizard.data.raw_files import is_zarr
@@ -225,8 +225,14 @@ def _survey_fields(survey: Survey, names: Sequence[str], start: int) -> FieldSer
             reader.fields(survey.records[name].steps[start:])
             for reader, name in zip(readers, names, strict=True)
         ]
-        for fields in zip(*series, strict=True):
-            yield np.stack(fields)
+        try:
+            for fields in zip(*series, strict=True):
+                yield np.stack(fields)
+        except InfiniteValuesError as error:  # whose advice is an option of `prepare`
+            raise DatasetError(
+                error.message,
+                _("Make them NaN first, e.g. with xarray: ds.where(abs(ds) < float('inf'))."),
+            ) from error
 
 
 def masked_points(data: RunData, root: Path) -> Points | None:

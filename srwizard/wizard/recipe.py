@@ -66,6 +66,11 @@ def forget_recipe(conversation: Conversation) -> None:
     session.recipe = {}
 
 
+def keep_recipe(conversation: Conversation) -> None:
+    """Let the answers that were taken from a recipe be the user's own, to be changed one by one."""
+    conversation.session.recipe = {}
+
+
 @lru_cache(maxsize=4)
 def _facts(dataset: Dataset, names: tuple[str, ...], scale: int) -> Facts:
     """Return what the data say; read once for a dataset as it was found, not for each question."""

@@ -7,6 +7,7 @@ import pytest
 from srwizard.memory.remedies import smaller_batch
 from srwizard.memory.remedy_effects import (
     Expected,
+    Offer,
     RemedyEffect,
     batch_that_fits,
     effects,
@@ -213,3 +214,16 @@ def test_as_programs_read_it() -> None:
 def test_of_two_that_set_the_same_the_later_counts() -> None:
     found = combined([remedy("a", 1), remedy("b", 2), remedy("a", 3)])
     assert found.changes == {"a": 3, "b": 2}
+
+
+def test_what_saves_nothing_is_offered_last() -> None:
+    other = Remedy({"training.batch_size": 8}, "batch", "", "batch_size")
+    found = effects([AMP, other], [forecast(1010), forecast(900)], forecast(1000), None, 950 * MIB)
+    assert [item.remedy for item in found] == [other, AMP]
+
+
+@pytest.mark.parametrize(("capacity", "enough"), [(950, False), (2000, True), (0, True)])
+def test_that_nothing_is_enough_is_known(capacity: int, enough: bool) -> None:
+    """Nothing is said where no capacity is known."""
+    singles = effects([AMP], [forecast(960)], forecast(1000), None, capacity * MIB)
+    assert Offer(singles).none_is_enough is not enough

@@ -1,7 +1,9 @@
 """`srwizard export`: a bundle that others can load, and ONNX that computes the same."""
 
+import contextlib
 import json
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -68,6 +70,8 @@ def test_a_bundle_is_loaded_as_the_documentation_says(
     found = np.load(tmp_path / "sr.npy")
     expected = load_run(edsr).predict(np.stack(channels))
     assert np.allclose(found, expected, equal_nan=True, atol=1e-4)
+    told = as_its_readme_says(bundle, np.stack(channels))
+    assert np.allclose(told, expected, equal_nan=True, atol=1e-4)
     config = json.loads((bundle / "config.json").read_text())
     assert config["run_digest"] == load_run(edsr).config.digest
     assert config["variables"] == ["salt", "temp"]
@@ -91,6 +95,7 @@ def test_a_bundle_that_starts_from_a_simple_method_is_used_as_documented(
     subprocess.run([sys.executable, "-c", program], cwd=bundle, check=True)
     found = np.load(tmp_path / "sr.npy")
     np.testing.assert_allclose(found, run.predict(lr), rtol=0, atol=1e-4)
+    np.testing.assert_allclose(as_its_readme_says(bundle, lr), found, rtol=0, atol=1e-4)
 
 
 @pytest.mark.broad
@@ -105,6 +110,17 @@ def test_a_bundle_that_conserves_is_used_as_documented(tmp_path: Path, dataset: 
     lr = np.stack([lr_fields(dataset, name)[0] for name in run.variables])
     found = conserved_by(bundle, lr)
     np.testing.assert_allclose(found, run.predict(lr), rtol=0, atol=1e-5)
+    np.testing.assert_allclose(as_its_readme_says(bundle, lr), found, rtol=0, atol=1e-5)
+
+
+def as_its_readme_says(bundle: Path, lr: FloatField) -> FloatField:
+    """Return what the program in the README of a bundle makes of LR."""
+    blocks = re.findall(r"```python\n(.*?)```", (bundle / "README.md").read_text(), re.DOTALL)
+    script = bundle.parent / "as_told.py"
+    script.write_text("\n".join(blocks), encoding="utf-8")
+    with contextlib.chdir(bundle):
+        found: FloatField = runpy.run_path(str(script), init_globals={"lr": lr})["sr"]
+    return found
 
 
 def conserved_by(bundle: Path, lr: FloatField) -> FloatField:

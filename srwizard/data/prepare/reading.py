@@ -145,9 +145,13 @@ class StepReader(AbstractContextManager["StepReader"]):
         self._open = None
 
 
-def infinite_values(step: Step) -> DatasetError:
+class InfiniteValuesError(DatasetError):
+    """A step has infinite values."""
+
+
+def infinite_values(step: Step) -> InfiniteValuesError:
     """Return the error to raise where a step has infinite values."""
-    return DatasetError(
+    return InfiniteValuesError(
         _("{variable} has infinite values in {path}, step {step}.",
           variable=step.source.variable, path=step.source.path, step=step.index),
         _("Take them for missing: {options}", options="--missing-value inf --missing-value -inf"),

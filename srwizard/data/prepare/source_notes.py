@@ -32,8 +32,7 @@ def notes_on_sources(
         notes.append(_("Dimensions of length 1 were dropped: {names}.", names=", ".join(squeezed)))
     if grid.latitude is None or grid.longitude is None:
         notes.append(
-            _("The sources have no longitude and latitude in degrees for this grid: "
-              "what is written has none either.")
+            _("The sources have no longitude and latitude in degrees for this grid.")
         )  # fmt: skip
     return tuple(notes)
 

@@ -1,0 +1,116 @@
+"""README.md of a bundle: how its network is loaded, and what must be done to its fields."""
+
+from srwizard.base.i18n import translate as _
+from srwizard.train.seam import seam_of
+from srwizard.use.run import Run
+
+LOADING = """\
+import json
+from safetensors.torch import load_file
+from srwizard import models
+network = models.build(**json.load(open("config.json"))["network"])
+network.load_state_dict(load_file("model.safetensors"))
+"""
+"""How a bundle is loaded, in its directory."""
+SEEN = """\
+import numpy as np, torch
+from srwizard.data.gaps import NearestFill
+s = np.load("statistics.npz")
+seen = [NearestFill()(part) for part in (lr - s["lr_mean"]) / s["lr_std"]]
+"""
+SEEN_BESIDE_SKIP = """\
+from pathlib import Path
+import numpy as np, torch
+from srwizard.data.baselines.learnt import load, skip_of
+from srwizard.data.gaps import NearestFill
+s = np.load("statistics.npz")
+skip = skip_of(list(load(Path("baselines.npz"), "bundle").values()))
+seen = [NearestFill()(part) for part in skip.normalized(lr, s["lr_mean"], s["lr_std"])]
+base, spread = skip(lr), skip.spread
+"""
+OUTPUT = """\
+x = torch.from_numpy(np.concatenate([seen, s["static"]]))[None]
+with torch.no_grad():
+    output = network.eval()(x.float())
+"""
+CONSERVED = """\
+from srwizard.train.conservation import blocks_for, conserved
+output = conserved(output, blocks_for(lr, base, spread, s["block_shares"]))
+"""
+IN_PHYSICAL_UNITS = """\
+sr = base + output[0].numpy() * spread
+sr[s["hr_observed"] == 0] = np.nan
+"""
+
+
+def readme(run: Run, *, onnx: bool) -> str:
+    """Return README.md of a bundle: how its network is loaded and applied, by itself.
+
+    Args:
+        run: that is in the bundle.
+        onnx: whether the bundle holds the prediction as ONNX, too.
+    """
+    title = _("{model}, {scale}x super-resolution of {names}",
+              model=run.config.model.name, scale=run.scale,
+              names=", ".join(run.variables))  # fmt: skip
+    loading = _('Load the network in this directory (pip install "srwizard[export]"):')
+    use = _(
+        "It takes and gives normalized fields: [N, C + S, h, w] -> [N, C, H, W]. In statistics.npz "
+        "are lr_mean, lr_std, hr_mean, hr_std, the static input channels (S), and hr_observed, 0 "
+        "on land. Points of LR without a value are filled with the nearest one before."
+    )
+    if run.config.model.skip is not None:
+        use += " " + _(
+            "It gives what a simple method misses, which is in baselines.npz, in units of that "
+            "method's spread."
+        )
+    applying = _("Apply it to lr [C, h, w], in physical units, NaN in gaps:")
+    if run.guides:
+        use += " " + _(
+            "Behind them come the guides of every step, {names}, at high resolution: less their "
+            "mean, divided by their spread (guide_scales in config.json), 0 in gaps, and as blocks "
+            "of {scale} x {scale} points (torch.pixel_unshuffle).",
+            names=", ".join(run.guides),
+            scale=run.scale,
+        )
+    if run.config.data.static_guides:
+        use += " " + _(
+            "The last of the static channels are the guide fields {names}, as blocks of "
+            "{scale} x {scale} HR points (torch.pixel_unshuffle).",
+            names=", ".join(run.config.data.static_guides),
+            scale=run.scale,
+        )
+    if run.draws_samples and run.checkpoint.gain:
+        use += " " + _(
+            "Of an ensemble, move each member by (g - 1) times the mean of all outputs; g of each "
+            "variable is ensemble_gain in config.json (srwizard.train.correction)."
+        )
+    if seam := seam_of(run.config):
+        use += " " + _(
+            "The grid goes round the globe: the nearest value may lie across its seam. Widen the "
+            "input by its last and first {seam} columns before (across, of "
+            "srwizard.models.padding), and cut the output back by {fine} columns on each side "
+            "(within).",
+            seam=seam,
+            fine=seam * run.scale,
+        )
+    parts = [f"# {title}", loading, f"```python\n{LOADING}```", use]
+    if not run.guides:
+        parts += [applying, f"```python\n{_applied(run)}```"]
+    if onnx:
+        parts.append(
+            _(
+                "model.onnx is the whole prediction, in physical units: lr [N, C, h, w], NaN in "
+                "gaps, and nearest [N, C, h, w], for each point the flat index of the nearest one "
+                "with a value, give sr [N, C, H, W]."
+            )
+        )
+    return "\n\n".join(parts) + "\n"
+
+
+def _applied(run: Run) -> str:
+    """Return the code from `lr` to `sr`."""
+    seen = SEEN_BESIDE_SKIP
+    if run.config.model.skip is None:
+        seen = SEEN + 'base, spread = s["hr_mean"], s["hr_std"]\n'
+    return seen + OUTPUT + (CONSERVED if run.config.conserves else "") + IN_PHYSICAL_UNITS
