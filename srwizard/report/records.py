@@ -3,7 +3,7 @@
 import math
 import re
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -327,7 +327,7 @@ def _read_metrics(path: Path, digest: str) -> Metrics:
     epochs: list[Epoch] = []
     events: list[dict[str, Any]] = []
     test: Evaluation | None = None
-    tested = found.test or _evaluated(path.parent, digest)
+    tested = found.test or _evaluated(path.parent, digest, found.epochs)
     for event in [*found.epochs, *([tested] if tested is not None else [])]:
         try:
             if event["event"] == "epoch":
@@ -342,13 +342,35 @@ def _read_metrics(path: Path, digest: str) -> Metrics:
     return Metrics(epochs, test, unreadable, events)
 
 
-def _evaluated(run_dir: Path, digest: str) -> dict[str, Any] | None:
-    """Return what `srwizard evaluate` found, of a run that has not come to its own test."""
+def _evaluated(
+    run_dir: Path, digest: str, epochs: Sequence[Mapping[str, Any]]
+) -> dict[str, Any] | None:
+    """Return what `srwizard evaluate` found, of a run that has not come to its own test.
+
+    None, too, where the run has gone on since, and has another best checkpoint now.
+    """
     found = files.read_json(run_dir / EVALUATION_FILE)
     if found is None or found.get("digest") != digest:
         return None
     event = found | {"event": "test"}
-    return event if is_event(event) else None
+    return event if is_event(event) and not _was_surpassed(event, epochs) else None
+
+
+def _was_surpassed(event: Mapping[str, Any], epochs: Sequence[Mapping[str, Any]]) -> bool:
+    """Return whether a later validation has a lower RMSE of every variable."""
+    rmse = {
+        epoch["epoch"]: {
+            name: _number((scores.get("model") or {}).get("rmse"))
+            for name, scores in ((epoch.get("valid") or {}).get("variables") or {}).items()
+        }
+        for epoch in epochs
+    }
+    then = rmse.get(event.get("epoch"))
+    return bool(then) and any(
+        number > event["epoch"] and later and all(later[name] < then[name] for name in later)
+        for number, later in rmse.items()
+        if then and later.keys() == then.keys()
+    )
 
 
 def _epoch(event: Mapping[str, Any]) -> Epoch:

@@ -20,6 +20,10 @@ UNSTEADY = 0.1
 """The loss oscillates if it rises by this share of itself in every third epoch."""
 STILL_FALLING = 0.995
 """Training had not converged if the last quarter still brought the error down by this factor."""
+MADE_WORSE = 1.02
+"""The learning rate is too high if the first validation is worse by this factor than the start."""
+FEW_OPTIMIZER_STEPS = 100
+"""Curves of fewer say nothing of what a network could learn."""
 MORE_FIELDS_HELP = 0.98
 """Fields are too few if twice as many bring the error of the linear filter down by this factor."""
 OUTSIDE = 0.1
@@ -108,7 +112,7 @@ def causes(name: str, epochs: Sequence[Event], config: Config) -> Iterator[str]:
     skip = ((config.get("model") or {}).get("skip") or {}).get(name) or {}
     evidence = skip.get("evidence") or {}
     found = [
-        _of_the_curves(name, epochs),
+        _of_the_curves(name, epochs, _start(skip)),
         _too_few_fields(evidence),
         _normalization(evidence, config, per_point=bool(skip.get("weight"))),
         _masked(evidence),
@@ -122,7 +126,13 @@ def causes(name: str, epochs: Sequence[Event], config: Config) -> Iterator[str]:
         )
 
 
-def _of_the_curves(name: str, epochs: Sequence[Event]) -> str | None:
+def _start(skip: Mapping[str, Any]) -> float | None:
+    """Return the validation RMSE of the simple method that a variable starts from, if of any."""
+    found = (skip.get("valid_rmse") or {}).get(skip.get("method"))
+    return None if found is None else float(found)
+
+
+def _of_the_curves(name: str, epochs: Sequence[Event], start: float | None) -> str | None:
     """Tell a learning rate that is too high, overfitting, and too few epochs apart."""
     losses = [float(event["train_loss"]) for event in epochs]
     errors = [error for event in epochs if (error := _rmse(event, name)) is not None]
@@ -132,6 +142,13 @@ def _of_the_curves(name: str, epochs: Sequence[Event]) -> str | None:
     since = overfitting_since(epochs)
     if since is not None:
         return overfitting_text(since)
+    if start is not None and errors and errors[0] > MADE_WORSE * start and min(errors) >= start:
+        return _(
+            "The first validation was worse than the simple method that the run starts from (RMSE "
+            "{first:.4g} against {start:.4g}), and none was better: lower training.lr.",
+            first=errors[0],
+            start=start,
+        )
     if len(errors) < 2:
         return _("One validation is too few to tell why from the curves.")
     quarter = max(1, len(errors) // 4)
@@ -145,6 +162,14 @@ def _of_the_curves(name: str, epochs: Sequence[Event]) -> str | None:
             quarter,
             count=quarter,
             percent=100 * (1 - after / before),
+        )
+    steps = int(epochs[-1].get("step") or FEW_OPTIMIZER_STEPS)
+    if steps < FEW_OPTIMIZER_STEPS:
+        return _n(
+            "{count} optimizer step is too few to tell why from the curves.",
+            "{count} optimizer steps are too few to tell why from the curves.",
+            steps,
+            count=steps,
         )
     return None
 

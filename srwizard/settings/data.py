@@ -76,7 +76,7 @@ class FrozenData(Section):
             N_("Static fields as further inputs"),
             N_("LR fields such as depth or latitude may help the network; none is needed."),
             asked="always",
-            example=["02_depth"],
+            example=["depth"],
         ),
     ] = Field(default_factory=list)
     guides: Annotated[
@@ -88,7 +88,7 @@ class FrozenData(Section):
                 "or HR of a further variable, such as SST for sea level; predictions need them too."
             ),
             asked="always",
-            example=["02_depth"],
+            example=["depth"],
         ),
     ] = Field(default_factory=list)
     vectors: Annotated[

@@ -23,6 +23,7 @@ from srwizard.data.selected_fields import (
     static_inputs_problem,
 )
 from srwizard.data.split_names import split_title
+from srwizard.data.statics import name_of
 from srwizard.settings import run_config
 from srwizard.train.dataset import verified
 from srwizard.wizard.conversation import Conversation
@@ -132,7 +133,9 @@ def summary_table(summary: DatasetSummary, to_beat: Sequence[str] = ()) -> Table
     for variable in summary.variables:
         table.add_row(_("Variable"), Text(in_one_line(_variable_text(variable))))
     if summary.statics:
-        table.add_row(_("Static fields"), Text(in_one_line(", ".join(summary.statics))))
+        # As answers name them: without the number that their files begin with.
+        names = dict.fromkeys(name_of(Path(f"{stem}.npy")) for stem in summary.statics)
+        table.add_row(_("Static fields"), Text(in_one_line(", ".join(names))))
     for line in to_beat:
         table.add_row(_("To beat"), Text(line))
     fatal = [problem for problem in summary.problems if problem.fatal]

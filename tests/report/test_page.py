@@ -149,6 +149,22 @@ def test_what_evaluate_found_counts_until_the_run_has_its_own_test(build_run: Bu
     assert "the test split has not been evaluated yet" in Page(write_report(run)).text
 
 
+def test_what_evaluate_found_of_a_checkpoint_that_is_gone_does_not_count(
+    build_run: BuildRun,
+) -> None:
+    """The run went on since, and a later validation was better: best.pt is another one."""
+    later = epoch_event(2)
+    for each in later["valid"]["variables"].values():
+        each["model"]["rmse"] /= 2
+    run = build_run(events=[epoch_event(1), later])
+    found = {**TEST_EVENT, "split": "test", "digest": read_run(run).config["digest"]}
+    path = run / "evaluation.test.best.json"
+    path.write_text(json.dumps(found | {"epoch": 1}))
+    assert "the test split has not been evaluated yet" in Page(write_report(run)).text
+    path.write_text(json.dumps(found | {"epoch": 2}))
+    assert "Test split, checkpoint “best” of epoch 2." in Page(write_report(run)).text
+
+
 @pytest.mark.broad
 def test_better_value_of_each_metric_is_bold(build_run: BuildRun) -> None:
     html = write_report(build_run()).read_text()

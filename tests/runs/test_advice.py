@@ -107,3 +107,22 @@ def test_an_ensemble_too_small_for_its_mean_to_be_better_is_named() -> None:
     assert "about 1.09:" in no_better("temp", own, PLATEAU, config(), gain=0.5)
     for other in ({"calibration": {}}, {"bicubic": {"rmse": 0.9}}):
         assert "very many" not in no_better("temp", {**own, **other}, PLATEAU, config())
+
+
+def test_a_rate_that_only_spoils_the_start_is_to_be_lowered() -> None:
+    """Falling back to where a run began is not called training that has not converged."""
+    run = config()
+    run["model"]["skip"]["temp"] |= {"method": "linear", "valid_rmse": {"linear": 0.9}}
+    said = " ".join(causes("temp", epochs_of([3.0, 2.0, 1.5, 1.2], [1.4, 1.2, 1.0, 0.95]), run))
+    assert "(RMSE 1.4 against 0.9)" in said
+    assert "lower training.lr" in said
+    assert "training.epochs" not in said
+    better = " ".join(causes("temp", epochs_of([3.0, 2.0, 1.5, 1.2], [1.4, 1.2, 0.8, 0.7]), run))
+    assert "Not yet converged" in better
+
+
+def test_a_dozen_steps_show_nothing_of_the_fields() -> None:
+    events = [event | {"step": 3 * event["epoch"]} for event in PLATEAU[:4]]
+    said = " ".join(causes("temp", events, config()))
+    assert "12 optimizer steps are too few" in said
+    assert "Neither the curves" not in said
