@@ -84,7 +84,8 @@ def predict(
     from srwizard.use.inputs import masked_points, names_in_input, open_input
     from srwizard.use.targets import check_target
 
-    out, sources = at_home(out).absolute(), [at_home(path).absolute() for path in inputs]
+    out = at_home(out).absolute()
+    sources = list(dict.fromkeys(at_home(path).absolute() for path in inputs))  # each once
     beside = [at_home(path).absolute() for path in guide_files]
     check_target(out, overwrite=overwrite, inputs=[*sources, *beside])
     config = run_config.load(at_home(run_dir).absolute())

@@ -248,7 +248,7 @@ def explain(failure: dict[str, Any], run_dir: Path, *, advice: bool = True) -> l
         lines.append(_("On machine: {host}", host=failure["host"]))
     if all(failure.get(key) is not None for key in ("step", "epoch", "phase")):
         lines.append(
-            _("At step {step}, epoch {epoch}, while: {phase}",
+            _("After step {step}, in epoch {epoch}, while: {phase}",
               step=failure["step"], epoch=failure["epoch"], phase=phase_text(failure["phase"]))
         )  # fmt: skip
     elif failure.get("phase") is not None:

@@ -98,8 +98,13 @@ class Figures:
 
     @property
     def seconds_left(self) -> float | None:
-        """Seconds to the last epoch as things went so far, validations included; None: unknown."""
+        """Seconds to the last epoch as things went so far, validations included; None: unknown.
+
+        How long it takes to score the test split, or the last validation, no epoch has shown.
+        """
         remaining = self.samples * self.epochs * (1 - self.done)
+        if self.phase == "test" or remaining <= 0:
+            return None
         return self._pace.seconds_for(remaining)
 
     def enter(self, phase: str) -> None:

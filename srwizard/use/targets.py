@@ -18,6 +18,11 @@ def check_target(target: Path, *, overwrite: bool, inputs: Iterable[Path] = ()) 
         raise UsageError(
             _("{path} is a directory, not a file", path=target), _("Name a file: -o OUT.nc")
         )
+    if target.suffix.lower() == ".zarr":
+        raise UsageError(
+            _("{path}: predictions are written as NetCDF, not as a Zarr store", path=target),
+            _("Name a file: -o OUT.nc"),
+        )
     if not target.parent.is_dir():
         raise UsageError(
             _("{path}: the directory {parent} does not exist", path=target, parent=target.parent),

@@ -57,7 +57,12 @@ def test_one_who_comes_back_is_told_again_what_happened(failed: Fail, terminal: 
     resumed = terminal("resume")
     resumed.wait_for("? What should be changed?")
     before = resumed.text[: resumed.text.index("? What should be changed?")]
-    for shown in ("Training failed", "Error message: E", "At step 3, epoch 2", "Likely causes:"):
+    for shown in (
+        "Training failed",
+        "Error message: E",
+        "After step 3, in epoch 2",
+        "Likely causes:",
+    ):
         assert shown in before, shown
     resumed.kill()
 

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from tests.e2e.conftest import Open, Run
-from tests.e2e.terminal import DOWN, ENTER
+from tests.e2e.terminal import DOWN, ENTER, ESCAPE, UP
 from tests.e2e.walk import Walk
 
 
@@ -80,4 +80,24 @@ def test_in_the_terminal_and_after_the_model_was_changed(
     screen.wait_for("? Go ahead?", count=2)
     assert "modes 4" in screen.text
     assert "clip" in screen.text.lower() or "norm of the gradient" in screen.text
+    screen.kill()
+
+
+def test_what_is_recommended_stays_when_it_is_looked_at_one_by_one(
+    terminal: Open, dataset: Path
+) -> None:
+    screen = terminal(columns=160)
+    Walk(screen, root=dataset).to("training")
+    screen.send(ENTER)
+    screen.wait_for("? The other training parameters")
+    screen.send(DOWN * 3)
+    screen.wait_for("Learning-rate schedule cosine: the last epochs settle")
+    screen.send(ENTER)
+    screen.wait_for("? Where to train")
+    screen.send(ESCAPE)
+    screen.wait_for("? The other training parameters", count=2)
+    screen.send(UP * 2 + ENTER)  # ask for the common ones
+    screen.wait_for("? Learning rate")
+    screen.send(ESCAPE)
+    screen.wait_for("Now: Learning rate 0.001, Batch size 1, Normalization PGN, Loss function L2")
     screen.kill()

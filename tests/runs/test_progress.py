@@ -84,6 +84,18 @@ def test_nothing_is_foretold_before_the_first_step() -> None:
     assert shown(figures, 60)[0].endswith("0 %")
 
 
+def test_how_long_a_test_takes_is_not_foretold(clock: Clock) -> None:
+    """Neither in the last validation nor after early stopping: no epoch has shown it."""
+    figures = in_the_middle(clock)
+    figures.enter("test")
+    assert figures.seconds_left is None
+    figures = in_the_middle(clock)
+    figures.enter("validation")
+    assert figures.seconds_left is not None
+    figures.epoch, figures.samples_in_epoch = figures.epochs, figures.samples
+    assert figures.seconds_left is None
+
+
 def test_what_is_shown(clock: Clock) -> None:
     text = " ".join(shown(in_the_middle(clock), 100))
     for part in ("epoch 3/10", "25 %", "step 5/10", "50 %", "loss 0.04", "4.0 samples/s",

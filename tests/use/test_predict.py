@@ -192,6 +192,9 @@ def bad_inputs(tmp_path: Path, dataset: Path) -> Path:
     kelvin = good.copy(deep=True)
     kelvin["temp"] += 273.15
     kelvin.to_netcdf(tmp_path / "kelvin.nc", engine="h5netcdf")
+    infinite = good.copy(deep=True)
+    infinite["temp"][0, 0, 0] = np.inf
+    infinite.to_netcdf(tmp_path / "infinite.nc", engine="h5netcdf")
     (tmp_path / "text.nc").write_text("no NetCDF")
     (tmp_path / "empty").mkdir()
     content = (tmp_path / "good.nc").read_bytes()
@@ -208,6 +211,8 @@ def bad_inputs(tmp_path: Path, dataset: Path) -> Path:
         (["cut.nc"], 2, "cut.nc cannot be read as NetCDF"),
         (["empty"], 2, "empty is neither a dataset directory nor a Zarr store"),
         (["moved.nc"], 3, "longitude -4.95 to -2.75, expected -9.95 to -7.75"),
+        (["infinite.nc"], 3, "Make them NaN first, e.g. with xarray"),
+        (["good.nc", "-o", "out.zarr"], 2, "written as NetCDF, not as a Zarr store"),
         (["kelvin.nc"], 3, "Is it in different units, such as kelvin instead of degrees Celsius?"),
         (["good.nc", "--variable", "temp=thetao"], 2, "No source has a variable thetao"),
         (["good.nc", "--variable", "sst=temp"], 2, "the run has no variable sst"),
@@ -222,7 +227,7 @@ def test_an_input_that_cannot_be_used_is_refused(
     srwizard: Command, bad_inputs: Path, edsr: Path, arguments: list[str], code: int, expected: str
 ) -> None:
     before = sorted(path.name for path in bad_inputs.iterdir())
-    done = srwizard("predict", edsr, *arguments, "-o", "out.nc")
+    done = srwizard("predict", edsr, "-o", "out.nc", *arguments)
     assert (done.returncode, expected in done.stderr) == (code, True), done.stderr
     assert "Traceback" not in done.stderr
     assert not (bad_inputs / "out.nc").exists()
