@@ -52,6 +52,15 @@ def run(conversation: Conversation) -> str:
     answers = conversation.session.answers
     parameters_of = answers.model.name
     change = False
+    # Mostly the state before has begun to predict, and that goes on.
+    predicting = conversation.runs_in_background
+
+    def ask_model() -> Question:
+        nonlocal predicting
+        if conversation.prompts.interactive and not predicting:
+            begin_forecasts(conversation)
+        predicting = True
+        return _model_question(conversation)
 
     def note_change(value: bool | str) -> str | None:
         nonlocal change
@@ -64,7 +73,8 @@ def run(conversation: Conversation) -> str:
         return None
 
     def ask_whether() -> Question:
-        nonlocal parameters_of
+        nonlocal parameters_of, predicting
+        predicting = False  # its sizes are predicted instead
         if parameters_of not in (None, answers.model.name):
             for name in ("size", "params", "weights"):
                 answers.forget(f"model.{name}")
@@ -77,7 +87,7 @@ def run(conversation: Conversation) -> str:
             return None
         return parameter_question(conversation, chosen, chosen.parameters[place])
 
-    makers: list[Maker] = [lambda: _model_question(conversation), ask_whether]
+    makers: list[Maker] = [ask_model, ask_whether]
     first_parameter, most = len(makers), max(len(item.parameters) for item in cards().values())
     makers += [partial(ask_parameter, place) for place in range(most)]
     makers += [

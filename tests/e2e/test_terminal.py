@@ -486,6 +486,8 @@ def test_after_the_dataset_everything_can_be_left_at_its_default(
     screen.send(str(dataset) + F2)
     screen.wait_for("? Go ahead?")
     assert "Model: SwinIR" in screen.text
+    screen.send("model" + ENTER)  # what the models need is predicted now, too
+    screen.wait_for("M parameters · about", count=2, patience=60)
     screen.kill()
 
 
