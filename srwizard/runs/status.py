@@ -24,7 +24,8 @@ from srwizard.runs.failure_kinds.memory import DOES_NOT_FIT
 from srwizard.runs.live_view import memory_text, phase_text, score_parts
 from srwizard.runs.overfitting import overfitting_text
 from srwizard.runs.process_identity import locate
-from srwizard.runs.records import LOG_FILE, STOPPING, Records
+from srwizard.runs.progress import Figures
+from srwizard.runs.records import LOG_FILE, STOPPING, Records, measured
 from srwizard.settings import run_config
 from srwizard.slurm import following
 from srwizard.slurm.following import Job
@@ -67,6 +68,8 @@ def status_of(run_dir: Path) -> dict[str, Any] | None:
         state, alive, status = _with_job(run_dir, job, state, alive, status)
     chosen = _chosen(run_dir)
     figures = {key: status.get(key) for key in FIGURES}
+    if figures["epoch"] is None:  # as of one that goes on, and has not come to its first step
+        figures |= _of_the_last_epoch(run_dir, figures["epochs"])
     if state not in AT_WORK:
         figures |= {"seconds_left": None, "memory_bytes": None, "samples_per_second": None}
     if state == "completed":
@@ -87,6 +90,21 @@ def status_of(run_dir: Path) -> dict[str, Any] | None:
         "job": job.for_status() if job is not None else None,
         **figures,
     }
+
+
+def _of_the_last_epoch(run_dir: Path, planned: Any) -> dict[str, Any]:
+    """Return the figures that the record of epochs tells, none where there is none."""
+    epochs = measured(run_dir).epochs
+    if not epochs or not isinstance(planned, int) or planned < 1:
+        return {}
+    figures = Figures(epochs=planned, samples=1, batch=1)
+    try:
+        for event in epochs:
+            figures.note_epoch(event)
+    except (KeyError, TypeError, AttributeError):  # of another version
+        return {}
+    found = figures.for_status()
+    return {key: found[key] for key in ("epoch", "progress", "loss", "validation")}
 
 
 def status_in(run_dir: Path) -> dict[str, Any]:

@@ -15,9 +15,10 @@ import pytest
 
 from srwizard.base.errors import UsageError
 from srwizard.runs.process_identity import boot_id, identity_of, locate, start_of
-from srwizard.runs.records import now
+from srwizard.runs.records import Records, now
 from srwizard.runs.status import state_text, status_of
 from srwizard.runs.stopping import request_stop
+from tests.report.made_up_run import epoch_event
 
 
 @pytest.fixture
@@ -185,3 +186,17 @@ def test_a_status_that_says_nothing_of_use(run_dir: Path, content: str) -> None:
     assert run_status["state"] in ("frozen", "interrupted")
     with pytest.raises(UsageError, match="nothing is running"):
         request_stop(run_dir)
+
+
+def test_one_that_is_stopped_before_it_goes_on_keeps_its_figures(run_dir: Path) -> None:
+    """It has trained two epochs; begun again, it was stopped before its next step."""
+    records = Records(run_dir)
+    for number in (1, 2):
+        records.append(epoch_event(number))
+    records.begin_status(phase="set-up", epochs=8)
+    records.set_status("stopped")
+    found = status_of(run_dir)
+    assert found is not None
+    assert (found["state"], found["epoch"], found["progress"]) == ("stopped", 2, 0.25)
+    assert found["validation"]["epoch"] == 2
+    assert found["step"] is None
