@@ -22,6 +22,7 @@ from srwizard.memory.remedy_effects import (
     RemedyEffect,
     batch_that_fits,
     effects,
+    helpful_first,
     needed,
     recommended,
     smallest_combination,
@@ -62,13 +63,14 @@ def run(conversation: Conversation) -> str | Outcome:
             {"remedies": [item.as_json() for item in offer.singles], "recommended": best},
         )
     if conversation.prompts.interactive:
-        if offer.none_is_enough:
+        # After a failure others may have the memory: how much is needed, nobody has measured.
+        if kind is None and offer.none_is_enough:
             conversation.show(Text(_not_enough()))
         return _ask(conversation, offer)
     conversation.show(remedies_table(offer.singles))
     if offer.best is not None:
         conversation.show(Text(_("Predicted to fit: {remedy}", remedy=offer.best.remedy.title)))
-    elif offer.none_is_enough:
+    elif kind is None and offer.none_is_enough:
         conversation.show(Text(_not_enough()))
     return _decide(conversation, offer)
 
@@ -108,6 +110,8 @@ def _against_want_of_memory(conversation: Conversation) -> Offer:
     look = partial(predicted_effects, conversation)
     with conversation.prompts.busy(_("Predicting what each change would bring …")):
         singles = look(remedies(answers, surroundings(conversation)))
+        if not reason_of(conversation).is_failure:  # then what is needed has not been measured
+            singles = helpful_first(singles)
         batch = batch_that_fits(singles, answers)
         if batch is not None:
             place = max(n for n, item in enumerate(singles) if item.remedy.key == batch.key)

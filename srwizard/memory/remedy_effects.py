@@ -104,9 +104,6 @@ def effects(
         present: what is predicted of the config as it is.
         needed_bytes: what the config as it is has been seen to need; see `needed`.
         capacity_bytes: the memory there is.
-
-    Returns:
-        the remedies in their order, those that save nothing here behind all others.
     """
     scale = needed_bytes / present.peak_bytes if needed_bytes and present else 1.0
     found = []
@@ -120,6 +117,11 @@ def effects(
             continue  # then it is none
         share = peak / capacity_bytes if capacity_bytes > 0 else None
         found.append(RemedyEffect(remedy, peak, share, gains, _time_change(expected, present)))
+    return found
+
+
+def helpful_first(found: Sequence[RemedyEffect]) -> list[RemedyEffect]:
+    """Return the remedies in their order, those that save nothing here behind all others."""
     return sorted(found, key=lambda item: not item.gains)
 
 

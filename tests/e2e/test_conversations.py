@@ -220,7 +220,7 @@ def test_out_of_memory_in_training_becomes_a_new_revision(
         screen,
         "⚠  训练出错",
         "GPU 显存不足 (CUDA out of memory)。",
-        "第 1 步，第 2 轮，当时正在：训练",
+        "第 1 步之后，第 2 轮，当时正在：训练",
         "显存：试运行实测 9000 MB, 可用 23859 MB",
         "可能原因：",
         "- 批次、场或模型对此 GPU 来说太大",
