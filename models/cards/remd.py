@@ -27,7 +27,7 @@ CARD = ModelCard(
     name="ReMD",
     family="diffusion",
     summary_en="ResShift corrected in each step towards LR's block means and what fluids are like",
-    summary_zh="每步都按低分辨率块平均与流体特征修正的 ResShift：少数几步即可成样",
+    summary_zh="每步都按低分辨率块平均与流体特征修正的 ResShift：少数几步即可得到样本",
     paper=(
         "Physics-Consistent Diffusion for Efficient Fluid Super-Resolution via Multiscale "
         "Residual Correction, CVPR 2026. arXiv:2603.00149"

@@ -206,10 +206,10 @@ def _normalization(evidence: Mapping[str, Any], config: Config, *, per_point: bo
             lowest, highest = levels.get(split, (low, high))
             if max(low - lowest, highest - high) > OUTSIDE * (high - low):
                 return _(
-                    "Normalization: the record drifts. The mean of a field lies {lowest:+.3g} to "
-                    "{highest:+.3g} from the training mean in the {split}, but {low:+.3g} to "
-                    "{high:+.3g} in training. Train on steps that cover these levels, or take "
-                    "the trend off the fields.",
+                    "Normalization: the {split} reaches levels that training has not seen. The "
+                    "mean of a field lies {lowest:+.3g} to {highest:+.3g} from the training mean "
+                    "there, but {low:+.3g} to {high:+.3g} in training. Train on steps that cover "
+                    "these levels; where the record has a trend, take it off the fields.",
                     lowest=lowest, highest=highest, low=low, high=high, split=split_words(split),
                 )  # fmt: skip
     method = (config.get("training") or {}).get("normalization")
