@@ -16,7 +16,7 @@ from srwizard.data.inspect import inspect
 from srwizard.data.layout import scan
 from srwizard.data.prepare.groups import groups_of_hdf5
 from srwizard.data.prepare.look import look
-from tests.data.test_prepare_missing import make, waves, write
+from tests.data.test_prepare_missing import made, waves, write
 
 HOLDING = {
     "h5py": "import h5py; held = h5py.File(path, 'r+')",
@@ -47,7 +47,7 @@ def test_a_source_that_is_locked_is_called_so(tmp_path: Path, how: str) -> None:
         with pytest.raises(UsageError, match=rf"is locked by process {process} \(python") as raised:
             look([source])
         with pytest.raises(UsageError, match="is locked by"):
-            make(tmp_path, source)
+            made(tmp_path, source)
     assert "HDF5_USE_FILE_LOCKING=FALSE" in raised.value.hint
     assert look([source]).usable
 
@@ -56,13 +56,13 @@ def test_a_source_that_is_locked_is_called_so(tmp_path: Path, how: str) -> None:
 def test_one_that_others_read_is_read(tmp_path: Path, how: str) -> None:
     source = write(waves(), tmp_path / "a.nc")
     with held(source, how):
-        make(tmp_path, source)
+        made(tmp_path, source)
 
 
 def test_netcdf_3_knows_no_locks(tmp_path: Path) -> None:
     waves().to_netcdf(tmp_path / "a.nc", engine="scipy")
     with held(tmp_path / "a.nc", "flock"):
-        make(tmp_path, tmp_path / "a.nc")
+        made(tmp_path, tmp_path / "a.nc")
 
 
 @pytest.mark.parametrize("how", ["h5py", "flock"])
@@ -70,7 +70,7 @@ def test_netcdf_3_knows_no_locks(tmp_path: Path) -> None:
 def test_a_dataset_that_is_locked_is_not_damaged(
     tmp_path: Path, how: str, fmt: Literal["h5", "nc"]
 ) -> None:
-    make(tmp_path, write(waves(), tmp_path / "a.nc"), fmt=fmt)
+    made(tmp_path, write(waves(), tmp_path / "a.nc"), fmt=fmt)
     file = tmp_path / f"root/train.{fmt}"
     with held(file, how) as process:
         problems = inspect(scan(tmp_path / "root")).problems

@@ -20,7 +20,7 @@ from srwizard.data.prepare.look import look
 from srwizard.data.prepare.names import usual_names
 from srwizard.data.raw_files import find_sources, names_raw_files
 from tests.data.test_prepare import every_field
-from tests.data.test_prepare_missing import make, waves, write
+from tests.data.test_prepare_missing import made, waves, write
 
 LZ4, ZFP = 32004, 32013
 """Numbers of HDF5 filters that no package brings along, as netCDF4 does those of zstd and blosc."""
@@ -60,7 +60,7 @@ class TestGroups:
     ) -> None:
         source = grouped(tmp_path / "a.nc", "/data", coordinates_in=coordinates_in)
         (name,) = usual_names([asked])
-        manifest = make(tmp_path, source, variables={asked: name})
+        manifest = made(tmp_path, source, variables={asked: name})
         assert name == "sst"
         assert manifest.calendar == "standard"
         assert (tmp_path / "root/static_variables/hr/00_lon.npy").exists()
@@ -68,24 +68,24 @@ class TestGroups:
 
     def test_the_root_is_meant_first(self, tmp_path: Path) -> None:
         source = grouped(tmp_path / "a.nc", "/data", "/")
-        make(tmp_path, source, variables={"sst": "temp"})
+        made(tmp_path, source, variables={"sst": "temp"})
         assert every_field(tmp_path / "root", "hr").min() > 200
 
     def test_a_name_in_several_groups_has_to_say_which(self, tmp_path: Path) -> None:
         source = grouped(tmp_path / "a.nc", "/a", "/b")
         with pytest.raises(UsageError, match="several groups") as raised:
-            make(tmp_path, source)
+            made(tmp_path, source)
         assert "/a/sst, /b/sst" in raised.value.hint
         assert usual_names(["/a/sst", "/b/sst"]) == ["a_sst", "b_sst"]
         with pytest.raises(UsageError, match="no variable /c/sst"):
-            make(tmp_path, source, variables={"/c/sst": "sst"})
+            made(tmp_path, source, variables={"/c/sst": "sst"})
 
     def test_masks_and_static_fields_of_groups(self, tmp_path: Path) -> None:
         source = write(waves(), tmp_path / "a.nc")
         flat = xr.Dataset({"deptho": waves().sst[0].drop_vars("time")})
         flat["wet"] = (flat.deptho > 12).astype(np.int8)
         flat.to_netcdf(tmp_path / "m.nc", group="grid", engine="h5netcdf")
-        manifest = make(
+        manifest = made(
             tmp_path,
             source,
             masking=Masking(variable=parse_mask(f"{tmp_path / 'm.nc'}:/grid/wet", ())),
@@ -118,7 +118,7 @@ class TestZarrGroups:
             zarr.consolidate_metadata(source)
         (found,) = look([source / named]).usable
         assert found.name == ("sst" if named else "/data/sst")
-        manifest = make(tmp_path, source / named, variables={asked: "sst"})
+        manifest = made(tmp_path, source / named, variables={asked: "sst"})
         assert manifest.calendar == "standard"
         assert (tmp_path / "root/static_variables/hr/00_lon.npy").exists()
         assert every_field(tmp_path / "root", "hr", "sst").min() > 50
@@ -155,7 +155,7 @@ class TestDepths:
         (found,) = look([source]).usable
         assert found.depths == pytest.approx((0.5, 47.0, 109.0))
         assert found.depth_units == "m"
-        manifest = make(tmp_path, source, depths=parse_depths("100,0"))
+        manifest = made(tmp_path, source, depths=parse_depths("100,0"))
         assert list(manifest.variables) == ["temp_100m", "temp_0m"]
         assert manifest.variables["temp_100m"].depth == pytest.approx(109.0)
         deepest = np.abs(depths).max()
@@ -165,7 +165,7 @@ class TestDepths:
         dataset = waves()
         dataset["sst"] = dataset.sst.expand_dims(lev=np.array([10.0, 500.0]), axis=1)
         dataset.lev.attrs = {"units": "dbar", "positive": "down"}
-        manifest = make(tmp_path, write(dataset, tmp_path / "a.nc"), depths=parse_depths("400,0"))
+        manifest = made(tmp_path, write(dataset, tmp_path / "a.nc"), depths=parse_depths("400,0"))
         assert list(manifest.variables) == ["temp_400dbar", "temp_0dbar"]
         assert any("500 dbar" in note and "400 dbar" in note for note in manifest.notes)
 
@@ -188,7 +188,7 @@ class TestNames:
         source = write(waves(), tmp_path / "a.nc")
         with h5py.File(source, "a") as file:
             file.move("sst", there)
-        manifest = make(tmp_path, source, variables={there: usual})
+        manifest = made(tmp_path, source, variables={there: usual})
         assert manifest.variables[usual].source_variable == there
 
 
@@ -203,7 +203,7 @@ class TestText:
         texts = [day.astype(object).strftime(form) for day in days]
         dataset["Times"] = ("time", np.array(texts, dtype=f"S{len(texts[0])}"))
         dataset.to_netcdf(tmp_path / "a.nc", engine=engine)
-        manifest = make(tmp_path, tmp_path / "a.nc")
+        manifest = made(tmp_path, tmp_path / "a.nc")
         assert manifest.splits["train"].first == "2001-02-26T00:00:00"
         assert manifest.splits["test"].last == "2001-03-09T00:00:00"
 
@@ -211,7 +211,7 @@ class TestText:
         dataset = waves().drop_vars("time")
         texts = [f"2001-13-{day:02}" for day in range(12)]
         dataset["time"] = ("time", np.array(texts, dtype=object))
-        manifest = make(tmp_path, write(dataset, tmp_path / "a.nc"))
+        manifest = made(tmp_path, write(dataset, tmp_path / "a.nc"))
         assert any("“2001-13-00” is not a date" in note for note in manifest.notes)
 
 
@@ -233,7 +233,7 @@ class TestTwoDimensionalCoordinates:
     def test_they_are_reduced_where_the_grid_is_one_of_rows_and_columns(
         self, tmp_path: Path, tilt: float, dimensions: int
     ) -> None:
-        make(tmp_path, write(with_two_dimensions(waves(), tilt), tmp_path / "a.nc"))
+        made(tmp_path, write(with_two_dimensions(waves(), tilt), tmp_path / "a.nc"))
         for name in ("00_lon", "01_lat"):
             assert np.load(tmp_path / f"root/static_variables/hr/{name}.npy").ndim == dimensions
 
@@ -242,12 +242,12 @@ class TestTwoDimensionalCoordinates:
         coarse = fine.coarsen(lat=2, lon=2).mean()
         hr = write(with_two_dimensions(fine, 0), tmp_path / "hr.nc")
         lr = write(with_two_dimensions(coarse, 0), tmp_path / "lr.nc")
-        manifest = make(tmp_path, hr, lr_source=LrSource((lr,)))
+        manifest = made(tmp_path, hr, lr_source=LrSource((lr,)))
         assert manifest.lr_product is not None
         assert manifest.lr_product.agreement["temp"].correlation > 0.99
         tilted = write(with_two_dimensions(coarse, 0.1), tmp_path / "tilted.nc")
         with pytest.raises(DatasetError, match="the LR product is on a curvilinear grid"):
-            make(tmp_path, hr, lr_source=LrSource((tilted,)), overwrite=True)
+            made(tmp_path, hr, lr_source=LrSource((tilted,)), overwrite=True)
 
 
 def compressed(path: Path, number: int, variable: str = "sst") -> Path:
@@ -279,7 +279,7 @@ class TestFilters:
     ) -> None:
         source = compressed(tmp_path / "a.nc", number)
         with pytest.raises(DatasetError, match=name) as raised:
-            make(tmp_path, source)
+            made(tmp_path, source)
         assert str(source) in raised.value.message
         assert "pip install hdf5plugin" in raised.value.hint
         assert "nccopy -F none a.nc" in raised.value.hint
@@ -332,7 +332,7 @@ def test_a_drive_that_knows_no_locks_is_read_without(
 
     source = write(waves(), tmp_path / "a.nc")
     monkeypatch.setattr(h5py.File, "__init__", refusing)
-    assert make(tmp_path, source).splits["train"].steps == 6
+    assert made(tmp_path, source).splits["train"].steps == 6
 
 
 def test_files_of_two_grids_are_told_apart_at_first_sight(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from srwizard.data.prepare.look import Contents, look
 from srwizard.data.prepare.times import TimeAxis, decoded_axis
 from srwizard.wizard.contents_table import contents_table
 from tests.data.test_prepare import series
-from tests.data.test_prepare_missing import make, waves, write
+from tests.data.test_prepare_missing import made, waves, write
 
 
 def times(values: Any, units: str, **attributes: Any) -> TimeAxis:
@@ -98,20 +98,20 @@ def with_times(values: Any, units: str, **attributes: str) -> xr.Dataset:
 class TestRecords:
     def test_calendar_months(self, tmp_path: Path) -> None:
         source = write(with_times(np.arange(12), "months since 1990-01-15"), tmp_path / "a.nc")
-        manifest = make(tmp_path, source)
+        manifest = made(tmp_path, source)
         assert manifest.splits["train"].last == "1990-06-15T00:00:00"
         assert not manifest.climatology
 
     def test_a_step_without_a_time_is_left_out_and_named(self, tmp_path: Path) -> None:
         values = np.where(np.arange(12) == 7, np.nan, np.arange(12))
         source = write(with_times(values, "days since 2000-01-01"), tmp_path / "a.nc")
-        manifest = make(tmp_path, source)
+        manifest = made(tmp_path, source)
         assert sum(split.steps for split in manifest.splits.values()) == 11
         assert any("a.nc: the time of step 7 is missing" in note for note in manifest.notes)
 
     def test_one_bad_file_does_not_take_the_times_of_the_others(self, tmp_path: Path) -> None:
         bad = write(with_times(np.arange(12), "moons since 2000-01-01"), tmp_path / "bad.nc")
-        manifest = make(tmp_path, bad, write(waves(), tmp_path / "good.nc"))
+        manifest = made(tmp_path, bad, write(waves(), tmp_path / "good.nc"))
         assert manifest.splits["train"].first == "2000-01-01T00:00:00"
         (note,) = [note for note in manifest.notes if "bad.nc" in note]
         assert "left out" in note
@@ -119,7 +119,7 @@ class TestRecords:
 
     def test_without_any_time_the_coordinate_is_named(self, tmp_path: Path) -> None:
         bad = write(with_times(np.arange(12), "moons since 2000-01-01"), tmp_path / "bad.nc")
-        manifest = make(tmp_path, bad)
+        manifest = made(tmp_path, bad)
         assert manifest.splits["train"].first == "000000"
         assert any("time, with units “moons since 2000-01-01”" in note for note in manifest.notes)
 
@@ -127,12 +127,12 @@ class TestRecords:
         days = 20000101.0 + np.arange(12) % 10
         source = write(with_times(days, "day as %Y%m%d.%f"), tmp_path / "a.nc")
         with pytest.raises(DatasetError, match="2000-01-01T00:00:00 of sst occurs twice"):
-            make(tmp_path, source)
+            made(tmp_path, source)
 
     @pytest.mark.parametrize("fmt", ["npy", "h5", "nc"])
     def test_years_from_zero_on(self, tmp_path: Path, fmt: str) -> None:
         axis = with_times(np.arange(12) * 1461.0, "hour since 0000-01-01 00:00:00")
-        manifest = make(tmp_path, write(axis, tmp_path / "a.nc"), fmt=fmt)
+        manifest = made(tmp_path, write(axis, tmp_path / "a.nc"), fmt=fmt)
         assert manifest.splits["train"].first == "0000-01-01T00:00:00"
         assert manifest.splits["test"].last == "0001-10-31T15:00:00"
         assert not manifest.climatology
@@ -141,7 +141,7 @@ class TestRecords:
 class TestClimatologies:
     def test_the_numbers_of_the_months(self, tmp_path: Path) -> None:
         dataset = waves().rename(time="month").assign_coords(month=np.arange(1, 13))
-        manifest = make(tmp_path, write(dataset, tmp_path / "a.nc"))
+        manifest = made(tmp_path, write(dataset, tmp_path / "a.nc"))
         assert manifest.climatology
         assert list(series(tmp_path / "root", "train", "hr"))[1] == "00000215T000000"
         assert any("climatology" in note for note in manifest.notes)
@@ -150,13 +150,13 @@ class TestClimatologies:
         dataset = waves(4)
         attributes = {"units": "days since 1990-01-15", "climatology": "bounds"}
         dataset["time"] = ("time", np.arange(4) * 91, attributes)
-        manifest = make(tmp_path, write(dataset, tmp_path / "a.nc"), split=(0.7, 0.15, 0.15))
+        manifest = made(tmp_path, write(dataset, tmp_path / "a.nc"), split=(0.7, 0.15, 0.15))
         assert [split.steps for split in manifest.splits.values()] == [2, 1, 1]
 
     def test_a_year_zero(self, tmp_path: Path) -> None:
         middle = 366 + np.arange(12) * 730.485
         source = write(with_times(middle, "hour since 0000-01-01"), tmp_path / "a.nc")
-        assert make(tmp_path, source).climatology
+        assert made(tmp_path, source).climatology
 
 
 def shown(contents: Contents) -> str:
