@@ -33,6 +33,7 @@ from srwizard.train.gain import fit_gain
 from srwizard.train.loaders import STOP_SIGNALS
 from srwizard.train.loop import Callbacks, patience_exhausted, train
 from srwizard.train.preflight import call_the_roll
+from srwizard.train.process_environment import launched_together
 from srwizard.train.processes import run_and_leave
 from srwizard.train.resuming import Loaded, begin_from_weights, load_best, resume
 from srwizard.train.sampling import members_of
@@ -173,10 +174,10 @@ def _restarted(run_dir: Path) -> Iterator[str]:
     """Say so if torchrun has started the processes anew, and let go of what they failed of.
 
     torchrun does not count where it hears of the restart of another machine before it has noticed
-    that its own process has failed; but that process has said so.
+    that its own process has failed; but that process has said so, or at least that it was training.
     """
     times = int(os.environ.get("TORCHELASTIC_RESTART_COUNT", 0))
-    if not times and failures.file_of(run_dir, rank=0).exists():
+    if not times and (failures.file_of(run_dir, rank=0).exists() or _has_trained(run_dir)):
         times = 1
     if times:
         causes = [*failures.causes(run_dir), {"error": _("a process, or a machine, was lost")}]
@@ -186,6 +187,13 @@ def _restarted(run_dir: Path) -> Iterator[str]:
             times=times,
             error=Lines(causes[0]["error"]),
         )
+
+
+def _has_trained(run_dir: Path) -> bool:
+    """Return whether the status is one of training, though the launcher has just begun with it."""
+    status = Records(run_dir).status()
+    at_work = status.get("state") == "running" and status.get("phase") not in (None, "set-up")
+    return launched_together() and at_work
 
 
 def _stopped_early(training: Training) -> str:
