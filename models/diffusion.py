@@ -51,6 +51,10 @@ class Condition:
         """Return what a network makes of [B, C, H, W], whole or tile by tile."""
         return network(shown) if self.tiled is None else self.tiled(network, shown)
 
+    def around(self, values: Tensor) -> Tensor:
+        """Return [B, C, H, W] with the columns of the seam as what they are copies of."""
+        return across(within(values, self.seam), self.seam)
+
 
 @dataclass(frozen=True)
 class Level:
@@ -317,8 +321,7 @@ class DiffusionModel(nn.Module, ABC):
     def _x0(self, given: Condition, x: Tensor, time: int) -> Tensor:
         """Return x_0 as the network sees it behind x_t."""
         level = self.levels(torch.full((len(x),), time, device=x.device))
-        found = self.x0_behind(x, self.predicted(given, x, level), level)
-        return across(within(found, given.seam), given.seam)
+        return given.around(self.x0_behind(x, self.predicted(given, x, level), level))
 
     def x0_behind(self, x: Tensor, found: Tensor, level: Level) -> Tensor:
         """Return x_0 by what the network found in x_t: the inverse of `wanted`."""

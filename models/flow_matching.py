@@ -19,7 +19,6 @@ from srwizard.models.diffusion import (
     Level,
     Network,
 )
-from srwizard.models.padding import across, within
 
 TOLD_PER_TIME = 1000
 """What the network is told at t = 1: its embedding was made for the number of a step."""
@@ -121,8 +120,7 @@ class FlowMatching(DiffusionModel):
         x = self.sigma * self.noise_for(given, generator)
 
         def velocity(x: Tensor, time: float) -> Tensor:
-            found = self.predicted(given, x, self.levels(x.new_full((len(x),), time)))
-            return across(within(found, seam), seam)
+            return given.around(self.predicted(given, x, self.levels(x.new_full((len(x),), time))))
 
         for step in range(count):
             begun = velocity(x, step / count) / count

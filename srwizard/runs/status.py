@@ -94,8 +94,10 @@ def status_of(run_dir: Path) -> dict[str, Any] | None:
 
 def _of_the_last_epoch(run_dir: Path, planned: Any) -> dict[str, Any]:
     """Return the figures that the record of epochs tells, none where there is none."""
+    if not isinstance(planned, int) or planned < 1:
+        return {}
     epochs = measured(run_dir).epochs
-    if not epochs or not isinstance(planned, int) or planned < 1:
+    if not epochs:
         return {}
     figures = Figures(epochs=planned, samples=1, batch=1)
     try:

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from tests.e2e.conftest import Open, Run
-from tests.e2e.terminal import DOWN, ENTER, ESCAPE, UP
+from tests.e2e.terminal import DOWN, ENTER, ESCAPE, UP, Terminal
 from tests.e2e.walk import Walk
 
 
@@ -56,17 +56,22 @@ def test_the_command_in_chinese_and_its_mistakes(srwizard: Run, dataset: Path) -
     assert nowhere.returncode == 3
 
 
-@pytest.mark.broad
-def test_in_the_terminal_and_after_the_model_was_changed(
-    terminal: Open, dataset: Path, tmp_path: Path
-) -> None:
-    screen = terminal(columns=160)
+def take_what_is_recommended(screen: Terminal, dataset: Path) -> None:
+    """Answer up to the training parameters, and choose the recommended ones."""
     Walk(screen, root=dataset).to("training")
     screen.send(ENTER)  # the epochs as they are: the recipe decides
     screen.wait_for("? The other training parameters")
     screen.send(DOWN * 3)
     screen.wait_for("Learning-rate schedule cosine: the last epochs settle")
     screen.send(ENTER)
+
+
+@pytest.mark.broad
+def test_in_the_terminal_and_after_the_model_was_changed(
+    terminal: Open, dataset: Path, tmp_path: Path
+) -> None:
+    screen = terminal(columns=160)
+    take_what_is_recommended(screen, dataset)
     for prompt in ("Where to train", "Processes on the CPU", "Memory options"):
         screen.wait_for(f"? {prompt}")
         screen.send(ENTER)
@@ -87,12 +92,7 @@ def test_what_is_recommended_stays_when_it_is_looked_at_one_by_one(
     terminal: Open, dataset: Path
 ) -> None:
     screen = terminal(columns=160)
-    Walk(screen, root=dataset).to("training")
-    screen.send(ENTER)
-    screen.wait_for("? The other training parameters")
-    screen.send(DOWN * 3)
-    screen.wait_for("Learning-rate schedule cosine: the last epochs settle")
-    screen.send(ENTER)
+    take_what_is_recommended(screen, dataset)
     screen.wait_for("? Where to train")
     screen.send(ESCAPE)
     screen.wait_for("? The other training parameters", count=2)
