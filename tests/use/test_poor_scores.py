@@ -177,7 +177,7 @@ def test_all_of_it_in_chinese(
     assert "数据集没有坐标" in said(no_coordinates) and "数据集没有坐标" in page(no_coordinates)
     assert "只抽取一个集合成员" in said(one_member) and "只抽取一个集合成员" in page(one_member)
     assert "只有 2 个时间步" in said(one_member)
-    assert "没有按月份的误差" in said(one_member) and "没有按月份的误差" in page(one_member)
+    assert "没有逐月误差" in said(one_member) and "没有逐月误差" in page(one_member)
     for shown in (said(no_block_means), page(no_block_means)):
         assert "HR 的块平均与 LR 相差" in shown and "uo：没有流速" in shown
     assert "输出没有坐标" in predicted(no_coordinates, tmp_path / "out.nc")
