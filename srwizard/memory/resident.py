@@ -16,7 +16,7 @@ MIB = 2**20
 BASELINE = 257 * MIB
 """Resident set of a training process once Python, NumPy and torch (2.13, CPU build) are imported.
 The command measures it instead."""
-LAZY_IMPORTS = 75 * MIB
+LAZY_IMPORTS = 8 * MIB
 """torch.optim brings in torch._dynamo and with it sympy, 800 modules, when AdamW is made."""
 LIBRARY_PAGES = 23 * MIB
 """Pages of libtorch that are read in when their kernels first run, and the code that oneDNN

@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from srwizard.base.choices import method_named
+from srwizard.models.eager import eager
 from srwizard.settings.methods import OPTIMIZERS
 from srwizard.settings.training import FrozenTraining
 from srwizard.train.sharding import is_sharded
@@ -32,14 +33,14 @@ def fused(parameters: Sequence[nn.Parameter]) -> bool | None:
 
 def adamw(parameters: Parameters, settings: FrozenTraining) -> torch.optim.Optimizer:
     """Return AdamW, whose weight decay is decoupled from the gradient."""
-    return torch.optim.AdamW(
+    return eager(torch.optim.AdamW)(
         parameters, lr=settings.lr, weight_decay=settings.weight_decay, fused=fused(parameters)
     )
 
 
 def adam(parameters: Parameters, settings: FrozenTraining) -> torch.optim.Optimizer:
     """Return Adam, whose weight decay is an L2 penalty."""
-    return torch.optim.Adam(
+    return eager(torch.optim.Adam)(
         parameters, lr=settings.lr, weight_decay=settings.weight_decay, fused=fused(parameters)
     )
 
@@ -48,7 +49,7 @@ def sgd(parameters: Parameters, settings: FrozenTraining) -> torch.optim.Optimiz
     """Return SGD, with Nesterov momentum if there is any."""
     whole = not any(is_sharded(part) for part in parameters)  # torch has no kernel for shards
     at_once = fused(parameters) if whole else None
-    optimizer = torch.optim.SGD(
+    optimizer = eager(torch.optim.SGD)(
         parameters,
         lr=settings.lr,
         weight_decay=settings.weight_decay,

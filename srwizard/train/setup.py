@@ -22,6 +22,7 @@ from srwizard.data.normalization import Statistics
 from srwizard.data.samples import FieldPairs, Key
 from srwizard.models import build, set_gradient_checkpointing
 from srwizard.models.channels_last import order_weights
+from srwizard.models.eager import stay_eager
 from srwizard.runs.progress import Progress
 from srwizard.settings import run_config
 from srwizard.settings.run_config import RunConfig
@@ -163,6 +164,7 @@ def set_up(
         learnt: the simple methods of a run that has a skip.
         whole_fields: read the training split by whole fields too, to score it.
     """
+    stay_eager()
     patch_size = None if whole_fields else run.memory.patch_size
     torch.manual_seed(run.training.seed)
     sharded = run.memory.shard and place.world > 1
