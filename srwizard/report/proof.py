@@ -79,11 +79,10 @@ def _intervals(told: Mapping[str, Any], unit: str) -> Iterator[Row]:
         return
     if interval["rmse"] is None:
         none = _n(
-            "none: {steps} step in blocks of {block}",
-            "none: {steps} steps in blocks of {block}",
+            "none: {steps} step is too few",
+            "none: {steps} steps are too few, or too much alike",
             interval["steps"],
             steps=interval["steps"],
-            block=interval["block"],
         )
         yield (_("95 % interval of the RMSE"), none, "–", "–")
         return

@@ -39,17 +39,18 @@ def certainty(name: str, scores: Mapping[str, Any]) -> str | None:
             low=low, high=high, **told,
         )  # fmt: skip
     # What is null in JSON is read as NaN.
-    if not isinstance(interval["skill"], Sequence) and interval["block"] > 1:
-        return _(
-            "{name}: there is no 95 % interval: the test split has {steps} steps, but the errors "
-            "of {block} steps in a row resemble each other, which leaves fewer than three "
-            "independent blocks; whether the model differs from the best simple method, {best}, "
-            "by more than chance is not known.",
-            steps=interval["steps"],
-            block=interval["block"],
-            **told,
-        )
     if not isinstance(interval["skill"], Sequence):
+        independent = interval.get("independent_steps")  # not of runs of earlier versions
+        if independent is not None and independent < interval["steps"]:
+            return _(
+                "{name}: there is no 95 % interval: the errors of neighbouring steps resemble each "
+                "other so much that the {steps} steps of the test split tell as much as "
+                "{independent:.1f} independent ones; whether the model differs from the best "
+                "simple method, {best}, by more than chance is not known.",
+                steps=interval["steps"],
+                independent=independent,
+                **told,
+            )
         return _n(
             "{name}: the test split has a single step, too few for a 95 % interval; whether the "
             "model differs from the best simple method, {best}, by more than chance is not known.",

@@ -5,12 +5,13 @@ much. Blocks of neighbouring steps are drawn instead (Künsch 1989, doi:10.1214/
 round the end of the record to its beginning; their length follows from the autocorrelation of the
 errors (Wilks 1997, doi:10.1175/1520-0442(1997)010<0065:RHTFAF>2.0.CO;2, eq. 19). The methods are
 compared on the same blocks. Few blocks understate the spread of what is drawn; the intervals are
-widened for that, as Student's t is wider than the normal distribution.
+widened for that, as Student's t is wider than the normal distribution. Where a record holds too
+few independent steps there is no interval: blocks of it cannot show how much others would differ.
 """
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,8 @@ LEVEL = 0.95
 DRAWS = 2000
 DRAWS_AT_ONCE = 100
 SEED = 0
-FEWEST_BLOCKS = 3
+FEWEST_INDEPENDENT = 5
+"""Independent steps; with fewer, up to one in two equal methods would be told apart."""
 HARDLY_AN_ERROR = 1e-3
 """Share of its median that an error must have in all but a few draws, or nothing is divided by."""
 AT_MOST_ONE = ("ssim", "correlation")
@@ -38,16 +40,25 @@ class Intervals:
     Attributes:
         steps: with a value, in order of time.
         block: length of the blocks, in steps.
-        rmse: of each method, low and high; None where the record has too few blocks.
+        autocorrelation: of the errors, from one step to the next.
+        independent: as many independent steps would tell as much.
+        rmse: of each method, low and high; None where the record has too few independent steps.
         difference: RMSE of the model - RMSE of the best simple method, low and high, or None.
         skill: 1 - RMSE of the model / that of the best simple method, low and high, or None.
     """
 
     steps: int
     block: int
+    autocorrelation: float
+    independent: float
     rmse: Mapping[str, tuple[float, float]] | None
     difference: tuple[float, float] | None
     skill: tuple[float, float] | None
+
+    @property
+    def blocks(self) -> float:
+        """How many independent pieces the intervals are drawn from."""
+        return min(self.steps / self.block, self.independent)
 
     @property
     def distinguishable(self) -> bool | None:
@@ -63,6 +74,8 @@ class Intervals:
             "level": LEVEL,
             "steps": self.steps,
             "block": self.block,
+            "autocorrelation": self.autocorrelation,
+            "independent_steps": self.independent,
             "rmse": self.rmse,
             "difference": self.difference,
             "skill": self.skill,
@@ -71,7 +84,10 @@ class Intervals:
 
 
 def intervals(
-    squared: Mapping[str, Series], points: Series, best: str, block: int | None = None
+    squared: Mapping[str, Series],
+    points: Series,
+    best: str,
+    autocorrelation: float | None = None,
 ) -> Intervals:
     """Return the intervals of the scores of one variable.
 
@@ -80,28 +96,36 @@ def intervals(
             step, in order of time.
         points: `[N]`, how many points these are over; steps without any are left out.
         best: the simple method that the model is compared with.
-        block: length of the blocks, where more steps than these tell it.
+        autocorrelation: of the errors, where more steps than these tell it.
     """
     there = points > 0
     weights = points[there]
     errors = {name: values[there] for name, values in squared.items()}
     steps = len(weights)
     if steps == 0:
-        return Intervals(0, 0, None, None, None)
-    if block is None:
-        block = block_length((errors["model"] - errors[best]) / weights)
-        block = max(block, block_length(errors["model"] / weights))
-    if steps < FEWEST_BLOCKS * block or steps < 3:
-        return Intervals(steps, block, None, None, None)
-    total, *sums = drawn_sums(np.column_stack([weights, *errors.values()]), block).T
-    rmse = {name: np.sqrt(summed / total) for name, summed in zip(errors, sums, strict=True)}
-    ours, theirs, blocks = rmse["model"], rmse[best], steps / block
-    return Intervals(
+        return Intervals(0, 0, 0.0, 0.0, None, None, None)
+    if autocorrelation is None:
+        mean = errors["model"] / weights
+        autocorrelation = max(map(autocorrelation_of, (mean, mean - errors[best] / weights)))
+    found = Intervals(
         steps,
-        block,
-        {name: interval_of(values, blocks, "rmse") for name, values in rmse.items()},
-        interval_of(ours - theirs, blocks),
-        interval_of(1 - ours / theirs, blocks, "skill") if _can_be_divided_by(theirs) else None,
+        block_length(steps, autocorrelation),
+        autocorrelation,
+        independent_steps(steps, autocorrelation),
+        None, None, None,
+    )  # fmt: skip
+    if found.independent < FEWEST_INDEPENDENT:
+        return found
+    total, *sums = drawn_sums(np.column_stack([weights, *errors.values()]), found.block).T
+    rmse = {name: np.sqrt(summed / total) for name, summed in zip(errors, sums, strict=True)}
+    ours, theirs, blocks = rmse["model"], rmse[best], found.blocks
+    return replace(
+        found,
+        rmse={name: interval_of(values, blocks, "rmse") for name, values in rmse.items()},
+        difference=interval_of(ours - theirs, blocks),
+        skill=interval_of(1 - ours / theirs, blocks, "skill")
+        if _can_be_divided_by(theirs)
+        else None,
     )
 
 
@@ -137,7 +161,7 @@ def interval_of(values: Series, blocks: float, score: str | None = None) -> tupl
 
     Args:
         values: as drawn.
-        blocks: how many blocks the record has.
+        blocks: how many independent pieces the record has.
         score: what they are, which may have limits; None: a difference, which has none.
     """
     low, middle, high = np.quantile(values, [(1 - LEVEL) / 2, 0.5, (1 + LEVEL) / 2])
@@ -157,19 +181,33 @@ def _limits_of(score: str | None) -> tuple[float, float]:
     return (-1.0, 1.0) if score in AT_MOST_ONE else (0.0, math.inf)
 
 
-def block_length(series: Series) -> int:
-    """Return how long blocks must be to keep the dependence of a series `[N]`; at least 1.
+def autocorrelation_of(series: Series) -> float:
+    """Return the correlation of a series `[N]` with itself one step later, from 0 to 0.999.
 
-    The solution l of l = (N - l + 1) ** (2/3 (1 - N'/N)), where N' is the number of independent
-    values that an AR(1) process with the autocorrelation of the series has.
+    That of a short series is too low, by (1 + 4 r) / N, which is added (Kendall 1954, Biometrika
+    41, 403, doi:10.1093/biomet/41.3-4.403).
     """
     count = len(series)
     anomalies = series - series.mean()
     variance = float(anomalies @ anomalies)
     if count < 3 or variance <= 0:
-        return 1
-    r = min(max(float(anomalies[1:] @ anomalies[:-1]) / variance, 0.0), 0.999)
-    exponent = 2 / 3 * (1 - (1 - r) / (1 + r))
+        return 0.0
+    r = float(anomalies[1:] @ anomalies[:-1]) / variance
+    return min(max(r + (1 + 4 * max(r, 0.0)) / count, 0.0), 0.999)
+
+
+def independent_steps(count: int, autocorrelation: float) -> float:
+    """Return how many independent values tell as much of a mean as those of an AR(1) process."""
+    return count * (1 - autocorrelation) / (1 + autocorrelation)
+
+
+def block_length(count: int, autocorrelation: float) -> int:
+    """Return how long blocks must be to keep the dependence of so many steps; at least 1.
+
+    The solution l of l = (N - l + 1) ** (2/3 (1 - N'/N)), where N' is the number of independent
+    steps.
+    """
+    exponent = 2 / 3 * (1 - independent_steps(count, autocorrelation) / count)
     low, high = 1.0, float(count)
     for _ in range(60):  # the right side falls as l grows: there is one solution
         middle = (low + high) / 2

@@ -10,7 +10,9 @@ from srwizard.runs.certainty import certainty
 from srwizard.runs.records import null_to_nan
 
 
-def scores(skill: float, low: float | None, high: float | None, block: int = 1) -> dict[str, Any]:
+def scores(
+    skill: float, low: float | None, high: float | None, independent: float | None = None
+) -> dict[str, Any]:
     bounds = None if low is None else [low, high]
     sure = None if low is None or high is None else low > 0 or high < 0
     return {
@@ -18,8 +20,11 @@ def scores(skill: float, low: float | None, high: float | None, block: int = 1) 
         "linear": {"rmse": 1.0, "mae": 1.0},
         "best": "linear",
         "skill": skill,
-        "interval": {"skill": bounds, "distinguishable": sure, "steps": 9, "block": block},
-    }
+        "interval": {
+            "skill": bounds, "distinguishable": sure, "steps": 9, "block": 3,
+            "independent_steps": independent,
+        },
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -37,7 +42,10 @@ def scores(skill: float, low: float | None, high: float | None, block: int = 1) 
         (scores(0.0, -0.0004, 0.0003), "their RMSEs differ by less than 0.05 %"),
         (scores(0.01, None, None), "9 steps, too few for a 95 % interval"),
         (null_to_nan(scores(0.01, None, None)), "9 steps, too few for a 95 % interval"),
-        (scores(0.01, None, None, block=9), "the errors of 9 steps in a row resemble each other"),
+        (
+            scores(0.01, None, None, independent=1.7),
+            "9 steps of the test split tell as much as 1.7 independent ones",
+        ),
     ],
 )
 def test_what_is_said(found: dict[str, Any], words: str) -> None:

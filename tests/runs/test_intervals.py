@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 from scipy import optimize, stats
 
-from srwizard.runs.intervals import Series, block_length, interval_of, intervals
+from srwizard.runs.intervals import (
+    Series,
+    autocorrelation_of,
+    block_length,
+    independent_steps,
+    interval_of,
+    intervals,
+)
 
 RANDOM = np.random.default_rng(7)
 
@@ -45,7 +52,8 @@ def test_nineteen_in_twenty_intervals_hold_the_truth(r: float) -> None:
 
 
 def test_blocks_grow_with_the_autocorrelation() -> None:
-    lengths = [block_length(autoregressive(500, r)) for r in (0.0, 0.5, 0.9, 0.98)]
+    series = [autoregressive(500, r) for r in (0.0, 0.5, 0.9, 0.98)]
+    lengths = [block_length(500, autocorrelation_of(each)) for each in series]
     assert lengths[0] <= 2
     assert lengths == sorted(lengths)
     assert 10 < lengths[2] < 60
@@ -54,12 +62,30 @@ def test_blocks_grow_with_the_autocorrelation() -> None:
 @pytest.mark.parametrize("r", [0.3, 0.7, 0.9])
 def test_the_length_solves_the_equation_of_wilks(r: float) -> None:
     """Wilks (1997), eq. 19: l = (n - l + 1) ** (2/3 (1 - n'/n)), n' = n (1 - r) / (1 + r)."""
-    series = autoregressive(300, r)
-    anomalies = series - series.mean()
-    found = (anomalies[1:] * anomalies[:-1]).sum() / (anomalies**2).sum()
-    exponent = 2 / 3 * (1 - (1 - found) / (1 + found))
+    exponent = 2 / 3 * (1 - (1 - r) / (1 + r))
     length = optimize.brentq(lambda x: x - (300 - x + 1) ** exponent, 1, 300)
-    assert block_length(series) == int(np.ceil(length))
+    assert block_length(300, r) == int(np.ceil(length))
+
+
+@pytest.mark.parametrize("r", [0.3, 0.7, 0.9])
+def test_the_autocorrelation_of_short_series_is_not_too_low(r: float) -> None:
+    """Uncorrected, that of 30 steps is up to 0.17 too low on average."""
+    found = [autocorrelation_of(autoregressive(30, r, seed)) for seed in range(400)]
+    assert np.mean(found) == pytest.approx(r, abs=0.06)
+
+
+@pytest.mark.broad
+@pytest.mark.parametrize(("steps", "r"), [(12, 0.9), (30, 0.8), (30, 0.95), (92, 0.95)])
+def test_equal_methods_are_seldom_told_apart_by_few_independent_steps(steps: int, r: float) -> None:
+    """As those of a season are. Without a limit it would be 9 to 45 %."""
+    apart = 0
+    for seed in range(0, 400, 2):
+        ours, noise = (autoregressive(steps, r, 1000 + seed + place) for place in range(2))
+        theirs = np.exp(0.4 * (0.8 * ours + 0.6 * noise))
+        found = intervals({"model": np.exp(0.4 * ours), "b": theirs}, np.ones(steps), "b")
+        assert found.independent <= steps
+        apart += bool(found.distinguishable)
+    assert apart <= 0.08 * 200
 
 
 def test_a_bootstrap_of_blocks_by_hand_gives_the_same() -> None:
@@ -82,7 +108,8 @@ def test_a_bootstrap_of_blocks_by_hand_gives_the_same() -> None:
             for errors in (ours, theirs)
         ]
         rows.append((*pair, pair[0] - pair[1], 1 - pair[0] / pair[1]))
-    blocks = count / block
+    blocks = found.blocks
+    assert blocks <= count / block
     wider = stats.t.ppf(0.975, blocks - 1) / stats.norm.ppf(0.975) * np.sqrt(blocks / (blocks - 1))
     low, middle, high = np.quantile(rows, (0.025, 0.5, 0.975), axis=0)
     expected = np.column_stack([middle + wider * (low - middle), middle + wider * (high - middle)])
@@ -131,11 +158,19 @@ def test_records_that_are_too_short_have_none(steps: int) -> None:
     assert found.as_json()["steps"] == steps
 
 
-def test_one_block_has_none() -> None:
-    slow = 5 + np.sin(np.linspace(0, 1.5, 7))
-    found = intervals({"model": slow, "bicubic": 1.1 * slow}, np.ones(7), "bicubic")
-    assert found.block > 2
-    assert found.rmse is None
+def test_steps_that_are_all_alike_have_none() -> None:
+    slow = 5 + np.sin(np.linspace(0, 1.5, 60))
+    found = intervals({"model": slow, "bicubic": 1.1 * slow}, np.ones(60), "bicubic")
+    assert found.independent < 5
+    assert (found.rmse, found.distinguishable) == (None, None)
+
+
+def test_some_of_the_steps_are_drawn_as_all_of_them_say() -> None:
+    errors = RANDOM.gamma(4, 1, 40)
+    alike = intervals({"model": errors, "b": 1.1 * errors}, np.ones(40), "b", autocorrelation=0.6)
+    assert alike.independent == pytest.approx(independent_steps(40, 0.6)) == pytest.approx(10)
+    assert alike.block == block_length(40, 0.6) > 1
+    assert alike.blocks == 40 / alike.block < alike.independent
 
 
 def test_the_same_scores_give_the_same_intervals() -> None:
@@ -147,7 +182,7 @@ def test_the_same_scores_give_the_same_intervals() -> None:
 def test_no_score_lies_where_it_cannot_be() -> None:
     """One step of few with nearly all of the error: what is widened must not become negative."""
     errors = np.array([2.0, *[1e-4] * 9, 1.0, 0.5])
-    found = intervals({"model": errors, "b": 2 * errors}, np.ones(12), "b", block=1)
+    found = intervals({"model": errors, "b": 2 * errors}, np.ones(12), "b", autocorrelation=0.0)
     assert found.rmse is not None
     assert all(0 <= low < high for low, high in found.rmse.values())
     drawn = np.linspace(0.9, 0.999, 2000)
@@ -161,7 +196,7 @@ def test_no_score_lies_where_it_cannot_be() -> None:
 def test_nothing_is_divided_by_errors_that_most_steps_have_not() -> None:
     """As of sea ice, which is there in few steps: a share of hardly anything says nothing."""
     errors = np.array([3.0, 2.0, *[1e-12] * 10])
-    found = intervals({"model": errors + 1e-4, "b": errors}, np.ones(12), "b", block=1)
+    found = intervals({"model": errors + 1e-4, "b": errors}, np.ones(12), "b", autocorrelation=0.0)
     assert found.skill is None
     assert found.difference is not None
     assert found.rmse is not None

@@ -42,7 +42,7 @@ def intervals_of(sums: Tensor, scores: Scores) -> dict[str, Any]:
 
     Returns:
         `steps` and length of the `block`, and `scores` by method and name: low and high. None in
-        the place of `scores` where there are too few blocks.
+        the place of `scores` where there are too few independent steps.
     """
     points = sums[0, :, 1].numpy()
     squared = {name: part[:, 0].numpy() for name, part in zip(METHODS, sums, strict=True)}
@@ -53,39 +53,40 @@ def intervals_of(sums: Tensor, scores: Scores) -> dict[str, Any]:
     there = torch.from_numpy(points > 0)
     return told | {
         "scores": {
-            name: drawn_intervals(part[there], found.block, scores)
+            name: drawn_intervals(part[there], found.block, found.blocks, scores)
             for name, part in zip(METHODS, sums, strict=True)
         }
     }
 
 
 def errors_of(
-    squared: Mapping[str, Array], points: Array, block: int | None = None
+    squared: Mapping[str, Array], points: Array, autocorrelation: float | None = None
 ) -> dict[str, Any]:
     """Return the RMSE of each method over some steps, with its interval.
 
     Args:
         squared: of each of `METHODS`, the sum of the squared errors of each step `[N]`.
         points: how many points these are over `[N]`.
-        block: length of the blocks, where more steps than these tell it.
+        autocorrelation: of the errors, where more steps than these tell it.
     """
     total = points.sum()
     told: dict[str, Any] = {
         method: {"rmse": float(np.sqrt(values.sum() / total))} for method, values in squared.items()
     }
-    found = intervals(squared, points, BEST, block)
+    found = intervals(squared, points, BEST, autocorrelation)
     return told | {"points": float(total), "interval": found.as_json()}
 
 
-def drawn_intervals(sums: Tensor, block: int, scores: Scores) -> dict[str, tuple[float, float]]:
+def drawn_intervals(
+    sums: Tensor, block: int, blocks: float, scores: Scores
+) -> dict[str, tuple[float, float]]:
     """Return the interval of each score of one method from blocks of so many steps.
 
     Args:
         sums: `[N, S]`, of each step.
         block: length of the blocks, in steps.
+        blocks: how many independent pieces the steps are.
         scores: what the sums of several steps say.
     """
     drawn = scores(torch.from_numpy(drawn_sums(sums.numpy(), block)))
-    return {
-        name: interval_of(part.numpy(), len(sums) / block, name) for name, part in drawn.items()
-    }
+    return {name: interval_of(part.numpy(), blocks, name) for name, part in drawn.items()}

@@ -87,7 +87,8 @@ class Series(Diagnostic):
             interval = self._intervals(channel)
             found[name] = {"interval": interval}
             if months is not None:
-                found[name]["month"] = list(self._by_month(channel, months, interval["block"]))
+                like = interval["autocorrelation"]
+                found[name]["month"] = list(self._by_month(channel, months, like))
         return found
 
     def _intervals(self, channel: int) -> dict[str, Any]:
@@ -106,7 +107,7 @@ class Series(Diagnostic):
                 parts.append(self.ensemble)
             sums = torch.cat([part[channel, there].double() for part in parts], dim=-1)
             told = partial(self._scores, float(self.span[channel]))
-            scores[method] = drawn_intervals(sums, found.block, told)
+            scores[method] = drawn_intervals(sums, found.block, found.blocks, told)
         if self.ensemble[channel].any():  # the CRPS of a single field is its mean absolute error
             for method in METHODS[1:]:
                 scores[method]["crps"] = scores[method]["mae"]
@@ -124,7 +125,7 @@ class Series(Diagnostic):
         return {name: values for name, values in found.items() if name != "rmse"}
 
     def _by_month(
-        self, channel: int, months: npt.NDArray[np.int_], block: int
+        self, channel: int, months: npt.NDArray[np.int_], autocorrelation: float
     ) -> Iterator[dict[str, Any]]:
         """Yield the scores of each month that has a value.
 
@@ -134,5 +135,5 @@ class Series(Diagnostic):
         for month in np.unique(months[points > 0]):
             there = (months == month) & (points > 0)
             squared = dict(zip(METHODS, self.squared[:, channel, there].numpy(), strict=True))
-            told = errors_of(squared, points[there], block)
+            told = errors_of(squared, points[there], autocorrelation)
             yield {"month": int(month), "steps": int(there.sum()), **told}

@@ -140,7 +140,7 @@ def test_intervals_of_the_spectrum_error_hold_the_truth() -> None:
             return {"spectrum_error": spectrum_error(*sums.chunk(2, dim=-1))}
 
         sums = torch.from_numpy(np.concatenate([sr, hr], axis=1))
-        low, high = drawn_intervals(sums, 1, error)["spectrum_error"]
+        low, high = drawn_intervals(sums, 1, len(sums), error)["spectrum_error"]
         held += low <= abs(exact) <= high
     assert held >= 90
 
