@@ -24,6 +24,7 @@ from typing import Any, NoReturn
 
 from srwizard.base.child_process import end_with_parent
 from srwizard.train.detach import _ignore_hangups
+from srwizard.train.processes import begin_torchrun
 from tests.loaded import load
 
 REPOSITORY = Path(__file__).parents[1]
@@ -86,6 +87,7 @@ def mount_first(script: str, place: str) -> None:
 PREPARATIONS: dict[str, Callable[..., object]] = {
     "": lambda: None,
     "become_nameless": become_nameless,
+    "begin_torchrun": begin_torchrun,
     "end_with_parent": end_with_parent,
     "enter_machine": enter_machine,
     "ignore_hangups": _ignore_hangups,

@@ -10,7 +10,6 @@ import click
 from srwizard.base.errors import EXIT_INTERRUPTED, UsageError
 from srwizard.base.i18n import translate as _
 from srwizard.base.special_files import require_file
-from srwizard.base.visible import in_shell
 from srwizard.commands.options import command, run_directory
 
 LOOK_SECONDS = 0.3
@@ -58,10 +57,10 @@ def _print_what_is_new(log: Path, read: dict[Path, int]) -> None:
 
 
 def _no_log_yet(run_dir: Path, run_status: dict[str, Any] | None) -> UsageError:
-    from srwizard.runs.status import QUEUED, state_text
+    from srwizard.runs.status import QUEUED, advice, state_text
 
     if run_status is not None and run_status["state"] == QUEUED:
         hint = state_text(run_status)
     else:
-        hint = _("Train it with: srwizard train {run_dir}", run_dir=in_shell(run_dir))
+        hint = "\n".join(advice(run_status)) if run_status is not None else ""
     return UsageError(_("{run_dir} has no log yet", run_dir=run_dir), hint)

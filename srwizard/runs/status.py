@@ -82,7 +82,9 @@ def status_of(run_dir: Path) -> dict[str, Any] | None:
         "launcher": chosen["launcher"],
         "host": status.get("host"),
         "pid": status.get("pid"),
-        "background": _in_background(status) if alive and job is None else None,
+        "background": (
+            _in_background(status) if alive and (job is None or job.phase != "at work") else None
+        ),
         "started": status.get("started"),
         "updated": status.get("time"),
         "checkpoint": checkpoint_files.exists(run_dir, checkpoint_files.LAST),
@@ -239,7 +241,7 @@ def state_text(run_status: dict[str, Any]) -> str:
     if run_status["job"] is not None:
         parts += _job_parts(run_status["state"], run_status["job"])
     if run_status["state"] in AT_WORK:
-        if run_status["alive"] and run_status["job"] is not None:
+        if run_status["alive"] and _is_the_jobs(run_status):
             pass  # the job tells where
         elif run_status["alive"]:
             parts.append(_("process {pid}", pid=run_status["pid"]))
@@ -255,12 +257,24 @@ def state_text(run_status: dict[str, Any]) -> str:
     return " · ".join(parts)
 
 
+def _is_the_jobs(run_status: dict[str, Any]) -> bool:
+    """Return whether what is at work is the run's job, and no training beside it."""
+    job = run_status["job"]
+    return job is not None and job["phase"] == "at work"
+
+
 def _job_parts(state: str, job: dict[str, Any]) -> Iterator[str]:
     """Yield what Slurm says of the job, each as a few words."""
+    if state in AT_WORK and job["phase"] == "waiting":
+        yield _("Slurm job {job} waits in the queue beside it", job=job["id"])
+        return
     if state in AT_WORK and job["nodes"]:
         yield _("Slurm job {job} on {nodes}", job=job["id"], nodes=job["nodes"])
         return
     yield _("Slurm job {job}", job=job["id"])
+    if job["phase"] == "unknown":
+        yield _("Slurm does not answer")
+        return
     if state == QUEUED:
         if job["reason"]:
             yield _("Slurm's reason: {reason}", reason=job["reason"])
@@ -312,7 +326,14 @@ def advice(run_status: dict[str, Any]) -> Iterator[str]:
     failure = run_status["failure"]
     if run_status["overfitting_since"] is not None:
         yield overfitting_text(run_status["overfitting_since"])
+    job = run_status["job"]
     match run_status["state"]:
+        case "frozen" | "stopped" | "interrupted" if job is not None and job["phase"] == "unknown":
+            yield _(
+                "Whether its job still waits or runs is not known: ask again before you submit it "
+                "anew, or look for it with: squeue -j {job}",
+                job=job["id"],
+            )
         case "frozen" if run_status["launcher"] == "slurm":
             yield _("Submit it with: srwizard submit {run_dir}", run_dir=in_shell(run_dir))
         case "frozen":
@@ -322,15 +343,20 @@ def advice(run_status: dict[str, Any]) -> Iterator[str]:
                 "Remove it from the queue with: srwizard stop {run_dir}",
                 run_dir=in_shell(run_dir),
             )
-        case "stopped" | "interrupted" if run_status["job"] is not None:
-            yield _("Continue with: srwizard submit {run_dir}", run_dir=in_shell(run_dir))
         case "stopped" | "interrupted":
-            yield _("Continue with: srwizard train {run_dir}", run_dir=in_shell(run_dir))
-        case "failed" if failure and failure["kind"] in (DOES_NOT_FIT, JOB_ENDED):
+            yield continue_text(run_dir, by_slurm=job is not None)
+        case "failed" if failure and job and failure["kind"] in (DOES_NOT_FIT, JOB_ENDED):
             yield _("Error: {error}", error=Lines(failure["error"]))
-            yield _("See the job's log: {path}", path=run_status["job"]["log"])
+            yield _("See the job's log: {path}", path=job["log"])
         case "failed" if failure:
             yield _("Error: {error}", error=Lines(failure["error"]))
             yield _("Recorded in {path}", path=f"{run_dir}/failure.json")
         case "completed" if run_status["report"]:
             yield _("Report: {path}", path=f"{run_dir}/report.html")
+
+
+def continue_text(run_dir: Path | str, *, by_slurm: bool) -> str:
+    """Say how a run that has not ended is continued."""
+    if by_slurm:
+        return _("Continue with: srwizard submit {run_dir}", run_dir=in_shell(run_dir))
+    return _("Continue with: srwizard train {run_dir}", run_dir=in_shell(run_dir))

@@ -19,7 +19,15 @@ from srwizard.base.os_errors import reason_of
 from srwizard.base.visible import in_shell
 from srwizard.runs.process_identity import locate, owner_of
 from srwizard.runs.records import Records
-from srwizard.runs.status import FOLLOWED, INTERRUPTED, state_text, status_in, status_of
+from srwizard.runs.status import (
+    FOLLOWED,
+    INTERRUPTED,
+    QUEUED,
+    advice,
+    state_text,
+    status_in,
+    status_of,
+)
 from srwizard.slurm import client, following
 from srwizard.slurm.following import Job
 
@@ -43,7 +51,7 @@ def request_stop(run_dir: Path) -> Literal["asked", "taken out"]:
     run_status = status_in(run_dir)
     status = Records(run_dir).status()
     if run_status["state"] not in FOLLOWED:
-        go_on = _("Continue with: srwizard train {run_dir}", run_dir=in_shell(run_dir))
+        go_on = "\n".join(advice(run_status))
         raise UsageError(
             _("nothing is running in {run_dir}: {state}",
               run_dir=run_dir, state=state_text(run_status)),
@@ -51,7 +59,10 @@ def request_stop(run_dir: Path) -> Literal["asked", "taken out"]:
         )  # fmt: skip
     job = following.job_of(run_dir)
     if job is not None and job.phase in ("waiting", "at work"):
-        return _stop_job(run_dir, job)
+        done = _stop_job(run_dir, job)
+        # A training that was begun beside a job that waits is asked as well.
+        if done == "asked" or run_status["state"] == QUEUED:
+            return done
     if run_status["alive"] is None:
         raise UsageError(
             _("{run_dir} is being trained on another machine, {host}",
@@ -59,7 +70,8 @@ def request_stop(run_dir: Path) -> Literal["asked", "taken out"]:
             _("Stop it there: srwizard stop {run_dir}", run_dir=in_shell(run_dir)),
         )  # fmt: skip
     with _held(run_dir, status) as send:
-        if owner_of(status["pid"]) != os.getuid():
+        owner = owner_of(status["pid"])
+        if owner is not None and owner != os.getuid():
             raise UsageError(
                 _("{run_dir} is being trained by another user (process {pid})",
                   pid=status["pid"], run_dir=run_dir),

@@ -117,6 +117,33 @@ def _require_free(run_dir: Path) -> None:
             _("{run_dir} has already finished training", run_dir=run_dir),
             _("Report: {path}", path=run_dir / "report.html"),
         )
+    known = run_status["job"]
+    if known is not None and known["phase"] == "unknown":
+        raise UsageError(
+            _("Slurm does not answer: the job {job} of {run_dir} may still wait or run",
+              job=known["id"], run_dir=run_dir),
+            _("Try again later, or look for it with: squeue -j {job}", job=known["id"]),
+        )  # fmt: skip
+
+
+def require_no_job(run_dir: Path) -> None:
+    """Refuse to train beside a job that waits for its turn, unless this is that job.
+
+    Raises:
+        UsageError: there is one.
+    """
+    waiting = following.job_of(run_dir)
+    if waiting is not None and waiting.phase == "waiting" and waiting.id != job.own_id():
+        raise UsageError(
+            _("the Slurm job {job} of {run_dir} waits in the queue, and would train it once more",
+              job=waiting.id, run_dir=run_dir),
+            _("Remove it from the queue with: srwizard stop {run_dir}", run_dir=in_shell(run_dir)),
+        )  # fmt: skip
+
+
+def is_in_a_job() -> bool:
+    """Return whether this process runs in a job of Slurm."""
+    return job.own_id() is not None
 
 
 def _lines(prepared: Prepared, number: str) -> list[str]:

@@ -160,7 +160,16 @@ def submit(script: Path) -> str:
         environment=_without_overrides(script.read_text(encoding="utf-8")),
         refused=_("Slurm refuses the job:"),
     )  # fmt: skip
-    return said.strip().splitlines()[-1].partition(";")[0]
+    # Wrappers of a site may say something before it or after it.
+    numbers = re.findall(r"^(\d+)(?:;\S+)?$", said, re.MULTILINE)
+    if not numbers:
+        said_lines = "".join(f"\n  {line}" for line in _lines(said))
+        raise SlurmError(_("sbatch did not say the number of the job:") + said_lines, _look_first())
+    return str(numbers[-1])
+
+
+def _look_first() -> str:
+    return _("It may be in the queue all the same: look there before you submit again (squeue).")
 
 
 def _without_overrides(script: str) -> dict[str, str]:
@@ -198,31 +207,37 @@ def queue(uid: int) -> dict[str, QueuedJob]:
     return found
 
 
-def ended(job: str) -> EndedJob | None:
+def ended(job: str, name: str) -> EndedJob | None:
     """Return how a job has ended: from the accounts, else as long as Slurm remembers it.
+
+    Args:
+        job: its id.
+        name: of the job; another cluster has one of another name under that number.
 
     Returns:
         None where Slurm does not know the job any more, or has not ended it.
     """
-    return _from_accounts(job) or _from_memory(job)
+    return _from_accounts(job, name) or _from_memory(job, name)
 
 
-def _from_accounts(job: str) -> EndedJob | None:
+def _from_accounts(job: str, name: str) -> EndedJob | None:
     try:
-        told = _call("sacct", "-n", "-P", "-X", "-j", job, "-o", "State,ExitCode")
+        told = _call("sacct", "-n", "-P", "-X", "-j", job, "-o", "State,ExitCode,JobName")
     except SlurmError:
         return None  # no accounts are kept, as on many a small cluster
-    lines = [line for line in told.splitlines() if "|" in line]
+    lines = [line for line in told.splitlines() if line.count("|") >= 2]
     if not lines:
         return None
-    state, _bar, code = lines[-1].partition("|")
-    return _ended_as(state, code)
+    state, code, found = lines[-1].split("|", 2)
+    return _ended_as(state, code) if found == name else None
 
 
-def _from_memory(job: str) -> EndedJob | None:
+def _from_memory(job: str, name: str) -> EndedJob | None:
     try:
         told = _call("scontrol", "-o", "show", "job", job)
     except SlurmError:
+        return None
+    if f" JobName={name} " not in told:
         return None
     state = re.search(r"\bJobState=(\S+)", told)
     code = re.search(r"\bExitCode=(\S+)", told)
@@ -290,11 +305,13 @@ def _call(
         raise SlurmError(
             _("Slurm does not answer: {program} took longer than {seconds:g} s",
               program=program, seconds=seconds),
+            _look_first() if program == "sbatch" else
             _("Try again later, or ask the administrators of the cluster."),
         ) from None  # fmt: skip
     if done.returncode != 0:
         said = "".join(f"\n  {line}" for line in _lines(done.stderr, done.stdout))
-        raise SlurmError((refused or _("Slurm reports:")) + said)
+        unheard = program == "sbatch" and "timed out" in said  # the answer was lost, not the job
+        raise SlurmError((refused or _("Slurm reports:")) + said, _look_first() if unheard else "")
     return done.stdout
 
 

@@ -62,6 +62,7 @@ class Job:
         """Return what `srwizard status --json` says of it."""
         return {
             "id": self.id,
+            "phase": self.phase,
             "state": self.state,
             "reason": self.reason or None,
             "start": self.start,
@@ -120,7 +121,7 @@ def job_of(run_dir: Path) -> Job | None:
     # Numbers come again once a cluster is set up anew: the name must be the same, too.
     if found is not None and found.name == job.name:
         return _queued(job, found)
-    told = client.ended(job.id)
+    told = client.ended(job.id, job.name)
     if told is None:
         return _with_end(job, None)
     with contextlib.suppress(OSError):  # Slurm forgets it before long

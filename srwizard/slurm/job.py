@@ -62,6 +62,12 @@ def name_of(directory: Path) -> str:
     return "srwizard-" + (re.sub(r"[^A-Za-z0-9._-]+", "_", directory.name).strip("_") or "run")
 
 
+def own_id() -> str | None:
+    """Return the id of the job that this process runs in, "12", or "12_3" in an array, or None."""
+    array, element = (os.environ.get(f"SLURM_ARRAY_{part}") for part in ("JOB_ID", "TASK_ID"))
+    return f"{array}_{element}" if array and element else os.environ.get("SLURM_JOB_ID")
+
+
 def log_name(job: str) -> str:
     """Return the name of the log of a job, "12", or of an element of an array, "12_3"."""
     return f"slurm-{job}.log"

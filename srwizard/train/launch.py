@@ -10,7 +10,7 @@ from typing import Any
 from srwizard.base import terminal_loss
 from srwizard.base.errors import EXIT_INTERRUPTED, InterruptedByUserError, TrainingFailedError
 from srwizard.base.i18n import translate as _
-from srwizard.base.visible import Lines, in_shell
+from srwizard.base.visible import Lines
 from srwizard.data.dataset import Dataset
 from srwizard.hardware.chosen import gpus_of, remarks_on_gpus
 from srwizard.models import weights_file
@@ -18,6 +18,8 @@ from srwizard.runs import checkpoint_files, failures, known_runs, last_phase
 from srwizard.runs.failures import Ended
 from srwizard.runs.progress import briefly
 from srwizard.runs.records import STOPPING, Records, test_scores
+from srwizard.runs.status import continue_text
+from srwizard.runs.submission import is_in_a_job, require_no_job
 from srwizard.settings import run_config
 from srwizard.settings.run_config import RunConfig
 from srwizard.train import heartbeats, launch_on_nodes, processes, trackers
@@ -53,6 +55,7 @@ def launch(
         InterruptedByUserError: it was asked to stop; the checkpoint is saved.
     """
     run = run_config.load(run_dir)
+    require_no_job(run_dir)
     gpus_of(run.devices)  # raises where one cannot be used now
     dataset = verified(run, dataset)
     if run.model.weights is not None and not checkpoint_files.exists(
@@ -86,14 +89,14 @@ def launch(
             begin=begin,
             hung_up=go_on,
         )
-        if ended.returncode == 0:
+        if _complete(records, ended):
             records.set_status("completed", test=briefly(test_scores(run_dir)))
             last_phase.clear(run_dir)
             return test_scores(run_dir)
         if _stopped(run_dir, records, ended):
             failures.clear(run_dir)
             records.set_status("stopped")
-            raise _interrupted(run_dir)
+            raise _interrupted(run, run_dir)
         raise _failed(run, run_dir, records, ended, others)
 
 
@@ -128,15 +131,15 @@ def join(run_dir: Path, nodes: Nodes, dataset: Dataset | None = None) -> None:
         ended, others = launch_on_nodes.start(
             run, run_dir, log, WORKER, str(run_dir), dataset=dataset, nodes=nodes
         )
-    if ended.returncode == 0:
+    if _complete(records, ended):
         return
     if _stopped(run_dir, records, ended):
-        raise _interrupted(run_dir)
+        raise _interrupted(run, run_dir)
     leader = records.status().get("host")
     if any(other.get("lost") and other["host"] == leader for other in others):
         # Nobody else is left to say it.
         raise _failed(run, run_dir, records, ended, others)
-    last = [line for line in ended.log.splitlines() if line.strip()][-1:]
+    last = [line for line in ended.log.splitlines() if any(map(str.isalpha, line))][-1:]
     raise TrainingFailedError(
         "\n".join([_("training failed on this machine, or on another one"), *last]),
         _(
@@ -152,17 +155,28 @@ def own_log() -> str:
     return f"train.{socket.gethostname()}-{os.getpid()}.log"
 
 
+def _complete(records: Records, ended: Ended) -> bool:
+    """Return whether training has come to its end; under torchrun those that stop end well too."""
+    return ended.returncode == 0 and not _is_said_to_stop(records)
+
+
+def _is_said_to_stop(records: Records) -> bool:
+    """Return whether the processes say so, or the machine that leads them has said it already."""
+    return records.status().get("state") in (STOPPING, "stopped")
+
+
 def _stopped(run_dir: Path, records: Records, ended: Ended) -> bool:
     """Return whether training ended because it was asked to, and for no other reason."""
     if failures.causes(run_dir):
         return False
     # torchrun turns every exit code of its workers into its own.
-    said = records.status().get("state") == STOPPING
-    return said or ended.stop_asked or ended.returncode == EXIT_INTERRUPTED
+    return _is_said_to_stop(records) or ended.stop_asked or ended.returncode == EXIT_INTERRUPTED
 
 
-def _interrupted(run_dir: Path) -> InterruptedByUserError:
-    go_on = _("Continue with: srwizard train {run_dir}", run_dir=in_shell(run_dir))
+def _interrupted(run: RunConfig, run_dir: Path) -> InterruptedByUserError:
+    by_slurm = run.devices.slurm is not None
+    # The script of a job says itself how it goes on.
+    go_on = "" if by_slurm and is_in_a_job() else continue_text(run_dir, by_slurm=by_slurm)
     if checkpoint_files.exists(run_dir, checkpoint_files.LAST):
         return InterruptedByUserError(_("training was stopped; the checkpoint is saved"), go_on)
     return InterruptedByUserError(_("training was stopped before its first step"), go_on)

@@ -35,12 +35,15 @@ from srwizard.train.dataset import handed_on
 from srwizard.train.nodes import MEETING_IN_A_FILE, Nodes, network_settings, torchrun_options
 from srwizard.train.process_environment import PLACES, inherited, settings
 
+TORCHRUN = "torch.distributed.run"
 LOG_TAIL_BYTES = 16384
 LOOK_SECONDS = 0.1
 REMIND_SECONDS = 5.0
 """A process that is just starting may lose a request to stop; SIGTERM once more does no harm."""
 HANGUP_SECONDS = 1.0
 """Within these a terminal is gone of whose end SIGHUP tells; else somebody has sent it."""
+ORPHANED_SECONDS = 60.0
+"""Within these, workers that were asked to stop and have lost their torchrun have saved."""
 LOCK_WAIT_SECONDS = 15.0
 """Processes whose launcher was killed need this long, at most, to save and end."""
 
@@ -51,7 +54,7 @@ def command(run: RunConfig, module: str, *arguments: str, nodes: Nodes | None = 
     if not _by_torchrun(run, nodes):
         return [sys.executable, *work]
     options = [*torchrun_options(nodes), f"--nproc-per-node={run.devices.processes}"]
-    return [sys.executable, "-m", "torch.distributed.run", *options, *work]
+    return [sys.executable, "-m", TORCHRUN, *options, *work]
 
 
 def _by_torchrun(run: RunConfig, nodes: Nodes | None) -> bool:
@@ -135,9 +138,10 @@ def start(
     terminal = hung_up is not None and terminal_loss.has_terminal()
     length = log.seek(0, os.SEEK_END)
     kills_before = out_of_memory_kills()
+    torchrun = _by_torchrun(run, nodes)
     with (
         handed_on(run, dataset) as told,
-        _with_a_place_to_meet(command(run, module, *arguments, nodes=nodes)) as words,
+        _with_own_files(command(run, module, *arguments, nodes=nodes)) as words,
         _stop_signals() as asked,
     ):
         begin()
@@ -149,9 +153,10 @@ def start(
             stderr=log,
             stdin=subprocess.DEVNULL,
             start_new_session=True,
-            preexec_fn=end_with_parent,
+            preexec_fn=begin_torchrun if torchrun else end_with_parent,
         )
         passed_on, last = 0, 0.0
+        asked_workers: set[psutil.Process] = set()
         while (returncode := _wait(child)) is None:
             heard = asked[passed_on:]
             if hung_up is not None and terminal and signal.SIGHUP in heard and _is_gone():
@@ -166,13 +171,15 @@ def start(
             if signal.SIGINT in heard:
                 _say_that_it_was_heard()
             for number in heard:
-                _pass_on(child, number, torchrun=_by_torchrun(run, nodes))
+                asked_workers |= _pass_on(child, number, torchrun=torchrun)
                 passed_on, last = passed_on + 1, time.monotonic()
             if given_up():
-                _kill_workers(child, torchrun=_by_torchrun(run, nodes))
+                _kill_workers(child, torchrun=torchrun)
             if asked and time.monotonic() - last > REMIND_SECONDS:
-                _pass_on(child, signal.SIGTERM, torchrun=_by_torchrun(run, nodes))
+                asked_workers |= _pass_on(child, signal.SIGTERM, torchrun=torchrun)
                 last = time.monotonic()
+        # Where torchrun was killed alone, they are still saving: what is theirs is not given up.
+        psutil.wait_procs(asked_workers, ORPHANED_SECONDS)
     log.seek(max(length, log.seek(0, os.SEEK_END) - LOG_TAIL_BYTES))
     tail = log.read().decode(errors="replace")
     killed = (-returncode, None) if returncode < 0 else _killed_rank(tail)
@@ -194,15 +201,31 @@ def _is_gone() -> bool:
     return not there
 
 
+def begin_torchrun() -> None:
+    """Let torchrun be deaf to SIGUSR1, which Slurm sends to every process of a job.
+
+    It would end at once, and leave its workers behind. These begin deaf, too, and listen as soon
+    as they can save.
+    """
+    end_with_parent()
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+
+
 @contextlib.contextmanager
-def _with_a_place_to_meet(words: list[str]) -> Iterator[list[str]]:
-    """Name torchrun the file in which processes of one machine meet; it would leave its own."""
-    if MEETING_IN_A_FILE not in words:
+def _with_own_files(words: list[str]) -> Iterator[list[str]]:
+    """Give torchrun a directory for its files, which it leaves behind where it chooses one.
+
+    These are its logs, and the file in which processes of one machine meet.
+    """
+    if TORCHRUN not in words:
         yield words
         return
-    place = words.index(MEETING_IN_A_FILE)
+    place = words.index(TORCHRUN) + 1
     with tempfile.TemporaryDirectory(prefix="srwizard-", ignore_cleanup_errors=True) as directory:
-        yield [*words[:place], f"--rdzv-endpoint={directory}/store", *words[place:]]
+        own = [f"--log-dir={directory}/logs"]
+        if MEETING_IN_A_FILE in words:
+            own.append(f"--rdzv-endpoint={directory}/store")
+        yield [*words[:place], *own, *words[place:]]
 
 
 def _wait(child: "subprocess.Popen[bytes]") -> int | None:
@@ -233,19 +256,23 @@ def _stop_signals() -> Iterator[list[int]]:
                 signal.signal(number, handler)
 
 
-def _pass_on(child: "subprocess.Popen[bytes]", number: int, *, torchrun: bool) -> None:
-    """Ask the processes to stop.
+def _pass_on(
+    child: "subprocess.Popen[bytes]", number: int, *, torchrun: bool
+) -> set[psutil.Process]:
+    """Ask the processes to stop, and return torchrun's workers among them.
 
     torchrun itself is left out once its workers are there: asked to stop, it would grant them
-    half a minute only, and SIGUSR1 would end it and leave them behind.
+    half a minute only.
     """
     sent = signal.SIGINT if number == signal.SIGINT else signal.SIGTERM
+    workers: list[psutil.Process] = []
     with contextlib.suppress(psutil.Error):
         launched = psutil.Process(child.pid)
         workers = launched.children() if torchrun else []
         for process in workers or [launched]:
             with contextlib.suppress(psutil.Error):
                 process.send_signal(sent)
+    return set(workers)
 
 
 def _kill_workers(child: "subprocess.Popen[bytes]", *, torchrun: bool) -> None:

@@ -1,6 +1,8 @@
 """What memory a training has in use, counted as the dry run counts its peak."""
 
 import contextlib
+import functools
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,8 +61,16 @@ def memory_in_use(place: Place, outside_bytes: int = 0) -> tuple[int, int]:
 def _ranks(place: Place) -> list[psutil.Process]:
     """Return the processes of the training on this machine: torchrun's children."""
     me = psutil.Process()
-    torchrun = me.parent() if place.world > 1 else None
+    if place.world == 1 or os.getppid() != _launcher():  # one that has lost torchrun is adopted
+        return [me]
+    torchrun = me.parent()
     return [me] if torchrun is None else torchrun.children()
+
+
+@functools.cache
+def _launcher() -> int:
+    """Return the process that has started this one, asked while that lives."""
+    return os.getppid()
 
 
 def _own_bytes(process: psutil.Process) -> int:

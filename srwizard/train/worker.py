@@ -160,11 +160,13 @@ def _work(
                 if place.is_first:
                     save_examples(own, contents, run_dir / EXAMPLES_FILE)
     if not complete:
-        if place.is_first:
-            records.set_status(STOPPING)
-            records.log(_("stopped on request; the checkpoint is saved"))
-        wait_for_all(place)
-        return EXIT_INTERRUPTED
+        with stop.deferred():  # a reminder must let no rank leave the others behind
+            if place.is_first:
+                records.set_status(STOPPING)
+                records.log(_("stopped on request; the checkpoint is saved"))
+            wait_for_all(place)
+        # torchrun would report a failure, and start the processes again where it may.
+        return EXIT_INTERRUPTED if place.world == 1 else 0
     if place.is_first:
         records.log(_("completed"))
     return 0

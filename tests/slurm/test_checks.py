@@ -75,7 +75,7 @@ def test_without_slurm(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         client.partitions()
     with pytest.raises(SlurmError, match="no Slurm here"):
         client.submit(tmp_path / "job.sbatch")
-    assert client.ended("1") is None
+    assert client.ended("1", "srwizard-run") is None
 
 
 def program(directory: Path, name: str, script: str) -> None:
@@ -107,3 +107,32 @@ def test_the_script_goes_before_the_environment(
     script.write_text("#!/bin/bash\n#SBATCH --time=5\n#SBATCH --partition=ocean\n")
     assert client.submit(script) == "7"
     assert (tmp_path / "seen").read_text() == "SBATCH_ACCOUNT=x\n"
+
+
+@pytest.mark.parametrize("said", ["12;cluster", "Welcome to OCEAN\n12\nHave a nice day"])
+def test_the_number_of_a_job_is_found_among_what_a_site_says(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, said: str
+) -> None:
+    (tmp_path / "job.sbatch").write_text("#!/bin/sh\n")
+    program(tmp_path, "sbatch", f"printf '{said}\n'")
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    assert client.submit(tmp_path / "job.sbatch") == "12"
+
+
+@pytest.mark.parametrize(
+    ("script", "words"),
+    [
+        ("exit 0", "sbatch did not say the number of the job"),
+        ("echo Thank you for using OCEAN", "Thank you for using OCEAN"),
+        ("echo 'sbatch: error: Socket timed out on send/recv' >&2; exit 1", "Socket timed out"),
+    ],
+)
+def test_a_job_that_may_be_in_the_queue_all_the_same(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, script: str, words: str
+) -> None:
+    (tmp_path / "job.sbatch").write_text("#!/bin/sh\n")
+    program(tmp_path, "sbatch", script)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    with pytest.raises(SlurmError, match=words) as refused:
+        client.submit(tmp_path / "job.sbatch")
+    assert "look there before you submit again" in refused.value.hint

@@ -2,7 +2,9 @@
 
 import json
 import os
+import signal
 import stat
+import subprocess
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,8 @@ from typing import Any
 import pytest
 
 from srwizard.base.errors import UsageError
+from srwizard.runs import submission
+from srwizard.runs.process_identity import LOCK_FILE, identity_of
 from srwizard.runs.status import advice, state_text, status_of
 from srwizard.runs.stopping import request_stop
 from srwizard.slurm import following
@@ -64,7 +68,7 @@ class StandIn:
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
-        for name in ("squeue", "sacct", "scontrol", "scancel"):
+        for name in ("squeue", "sacct", "scontrol", "scancel", "sbatch"):
             self.says(name, "", code=0 if name == "squeue" else 1)
 
     def says(self, name: str, text: str, code: int = 0) -> None:
@@ -125,7 +129,9 @@ def test_what_it_said_before_the_job_came_is_not_taken_for_the_job_s(
 @pytest.mark.parametrize("state", ["TIMEOUT", "OUT_OF_MEMORY", "NODE_FAIL", "CANCELLED"])
 def test_ended_while_it_trained(slurm: StandIn, run_dir: Path, state: str) -> None:
     said(run_dir, "running", phase="training")
-    slurm.says("sacct", f"{state} by 1000|0:9" if state == "CANCELLED" else f"{state}|0:9")
+    slurm.says(
+        "sacct", f"{state} by 1000|0:9|{NAME}" if state == "CANCELLED" else f"{state}|0:9|{NAME}"
+    )
     found = run_status(run_dir)
     assert (found["state"], found["alive"]) == ("interrupted", False)
     assert state in state_text(found)
@@ -140,26 +146,28 @@ def test_ended_while_it_trained(slurm: StandIn, run_dir: Path, state: str) -> No
 def test_without_accounts_slurm_s_memory_must_do(slurm: StandIn, run_dir: Path) -> None:
     said(run_dir, "running", phase="training")
     slurm.says("sacct", "Slurm accounting storage is disabled", code=1)
-    slurm.says("scontrol", "JobId=7 JobName=x JobState=TIMEOUT Reason=TimeLimit ExitCode=0:15")
+    slurm.says(
+        "scontrol", "JobId=7 JobName=srwizard-run JobState=TIMEOUT Reason=TimeLimit ExitCode=0:15"
+    )
     assert "TIMEOUT: its time limit was reached" in state_text(run_status(run_dir))
 
 
 def test_ended_before_it_could_say_anything(slurm: StandIn, run_dir: Path) -> None:
-    slurm.says("sacct", "FAILED|4:0")
+    slurm.says("sacct", f"FAILED|4:0|{NAME}")
     found = run_status(run_dir)
     assert (found["state"], found["failure"]["kind"]) == ("failed", "does_not_fit")
     assert any("slurm-7.log" in line for line in advice(found))
 
 
 def test_ended_by_a_node_before_it_could_say_anything(slurm: StandIn, run_dir: Path) -> None:
-    slurm.says("sacct", "NODE_FAIL|1:0")
+    slurm.says("sacct", f"NODE_FAIL|1:0|{NAME}")
     found = run_status(run_dir)
     assert (found["state"], found["failure"]["kind"]) == ("failed", "job_ended")
     assert "NODE_FAIL: a node failed" in found["failure"]["error"]
 
 
 def test_cancelled_while_it_waited(slurm: StandIn, run_dir: Path) -> None:
-    slurm.says("sacct", "CANCELLED by 1000|0:0")
+    slurm.says("sacct", f"CANCELLED by 1000|0:0|{NAME}")
     assert run_status(run_dir)["state"] == "frozen"
 
 
@@ -171,6 +179,58 @@ def test_a_number_that_another_job_has_by_now(slurm: StandIn, run_dir: Path) -> 
     with pytest.raises(UsageError, match="nothing is running"):
         request_stop(run_dir)
     assert not [call for call in slurm.calls() if "scancel" in call]
+
+
+def test_how_another_job_of_that_number_has_ended_is_not_taken_for_it(
+    slurm: StandIn, run_dir: Path
+) -> None:
+    """As on another cluster, to which the run directory was copied."""
+    said(run_dir, "running", phase="training")
+    slurm.says("sacct", "COMPLETED|0:0|somebody-elses")
+    slurm.says("scontrol", "JobId=7 JobName=else JobState=FAILED ExitCode=1:0")
+    found = run_status(run_dir)
+    assert (found["state"], found["job"]["state"]) == ("interrupted", None)
+    assert "ended" not in json.loads((run_dir / "job.json").read_text())
+
+
+def test_no_second_job_where_slurm_does_not_say_what_became_of_the_first(
+    slurm: StandIn, run_dir: Path
+) -> None:
+    slurm.says("squeue", "slurm_load_jobs error: Socket timed out", code=1)
+    with pytest.raises(UsageError, match=r"the job 7 of .* may still wait or run"):
+        submission.hand_over(submission.Prepared(run_dir / "job.sbatch", (run_dir,)))
+    said(run_dir, "stopped")
+    found = run_status(run_dir)
+    assert "Slurm does not answer" in state_text(found)
+    assert any("squeue -j 7" in line for line in advice(found))
+    assert not [call for call in slurm.calls() if "sbatch" in call]
+
+
+def test_a_training_beside_a_job_that_waits(
+    slurm: StandIn, run_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is refused; where it goes on all the same, `stop` asks it and takes the job out."""
+    slurm.queue("PENDING")
+    slurm.says("scancel", "")
+    with pytest.raises(UsageError, match=r"the Slurm job 7 of .* waits in the queue"):
+        submission.require_no_job(run_dir)
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+    submission.require_no_job(run_dir)  # the job itself, of which Slurm says so a little longer
+    with (run_dir / LOCK_FILE).open("w") as lock:
+        here = subprocess.Popen(["sleep", "60"], stdin=lock)
+    try:
+        write(
+            run_dir / "status.json", {"state": "running", "time": ago(5), **identity_of(here.pid)}
+        )
+        found = run_status(run_dir)
+        assert (found["state"], found["alive"]) == ("running", True)
+        assert f"process {here.pid}" in state_text(found)
+        assert "Slurm job 7 waits in the queue beside it" in state_text(found)
+        assert request_stop(run_dir) == "asked"
+        assert here.wait(20) == -signal.SIGTERM
+    finally:
+        here.kill()
+    assert [call for call in slurm.calls() if "scancel --state=PENDING 7" in call]
 
 
 def test_another_user_s_job_is_left_alone(slurm: StandIn, run_dir: Path) -> None:

@@ -101,15 +101,16 @@ def test_a_complete_training(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("processes", "number", "to_group"),
+    ("processes", "number", "to"),
     [
-        (1, signal.SIGUSR1, False),
-        (2, signal.SIGINT, True),  # as a terminal does
-        (2, signal.SIGTERM, False),
+        (1, signal.SIGUSR1, "the command"),
+        (2, signal.SIGINT, "its group"),  # as a terminal does
+        (2, signal.SIGTERM, "the command"),
+        (2, signal.SIGUSR1, "all"),  # as Slurm does
     ],
 )
 def test_a_request_to_stop_saves_first(
-    tmp_path: Path, processes: int, number: signal.Signals, to_group: bool
+    tmp_path: Path, processes: int, number: signal.Signals, to: str
 ) -> None:
     root = write_dataset(tmp_path / "data", steps=(40, 2, 2))
     run_dir = tmp_path / "run"
@@ -118,12 +119,17 @@ def test_a_request_to_stop_saves_first(
         wait_for_epoch(run_dir, 1, command)
         started = workers_of(command)
         assert len(started) == processes
-        (os.killpg if to_group else os.kill)(command.pid, number)
+        if to == "all":
+            for process in psutil.Process(command.pid).children(recursive=True):
+                process.send_signal(number)
+        (os.killpg if to == "its group" else os.kill)(command.pid, number)
         assert command.wait(SOON_SECONDS) == EXIT_INTERRUPTED, output(run_dir)
         assert not any(worker.is_running() for worker in started)
     assert "the checkpoint is saved" in output(run_dir)
     assert state(run_dir) == "stopped"
     assert not (run_dir / "failure.json").exists()
+    log = (run_dir / "train.log").read_text()
+    assert "stopped on request" in log and "ChildFailedError" not in log
     progress = torch.load(run_dir / "checkpoints" / "last.pt", weights_only=True)["progress"]
     assert progress["steps"] >= epochs(run_dir)[-1]["step"]
 

@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -87,6 +88,24 @@ def test_they_measure_and_train_together(
     assert [event["step"] for event in epochs(run_dir)] == [2, 4]  # 7 samples by 2 x 2
     assert re.search(r"The clock of \w+ is (89|90|91) s away", (run_dir / "train.log").read_text())
     assert not (run_dir / ".nodes").exists()
+
+
+def test_a_request_to_stop_ends_both_well(machines: Two, run_dir: Path, other: Path) -> None:
+    freeze(run_dir.parent / "data", run_dir, nodes=2, epochs=100_000)
+    command = [*train_command(run_dir), *options(machines)]
+    north, south = machines
+    with (
+        running(command, run_dir, north) as one,
+        running(command, other, south) as two,
+    ):
+        wait_for_epoch(run_dir, 1, one)
+        two.send_signal(signal.SIGTERM)
+        for process in (one, two):
+            assert process.wait(60) == 130, output(run_dir) + output(other)
+    for said in (output(run_dir), output(other)):
+        assert "training was stopped; the checkpoint is saved" in said
+    assert json.loads((run_dir / "status.json").read_text())["state"] == "stopped"
+    assert not (run_dir / "failure.json").exists()
 
 
 def test_one_that_is_cut_off_is_named(machines: Two, run_dir: Path, other: Path) -> None:
