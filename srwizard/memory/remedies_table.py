@@ -8,7 +8,7 @@ from srwizard.base.console import Table
 from srwizard.base.i18n import translate as _
 from srwizard.base.sizes_and_times import duration_text, megabytes_text
 from srwizard.memory.remedy_effects import RemedyEffect
-from srwizard.settings.options import flow
+from srwizard.settings.yaml_file import flow
 
 
 def remedies_table(offered: Sequence[RemedyEffect], title: str | None = None) -> Table:

@@ -12,12 +12,12 @@ from srwizard.settings.answers import PREPARE, SECTIONS, Answers, Preparation
 from srwizard.settings.options import (
     Declared,
     all_options,
-    flow,
     option_named,
     options,
     options_outside,
 )
 from srwizard.settings.run_config import RunConfig
+from srwizard.settings.yaml_file import flow
 
 EXAMPLES = {
     "data.root": "/path/to/dataset",

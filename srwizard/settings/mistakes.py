@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from srwizard.base.i18n import translate as _
+from srwizard.settings.yaml_file import flow
 
 
 def explanation(found: Mapping[str, Any], known: Sequence[str]) -> str:
@@ -40,6 +41,10 @@ def explanation(found: Mapping[str, Any], known: Sequence[str]) -> str:
             return _("{value} is neither true nor false", value=shown)
         case "string_type":
             return _("{value} is not a text", value=shown)
+        case "string_unicode":
+            return _("{value} holds characters that no text can have", value=shown)
+        case "invalid_key":
+            return _("{key} is no name of a key", key=_shown(found["loc"][-1]))
         case "string_too_short":
             return _("must not be empty")
         case "list_type":
@@ -52,7 +57,8 @@ def explanation(found: Mapping[str, Any], known: Sequence[str]) -> str:
 
 
 def _shown(value: Any) -> str:
-    text = repr(value)
+    # Texts in quotes; all else as YAML has it.
+    text = repr(value) if isinstance(value, str) else flow(value)
     return text if len(text) <= 60 else text[:57] + "..."
 
 

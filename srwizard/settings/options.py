@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, get_origin
 
-import yaml
 from pydantic.fields import FieldInfo
 
 from srwizard.base.choices import Method
@@ -182,8 +181,3 @@ def option_named(key: str) -> Declared | None:
     """Return the option of a key ("training.epochs"), or None where there is none."""
     known = [*all_options(), *options(PREPARE)]
     return next((declared for declared in known if declared.key == key), None)
-
-
-def flow(value: Any) -> str:
-    """Return a value as it stands in an answers file, in one line."""
-    return yaml.safe_dump(value, default_flow_style=True).removesuffix("...\n").strip()

@@ -11,7 +11,8 @@ from srwizard.base.i18n import translate as _
 from srwizard.models.card import Parameter
 from srwizard.models.catalog import cards
 from srwizard.settings.answers import PREPARE, SECTIONS
-from srwizard.settings.options import Declared, flow, options, options_outside
+from srwizard.settings.options import Declared, options, options_outside
+from srwizard.settings.yaml_file import flow
 
 
 def page() -> str:

@@ -2,6 +2,7 @@
 
 import copy
 import functools
+import math
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,25 +15,35 @@ from srwizard.base.i18n import translate as _
 from srwizard.base.os_errors import reason_of, yaml_reason
 
 NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
-LOOK_LIKE_NO_TEXT = (*NUMBERS, "tag:yaml.org,2002:bool", "tag:yaml.org,2002:timestamp")
+TIMESTAMP = "tag:yaml.org,2002:timestamp"
+LOOK_LIKE_NO_TEXT = (*NUMBERS, "tag:yaml.org,2002:bool")
 KeyPath = tuple[str | int, ...]
 
 
 class _Loader(yaml.SafeLoader):
     """Safe YAML as everybody who writes it expects it (YAML 1.2): 1e-3 is a number.
 
-    And 12:00:00 is none, but a time limit; YAML 1.1 takes it for so many seconds.
+    And 12:00:00 is none, but a time limit; YAML 1.1 takes it for so many seconds. Neither is
+    2026-02-30 a date, which there is not, but the name of a directory.
     """
 
     def resolve(self, kind: Any, value: Any, implicit: Any) -> Any:
         tag = super().resolve(kind, value, implicit)  # type: ignore[no-untyped-call]
         sexagesimal = kind is yaml.ScalarNode and ":" in value and tag in NUMBERS
-        return "tag:yaml.org,2002:str" if sexagesimal else tag
+        return "tag:yaml.org,2002:str" if sexagesimal or tag == TIMESTAMP else tag
 
     def construct_yaml_int(self, node: Any) -> Any:
-        """Read 042 as 42; YAML 1.1 takes a number that begins with 0 for an octal one."""
+        """Read 042 as 42; YAML 1.1 takes a number that begins with 0 for an octal one.
+
+        Raises:
+            ValueError: it has more digits than Python would write.
+        """
         decimal = re.fullmatch(r"([-+]?)0+(\d+)", node.value)
-        return int("".join(decimal.groups())) if decimal else super().construct_yaml_int(node)
+        if decimal:
+            return int("".join(decimal.groups()))
+        number: int = super().construct_yaml_int(node)
+        str(number)  # raises for one of so many digits, however it is written
+        return number
 
 
 _Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_yaml_int)
@@ -100,6 +111,12 @@ def dump(values: dict[str, Any]) -> str:
     )
 
 
+def flow(value: Any) -> str:
+    """Return a value as it stands in an answers file, in one line."""
+    written = yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, width=math.inf)
+    return written.removesuffix("...\n").strip()
+
+
 def read(path: Path, overrides: tuple[str, ...] = ()) -> Document:
     """Read a YAML mapping and apply `section.key=value` overrides.
 
@@ -130,9 +147,31 @@ def assignments(texts: tuple[str, ...]) -> dict[str, Any]:
         name, equals, value = text.partition("=")
         if not equals or not name:
             raise UsageError(_("--set {text}: not of the form name=value", text=text))
-        content = f"value: {value}".encode("utf-8", "surrogateescape")
-        values[name] = parse(content, f"--set {text}").values["value"]
+        values[name] = _value_of(value, f"--set {text}").values["value"]
     return values
+
+
+def _value_of(text: str, name: str) -> Document:
+    """Return the document `value: text`.
+
+    Raises:
+        UsageError: it is no YAML, or holds more than a value: `a #b` is `a` with a comment.
+    """
+    # An argument that is no UTF-8 comes with surrogates, which `parse` refuses.
+    content = f"value: {text}".encode("utf-8", "surrogateescape")
+    parsed = parse(content, name)
+    value = yaml.compose(content.decode(), _Loader).value[0][1]
+    # Behind brackets there may be a comment, if nobody writes one on a command line.
+    rest = content.decode()[value.end_mark.index :].strip()
+    if list(parsed.values) != ["value"] or rest:
+        raise UsageError(
+            _("{name}: what follows the value is not part of it: {rest}",
+              name=name, rest=rest or text.splitlines()[-1]),
+            _("""Put a text with # or a line break in quotes: --set 'output.dir="a #b"'"""),
+        )  # fmt: skip
+    if text.strip() == "~":  # the home directory, where YAML sees nothing
+        parsed.values["value"] = "~"
+    return parsed
 
 
 def _apply_override(document: Document, override: str) -> None:
@@ -142,21 +181,23 @@ def _apply_override(document: Document, override: str) -> None:
             _("--set {override}: not of the form section.key=value", override=override),
             _("For example: --set training.epochs=100"),
         )
-    # An argument that is no UTF-8 comes with surrogates, which `parse` refuses.
-    content = f"value: {text}".encode("utf-8", "surrogateescape")
-    parsed = parse(content, f"--set {override}")
-    value = parsed.values["value"]
+    parsed = _value_of(text, f"--set {override}")
     *sections, name = key.split(".")
     node = document.values
     for part in sections:
-        child = node.setdefault(part, {})
+        child = node.get(part)
+        if child is None:  # not there, or a section with nothing in it
+            child = node[part] = {}
         if not isinstance(child, dict):
             raise UsageError(
                 _("--set {override}: {part} is not a section", override=override, part=part)
             )
         node = child
-    node[name] = value
+    node[name] = parsed.values["value"]
     path = (*sections, name)
+    for places in (document.places, document.spellings):  # of what stood there before
+        for inside in [place for place in places if place[: len(path)] == path]:
+            del places[inside]
     for length in range(1, len(path)):
         document.places.setdefault(path[:length], f"--set {override}")
     document.places[path] = f"--set {override}"

@@ -49,9 +49,9 @@ IMPOSSIBLE: dict[str, list[tuple[Any, str]]] = {
     "model.params": [([1], "[1] is not a section with keys")],
     "training.epochs": [
         (0, "0 is too small; at least 1"),
-        (True, "True is not a whole number"),
+        (True, "true is not a whole number"),
         ("five", "'five' is not a whole number"),
-        (None, "None is not a whole number"),
+        (None, "null is not a whole number"),
     ],
     "training.lr": [
         (0, "0 is too small; more than 0"),

@@ -151,7 +151,13 @@ def test_bad_yaml_is_refused_with_its_place(content: str, place: str) -> None:
 
 @pytest.mark.parametrize(
     "content",
-    ["a: !!bool maybe", "a: !!int ''", "a: !!float ''", "a: !!timestamp soon", "a: 2001-13-45"],
+    ["a: !!bool maybe", "a: !!int ''", "a: !!float ''", "a: !!timestamp soon", f"a: 0x{5000 * 'f'}"],
+        "a: !!bool maybe",
+        "a: !!int ''",
+        "a: !!float ''",
+        "a: !!timestamp soon",
+        "a: 0x" + "f" * 5000,
+    ],
 )
 def test_a_value_that_is_not_what_its_tag_says_is_refused(content: str) -> None:
     assert "my.yaml" in refusal(content).message
@@ -212,6 +218,27 @@ def test_overrides_replace_and_add(tmp_path: Path) -> None:
     assert document.place(("training", "epochs")) == "--set training.epochs=7"
 
 
+def test_overrides_of_sections_that_hold_nothing(tmp_path: Path) -> None:
+    content = "model:\n  params:\ndata:\n"
+    document = read_with(tmp_path, content, "model.params.width=8", "data.root=~", "output.dir='#'")
+    assert document.values == {
+        "model": {"params": {"width": 8}}, "data": {"root": "~"}, "output": {"dir": "#"},
+    }  # fmt: skip
+
+
+def test_an_override_takes_the_places_of_what_it_replaces(tmp_path: Path) -> None:
+    override = "data.variables=[a, true]"
+    document = read_with(tmp_path, "data:\n  variables: [no, b, c]\n", override)
+    assert document.values == {"data": {"variables": ["a", True]}}
+    assert document.place(("data", "variables", 0)) == f"--set {override}"
+    assert document.spellings == {("data", "variables", 1): "true"}
+
+
+@pytest.mark.parametrize("name", ["2026-02-30", "2026-11-30", "2020-13-45"])
+def test_the_name_of_a_directory_is_no_date(name: str) -> None:
+    assert parse(f"dir: {name}".encode(), "my.yaml").values == {"dir": name}
+
+
 @pytest.mark.parametrize(
     ("override", "words"),
     [
@@ -220,6 +247,9 @@ def test_overrides_replace_and_add(tmp_path: Path) -> None:
         ("confirm.now=1", "confirm is not a section"),
         ("training.epochs=[1", "not valid YAML"),
         ("data.root=\udcff", "is not UTF-8 text"),
+        ("output.dir=a #b", "what follows the value is not part of it: #b"),
+        ("output.dir=a\nb: 3", "what follows the value is not part of it: b: 3"),
+        ("model.params={width: 8} # so", "what follows the value is not part of it: # so"),
     ],
 )
 def test_a_bad_override_is_refused_by_itself(tmp_path: Path, override: str, words: str) -> None:
