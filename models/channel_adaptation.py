@@ -5,6 +5,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
+from srwizard.base.errors import UsageError
+from srwizard.base.i18n import translate as _
 from srwizard.base.i18n import translate_count as _n
 from srwizard.models.global_skip import HasOutputLayer
 
@@ -101,9 +103,18 @@ def _last_layer(network: nn.Module) -> str:
 def with_range(
     network: nn.Module, weights: Mapping[str, Tensor], img_range: float
 ) -> dict[str, Tensor]:
-    """Return weights that do themselves what their code does with the range of the images."""
+    """Return weights that do themselves what their code does with the range of the images.
+
+    Raises:
+        UsageError: which layer the images come into is not known.
+    """
     changed = dict(weights)
     last = _last_layer(network)
+    if "conv_first.weight" not in changed:
+        raise UsageError(
+            _("--img-range: the first layer of this network is not known"),
+            _("Multiply its weights by the range yourself, and divide those of the last one."),
+        )
     for name, factor in (
         ("conv_first.weight", img_range),
         (f"{last}.weight", 1 / img_range),

@@ -15,7 +15,7 @@ from srwizard.base import files
 from srwizard.base.errors import UsageError
 from srwizard.base.i18n import translate as _
 from srwizard.base.os_errors import reason_of
-from srwizard.models import build, load_reference
+from srwizard.models import build, load_reference, own_checkpoint
 from srwizard.models.card import resolve_parameters, saved_parameters
 from srwizard.models.catalog import card
 from srwizard.models.channel_adaptation import with_channels, with_range
@@ -82,13 +82,15 @@ def import_weights(
     Raises:
         UsageError: the file cannot be read, or its weights are of another network.
     """
-    weights = read_weights(source)
+    own = _own_checkpoint(source, model, scale)
+    weights = read_weights(source) if own is None else own_checkpoint.weights_in(source)
+    _require_numbers(source, weights)
     skipped = all(name.startswith("net.") for name in weights)
     own_diffusion = any(name.startswith("denoiser.") for name in weights)
     if skipped or own_diffusion:  # of a run of srwizard
         weights = without_prefix(weights, "net." if skipped else "denoiser.")
     chosen = card(model)
-    given = dict(params)
+    given = dict(params) if own is None else {**own.params, **params}
     if chosen.family == "diffusion" and not own_diffusion:
         published = {
             parameter.name: AS_PUBLISHED[parameter.name]
@@ -111,7 +113,7 @@ def import_weights(
     network = network_in(net)
     weights, notices = with_channels(network, weights, in_channels, out_channels)
     if img_range != 1.0:
-        weights = with_range(network, weights, img_range)
+        weights = with_range(network, weights, img_range)  # refuses where it cannot
         notices.append(
             _("The range of {range} is part of the first and the last layer now.", range=img_range)
         )
@@ -123,8 +125,51 @@ def import_weights(
         out_channels=out_channels,
         scale=scale,
         global_skip=skipped,
+        skip=None if own is None else own.skip,
     )
     return net, described, notices
+
+
+def _own_checkpoint(source: Path, model: str, scale: int) -> WeightsDescription | None:
+    """Return what a checkpoint of a run of srwizard is for, None of another file.
+
+    Raises:
+        UsageError: it is of another model, or for another scale.
+    """
+    try:
+        own = own_checkpoint.description_in(source)
+    except ValueError:
+        return None
+    if (own.model, own.scale) != (card(model).name, scale):
+        raise UsageError(
+            _("{path} is the checkpoint of a run: {model}, scale {scale}",
+              path=source, model=own.model, scale=own.scale),
+            _("Give these with --model and --scale."),
+        )  # fmt: skip
+    return own
+
+
+def _require_numbers(source: Path, weights: Mapping[str, Tensor]) -> None:
+    """Refuse weights that are whole numbers, as quantized ones are, or not finite.
+
+    Raises:
+        UsageError: there are such.
+    """
+    for name, weight in weights.items():
+        # What layers count, and the places of windows, are whole numbers.
+        if name.endswith((".weight", ".bias")) and not (
+            weight.is_floating_point() or weight.is_complex()
+        ):
+            kind = str(weight.dtype).removeprefix("torch.")
+            raise UsageError(
+                _("{path}: {name} is of type {kind}", path=source, name=name, kind=kind),
+                _("Give weights in floating point: those of a quantized network do not train."),
+            )
+        if not bool(weight.isfinite().all()):
+            raise UsageError(
+                _("{path}: {name} holds values that are not finite", path=source, name=name),
+                _("The training that they come from has failed: take an earlier checkpoint."),
+            )
 
 
 def write_weights(net: nn.Module, described: WeightsDescription, target: Path) -> None:
@@ -133,7 +178,7 @@ def write_weights(net: nn.Module, described: WeightsDescription, target: Path) -
     Raises:
         UsageError: the file cannot be written.
     """
-    tensors = {name: value.contiguous() for name, value in net.state_dict().items()}
+    tensors = {name: value.clone() for name, value in net.state_dict().items()}
     try:
         files.write_bytes(target, save(tensors, metadata=described.metadata()))
     except OSError as error:

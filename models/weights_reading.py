@@ -1,6 +1,7 @@
 """Weights by name, read from the files in which people publish them."""
 
-from collections.abc import Mapping
+import errno
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,13 @@ from srwizard.base.i18n import translate as _
 from srwizard.base.os_errors import reason_of
 from srwizard.models.reference_names import without_prefix
 
-NESTS = ("params_ema", "params", "state_dict", "weights", "model")
-"""Under which of these keys, the first that is there, checkpoints keep their weights."""
+NESTS = (
+    "params_ema", "model_ema", "ema", "params", "state_dict", "model_state_dict", "weights",
+    "model", "network", "net",
+)  # fmt: skip
+"""Under which of these keys, the first that is there, checkpoints keep their weights: averaged ones
+where there are any. One may lie within another."""
+MOST_KEYS = 8
 WRAPPERS = ("module.", "_orig_mod.", "netG.", "net_g.", "model.")
 """What stands before every name where the network was saved within another module."""
 
@@ -33,26 +39,29 @@ def read_weights(source: Path) -> dict[str, Tensor]:
     try:
         found = _content(source)
     except OSError as error:
+        if error.errno in (None, errno.EINVAL):  # as torch says that a file ends too early
+            raise _no_weights(source) from None
         raise UsageError(
             _("{path} cannot be read: {reason}", path=source, reason=reason_of(error))
         ) from None
     except Exception:  # which one depends on where the file is damaged
         raise _no_weights(source) from None
-    for nest in NESTS:
-        if isinstance(found.get(nest), Mapping):
-            found = found[nest]
-            break
+    while nest := next((name for name in NESTS if isinstance(found.get(name), Mapping)), None):
+        found = found[nest]
     weights = {
         str(name): torch.as_tensor(value)
         for name, value in found.items()
         if isinstance(value, Tensor | np.ndarray)
     }
     if not weights:
-        raise _no_weights(source)
-    for wrapper in WRAPPERS:
-        if all(name.startswith(wrapper) for name in weights):
-            weights = without_prefix(weights, wrapper)
+        raise _no_weights(source, list(map(str, found)))
+    while wrapper := next((one for one in WRAPPERS if _all_begin(weights, one)), None):
+        weights = without_prefix(weights, wrapper)
     return weights
+
+
+def _all_begin(names: Iterable[str], beginning: str) -> bool:
+    return all(name.startswith(beginning) for name in names)
 
 
 def _content(source: Path) -> Mapping[str, Any]:
@@ -69,8 +78,17 @@ def _content(source: Path) -> Mapping[str, Any]:
     return found
 
 
-def _no_weights(source: Path) -> UsageError:
+def _no_weights(source: Path, keys: list[str] | None = None) -> UsageError:
+    if keys:
+        return UsageError(
+            _("{path} holds no weights by name, but: {keys}",
+              path=source, keys=", ".join(keys[:MOST_KEYS])),
+            _("Weights may lie under one of: {nests}", nests=", ".join(NESTS)),
+        )  # fmt: skip
     return UsageError(
         _("{path} holds no weights by name that can be read safely", path=source),
-        _("Supported: .pth and .pt with tensors only, .safetensors and .npz."),
+        _(
+            "Supported: .pth and .pt with tensors only, .safetensors and .npz, each named as what "
+            "it is. A file that was copied in part, or holds Python objects, is refused too."
+        ),
     )

@@ -52,6 +52,10 @@ FAILURE_FILE = "failure.json"
 RANK_FILES = "failure.rank*.json"
 
 
+class NetworkOutputError(RuntimeError):
+    """A network does not give what it promises."""
+
+
 class NonFiniteLossError(ArithmeticError):
     """The loss, or its gradient, is NaN or infinite."""
 

@@ -31,7 +31,10 @@ def origin_of_non_finite(training: Training, step: Step) -> str:
 def _origin_here(training: Training, own: Training, step: Step) -> str:
     for name, part in training.bare.named_parameters():
         if not _is_finite(own_part(part)):
-            return f"the weights of the layer {_layer(name)} have become so in the step before"
+            layer = _layer(name)
+            if training.progress.steps == 0:
+                return f"the weights of the layer {layer} are so from the beginning"
+            return f"the weights of the layer {layer} have become so in the step before"
     origin = _in_forward_pass(own, step)
     if origin:
         return origin

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from srwizard.models.padding import across, within
+from srwizard.runs.failures import NetworkOutputError
 from srwizard.settings.training import FrozenTraining
 from srwizard.train.conservation import Blocks, conserved
 from srwizard.train.losses import sample_losses
@@ -44,6 +45,9 @@ class Objective(nn.Module):
             area: `[B, 1, H, W]`, relative areas of the grid points; None: all the same.
             blocks: whose means are conserved; None: they are not. The loss of a diffusion model is
                 that of noise, which has none.
+
+        Raises:
+            NetworkOutputError: the network gives anything but a tensor of the shape of HR.
         """
         own: Callable[..., Tensor] | None = getattr(self.network, "training_loss", None)
         seam, fine = self._seam, self._seam * (hr.shape[-1] // lr.shape[-1])
@@ -53,5 +57,23 @@ class Objective(nn.Module):
                 once = torch.ones_like(hr[:, :1]) if area is None else area
                 area = functional.pad(once, (fine, fine))
             return own(*parts, *([] if area is None else [area]))
-        sr = within(self.network(across(lr, seam)), fine)
+        widened = across(lr, seam)
+        found = self.network(widened)
+        _check_output(found, widened, (*hr.shape[:-1], hr.shape[-1] + 2 * fine))
+        sr = within(found, fine)
         return sample_losses(conserved(sr, blocks), hr, mask, self._kind, area)
+
+
+def _check_output(found: object, lr: Tensor, expected: tuple[int, ...]) -> None:
+    """Refuse what would only be broadcast to the shape of HR.
+
+    Raises:
+        NetworkOutputError: it is no tensor, or has another shape.
+    """
+    if not isinstance(found, Tensor):
+        raise NetworkOutputError(f"the network gave a {type(found).__name__}, not a tensor")
+    if found.shape != expected:
+        raise NetworkOutputError(
+            f"the network gave {list(found.shape)} for an input of {list(lr.shape)}; "
+            f"{list(expected)} is expected"
+        )

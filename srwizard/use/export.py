@@ -59,7 +59,8 @@ def export(run: Run, target: Path, *, onnx: bool = False, overwrite: bool = Fals
         from safetensors.torch import save
     except ImportError as error:
         raise missing_package(error) from None
-    weights = {name: part.contiguous() for name, part in run.network.state_dict().items()}
+    # Copies, for a layer may be in two places, and a file holds no memory twice.
+    weights = {name: part.clone() for name, part in run.network.state_dict().items()}
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as made:

@@ -20,6 +20,7 @@ from srwizard.train.correction import gains_from
 from srwizard.train.setup import build_network
 
 Name = Literal["best", "last"]
+MOST_NAMES = 5
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,7 @@ def load_network(
     """
     name, state, notices = _chosen(run_dir, run, wanted)
     network = build_network(run)
+    _require_same(network, state.get("weights"), run.model.name, run_dir, name)
     try:
         network.load_state_dict(state["weights"])
         averaged = state.get("averaged") if run.training.ema_decay is not None else None
@@ -71,6 +73,35 @@ def load_network(
     except (AttributeError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise _unusable(checkpoint_files.where(run_dir, name), name) from error
     return network.eval(), found, notices
+
+
+def _require_same(
+    network: nn.Module, weights: object, model: str, run_dir: Path, name: Name
+) -> None:
+    """Refuse the weights of a network that the model's code no longer makes.
+
+    Raises:
+        UsageError: there are other names, or other shapes.
+    """
+    if not isinstance(weights, Mapping):
+        return
+    own = {part: tuple(value.shape) for part, value in network.state_dict().items()}
+    theirs = {part: tuple(value.shape) for part, value in weights.items()}
+    if own == theirs:
+        return
+    differing = sorted(part for part in own.keys() | theirs if own.get(part) != theirs.get(part))
+    raise UsageError(
+        _(
+            "{path} is not of the network that {model} is now: {names}",
+            path=checkpoint_files.where(run_dir, name),
+            model=model,
+            names=", ".join(differing[:MOST_NAMES]),
+        ),
+        _(
+            "The code of the model was changed after training, or it makes layers as it runs: "
+            "bring back the version that this run was trained with."
+        ),
+    )
 
 
 def _chosen(

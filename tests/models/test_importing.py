@@ -15,7 +15,9 @@ from srwizard.models import weights_file as weights_file
 from srwizard.models.importing import import_weights, write_weights
 from srwizard.models.reference_names import network_in
 from srwizard.models.weights_reading import read_weights
-from tests.small_networks import SMALL_UNET
+from tests.datasets import write_dataset
+from tests.small_networks import SMALL, SMALL_UNET
+from tests.train.runs import freeze, trained
 
 EDSR = {"num_features": 8, "num_blocks": 2}
 
@@ -253,3 +255,79 @@ def test_weights_of_a_run_keep_their_skip(tmp_path: Path) -> None:
     assert described.global_skip
     lr = torch.randn(1, 1, 5, 5)
     assert torch.equal(found(lr), net(lr))
+
+
+def test_a_checkpoint_of_a_run_keeps_what_it_starts_from_and_its_averages(tmp_path: Path) -> None:
+    run_dir = tmp_path / "run"
+    freeze(write_dataset(tmp_path / "data"), run_dir, skip="bicubic", ema_decay=0.5, epochs=1)
+    trained(run_dir)
+    path = run_dir / "checkpoints" / "last.pt"
+    state = torch.load(path, weights_only=True)
+    # Parameters are its own, too, where the command names none.
+    net, described, _notices = import_weights(
+        path, "EDSR", in_channels=1, out_channels=1, scale=2, params={}
+    )
+    assert described.skip == {"temp": ["bicubic", 0.0]}
+    assert described.params == state["identity"]["model"]["params"]
+    assert not torch.equal(
+        state["weights"]["conv_last.weight"], state["averaged"]["conv_last.weight"]
+    )
+    for name, value in net.state_dict().items():
+        assert torch.equal(value, state["averaged"].get(name, state["weights"][name]))
+    for wrong in ({"model": "RCAN", "scale": 2}, {"model": "EDSR", "scale": 4}):
+        with pytest.raises(UsageError, match="is the checkpoint of a run: EDSR, scale 2"):
+            import_weights(path, **wrong, in_channels=1, out_channels=1, params={})
+
+
+@pytest.mark.parametrize(
+    "nested",
+    [
+        lambda state: {"model_state_dict": state, "epoch": 3},
+        lambda state: {"state_dict": {"model": state}},
+        lambda state: {"model": {"x": torch.zeros(1)}, "model_ema": state},
+        lambda state: {f"_orig_mod.module.{name}": value for name, value in state.items()},
+    ],
+)
+def test_weights_within_other_things(tmp_path: Path, nested: Any) -> None:
+    state = network().state_dict()
+    torch.save(nested(state), tmp_path / "w.pth")
+    assert read_weights(tmp_path / "w.pth").keys() == state.keys()
+
+
+def test_what_else_a_file_holds_is_named(tmp_path: Path) -> None:
+    torch.save({"generator": {"x": torch.zeros(1)}, "epoch": 3}, tmp_path / "w.pth")
+    with pytest.raises(
+        UsageError, match="holds no weights by name, but: generator, epoch"
+    ) as error:
+        read_weights(tmp_path / "w.pth")
+    assert "model_state_dict" in error.value.hint
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (lambda weight: weight * torch.nan, "conv_last.weight holds values that are not finite"),
+        (lambda weight: weight.to(torch.int8), "conv_last.weight is of type int8"),
+    ],
+)
+def test_weights_that_nothing_can_begin_from(tmp_path: Path, spoil: Any, words: str) -> None:
+    state = network().state_dict()
+    state["conv_last.weight"] = spoil(state["conv_last.weight"])
+    with pytest.raises(UsageError, match=words):
+        imported(save_as("plain", state, tmp_path / "w"))
+
+
+def test_a_range_is_refused_where_the_first_layer_is_not_known(tmp_path: Path) -> None:
+    params = SMALL["UNet2d"]
+    path = save_as("plain", network("UNet2d", params=params).state_dict(), tmp_path / "w")
+    with pytest.raises(UsageError, match="--img-range: the first layer"):
+        imported(path, model="UNet2d", params=params, img_range=255.0)
+
+
+def test_a_layer_in_two_places_is_written(tmp_path: Path) -> None:
+    net = nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 3))
+    net[1].weight = net[0].weight
+    described = weights_file.WeightsDescription("EDSR", {}, 1, 1, 2, global_skip=False)
+    write_weights(net, described, tmp_path / "w.safetensors")
+    found = load_file(tmp_path / "w.safetensors")
+    assert torch.equal(found["0.weight"], found["1.weight"])

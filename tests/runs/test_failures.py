@@ -162,6 +162,13 @@ SAID = {
         "RuntimeError: mat1 and mat2 shapes cannot be multiplied (3x4 and 5x6)",
         "RuntimeError: stack expects each tensor to be equal size, but got [1, 8] and [1, 9]",
     ],
+    "network_output": ["NetworkOutputError: the network gave [4, 1, 8, 8] for an input of [4, 2]"],
+    "unused_parameters": [
+        "RuntimeError: Expected to have finished reduction in the prior iteration before starting "
+        "a new one. This error indicates that your module has parameters that were not used in "
+        "producing loss. You can enable unused parameter detection by passing the keyword argument "
+        "`find_unused_parameters=True` to `torch.nn.parallel.DistributedDataParallel`"
+    ],
     "loader_died": [
         "RuntimeError: DataLoader worker (pid(s) 31) exited unexpectedly",
         "RuntimeError: DataLoader worker (pid 7) is killed by signal: Segmentation fault. ",

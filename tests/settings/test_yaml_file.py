@@ -151,7 +151,7 @@ def test_bad_yaml_is_refused_with_its_place(content: str, place: str) -> None:
 
 @pytest.mark.parametrize(
     "content",
-    ["a: !!bool maybe", "a: !!int ''", "a: !!float ''", "a: !!timestamp soon", f"a: 0x{5000 * 'f'}"],
+    [
         "a: !!bool maybe",
         "a: !!int ''",
         "a: !!float ''",

@@ -1,16 +1,17 @@
 """A loss that is not finite is traced to the layer or the field that it came from."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 
-from srwizard.runs.failures import NonFiniteLossError
-from srwizard.train.loop import Callbacks
-from srwizard.train.setup import Training
+from srwizard.runs.failures import NetworkOutputError, NonFiniteLossError
+from srwizard.train.loop import Callbacks, epoch_steps
+from srwizard.train.setup import Training, micro_batches_of
 from tests.datasets import write_dataset
-from tests.train.runs import freeze, trained
+from tests.train.runs import freeze, made_ready, trained
 
 
 @pytest.fixture
@@ -33,6 +34,21 @@ def test_a_layer_whose_weights_are_spoilt(run_dir: Path) -> None:
         NonFiniteLossError, match=r"loss is nan at step 4 .*weights of the layer body\.0\.conv1 "
     ):
         trained(run_dir, Callbacks(on_step=spoil_a_weight))
+
+
+@pytest.mark.parametrize(
+    ("output", "words"),
+    [
+        (lambda sr: sr[..., :1], r"the network gave \[2, 1, \d+, 1\] for an input of \[2, 1, \d"),
+        (lambda sr: (sr, None), "the network gave a tuple, not a tensor"),
+    ],
+)
+def test_what_would_only_be_broadcast_is_refused(run_dir: Path, output: Any, words: str) -> None:
+    training = made_ready(run_dir)
+    training.bare.register_forward_hook(lambda _network, _inputs, sr: output(sr))
+    (batch,) = training.batches("train", micro_batches_of(epoch_steps(training)[:1]))
+    with pytest.raises(NetworkOutputError, match=words):
+        training.objective(batch["lr"], batch["hr"], batch["mask"])
 
 
 @pytest.mark.parametrize("workers", [0, 2])

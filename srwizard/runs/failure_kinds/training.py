@@ -71,6 +71,29 @@ KINDS = (
         r"stack expects each tensor to be",
     ),
     Kind(
+        "network_output",
+        N_("The network does not give SR of the shape of HR."),
+        causes=(
+            N_("the forward method of the model keeps another promise than the documented one"),
+            N_("the model cannot work with fields of this size, or with these parameters"),
+        ),
+        advice=(
+            Advice(N_("see what a network promises: docs/adding-a-model.md")),
+            Advice(N_("take the default model.params, or another model")),
+        ),
+        pattern=r"NetworkOutputError",
+    ),
+    Kind(
+        "unused_parameters",
+        N_("Some parameters of the network have no part in the loss."),
+        causes=(N_("a layer of the model is made, but not used, or its output is not"),),
+        advice=(
+            Advice(N_("remove these layers, or their weights, from the model")),
+            Advice(N_("train in one process, where they do no harm: devices.processes: 1")),
+        ),
+        pattern=r"find_unused_parameters",
+    ),
+    Kind(
         "weights_used_elsewhere",
         N_("The weights of this model cannot be sharded."),
         causes=(
