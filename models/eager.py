@@ -11,7 +11,7 @@ import importlib
 import inspect
 import sys
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 from torch.nn.parallel import DistributedDataParallel
@@ -19,7 +19,6 @@ from torch.optim import Optimizer
 from torch.utils import checkpoint
 
 COMPILER = "torch._dynamo"
-Kind = TypeVar("Kind", bound=Optimizer)
 
 
 class _StandIn:
@@ -66,19 +65,20 @@ def stay_eager() -> None:
     """Leave the compiler out of this process, unless it is there already."""
     if COMPILER in sys.modules:
         return
-    torch._dynamo = _StandIn(COMPILER, _WHAT_TRAINING_ASKS)
+    vars(torch)["_dynamo"] = _StandIn(COMPILER, _WHAT_TRAINING_ASKS)
     for function in map(inspect.unwrap, _passed_over()):
         setattr(function, "__dynamo_disable", function)
 
 
 @functools.cache
-def eager(kind: type[Kind]) -> type[Kind]:
+def eager(kind: type[Optimizer]) -> Callable[..., Optimizer]:
     """Return an optimizer's class with its step as it is written, which imports no compiler."""
     written = inspect.unwrap(kind.step)
 
     @functools.wraps(written)
-    def step(self: Kind, *arguments: Any, **named: Any) -> Any:
+    def step(self: Optimizer, *arguments: Any, **named: Any) -> Any:
         with torch.no_grad():
             return written(self, *arguments, **named)
 
-    return type(kind.__name__, (kind,), {"step": step, "__doc__": kind.__doc__})
+    made: Callable[..., Optimizer] = type(kind.__name__, (kind,), {"step": step})
+    return made

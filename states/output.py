@@ -50,6 +50,8 @@ def problem_with(text: str, session: Session) -> str | None:
     """Say why a run cannot be written to this directory, or None where it can."""
     if not text:
         return _("please name a directory")
+    if "\0" in text:
+        return _("no path holds the character NUL")
     path = expand(text)
     try:
         if path.exists() and not path.is_dir():

@@ -20,6 +20,10 @@ CALLED_BY_THE_WIZARD = ("models.catalog", "train.evaluation", "train.launch", "m
                         "memory.measure", "memory.remedy_effects")  # fmt: skip
 
 
+NO_PATHS = {"kind", "known", "id", "epochs"}
+"""Placeholders in texts that begin with the name of the program."""
+
+
 def modules() -> dict[str, Path]:
     """Return all modules of the program by their dotted names."""
     found = {}
@@ -124,3 +128,22 @@ def test_reading_a_run_directory_needs_nothing_of_the_training_core(command: str
             reached.add(name)
             queue += imported(MODULES[name])
     assert not [name for name in reached if room(name) == "train"]
+
+
+def test_commands_that_are_shown_can_be_pasted() -> None:
+    """A path within a command goes through `in_shell`: it may hold blanks."""
+    bare = []
+    for path in [*(ROOT / "srwizard").rglob("*.py"), *(ROOT / "states").rglob("*.py")]:
+        source = path.read_text(encoding="utf-8")
+        for call in ast.walk(ast.parse(source)):
+            if not (isinstance(call, ast.Call) and ast.unparse(call.func) in ("_", "_n")):
+                continue
+            said = "".join(part.value for part in call.args if isinstance(part, ast.Constant)
+                           and isinstance(part.value, str))  # fmt: skip
+            named = set(re.findall(r"srwizard [a-z]+ (?:-[a-z-]+ )?\{(\w+)\}", said))
+            for keyword in call.keywords:
+                value = ast.unparse(keyword.value)
+                made_so = re.search(rf"\b{re.escape(value)}\b.* = .*in_shell", source)
+                if keyword.arg in named - NO_PATHS and "in_shell" not in value and not made_so:
+                    bare.append(f"{path.name}:{call.lineno}: {keyword.arg}={value}")
+    assert not bare

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from srwizard.base.errors import DoesNotFitError
 from srwizard.base.i18n import translate as _
+from srwizard.base.visible import in_shell
 from srwizard.data.dataset import Dataset
 from srwizard.memory.dry_run_table import dry_run_table, verdict_lines
 from srwizard.memory.measure import FILE_NAME, DryRun, dry_run, join_dry_run
@@ -81,7 +82,7 @@ def does_not_fit(run_dir: Path) -> DoesNotFitError:
                 _(
                     "To apply one of them: srwizard answers --from {run_dir} prints the "
                     "answers; change them and freeze them again.",
-                    run_dir=run_dir,
+                    run_dir=in_shell(run_dir),
                 ),
             ]
         ),

@@ -6,8 +6,10 @@ any length is inspected in seconds.
 
 import hashlib
 import os
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -90,7 +92,7 @@ def inspect(contents: Contents) -> DatasetSummary:
         The summary. Bad data is reported in `problems` and never raised.
     """
     problems = list(contents.problems)
-    summaries = []
+    summaries: list[VariableSummary] = []
     for name in contents.variables():
         hr, lr = (
             contents.fields.get(("train", "hr", name)),
@@ -99,6 +101,8 @@ def inspect(contents: Contents) -> DatasetSummary:
         if hr is None or lr is None:
             continue
         problems.extend(_shape_problems(contents, name))
+        if not summaries:  # the steps of the others are the same
+            problems.extend(_order_problems(hr))
         sampled = sample_values(contents, name)
         problems.extend(sampled.problems)
         if not sampled.problems:  # what is no value says nothing of how the others belong
@@ -219,6 +223,27 @@ def _shape_problems(contents: Contents, name: str) -> Iterator[Problem]:
                     first=list(first.shape),
                 ),
             )
+
+
+def _order_problems(hr: Field) -> Iterator[Problem]:
+    """Say that steps with numbers in their names are not read in the order of these."""
+    parts = [re.fullmatch(r"(.*?)(\d+)", step) for step in hr.steps]
+    numbers = [int(part[2]) for part in parts if part is not None]
+    if len({part[1] for part in parts if part is not None}) != 1 or len(numbers) < len(parts):
+        return
+    place = next((at for at, (one, next_) in enumerate(pairwise(numbers)) if one > next_), None)
+    if place is not None:
+        yield Problem(
+            hr.path(place + 1),
+            _(
+                "steps are in the order of their names, not of the numbers in them: {before} comes "
+                "before {after}. How sure scores are is found from neighbouring steps: name them "
+                "with leading zeros",
+                before=hr.steps[place],
+                after=hr.steps[place + 1],
+            ),
+            fatal=False,
+        )
 
 
 def _pairing_problems(contents: Contents, name: str) -> Sequence[Problem]:

@@ -131,7 +131,8 @@ def compare(paths: Sequence[Path]) -> Comparison:
     Raises:
         UsageError: one is neither, or there are no runs.
     """
-    run_dirs = list(dict.fromkeys(found for path in paths for found in _run_dirs(path.absolute())))
+    there = (found for path in paths for found in _run_dirs(path.absolute()))
+    run_dirs = list({run_dir.resolve(): run_dir for run_dir in there}.values())
     runs = {run_dir: run_config.load(run_dir) for run_dir in run_dirs}
     settings = {run_dir: settings_of(run.model_dump()) for run_dir, run in runs.items()}
     differing = list(_differing(list(settings.values())))
@@ -145,6 +146,7 @@ def compare(paths: Sequence[Path]) -> Comparison:
         *_on_test_data(found.same_test),
         *_over_seeds(results, differing),
         *_too_few_steps(told),
+        *_not_compared(found, told),
     ]
     alike = frozenset(key for key, differs in told.items() if differs is False)
     return replace(found, notices=notices, alike=alike)
@@ -171,6 +173,30 @@ def _too_few_steps(differing: Mapping[tuple[str, str], bool | None]) -> Iterator
         yield _(
             "{names}: the test split has too few independent steps to say whether runs differ by "
             "more than chance.",
+            names=", ".join(names),
+        )
+
+
+def _not_compared(
+    comparison: Comparison, differing: Mapping[tuple[str, str], bool | None]
+) -> Iterator[str]:
+    """Name the scored runs whose errors could not be laid beside those of the best one."""
+    names: dict[str, None] = {}
+    for variable in comparison.variables:
+        if not any(comparison.is_best(one, variable, "rmse") for one in comparison.results):
+            continue  # one alone has a score
+        scored = [
+            result.name
+            for result in comparison.results
+            if math.isfinite(result.scores.get(variable, {}).get("rmse", math.nan))
+            and not comparison.is_best(result, variable, "rmse")
+        ]
+        names |= dict.fromkeys(name for name in scored if (name, variable) not in differing)
+    if names and comparison.same_test is not False:
+        yield _(
+            "{names}: whether the RMSE differs from the best one by more than chance is not "
+            "known: plots/breakdown.npz is missing there or in the best run, or has other steps or "
+            "points.",
             names=", ".join(names),
         )
 

@@ -77,7 +77,7 @@ def _intervals(told: Mapping[str, Any], unit: str) -> Iterator[Row]:
     interval = told.get("interval")
     if not interval:
         return
-    if interval["rmse"] is None:
+    if interval.get("rmse") is None:
         none = _n(
             "none: {steps} step is too few",
             "none: {steps} steps are too few, or too much alike",

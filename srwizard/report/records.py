@@ -16,6 +16,7 @@ from srwizard.base import files
 from srwizard.base.errors import UsageError
 from srwizard.base.i18n import translate as _
 from srwizard.base.special_files import require_file
+from srwizard.base.visible import in_shell
 from srwizard.data.baselines.choice import BICUBIC, MODEL
 from srwizard.data.months import months_of
 from srwizard.runs.certainty import certainty
@@ -319,7 +320,7 @@ def _read_config(path: Path) -> dict[str, Any]:
 
 
 def _read_metrics(path: Path, digest: str) -> Metrics:
-    hint = _("Train first: srwizard train {directory}", directory=path.parent)
+    hint = _("Train first: srwizard train {directory}", directory=in_shell(path.parent))
     if not path.is_file():
         raise UsageError(_("{path} is missing: nothing to report yet.", path=path), hint)
     found = measured(path.parent)
@@ -446,7 +447,7 @@ def _read_samples(path: Path) -> Samples | None:
             _("{path} cannot be used: {error}", path=path, error=error),
             _(
                 "Delete the file, or write it again: srwizard evaluate {run}",
-                run=path.parent.parent,
+                run=in_shell(path.parent.parent),
             ),
         ) from error
     return samples if samples.names and samples.variables else None

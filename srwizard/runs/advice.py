@@ -22,6 +22,7 @@ STILL_FALLING = 0.995
 """Training had not converged if the last quarter still brought the error down by this factor."""
 MADE_WORSE = 1.02
 """The learning rate is too high if the first validation is worse by this factor than the start."""
+FEWEST_TURNS = 3
 FEW_OPTIMIZER_STEPS = 100
 """Curves of fewer say nothing of what a network could learn."""
 MORE_FIELDS_HELP = 0.98
@@ -65,26 +66,35 @@ def no_better(
     if scores[best_method(scores)]["rmse"] == 0:
         nothing = _("That method makes no error: there is nothing left for a network to learn.")
         return in_a_row([said, nothing])
-    known = [said, conserving(scores, config), _noise_of_members(scores, gain)]
+    params = (config.get("model") or {}).get("params") or {}
+    more = "ensemble_members" in params
+    known = [said, conserving(scores, config), _noise_of_members(scores, gain, more=more)]
     return in_a_row([*(text for text in known if text), *causes(name, epochs, config)])
 
 
-def _noise_of_members(scores: Mapping[str, Any], gain: float) -> str | None:
-    """Say that an ensemble is too small for its mean to beat the method, if it is no more."""
+def _noise_of_members(scores: Mapping[str, Any], gain: float, *, more: bool) -> str | None:
+    """Say that an ensemble is too small for its mean to beat the method, if it is no more.
+
+    Args:
+        scores: metrics of a variable on the test split.
+        gain: what the correction is multiplied with.
+        more: whether the model has a parameter for how many members are drawn.
+    """
     members = int((scores.get("calibration") or {}).get("members") or 1)
     if members < 2:
         return None
-    noise = (gain * scores[MODEL]["spread"]) ** 2 / members
+    noise = (gain * scores[MODEL].get("spread", 0.0)) ** 2 / members
     squared = scores[MODEL]["rmse"] ** 2 - noise
     if not 0 < squared < scores[best_method(scores)]["rmse"] ** 2:
         return None
-    return _(
+    said = _(
         "The mean of {members} members still holds some of the noise of each; that of very many "
-        "would have an RMSE of about {without:.4g}: draw more (model.params.ensemble_members, "
-        "predict --members).",
+        "would have an RMSE of about {without:.4g}: draw more (predict --members).",
         members=members,
         without=squared**0.5,
     )
+    also = _("In training and in the test it is model.params.ensemble_members.") if more else ""
+    return in_a_row([said, also]) if also else said
 
 
 def conserving(scores: Mapping[str, Any], config: Config) -> str | None:
@@ -134,11 +144,21 @@ def _start(skip: Mapping[str, Any]) -> float | None:
 
 def _of_the_curves(name: str, epochs: Sequence[Event], start: float | None) -> str | None:
     """Tell a learning rate that is too high, overfitting, and too few epochs apart."""
-    losses = [float(event["train_loss"]) for event in epochs]
+    steps = int(epochs[-1].get("step") or FEW_OPTIMIZER_STEPS) if epochs else 0
+    if steps < FEW_OPTIMIZER_STEPS:
+        return _n(
+            "{count} optimizer step is too few to tell why from the curves.",
+            "{count} optimizer steps are too few to tell why from the curves.",
+            steps,
+            count=steps,
+        )
+    losses = [float(event["train_loss"]) for event in epochs if event["train_loss"] is not None]
     errors = [error for event in epochs if (error := _rmse(event, name)) is not None]
     if _oscillates(losses):
         return _("The training loss goes up and down from epoch to epoch: lower training.lr, or "
                  "set training.clip_grad_norm.")  # fmt: skip
+    if _rises(losses):
+        return _("The training loss has risen since the first epoch: lower training.lr.")
     since = overfitting_since(epochs)
     if since is not None:
         return overfitting_text(since)
@@ -163,20 +183,19 @@ def _of_the_curves(name: str, epochs: Sequence[Event], start: float | None) -> s
             count=quarter,
             percent=100 * (1 - after / before),
         )
-    steps = int(epochs[-1].get("step") or FEW_OPTIMIZER_STEPS)
-    if steps < FEW_OPTIMIZER_STEPS:
-        return _n(
-            "{count} optimizer step is too few to tell why from the curves.",
-            "{count} optimizer steps are too few to tell why from the curves.",
-            steps,
-            count=steps,
-        )
     return None
 
 
 def _oscillates(losses: Sequence[float]) -> bool:
-    rises = [later > (1 + UNSTEADY) * earlier for earlier, later in pairwise(losses)]
-    return len(rises) >= 3 and sum(rises) >= len(rises) / 3
+    """Return whether rises are as many as a third of all changes, and there are falls as well."""
+    rises = sum(later > (1 + UNSTEADY) * earlier for earlier, later in pairwise(losses))
+    falls = sum(earlier > (1 + UNSTEADY) * later for earlier, later in pairwise(losses))
+    return rises >= max(FEWEST_TURNS, (len(losses) - 1) / 3) and falls >= FEWEST_TURNS
+
+
+def _rises(losses: Sequence[float]) -> bool:
+    """Return whether the loss is at its lowest in the beginning, and well above it at the end."""
+    return len(losses) >= 3 and min(losses) == losses[0] and losses[-1] > (1 + UNSTEADY) * losses[0]
 
 
 def _too_few_fields(evidence: Mapping[str, Any]) -> str | None:

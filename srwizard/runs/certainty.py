@@ -8,6 +8,9 @@ from srwizard.base.i18n import translate_count as _n
 from srwizard.data.baselines.choice import method_title
 from srwizard.runs.skill import ROUNDING, best_method
 
+FEWEST_INDEPENDENT = 5
+"""Independent steps. With fewer there is no interval: up to one in two equal methods would be told
+apart."""
 TOLD = 0.1
 """What differs by less than half of that percentage is told as 0.0 %."""
 
@@ -27,8 +30,9 @@ def certainty(name: str, scores: Mapping[str, Any]) -> str | None:
     skill = scores.get("skill")
     if not isinstance(interval, Mapping) or skill is None or skill != skill:
         return None
+    ends = interval["skill"] if _are_numbers(interval["skill"]) else None
     told = {"name": name, "best": method_title(best_method(scores))}
-    if isinstance(interval.get("rmse"), Mapping) and not isinstance(interval["skill"], Sequence):
+    if isinstance(interval.get("rmse"), Mapping) and ends is None:
         low, high = interval.get("difference") or (0.0, 0.0)
         if low == high:
             return None  # the best simple method makes no error: there is nothing to compare
@@ -38,17 +42,16 @@ def certainty(name: str, scores: Mapping[str, Any]) -> str | None:
             "method makes hardly an error.",
             low=low, high=high, **told,
         )  # fmt: skip
-    # What is null in JSON is read as NaN.
-    if not isinstance(interval["skill"], Sequence):
+    if ends is None:
         independent = interval.get("independent_steps")  # not of runs of earlier versions
         if independent is not None and independent < interval["steps"]:
             return _(
                 "{name}: there is no 95 % interval: the errors of neighbouring steps resemble each "
-                "other so much that the {steps} steps of the test split tell as much as "
-                "{independent:.1f} independent ones; whether the model differs from the best "
-                "simple method, {best}, by more than chance is not known.",
+                "other so much that the {steps} steps of the test split tell less than {fewest} "
+                "independent ones; whether the model differs from the best simple method, {best}, "
+                "by more than chance is not known.",
                 steps=interval["steps"],
-                independent=independent,
+                fewest=FEWEST_INDEPENDENT,
                 **told,
             )
         return _n(
@@ -60,7 +63,7 @@ def certainty(name: str, scores: Mapping[str, Any]) -> str | None:
             steps=interval["steps"],
             **told,
         )
-    low, high = (100 * bound for bound in interval["skill"])
+    low, high = (100 * bound for bound in ends)
     if max(abs(low), abs(high)) < TOLD / 2:
         return _(
             "{name}: the model is as good as the best simple method, {best}: their RMSEs differ by "
@@ -87,6 +90,11 @@ def certainty(name: str, scores: Mapping[str, Any]) -> str | None:
         "{best} (95 % interval: {low:.1f} to {high:.1f} %).",
         skill=-100 * skill, low=-high, high=-low, **told,
     )  # fmt: skip
+
+
+def _are_numbers(ends: Any) -> bool:
+    """Return whether an interval has two ends; what is null in JSON is read as NaN."""
+    return isinstance(ends, Sequence) and all(end is not None and end == end for end in ends)
 
 
 def interval_of(scores: Mapping[str, Any], method: str, metric: str) -> tuple[float, float] | None:

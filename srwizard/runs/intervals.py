@@ -18,14 +18,13 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import ndtri, stdtrit
 
+from srwizard.runs.certainty import FEWEST_INDEPENDENT
 from srwizard.runs.skill import ROUNDING
 
 LEVEL = 0.95
 DRAWS = 2000
 DRAWS_AT_ONCE = 100
 SEED = 0
-FEWEST_INDEPENDENT = 5
-"""Independent steps; with fewer, up to one in two equal methods would be told apart."""
 HARDLY_AN_ERROR = 1e-3
 """Share of its median that an error must have in all but a few draws, or nothing is divided by."""
 AT_MOST_ONE = ("ssim", "correlation")

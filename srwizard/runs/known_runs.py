@@ -26,7 +26,8 @@ def remember(run_dir: Path) -> None:
 def known(here: Path) -> list[Path]:
     """Return the runs that were launched, and those below `here`, the last changed one last.
 
-    What is no run directory any more is forgotten.
+    What is no run directory any more is forgotten; but not with the directory that it was in: a
+    disk may not be mounted at present.
     """
     found = {path.parent for pattern in BELOW for path in here.glob(f"{pattern}/run.yaml")}
     for entry in directory().glob("*.json"):
@@ -35,11 +36,12 @@ def known(here: Path) -> list[Path]:
                 files.parse_json(require_file(entry).read_text(encoding="utf-8"))["run_dir"]
             )
             there = (run_dir / run_config.FILE_NAME).is_file()
+            away = not there and not run_dir.parent.is_dir()
         except (OSError, ValueError, KeyError, TypeError):
-            there = False
+            there = away = False
         if there:
             found.add(run_dir)
-        else:
+        elif not away:
             with contextlib.suppress(OSError):
                 entry.unlink()
     resolved = {path.resolve(): path.absolute() for path in found}

@@ -118,7 +118,9 @@ def _consistency(variables: Variables) -> Iterator[str]:
     """Say how far block means of SR are from LR, and of HR, which LR may not be made of."""
     for name, found in variables.items():
         if "consistency" in found and not has_no_value(found):
-            model, truth = (found["consistency"][method] for method in (MODEL, "truth"))
+            model, truth = (found["consistency"].get(method) or {} for method in (MODEL, "truth"))
+            if None in (model.get("rmse"), model.get("largest"), truth.get("rmse")):
+                continue  # of another version
             yield _(
                 "{name}: block means of SR differ from LR by {ours:.2g} (RMS; at most "
                 "{largest:.2g}), those of HR by {theirs:.2g}",
@@ -155,16 +157,16 @@ def _table(variables: Variables, columns: int, *, title: str, skill: bool) -> Ta
             table.add_row(
                 Text(in_one_line(name)),
                 method_title(method),
-                _figure(scores["rmse"], ".4g"),
-                _figure(scores["mae"], ".4g"),
-                _figure(scores["bias"], "+.2g"),
-                _figure(scores["psnr"], ".2f"),
-                _figure(scores["ssim"], ".4f"),
+                _figure(scores.get("rmse"), ".4g"),
+                _figure(scores.get("mae"), ".4g"),
+                _figure(scores.get("bias"), "+.2g"),
+                _figure(scores.get("psnr"), ".2f"),
+                _figure(scores.get("ssim"), ".4f"),
                 *([_figure(found["skill"], "+.1%") if method == MODEL else ""] if skill else []),
             )
     return table
 
 
-def _figure(value: float, form: str) -> str:
+def _figure(value: float | None, form: str) -> str:
     """Return a number of the table; a dash where there is none."""
-    return "–" if value != value else f"{value:{form}}".replace("%", " %")
+    return "–" if value is None or value != value else f"{value:{form}}".replace("%", " %")

@@ -62,4 +62,8 @@ def gain_lines(gain: Mapping[str, float], members: int = 1) -> list[str]:
             "{name}: what the members have in common corrects too much on the validation split; "
             "the ensemble mean takes {gain:.2f} of it, and the members keep their spread."
         )
-    return [_(text, name=name, gain=float(factor)) for name, factor in gain.items()]
+    return [
+        _(text, name=name, gain=float(factor))
+        for name, factor in gain.items()
+        if factor is not None
+    ]

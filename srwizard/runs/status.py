@@ -131,13 +131,22 @@ def _state(run_dir: Path, status: dict[str, Any]) -> tuple[str, bool | None]:
     if said in ENDED:
         return str(said), False
     if said not in AT_WORK:
-        return FROZEN, False
+        return _told_by_what_is_there(run_dir), False
     match locate(status, run_dir):
         case "here":
             return str(said), True
         case "elsewhere":
             return str(said), None
     return INTERRUPTED, False
+
+
+def _told_by_what_is_there(run_dir: Path) -> str:
+    """Return where a run stands that has no sound status: it was deleted, or never written."""
+    found = measured(run_dir)
+    if found.test is not None:
+        return "completed"
+    begun = found.epochs or checkpoint_files.exists(run_dir, checkpoint_files.LAST)
+    return INTERRUPTED if begun else FROZEN
 
 
 def _in_background(status: dict[str, Any]) -> bool | None:

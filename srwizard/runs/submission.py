@@ -147,7 +147,7 @@ def is_in_a_job() -> bool:
 
 
 def _lines(prepared: Prepared, number: str) -> list[str]:
-    first, *others = (in_shell(run_dir) for run_dir in prepared.run_dirs)
+    first = in_shell(prepared.run_dirs[0])
     if not prepared.is_array:
         return [
             _("Submitted: Slurm job {job}, {script}", job=number, script=prepared.script),
@@ -155,7 +155,7 @@ def _lines(prepared: Prepared, number: str) -> list[str]:
             _("Follow the log: srwizard logs -f {run_dir}", run_dir=first),
             _("Stop it, with its checkpoint saved: srwizard stop {run_dir}", run_dir=first),
         ]
-    together = " ".join([first, *others])
+    together = " ".join(in_shell(run_dir) for run_dir in prepared.run_dirs)
     return [
         _n(
             "Submitted: Slurm job {job}, an array of {count} run, {script}",

@@ -160,7 +160,8 @@ def _value_of(text: str, name: str) -> Document:
     # An argument that is no UTF-8 comes with surrogates, which `parse` refuses.
     content = f"value: {text}".encode("utf-8", "surrogateescape")
     parsed = parse(content, name)
-    value = yaml.compose(content.decode(), _Loader).value[0][1]
+    node: Any = yaml.compose(content.decode(), _Loader)
+    value = node.value[0][1]
     # Behind brackets there may be a comment, if nobody writes one on a command line.
     rest = content.decode()[value.end_mark.index :].strip()
     if list(parsed.values) != ["value"] or rest:

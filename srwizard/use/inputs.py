@@ -14,7 +14,7 @@ from srwizard.base.errors import DatasetError, UsageError
 from srwizard.base.i18n import translate as _
 from srwizard.base.os_errors import reason_of
 from srwizard.base.typed_paths import expand
-from srwizard.base.visible import in_one_line
+from srwizard.base.visible import in_one_line, in_shell
 from srwizard.data.fields import FloatField
 from srwizard.data.hdf5_reading import open_hdf5
 from srwizard.data.layout import Contents, recognise, scan
@@ -263,7 +263,7 @@ def _from_dataset(
             raise DatasetError(
                 _("{name} and {other} have different steps or grids in {path}",
                   name=name, other=next(iter(names)), path=root / split),
-                _("See: srwizard inspect {root}", root=root),
+                _("See: srwizard inspect {root}", root=in_shell(root)),
             )  # fmt: skip
     times = _dataset_times(contents, split, first.steps)
     moments, calendar = times if times is not None else (None, "")
@@ -308,7 +308,7 @@ def _check_sound(contents: Contents, names: Mapping[str, str], split: str) -> No
             if problem.fatal and (damaged or absent) and "hr/" not in problem.message:
                 raise DatasetError(
                     f"{in_one_line(problem.path)}: {problem.message}",
-                    _("See: srwizard inspect {root}", root=contents.root),
+                    _("See: srwizard inspect {root}", root=in_shell(contents.root)),
                 )
         if found is None:
             raise _no_such_variable(contents, split, there)

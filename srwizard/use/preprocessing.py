@@ -13,6 +13,7 @@ import numpy as np
 
 from srwizard.base.errors import DatasetError, UsageError
 from srwizard.base.i18n import translate as _
+from srwizard.base.visible import in_shell
 from srwizard.data import normalization
 from srwizard.data.baselines import learnt
 from srwizard.data.baselines.learnt import Learnt
@@ -111,7 +112,7 @@ def _unusable(path: Path, run_dir: Path) -> UsageError:
     return UsageError(
         _("{path} is missing, damaged, or of another dataset.", path=path),
         _("Restore it, or let training write it again: srwizard train {directory}",
-          directory=run_dir),
+          directory=in_shell(run_dir)),
     )  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from torch import nn
 
 from srwizard.base.errors import UsageError
 from srwizard.base.i18n import translate as _
-from srwizard.base.visible import Lines
+from srwizard.base.visible import Lines, in_shell
 from srwizard.runs import checkpoint_files
 from srwizard.settings.run_config import RunConfig
 from srwizard.train import checkpoint
@@ -139,7 +139,7 @@ def _chosen(
     if damaged is not None:
         raise _unusable(checkpoint_files.where(run_dir, names[0]), names[0]) from damaged
     place = checkpoint_files.single(run_dir, names[0])
-    hint = _("Train it first: srwizard train {directory}", directory=run_dir)
+    hint = _("Train it first: srwizard train {directory}", directory=in_shell(run_dir))
     other = LAST if wanted == BEST else BEST
     if wanted is not None and checkpoint_files.exists(run_dir, other):
         hint = _("Use the other one: --checkpoint {other}", other=other)

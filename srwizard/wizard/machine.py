@@ -15,13 +15,14 @@ from typing import Any
 from rich.text import Text
 from transitions import Machine
 
+from srwizard.base.errors import SrwizardError
 from srwizard.base.i18n import translate as _
 from srwizard.base.visible import Lines
 from srwizard.prompts.question import Back
 from srwizard.wizard.conversation import Conversation
 from srwizard.wizard.preparing import raw_files_of
 from srwizard.wizard.reason import Outcome
-from srwizard.wizard.session import Session
+from srwizard.wizard.session import Session, load
 from srwizard.wizard.transition_table import (
     ASKING,
     EDIT,
@@ -108,14 +109,19 @@ def run(conversation: Conversation) -> None:
         SrwizardError: the conversation ended before; the error says why and what to do.
     """
     session = conversation.session
-    session.save()
     try:
-        conversation.hold(session.lock_path, _("the session {id}", id=session.id))
+        _hold(conversation)
+        session.save()
         _walk(conversation)
     except KeyboardInterrupt:
         conversation.save_and_quit()
     finally:
         conversation.end()
+
+
+def _hold(conversation: Conversation) -> None:
+    session = conversation.session
+    conversation.hold(session.lock_path, _("the session {id}", id=session.id))
 
 
 def _walk(conversation: Conversation) -> None:
@@ -169,6 +175,13 @@ def resume(conversation: Conversation) -> None:
     Raises:
         SrwizardError: as `run`.
     """
+    try:
+        _hold(conversation)  # before anything is written, or another process loses its answers
+        if conversation.session.path is not None and conversation.session.path.exists():
+            conversation.session = load(conversation.session.path)  # as that has left it
+    except SrwizardError:
+        conversation.end()
+        raise
     session = conversation.session
     behind = [name for name in ASKING if NAMES.index(name) < NAMES.index(session.state)]
     # What goes on in the background has its answers already, and its directory is in use.

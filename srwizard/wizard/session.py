@@ -3,7 +3,6 @@
 Saved whole after every answer and every transition, so that nothing is lost by a kill.
 """
 
-import os
 import secrets
 import time
 from collections.abc import Iterator
@@ -229,7 +228,14 @@ def newest_first() -> Iterator[Path]:
     """Yield the session files, the latest saved first."""
     directory = sessions_directory()
     if directory.is_dir():
-        yield from sorted(directory.glob("*.json"), key=os.path.getmtime, reverse=True)
+        yield from sorted(directory.glob("*.json"), key=_saved_at, reverse=True)
+
+
+def _saved_at(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:  # a link to nowhere, or just deleted
+        return 0.0
 
 
 def _now() -> str:

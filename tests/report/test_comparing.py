@@ -243,3 +243,16 @@ def _on_a_screen(columns: int, *run_dirs: Path) -> list[str]:
     )  # fmt: skip
     assert screen.wait_for_end() == 0
     return [line.rstrip() for line in screen.text.split("\n")]
+
+
+def test_a_run_whose_errors_cannot_be_laid_beside_the_best_is_named(tmp_path: Path) -> None:
+    runs = [made_up(tmp_path / name, rmse={"temp": rmse}) for name, rmse in (("a", 1), ("b", 0.5))]
+    (notice,) = comparing.compare(runs).notices
+    assert notice.startswith("a: whether the RMSE differs from the best one")
+
+
+def test_a_run_that_is_named_twice_is_one(tmp_path: Path) -> None:
+    run = made_up(tmp_path / "a", rmse={"temp": 1.0})
+    (tmp_path / "link").symlink_to(run)
+    found = comparing.compare([run, run / ".." / "a", tmp_path / "link"])
+    assert len(found.results) == 1

@@ -44,7 +44,7 @@ def scores(
         (null_to_nan(scores(0.01, None, None)), "9 steps, too few for a 95 % interval"),
         (
             scores(0.01, None, None, independent=1.7),
-            "9 steps of the test split tell as much as 1.7 independent ones",
+            "9 steps of the test split tell less than 5 independent ones",
         ),
     ],
 )

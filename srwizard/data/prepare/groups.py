@@ -10,6 +10,7 @@ import xarray as xr
 
 from srwizard.base.errors import UsageError
 from srwizard.base.i18n import translate as _
+from srwizard.base.visible import in_shell
 from srwizard.data.hdf5_reading import open_hdf5
 from srwizard.data.raw_files import zarr_store
 
@@ -40,7 +41,7 @@ def require_group(path: Path) -> None:
         raise UsageError(
             _("{path} is a single array of the Zarr store {store}.", path=path, store=store),
             _("Give the store, and the array as the variable: srwizard prepare {store} --variable "
-              "{variable}", store=store, variable=inside),
+              "{variable}", store=in_shell(store), variable=in_shell(inside)),
         )  # fmt: skip
 
 
