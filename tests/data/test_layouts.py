@@ -646,3 +646,15 @@ def test_land_stored_as_zero_is_a_warning(tmp_path: Path) -> None:
     assert "of the points are 0 in every step" in problem.message
     assert summary.variables[0].undeclared == (0,)
     assert summary.usable
+
+
+def test_steps_that_are_not_in_the_order_of_their_numbers_are_told(tmp_path: Path) -> None:
+    root = write_dataset(tmp_path / "data", steps=(12, 2, 2))
+    for split in ("train", "valid", "test"):
+        for level in ("hr", "lr"):
+            files = sorted((root / split / level / "temp").iterdir())
+            for number, file in enumerate(files, start=1):
+                file.rename(file.with_name(f"day{number}.npy"))
+    (problem,) = inspect(scan(root)).problems
+    assert not problem.fatal
+    assert "day12 comes before day2" in problem.message

@@ -293,10 +293,12 @@ def test_runs_that_are_no_more_are_forgotten(srwizard: Run, long_run: Path, tmp_
     known.mkdir(parents=True)
     (known / "gone.json").write_text(json.dumps({"run_dir": str(tmp_path / "gone")}))
     (known / "odd.json").write_text("[")
+    # Its disk may come back.
+    (known / "away.json").write_text(json.dumps({"run_dir": str(tmp_path / "disk" / "run")}))
     found = run_status(srwizard)  # that below the directory one stands in
     assert [run["run_dir"] for run in found] == [str(long_run)]
     assert found[0]["state"] == "frozen"
-    assert not list(known.iterdir())
+    assert [left.name for left in known.iterdir()] == ["away.json"]
 
 
 def test_a_tracker_that_is_not_installed(srwizard: Run, answers: Path, tmp_path: Path) -> None:

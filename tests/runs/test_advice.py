@@ -126,3 +126,14 @@ def test_a_dozen_steps_show_nothing_of_the_fields() -> None:
     said = " ".join(causes("temp", events, config()))
     assert "12 optimizer steps are too few" in said
     assert "Neither the curves" not in said
+
+
+def test_a_loss_that_only_rises_is_not_called_unsteady() -> None:
+    said = " ".join(causes("temp", epochs_of([1.0, 1.2, 1.5, 1.9, 2.6], [2.0] * 5), config()))
+    assert "The training loss has risen since the first epoch: lower training.lr" in said
+    assert "up and down" not in said
+
+
+def test_one_blip_is_not_called_unsteady() -> None:
+    said = " ".join(causes("temp", epochs_of([1.0, 0.5, 0.6, 0.4], [2.0] * 4), config()))
+    assert "up and down" not in said

@@ -6,13 +6,17 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from srwizard.base.errors import UsageError
-from srwizard.wizard import session
+from srwizard.base.locks import held
+from srwizard.prompts.defaults import DefaultPrompts
+from srwizard.wizard import machine, session
+from srwizard.wizard.conversation import Conversation
 from srwizard.wizard.reason import DETACHED, SHORT, Reason
 from srwizard.wizard.transition_table import NAMES
 
@@ -194,3 +198,28 @@ def test_a_full_disk_leaves_the_session_as_last_saved() -> None:
     assert raised.value.exit_code == 2
     assert made.path.read_bytes() == before
     assert [path.name for path in made.path.parent.iterdir()] == [made.path.name]
+
+
+def test_a_session_that_another_process_has_is_left_as_that_saved_it() -> None:
+    """Read a moment before that process saved the next answer."""
+    found = session.new_session()
+    found.state = "output"
+    found.save()
+    assert found.path is not None
+    earlier = session.load(found.path)
+    with held(found.lock_path, "the session"):
+        found.state = "review"
+        found.save()
+        nobody = DefaultPrompts(cast(Any, None))
+        with pytest.raises(UsageError, match="in use by"):
+            machine.resume(Conversation(earlier, nobody))
+        assert session.load(found.path).state == "review"
+
+
+def test_a_link_to_nowhere_among_the_sessions_is_passed_over() -> None:
+    found = session.new_session()
+    found.state = "model"
+    found.save()
+    assert found.path is not None
+    (found.path.parent / "x.json").symlink_to("nowhere")
+    assert [one.id for one in session.unfinished()] == [found.id]
