@@ -110,7 +110,10 @@ def run(conversation: Conversation) -> str:
         message = _("model.params: {problems}", problems="; ".join(found))
         if not conversation.prompts.interactive:
             raise UsageError(
-                message, _("Change model.params, or leave them out to take the defaults.")
+                message,
+                _("Change model.params, or leave them out to take the defaults.")
+                if answers.model.params
+                else _("Change model.params, or take another model."),
             )
         conversation.show(Text(message, style="red"))
         change = True

@@ -290,8 +290,12 @@ def devices_text(conversation: Conversation) -> str:
     if not devices.gpus:
         if devices.processes == 1:
             return _("1 process")
+        if conversation.session.answers.memory.shard:
+            return _("{count} processes, FSDP", count=devices.processes)
         return _("{count} processes, DDP", count=devices.processes)
     names = ", ".join(f"GPU {number}" for number in devices.gpus)
     if len(devices.gpus) == 1:
         return names
+    if conversation.session.answers.memory.shard:
+        return _("{count} GPUs ({names}), FSDP", count=len(devices.gpus), names=names)
     return _("{count} GPUs ({names}), DDP", count=len(devices.gpus), names=names)

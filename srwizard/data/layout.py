@@ -26,6 +26,8 @@ Layout = Literal["npy", "h5", "nc"]
 LEVELS = ("hr", "lr")
 Progress = Callable[[int, int], None]
 
+DEPTH_OF_FIELDS = 4
+"""ROOT/test/lr/VARIABLE/STEP.npy"""
 FieldKey = tuple[str, str, str]
 """(split, level, variable)"""
 
@@ -278,6 +280,16 @@ def _unpaired(root: Path, layout: Layout, fields: Mapping[FieldKey, Field]) -> I
                     mine.path(mine.steps.index(step)),
                     _("has no partner in {other}: step {step}", other=other, step=step),
                 )
+
+
+def dataset_around(path: Path) -> tuple[Path, str] | None:
+    """Return the dataset directory that a path lies in, and in which of its splits; or None."""
+    whole = path.absolute()
+    for root in list(whole.parents)[:DEPTH_OF_FIELDS]:
+        split = whole.relative_to(root).parts[0].partition(".")[0]
+        if split in SPLITS and recognise(root) is not None:
+            return root, split
+    return None
 
 
 def find_statics(root: Path) -> dict[str, tuple[Path, ...]]:

@@ -17,7 +17,7 @@ BASELINE = 257 * MIB
 """Resident set of a training process once Python, NumPy and torch (2.13, CPU build) are imported.
 The command measures it instead."""
 LAZY_IMPORTS = 8 * MIB
-"""torch.optim brings in torch._dynamo and with it sympy, 800 modules, when AdamW is made."""
+"""What torch imports as it first trains, without torch._dynamo: see `srwizard.models.eager`."""
 LIBRARY_PAGES = 23 * MIB
 """Pages of libtorch that are read in when their kernels first run, and the code that oneDNN
 generates for convolutions."""

@@ -61,7 +61,7 @@ def rows(comparison: Comparison) -> list[list[Cell]]:
 
 def setting_title(key: str) -> str:
     """Return what a setting is called; a parameter of the network goes by its name."""
-    declared = option_named(key)
+    declared = option_named(key.replace("devices.slurm.", "devices.slurm_"))
     return declared.title if declared is not None else key.removeprefix(PARAMETERS)
 
 

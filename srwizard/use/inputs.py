@@ -10,14 +10,14 @@ from typing import Any
 import cftime
 import numpy as np
 
-from srwizard.base.errors import DatasetError, UsageError
+from srwizard.base.errors import DatasetError, SrwizardError, UsageError
 from srwizard.base.i18n import translate as _
 from srwizard.base.os_errors import reason_of
 from srwizard.base.typed_paths import expand
 from srwizard.base.visible import in_one_line, in_shell
 from srwizard.data.fields import FloatField
 from srwizard.data.hdf5_reading import open_hdf5
-from srwizard.data.layout import Contents, recognise, scan
+from srwizard.data.layout import Contents, dataset_around, recognise, scan
 from srwizard.data.missing_variable import no_such_variable
 from srwizard.data.outliers import Points, masked
 from srwizard.data.prepare.grid import Grid
@@ -118,7 +118,11 @@ def open_input(
             go together.
         DatasetError: what is in it makes no record of fields on one grid.
     """
-    found = _opened(paths, names, split, outliers)
+    try:
+        found = _opened(paths, names, split, outliers)
+    except SrwizardError:
+        _refuse_part_of_dataset(paths[0])
+        raise
     if guide_paths:
         return _with_guides(found, guides, guide_paths)
     if not guides:
@@ -169,6 +173,22 @@ def _same_steps(found: Input, steps: Sequence[str], where: str) -> None:
               guides=where, where=found.where, step=apart[0] if apart else _("another order")),
             _("Give guides of the same times as LR."),
         )  # fmt: skip
+
+
+def _refuse_part_of_dataset(path: Path) -> None:
+    """Say so where what cannot be used is a part of a dataset directory.
+
+    Raises:
+        UsageError: it is.
+    """
+    around = dataset_around(path)
+    if around is not None:
+        root, split = around
+        raise UsageError(
+            _("{path} is a part of the dataset directory {root}", path=path, root=root),
+            _("Give the directory, and the split: {root} --split {split}",
+              root=in_shell(root), split=split),
+        ) from None  # fmt: skip
 
 
 def _opened(

@@ -19,8 +19,9 @@ from tests.robustness.test_signals import left_of, wait_until
 
 STEPS, SIDE = 320, 512
 """Twenty windows of steps, so that both processes are still at work when they are looked for."""
-PREPARE = ("prepare", "raw.nc", "--variable", "sst", "--scale", "2", "--lr-method", "lanczos",
-           "--jobs", "2", "-o", "made")  # fmt: skip
+PREPARE = ("prepare", "raw.nc", "--variable", "sst", "--scale", "2", "--jobs", "2", "-o", "made")
+SLOW, QUICK = "lanczos", "nearest"
+"""How LR is made: by the command that is ended, and by the one after it."""
 
 Process = psutil.Process
 
@@ -86,11 +87,11 @@ main()
 STARTS = {"forked": (PROGRAM,), "afresh": (sys.executable, "-c", HELD_UP)}
 
 
-def begin(place: Path, fmt: str, start: str) -> "subprocess.Popen[str]":
+def begin(place: Path, fmt: str, start: str, method: str) -> "subprocess.Popen[str]":
     environment = {"HOME": str(place), "XDG_STATE_HOME": str(place / "state"), "LANG": "C.UTF-8",
                    "PATH": os.environ["PATH"], "TMPDIR": str(place / "temporary")}  # fmt: skip
     return subprocess.Popen(
-        [*STARTS[start], *PREPARE, "--format", fmt], cwd=place, env=environment, text=True,
+        [*STARTS[start], *PREPARE, "--format", fmt, "--lr-method", method], cwd=place, env=environment, text=True,
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         start_new_session=True,
     )  # fmt: skip
@@ -129,7 +130,7 @@ def test_the_next_prepare_finds_a_clean_place(
     place: Path,
     shared_memory: Callable[[], set[str]],
 ) -> None:
-    command = begin(place, fmt, start)
+    command = begin(place, fmt, start, SLOW)
     main = Process(command.pid)
     staging = place / ".made.preparing"
     wait_until(lambda: command.poll() is not None or worker_at_work(main) is not None)
@@ -148,7 +149,7 @@ def test_the_next_prepare_finds_a_clean_place(
     assert not list((place / "temporary").iterdir())
     assert not {name for name in shared_memory() if "srwizard" in name or "mp-" in name}
 
-    again = begin(place, fmt, start)
+    again = begin(place, fmt, start, QUICK)
     told, _nothing = again.communicate(timeout=300)
     assert again.returncode == 0, told
     contents = scan(place / "made")

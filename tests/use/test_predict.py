@@ -347,3 +347,15 @@ def test_a_run_on_any_grid_goes_beyond_that_of_the_training(
         # Tiles are put together without seams: near to the truth everywhere.
         error = np.abs(out.temp.values - hr_fields(larger, "temp"))
         assert np.nanmax(error) < 1.0
+
+
+@pytest.mark.parametrize("layout", ["npy", "h5", "nc"])
+def test_a_part_of_a_dataset_is_called_that(
+    srwizard: Command, tmp_path: Path, edsr: Path, layout: Any
+) -> None:
+    root = write_dataset(tmp_path / "other", layout=layout)
+    part = root / "test" / "lr" if layout == "npy" else root / f"test.{layout}"
+    done = srwizard("predict", edsr, part, "-o", tmp_path / "out.nc")
+    assert done.returncode == 2
+    assert f"{part} is a part of the dataset directory {root}" in done.stderr
+    assert f"{root} --split test" in done.stderr
