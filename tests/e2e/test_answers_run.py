@@ -109,7 +109,8 @@ def test_what_lies_in_the_users_directory_is_not_imported(
     (tmp_path / "models").mkdir()
     for name in ("torch.py", "models/__init__.py", "numpy.py"):
         (tmp_path / name).write_text("raise SystemExit('somebody else's')")
-    done = srwizard("--answers", answers, "--set", "devices.processes=2")
+    processes = ("--set", "devices.processes=2")
+    done = srwizard("--answers", answers, *processes, "--stop-after", "dry_run")
     assert done.returncode == 0, done.stderr
 
 

@@ -91,7 +91,8 @@ def begin(place: Path, fmt: str, start: str, method: str) -> "subprocess.Popen[s
     environment = {"HOME": str(place), "XDG_STATE_HOME": str(place / "state"), "LANG": "C.UTF-8",
                    "PATH": os.environ["PATH"], "TMPDIR": str(place / "temporary")}  # fmt: skip
     return subprocess.Popen(
-        [*STARTS[start], *PREPARE, "--format", fmt, "--lr-method", method], cwd=place, env=environment, text=True,
+        [*STARTS[start], *PREPARE, "--format", fmt, "--lr-method", method], cwd=place,
+        env=environment, text=True,
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         start_new_session=True,
     )  # fmt: skip
