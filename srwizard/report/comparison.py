@@ -118,7 +118,7 @@ def _score(comparison: Comparison, result: Result, variable: str | None, metric:
     value = result.scores[variable][metric]
     if value != value:
         return Cell("–")
-    text = {"rmse": f"{value:.4g}", "psnr": f"{value:.2f}", "skill": f"{100 * value:+.1f} %"}
+    text = {"rmse": f"{value:.4g}", "psnr": f"{value:.2f}", "skill": f"{100 * value:+z.1f} %"}
     if metric == "rmse" and (result.name, variable) in comparison.alike:
         return Cell(f"{text[metric]} ≈")
     return Cell(text[metric], comparison.is_best(result, variable, metric))

@@ -55,7 +55,7 @@ def _compared(run: Run, dry_run: Mapping[str, Any]) -> list[tuple[str, ...]]:
 def _background(value: float, measured: Any) -> str:
     if not isinstance(measured, int | float) or not measured:
         return "–"
-    return "–" if value == measured else f"{100 * (value / measured - 1):+.1f} %"
+    return "–" if value == measured else f"{100 * (value / measured - 1):+z.1f} %"
 
 
 def predicted_bytes(run: Run) -> int | None:

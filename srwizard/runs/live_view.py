@@ -108,7 +108,7 @@ def score_parts(name: str, scores: dict[str, Any]) -> list[str]:
     figures = beside({best: {"rmse": scores.get("best_rmse")}, **found, "best": best})
     parts = [f"{in_one_line(name)}: {figures}"]
     if skill is not None:
-        parts.append(_("skill {skill:+.1f} %", skill=100 * skill))
+        parts.append(_("skill {skill:+z.1f} %", skill=100 * skill))
     return parts
 
 

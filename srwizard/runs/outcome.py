@@ -162,7 +162,7 @@ def _table(variables: Variables, columns: int, *, title: str, skill: bool) -> Ta
                 _figure(scores.get("bias"), "+.2g"),
                 _figure(scores.get("psnr"), ".2f"),
                 _figure(scores.get("ssim"), ".4f"),
-                *([_figure(found["skill"], "+.1%") if method == MODEL else ""] if skill else []),
+                *([_figure(found["skill"], "+z.1%") if method == MODEL else ""] if skill else []),
             )
     return table
 
