@@ -177,7 +177,16 @@ def problems(
                 scales=", ".join(map(str, card.scales)),
             )
         )
-    return found + card.check(params, scale, lr_shape)
+    try:
+        return found + card.check(params, scale, lr_shape)
+    except UsageError:
+        raise
+    except Exception as error:  # of a package that somebody else has written
+        raise UsageError(
+            _("the card of {model} cannot be used: {error}",
+              model=card.name, error=f"{type(error).__name__}: {error}"),
+            _("That is for the author of {module} to mend.", module=card.module),
+        ) from error  # fmt: skip
 
 
 def _unknown_parameter(card: ModelCard, name: str, known: list[str]) -> UsageError:

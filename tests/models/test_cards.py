@@ -189,3 +189,13 @@ def test_card_of_a_third_party_needs_no_check() -> None:
         sizes={},
     )
     assert problems(plain, resolve_parameters(plain, {}), 2, None) == []
+
+
+def test_a_card_whose_check_fails_is_named() -> None:
+    def check(*_arguments: object) -> list[str]:
+        raise KeyError("depth")
+
+    broken = replace(card("EDSR"), name="Theirs", module="theirs.network", check=check)
+    with pytest.raises(UsageError, match="the card of Theirs cannot be used: KeyError") as error:
+        problems(broken, {}, 2, None)
+    assert "theirs.network" in error.value.hint
