@@ -1,9 +1,11 @@
 """Two machines that train one run: network namespaces, so that they share disks but no network."""
 
+import contextlib
 import json
 import re
 import shutil
 import signal
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -90,15 +92,21 @@ def test_they_measure_and_train_together(
     assert not (run_dir / ".nodes").exists()
 
 
-def test_a_request_to_stop_ends_both_well(machines: Two, run_dir: Path, other: Path) -> None:
+@contextlib.contextmanager
+def both_at_work(
+    machines: Two, run_dir: Path, other: Path
+) -> Iterator[tuple["subprocess.Popen[str]", "subprocess.Popen[str]"]]:
+    """Let both train for very long; one epoch is done."""
     freeze(run_dir.parent / "data", run_dir, nodes=2, epochs=100_000)
     command = [*train_command(run_dir), *options(machines)]
     north, south = machines
-    with (
-        running(command, run_dir, north) as one,
-        running(command, other, south) as two,
-    ):
+    with running(command, run_dir, north) as one, running(command, other, south) as two:
         wait_for_epoch(run_dir, 1, one)
+        yield one, two
+
+
+def test_a_request_to_stop_ends_both_well(machines: Two, run_dir: Path, other: Path) -> None:
+    with both_at_work(machines, run_dir, other) as (one, two):
         two.send_signal(signal.SIGTERM)
         for process in (one, two):
             assert process.wait(60) == 130, output(run_dir) + output(other)
@@ -110,15 +118,8 @@ def test_a_request_to_stop_ends_both_well(machines: Two, run_dir: Path, other: P
 
 def test_one_that_is_cut_off_is_named(machines: Two, run_dir: Path, other: Path) -> None:
     """Its connections stay open: only the signs of life tell."""
-    freeze(run_dir.parent / "data", run_dir, nodes=2, epochs=100_000)
-    command = [*train_command(run_dir), *options(machines)]
-    north, south = machines
-    with (
-        running(command, run_dir, north) as one,
-        running(command, other, south) as two,
-    ):
-        wait_for_epoch(run_dir, 1, one)
-        south.cut_off()
+    with both_at_work(machines, run_dir, other) as (one, two):
+        machines[1].cut_off()
         for process in workers_of(two):
             process.kill()
         two.kill()
