@@ -10,7 +10,7 @@ from srwizard.base.i18n import translate as _
 from srwizard.base.signs import good, warning
 from srwizard.base.sizes_and_times import duration_text, megabytes_text, memory_name
 from srwizard.memory.measure import DryRun
-from srwizard.runs.failures import phase_text
+from srwizard.runs.phases import phase_text
 
 
 def dry_run_table(result: DryRun) -> Table:

@@ -23,6 +23,7 @@ from srwizard.runs.failure_kinds import UNKNOWN, concerns_gpus, kind_named, reco
 from srwizard.runs.failure_kinds.limits import PROCESSOR_TIME
 from srwizard.runs.failure_kinds.machines import NODE_LOST, PEER_LOST
 from srwizard.runs.failure_kinds.memory import KILLED, OOM_KILLER
+from srwizard.runs.phases import phase_text
 from srwizard.runs.records import dry_run_of, now
 from srwizard.runs.sound_records import sound
 
@@ -222,20 +223,6 @@ def clear(run_dir: Path, *, keep_result: bool = False) -> None:
     last_phase.clear(run_dir)
     if not keep_result:
         (run_dir / FAILURE_FILE).unlink(missing_ok=True)
-
-
-def phase_text(name: str) -> str:
-    """Return what a run was doing in the user's language."""
-    titles = {
-        "set-up": _("getting ready"),
-        "training": _("training"),
-        "training step": _("training step"),
-        "validation": _("validation"),
-        "checkpoint": _("writing a checkpoint"),
-        "learning-rate range test": _("learning-rate range test"),
-        "test": _("scoring the test split"),
-    }
-    return titles.get(name, name)
 
 
 def explain(failure: dict[str, Any], run_dir: Path, *, advice: bool = True) -> list[str]:

@@ -14,6 +14,7 @@ from srwizard.base.sizes_and_times import bytes_text, duration_text
 from srwizard.base.text_width import packed
 from srwizard.base.visible import in_one_line
 from srwizard.data.baselines.choice import BICUBIC, MODEL
+from srwizard.runs.phases import phase_text
 from srwizard.runs.progress import Figures
 from srwizard.runs.skill import beside
 
@@ -110,15 +111,3 @@ def score_parts(name: str, scores: dict[str, Any]) -> list[str]:
     if skill is not None:
         parts.append(_("skill {skill:+z.1f} %", skill=100 * skill))
     return parts
-
-
-def phase_text(phase: str) -> str:
-    """Return what a training does in the user's language."""
-    titles = {
-        "set-up": _("getting ready"),
-        "training": _("training"),
-        "validation": _("validation"),
-        "checkpoint": _("writing a checkpoint"),
-        "test": _("scoring the test split"),
-    }
-    return titles.get(phase, phase)

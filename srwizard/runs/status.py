@@ -21,8 +21,9 @@ from srwizard.base.visible import Lines, in_shell
 from srwizard.runs import checkpoint_files
 from srwizard.runs.failure_kinds.machines import JOB_ENDED
 from srwizard.runs.failure_kinds.memory import DOES_NOT_FIT
-from srwizard.runs.live_view import memory_text, phase_text, score_parts
+from srwizard.runs.live_view import memory_text, score_parts
 from srwizard.runs.overfitting import overfitting_text
+from srwizard.runs.phases import phase_text
 from srwizard.runs.process_identity import locate
 from srwizard.runs.progress import Figures
 from srwizard.runs.records import LOG_FILE, STOPPING, Records, measured
