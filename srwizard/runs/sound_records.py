@@ -82,7 +82,7 @@ class _Gradient(_Compared):
 
 
 class _Consistency(_Compared):
-    truth: Figures | None = None
+    truth: Figures = LEFT_OUT
 
 
 class _Band(_Compared):
