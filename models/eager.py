@@ -2,8 +2,8 @@
 
 The first optimizer, checkpointed block or DDP of a process imports `torch._dynamo`, only to have a
 compiler pass over them: with sympy 829 modules, 80 MiB in every rank, and as much processor time
-as `import torch`. Where nothing is compiled nothing has to be passed over. Who does compile gets
-the whole of it, by importing it or by asking for anything else in it.
+as `import torch`. Where nothing is compiled nothing has to be passed over. Who does compile, or
+shards weights, gets the whole of it, by importing it or by asking for anything else in it.
 """
 
 import functools
