@@ -109,6 +109,8 @@ def run(conversation: Conversation) -> None:
         SrwizardError: the conversation ended before; the error says why and what to do.
     """
     session = conversation.session
+    if session.path is None:  # a new one, which nobody else has
+        session.save()
     try:
         _hold(conversation)
         session.save()
