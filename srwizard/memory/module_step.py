@@ -123,6 +123,7 @@ def estimate_step(asked: Asked, *, gpu: str | None) -> dict[str, Any]:
         held = peak.total_bytes
         fixed = of_process(
             resident_after_import(asked.module),
+            compiler=True,
             loaders=0,
             products=len(products),
             generated=generated(products),

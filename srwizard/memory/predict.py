@@ -159,7 +159,7 @@ def _predict(run: RunConfig, baseline_bytes: int) -> Prediction:
     else:
         fixed = of_process(
             baseline_bytes,
-            sharded=run.sharded,
+            compiler=run.sharded,
             loaders=run.training.num_workers or 0,
             products=len(products),
             generated=generated(products),

@@ -18,8 +18,8 @@ BASELINE = 257 * MIB
 The command measures it instead."""
 LAZY_IMPORTS = 8 * MIB
 """What torch imports as it first trains, without torch._dynamo: see `srwizard.models.eager`."""
-SHARDING_IMPORTS = 75 * MIB
-"""The same where weights are sharded: FSDP takes torch._dynamo and sympy, 800 modules."""
+COMPILER_IMPORTS = 75 * MIB
+"""The same with torch._dynamo, and sympy, which that takes: 800 modules."""
 LIBRARY_PAGES = 23 * MIB
 """Pages of libtorch that are read in when their kernels first run, and the code that oneDNN
 generates for convolutions."""
@@ -37,7 +37,7 @@ LOADER_PROCESS = 11 * MIB
 def of_process(
     baseline: int,
     *,
-    sharded: bool,
+    compiler: bool,
     loaders: int,
     products: int,
     generated: int,
@@ -50,7 +50,8 @@ def of_process(
 
     Args:
         baseline: the resident set of a process that has only imported torch.
-        sharded: whether the weights are.
+        compiler: whether torch._dynamo is imported: by FSDP, and by the first optimizer of a
+            program that does not keep it out.
         loaders: the number of loader processes.
         products: how many different products of matrices there are.
         generated: those that oneDNN generates code for.
@@ -62,7 +63,7 @@ def of_process(
     """
     return {
         "baseline": baseline,
-        "lazy_imports": SHARDING_IMPORTS if sharded else LAZY_IMPORTS,
+        "lazy_imports": COMPILER_IMPORTS if compiler else LAZY_IMPORTS,
         "library_pages": LIBRARY_PAGES + (PRODUCT_PAGES if products else 0),
         "product_code": PRODUCT_CODE * generated,
         "heap_holes": heap_holes(events, lasting, freed_block),
