@@ -178,7 +178,7 @@ def write_weights(net: nn.Module, described: WeightsDescription, target: Path) -
     Raises:
         UsageError: the file cannot be written.
     """
-    tensors = {name: value.clone() for name, value in net.state_dict().items()}
+    tensors = {name: value.contiguous().clone() for name, value in net.state_dict().items()}
     try:
         files.write_bytes(target, save(tensors, metadata=described.metadata()))
     except OSError as error:

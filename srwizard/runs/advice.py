@@ -13,7 +13,7 @@ from srwizard.base.i18n import translate as _
 from srwizard.base.i18n import translate_count as _n
 from srwizard.data.baselines.choice import MODEL, method_title
 from srwizard.data.split_names import split_words
-from srwizard.runs.overfitting import Event, overfitting_since, overfitting_text
+from srwizard.runs.overfitting import Event, overfitting_since, overfitting_text, training_loss_of
 from srwizard.runs.skill import best_method
 
 UNSTEADY = 0.1
@@ -152,7 +152,7 @@ def _of_the_curves(name: str, epochs: Sequence[Event], start: float | None) -> s
             steps,
             count=steps,
         )
-    losses = [float(event["train_loss"]) for event in epochs if event["train_loss"] is not None]
+    losses = [loss for event in epochs if (loss := training_loss_of(event)) == loss]
     errors = [error for event in epochs if (error := _rmse(event, name)) is not None]
     if _oscillates(losses):
         return _("The training loss goes up and down from epoch to epoch: lower training.lr, or "

@@ -35,7 +35,7 @@ def overfitting_since(epochs: Sequence[Event]) -> int | None:
     """
     measured = [event for event in epochs if error_of(event) is not None]
     errors = [error_of(event) or 0.0 for event in measured]
-    losses = [_loss_of(event) for event in measured]
+    losses = [training_loss_of(event) for event in measured]
     since: int | None = None
     best = lowest = 0
     smooth: list[float] = []
@@ -64,7 +64,7 @@ def error_of(event: Event) -> float | None:
     return sum(known) / len(known) if known else None
 
 
-def _loss_of(event: Event) -> float:
+def training_loss_of(event: Event) -> float:
     """Return the training loss of an epoch, NaN where it is not on record."""
     loss = event.get("train_loss")
     return math.nan if loss is None else float(loss)

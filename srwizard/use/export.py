@@ -60,7 +60,7 @@ def export(run: Run, target: Path, *, onnx: bool = False, overwrite: bool = Fals
     except ImportError as error:
         raise missing_package(error) from None
     # Copies, for a layer may be in two places, and a file holds no memory twice.
-    weights = {name: part.clone() for name, part in run.network.state_dict().items()}
+    weights = {name: part.contiguous().clone() for name, part in run.network.state_dict().items()}
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as made:
