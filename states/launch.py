@@ -12,7 +12,8 @@ from srwizard.base.errors import EXIT_DONE, TrainingFailedError, UsageError
 from srwizard.base.i18n import translate as _
 from srwizard.memory.dry_run_table import verdict_lines
 from srwizard.runs.records import dry_run_of
-from srwizard.runs.status import FOLLOWED, state_text, status_of
+from srwizard.runs.run_state import FOLLOWED, RunState
+from srwizard.runs.status import state_text, status_of
 from srwizard.states.frozen import hold_run, lock_of, run_directory
 from srwizard.train.detach import detach, following
 from srwizard.train.launch import launch
@@ -94,13 +95,14 @@ def _what_became_of_it(conversation: Conversation) -> Outcome | None:
             conversation.show(Text(line))
         return LEFT_TO_ITSELF
     dry_run = _dry_run(conversation)
-    if run_status["state"] in ("frozen", "failed") and _was_short(conversation, dry_run):
+    not_trained = run_status["state"] in (RunState.FROZEN, RunState.FAILED)
+    if not_trained and _was_short(conversation, dry_run):
         reason = short_of_memory(dry_run)
         conversation.show(Text("\n".join(verdict_lines(reason.figures))))
         return Outcome("short", reason)
-    if run_status["state"] == "failed":
+    if run_status["state"] == RunState.FAILED:
         return Outcome("failed", failed(failure_in(run_dir), dry_run))
-    return Outcome("completed") if run_status["state"] == "completed" else None
+    return Outcome("completed") if run_status["state"] == RunState.COMPLETED else None
 
 
 def _dry_run(conversation: Conversation) -> dict[str, Any]:

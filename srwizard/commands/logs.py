@@ -21,7 +21,8 @@ LOOK_SECONDS = 0.3
     "-f", "--follow", is_flag=True, help=_("Keep printing until the run ends, or until Ctrl-C.")
 )
 def logs(run_dir: Path, follow: bool) -> None:
-    from srwizard.runs.status import FOLLOWED, log_of, state_text, status_in, status_of
+    from srwizard.runs.run_state import FOLLOWED
+    from srwizard.runs.status import log_of, state_text, status_in, status_of
 
     run_dir = run_dir.absolute()
     run_status: dict[str, Any] | None = status_in(run_dir)
@@ -57,9 +58,10 @@ def _print_what_is_new(log: Path, read: dict[Path, int]) -> None:
 
 
 def _no_log_yet(run_dir: Path, run_status: dict[str, Any] | None) -> UsageError:
-    from srwizard.runs.status import QUEUED, advice, state_text
+    from srwizard.runs.run_state import RunState
+    from srwizard.runs.status import advice, state_text
 
-    if run_status is not None and run_status["state"] == QUEUED:
+    if run_status is not None and run_status["state"] == RunState.QUEUED:
         hint = state_text(run_status)
     else:
         hint = "\n".join(advice(run_status)) if run_status is not None else ""

@@ -13,10 +13,19 @@ from rich.text import Text
 from srwizard.base.i18n import translate as _
 from srwizard.base.visible import in_one_line
 from srwizard.commands.options import PATH, as_json_option, command, console, print_json
+from srwizard.runs.run_state import FOLLOWED, RunState
 
 WATCH_SECONDS = 2.0
-STYLES = {"queued": "blue", "running": "green", "stopping": "green", "completed": "cyan",
-          "failed": "red", "stopped": "yellow", "interrupted": "red", "frozen": "dim"}  # fmt: skip
+STYLES = {
+    RunState.FROZEN: "dim",
+    RunState.QUEUED: "blue",
+    RunState.RUNNING: "green",
+    RunState.STOPPING: "green",
+    RunState.COMPLETED: "cyan",
+    RunState.FAILED: "red",
+    RunState.STOPPED: "yellow",
+    RunState.INTERRUPTED: "red",
+}
 
 
 @command(_("Show the state of runs. [default: all known runs]"))
@@ -75,8 +84,6 @@ def _watch_in_place(look: Callable[[], list[dict[str, Any]]], found: list[dict[s
 
 
 def _any_at_work(found: Sequence[dict[str, Any]]) -> bool:
-    from srwizard.runs.status import FOLLOWED
-
     return any(run_status["state"] in FOLLOWED for run_status in found)
 
 

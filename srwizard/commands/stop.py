@@ -20,6 +20,7 @@ from srwizard.commands.options import Number, command, run_directory
 )
 def stop(run_dir: Path, timeout: float | None) -> None:
     from srwizard.runs import checkpoint_files
+    from srwizard.runs.run_state import RunState
     from srwizard.runs.status import advice, figure_parts, state_text
     from srwizard.runs.stopping import request_stop, wait_until_ended
 
@@ -43,7 +44,7 @@ def stop(run_dir: Path, timeout: float | None) -> None:
               run_dir=in_shell(run_dir)),
         )  # fmt: skip
     print(" · ".join([state_text(run_status), *figure_parts(run_status)]))
-    if run_status["state"] == "stopped" and run_status["checkpoint"]:
+    if run_status["state"] == RunState.STOPPED and run_status["checkpoint"]:
         path = checkpoint_files.where(run_dir, checkpoint_files.LAST)
         print(_("The checkpoint is saved: {path}", path=path))
     for line in advice(run_status):

@@ -13,7 +13,7 @@ from srwizard.base.sizes_and_times import bytes_text, duration_text
 from srwizard.base.visible import visible
 from srwizard.report.comparing import METRICS, PARAMETERS, Comparison, Result
 from srwizard.report.page import LANGUAGE_TAGS, template
-from srwizard.runs.status import state_title
+from srwizard.runs.run_state import state_title
 from srwizard.settings.changes import value_text
 from srwizard.settings.options import option_named
 

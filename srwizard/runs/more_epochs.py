@@ -13,6 +13,7 @@ from srwizard.base.locks import held
 from srwizard.base.os_errors import reason_of
 from srwizard.runs.process_identity import LOCK_FILE
 from srwizard.runs.records import Records, measured
+from srwizard.runs.run_state import RunState
 from srwizard.settings import run_config
 from srwizard.settings.run_config import RunConfig
 from srwizard.settings.training import MOST_EPOCHS
@@ -116,5 +117,5 @@ def schedule_line(run: RunConfig) -> str:
 
 
 def _stopped_early(run: RunConfig, run_dir: Path, done: int) -> bool:
-    completed = Records(run_dir).status().get("state") == "completed"
+    completed = Records(run_dir).status().get("state") == RunState.COMPLETED
     return completed and done < run.training.epochs

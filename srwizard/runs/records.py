@@ -14,6 +14,7 @@ from srwizard.base import files
 from srwizard.base.special_files import require_file
 from srwizard.base.visible import visible
 from srwizard.runs.process_identity import identity_of
+from srwizard.runs.run_state import RunState
 from srwizard.runs.sound_records import is_event, sound
 
 
@@ -68,7 +69,6 @@ METRICS_FILE = "metrics.jsonl"
 LOG_FILE = "train.log"
 STATUS_FILE = "status.json"
 DRY_RUN_FILE = "dry_run.json"
-STOPPING = "stopping"
 
 
 class Records:
@@ -95,7 +95,7 @@ class Records:
 
     def begin_status(self, **details: Any) -> None:
         """Say that a training begins in this process, to which requests to stop are sent."""
-        beginning = {"state": "running", "started": now(), **identity_of(os.getpid())}
+        beginning = {"state": RunState.RUNNING, "started": now(), **identity_of(os.getpid())}
         self._write_status(beginning, details)
 
     def set_status(self, state: str, **details: Any) -> None:

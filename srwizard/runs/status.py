@@ -26,20 +26,13 @@ from srwizard.runs.overfitting import overfitting_text
 from srwizard.runs.phases import phase_text
 from srwizard.runs.process_identity import locate
 from srwizard.runs.progress import Figures
-from srwizard.runs.records import LOG_FILE, STOPPING, Records, measured
+from srwizard.runs.records import LOG_FILE, Records, measured
+from srwizard.runs.run_state import AT_WORK, ENDED, RunState, state_title
 from srwizard.settings import run_config
 from srwizard.slurm import following
 from srwizard.slurm.following import Job
 from srwizard.slurm.job import KILLED_BY_USR1
 
-RUNNING = "running"
-AT_WORK = (RUNNING, STOPPING)
-ENDED = ("completed", "failed", "stopped")
-FROZEN = "frozen"
-INTERRUPTED = "interrupted"
-QUEUED = "queued"
-FOLLOWED = (QUEUED, *AT_WORK)
-"""The states that something comes after by itself."""
 SILENT_SECONDS = 60.0
 """A training gives a sign of life every two seconds: on another machine, no more can be known."""
 FIGURES = (
@@ -52,16 +45,14 @@ FIGURES = (
 def status_of(run_dir: Path) -> dict[str, Any] | None:
     """Return where a run stands, None where the directory is none.
 
-    docs/runs.md tells what the keys mean. `state` is one of frozen (not trained yet), queued (its
-    job waits in Slurm's queue), running, stopping, completed, failed, stopped, interrupted (its
-    process is gone and has not said why). `alive` is null where nothing can be known of its
-    process, on another machine.
+    docs/runs.md tells what the keys mean. `state` is a `RunState`; `alive` is null where nothing
+    can be known of its process, on another machine.
     """
     if not (run_dir / run_config.FILE_NAME).is_file():
         return None
     status = Records(run_dir).status()
     state, alive = _state(run_dir, status)
-    if state == INTERRUPTED:  # or it has said so, and ended, between the two looks
+    if state == RunState.INTERRUPTED:  # or it has said so, and ended, between the two looks
         status = Records(run_dir).status()
         state, alive = _state(run_dir, status)
     job = following.job_of(run_dir)
@@ -73,7 +64,7 @@ def status_of(run_dir: Path) -> dict[str, Any] | None:
         figures |= _of_the_last_epoch(run_dir, figures["epochs"])
     if state not in AT_WORK:
         figures |= {"seconds_left": None, "memory_bytes": None, "samples_per_second": None}
-    if state == "completed":
+    if state == RunState.COMPLETED:
         figures["progress"] = 1.0
     return {
         "run_dir": str(run_dir),
@@ -127,27 +118,27 @@ def status_in(run_dir: Path) -> dict[str, Any]:
     return run_status
 
 
-def _state(run_dir: Path, status: dict[str, Any]) -> tuple[str, bool | None]:
+def _state(run_dir: Path, status: dict[str, Any]) -> tuple[RunState, bool | None]:
     said = status.get("state")
     if said in ENDED:
-        return str(said), False
+        return RunState(said), False
     if said not in AT_WORK:
         return _told_by_what_is_there(run_dir), False
     match locate(status, run_dir):
         case "here":
-            return str(said), True
+            return RunState(said), True
         case "elsewhere":
-            return str(said), None
-    return INTERRUPTED, False
+            return RunState(said), None
+    return RunState.INTERRUPTED, False
 
 
-def _told_by_what_is_there(run_dir: Path) -> str:
+def _told_by_what_is_there(run_dir: Path) -> RunState:
     """Return where a run stands that has no sound status: it was deleted, or never written."""
     found = measured(run_dir)
     if found.test is not None:
-        return "completed"
+        return RunState.COMPLETED
     begun = found.epochs or checkpoint_files.exists(run_dir, checkpoint_files.LAST)
-    return INTERRUPTED if begun else FROZEN
+    return RunState.INTERRUPTED if begun else RunState.FROZEN
 
 
 def _in_background(status: dict[str, Any]) -> bool | None:
@@ -159,33 +150,33 @@ def _in_background(status: dict[str, Any]) -> bool | None:
 
 
 def _with_job(
-    run_dir: Path, job: Job, state: str, alive: bool | None, status: dict[str, Any]
-) -> tuple[str, bool | None, dict[str, Any]]:
+    run_dir: Path, job: Job, state: RunState, alive: bool | None, status: dict[str, Any]
+) -> tuple[RunState, bool | None, dict[str, Any]]:
     """Return where a run stands by what its directory says and by what Slurm says of its job."""
     said_by_it = following.is_later(status.get("time"), job.since)
-    over = state in ("completed", "failed") and said_by_it
+    over = state in (RunState.COMPLETED, RunState.FAILED) and said_by_it
     if over or (state in AT_WORK and alive):
         return state, alive, status
     if job.phase == "waiting":
-        return QUEUED, False, status
+        return RunState.QUEUED, False, status
     if job.phase == "at work":
         if state in AT_WORK:
             return state, True, status
-        if state == "stopped" and said_by_it and following.is_asked_to_stop(run_dir, job):
+        if state == RunState.STOPPED and said_by_it and following.is_asked_to_stop(run_dir, job):
             return state, alive, status
         # It is getting ready, measures the memory, or is about to queue again.
-        return RUNNING, True, status | {"host": job.nodes, "pid": None, "phase": "set-up"}
+        return RunState.RUNNING, True, status | {"host": job.nodes, "pid": None, "phase": "set-up"}
     if job.phase == "ended":
         if state in AT_WORK:
-            return INTERRUPTED, False, status
-        if not said_by_it and state != INTERRUPTED:
+            return RunState.INTERRUPTED, False, status
+        if not said_by_it and state != RunState.INTERRUPTED:
             return _without_a_word(job, state, status)
     return state, alive, status
 
 
 def _without_a_word(
-    job: Job, state: str, status: dict[str, Any]
-) -> tuple[str, bool | None, dict[str, Any]]:
+    job: Job, state: RunState, status: dict[str, Any]
+) -> tuple[RunState, bool | None, dict[str, Any]]:
     """Return where a run stands whose job has ended before training could say anything."""
     if job.state in (None, "COMPLETED", "CANCELLED"):
         return state, False, status
@@ -199,7 +190,7 @@ def _without_a_word(
             "kind": JOB_ENDED,
             "error": _("the Slurm job {job} has ended: {how}", job=job.id, how=how),
         }
-    return "failed", False, status | {"failure": failure}
+    return RunState.FAILED, False, status | {"failure": failure}
 
 
 def log_of(run_status: dict[str, Any]) -> Path:
@@ -226,21 +217,6 @@ def _chosen(run_dir: Path) -> dict[str, str | None]:
         except (KeyError, TypeError):
             found[key] = None
     return found
-
-
-def state_title(state: str) -> str:
-    """Return a state in the user's language."""
-    titles = {
-        FROZEN: _("not trained yet"),
-        QUEUED: _("waiting in the queue"),
-        RUNNING: _("running"),
-        STOPPING: _("stopping"),
-        "completed": _("completed"),
-        "failed": _("failed"),
-        "stopped": _("stopped"),
-        INTERRUPTED: _("interrupted: its process is gone"),
-    }
-    return titles[state]
 
 
 def state_text(run_status: dict[str, Any]) -> str:
@@ -285,12 +261,12 @@ def _job_parts(state: str, job: dict[str, Any]) -> Iterator[str]:
     if job["phase"] == "unknown":
         yield _("Slurm does not answer")
         return
-    if state == QUEUED:
+    if state == RunState.QUEUED:
         if job["reason"]:
             yield _("Slurm's reason: {reason}", reason=job["reason"])
         if job["start"]:
             yield _("expected to begin {time}", time=job["start"].replace("T", " "))
-    elif state == INTERRUPTED:
+    elif state == RunState.INTERRUPTED:
         yield following.end_text(job["state"])
 
 
@@ -338,30 +314,32 @@ def advice(run_status: dict[str, Any]) -> Iterator[str]:
         yield overfitting_text(run_status["overfitting_since"])
     job = run_status["job"]
     match run_status["state"]:
-        case "frozen" | "stopped" | "interrupted" if job is not None and job["phase"] == "unknown":
+        case RunState.FROZEN | RunState.STOPPED | RunState.INTERRUPTED if (
+            job is not None and job["phase"] == "unknown"
+        ):
             yield _(
                 "Whether its job still waits or runs is not known: ask again before you submit it "
                 "anew, or look for it with: squeue -j {job}",
                 job=job["id"],
             )
-        case "frozen" if run_status["launcher"] == "slurm":
+        case RunState.FROZEN if run_status["launcher"] == "slurm":
             yield _("Submit it with: srwizard submit {run_dir}", run_dir=in_shell(run_dir))
-        case "frozen":
+        case RunState.FROZEN:
             yield _("Train it with: srwizard train {run_dir}", run_dir=in_shell(run_dir))
-        case "queued":
+        case RunState.QUEUED:
             yield _(
                 "Remove it from the queue with: srwizard stop {run_dir}",
                 run_dir=in_shell(run_dir),
             )
-        case "stopped" | "interrupted":
+        case RunState.STOPPED | RunState.INTERRUPTED:
             yield continue_text(run_dir, by_slurm=job is not None)
-        case "failed" if failure and job and failure["kind"] in (DOES_NOT_FIT, JOB_ENDED):
+        case RunState.FAILED if failure and job and failure["kind"] in (DOES_NOT_FIT, JOB_ENDED):
             yield _("Error: {error}", error=Lines(failure["error"]))
             yield _("See the job's log: {path}", path=job["log"])
-        case "failed" if failure:
+        case RunState.FAILED if failure:
             yield _("Error: {error}", error=Lines(failure["error"]))
             yield _("Recorded in {path}", path=f"{run_dir}/failure.json")
-        case "completed" if run_status["report"]:
+        case RunState.COMPLETED if run_status["report"]:
             yield _("Report: {path}", path=f"{run_dir}/report.html")
 
 

@@ -19,10 +19,8 @@ from srwizard.base.os_errors import reason_of
 from srwizard.base.visible import in_shell
 from srwizard.runs.process_identity import locate, owner_of
 from srwizard.runs.records import Records
+from srwizard.runs.run_state import FOLLOWED, RunState
 from srwizard.runs.status import (
-    FOLLOWED,
-    INTERRUPTED,
-    QUEUED,
     advice,
     state_text,
     status_in,
@@ -55,13 +53,13 @@ def request_stop(run_dir: Path) -> Literal["asked", "taken out"]:
         raise UsageError(
             _("nothing is running in {run_dir}: {state}",
               run_dir=run_dir, state=state_text(run_status)),
-            go_on if run_status["state"] in ("stopped", INTERRUPTED) else "",
+            go_on if run_status["state"] in (RunState.STOPPED, RunState.INTERRUPTED) else "",
         )  # fmt: skip
     job = following.job_of(run_dir)
     if job is not None and job.phase in ("waiting", "at work"):
         done = _stop_job(run_dir, job)
         # A training that was begun beside a job that waits is asked as well.
-        if done == "asked" or run_status["state"] == QUEUED:
+        if done == "asked" or run_status["state"] == RunState.QUEUED:
             return done
     if run_status["alive"] is None:
         raise UsageError(
@@ -168,7 +166,7 @@ def _wait_for_the_last_of_it(run_dir: Path) -> None:
     status = Records(run_dir).status()
     until = time.monotonic() + ENDING_SECONDS
     while (
-        status.get("state") == "stopped"
+        status.get("state") == RunState.STOPPED
         and (locate(status, run_dir) == "here" or _job_at_work(run_dir))
         and time.monotonic() < until
     ):

@@ -10,7 +10,8 @@ from srwizard.base.i18n import translate as _
 from srwizard.base.i18n import translate_count as _n
 from srwizard.base.visible import in_shell
 from srwizard.runs import known_runs
-from srwizard.runs.status import FOLLOWED, state_text, status_of
+from srwizard.runs.run_state import FOLLOWED, RunState
+from srwizard.runs.status import state_text, status_of
 from srwizard.settings import run_config
 from srwizard.settings.run_config import RunConfig
 from srwizard.slurm import checks, client, following, job
@@ -112,7 +113,7 @@ def _require_free(run_dir: Path) -> None:
               run_dir=run_dir, state=state_text(run_status)),
             _("Wait until it ends, or stop it first."),
         )  # fmt: skip
-    if run_status["state"] == "completed":
+    if run_status["state"] == RunState.COMPLETED:
         raise UsageError(
             _("{run_dir} has already finished training", run_dir=run_dir),
             _("Report: {path}", path=run_dir / "report.html"),

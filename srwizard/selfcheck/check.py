@@ -11,6 +11,7 @@ from srwizard.base.visible import in_shell
 from srwizard.data.dataset import Dataset
 from srwizard.models.card import ModelCard
 from srwizard.runs.records import measured, test_scores
+from srwizard.runs.run_state import RunState
 from srwizard.runs.skill import simple_methods
 from srwizard.runs.status import status_of
 from srwizard.selfcheck.commands import srwizard
@@ -138,7 +139,7 @@ def _train(model: ModelCard, recipe: Recipe, root: Path, run_dir: Path, place: P
         except OSError as error:
             raise unwritable(file, error) from None
         _run(place, "--answers", str(file))
-    elif (status_of(run_dir) or {}).get("state") != "completed":
+    elif (status_of(run_dir) or {}).get("state") != RunState.COMPLETED:
         _run(place, "train", str(run_dir), "--dry-run-first")
 
 

@@ -17,7 +17,8 @@ from srwizard.models import weights_file
 from srwizard.runs import checkpoint_files, failures, known_runs, last_phase
 from srwizard.runs.failures import Ended
 from srwizard.runs.progress import briefly
-from srwizard.runs.records import STOPPING, Records, test_scores
+from srwizard.runs.records import Records, test_scores
+from srwizard.runs.run_state import RunState
 from srwizard.runs.status import continue_text
 from srwizard.runs.submission import is_in_a_job, require_no_job
 from srwizard.settings import run_config
@@ -90,12 +91,12 @@ def launch(
             hung_up=go_on,
         )
         if _complete(records, ended):
-            records.set_status("completed", test=briefly(test_scores(run_dir)))
+            records.set_status(RunState.COMPLETED, test=briefly(test_scores(run_dir)))
             last_phase.clear(run_dir)
             return test_scores(run_dir)
         if _stopped(run_dir, records, ended):
             failures.clear(run_dir)
-            records.set_status("stopped")
+            records.set_status(RunState.STOPPED)
             raise _interrupted(run, run_dir)
         raise _failed(run, run_dir, records, ended, others)
 
@@ -105,7 +106,7 @@ def _failed(
 ) -> TrainingFailedError:
     """Say in the records that training has failed, and return the error that says why."""
     failure = failures.collect(run_dir, ended, run.digest, others, remarks_on_gpus(run.devices))
-    records.set_status("failed", failure={key: failure[key] for key in ("kind", "error")})
+    records.set_status(RunState.FAILED, failure={key: failure[key] for key in ("kind", "error")})
     with contextlib.suppress(OSError):
         records.log(_("failed: {error}", error=Lines(failure["error"])))
     return TrainingFailedError(
@@ -162,7 +163,7 @@ def _complete(records: Records, ended: Ended) -> bool:
 
 def _is_said_to_stop(records: Records) -> bool:
     """Return whether the processes say so, or the machine that leads them has said it already."""
-    return records.status().get("state") in (STOPPING, "stopped")
+    return records.status().get("state") in (RunState.STOPPING, RunState.STOPPED)
 
 
 def _stopped(run_dir: Path, records: Records, ended: Ended) -> bool:

@@ -18,6 +18,7 @@ from srwizard.runs.live_view import View
 from srwizard.runs.overfitting import no_longer_text, overfitting_text
 from srwizard.runs.progress import Figures
 from srwizard.runs.records import Records, measured
+from srwizard.runs.run_state import RunState
 from srwizard.runs.skill import beside
 from srwizard.train.setup import Training
 from srwizard.train.usage import measured_peak, memory_in_use
@@ -127,7 +128,7 @@ class Screen:
             now, peak = memory_in_use(self._training.place, self._measured.outside_bytes)
             figures.memory_bytes = now
             figures.peak_memory_bytes = max(peak, figures.peak_memory_bytes or 0)
-        self._records.set_status("running", **figures.for_status())
+        self._records.set_status(RunState.RUNNING, **figures.for_status())
 
 
 def _said_before(run_dir: Path) -> int | None:

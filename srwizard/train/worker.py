@@ -20,7 +20,8 @@ from srwizard.data.layout import Contents
 from srwizard.runs import checkpoint_files, failures
 from srwizard.runs.last_phase import LastPhase
 from srwizard.runs.progress import epoch_of
-from srwizard.runs.records import STOPPING, Records
+from srwizard.runs.records import Records
+from srwizard.runs.run_state import RunState
 from srwizard.runs.skill import gain_lines
 from srwizard.settings import run_config
 from srwizard.settings.run_config import RunConfig
@@ -162,7 +163,7 @@ def _work(
     if not complete:
         with stop.deferred():  # a reminder must let no rank leave the others behind
             if place.is_first:
-                records.set_status(STOPPING)
+                records.set_status(RunState.STOPPING)
                 records.log(_("stopped on request; the checkpoint is saved"))
             wait_for_all(place)
         # torchrun would report a failure, and start the processes again where it may.
@@ -194,8 +195,8 @@ def _restarted(run_dir: Path) -> Iterator[str]:
 def _has_trained(run_dir: Path) -> bool:
     """Return whether the status is one of training, though the launcher has just begun with it."""
     status = Records(run_dir).status()
-    at_work = status.get("state") == "running" and status.get("phase") not in (None, "set-up")
-    return launched_together() and at_work
+    training = status.get("phase") not in (None, "set-up")
+    return launched_together() and status.get("state") == RunState.RUNNING and training
 
 
 def _stopped_early(training: Training) -> str:

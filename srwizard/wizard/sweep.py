@@ -94,7 +94,12 @@ def _require_known(key: str) -> None:
 
 
 def _name_of(changes: Iterable[Change]) -> str:
-    parts = [f"{key.rpartition('.')[2]}-{value}" for key, value in changes]
+    # None and True as the answers file spells them; 1e-05 as it has always been.
+    spelled = [
+        (key, yaml_file.flow(value) if value is None or isinstance(value, bool) else value)
+        for key, value in changes
+    ]
+    parts = [f"{key.rpartition('.')[2]}-{value}" for key, value in spelled]
     return "_".join(re.sub(r"[^\w.+-]+", "-", part).strip("-") for part in parts)
 
 
