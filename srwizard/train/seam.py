@@ -13,4 +13,9 @@ COLUMNS = 8
 
 def seam_of(run: RunConfig) -> int:
     """Return by how many LR columns whole fields of a run are widened on each side; 0: not."""
-    return min(COLUMNS, run.data.lr_shape[1]) if run.data.periodic else 0
+    return seam_across(run.data.lr_shape[1]) if run.data.periodic else 0
+
+
+def seam_across(width: int) -> int:
+    """Return by how many columns a field that goes round the globe, so wide, is widened."""
+    return min(COLUMNS, width)

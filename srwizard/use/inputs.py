@@ -1,7 +1,7 @@
 """What is to be super-resolved: NetCDF files, a Zarr store, or the lr/ of a dataset directory."""
 
 import re
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -43,6 +43,7 @@ class Input:
 
     Args:
         where: what it is read from, for messages.
+        origin: the same in full: files, their size and time, variables.
         names: of the steps.
         moments: of the steps; None where no time is known.
         calendar: the CF calendar of the moments.
@@ -50,11 +51,12 @@ class Input:
         attributes: variable of the run -> units, long_name, standard_name, as far as known.
         fields: yields the steps `[C, h, w]` from a given one on, one at a time.
         guides: does so of HR fields beside them `[G, H, W]`; None: there are none.
-        guide_grid, guides_where: theirs, and what they are read from.
+        guide_grid, guides_where, guides_origin: theirs, and what they are read from.
         notes: what the user should know.
     """
 
     where: str
+    origin: tuple[str, ...]
     names: tuple[str, ...]
     moments: tuple[Moment, ...] | None
     calendar: str
@@ -64,6 +66,7 @@ class Input:
     guides: Callable[[int], FieldSeries] | None = None
     guide_grid: Grid | None = None
     guides_where: str = ""
+    guides_origin: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
 
@@ -154,6 +157,7 @@ def open_input(
         guides=fields,
         guide_grid=grid_of(contents, "hr", series[0].shape),
         guides_where=str(root),
+        guides_origin=_origin([root], guides),
     )
 
 
@@ -162,7 +166,13 @@ def _with_guides(found: Input, guides: Sequence[str], paths: Sequence[Path]) -> 
         raise UsageError(_("the run takes no guides of every step"), _("Leave --guide out."))
     beside = _opened(paths, {name: name for name in guides}, None, None)
     _same_steps(found, beside.names, beside.where)
-    return replace(found, guides=beside.fields, guide_grid=beside.grid, guides_where=beside.where)
+    return replace(
+        found,
+        guides=beside.fields,
+        guide_grid=beside.grid,
+        guides_where=beside.where,
+        guides_origin=beside.origin,
+    )
 
 
 def _same_steps(found: Input, steps: Sequence[str], where: str) -> None:
@@ -219,6 +229,7 @@ def _opened(
     return Input(
         where=str(paths[0]) if len(paths) == 1 else _("{path} and {count} more",
                                                       path=paths[0], count=len(paths) - 1),
+        origin=_origin(paths, names.values()),
         names=tuple(
             f"{number:06d}" if step.moment is None else step.moment.basic()
             for number, step in enumerate(survey.steps)
@@ -230,6 +241,15 @@ def _opened(
         fields=lambda start: _survey_fields(survey, list(names.values()), start),
         notes=survey.notes,
     )  # fmt: skip
+
+
+def _origin(paths: Iterable[Path], variables: Iterable[str]) -> tuple[str, ...]:
+    """Return what tells an input from any other: paths, files with size and time, and variables."""
+    found = []
+    for path in paths:
+        stat = path.stat() if path.is_file() else None
+        found.append(str(path) if stat is None else f"{path} {stat.st_size} {stat.st_mtime_ns}")
+    return (*found, *variables)
 
 
 def _moments(survey: Survey) -> tuple[Moment, ...] | None:
@@ -295,6 +315,7 @@ def _from_dataset(
 
     return Input(
         where=_("{root} ({split})", root=root, split=split),
+        origin=_origin([root / split], names.values()),
         names=first.steps,
         moments=moments,
         calendar=calendar,

@@ -19,6 +19,7 @@ from srwizard.base.visible import in_one_line
 from srwizard.data.block_means import expanded
 from srwizard.data.fields import FloatField
 from srwizard.data.prepare.grid import Grid
+from srwizard.data.prepare.units import same_units
 from srwizard.runs.advice import conserving
 from srwizard.train.sampling import draws_samples
 from srwizard.use.alarms import Alarms
@@ -27,7 +28,7 @@ from srwizard.use.grids import difference, refined
 from srwizard.use.inputs import Input
 from srwizard.use.output import Partial
 from srwizard.use.plausible import check_guides, check_values
-from srwizard.use.quantities import Attributes, same_units
+from srwizard.use.quantities import Attributes
 from srwizard.use.run import Run
 from srwizard.use.targets import check_target
 
@@ -192,7 +193,7 @@ def _fill(
     alarms: Alarms,
 ) -> None:
     """Compute and write the steps that are not there yet."""
-    total = len(found.names)
+    total, periodic = len(found.names), run.goes_round(found.grid, at_home=at_home)
     progress(partial.done, total)
     noted = time.monotonic()
     with ExitStack() as stack:
@@ -207,7 +208,9 @@ def _fill(
             alarms.note_empty(name, run.variables, lr)
             if guides is not None:
                 check_guides(run.guide_scales, guides, found.guides_where, name)
-            every = run.members_of_step(lr, step, count, at_home=at_home, guides=guides)
+            every = run.members_of_step(
+                lr, step, count, at_home=at_home, periodic=periodic, guides=guides
+            )
             mean = every.mean(axis=0)
             alarms.note_means(run, name, lr, mean, at_home)
             for layer, values in _layers(run, every, mean, members):
@@ -343,8 +346,8 @@ def _identity(
         "srwizard": __version__,
         "run": run.config.digest,
         "checkpoint": run.checkpoint.digest,
-        "input": found.where,
-        **({"guides": found.guides_where} if found.guides is not None else {}),
+        "input": list(found.origin),
+        **({"guides": list(found.guides_origin)} if found.guides is not None else {}),
         "steps": [len(found.names), found.names[0], found.names[-1]],
         "grid": list(found.grid.shape),
         "members": [count, members is not None],

@@ -37,6 +37,7 @@ class Predictor(nn.Module):
     ) -> None:
         super().__init__()
         self.seam, self.scale = seam, scale
+        self.own_size = found.grids["lr"].shape
         skip, statistics = found.skip, found.statistics
         self.network = network
         self.skip = None if skip is None else _Filters(skip.methods)
@@ -64,7 +65,12 @@ class Predictor(nn.Module):
 
     @property
     def size(self) -> tuple[int, int] | None:
-        """`(h, w)` of LR, if it cannot be another: something in it belongs to the grid."""
+        """`(h, w)` of LR, if it cannot be another: something in it belongs to the grid.
+
+        So does that a grid goes round the globe; the graph has no way to ask whether another does.
+        """
+        if self.seam:
+            return self.own_size
         parts = [self.mean, self.static]
         if self.skip is not None and self.skip.lr_part is not None:
             parts.append(self.skip.lr_part)

@@ -16,14 +16,17 @@ from srwizard.base.errors import DoesNotFitError, UsageError
 from srwizard.base.i18n import translate as _
 from srwizard.base.i18n import translate_count as _n
 from srwizard.base.typed_paths import at_home
+from srwizard.data.baselines.skip import Skip
 from srwizard.data.block_means import block_shares, expanded
 from srwizard.data.fields import FloatField
 from srwizard.data.gaps import NearestFill
 from srwizard.data.guides import as_blocks, refuse_gaps, scaled
+from srwizard.data.longitudes import goes_on_at_its_beginning
 from srwizard.data.normalization_methods import NORMALIZATIONS
 from srwizard.data.prepare.grid import Grid
 from srwizard.runs.failure_kinds import recognise
 from srwizard.runs.records import Records, measured
+from srwizard.runs.run_state import RunState, state_title
 from srwizard.settings import run_config
 from srwizard.settings.run_config import RunConfig
 from srwizard.settings.tiles import OVERLAP
@@ -31,14 +34,12 @@ from srwizard.train.conservation import Blocks, blocks_for, conserved
 from srwizard.train.correction import moved
 from srwizard.train.inference import apply_network
 from srwizard.train.sampling import draws_samples, members_of, noise_of
-from srwizard.train.seam import seam_of
+from srwizard.train.seam import seam_across
 from srwizard.train.setup import amp_dtype
 from srwizard.use.grids import difference, refusal, refuse_flipped
 from srwizard.use.plausible import check_guides, check_values
 from srwizard.use.preprocessing import Preprocessing, read_preprocessing
 from srwizard.use.weights import Checkpoint, Name, load_network
-
-COMPLETED = "completed"
 
 
 class Run:
@@ -74,9 +75,7 @@ class Run:
         self.amp = amp
         self.notices = notices
         self.preprocessing = preprocessing
-        self._fills = [
-            NearestFill(periodic=config.data.periodic) for _name in config.data.variables
-        ]
+        self._by_periodicity: dict[bool, tuple[Skip | None, list[NearestFill]]] = {}
         self._static = torch.from_numpy(preprocessing.static).to(device)
 
     @property
@@ -197,6 +196,17 @@ class Run:
             raise refusal(where, found, why=why)
         return False
 
+    def goes_round(self, grid: Grid, *, at_home: bool) -> bool:
+        """Return whether the last column of an input is the western neighbour of its first.
+
+        Args:
+            grid: of the input.
+            at_home: whether that is the grid of the training, as far as both are known.
+        """
+        if at_home and (grid.longitude is None or self.lr_grid.longitude is not None):
+            return self.config.data.periodic
+        return grid.longitude is not None and goes_on_at_its_beginning(grid.longitude)
+
     def members_of_step(
         self,
         lr: npt.NDArray[np.floating[Any]],
@@ -204,6 +214,7 @@ class Run:
         count: int,
         *,
         at_home: bool,
+        periodic: bool,
         guides: FloatField | None = None,
     ) -> FloatField:
         """Return `count` members `[M, C, H, W]` of one step.
@@ -213,6 +224,7 @@ class Run:
             index: number of the step, which the noise of a diffusion model follows from.
             count: see above; 1 for a model that is no diffusion.
             at_home: whether `lr` is on the grid of the training; its land is then known.
+            periodic: whether it goes round the globe, from `goes_round`.
             guides: `[G, H, W]` of the step, those of `guides`.
 
         Raises:
@@ -222,14 +234,16 @@ class Run:
         lr = lr.astype(np.float32)
         land = self._without_value(lr, at_home=at_home)
         water = torch.from_numpy(~self._land(lr, at_home=at_home)).to(self.device)[None]
-        normalized = self._with_guides(self._normalized(lr), guides)
+        normalized = self._with_guides(self._normalized(lr, periodic=periodic), guides)
         patch = tile_side(self.config, (lr.shape[1], lr.shape[2]))
-        base, spread = self._base(lr)
+        base, spread = self._base(lr, periodic=periodic)
         blocks = self._blocks(lr, base, spread, at_home=at_home)
+        seam = seam_across(lr.shape[2]) if periodic else 0
         drawn = []
         for member in range(count):
             noise = noise_of(self.config.training.seed, "test", [index], member)
-            drawn.append(conserved(self._applied(normalized, noise, patch, water).cpu(), blocks))
+            sr = self._applied(normalized, noise, patch, water, seam)
+            drawn.append(conserved(sr.cpu(), blocks))
         with_gain = moved(drawn, self.checkpoint.gain, self.variables, blocks)
         members: FloatField = torch.cat(with_gain).numpy() * spread + base
         members[:, land] = np.nan
@@ -277,6 +291,7 @@ class Run:
             )
         grid = Grid((steps.shape[2], steps.shape[3]), None, None)
         at_home = self.check_grid(grid, _("the array"))
+        periodic = self.goes_round(grid, at_home=at_home)
         for index, step in enumerate(steps):
             known = self.preprocessing.statistics["hr"]
             check_values(self.variables, known, step, _("the array"), str(index))
@@ -295,7 +310,7 @@ class Run:
         results = [
             of_members(
                 self.members_of_step(
-                    step, index, count, at_home=at_home,
+                    step, index, count, at_home=at_home, periodic=periodic,
                     guides=None if beside is None else beside[index].astype(np.float32),
                 )
             )
@@ -303,15 +318,25 @@ class Run:
         ]  # fmt: skip
         return results[0] if lr.ndim == 3 else np.stack(results)
 
-    def _normalized(self, lr: FloatField) -> Tensor:
+    def _parts_on(self, *, periodic: bool) -> tuple[Skip | None, list[NearestFill]]:
+        """Return the skip, and what fills the gaps of each variable, kept from step to step."""
+        if periodic not in self._by_periodicity:
+            skip = self.preprocessing.skip
+            self._by_periodicity[periodic] = (
+                None if skip is None else skip.on(periodic=periodic),
+                [NearestFill(periodic=periodic) for _name in self.variables],
+            )
+        return self._by_periodicity[periodic]
+
+    def _normalized(self, lr: FloatField, *, periodic: bool) -> Tensor:
         """Return the network's input `[1, C + S, h, w]`, made as training makes it."""
         found = self.preprocessing.statistics["lr"]
-        skip = self.preprocessing.skip
+        skip, fills = self._parts_on(periodic=periodic)
         if skip is None:
             values = (lr - found.mean) / found.std
         else:
             values = skip.normalized(lr, found.mean, found.std)
-        filled = [fill(part) for fill, part in zip(self._fills, values, strict=True)]
+        filled = [fill(part) for fill, part in zip(fills, values, strict=True)]
         channels = torch.from_numpy(np.stack(filled)).to(self.device)
         if not len(self._static):
             return channels[None]  # on any grid
@@ -339,9 +364,9 @@ class Run:
         blocks = torch.from_numpy(as_blocks(np.stack(parts), self.scale)).to(seen)
         return torch.cat([seen, blocks[None]], dim=1)
 
-    def _base(self, lr: FloatField) -> tuple[FloatField, FloatField]:
+    def _base(self, lr: FloatField, *, periodic: bool) -> tuple[FloatField, FloatField]:
         """Return what the network's output is added to, and the spread it is multiplied with."""
-        skip = self.preprocessing.skip
+        skip, _fills = self._parts_on(periodic=periodic)
         if skip is None:
             hr = self.preprocessing.statistics["hr"]
             return hr.mean, hr.std
@@ -369,11 +394,6 @@ class Run:
         share = self.block_shares(lr, at_home=at_home)
         return blocks_for(lr, base, spread, share)
 
-    def _seam(self, lr: Tensor) -> int:
-        """Return by how many columns a field is widened: only those of the training's grid."""
-        at_home = list(lr.shape[-2:]) == list(self.config.data.lr_shape)
-        return seam_of(self.config) if at_home else 0
-
     @torch.inference_mode()
     def _applied(
         self,
@@ -381,6 +401,7 @@ class Run:
         noise: list[torch.Generator],
         patch: int | None,
         water: Tensor,
+        seam: int,
     ) -> Tensor:
         autocast = torch.autocast(self.device.type, dtype=amp_dtype(self.device), enabled=self.amp)
         try:
@@ -391,7 +412,7 @@ class Run:
                     noise,
                     scale=self.scale,
                     patch=patch,
-                    seam=self._seam(lr),
+                    seam=seam,
                     mask=water,
                 )
         except (RuntimeError, MemoryError) as error:
@@ -449,10 +470,10 @@ def load_run(
     place = chosen_device(device)
     network, found, notices = load_network(directory, config, checkpoint)
     state = Records(directory).status().get("state")
-    if state not in (None, COMPLETED):
+    if state not in (None, RunState.COMPLETED):
         notices.append(
             _("The training is not complete ({state}); {name}.pt of epoch {epoch} of {epochs} is "
-              "used.", state=state, name=found.name, epoch=found.epoch,
+              "used.", state=state_title(state), name=found.name, epoch=found.epoch,
               epochs=config.training.epochs)
         )  # fmt: skip
     gain = {} if draws_samples(network) else found.gain

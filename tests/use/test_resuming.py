@@ -7,18 +7,20 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 import xarray as xr
 
 from srwizard import load_run
-from srwizard.base.errors import UsageError
+from srwizard.base.errors import InterruptedByUserError, UsageError
 from srwizard.use import cf_file, output
 from srwizard.use.inputs import open_input
 from srwizard.use.predict import predict
 from tests.datasets import write_dataset
 from tests.e2e.terminal import CTRL_C, PROGRAM, Terminal
 from tests.use.conftest import Command
+from tests.use.records import record
 
 VARIABLES = ("salt", "temp")
 STEPS = 45
@@ -105,6 +107,45 @@ def test_two_processes_do_not_write_one_file(tmp_path: Path, dataset: Path, edsr
     with pytest.raises(UsageError, match="another process is writing"):
         predict(run, found, out)
     first.close()
+
+
+@pytest.mark.parametrize("change", ["variables", "further file", "content"])
+def test_what_is_left_of_one_input_is_not_gone_on_with_for_another(
+    tmp_path: Path,
+    dataset: Path,
+    edsr: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    change: str,
+) -> None:
+    """As where Ctrl-C is pressed because the wrong input was named."""
+    files = [tmp_path / name for name in ("a.nc", "b.nc", "c.nc")]
+    source = record(dataset)
+    for file, steps in zip(files, ([0, 1], [2], [2]), strict=True):
+        source.isel(time=steps).to_netcdf(file, engine="h5netcdf")
+    names = {name: name for name in VARIABLES}
+    run, out = load_run(edsr), tmp_path / "out.nc"
+    found = open_input(files[:2], names, None)
+    compute, done = run.members_of_step, []
+
+    def interrupted(*given: Any, **named: Any) -> Any:
+        if done:
+            raise KeyboardInterrupt
+        done.append(1)
+        return compute(*given, **named)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(run, "members_of_step", interrupted)
+        with pytest.raises(InterruptedByUserError):
+            predict(run, found, out)
+    other = files[:2]
+    if change == "variables":
+        names = dict(zip(VARIABLES, reversed(VARIABLES), strict=True))
+    elif change == "further file":
+        other = [files[0], files[2]]
+    else:
+        (source.isel(time=[0, 1]) + 1).to_netcdf(files[0], engine="h5netcdf")
+    with pytest.raises(UsageError, match=r"what differs: .*input"):
+        predict(run, open_input(other, names, None), out)
 
 
 def test_too_little_space_is_told_before_the_work(

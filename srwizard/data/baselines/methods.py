@@ -7,6 +7,7 @@ and that filter on the anomalies (a = 1). With 0 < a < 1 only part of the climat
 which serves where a record is short or drifts.
 """
 
+import copy
 from collections.abc import Sequence
 
 import numpy as np
@@ -53,6 +54,13 @@ class Baseline:
         self.constant = (1 - choice.weight) * float(lr_mean.mean(dtype=np.float64))
         self.periodic = periodic
         self._fill = NearestFill(periodic=periodic)
+
+    def on(self, *, periodic: bool) -> "Baseline":
+        """Return the same method for fields that go round the globe, or do not."""
+        other = copy.copy(self)
+        other.periodic = periodic
+        other._fill = NearestFill(periodic=periodic)
+        return other
 
     def __call__(self, lr: Field, rows: slice = slice(None), columns: slice = slice(None)) -> Field:
         """Return what the method makes of a field.

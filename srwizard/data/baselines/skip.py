@@ -48,6 +48,10 @@ class Skip:
         ]
         return parts[0][None] if len(parts) == 1 else np.stack(parts)
 
+    def on(self, *, periodic: bool) -> "Skip":
+        """Return the same for fields that go round the globe, or do not."""
+        return replace(self, methods=[method.on(periodic=periodic) for method in self.methods])
+
     @property
     def fixed_to_the_grid(self) -> bool:
         """Whether a method holds a climatology, which is that of one grid."""
