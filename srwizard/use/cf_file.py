@@ -12,8 +12,8 @@ import numpy.typing as npt
 
 from srwizard.data.prepare.grid import Grid
 from srwizard.data.prepare.times import Moment
+from srwizard.data.prepare.units import difference_units
 from srwizard.use.grids import unwrapped
-from srwizard.use.quantities import difference_units
 
 CONVENTIONS = "CF-1.8"
 TIME_UNITS = "seconds since 1970-01-01 00:00:00"

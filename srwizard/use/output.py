@@ -6,7 +6,6 @@ were written stay. A note beside the file says how many they are.
 """
 
 import errno
-import fcntl
 import json
 import os
 import shutil
@@ -23,6 +22,7 @@ from srwizard.base import files
 from srwizard.base.errors import UsageError
 from srwizard.base.files import sync_directory
 from srwizard.base.i18n import translate as _
+from srwizard.base.locks import locked_file
 from srwizard.base.os_errors import reason_of
 from srwizard.base.sizes_and_times import bytes_text
 from srwizard.base.special_files import require_file
@@ -150,15 +150,7 @@ class Partial:
     def _locked(self) -> IO[bytes]:
         """Open the unfinished file for this process alone, the kernel's lock standing on it."""
         try:
-            while True:
-                stream = os.fdopen(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644), "r+b", 0)
-                _lock(stream)
-                # Whoever held it may have finished it just now, and given it its name.
-                if self.path.exists() and os.path.samestat(
-                    os.fstat(stream.fileno()), self.path.stat()
-                ):
-                    return stream
-                stream.close()
+            return locked_file(self.path)
         except BlockingIOError:
             raise UsageError(
                 _("another process is writing {path}", path=self.path),
@@ -209,15 +201,6 @@ def _differing(identity: Mapping[str, Any], other: Mapping[str, Any]) -> list[st
     # As JSON gives them back, where a tuple is a list.
     mine = json.loads(json.dumps(identity))
     return [key for key in mine if mine[key] != other.get(key)]
-
-
-def _lock(stream: IO[bytes]) -> None:
-    try:
-        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise
-    except OSError:  # a file system without locks
-        return
 
 
 def _take_space(path: Path) -> None:

@@ -5,8 +5,8 @@ import pytest
 
 from srwizard.base.errors import DatasetError
 from srwizard.data.prepare.grid import Grid
+from srwizard.data.prepare.units import difference_units, quantity, same_units
 from srwizard.use.grids import difference, refined, refuse_flipped
-from srwizard.use.quantities import difference_units, same_units
 
 
 @pytest.mark.parametrize(
@@ -26,6 +26,29 @@ from srwizard.use.quantities import difference_units, same_units
         ("m", "mm", False),
         ("mmol m-3", "mmol/m3", True),
         ("mg m-3", "Mg m-3", False),
+        ("mg m-3", "milligram m-3", True),
+        ("hPa", "mb", True),
+        ("dbar", "decibar", True),
+        ("M/S", "m s-1", True),
+        ("mmol m-3", "umol L-1", True),
+        ("W m-2", "watt/m2", True),
+        ("J m-2", "J/m**2", True),
+        ("psu", "practical salinity unit", True),
+        ("g/kg", "PSU", True),
+        ("1", "dimensionless", True),
+        ("1", "", True),
+        ("°C", "℃", True),
+        ("mg Chl m-3", "mg Chl/m3", True),
+        ("mg Chl m-3", "mg C m-3", False),
+        ("10^6 m3 s-1", "Sv", True),
+        ("10**-3", "psu", True),
+        ("106 m", "10^6 m", False),
+        ("S m-1", "s m-1", False),
+        ("mM", "mm", False),
+        ("Mm", "mm", False),
+        ("Kg m-3", "kg/m3", True),
+        ("what it is", "what  it is", True),
+        ("what it is", "(something else)", False),
     ],
 )
 def test_units_are_compared_by_what_they_mean(one: str, other: str, same: bool) -> None:
@@ -36,6 +59,21 @@ def test_units_are_compared_by_what_they_mean(one: str, other: str, same: bool) 
 def test_a_difference_of_temperatures_is_in_kelvin() -> None:
     assert difference_units("celsius") == "K"
     assert difference_units("m s-1") == "m s-1"
+
+
+@pytest.mark.parametrize(
+    ("units", "factor"),
+    [("10^6 m3 s-1", 1e6), ("10^3 kg", 1e3), ("10^18 J", 1e18), ("10-6 m", 1e-6), ("1e-6 m", 1e-6)],
+)
+def test_powers_of_ten(units: str, factor: float) -> None:
+    found = quantity(units)
+    assert found is not None
+    assert found.factor == pytest.approx(factor, rel=1e-12)
+
+
+@pytest.mark.parametrize("units", ["10^999 m", "1e300**2 m", "0 m", "0-1 m", "1e999", "10^99999 m"])
+def test_a_number_that_is_no_factor_is_not_understood(units: str) -> None:
+    assert quantity(units) is None
 
 
 def grid(lat: list[float], lon: list[float]) -> Grid:

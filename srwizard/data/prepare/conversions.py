@@ -6,7 +6,7 @@ from srwizard.base.errors import UsageError
 from srwizard.base.i18n import translate as _
 from srwizard.data.prepare.lr_product import Matched
 from srwizard.data.prepare.record import Survey
-from srwizard.data.prepare.units import Conversion, conversion
+from srwizard.data.prepare.units import Conversion, conversion, same_units
 
 
 def conversions_asked(
@@ -38,10 +38,12 @@ def lr_conversion(
     """Return how LR of its own comes to the units of HR, as far as both say theirs."""
     if matched is None:
         return None
-    source = matched.lr[key].attributes.get("units")
-    if source is None or target is None or source == target:
+    source, wanted = (
+        (units or "").strip() for units in (matched.lr[key].attributes.get("units"), target)
+    )
+    if not source or not wanted or same_units(source, wanted):
         return None
-    return conversion(name, source, target)
+    return conversion(name, source, wanted)
 
 
 def converted(known: Mapping[str, str], by: Conversion | None) -> dict[str, str]:

@@ -23,7 +23,8 @@ _SYMBOLS: dict[str, tuple[float, str]] = {
     "hr": (3600.0, "s"), "hour": (3600.0, "s"), "d": (86400.0, "s"), "day": (86400.0, "s"),
     "kg": (1.0, "kg"), "g": (1e-3, "kg"), "gram": (1e-3, "kg"), "mg": (1e-6, "kg"),
     "milligram": (1e-6, "kg"), "ug": (1e-9, "kg"), "microgram": (1e-9, "kg"),
-    "l": (1e-3, "m3"), "liter": (1e-3, "m3"), "litre": (1e-3, "m3"), "ml": (1e-6, "m3"),
+    "l": (1e-3, "m3"), "L": (1e-3, "m3"), "liter": (1e-3, "m3"), "litre": (1e-3, "m3"),
+    "ml": (1e-6, "m3"),
     "Pa": (1.0, _PASCAL), "pascal": (1.0, _PASCAL), "hPa": (100.0, _PASCAL),
     "kPa": (1e3, _PASCAL), "mb": (100.0, _PASCAL), "mbar": (100.0, _PASCAL),
     "millibar": (100.0, _PASCAL), "bar": (1e5, _PASCAL), "dbar": (1e4, _PASCAL),
@@ -40,12 +41,21 @@ _SYMBOLS: dict[str, tuple[float, str]] = {
 }  # fmt: skip
 """What one is in base units, and which these are; a plural s and capitals are seen through."""
 _LOWER = {name.lower(): found for name, found in _SYMBOLS.items()}
+_MISSPELT = {"Kg": "kg", "Km": "km", "Cm": "cm", "Mb": "mb", "Hr": "hr"}
+_MEGA = ("Mmol", "Mgram", "Mmole")
+_PHRASES = {
+    "practical salinity unit": "psu", "practical salinity units": "psu",
+    "parts per thousand": "ppt", "percentage": "%", "\u2103": "degC",
+    "1.e-3": "1e-3", ".001": "1e-3",
+    **dict.fromkeys(("none", "dimensionless", "unitless", "-"), "1"),
+}  # fmt: skip
 _DEGREES = re.compile(
     r"(?:°|deg(?:ree)?s?)[\s_]*(celsius|kelvin|fahrenheit|c|k|f)\b", re.IGNORECASE
 )
 _SALINITY_SCALE = re.compile(r"\bps[su][-_ ]?78\b", re.IGNORECASE)
 _BASE = re.compile(r"([A-Za-z]+)(-?\d+)?")
 _LARGEST_POWER = 9
+_NUMBER_TO_POWER = re.compile(r"(?<![\w.])(\d+(?:\.\d*)?)\s*(?:\*\*|\^)\s*([+-]?\d+)")
 _FACTOR = re.compile(r"([A-Za-z%\u2030]+|\d+(?:\.\d*)?(?:[eE][+-]?\d+)?)([+-]?\d+)?")
 _CELSIUS_ZERO, _FAHRENHEIT_ZERO = 273.15, 459.67 * 5 / 9
 _COMMON = (
@@ -80,12 +90,30 @@ class Quantity:
     powers: tuple[tuple[str, int], ...]
 
 
-def quantity(units: str) -> Quantity | None:
-    """Return what units mean, as people write them (M/S, deg C), or None where that is unclear."""
+def quantity(units: str, *, any_name: bool = False) -> Quantity | None:
+    """Return what units mean, as people write them (M/S, deg C), or None where that is unclear.
+
+    Args:
+        units: "" says nothing.
+        any_name: whether a name that is not known counts as a base unit: what remains to be
+            compared of "mg Chl m-3".
+    """
+    try:
+        found = _read(units, any_name=any_name)
+    except (OverflowError, ZeroDivisionError):
+        return None
+    return found if found is not None and 0 < found.factor < math.inf else None
+
+
+def _read(units: str, *, any_name: bool) -> Quantity | None:
     degrees = {"c": "degC", "f": "degF", "k": "K"}
-    text = _DEGREES.sub(lambda found: degrees[found[1][0].lower()], units.strip())
+    text = " ".join(units.split())
+    text = _PHRASES.get(text.lower(), text)
+    text = _DEGREES.sub(lambda found: degrees[found[1][0].lower()], text)
     text = _SALINITY_SCALE.sub("psu", text)
-    # A power may be written **2, ^2 or 2; a product *, a point or a blank; a quotient / or per.
+    # A power may be written **2, ^2 or 2, behind a number only the former, 106 is no power of 10;
+    # a product *, a point or a blank; a quotient / or per.
+    text = _NUMBER_TO_POWER.sub(lambda found: f"{float(found[1]) ** int(found[2]):g}", text)
     text = re.sub(r"\*\*|\^", "", text)
     text = re.sub(r"(?<=[A-Za-z])\.|(?<=\d)\.(?=[A-Za-z])|[*·()]", " ", text)
     parts = re.split(r"/|\bper\b", text)
@@ -101,7 +129,10 @@ def quantity(units: str) -> Quantity | None:
             if match[1][0].isdigit():
                 factor *= float(match[1]) ** power
                 continue
-            known = _symbol(match[1])
+            known = _symbol(match[1], shouted=units == units.upper())
+            if known is None and any_name:
+                powers[f"{match[1]}?"] += power
+                continue
             if known is None:
                 return None
             factor *= known[0] ** power
@@ -118,9 +149,21 @@ def quantity(units: str) -> Quantity | None:
     return Quantity(factor, zero, base)
 
 
-def _symbol(name: str) -> tuple[float, str] | None:
-    found = _SYMBOLS.get(name) or _LOWER.get(name.lower())
-    return found or (_LOWER.get(name.lower().removesuffix("s")) if len(name) > 2 else None)
+def _symbol(name: str, *, shouted: bool) -> tuple[float, str] | None:
+    """Return what a name means. Capitals count where they tell Mg from mg, mM from mm, S from s.
+
+    Args:
+        name: of one unit.
+        shouted: whether all of the units are in capitals, as in `M/S`.
+    """
+    found = _SYMBOLS.get(_MISSPELT.get(name, name))
+    if found is not None:
+        return found
+    spelt = len(name) > 2 and name not in _MEGA
+    if not (shouted or spelt or name.islower()):
+        return None
+    lower = name.lower()
+    return _LOWER.get(lower) or (_LOWER.get(lower.removesuffix("s")) if len(name) > 2 else None)
 
 
 @dataclass(frozen=True)
@@ -147,11 +190,23 @@ class Conversion:
 
 
 def same_units(one: str | None, other: str | None) -> bool:
-    """Return whether two units are the same, however they are written."""
-    if one is None or other is None or one == other:
-        return one == other
-    meant = quantity(one)
-    return meant is not None and meant == quantity(other)
+    """Return whether two units are the same, however they are written: "degC" and "Celsius".
+
+    None is not known, and the same as None alone; "" says the same as "1".
+    """
+    if one is None or other is None:
+        return one is other
+    mine, theirs = (quantity(each.strip() or "1", any_name=True) for each in (one, other))
+    if mine is None or theirs is None:
+        return one.split() == other.split()
+    alike = mine.powers == theirs.powers and mine.zero == theirs.zero
+    return alike and math.isclose(mine.factor, theirs.factor, rel_tol=1e-9)
+
+
+def difference_units(units: str) -> str:
+    """Return the units of a difference of two values: of degrees Celsius that is kelvin."""
+    meant = quantity(units)
+    return "K" if meant is not None and meant.zero == _CELSIUS_ZERO else units
 
 
 def parse_units(texts: tuple[str, ...]) -> dict[str, str]:
@@ -178,7 +233,7 @@ def conversion(variable: str, source: str | None, target: str) -> Conversion:
     Raises:
         DatasetError: the sources do not say their units, or the two cannot be converted.
     """
-    if source is None:
+    if source is None or not source.strip():
         raise DatasetError(
             _("The sources do not say the units of {variable}: it cannot be converted to {units}.",
               variable=variable, units=target),
