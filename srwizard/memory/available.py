@@ -69,9 +69,9 @@ def _granted_by_slurm() -> int:
 def least_capacity(run: RunConfig) -> int | None:
     """Return the memory there is for each process of a run, or for all on the CPU; None: unknown.
 
-    That of the GPU with the least free memory counts.
+    That of the GPU with the least free memory counts; GPUs of another machine are not known.
     """
-    if not run.devices.gpus:
+    if not run.devices.on_gpus:
         return cpu_capacity(run.devices.processes)
     free = {gpu.uuid: gpu.free_bytes for gpu in find_devices().gpus}
     return min((free[gpu.uuid] for gpu in run.devices.gpus if gpu.uuid in free), default=None)

@@ -1,7 +1,7 @@
 """Predictions for the wizard, which imports no torch: made by a process of its own, and kept.
 
 A prediction depends on the network, the shapes, the memory options and the device, not on the
-data; it is kept in the user's cache under a digest of these.
+values; it is kept in the user's cache under a digest of these.
 """
 
 import hashlib
@@ -30,6 +30,18 @@ MOST_TOGETHER = 4
 PATIENCE_SECONDS = 300
 CONTENT = 3
 """Raised when a forecast comes to hold more, or other figures."""
+NOT_PREDICTED_FROM: dict[str, Any] = {
+    "schema_version": True, "revision": True, "created": True, "language": True, "output": True,
+    "stamps": True, "digest": True, "field_digests": True,
+    "data": {"root", "fingerprint", "variables", "masked", "guide_scales", "handedness"},
+    "training": {
+        "recipe", "epochs", "lr", "weight_decay", "scheduler", "step_size", "gamma",
+        "plateau_patience", "warmup_epochs", "min_lr", "lr_range_test", "patience", "eval_freq",
+        "seed", "trackers", "schedule_from",
+    },
+    "devices": {"launcher", "gpus", "rdzv_endpoint", "slurm"},
+}  # fmt: skip
+"""What of a run config neither the memory nor the time of a step depends on."""
 
 
 @dataclass(frozen=True)
@@ -125,30 +137,11 @@ def begin(runs: Sequence[RunConfig]) -> "subprocess.Popen[bytes] | None":
 
 def file_of(run: RunConfig) -> Path:
     """Return the file that the forecast of a run is kept in."""
-    parts: dict[str, Any] = {
+    parts: dict[str, Any] = run.model_dump(exclude=NOT_PREDICTED_FROM) | {
         "content": CONTENT,
-        "model": run.model.model_dump(),
-        "scale": run.data.scale,
-        "guides": len(run.data.guides),
-        "hr_shape": run.data.hr_shape,
-        "batch": [run.training.batch_size, run.training.grad_accumulation],
-        "training": [
-            run.training.normalization,
-            run.training.optimizer,
-            run.training.loss,
-            run.training.area_weights,
-            run.training.ema_decay,
-            run.training.num_workers,
-        ],
-        "devices": [
-            run.devices.processes,
-            run.devices.backend,
-            *(g.name for g in run.devices.gpus),
-            run.devices.gpus_per_node,
-            run.devices.nodes,
-        ],
-        "memory": run.memory.model_dump(),
-        "software": run.software,
+        "variables": len(run.data.variables),
+        "gpus": [gpu.name for gpu in run.devices.gpus],
+        "cores": None if run.devices.on_gpus else cpu().cores,
     }
     digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
     return cache_directory() / "forecasts" / f"{digest}.json"

@@ -5,6 +5,7 @@ forward in training mode, loss, backward, AdamW, of one process.
 """
 
 import contextlib
+import math
 import re
 import subprocess
 import sys
@@ -42,6 +43,8 @@ from srwizard.models.checkpointing import run_block
 
 DTYPES = ("float32", "float64", "float16", "bfloat16", "int64", "int32", "uint8", "bool")
 LARGEST_SIDE = 2**31 - 1
+LARGEST_SIZE = 2**50
+"""Elements of a tensor; of more torch could not even name the bytes."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +96,13 @@ def parse_shape(option: str, text: str) -> Shape:
               dtype=dtype or "''"),
             _("Known: {names}.", names=", ".join(DTYPES)),
         )  # fmt: skip
-    return Shape(tuple(map(int, words)), dtype or "float32")
+    sides = tuple(map(int, words))
+    if math.prod(sides) > LARGEST_SIZE:
+        raise UsageError(
+            _("{option} {text}: a tensor of that size is in no memory", option=option, text=text),
+            _("For example: {example}", example=f"{option} 2,3,256,256"),
+        )
+    return Shape(sides, dtype or "float32")
 
 
 def estimate_step(asked: Asked, *, gpu: str | None) -> dict[str, Any]:

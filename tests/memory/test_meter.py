@@ -8,6 +8,7 @@ import torch
 
 from srwizard.memory import measure, meter
 from srwizard.memory.allocator import CUDA_CONTEXT
+from srwizard.memory.available import least_capacity
 from srwizard.memory.meter import Meter
 from srwizard.train.distributed import Place
 from tests.configs import made_up_config
@@ -126,3 +127,10 @@ def test_the_gpu_the_main_memory_and_the_shared_memory_are_judged(
     result = measure._judged(run, [rank(**changes)])
     assert result.verdict == verdict
     assert result.host_peak_bytes == 2 * GIB
+
+
+def test_gpus_of_another_machine_have_a_memory_that_is_not_known() -> None:
+    devices = made_up_config().devices.model_copy(update={"gpus_per_node": 1})
+    assert least_capacity(made_up_config().model_copy(update={"devices": devices})) is None
+    on_the_cpu = devices.model_copy(update={"gpus_per_node": 0, "gpus": []})
+    assert least_capacity(made_up_config().model_copy(update={"devices": on_the_cpu})) is not None

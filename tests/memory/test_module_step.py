@@ -129,6 +129,7 @@ def test_shapes_as_they_are_written() -> None:
     [
         (["--module", "no_colon", "--input", "1"], "expected package.module:function"),
         (["--module", "no_such_package:f", "--input", "1"], "No module named 'no_such_package'"),
+        (["--module", "torch.nn:ReLU", "--input", "2147483647,2147483647"], "is in no memory"),
         (["--module", "a:b"], "--module needs --input"),
         (["--module", "a:b", "--input", "1", "--fit", "batch_size"], "--module needs --input"),
         (["--amp"], "need --module"),
