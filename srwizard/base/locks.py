@@ -4,6 +4,8 @@ The lock itself is the kernel's and ends with its process, however that ends; th
 only says who it was.
 """
 
+import contextlib
+import fcntl
 import getpass
 import os
 import socket
@@ -11,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
+from typing import IO
 
 import filelock
 
@@ -55,6 +58,46 @@ def held(path: Path, what: str) -> Iterator[None]:
     finally:
         _note(path).unlink(missing_ok=True)
         lock.release()
+
+
+def locked_file(path: Path) -> IO[bytes]:
+    """Open a file, made if it is missing, for this process alone.
+
+    Whoever held it may have renamed or removed it just now: then it is another one that is locked.
+    A file system without locks locks nothing.
+
+    Raises:
+        BlockingIOError: another process holds it.
+        OSError: it cannot be opened.
+    """
+    while True:
+        stream = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o644), "r+b", 0)
+        try:
+            _lock(stream)
+            if os.path.samestat(os.fstat(stream.fileno()), path.stat()):
+                return stream
+        except FileNotFoundError:
+            pass
+        except BaseException:
+            stream.close()
+            raise
+        stream.close()
+
+
+def unlock(stream: IO[bytes]) -> None:
+    """Give back what `locked_file` has locked, for processes forked since, too."""
+    with contextlib.suppress(OSError):
+        fcntl.flock(stream, fcntl.LOCK_UN)
+    stream.close()
+
+
+def _lock(stream: IO[bytes]) -> None:
+    try:
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise
+    except OSError:  # a file system without locks
+        return
 
 
 def holder(path: Path) -> str | None:

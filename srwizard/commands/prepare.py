@@ -208,7 +208,7 @@ def prepare(
         )
     manifest = preparing.prepare(
         find_sources([str(source) for source in sources]),
-        variables=dict(zip(variable, names, strict=True)),
+        variables=preparing.named(variable, names),
         scale=scale,
         split=preparing.parse_split(split),
         out=out,

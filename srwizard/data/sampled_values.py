@@ -3,7 +3,7 @@
 Some rows of some steps are read, so that a record of any length is looked at in seconds.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -55,9 +55,13 @@ def sample_values(contents: Contents, name: str) -> SampledValues:
     for (split, level, variable), stored in contents.fields.items():
         if variable != name:
             continue
-        for index in spread(len(stored.steps), SAMPLED_STEPS):
+        sampled = list(spread(len(stored.steps), SAMPLED_STEPS))
+        empty = []
+        for index in sampled:
             values = _sampled_rows(stored, index, found.problems)
             looked_at += 1
+            if values.size and not np.isfinite(values).any():
+                empty.append(index)
             if np.isinf(values).any():
                 found.problems.append(Problem(stored.path(index), _infinite(stored, index, values)))
             finite = values[np.isfinite(values)]
@@ -70,6 +74,7 @@ def sample_values(contents: Contents, name: str) -> SampledValues:
                 found.highest = float(np.fmax(found.highest, finite.max()))
             if (split, level) == ("train", "hr"):
                 standing.add(_rows(values, stored))
+        found.problems += _empty_problems(stored, empty, len(sampled))
     found.problems += _fill_problems(fills, looked_at)
     found.undeclared = tuple(float(f"{value:g}") for value in fills)
     first = contents.fields["train", "hr", name].path(0)
@@ -90,6 +95,21 @@ def sample_values(contents: Contents, name: str) -> SampledValues:
                  name=name, value=found.lowest)  # fmt: skip
         found.problems.append(Problem(first, text, fatal=False))
     return found
+
+
+def _empty_problems(stored: Field, empty: Sequence[int], looked_at: int) -> Iterator[Problem]:
+    """Tell of steps without any value: nothing is learnt from them, and of nothing else nothing."""
+    if len(empty) == looked_at:
+        path = stored.path(empty[0])
+        yield Problem(path, _("no step that was looked at has any value"))
+    elif empty:
+        yield Problem(
+            stored.path(empty[0]),
+            _("step {step} has no value at all, and nothing is learnt from it (so it is with "
+              "{count} of the {all} steps that were looked at)",
+              step=stored.steps[empty[0]], count=len(empty), all=looked_at),
+            fatal=False,
+        )  # fmt: skip
 
 
 @dataclass
@@ -155,10 +175,4 @@ def _sampled_rows(found: Field, index: int, problems: list[Problem]) -> FloatFie
             Problem(found.path(index), _("cannot be read: {reason}", reason=reason_of(error)))
         )
         return np.zeros((0, 0), dtype=np.float32)
-    if not np.isfinite(values).any():
-        problems.append(
-            Problem(
-                found.path(index), _("step {step} has no value at all", step=found.steps[index])
-            )
-        )
     return values

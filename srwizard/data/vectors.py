@@ -1,5 +1,7 @@
 """Which variables are the components of a vector, known by their standard names or names."""
 
+import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -13,6 +15,9 @@ PAIRS = (
 """Eastward and northward, in lower case."""
 DIRECTIONS = (("eastward", "northward"), ("_x_", "_y_"))
 """Parts of CF standard names, such as sea_water_x_velocity."""
+
+_NAME = re.compile(r"(.+?)(_-?\d+(?:\.\d+)?(?:e[+-]?\d+)?[A-Za-z]*)?", re.DOTALL)
+"""A name, and what `prepare` adds to it where there are several depths: _0m, _97.5m, _850hPa."""
 
 Names = Mapping[str, str]
 
@@ -31,24 +36,36 @@ def standard_names(root: Path) -> Names:
 
 
 def known_vectors(variables: Sequence[str], named: Names) -> list[list[str]]:
-    """Return the pairs among `variables`, each [eastward, northward].
+    """Return the pairs among `variables`, each [eastward, northward], of one level.
 
     Args:
         variables: their names.
         named: their standard names, as far as they have one.
     """
-    by_standard_name = {named[name]: name for name in variables if name in named}
+    standard = {name: (named[name], _parts(name)[1]) for name in variables if name in named}
+    # Where two have the same standard name, their names have to tell.
+    times = Counter(standard.values())
+    known = {found: name for name, found in standard.items() if times[found] == 1}
     found = [
-        [by_standard_name[eastward], by_standard_name[eastward.replace(east, north)]]
-        for eastward in by_standard_name
+        [name, known[northward, level]]
+        for (eastward, level), name in known.items()
         for east, north in DIRECTIONS
-        if east in eastward and eastward.replace(east, north) in by_standard_name
+        if east in eastward and (northward := eastward.replace(east, north), level) in known
     ]
     paired = {name for pair in found for name in pair}
-    lower = {name.lower(): name for name in variables if name not in paired}
+    left = {_parts(name): name for name in variables if name not in paired}
     return found + [
-        [lower[east], lower[north]] for east, north in PAIRS if east in lower and north in lower
+        [name, left[north, level]]
+        for (own, level), name in left.items()
+        for east, north in PAIRS
+        if own == east and (north, level) in left
     ]
+
+
+def _parts(name: str) -> tuple[str, str]:
+    """Return a name without its level, in lower case, and that level, "" if there is none."""
+    found = _NAME.fullmatch(name)
+    return (found[1].lower(), found[2] or "") if found is not None else (name.lower(), "")
 
 
 def lonely_components(
@@ -66,7 +83,7 @@ def lonely_components(
             for roles in (PAIRS, DIRECTIONS)
             for pair in roles
             for role, part in zip((True, False), pair, strict=True)
-            if (part == name.lower() if roles is PAIRS else part in named.get(name, ""))
+            if (part == _parts(name)[0] if roles is PAIRS else part in named.get(name, ""))
         ]
         if roles and name not in paired:
             found.append((name, roles[-1]))

@@ -67,7 +67,7 @@ def request_of(given: Preparation, contents: "Contents") -> "Request":
     names = given.names or preparing.usual_names(variables)
     return preparing.Request(
         sources=contents.paths,
-        variables=dict(zip(variables, names, strict=True)),
+        variables=preparing.named(variables, names),
         scale=given.scale or 2,
         split=preparing.parse_split(given.split),
         area_weights=given.area_weights,

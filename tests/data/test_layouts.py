@@ -239,11 +239,6 @@ def oversized(root: Path) -> None:
             HR,
             "shape [16, 22] differs from [16, 24]",
         ),
-        (
-            replace(HR, np.full((16, 24), np.nan)),
-            HR,
-            "no value at all",
-        ),
         (oversized, HR, "truncated"),
     ],
 )
@@ -253,6 +248,25 @@ def test_a_damaged_npy_dataset_is_refused_by_file(
     root = write_dataset(tmp_path / "ocean")
     damage(root)
     check_refused(root, path, words)
+
+
+def test_a_step_without_a_value_is_told_and_can_be_trained_on(tmp_path: Path) -> None:
+    root = write_dataset(tmp_path / "ocean")
+    replace(HR, np.full((16, 24), np.nan))(root)
+    summary = inspect(scan(root))
+    (problem,) = summary.problems
+    assert problem.path == root / HR
+    assert "has no value at all" in problem.message
+    assert "1 of the 8 steps" in problem.message
+    assert summary.usable
+
+
+def test_a_split_without_any_value_is_refused(tmp_path: Path) -> None:
+    root = write_dataset(tmp_path / "ocean")
+    files = sorted((root / "valid/hr/temp").glob("*.npy"))
+    for file in files:
+        np.save(file, np.full((16, 24), np.nan, np.float32))
+    check_refused(root, str(files[0].relative_to(root)), "no step that was looked at has any value")
 
 
 def test_one_infinite_value_among_good_ones_is_found(tmp_path: Path) -> None:
@@ -422,7 +436,6 @@ def spoil(name: str) -> Callable[[h5py.File], None]:
             "train",
             "hr/temp: holds |S4, not numbers",
         ),
-        (h5_edit("train", fill_step("hr/temp", np.nan)), "train", "step 000001 has no value"),
         (h5_edit("test", spoil("lr/temp")), "test", "step 000001 holds infinite"),
     ],
 )

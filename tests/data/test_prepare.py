@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,7 +23,16 @@ from hypothesis.extra import numpy as hnp
 
 from srwizard.base.errors import DatasetError, UsageError
 from srwizard.data.layout import scan
-from srwizard.data.prepare import parse_split, prepare
+from srwizard.data.prepare import (
+    Masking,
+    Request,
+    is_made_of,
+    named,
+    parse_mask,
+    parse_split,
+    parse_static,
+    prepare,
+)
 from srwizard.data.prepare.grid import (
     Grid,
     block_mean,
@@ -636,6 +646,62 @@ class TestTarget:
         ):
             make([source], root)
         assert (root).is_dir()
+
+    @pytest.mark.parametrize("when", ["before", "after"])
+    def test_one_that_comes_while_the_first_is_given_its_name(
+        self, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, when: str
+    ) -> None:
+        root, rename, refused = tmp_path / "root", Path.rename, []
+
+        def renamed(path: Path, to: Path) -> Path:
+            monkeypatch.undo()
+            if when == "after":
+                rename(path, to)
+            with pytest.raises(UsageError) as refusal:
+                make([source], root)
+            refused.append(refusal.value.message)
+            return to if when == "after" else rename(path, to)
+
+        monkeypatch.setattr(Path, "rename", renamed)
+        make([source], root)
+        assert ("Another process" if when == "before" else "not empty") in refused[0]
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["a.nc", "root"]
+        assert every_field(root, "hr").shape[0] == 6
+        assert not (root / ".lock").exists()
+
+    def test_a_lock_that_a_killed_run_left_is_part_of_the_dataset(
+        self, source: Path, tmp_path: Path
+    ) -> None:
+        make([source], tmp_path / "root")
+        (tmp_path / "root/.lock").touch()
+        make([source], tmp_path / "root", overwrite=True)
+
+    def test_a_variable_that_is_given_twice(self, source: Path) -> None:
+        with pytest.raises(UsageError, match="temp is given twice"):
+            named(["temp", "salt", "temp"], ["a", "b", "c"])
+
+    def test_what_was_asked_for_is_known_again(self, source: Path, tmp_path: Path) -> None:
+        values = (float("inf"), -999.0)
+        mask = parse_mask(f"{source}:temp", values)
+        request = Request(
+            sources=(source,), variables={"temp": "temp"}, scale=2, split=THIRDS,
+            masking=Masking(values, mask),
+        )  # fmt: skip
+        make([source], tmp_path / "root", masking=Masking(values, None))
+        root = tmp_path / "root"
+        assert not is_made_of(root, request)
+        assert is_made_of(root, replace(request, masking=Masking(values, None)))
+        other = Masking((float("-inf"), -999.0), None)
+        assert not is_made_of(root, replace(request, masking=other))
+
+    def test_the_users_directory_is_known_in_options_that_hold_a_path(
+        self, source: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("HOME", str(source.parent))
+        assert parse_static("~/a.nc:temp").path == source
+        mask = parse_mask("~/a.nc:temp", ())
+        assert mask is not None
+        assert mask.path == source
 
     def test_a_dataset_moved_aside_by_a_killed_run_is_put_back(
         self, source: Path, tmp_path: Path

@@ -30,6 +30,17 @@ from srwizard.data.vectors import known_vectors, lonely_components, standard_nam
             [],
         ),
         (["a", "sst"], {"a": "northward_wind"}, [], [("a", False)]),
+        (
+            ["u_0m", "u_100m", "v_100m", "v_0m"],
+            {"u_0m": "eastward_wind", "u_100m": "eastward_wind",
+             "v_0m": "northward_wind", "v_100m": "northward_wind"},
+            [["u_0m", "v_0m"], ["u_100m", "v_100m"]],
+            [],
+        ),
+        (["uo_0.5m", "vo_0.5m", "uo_97m"], {}, [["uo_0.5m", "vo_0.5m"]], [("uo_97m", True)]),
+        (["a", "b", "c"],
+         {"a": "eastward_wind", "b": "eastward_wind", "c": "northward_wind"}, [],
+         [("a", True), ("b", True), ("c", False)]),
     ],
 )  # fmt: skip
 def test_components_are_known_by_standard_name_or_name(

@@ -4,7 +4,7 @@ from srwizard.data.prepare.dataset import prepare
 from srwizard.data.prepare.lr_product import LrSource
 from srwizard.data.prepare.manifest import Manifest
 from srwizard.data.prepare.masking import Masking, masking_of, parse_mask
-from srwizard.data.prepare.names import usual_names
+from srwizard.data.prepare.names import named, usual_names
 from srwizard.data.prepare.notes import LEAST_LR_CELLS
 from srwizard.data.prepare.pair_writer import EmptySteps, Progress
 from srwizard.data.prepare.request import Request, is_made_of
@@ -31,6 +31,7 @@ __all__ = [
     "Split",
     "is_made_of",
     "masking_of",
+    "named",
     "parse_depths",
     "parse_latitudes",
     "parse_longitudes",

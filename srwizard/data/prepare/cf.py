@@ -1,6 +1,6 @@
 """Which dimension and coordinate of a NetCDF file mean what, by the CF conventions."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -118,7 +118,10 @@ def find_time(dataset: xr.Dataset, variable: str) -> TimeAxis:
 
 
 def find_coordinate(
-    dataset: xr.Dataset, dimensions: list[str], kind: Literal["latitude", "longitude"]
+    dataset: xr.Dataset,
+    dimensions: list[str],
+    kind: Literal["latitude", "longitude"],
+    named: Collection[str] = (),
 ) -> xr.DataArray | None:
     """Return the best latitude or longitude (degrees) that varies over `dimensions` only.
 
@@ -126,6 +129,7 @@ def find_coordinate(
         dataset: the file's content.
         dimensions: the horizontal dimensions of a variable.
         kind: which of the two coordinates.
+        named: coordinates that the variable names as its own, from `named_coordinates`.
 
     Returns:
         A 1-D or 2-D coordinate, dimensions of length 1 dropped, or None.
@@ -135,7 +139,7 @@ def find_coordinate(
         if kind == "latitude"
         else (LONGITUDE_UNITS, LONGITUDE_NAMES)
     )
-    found: list[tuple[tuple[int, bool, str], xr.DataArray]] = []
+    found: list[tuple[tuple[bool, int, bool, str], xr.DataArray]] = []
     for name in (str(key) for key in dataset.variables):
         variable = dataset[name]
         wide = {str(d) for d in variable.dims if variable.sizes[d] > 1}
@@ -154,11 +158,18 @@ def find_coordinate(
             rank = 2
         else:
             continue
-        found.append(((rank, name not in dataset.coords, name), variable))
+        key = (name not in named, rank, name not in dataset.coords, name)
+        found.append((key, variable))
     if not found:
         return None
     best = min(found, key=lambda entry: entry[0])[1]
     return best.squeeze([d for d in best.dims if best.sizes[d] == 1], drop=True)
+
+
+def named_coordinates(variable: xr.DataArray) -> set[str]:
+    """Return the auxiliary coordinates that a variable names (CF 5): ULONG ULAT of its own grid."""
+    given = variable.encoding.get("coordinates", variable.attrs.get("coordinates", ""))
+    return set(str(given).split())
 
 
 def _time_candidates(dataset: xr.Dataset, dimensions: set[str]) -> list[str]:

@@ -44,7 +44,7 @@ from srwizard.data.prepare.notes import conservation_notes, dropped_note, notes_
 from srwizard.data.prepare.pair_pool import pair_makers
 from srwizard.data.prepare.pair_writer import EmptySteps, PairWriter, Progress, npy_files
 from srwizard.data.prepare.pairs import Recipe, as_tasks
-from srwizard.data.prepare.record import Survey, survey_sources
+from srwizard.data.prepare.record import Survey, check_depths_used, survey_sources
 from srwizard.data.prepare.regrid import regrid
 from srwizard.data.prepare.request import Request
 from srwizard.data.prepare.selection import Selection, window_of
@@ -145,6 +145,7 @@ def prepare(
         time=chosen.time,
         masking=masking,
     )
+    check_depths_used(depths, survey.records)
     matched = None
     if lr_source is not None:
         matched = _matched(lr_source, survey, variables, depths, masking, report)
@@ -265,8 +266,7 @@ def _dropped(
     return tuple(
         step_name(place, survey.steps[place].moment)
         for split, part in parts.items()
-        for place in range(part.start, part.stop)
-        if place - part.start not in {*kept[split]}
+        for place in sorted({*range(part.start, part.stop)} - {part.start + k for k in kept[split]})
     )
 
 
@@ -290,7 +290,8 @@ def _matched(
         # A mask is on the grid of HR.
         masking=None if masking is None else replace(masking, variable=None),
     )
-    return match(hr, lr, lr_source.tolerance_hours, lr_source.regridding)
+    its_names = dict(zip(variables, lr_source.variables or variables, strict=True))
+    return match(hr, lr, its_names, lr_source.tolerance_hours, lr_source.regridding)
 
 
 def _method_text(lr_method: str, area_weights: bool, product: LrProduct | None) -> str:

@@ -107,11 +107,18 @@ class Matched:
     product: LrProduct
 
 
-def match(hr: Survey, lr: Survey, tolerance_hours: float | None, regridding: str) -> Matched:
+def match(
+    hr: Survey,
+    lr: Survey,
+    its_names: Mapping[str, str],
+    tolerance_hours: float | None,
+    regridding: str,
+) -> Matched:
     """Find for each step of HR the nearest step of LR in time.
 
     Args:
         hr, lr: both with times.
+        its_names: variable of HR -> that of LR which belongs to it.
         tolerance_hours: how far apart they may be; None: half of HR's usual step.
         regridding: for the manifest.
 
@@ -149,7 +156,7 @@ def match(hr: Survey, lr: Survey, tolerance_hours: float | None, regridding: str
     }
     lr_records = {
         key: replace(record, steps=tuple(record.steps[place] for place in partners))
-        for key, record in zip(hr.records, lr.records.values(), strict=True)
+        for key, record in _partners(hr, lr, its_names).items()
     }
     product = LrProduct(
         regridding=regridding,
@@ -162,6 +169,20 @@ def match(hr: Survey, lr: Survey, tolerance_hours: float | None, regridding: str
         lr_used_twice=sum(count > 1 for count in Counter(partners).values()),
     )
     return Matched(replace(hr, records=records), lr_records, lr.grid, product)
+
+
+def _partners(hr: Survey, lr: Survey, its_names: Mapping[str, str]) -> dict[str, Record]:
+    """Return the record of LR of each record of HR: of the same depth, where both have several."""
+    found: dict[str, Record] = {}
+    for variable, other in its_names.items():
+        keys = [key for key, record in hr.records.items() if record.variable == variable]
+        # In the order of the depths, as they were asked for.
+        theirs = [record for record in lr.records.values() if record.variable == other]
+        if len(theirs) != len(keys):
+            uppermost = min(theirs, key=lambda record: record.depth or 0.0)
+            theirs = [uppermost] * len(keys)
+        found |= dict(zip(keys, theirs, strict=True))
+    return {key: found[key] for key in hr.records}
 
 
 def notes_on_product(product: LrProduct) -> list[str]:

@@ -12,6 +12,7 @@ import xarray as xr
 
 from srwizard.base.errors import UsageError
 from srwizard.base.i18n import translate as _
+from srwizard.base.typed_paths import expand
 from srwizard.data.fields import FloatField
 
 SAME_VALUE = 1e-6
@@ -81,7 +82,7 @@ def parse_mask(text: str | None, values: Sequence[float]) -> MaskVariable | None
             _("The mask {text} is neither NAME nor FILE:NAME.", text=text),
             _("Name it, e.g. --mask-variable mask, or --mask-variable mesh_mask.nc:tmask"),
         )
-    path = None if match[1] is None else Path(match[1])
+    path = None if match[1] is None else Path(expand(match[1]))
     return MaskVariable(match[2], path, tuple(values) or (0.0,))
 
 

@@ -19,6 +19,24 @@ def usual_names(variables: Sequence[str]) -> list[str]:
     return [re.sub(r"^(?=[.-])|[^\w.-]+", "_", name) for name in names]
 
 
+def named(variables: Sequence[str], names: Sequence[str]) -> dict[str, str]:
+    """Return variable in the sources -> its name in the dataset.
+
+    Args:
+        variables: in the sources.
+        names: as many.
+
+    Raises:
+        UsageError: a variable is there twice.
+    """
+    twice = next((each for each in variables if variables.count(each) > 1), None)
+    if twice is not None:
+        raise UsageError(
+            _("The variable {name} is given twice.", name=twice), _("Give each variable once.")
+        )
+    return dict(zip(variables, names, strict=True))
+
+
 def check_names(variables: Mapping[str, str]) -> None:
     """Refuse names that cannot be directories and HDF5 datasets beside each other.
 

@@ -1,6 +1,6 @@
 """From pairs to the files of a dataset, split by split, and the tallies that the manifest needs."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -44,14 +44,17 @@ class PairWriter:
             The steps of the split that are kept.
         """
         every: dict[str, list[FieldStatistics]] = {}
+        empty: set[int] = set()
         length, total = len(steps.names), len(self.tallies) * len(steps.names)
         with SPLIT_WRITERS[self.fmt](self.root, self.content, steps) as files:
             for number, name in enumerate(self.tallies):
                 every[name] = []
-                for each in self._taken(name, steps, pairs, files):
+                for each, is_empty in self._taken(name, steps, pairs, files):
+                    if is_empty:
+                        empty.add(len(every[name]))
                     every[name].append(each)
                     report(steps.split, number * length + len(every[name]), total)
-            kept = self._kept(every)
+            kept = [at for at in range(length) if at not in empty or self.empty_steps == "keep"]
             for name, tally in self.tallies.items():
                 tally.finish(
                     steps.split, {steps.names[position]: every[name][position] for position in kept}
@@ -63,15 +66,15 @@ class PairWriter:
 
     def _taken(
         self, name: str, steps: SplitSteps, pairs: Iterator[Pairs], files: SplitFiles
-    ) -> Iterator[FieldStatistics]:
-        """Write one variable; yield the statistics of each step that is done."""
+    ) -> Iterator[tuple[FieldStatistics, bool]]:
+        """Write one variable; yield the statistics of each step, and whether it has no value."""
         position = 0
         while position < len(steps.names):
             found = next(pairs)
             if not found.written:
                 _write_fields(files, name, position, found)
             self._tally(steps.split, name, found)
-            yield from found.statistics
+            yield from zip(found.statistics, _without_value(found), strict=True)
             position += len(found.statistics)
 
     def _tally(self, split: str, name: str, found: Pairs) -> None:
@@ -79,22 +82,21 @@ class PairWriter:
         tally.far += found.far
         tally.outside += found.outside
         tally.add_missing(found.always_missing)
-        for hr, lr, mean, statistics in zip(
-            found.hr, found.lr, found.means, found.statistics, strict=True
+        for hr, lr, mean, is_empty in zip(
+            found.hr, found.lr, found.means, _without_value(found), strict=True
         ):
-            if statistics.count:
+            if not is_empty:
                 tally.add(split, hr)
                 if name in self.agreements:
                     self.agreements[name].add(lr, mean)
 
-    def _kept(self, every: Mapping[str, Sequence[FieldStatistics]]) -> list[int]:
-        """Return the steps in which each variable has a value, or all."""
-        steps = zip(*every.values(), strict=True)
-        return [
-            position
-            for position, step in enumerate(steps)
-            if self.empty_steps == "keep" or all(each.count for each in step)
-        ]
+
+def _without_value(found: Pairs) -> list[bool]:
+    """Return of each step whether HR, or LR of its own, has no value at all."""
+    return [
+        not statistics.count or lr_empty
+        for statistics, lr_empty in zip(found.statistics, found.lr_empty, strict=True)
+    ]
 
 
 def _write_fields(files: SplitFiles, variable: str, first: int, found: Pairs) -> None:

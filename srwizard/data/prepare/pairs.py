@@ -99,6 +99,7 @@ class Pairs:
         hr, lr, statistics: of each step; HR lasts until the next pairs are asked for.
         means: HR's block means where LR is of its own; else LR.
         written: whether the fields are in the files of the task.
+        lr_empty: whether LR of each step has no value at all.
         far: value in the sources that stands far outside all others -> cells that have it.
         outside: how many values lay outside of the valid range that the sources declare.
         always_missing: the cells `[H, W]` in which no step has a value, as `numpy.packbits` packs
@@ -109,6 +110,7 @@ class Pairs:
     lr: Sequence[FloatField]
     statistics: tuple[FieldStatistics, ...]
     means: Sequence[FloatField]
+    lr_empty: Sequence[bool]
     far: Counter[float]
     outside: int
     always_missing: npt.NDArray[np.uint8]
@@ -154,6 +156,7 @@ class PairMaker(AbstractContextManager["PairMaker"]):
             lr,
             statistics,
             means,
+            [not np.isfinite(field).any() for field in lr],
             sum(far, Counter()),
             self._hr.outside - before,
             np.packbits(reduce(np.logical_and, missing)),

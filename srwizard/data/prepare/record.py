@@ -122,7 +122,8 @@ def survey_sources(
                     wanted[variable] = _levels(variable, depths, *found)
                 for each in wanted[variable]:
                     field, its_grid = survey_field(source, variable, each.depth, masking.missing)
-                    field = survey_mask(field, its_grid, source, masking, each.depth)
+                    at = _mask_depth(each, *found)
+                    field = survey_mask(field, its_grid, source, masking, at)
                     fields.setdefault(each, []).append(field)
                     grid = grid or (its_grid, field)
                     check_grid(grid, its_grid, field)
@@ -130,15 +131,33 @@ def survey_sources(
     for variable in variables:
         if variable not in wanted:
             raise no_such_variable(variable, dict(sorted(known.items())), None)
-    if depths and all(each.depth is None for each in fields):
-        raise DatasetError(
-            _("None of the variables has a depth to choose from: {names}.",
-              names=", ".join(variables)),
-            _("Leave --depth out."),
-        )  # fmt: skip
     assert grid is not None
     in_order = {each: fields[each] for variable in variables for each in wanted[variable]}
     return _assemble(grid[0], in_order, time)
+
+
+def check_depths_used(depths: Sequence[float], records: Mapping[str, Record]) -> None:
+    """Refuse depths where no variable has any.
+
+    Raises:
+        DatasetError: none has.
+    """
+    if depths and all(record.depth is None for record in records.values()):
+        raise DatasetError(
+            _("None of the variables has a depth to choose from: {names}.",
+              names=", ".join(records)),
+            _("Leave --depth out."),
+        )  # fmt: skip
+
+
+def _mask_depth(wanted: Wanted, dataset: xr.Dataset, name: str) -> float | None:
+    """Return the depth at which a mask of several levels holds for a variable.
+
+    What has no depth itself, as the height of the sea surface, is at the surface.
+    """
+    if wanted.depth is None and find_level(dataset, dataset[name]) is None:
+        return 0.0
+    return wanted.depth
 
 
 def _levels(variable: str, depths: Sequence[float], dataset: xr.Dataset, name: str) -> list[Wanted]:

@@ -65,6 +65,14 @@ def regrid(source: Grid, target: Grid, method: str) -> Regrid:
     weights: Callable[[FloatArray, FloatArray, bool], Weights] = {
         "conservative": _overlaps, "bilinear": _linear, "nearest": _nearest,
     }[method]  # fmt: skip
+    for grid in (source, target):
+        if min(grid.shape) < 2:
+            raise DatasetError(
+                _("LR would be, or the LR product is, {rows} x {columns} cells: how large a cell "
+                  "is shows only in two along each direction.",
+                  rows=grid.shape[0], columns=grid.shape[1]),
+                _("Choose a smaller scale, or a larger region."),
+            )  # fmt: skip
     for axis in (source.latitude, source.longitude):
         if not np.isfinite(axis).all():
             raise DatasetError(

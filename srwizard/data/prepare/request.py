@@ -53,7 +53,9 @@ class Request:
         mask = None if self.masking is None else self.masking.variable
         if mask is not None and mask.path is not None:
             content["masking"]["variable"]["path"] = _as_it_is(mask.path)
-        written: dict[str, Any] = json.loads(json.dumps(content, default=str))
+        written: dict[str, Any] = json.loads(
+            json.dumps(content, default=str), parse_constant=_as_text
+        )
         return written
 
 
@@ -65,6 +67,11 @@ def is_made_of(root: Path, request: Request) -> bool:
     """
     manifest = files.read_json(root / MANIFEST_NAME)
     return manifest is not None and manifest.get("request") == request.to_json()
+
+
+def _as_text(constant: str) -> str:
+    """Return Infinity or NaN, which JSON has no number for, as a text."""
+    return constant
 
 
 def _as_it_is(path: Path) -> list[str | int]:

@@ -9,6 +9,7 @@ import numpy as np
 
 from srwizard.base.errors import DatasetError, UsageError
 from srwizard.base.i18n import translate as _
+from srwizard.base.typed_paths import expand
 from srwizard.data.fields import FloatField
 from srwizard.data.prepare.grid import Grid, block_mean
 from srwizard.data.prepare.pairs import Recipe
@@ -39,7 +40,7 @@ def parse_static(text: str) -> StaticSource:
             _("For example: --static bathymetry.nc:deptho, or with a name of its own "
               "bathymetry.nc:deptho=depth"),
         )  # fmt: skip
-    return StaticSource(Path(match[1]), match[2], name)
+    return StaticSource(Path(expand(match[1])), match[2], name)
 
 
 def static_fields(

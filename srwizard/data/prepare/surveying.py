@@ -12,7 +12,7 @@ from srwizard.base.i18n import in_a_row
 from srwizard.base.i18n import translate as _
 from srwizard.base.visible import in_one_line
 from srwizard.data.missing_variable import available_text
-from srwizard.data.prepare.cf import Axes, find_axes, find_coordinate
+from srwizard.data.prepare.cf import Axes, find_axes, find_coordinate, named_coordinates
 from srwizard.data.prepare.grid import FloatArray, Grid
 from srwizard.data.prepare.levels import has_levels
 from srwizard.data.prepare.masking import Masking, missed_fill_values, valid_range
@@ -134,7 +134,7 @@ def _window(array: xr.DataArray, axes: Axes) -> int:
 
 
 def _grid(dataset: xr.Dataset, array: xr.DataArray, axes: Axes) -> Grid:
-    dimensions = [axes.rows, axes.columns]
+    dimensions, named = [axes.rows, axes.columns], named_coordinates(array)
 
     def coordinate(found: xr.DataArray | None, one_dimensional: str) -> FloatArray | None:
         if found is None or (found.ndim == 1 and found.dims != (one_dimensional,)):
@@ -144,6 +144,6 @@ def _grid(dataset: xr.Dataset, array: xr.DataArray, axes: Axes) -> Grid:
 
     return Grid(
         (array.sizes[axes.rows], array.sizes[axes.columns]),
-        coordinate(find_coordinate(dataset, dimensions, "latitude"), axes.rows),
-        coordinate(find_coordinate(dataset, dimensions, "longitude"), axes.columns),
+        coordinate(find_coordinate(dataset, dimensions, "latitude", named), axes.rows),
+        coordinate(find_coordinate(dataset, dimensions, "longitude", named), axes.columns),
     ).rectilinear()

@@ -5,11 +5,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-import filelock
-
 from srwizard.base.errors import UsageError
 from srwizard.base.files import sync_directory
 from srwizard.base.i18n import translate as _
+from srwizard.base.locks import locked_file, unlock
 from srwizard.base.os_errors import reason_of
 from srwizard.data.split_names import SPLITS
 
@@ -37,7 +36,8 @@ def check_target(target: Path, *, overwrite: bool, sources: Sequence[Path]) -> N
             _("{path} is not empty.", path=target),
             _("Choose another directory, or replace the dataset in it: --overwrite"),
         )
-    own = {MANIFEST_NAME, "static_variables", *SPLITS}
+    # The lock is left where a process is killed just as the dataset has got its name.
+    own = {MANIFEST_NAME, "static_variables", _LOCK_NAME, *SPLITS}
     own.update(f"{split}.{suffix}" for split in SPLITS for suffix in ("h5", "nc"))
     foreign = [name for name in entries if name not in own]
     if foreign:
@@ -70,7 +70,6 @@ def staged_directory(target: Path, *, overwrite: bool, sources: Sequence[Path]) 
     staging = target.with_name(f".{target.name}.preparing")
     earlier = target.with_name(f".{target.name}.replaced")
     try:
-        staging.mkdir(parents=True, exist_ok=True)
         with _exclusive(staging, target):
             try:
                 _recover(target, staging, earlier)
@@ -90,18 +89,22 @@ def staged_directory(target: Path, *, overwrite: bool, sources: Sequence[Path]) 
 
 @contextmanager
 def _exclusive(staging: Path, target: Path) -> Iterator[None]:
-    lock = filelock.FileLock(staging / _LOCK_NAME, timeout=0)
-    try:
-        lock.acquire()
-    except filelock.Timeout as error:
-        raise UsageError(
-            _("Another process is preparing {path} right now.", path=target),
-            _("Wait for it to end, or choose another directory."),
-        ) from error
+    while True:
+        staging.mkdir(parents=True, exist_ok=True)
+        try:
+            lock = locked_file(staging / _LOCK_NAME)
+            break
+        except FileNotFoundError:  # the directory has got its name just now
+            continue
+        except BlockingIOError as error:
+            raise UsageError(
+                _("Another process is preparing {path} right now.", path=target),
+                _("Wait for it to end, or choose another directory."),
+            ) from error
     try:
         yield
     finally:
-        lock.release()
+        unlock(lock)
 
 
 def _recover(target: Path, staging: Path, earlier: Path) -> None:
@@ -120,7 +123,6 @@ def _recover(target: Path, staging: Path, earlier: Path) -> None:
 
 def _publish(staging: Path, target: Path, earlier: Path) -> None:
     """Put `staging` in the place of `target`; the earlier target goes when the new one stands."""
-    (staging / _LOCK_NAME).unlink(missing_ok=True)
     replacing = target.exists()
     if replacing:
         target.rename(earlier)
@@ -130,6 +132,8 @@ def _publish(staging: Path, target: Path, earlier: Path) -> None:
         if replacing:
             earlier.rename(target)
         raise
+    # Not before: who finds no lock in the staging directory takes it for what a killed one left.
+    (target / _LOCK_NAME).unlink(missing_ok=True)
     sync_directory(target.parent)
     if replacing:
         shutil.rmtree(earlier, ignore_errors=True)
