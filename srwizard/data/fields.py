@@ -143,13 +143,12 @@ class HDF5Field:
 
     def _handle(self) -> Any:
         if "dataset" not in self._opened:
-            self._opened["file"] = open_hdf5(self.file)
-            self._opened["dataset"] = self._opened["file"][self.dataset]
+            file = open_hdf5(self.file)
+            found = file[self.dataset]
+            if found.shape[1:] != self.shape:
+                raise OtherShapeError(self.file, found.shape[1:], self.shape)
             # Once: to look them up takes as long as to read a small window.
-            self._opened["attributes"] = dict(self._opened["dataset"].attrs)
-            found = self._opened["dataset"].shape[1:]
-            if found != self.shape:
-                raise OtherShapeError(self.file, found, self.shape)
+            self._opened.update(file=file, dataset=found, attributes=dict(found.attrs))
         return self._opened["dataset"]
 
     def __getstate__(self) -> dict[str, Any]:

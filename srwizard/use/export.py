@@ -1,6 +1,6 @@
 """A run's model as a bundle to hand on: weights, config, statistics, and a word on their use."""
 
-import tempfile
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,7 @@ import numpy as np
 from srwizard.base import files
 from srwizard.base.errors import UsageError
 from srwizard.base.i18n import translate as _
-from srwizard.base.os_errors import reason_of
+from srwizard.base.whole_directory import LOCK_NAME, whole_directory
 from srwizard.data.baselines import learnt
 from srwizard.train.seam import seam_of
 from srwizard.use.bundle_readme import readme
@@ -20,6 +20,7 @@ from srwizard.use.run import Run
 WEIGHTS, CONFIG, STATISTICS, README, ONNX = (
     "model.safetensors", "config.json", "statistics.npz", "README.md", "model.onnx",
 )  # fmt: skip
+PARTS = (WEIGHTS, CONFIG, STATISTICS, README, ONNX, learnt.FILE_NAME)
 FORMAT_VERSION = 2
 BUNDLE_KEY = "bundle"
 
@@ -61,28 +62,16 @@ def export(run: Run, target: Path, *, onnx: bool = False, overwrite: bool = Fals
         raise missing_package(error) from None
     # Copies, for a layer may be in two places, and a file holds no memory twice.
     weights = {name: part.contiguous().clone() for name, part in run.network.state_dict().items()}
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as made:
-            stage = Path(made) / "bundle"
-            stage.mkdir()
-            files.write_bytes(stage / WEIGHTS, save(weights, {"format": "pt"}))
-            files.write_json(stage / CONFIG, _config(run))
-            files.write_with(stage / STATISTICS, lambda stream: np.savez(stream, **_arrays(run)))
-            if run.preprocessing.learnt is not None:
-                learnt.save(stage / learnt.FILE_NAME, run.preprocessing.learnt, BUNDLE_KEY)
-            files.write_text(stage / README, readme(run, onnx=onnx))
-            if onnx:
-                write_onnx(predictor_of(run), stage / ONNX)
-            written = sorted(path.name for path in stage.iterdir())
-            if target.exists():
-                target.rename(Path(made) / "replaced")
-            stage.rename(target)
-    except OSError as error:
-        raise UsageError(
-            _("{path} cannot be written: {reason}", path=target, reason=reason_of(error)),
-            _("Check the free space and the permissions, then run it again."),
-        ) from error
+    with whole_directory(target, partial(_check_target, overwrite=overwrite)) as stage:
+        files.write_bytes(stage / WEIGHTS, save(weights, {"format": "pt"}))
+        files.write_json(stage / CONFIG, _config(run))
+        files.write_with(stage / STATISTICS, lambda stream: np.savez(stream, **_arrays(run)))
+        if run.preprocessing.learnt is not None:
+            learnt.save(stage / learnt.FILE_NAME, run.preprocessing.learnt, BUNDLE_KEY)
+        files.write_text(stage / README, readme(run, onnx=onnx))
+        if onnx:
+            write_onnx(predictor_of(run), stage / ONNX)
+        written = sorted(path.name for path in stage.iterdir() if path.name != LOCK_NAME)
     return [str(target / name) for name in written]
 
 
@@ -92,7 +81,7 @@ def _check_target(target: Path, *, overwrite: bool) -> None:
             _("{path} is a file, not a directory.", path=target), _("Choose another directory.")
         )
     present = {path.name for path in target.iterdir()} if target.exists() else set()
-    foreign = sorted(present - {WEIGHTS, CONFIG, STATISTICS, README, ONNX, learnt.FILE_NAME})
+    foreign = sorted(present - {*PARTS, LOCK_NAME})
     if foreign:
         raise UsageError(
             _("{path} holds {names}, which is not part of a bundle, and is not replaced.",

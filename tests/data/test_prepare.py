@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from srwizard.base.errors import DatasetError, UsageError
+from srwizard.base.whole_directory import whole_directory
 from srwizard.data.layout import scan
 from srwizard.data.prepare import (
     Masking,
@@ -41,7 +42,6 @@ from srwizard.data.prepare.grid import (
     divisible_shape,
 )
 from srwizard.data.prepare.manifest import Manifest
-from srwizard.data.prepare.target import staged_directory
 
 SAMPLES = Path(iris_sample_data.__file__).parent / "sample_data"
 OSTIA = SAMPLES / "ostia_monthly.nc"
@@ -641,7 +641,7 @@ class TestTarget:
     def test_two_at_a_time(self, source: Path, tmp_path: Path) -> None:
         root = tmp_path / "root"
         with (
-            staged_directory(root, overwrite=False, sources=[]),
+            whole_directory(root, lambda _target: None),
             pytest.raises(UsageError, match="Another process"),
         ):
             make([source], root)

@@ -13,7 +13,7 @@ from srwizard.base.errors import DatasetError
 from srwizard.data.dataset import Dataset
 from srwizard.data.fields import OtherShapeError
 from srwizard.data.fingerprint import is_content
-from srwizard.data.layout import Contents, Layout
+from srwizard.data.layout import Contents, Layout, scan
 from srwizard.data.watched import watched
 from tests.datasets import write_dataset
 
@@ -100,6 +100,16 @@ def test_another_shape_is_told(used: Used) -> None:
     np.save(used.file, np.zeros((8, 8), np.float32))
     with pytest.raises(OtherShapeError, match=r"step_0003\.npy has shape \[8, 8\] instead of"):
         used.read()
+
+
+def test_another_shape_in_a_file_of_all_steps_is_told_each_time(tmp_path: Path) -> None:
+    root = write_dataset(tmp_path / "ocean", layout="h5")
+    field = scan(root).fields["train", "hr", "temp"]
+    write_dataset(tmp_path / "other", layout="h5", hr_shape=(16, 20))
+    (tmp_path / "other/train.h5").replace(root / "train.h5")
+    for _again in range(2):
+        with pytest.raises(OtherShapeError):
+            field.read(0)
 
 
 @pytest.mark.parametrize("layout", ["npy", "h5", "nc"])

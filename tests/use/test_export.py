@@ -198,6 +198,22 @@ def test_what_is_in_the_way_stays(srwizard: Command, tmp_path: Path, edsr: Path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["bundle"]
 
 
+def test_a_bundle_that_a_killed_export_had_moved_aside_is_put_back(
+    tmp_path: Path, edsr: Path
+) -> None:
+    run, target = load_run(edsr), tmp_path / "bundle"
+    export(run, target)
+    written = {path.name: path.read_bytes() for path in target.iterdir()}
+    target.rename(tmp_path / ".bundle.replaced")  # killed between giving the two their names
+    (tmp_path / ".bundle.preparing").mkdir()
+    (tmp_path / ".bundle.preparing" / "model.safetensors").write_bytes(b"half")
+    with pytest.raises(UsageError, match="exists already"):
+        export(run, target)
+    assert {path.name: path.read_bytes() for path in target.iterdir()} == written
+    export(run, target, overwrite=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["bundle"]
+
+
 def test_a_model_without_a_graph_of_any_size_is_refused(
     srwizard: Command, tmp_path: Path, diffusion: Path
 ) -> None:

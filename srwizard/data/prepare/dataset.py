@@ -8,10 +8,12 @@ for. A few windows of steps are in memory at a time, whatever the length of the 
 import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from srwizard.base.files import write_json
 from srwizard.base.version import __version__
+from srwizard.base.whole_directory import whole_directory
 from srwizard.data.layout import Layout
 from srwizard.data.prepare.arguments import (
     check_arguments,
@@ -57,7 +59,7 @@ from srwizard.data.prepare.splits import (
     step_name,
 )
 from srwizard.data.prepare.static_fields import StaticSource, static_fields
-from srwizard.data.prepare.target import MANIFEST_NAME, check_target, staged_directory
+from srwizard.data.prepare.target import MANIFEST_NAME, check_target
 from srwizard.data.prepare.write import (
     Content,
     write_statics,
@@ -128,7 +130,8 @@ def prepare(
     mask = None if masking is None or masking.variable is None else masking.variable.path
     every_source = [*sources, *lr_paths, *(static.path for static in statics)]
     every_source += [] if mask is None else [mask]
-    check_target(out, overwrite=overwrite, sources=every_source)
+    check = partial(check_target, overwrite=overwrite, sources=every_source)
+    check(out)
     report = progress or _report_nothing
     # Before anything is read: what changes meanwhile is told from what was read.
     request = Request(
@@ -179,7 +182,7 @@ def prepare(
     fields = static_fields(statics, survey.grid, recipe)
     with (
         pair_makers(recipe, jobs) as made_pairs,
-        staged_directory(out, overwrite=overwrite, sources=every_source) as stage,
+        whole_directory(out, check) as stage,
     ):
         write_statics(stage, content.grids, fields)
         tallies = {name: FieldTally(name, hr_grid.shape) for name in names.values()}
