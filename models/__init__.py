@@ -84,6 +84,10 @@ def build(
     return GlobalSkip(net, out_channels=out_channels, scale=scale)
 
 
+RECOMPUTED = ("attn_mask", "relative_position_index", "mean")
+"""How names of buffers end that references keep with the weights, and that follow from the rest."""
+
+
 def load_reference(net: "nn.Module", state_dict: Mapping[str, Any]) -> None:
     """Load weights under the names of the reference implementation into `net`.
 
@@ -109,7 +113,7 @@ def load_reference(net: "nn.Module", state_dict: Mapping[str, Any]) -> None:
     own = target.state_dict()
     weights: dict[str, Tensor] = {}
     for name, value in state_dict.items():
-        if name.rpartition(".")[2] in ("attn_mask", "relative_position_index", "mean"):
+        if name not in own and name.rpartition(".")[2] in RECOMPUTED:
             continue
         weight = torch.as_tensor(value)
         weights[name] = torch.view_as_real(weight) if weight.is_complex() else weight

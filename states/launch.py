@@ -74,6 +74,7 @@ def run(conversation: Conversation) -> Outcome:
             raise
         failure = error.failure or failure_in(run_dir)
         return Outcome("failed", failed(failure, _dry_run(conversation)))
+    conversation.show(Text(_("Writing the report …"), style="dim"))
     # Imported late: matplotlib takes longer to import than the wizard takes to start.
     from srwizard.report.after_training import report_training
 

@@ -9,9 +9,11 @@ DURATION = re.compile(rf"([0-9]+(?:\.[0-9]+)?)\s*({'|'.join(SECONDS)})")
 
 
 def bytes_text(count: float) -> str:
-    """Return a size in MB or GB (binary multiples, as GPU tools write them)."""
+    """Return a size in KB, MB or GB (binary multiples, as GPU tools write them)."""
+    if 0 < abs(count) < 2**20:
+        return f"{count / 2**10:.0f} KB"
     mebibytes = count / 2**20
-    return f"{mebibytes:.0f} MB" if mebibytes < 1024 else f"{mebibytes / 1024:.1f} GB"
+    return f"{mebibytes:.0f} MB" if abs(mebibytes) < 1024 else f"{mebibytes / 1024:.1f} GB"
 
 
 def megabytes_text(count: float) -> str:

@@ -152,6 +152,7 @@ def _lead(run: "RunConfig", run_dir: Path, nodes: "Nodes | None", *, dry_run_fir
         measure_first.measure(run, run_dir, nodes, dataset, console)
     print(_("Training in {run_dir} …", run_dir=run_dir), flush=True)
     launch.launch(run_dir, nodes, dataset)
+    print(_("Writing the report …"), flush=True)
     # Imported late: matplotlib takes longer to import than this command takes to start.
     from srwizard.report.after_training import report_training
 

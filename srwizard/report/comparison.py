@@ -40,7 +40,7 @@ def columns(comparison: Comparison) -> list[Column]:
         Column(_("Run")),
         *(Column(setting_title(key)) for key in comparison.differing),
         Column(_("State")),
-        Column(_("Epochs"), is_number=True),
+        Column(_("Epochs done"), is_number=True),
         Column(_("Variable")),
         Column("RMSE", is_number=True),
         Column("PSNR", is_number=True),

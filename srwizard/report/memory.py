@@ -7,9 +7,10 @@ from typing import Any
 
 from srwizard.base.errors import SrwizardError
 from srwizard.base.i18n import translate as _
+from srwizard.base.sizes_and_times import bytes_text
 from srwizard.report.names import verdict_text
 from srwizard.report.records import Run
-from srwizard.report.tables import Table, bytes_text, tables_of, text_of
+from srwizard.report.tables import Table, tables_of, text_of
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from srwizard.base.i18n import translate as _
-from srwizard.base.sizes_and_times import duration_text
+from srwizard.base.sizes_and_times import bytes_text, duration_text
 from srwizard.report.names import key_title, said
 
 # A longer list says more by its ends and its length than by all its values.
@@ -66,15 +66,6 @@ def number_text(value: float, digits: int = 6) -> str:
     if math.isinf(value):
         return "∞" if value > 0 else "-∞"
     return f"{value:.{digits}g}"
-
-
-def bytes_text(value: float) -> str:
-    """Return a number of bytes in the unit that suits it."""
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if abs(value) < 1024:
-            return f"{value:.4g} {unit}"
-        value /= 1024
-    return f"{value:.4g} TiB"
 
 
 def _flat(above: Path, content: Mapping[Any, Any]) -> Iterator[tuple[str, str]]:

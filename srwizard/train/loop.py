@@ -99,7 +99,10 @@ def _train(training: Training, run_dir: Path, records: Records, callbacks: Callb
             "train_loss": progress.loss_sum / progress.samples_in_epoch,
             "lr": training.optimizer.param_groups[0]["lr"],
             "seconds": seconds,
-            "samples_per_second": sum(step.global_samples for step in steps) / seconds,
+            # None where all of the epoch was behind the checkpoint that this process began with.
+            "samples_per_second": sum(step.global_samples for step in steps) / seconds
+            if steps
+            else None,
             "valid": None,
         }
         if fetches_early(training) and progress.epoch < run.training.epochs:

@@ -139,13 +139,13 @@ def _said_before(run_dir: Path) -> int | None:
 
 def epoch_line(event: dict[str, Any], epochs: int) -> str:
     """Return an epoch's figures as one line."""
-    line = _(
-        "epoch {epoch}/{epochs}  loss {loss:.4g}  {speed:.1f} samples/s",
-        epoch=event["epoch"],
-        epochs=epochs,
-        loss=event["train_loss"],
-        speed=event["samples_per_second"],
-    )
+    figures = {"epoch": event["epoch"], "epochs": epochs, "loss": event["train_loss"]}
+    if (speed := event["samples_per_second"]) is None:
+        line = _("epoch {epoch}/{epochs}  loss {loss:.4g}", **figures)
+    else:
+        line = _(
+            "epoch {epoch}/{epochs}  loss {loss:.4g}  {speed:.1f} samples/s", **figures, speed=speed
+        )
     if event["valid"] is not None:
         for name, found in event["valid"]["variables"].items():
             line += f"  {in_one_line(name)}: {beside(found)}"

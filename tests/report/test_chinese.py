@@ -31,7 +31,7 @@ WORD = re.compile(r"[A-Za-z][A-Za-z_+-]+")
 NEUTRAL = {"RMSE", "MAE", "PSNR", "SSIM", "CRPS", "SR", "HR", "LR", "dB", "km", "°N", "°C"}
 """Metrics, units, and the names of fields."""
 NAMES = {"temp", "uo", "edsr", "srwizard", "torch", "Hann"}
-VALUES = {"cpu", "GiB", "best", "channels", "blocks", "betas", "evaluate"}
+VALUES = {"cpu", "GB", "best", "channels", "blocks", "betas", "evaluate"}
 """What users have written, or will write, in these letters."""
 TOLD = {
     "interval": {

@@ -189,8 +189,8 @@ def test_page_without_any_scores(build_run: BuildRun) -> None:
 def test_page_shows_memory_configuration_and_command(build_run: BuildRun) -> None:
     run = build_run()
     page = Page(write_report(run))
-    assert "Measured peak: 3 GiB of 4 GiB on cpu (75.0 %). Verdict: fits." in page.text
-    assert "Process Peak 0 1 GiB 1 2 GiB" in page.text
+    assert "Measured peak: 3.0 GB of 4.0 GB on cpu (75.0 %). Verdict: fits." in page.text
+    assert "Process Peak 0 1.0 GB 1 2.0 GB" in page.text
     assert "channels 64" in page.text
     assert "Steps · Training split 100" in page.text
     assert f"srwizard train {run}" in page.text
@@ -378,8 +378,8 @@ def test_page_shows_the_dataset_as_it_was_prepared(build_run: BuildRun, tmp_path
 def test_memory_is_measured_and_actual(build_run: BuildRun) -> None:
     events = [{**epoch_event(1), "peak_memory_bytes": 33 * 2**27}, epoch_event(2)]
     page = Page(write_report(build_run(events=events)))
-    assert "measured by the dry run 3 GiB –" in page.text
-    assert "actual, in training 4.125 GiB +37.5 %" in page.text
+    assert "measured by the dry run 3.0 GB –" in page.text
+    assert "actual, in training 4.1 GB +37.5 %" in page.text
 
 
 @pytest.mark.broad
