@@ -292,6 +292,18 @@ def dataset_around(path: Path) -> tuple[Path, str] | None:
     return None
 
 
+def holds_levels(path: Path, root: Path) -> bool:
+    """Return whether a path in a dataset directory holds HR or LR fields as datasets do."""
+    inside = path.absolute().relative_to(root).parts
+    if len(inside) > 1:
+        return inside[1] in LEVELS
+    try:
+        with open_hdf5(path) as file:
+            return any(level in file for level in LEVELS)
+    except (OSError, UnfinishedFileError):
+        return False
+
+
 def find_statics(root: Path) -> dict[str, tuple[Path, ...]]:
     """Return the files of static fields of each level, in the order of their numbers."""
     directory = root / "static_variables"

@@ -12,6 +12,7 @@ from srwizard.base.errors import UsageError
 from srwizard.base.i18n import translate as _
 from srwizard.base.os_errors import reason_of
 from srwizard.base.typed_paths import expand
+from srwizard.base.visible import in_shell
 
 SUFFIXES = frozenset({".nc", ".nc4", ".nc3", ".cdf", ".netcdf", ".zarr"})
 ZARR_FILES = (".zgroup", ".zmetadata", ".zarray", "zarr.json")
@@ -75,7 +76,7 @@ def find_sources(named: Sequence[str]) -> list[Path]:
 
     Raises:
         UsageError: a path or a pattern names nothing, a directory holds nothing of the kind, or
-            cannot be read.
+            cannot be read; or it is a part of a dataset directory.
     """
     found: dict[Path, None] = {}
     for text in named:
@@ -87,7 +88,23 @@ def find_sources(named: Sequence[str]) -> list[Path]:
                 _("Source {path} cannot be read: {reason}.", path=path, reason=reason_of(error)),
                 _("Give the paths of NetCDF files or Zarr stores."),
             ) from error
+    for path in found:
+        _refuse_part_of_dataset(path)
     return list(found)
+
+
+def _refuse_part_of_dataset(path: Path) -> None:
+    if not any(part.partition(".")[0] in _PARTS for part in path.parts):
+        return
+    from srwizard.data.layout import dataset_around, holds_levels  # which load NumPy
+
+    # Raw files may lie in a directory called train, or be called so.
+    around = dataset_around(path)
+    if around is not None and holds_levels(path, around[0]):
+        raise UsageError(
+            _("{path} is a part of the dataset directory {root}", path=path, root=around[0]),
+            _("Give the directory itself: {root}", root=in_shell(around[0])),
+        )
 
 
 def _of(text: str, path: Path) -> Iterable[Path]:

@@ -15,12 +15,14 @@ import xarray as xr
 import zarr
 
 from srwizard.base.errors import DatasetError, SrwizardError, UsageError
+from srwizard.data.layout import Layout
 from srwizard.data.prepare import LrSource, Masking, parse_depths, parse_mask, parse_static
 from srwizard.data.prepare.look import look
 from srwizard.data.prepare.names import usual_names
 from srwizard.data.raw_files import find_sources, names_raw_files
-from tests.data.test_prepare import every_field
+from tests.data.test_prepare import every_field, ocean, saved
 from tests.data.test_prepare_missing import made, waves, write
+from tests.datasets import write_dataset
 
 LZ4, ZFP = 32004, 32013
 """Numbers of HDF5 filters that no package brings along, as netCDF4 does those of zstd and blosc."""
@@ -342,3 +344,21 @@ def test_files_of_two_grids_are_told_apart_at_first_sight(tmp_path: Path) -> Non
     with pytest.raises(DatasetError, match="on a different grid") as raised:
         look([fine, coarse])
     assert "--lr-source" in raised.value.hint
+
+
+@pytest.mark.parametrize(
+    ("layout", "part"),
+    [("h5", "train.h5"), ("nc", "valid.nc"), ("npy", "train/hr/temp/step_0000.npy")],
+)
+def test_a_part_of_a_dataset_is_no_raw_file(tmp_path: Path, layout: Layout, part: str) -> None:
+    root = write_dataset(tmp_path / "ocean", layout=layout)
+    assert (root / part).exists()
+    with pytest.raises(UsageError, match="is a part of the dataset directory") as refusal:
+        find_sources([str(root / part)])
+    assert str(root) in refusal.value.hint
+
+
+def test_a_raw_file_of_such_a_name_is_one(tmp_path: Path) -> None:
+    (tmp_path / "train").mkdir()
+    path = saved(ocean(), tmp_path / "train" / "train.nc")
+    assert find_sources([str(path)]) == [path]
