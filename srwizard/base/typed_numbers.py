@@ -75,6 +75,18 @@ def whole_numbers(text: str) -> list[int]:
         raise ValueError(_("please type whole numbers, such as 6 6 6 6")) from None
 
 
+def numbers(text: str) -> list[float]:
+    """Return numbers, separated by blanks or commas.
+
+    Raises:
+        ValueError: one of them is none; says what to type.
+    """
+    try:
+        return [float(part) for part in comma_listed(text).replace(",", " ").strip("[] ").split()]
+    except ValueError:
+        raise ValueError(_("please type numbers, such as 0 100 500")) from None
+
+
 def read_as(kind: str, value: Any) -> Any:
     """Return the number that a text says, and whatever is no such text as it is.
 
@@ -89,5 +101,7 @@ def read_as(kind: str, value: Any) -> Any:
         return value
 
 
-READERS: dict[str, Any] = {"int": whole_number, "float": number, "ints": whole_numbers}
+READERS: dict[str, Any] = {
+    "int": whole_number, "float": number, "ints": whole_numbers, "floats": numbers,
+}  # fmt: skip
 """By what is asked for, how it is read."""

@@ -85,7 +85,9 @@ class Question:
 
     key: str
     text: str
-    kind: Literal["text", "words", "directory", "int", "float", "ints", "yes_no", "one", "several"]
+    kind: Literal[
+        "text", "words", "directory", "int", "float", "ints", "floats", "yes_no", "one", "several"
+    ]
     default: Any = None
     help: str = ""
     details: tuple[str, ...] = ()

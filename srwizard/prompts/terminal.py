@@ -100,7 +100,7 @@ class TerminalPrompts:
             offered,
             lambda text: _problem(question, kept if text == offered else text),
             help_lines,
-            number=question.kind in ("int", "float", "ints"),
+            number=question.kind in ("int", "float", "ints", "floats"),
             path=question.is_path or question.kind == "directory",
             directory=question.kind == "directory",
             suffixes=question.suffixes,
@@ -144,7 +144,7 @@ def _help(question: Question) -> Iterator[str]:
     yield from question.details
     if facts := limits_and_default(question.key, question.default):
         yield facts
-    if question.kind == "words":
+    if question.kind in ("words", "floats"):
         yield _("Separate several with spaces.")
     if question.key:
         yield _("Key in the answers file: {key}", key=question.key)

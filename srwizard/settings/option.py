@@ -42,11 +42,12 @@ def bare(annotation: Any) -> Any:
     return get_args(annotation)[0] if hasattr(annotation, "__metadata__") else annotation
 
 
-def number_kind(annotation: Any) -> Literal["int", "float", "ints"] | None:
+def number_kind(annotation: Any) -> Literal["int", "float", "ints", "floats"] | None:
     """Return what of numbers an annotation allows, None for anything else."""
     kind = without_none(annotation)
     if get_origin(kind) is list:
-        return "ints" if bare(get_args(kind)[0]) is int else None
+        lists: dict[Any, Literal["ints", "floats"]] = {int: "ints", float: "floats"}
+        return lists.get(bare(get_args(kind)[0]))
     kinds: dict[Any, Literal["int", "float"]] = {int: "int", float: "float"}
     return kinds.get(bare(kind))
 

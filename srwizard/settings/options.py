@@ -13,7 +13,7 @@ from srwizard.settings.answers import PREPARE, SECTIONS, Answers
 from srwizard.settings.option import Circumstances, Option, bare, number_kind, without_none
 from srwizard.settings.training import training_defaults
 
-Kind = Literal["text", "words", "int", "float", "ints", "yes_no", "one", "several"]
+Kind = Literal["text", "words", "int", "float", "ints", "floats", "yes_no", "one", "several"]
 SIGNS = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
 
 
