@@ -66,8 +66,8 @@ def problem_with(text: str, session: Session) -> str | None:
             return _("{path} lies in the dataset, which is never written to", path=path)
         if holds_foreign_run(path, session):
             return _(
-                "{path} already holds a run; choose another directory, or continue it: srwizard "
-                "train {quoted}",
+                "{path} already holds a run; choose another directory, or see how that one goes "
+                "on: srwizard status {quoted}",
                 path=path,
                 quoted=in_shell(path),
             )
