@@ -82,6 +82,7 @@ def predict(
     from srwizard.settings import run_config
     from srwizard.train.process_environment import set_threads_of_this_process
     from srwizard.use.inputs import masked_points, names_in_input, open_input
+    from srwizard.use.levels import levels_in
     from srwizard.use.targets import check_target
 
     out = at_home(out).absolute()
@@ -91,7 +92,8 @@ def predict(
     config = run_config.load(at_home(run_dir).absolute())
     names = names_in_input(variable, config.data.variables)
     outliers = masked_points(config.data, sources[0])
-    found = open_input(sources, names, split, config.data.varying_guides, beside, outliers)
+    levels = levels_in(Path(config.data.root))
+    found = open_input(sources, names, split, config.data.varying_guides, beside, outliers, levels)
     for note in found.notes:
         print(note)
 

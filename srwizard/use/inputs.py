@@ -5,6 +5,7 @@ from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import cftime
@@ -24,11 +25,12 @@ from srwizard.data.prepare.grid import Grid
 from srwizard.data.prepare.grid_order import check_order
 from srwizard.data.prepare.levels import SeveralLevelsError
 from srwizard.data.prepare.reading import InfiniteValuesError, StepReader
-from srwizard.data.prepare.record import Survey, survey_sources
+from srwizard.data.prepare.record import Record, Survey
 from srwizard.data.prepare.times import Moment
 from srwizard.data.raw_files import is_zarr
 from srwizard.settings.run_config import RunData
 from srwizard.use.grids import grid_of
+from srwizard.use.levels import Levels, check_depth, levels_in, survey_levels
 from srwizard.use.quantities import Attributes, attributes_in, manifest_of
 
 FieldSeries = Generator[FloatField, None, None]
@@ -104,6 +106,7 @@ def open_input(
     guides: Sequence[str] = (),
     guide_paths: Sequence[Path] = (),
     outliers: Points | None = None,
+    levels: Levels = MappingProxyType({}),
 ) -> Input:
     """Open an input: headers and coordinates are read, no fields.
 
@@ -115,6 +118,7 @@ def open_input(
         guide_paths: NetCDF files and Zarr stores of the guides; of the same steps.
         outliers: mask in a dataset directory what cannot be: all that is impossible, and these
             points, see `masked_points`; None: nothing.
+        levels: at which depth the variables of the run lie, see `levels_in`.
 
     Raises:
         UsageError: it is missing or unreadable, or lacks a variable or a guide; or the paths do not
@@ -122,7 +126,7 @@ def open_input(
         DatasetError: what is in it makes no record of fields on one grid.
     """
     try:
-        found = _opened(paths, names, split, outliers)
+        found = _opened(paths, names, split, outliers, levels)
     except SrwizardError:
         _refuse_part_of_dataset(paths[0])
         raise
@@ -164,7 +168,7 @@ def open_input(
 def _with_guides(found: Input, guides: Sequence[str], paths: Sequence[Path]) -> Input:
     if not guides:
         raise UsageError(_("the run takes no guides of every step"), _("Leave --guide out."))
-    beside = _opened(paths, {name: name for name in guides}, None, None)
+    beside = _opened(paths, {name: name for name in guides}, None, None, {})
     _same_steps(found, beside.names, beside.where)
     return replace(
         found,
@@ -202,7 +206,11 @@ def _refuse_part_of_dataset(path: Path) -> None:
 
 
 def _opened(
-    paths: Sequence[Path], names: Mapping[str, str], split: str | None, outliers: Points | None
+    paths: Sequence[Path],
+    names: Mapping[str, str],
+    split: str | None,
+    outliers: Points | None,
+    levels: Levels,
 ) -> Input:
     datasets = [path for path in paths if path.is_dir() and not is_zarr(path)]
     if datasets and len(paths) > 1:
@@ -211,7 +219,7 @@ def _opened(
             _("Give one dataset directory, or any number of NetCDF files and Zarr stores."),
         )
     if datasets:
-        return _from_dataset(datasets[0], names, split or "test", outliers)
+        return _from_dataset(datasets[0], names, split or "test", outliers, levels)
     if split is not None:
         raise UsageError(
             _("--split {split}: only a dataset directory has splits, and {path} is not one",
@@ -219,7 +227,7 @@ def _opened(
             _("Leave --split out."),
         )  # fmt: skip
     try:
-        survey = survey_sources(paths, list(names.values()), lambda _done, _total: None)
+        survey, records = survey_levels(paths, names, levels)
     except SeveralLevelsError as error:
         raise DatasetError(
             error.message,
@@ -237,8 +245,8 @@ def _opened(
         moments=_moments(survey),
         calendar=survey.calendar,
         grid=survey.grid,
-        attributes={name: survey.records[there].attributes for name, there in names.items()},
-        fields=lambda start: _survey_fields(survey, list(names.values()), start),
+        attributes={name: record.attributes for name, record in records.items()},
+        fields=lambda start: _fields_of(list(records.values()), start),
         notes=survey.notes,
     )  # fmt: skip
 
@@ -257,13 +265,13 @@ def _moments(survey: Survey) -> tuple[Moment, ...] | None:
     return found if len(found) == len(survey.steps) else None
 
 
-def _survey_fields(survey: Survey, names: Sequence[str], start: int) -> FieldSeries:
+def _fields_of(records: Sequence[Record], start: int) -> FieldSeries:
     with ExitStack() as stack:
         # One reader for each variable: they may lie in different files.
-        readers = [stack.enter_context(StepReader()) for _name in names]
+        readers = [stack.enter_context(StepReader()) for _record in records]
         series = [
-            reader.fields(survey.records[name].steps[start:])
-            for reader, name in zip(readers, names, strict=True)
+            reader.fields(record.steps[start:])
+            for reader, record in zip(readers, records, strict=True)
         ]
         try:
             for fields in zip(*series, strict=True):
@@ -286,7 +294,7 @@ def masked_points(data: RunData, root: Path) -> Points | None:
 
 
 def _from_dataset(
-    root: Path, names: Mapping[str, str], split: str, outliers: Points | None
+    root: Path, names: Mapping[str, str], split: str, outliers: Points | None, levels: Levels
 ) -> Input:
     if recognise(root) is None:
         raise UsageError(
@@ -297,6 +305,10 @@ def _from_dataset(
     contents = scan(root) if outliers is None else masked(scan(root), outliers)
     _check_sound(contents, names, split)
     chosen = [contents.fields[split, "lr", there] for there in names.values()]
+    its_levels = levels_in(root)
+    for name, there in names.items():
+        if name in levels and there in its_levels:
+            check_depth(name, str(root), its_levels[there].depth, levels[name].depth)
     first = chosen[0]
     for name, found in zip(names, chosen, strict=True):
         if found.steps != first.steps or found.shape != first.shape:

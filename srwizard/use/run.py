@@ -275,6 +275,8 @@ class Run:
         wanted: int | None,
     ) -> FloatField:
         count = self.member_count(wanted)
+        lr = np.asarray(lr)  # of xarray, its values
+        guides = None if guides is None else np.asarray(guides)
         steps = lr[None] if lr.ndim == 3 else lr
         if steps.ndim != 4 or steps.shape[1] != len(self.variables) or 0 in steps.shape:
             raise UsageError(

@@ -53,6 +53,11 @@ def _coordinate(dataset: xr.Dataset, dimension: str) -> xr.DataArray | None:
     return next((dataset[name] for name in candidates if dataset[name].dtype.kind in "iuf"), None)
 
 
+def has_depths(dataset: xr.Dataset, dimension: str) -> bool:
+    """Return whether it is known how deep the levels of a vertical dimension are."""
+    return _coordinate(dataset, dimension) is not None
+
+
 def has_levels(dataset: xr.Dataset, variable: str) -> bool:
     """Return whether a variable has several levels."""
     dimension = find_level(dataset, dataset[variable])

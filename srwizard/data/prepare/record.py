@@ -12,7 +12,7 @@ from srwizard.base.errors import DatasetError
 from srwizard.base.i18n import translate as _
 from srwizard.data.missing_variable import no_such_variable
 from srwizard.data.prepare.grid import Grid
-from srwizard.data.prepare.levels import depth_units, find_level
+from srwizard.data.prepare.levels import depth_units, find_level, has_depths
 from srwizard.data.prepare.masking import Masking
 from srwizard.data.prepare.opening import open_source
 from srwizard.data.prepare.record_faults import (
@@ -169,6 +169,8 @@ def _levels(variable: str, depths: Sequence[float], dataset: xr.Dataset, name: s
         dataset, name: where it is, and its name there.
     """
     dimension = find_level(dataset, dataset[name])
+    if dimension and dataset.sizes[dimension] == 1 and not has_depths(dataset, dimension):
+        dimension = None  # a single level, of which nothing is known
     if dimension is None or len(depths) < 2:
         return [Wanted(variable, depths[0] if depths and dimension is not None else None)]
     units = re.sub(r"[^A-Za-z]", "", depth_units(dataset, dimension) or "m")

@@ -82,6 +82,8 @@ def _level_notes(fields: Mapping[Wanted, Sequence[SourceField]]) -> list[str]:
                 _("The levels of {variable} differ between the sources.", variable=each.variable),
                 _("Give sources with the same levels."),
             )
+        if f"{level[2]:g}" == f"{each.depth:g}":
+            continue
         notes.append(
             _("{variable}: the level at {found} was taken for the depth {wanted}.",
               variable=each.variable, found=f"{level[2]:g} {units}".strip(),

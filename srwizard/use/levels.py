@@ -1,0 +1,119 @@
+"""At which depth the variables of a run lie, and whether an input has them there."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from srwizard.base.errors import DatasetError, UsageError
+from srwizard.base.i18n import translate as _
+from srwizard.data.prepare.record import Record, Survey, survey_sources
+from srwizard.use.quantities import manifest_of
+
+TOLERANCE = 1.0
+"""In metres, or in the unit of the vertical coordinate: products have levels of their own."""
+TOLERANCE_SHARE = 0.1
+
+
+@dataclass(frozen=True)
+class Level:
+    """What a variable of a dataset was made of.
+
+    Args:
+        source: its name in the raw files.
+        depth: of the level that was taken, in metres or in the unit of the vertical coordinate;
+            None where none was chosen.
+    """
+
+    source: str
+    depth: float | None
+
+
+Levels = Mapping[str, Level]
+
+
+def levels_in(root: Path) -> dict[str, Level]:
+    """Return the level of each variable of a dataset directory, as `prepare` has written it down.
+
+    What the manifest does not say, or whoever wrote it, is not known.
+    """
+    known = manifest_of(root).get("variables")
+    found = {}
+    for name, entry in known.items() if isinstance(known, dict) else ():
+        if isinstance(entry, dict) and isinstance(source := entry.get("source_variable"), str):
+            depth = entry.get("depth")
+            is_number = isinstance(depth, int | float) and not isinstance(depth, bool)
+            found[str(name)] = Level(source, float(depth) if is_number else None)
+    return found
+
+
+def survey_levels(
+    paths: Sequence[Path], names: Mapping[str, str], levels: Levels
+) -> tuple[Survey, dict[str, Record]]:
+    """Open raw files; return what is in them, and the record of each variable of a run.
+
+    A variable that has no other name in the files, and is not there by its own, is looked for by
+    the name that it had in the raw files of the training; and at its depth.
+
+    Args:
+        paths: NetCDF files and Zarr stores.
+        names: variable of the run -> its name in the files.
+        levels: of the variables of the run, as far as they are known.
+
+    Raises:
+        UsageError, DatasetError: as `survey_sources`; a level is not there.
+    """
+    depths = [
+        level.depth for name in names if (level := levels.get(name)) and level.depth is not None
+    ]
+
+    def survey(names: Mapping[str, str]) -> Survey:
+        wanted = list(dict.fromkeys(names.values()))
+        return survey_sources(paths, wanted, lambda _done, _total: None,
+                              depths=list(dict.fromkeys(depths)))  # fmt: skip
+
+    try:
+        found = survey(names)
+    except UsageError:
+        raw = {
+            name: levels[name].source if name == there and name in levels else there
+            for name, there in names.items()
+        }
+        if raw == names:
+            raise
+        try:
+            found, names = survey(raw), raw
+        except UsageError:
+            found = None
+        if found is None:
+            raise
+    return found, {
+        name: _at_its_depth(name, there, found, levels.get(name)) for name, there in names.items()
+    }
+
+
+def _at_its_depth(name: str, there: str, found: Survey, level: Level | None) -> Record:
+    records = [record for record in found.records.values() if record.variable == there]
+    wanted = None if level is None else level.depth
+    if wanted is None:
+        return records[0]
+    nearest = min(records, key=lambda record: abs((record.depth or 0.0) - wanted))
+    check_depth(name, str(nearest.steps[0].source.path), nearest.depth, wanted)
+    return nearest
+
+
+def check_depth(name: str, where: str, found: float | None, wanted: float | None) -> None:
+    """Refuse a variable of an input at another depth than in the training.
+
+    Raises:
+        DatasetError: it is, where both are known.
+    """
+    if found is None or wanted is None:
+        return
+    if abs(found - wanted) > max(TOLERANCE, TOLERANCE_SHARE * abs(wanted)):
+        raise DatasetError(
+            _("{name} lies at the depth {found:g} in {where}, but the run was trained at "
+              "{expected:g}",
+              name=name, found=found, where=where, expected=wanted),
+            _("Give an input that holds that level. To use the run at another depth all the same, "
+              "take the depth out of the file first, e.g. in xarray: ds.isel(depth=0, drop=True)."),
+        )  # fmt: skip
