@@ -96,8 +96,9 @@ def launch(
             return test_scores(run_dir)
         if _stopped(run_dir, records, ended):
             failures.clear(run_dir)
+            saved = _is_said_to_stop(records)
             records.set_status(RunState.STOPPED)
-            raise _interrupted(run, run_dir)
+            raise _interrupted(run, run_dir, saved=saved)
         raise _failed(run, run_dir, records, ended, others)
 
 
@@ -135,7 +136,7 @@ def join(run_dir: Path, nodes: Nodes, dataset: Dataset | None = None) -> None:
     if _complete(records, ended):
         return
     if _stopped(run_dir, records, ended):
-        raise _interrupted(run, run_dir)
+        raise _interrupted(run, run_dir, saved=_is_said_to_stop(records))
     leader = records.status().get("host")
     if any(other.get("lost") and other["host"] == leader for other in others):
         # Nobody else is left to say it.
@@ -174,10 +175,14 @@ def _stopped(run_dir: Path, records: Records, ended: Ended) -> bool:
     return _is_said_to_stop(records) or ended.stop_asked or ended.returncode == EXIT_INTERRUPTED
 
 
-def _interrupted(run: RunConfig, run_dir: Path) -> InterruptedByUserError:
+def _interrupted(run: RunConfig, run_dir: Path, *, saved: bool) -> InterruptedByUserError:
     by_slurm = run.devices.slurm is not None
     # The script of a job says itself how it goes on.
     go_on = "" if by_slurm and is_in_a_job() else continue_text(run_dir, by_slurm=by_slurm)
-    if checkpoint_files.exists(run_dir, checkpoint_files.LAST):
+    if saved:
         return InterruptedByUserError(_("training was stopped; the checkpoint is saved"), go_on)
+    if checkpoint_files.exists(run_dir, checkpoint_files.LAST):
+        return InterruptedByUserError(
+            _("training was stopped at once; what it did since its last checkpoint is lost"), go_on
+        )
     return InterruptedByUserError(_("training was stopped before its first step"), go_on)

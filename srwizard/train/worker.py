@@ -10,6 +10,10 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
 
+if __name__ == "__main__":
+    # What follows takes seconds, and a traceback from amidst it tells nobody anything.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
 from srwizard.base import i18n, terminal_loss
 from srwizard.base.child_process import end_with_parent
 from srwizard.base.errors import EXIT_INTERRUPTED

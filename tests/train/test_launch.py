@@ -159,6 +159,24 @@ def test_a_second_ctrl_c_waits_for_no_step(tmp_path: Path, processes: int) -> No
     assert "stopped before its first step" in output(run_dir)
 
 
+@pytest.mark.slow
+@pytest.mark.afresh
+def test_ctrl_c_while_a_process_is_loading_leaves_no_traceback(tmp_path: Path) -> None:
+    freeze(write_dataset(tmp_path / "data"), tmp_path / "run", epochs=10**6)
+    run_dir = tmp_path / "run"
+    with running(train_command(run_dir), run_dir) as command:
+        until = time.monotonic() + PATIENCE_SECONDS
+        while not workers_of(command):
+            assert command.poll() is None and time.monotonic() < until, output(run_dir)
+            time.sleep(0.05)
+        time.sleep(0.3)
+        os.killpg(command.pid, signal.SIGINT)
+        assert command.wait(SOON_SECONDS) == EXIT_INTERRUPTED, output(run_dir)
+    assert "stopped before its first step" in output(run_dir)
+    assert "Traceback" not in (run_dir / "train.log").read_text() + output(run_dir)
+    assert state(run_dir) == "stopped"
+
+
 def press_ctrl_c(*_: object) -> None:
     """Press it once the launch listens: before, it would end the tests, as it ends any program."""
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
