@@ -169,7 +169,7 @@ def _refuse_raw_files(root: str) -> None:
     if names_raw_files(shlex.quote(root)):
         raise DatasetError(
             _("data.root: {path} is not a dataset directory but raw data", path=root),
-            _("Make a dataset from it: {example}",
+            _("Make a dataset from it; in the place of data.root: {example}",
               example=f"data: {{prepare: {{sources: [{root}]}}}}"),
         )  # fmt: skip
 
@@ -298,11 +298,7 @@ def _root_question(conversation: Conversation) -> Question:
             return None
         if not names_raw_files(text):
             path = words(text)[0]
-            return (
-                None
-                if expand(path).is_dir()
-                else _("the directory {path} does not exist", path=path)
-            )
+            return None if expand(path).is_dir() else _("there is no {path}", path=path)
         try:
             find_sources(words(text))
         except UsageError as error:

@@ -13,7 +13,7 @@ from srwizard.base.typed_paths import expand
 from srwizard.prompts.question import Back, Choice, Question
 from srwizard.settings.answers import PREPARE, Preparation
 from srwizard.settings.options import option_named
-from srwizard.states import data
+from srwizard.states import data, output
 from srwizard.states.output import cannot_be_written
 from srwizard.wizard.conversation import Conversation
 from srwizard.wizard.defaults import take_defaults
@@ -50,6 +50,8 @@ def run(conversation: Conversation) -> str:
             raise
         conversation.show(Text(f"{error.message}\n{error.hint}", style="red"))
         return "back"
+    if not conversation.prompts.interactive:
+        _refuse_a_taken_run_directory(conversation)
     while True:
         conversation.ask_in_turn(
             [
@@ -71,6 +73,21 @@ def run(conversation: Conversation) -> str:
             if not conversation.prompts.interactive:
                 raise
             conversation.show(Text(f"{error.message}\n{error.hint}", style="red"))
+
+
+def _refuse_a_taken_run_directory(conversation: Conversation) -> None:
+    """Refuse before hours of preparing what would be refused after them.
+
+    Raises:
+        UsageError: the run cannot be written to the directory that an answers file names.
+    """
+    session = conversation.session
+    problem = output.problem_with(session.answers.output.dir or "", session)
+    if session.answers.output.dir and problem is not None:
+        raise UsageError(
+            f"output.dir: {problem}",
+            _("Every key with its default and limits: srwizard answers --template"),
+        )
 
 
 def stale(conversation: Conversation) -> str | None:
@@ -220,7 +237,7 @@ def _proposed(name: str, problem: "partial[str | None]") -> str:
 def _output_problem(conversation: Conversation, contents: "Contents", text: str) -> str | None:
     """Say why the dataset cannot be put into a directory, or None where it can."""
     from srwizard.data import prepare as preparing
-    from srwizard.data.prepare.target import check_target
+    from srwizard.data.prepare.target import MANIFEST_NAME, check_target
 
     if not text:
         return _("please name a directory")
@@ -228,6 +245,9 @@ def _output_problem(conversation: Conversation, contents: "Contents", text: str)
     try:
         if preparing.is_made_of(path, request_of(_given(conversation), contents)):
             return None
+        if (path / MANIFEST_NAME).is_file():
+            return _("{path} holds a dataset that was made of other files, or in another way; "
+                     "name another directory, or remove that one", path=path)  # fmt: skip
         check_target(path, overwrite=False, sources=contents.paths)
     except (UsageError, DatasetError) as error:
         return error.message

@@ -1,5 +1,6 @@
 """training: epochs, learning rate, batch, and the rest by default unless asked for."""
 
+import contextlib
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
@@ -58,13 +59,17 @@ def run(conversation: Conversation) -> str:
     def note_extent(value: str) -> str | None:
         nonlocal extent
         extent = value
-        _note_recipe(conversation, wanted=value == RECOMMENDED)
         return None
+
+    def note_recipe() -> None:
+        with _told_if_slow(conversation, wanted=extent == RECOMMENDED):
+            _note_recipe(conversation, wanted=extent == RECOMMENDED)
 
     conversation.ask_in_turn(
         [
             *questions(conversation, "training", ["always"]),
             ask_extent,
+            note_recipe,
             *questions(
                 conversation, "training", ["common"], wanted=lambda: "common" in EXTENTS[extent]
             ),
@@ -78,8 +83,18 @@ def run(conversation: Conversation) -> str:
         ]
     )
     if answers.training.recipe == RECOMMENDED:
-        take_recipe(conversation, forecast.fits)
+        with _told_if_slow(conversation, wanted=True):
+            take_recipe(conversation, forecast.fits)
     return "next"
+
+
+def _told_if_slow(
+    conversation: Conversation, *, wanted: bool
+) -> contextlib.AbstractContextManager[object]:
+    """Say what is going on while the fields are read and memory is predicted."""
+    if wanted and conversation.prompts.interactive:
+        return conversation.prompts.busy(_("Looking for what suits the model and the data …"))
+    return contextlib.nullcontext()
 
 
 def _note_recipe(conversation: Conversation, *, wanted: bool) -> None:

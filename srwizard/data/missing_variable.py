@@ -16,14 +16,20 @@ LEAST_LETTERS = 3
 """Fewer say nothing: `t` is a part of nearly any name."""
 
 
-def no_such_variable(variable: str, available: Descriptions, path: Path | None) -> UsageError:
+class NoSuchVariableError(UsageError):
+    """A variable is in none of the sources."""
+
+
+def no_such_variable(
+    variable: str, available: Descriptions, path: Path | None
+) -> NoSuchVariableError:
     """Say that a variable is in none of the sources, or not in `path`, and what is."""
     message = (
         _("No source has a variable {variable}.", variable=variable)
         if path is None
         else _("{path} has no variable {variable}.", path=path, variable=variable)
     )
-    return UsageError(message, available_text(variable, available))
+    return NoSuchVariableError(message, available_text(variable, available))
 
 
 def available_text(variable: str, available: Descriptions) -> str:

@@ -122,13 +122,18 @@ class _Fill:
 
 
 def _fill_problems(fills: dict[float, _Fill], looked_at: int) -> Iterator[Problem]:
-    """Name each value once, however many files have it."""
+    """Name each value once, however many files have it.
+
+    In a field where it does not stand out it is not counted.
+    """
     for value, seen in fills.items():
+        count = str(seen.steps)
         yield Problem(
             seen.path,
             _("step {step} holds {value}, which looks like a fill value; points without a value "
               "must be NaN (it is in {count} of the {all} fields that were looked at)",
-              step=seen.step, value=f"{value:g}", count=seen.steps, all=looked_at),
+              step=seen.step, value=f"{value:g}", all=looked_at,
+              count=count if seen.steps == looked_at else _("at least {count}", count=count)),
             fatal=False,
         )  # fmt: skip
 

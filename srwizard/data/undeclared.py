@@ -179,7 +179,13 @@ def undeclared_notes(variable: str, found: Undeclared) -> list[str]:
     notes = []
     if found.far:
         times = [
-            _n("{value:g} (once)", "{value:g} ({count} times)", count, value=value, count=count)
+            _n(
+                "{value:g} (at least once)",
+                "{value:g} (at least {count} times)",
+                count,
+                value=value,
+                count=count,
+            )
             for value, count in found.far.items()
         ]
         options = " ".join(f"--missing-value {value:g}" for value in found.far)

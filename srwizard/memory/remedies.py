@@ -62,7 +62,7 @@ def _memory_options(answers: Answers) -> Iterator[Remedy]:
     if not answers.memory.gradient_checkpointing:
         yield Remedy(
             {"memory.gradient_checkpointing": True},
-            _("Gradient checkpointing: no → yes (recomputes each block)"),
+            _("Activation checkpointing: no → yes (recomputes each block)"),
             _("the result is the same"),
             "gradient_checkpointing",
         )

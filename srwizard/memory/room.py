@@ -92,7 +92,7 @@ def without_checkpointing(answers: Answers) -> Iterator[Remedy]:
     if answers.memory.gradient_checkpointing:
         yield Remedy(
             {"memory.gradient_checkpointing": False},
-            _("Gradient checkpointing: yes → no (recomputes nothing)"),
+            _("Activation checkpointing: yes → no (recomputes nothing)"),
             _("more memory, which the dry run measures again; the result is the same"),
             "no_gradient_checkpointing",
         )

@@ -23,9 +23,9 @@ class DatasetChoice(Section):
         Option(
             N_("Dataset directory"),
             N_(
-                "The directory with train/, valid/ and test/ (or train.h5, train.nc, …); or raw "
-                "files to make one from: NetCDF files, a pattern, Zarr stores, or their "
-                "directory."
+                "The directory with train/, valid/ and test/ (or train.h5, train.nc, …). The "
+                "wizard also takes raw files to make one from: NetCDF files, a pattern, Zarr "
+                "stores, or their directory; an answers file names them in data.prepare."
             ),
             asked="always",
             example="data/sst-x4",

@@ -45,7 +45,7 @@ class Input:
 
     Args:
         where: what it is read from, for messages.
-        origin: the same in full: files, their size and time, variables.
+        origin: the same in full: all paths, and variables.
         names: of the steps.
         moments: of the steps; None where no time is known.
         calendar: the CF calendar of the moments.
@@ -252,12 +252,11 @@ def _opened(
 
 
 def _origin(paths: Iterable[Path], variables: Iterable[str]) -> tuple[str, ...]:
-    """Return what tells an input from any other: paths, files with size and time, and variables."""
-    found = []
-    for path in paths:
-        stat = path.stat() if path.is_file() else None
-        found.append(str(path) if stat is None else f"{path} {stat.st_size} {stat.st_mtime_ns}")
-    return (*found, *variables)
+    """Return what tells an input from any other: all paths, and the names of the variables.
+
+    Not the content: who is told of a step that cannot be used mends it, and goes on.
+    """
+    return (*map(str, paths), *variables)
 
 
 def _moments(survey: Survey) -> tuple[Moment, ...] | None:

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from srwizard.base.errors import DatasetError, UsageError
+from srwizard.base.i18n import in_a_row
 from srwizard.base.i18n import translate as _
+from srwizard.data.missing_variable import NoSuchVariableError
 from srwizard.data.prepare.record import Record, Survey, survey_sources
 from srwizard.use.quantities import manifest_of
 
@@ -41,8 +43,8 @@ def levels_in(root: Path) -> dict[str, Level]:
     for name, entry in known.items() if isinstance(known, dict) else ():
         if isinstance(entry, dict) and isinstance(source := entry.get("source_variable"), str):
             depth = entry.get("depth")
-            is_number = isinstance(depth, int | float) and not isinstance(depth, bool)
-            found[str(name)] = Level(source, float(depth) if is_number else None)
+            known_depth = float(depth) if isinstance(depth, int | float) else None
+            found[str(name)] = Level(source, known_depth)
     return found
 
 
@@ -73,19 +75,23 @@ def survey_levels(
 
     try:
         found = survey(names)
-    except UsageError:
+    except NoSuchVariableError as error:
         raw = {
             name: levels[name].source if name == there and name in levels else there
             for name, there in names.items()
         }
-        if raw == names:
-            raise
         try:
             found, names = survey(raw), raw
-        except UsageError:
-            found = None
-        if found is None:
-            raise
+        except NoSuchVariableError:
+            name = next(iter(names))
+            raise UsageError(
+                error.message,
+                in_a_row([
+                    error.hint,
+                    _("Where a variable has another name: --variable {name}=NAME_IN_FILE",
+                      name=name),
+                ]),
+            ) from None  # fmt: skip
     return found, {
         name: _at_its_depth(name, there, found, levels.get(name)) for name, there in names.items()
     }

@@ -229,9 +229,10 @@ def damage_pickled(root: Path) -> Path:
 
 
 def damage_no_values(root: Path) -> Path:
-    path = next((root / "train" / "hr" / "temp").glob("*.npy"))
-    np.save(path, np.full_like(np.load(path), np.nan))
-    return path
+    paths = sorted((root / "train" / "hr" / "temp").glob("*.npy"))
+    for path in paths:
+        np.save(path, np.full_like(np.load(path), np.nan))
+    return paths[0]
 
 
 def damage_scale(root: Path) -> Path:

@@ -44,7 +44,7 @@ def test_an_answers_file_is_told_and_nothing_is_changed(
     first = found["room"][0]
     assert first["changes"] == {"memory.gradient_checkpointing": False}
     assert first["fits"] and first["predicted_bytes"] > 0 and first["time_change"] < 0
-    assert first["title"].startswith("Gradient checkpointing: yes → no")
+    assert first["title"].startswith("Activation checkpointing: yes → no")
     assert found["faster"]["changes"] == first["changes"]
 
 

@@ -73,7 +73,10 @@ def answers_to(parameter: Parameter) -> st.SearchStrategy[Any]:
     return st.just(parameter.default)
 
 
-@pytest.mark.parametrize("model", cards())
+@pytest.mark.parametrize(
+    "model",
+    [pytest.param(name, marks=pytest.mark.slow if name == "ReMD" else ()) for name in cards()],
+)
 @given(data=st.data())
 @settings(max_examples=25, deadline=None, phases=[Phase.explicit, Phase.generate])
 def test_whatever_is_answered_what_is_accepted_works_together(

@@ -75,7 +75,7 @@ def nearest_level(dataset: xr.Dataset, field: xr.DataArray, depth: float) -> tup
         raise DatasetError(
             _("Variable {variable} of dimensions {dimensions} has no depth to choose from.",
               variable=field.name, dimensions=sizes_of(field)),
-            _("Leave --depth out."),
+            _("Leave --depth (data.prepare.depth) out."),
         )  # fmt: skip
     depths = level_depths(dataset, str(field.name), dimension)
     index = int(np.nanargmin(np.abs(np.array(depths) - depth)))
@@ -98,7 +98,8 @@ def level_depths(dataset: xr.Dataset, variable: str, dimension: str) -> list[flo
             _("Add a coordinate of that name, or select one index first, e.g. with ncks -d "
               "{dimension},0.", dimension=dimension),
         )  # fmt: skip
-    values = np.atleast_1d(found.values.astype(np.float64))
+    # 0.494 in single precision is meant, not 0.49399998784065247.
+    values = np.array([float(str(value)) for value in np.atleast_1d(found.values)])
     # Heights count upward: what lies 100 m deep is at -100.
     upward = str(found.attrs.get("positive", "")).lower() == "up"
     depths = -values if upward or bool((values <= 0).all()) else values

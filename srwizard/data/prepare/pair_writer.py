@@ -59,6 +59,8 @@ class PairWriter:
                 tally.finish(
                     steps.split, {steps.names[position]: every[name][position] for position in kept}
                 )
+                if not kept and name in self.agreements:
+                    self.agreements[name].agreement()  # raises where LR has nothing of HR
                 _check_values(steps.split, name, tally)
             if len(kept) < length:
                 files.drop(set(range(length)) - {*kept})

@@ -146,7 +146,7 @@ def check_depths_used(depths: Sequence[float], records: Mapping[str, Record]) ->
         raise DatasetError(
             _("None of the variables has a depth to choose from: {names}.",
               names=", ".join(records)),
-            _("Leave --depth out."),
+            _("Leave --depth (data.prepare.depth) out."),
         )  # fmt: skip
 
 
