@@ -29,8 +29,14 @@ INTERVALS = ("rmse", "mae", "psnr", "ssim", "correlation", "spectrum_error", "cr
 """Scores whose intervals `--json` tells."""
 SEED = "training.seed"
 PARAMETERS = "model.params."
-FOUND = re.compile(r"data\.masked\.|model\.skip\.[^.]+\.(best|valid_rmse|evidence)\b")
-"""What was found in the data stands among the settings of a run, but nobody has decided it."""
+FOUND = re.compile(
+    r"data\.(masked|steps|guide_scales)\.|data\.(hr_shape|lr_shape|block_means|handedness)\b"
+    r"|model\.(in|out)_channels\b|model\.skip\..+\.(weight|best|valid_rmse|evidence)\b"
+)
+"""What was found in the data, or follows from the rest, stands among the settings of a run, but
+nobody has decided it."""
+SKIP = re.compile(r"model\.skip\.(.+)\.method")
+"""What each variable starts from."""
 
 
 @dataclass(frozen=True)
@@ -137,7 +143,11 @@ def compare(paths: Sequence[Path]) -> Comparison:
     settings = {run_dir: settings_of(run.model_dump()) for run_dir, run in runs.items()}
     differing = list(_differing(list(settings.values())))
     results = [
-        _result(run_dir, name, {key: settings[run_dir].get(key) for key in differing})
+        _result(
+            run_dir,
+            name,
+            {key: settings[run_dir][key] for key in differing if key in settings[run_dir]},
+        )
         for run_dir, name in _named(run_dirs)
     ]
     found = Comparison(results, differing, [], same_test=_same_test(list(runs.values())))
@@ -238,7 +248,8 @@ def _differing(settings: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         if all(value == values[0] for value in values) or FOUND.match(key):
             continue
         everywhere = all(key in found for found in settings)
-        if several_models and key.startswith(PARAMETERS) and not everywhere:
+        of_some = SKIP.match(key) or (several_models and key.startswith(PARAMETERS))
+        if of_some and not everywhere:
             continue
         yield key
 

@@ -11,7 +11,7 @@ from srwizard.base.i18n import translate as _
 from srwizard.base.os_errors import reason_of
 from srwizard.base.sizes_and_times import bytes_text, duration_text
 from srwizard.base.visible import visible
-from srwizard.report.comparing import METRICS, PARAMETERS, Comparison, Result
+from srwizard.report.comparing import METRICS, PARAMETERS, SKIP, Comparison, Result
 from srwizard.report.page import LANGUAGE_TAGS, template
 from srwizard.runs.run_state import state_title
 from srwizard.settings.changes import value_text
@@ -61,6 +61,8 @@ def rows(comparison: Comparison) -> list[list[Cell]]:
 
 def setting_title(key: str) -> str:
     """Return what a setting is called; a parameter of the network goes by its name."""
+    if (of_variable := SKIP.fullmatch(key)) is not None:
+        return f"{setting_title('model.skip')} ({of_variable[1]})"
     declared = option_named(key.replace("devices.slurm.", "devices.slurm_"))
     return declared.title if declared is not None else key.removeprefix(PARAMETERS)
 
@@ -102,7 +104,10 @@ def _row(comparison: Comparison, result: Result, variable: str | None) -> list[C
     peak = run_status["peak_memory_bytes"]
     return [
         Cell(result.name),
-        *(Cell(setting_text(key, result.settings[key])) for key in comparison.differing),
+        *(
+            Cell(setting_text(key, result.settings[key]) if key in result.settings else "–")
+            for key in comparison.differing
+        ),
         Cell(state_title(run_status["state"])),
         Cell(epochs),
         Cell(variable or "–"),

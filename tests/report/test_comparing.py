@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from srwizard.base.errors import UsageError
-from srwizard.report import comparing
+from srwizard.report import comparing, comparison
 from srwizard.settings import run_config
-from srwizard.settings.run_config import RunMemory, RunModel, RunTraining
+from srwizard.settings.run_config import RunMemory, RunMethod, RunModel, RunSkip, RunTraining
 from tests.configs import MADE_UP_DATA, made_up_config
 from tests.e2e.terminal import PROGRAM, Terminal
 
@@ -74,6 +74,32 @@ def test_of_other_models_only_common_parameters_are_named(tmp_path: Path) -> Non
     fno = RunModel(name="FNO2d", params={"modes": 4, "width": 16}, **common)
     runs = [made_up(tmp_path / "one", model=edsr), made_up(tmp_path / "two", model=fno)]
     assert comparing.compare(runs).differing == ["model.name", "model.params.width"]
+
+
+def test_what_follows_from_the_variables_is_no_setting(tmp_path: Path) -> None:
+    """Runs of one and of two variables differ in these, not in channels, steps and weights."""
+    runs = []
+    one: dict[str, Any] = {"temp": "linear"}
+    two: dict[str, Any] = {"temp": "bicubic", "salt": "linear"}
+    for name, methods in (("one", one), ("two", two)):
+        skip = {
+            variable: RunSkip(
+                method=method,
+                weight=len(methods) / 2,
+                best=RunMethod(method=method, weight=0.0),
+                valid_rmse={method: 0.5},
+            )
+            for variable, method in methods.items()
+        }
+        count = len(methods)
+        data = MADE_UP_DATA.model_copy(
+            update={"variables": list(methods), "steps": {"train": count, "valid": 1, "test": 1}}
+        )
+        model = RunModel(name="EDSR", params={}, in_channels=count, out_channels=count, skip=skip)
+        runs.append(made_up(tmp_path / name, model=model, data=data))
+    found = comparing.compare(runs)
+    assert found.differing == ["data.variables", "model.skip.temp.method"]
+    assert comparison.setting_title("model.skip.temp.method").endswith("(temp)")
 
 
 def test_what_has_no_scores_yet_and_what_could_not_be_measured(tmp_path: Path) -> None:
