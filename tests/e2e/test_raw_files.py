@@ -184,13 +184,26 @@ def test_the_dataset_of_an_answers_file_is_made_once(
     assert manifest.stat().st_mtime_ns == before
     # Made in another way, or of other files, it is in the way.
     for change in ("data.prepare.scale=4", "data.prepare.lr_method=bicubic"):
-        refused = srwizard("--answers", answers, "--set", change)
+        elsewhere = ("--set", f"output.dir={tmp_path / 'three'}")
+        refused = srwizard("--answers", answers, "--set", change, *elsewhere)
         assert refused.returncode == 2, change
-        assert f"{tmp_path / 'made'} is not empty" in refused.stderr
+        assert f"{tmp_path / 'made'} holds a dataset that was made of other" in refused.stderr
     write_raw(raw, steps=30)
-    refused = srwizard("--answers", answers)
+    refused = srwizard("--answers", answers, *elsewhere)
     assert refused.returncode == 2
     assert json.loads(manifest.read_text())["splits"]["train"]["steps"] == 17
+
+
+def test_a_taken_run_directory_is_told_before_the_dataset_is_made(
+    srwizard: Run, raw: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "run.yaml").write_text("of another run")
+    refused = srwizard("--answers", answers_in(tmp_path, raw))
+    assert refused.returncode == 2
+    assert "output.dir: " in refused.stderr
+    assert f"{tmp_path / 'run'} already holds a run" in refused.stderr
+    assert not (tmp_path / "made").exists()
 
 
 def test_an_answers_file_takes_lr_from_a_product_of_its_own(

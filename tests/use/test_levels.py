@@ -114,8 +114,9 @@ def test_what_is_not_there_is_missed_by_the_name_of_the_run(run: Run, tmp_path: 
     path = raw(tmp_path / "lr.nc", (8, 12))
     with xr.open_dataset(path, engine="h5netcdf", decode_times=False) as source:
         source[["zos"]].to_netcdf(tmp_path / "level.nc", engine="h5netcdf")
-    with pytest.raises(UsageError, match="thetao_0m"):
+    with pytest.raises(UsageError, match="thetao_0m") as refusal:
         opened(run, tmp_path / "level.nc")
+    assert "--variable thetao_0m=NAME_IN_FILE" in refusal.value.hint
 
 
 def test_an_xarray_array_is_taken_by_its_values(run: Run) -> None:

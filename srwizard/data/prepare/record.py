@@ -9,6 +9,7 @@ from pathlib import Path
 import xarray as xr
 
 from srwizard.base.errors import DatasetError
+from srwizard.base.i18n import in_a_row
 from srwizard.base.i18n import translate as _
 from srwizard.data.missing_variable import no_such_variable
 from srwizard.data.prepare.grid import Grid
@@ -185,8 +186,14 @@ def _assemble(
     if time is not None and not timed:
         problem = every_field[0].axes.time.problem
         raise DatasetError(
-            _("No range of times can be chosen: the sources have no usable time coordinate.")
-            + (f" {problem}." if problem else ""),
+            in_a_row(
+                [
+                    _(
+                        "No range of times can be chosen: the sources have no usable time coordinate."
+                    ),
+                    *([_("{problem}.", problem=problem)] if problem else []),
+                ]
+            ),
             _("Leave --time out, or add a time with units such as days since 2000-01-01."),
         )
     records = {
