@@ -99,7 +99,7 @@ def text_of(conversation: Conversation, variable: str) -> str:
     done, total = beside.steps
     if not total:
         return _("being worked out …")
-    return _("being worked out … {done} of {total} steps", done=done, total=total)
+    return _("being worked out … {percent} %", percent=100 * done // total)
 
 
 def _rmse_text(beside: Beside, variable: str) -> str:

@@ -83,7 +83,7 @@ def test_where_it_is_not_ready_freezing_waits_and_shows_the_steps(
     screen = terminal()
     Walk(screen, root=dataset).to("review")
     assert "To beat: temp: being worked out …" in screen.text
-    screen.wait_for("    temp: being worked out … 4 of 47 steps")
+    screen.wait_for("    temp: being worked out … 8 %")
     screen.send(ENTER)
     screen.wait_for("Comparing the simple methods")
     screen.wait_for("4/47")
