@@ -14,6 +14,8 @@ from srwizard.use.quantities import manifest_of
 TOLERANCE = 1.0
 """In metres, or in the unit of the vertical coordinate: products have levels of their own."""
 TOLERANCE_SHARE = 0.1
+MOST = 1e6
+"""What a manifest says beyond that is no depth, whoever wrote it."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,9 @@ def levels_in(root: Path) -> dict[str, Level]:
     for name, entry in known.items() if isinstance(known, dict) else ():
         if isinstance(entry, dict) and isinstance(source := entry.get("source_variable"), str):
             depth = entry.get("depth")
-            known_depth = float(depth) if isinstance(depth, int | float) else None
+            known_depth = None
+            if isinstance(depth, int | float) and abs(depth) < MOST:
+                known_depth = float(depth)
             found[str(name)] = Level(source, known_depth)
     return found
 

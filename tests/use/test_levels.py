@@ -1,5 +1,6 @@
 """Runs of variables at several depths: what an input holds of them is found, or refused."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -125,3 +126,17 @@ def test_an_xarray_array_is_taken_by_its_values(run: Run) -> None:
     np.testing.assert_array_equal(run.predict(array), run.predict(values))  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="3 channels"):
         run.predict(array.isel(variable=0))  # type: ignore[arg-type]
+
+
+def test_a_manifest_that_somebody_else_wrote_says_as_much_as_it_can(tmp_path: Path) -> None:
+    entries: dict[str, Any] = {
+        "a": {"source_variable": "thetao", "depth": 5},
+        "b": {"source_variable": "thetao", "depth": 10**400},
+        "c": {"source_variable": "thetao", "depth": "deep"},
+        "d": {"source_variable": 3},
+        "e": None,
+    }
+    (tmp_path / "manifest.json").write_text(json.dumps({"variables": entries}))
+    found = levels_in(tmp_path)
+    assert {name: level.depth for name, level in found.items()} == {"a": 5, "b": None, "c": None}
+    assert levels_in(tmp_path / "nowhere") == {}

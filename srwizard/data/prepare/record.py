@@ -186,16 +186,12 @@ def _assemble(
     if time is not None and not timed:
         problem = every_field[0].axes.time.problem
         raise DatasetError(
-            in_a_row(
-                [
-                    _(
-                        "No range of times can be chosen: the sources have no usable time coordinate."
-                    ),
-                    *([_("{problem}.", problem=problem)] if problem else []),
-                ]
-            ),
+            in_a_row([
+                _("No range of times can be chosen: the sources have no usable time coordinate."),
+                *([_("{problem}.", problem=problem)] if problem else []),
+            ]),
             _("Leave --time out, or add a time with units such as days since 2000-01-01."),
-        )
+        )  # fmt: skip
     records = {
         each.variable + each.suffix: _record(each, series, timed, time)
         for each, series in fields.items()
