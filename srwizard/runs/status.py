@@ -60,8 +60,12 @@ def status_of(run_dir: Path) -> dict[str, Any] | None:
         state, alive, status = _with_job(run_dir, job, state, alive, status)
     chosen = _chosen(run_dir)
     figures = {key: status.get(key) for key in FIGURES}
-    if figures["epoch"] is None:  # as of one that goes on, and has not come to its first step
-        figures |= _of_the_last_epoch(run_dir, figures["epochs"])
+    # One that goes on has not come to its first step; one that was cut off may not have said what
+    # it had come to.
+    if figures["epoch"] is None or state in (RunState.STOPPED, RunState.INTERRUPTED):
+        recorded = _of_the_last_epoch(run_dir, figures["epochs"])
+        if recorded.get("epoch", 0) >= (figures["epoch"] or 0):
+            figures |= recorded
     if state not in AT_WORK:
         figures |= {"seconds_left": None, "memory_bytes": None, "samples_per_second": None}
     if state == RunState.COMPLETED:

@@ -1,5 +1,6 @@
 """Where a run stands, by what is in its directory."""
 
+import json
 from pathlib import Path
 
 from srwizard.runs.status import advice, status_of
@@ -27,6 +28,22 @@ def test_a_run_that_has_lost_its_status_is_told_by_what_is_there(tmp_path: Path)
     assert found is not None
     assert found["state"] == "interrupted"
     assert list(advice(found)) == [f"Continue with: srwizard train {run_dir}"]
+
+
+def test_what_was_recorded_counts_where_a_run_was_cut_off(tmp_path: Path) -> None:
+    """The status is written every two seconds: it may be of some steps before."""
+    run_dir = tmp_path / "run"
+    freeze(write_dataset(tmp_path / "data"), run_dir, epochs=2)
+    launch(run_dir)
+    stopped = json.loads((run_dir / "status.json").read_text()) | {"state": "stopped", "epochs": 9}
+    for epoch, loss, expected in ((1, 0.5, 2), (2, 0.5, 2), (3, 0.25, 3)):
+        stopped |= {"epoch": epoch, "loss": loss, "validation": None}
+        (run_dir / "status.json").write_text(json.dumps(stopped))
+        found = status_of(run_dir)
+        assert found is not None
+        assert found["epoch"] == expected
+        assert (found["loss"] == loss) is (epoch == 3)
+        assert (found["validation"] is None) is (epoch == 3)
 
 
 def state_of(run_dir: Path) -> str:
