@@ -70,7 +70,7 @@ def whole_numbers(text: str) -> list[int]:
         ValueError: one of them is none; says what to type.
     """
     try:
-        return [int(part) for part in comma_listed(text).replace(",", " ").strip("[] ").split()]
+        return [int(part) for part in _parts(text)]
     except ValueError:
         raise ValueError(_("please type whole numbers, such as 6 6 6 6")) from None
 
@@ -82,9 +82,14 @@ def numbers(text: str) -> list[float]:
         ValueError: one of them is none; says what to type.
     """
     try:
-        return [float(part) for part in comma_listed(text).replace(",", " ").strip("[] ").split()]
+        return [float(part) for part in _parts(text)]
     except ValueError:
         raise ValueError(_("please type numbers, such as 0 100 500")) from None
+
+
+def _parts(text: str) -> list[str]:
+    """Return what stands between blanks or commas."""
+    return comma_listed(text).replace(",", " ").strip("[] ").split()
 
 
 def read_as(kind: str, value: Any) -> Any:
