@@ -52,16 +52,19 @@ def run(conversation: Conversation) -> str:
         return "back"
     if not conversation.prompts.interactive:
         _refuse_a_taken_run_directory(conversation)
+    made = conversation.resumed and is_prepared(conversation.session.answers)
     while True:
-        conversation.ask_in_turn(
-            [
-                lambda: _variables_question(conversation, contents),
-                lambda: _depth_question(conversation, contents),
-                lambda: _missing_question(conversation, contents),
-                lambda: _scale_question(conversation, contents),
-                lambda: _output_question(conversation, contents),
-            ]
-        )
+        if not made or conversation.session.editing:
+            conversation.ask_in_turn(
+                [
+                    lambda: _variables_question(conversation, contents),
+                    lambda: _depth_question(conversation, contents),
+                    lambda: _missing_question(conversation, contents),
+                    lambda: _scale_question(conversation, contents),
+                    lambda: _output_question(conversation, contents),
+                ]
+            )
+        made = False
         try:
             _make(conversation, contents)
             conversation.ask_in_turn(data.further_questions(conversation)[1:])

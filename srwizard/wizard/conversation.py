@@ -39,6 +39,8 @@ class Conversation:
     """Whether training is to go on in the background."""
     backwards: bool = False
     """Whether the state was entered by going back: it begins at its last question then."""
+    resumed: bool = False
+    """Whether the state is the one that the session was left in before this process."""
     dataset: "Dataset | None" = None
     """The dataset that was answered, once it was looked at; see `chosen_dataset`."""
     raw_files: "Contents | None" = None

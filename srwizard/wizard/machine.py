@@ -109,6 +109,7 @@ def run(conversation: Conversation) -> None:
         SrwizardError: the conversation ended before; the error says why and what to do.
     """
     session = conversation.session
+    conversation.resumed = session.path is not None
     if session.path is None:  # a new one, which nobody else has
         session.save()
     try:
@@ -135,6 +136,7 @@ def _walk(conversation: Conversation) -> None:
         if source not in ASKING:
             conversation.ask_again()
         outcome = _outcome_of(source, conversation)
+        conversation.resumed = False
         if source in FINAL:
             return
         trigger = outcome.trigger

@@ -167,6 +167,24 @@ def test_killed_while_preparing_and_resumed(terminal: Open, tmp_path: Path) -> N
     resumed.kill()
 
 
+def test_resumed_after_preparing_it_asks_what_comes_next(
+    terminal: Open, raw: Path, tmp_path: Path
+) -> None:
+    screen = terminal(rows=60, columns=140)
+    name_raw(screen, raw.name)
+    to_output(screen)
+    screen.send(CTRL_U + "made" + ENTER)
+    screen.wait_for("? How to continue")
+    screen.kill()
+    before = (tmp_path / "made" / "manifest.json").stat().st_mtime_ns
+    resumed = terminal("resume", rows=60, columns=140)
+    resumed.wait_for("? How to continue")
+    assert "? Variables to prepare" not in resumed.text
+    assert "? Scale of the dataset" not in resumed.text
+    assert (tmp_path / "made" / "manifest.json").stat().st_mtime_ns == before
+    resumed.kill()
+
+
 @pytest.mark.broad
 def test_the_dataset_of_an_answers_file_is_made_once(
     srwizard: Run, raw: Path, tmp_path: Path
