@@ -215,7 +215,7 @@ def test_a_wrong_answer_is_refused_where_it_is_typed(terminal: Open, dataset: Pa
     walk = Walk(screen, root=dataset)
     screen.wait_for("Dataset directory")
     screen.send("/nowhere/at/all" + ENTER)
-    screen.wait_for("the directory /nowhere/at/all does not exist")
+    screen.wait_for("there is no /nowhere/at/all")
     screen.send(CTRL_U)
     walk.to("training")
     screen.send(CTRL_U + "0" + ENTER)
