@@ -23,7 +23,7 @@ def run(conversation: Conversation) -> str:
         begin_forecasts(conversation)
     conversation.ask_in_turn(
         [
-            lambda: _directory_question(conversation),
+            lambda: directory_question(conversation),
             *questions(
                 conversation, "output", ["always", "common", "on_request"], leave_out=["dir"]
             ),
@@ -32,7 +32,7 @@ def run(conversation: Conversation) -> str:
     return "next"
 
 
-def _directory_question(conversation: Conversation) -> Question:
+def directory_question(conversation: Conversation) -> Question:
     return replace(
         question(conversation, "output.dir"),
         default=str(_proposed(conversation.session)),

@@ -50,8 +50,10 @@ def run(conversation: Conversation) -> str:
             raise
         conversation.show(Text(f"{error.message}\n{error.hint}", style="red"))
         return "back"
-    if not conversation.prompts.interactive:
-        _refuse_a_taken_run_directory(conversation)
+    run_dir = conversation.session.answers.output.dir
+    if run_dir and not conversation.prompts.interactive:
+        # What would be refused after hours of preparing is refused before them.
+        conversation.put(output.directory_question(conversation), run_dir, True)
     made = conversation.resumed and is_prepared(conversation.session.answers)
     while True:
         if not made or conversation.session.editing:
@@ -76,21 +78,6 @@ def run(conversation: Conversation) -> str:
             if not conversation.prompts.interactive:
                 raise
             conversation.show(Text(f"{error.message}\n{error.hint}", style="red"))
-
-
-def _refuse_a_taken_run_directory(conversation: Conversation) -> None:
-    """Refuse before hours of preparing what would be refused after them.
-
-    Raises:
-        UsageError: the run cannot be written to the directory that an answers file names.
-    """
-    session = conversation.session
-    problem = output.problem_with(session.answers.output.dir or "", session)
-    if session.answers.output.dir and problem is not None:
-        raise UsageError(
-            f"output.dir: {problem}",
-            _("Every key with its default and limits: srwizard answers --template"),
-        )
 
 
 def stale(conversation: Conversation) -> str | None:

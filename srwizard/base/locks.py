@@ -73,7 +73,8 @@ def locked_file(path: Path) -> IO[bytes]:
     while True:
         stream = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o644), "r+b", 0)
         try:
-            _lock(stream)
+            if not try_lock(stream):
+                raise BlockingIOError
             if os.path.samestat(os.fstat(stream.fileno()), path.stat()):
                 return stream
         except FileNotFoundError:
@@ -91,13 +92,15 @@ def unlock(stream: IO[bytes]) -> None:
     stream.close()
 
 
-def _lock(stream: IO[bytes]) -> None:
+def try_lock(stream: IO[bytes]) -> bool:
+    """Lock an open file for this process alone; return False where another one holds it."""
     try:
         fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        raise
+        return False
     except OSError:  # a file system without locks
-        return
+        return True
+    return True
 
 
 def holder(path: Path) -> str | None:

@@ -98,13 +98,15 @@ def sample_values(contents: Contents, name: str) -> SampledValues:
 
 
 def _empty_problems(stored: Field, empty: Sequence[int], looked_at: int) -> Iterator[Problem]:
-    """Tell of steps without any value: nothing is learnt from them, and of nothing else nothing."""
+    """Tell of steps without any value, from which nothing is learnt."""
+    if not empty:
+        return
+    path = stored.path(empty[0])
     if len(empty) == looked_at:
-        path = stored.path(empty[0])
         yield Problem(path, _("no step that was looked at has any value"))
-    elif empty:
+    else:
         yield Problem(
-            stored.path(empty[0]),
+            path,
             _("step {step} has no value at all, and nothing is learnt from it (so it is with "
               "{count} of the {all} steps that were looked at)",
               step=stored.steps[empty[0]], count=len(empty), all=looked_at),

@@ -4,7 +4,6 @@ Imports no torch.
 """
 
 import contextlib
-import fcntl
 import multiprocessing
 import os
 import re
@@ -24,6 +23,7 @@ from srwizard.base import terminal_loss
 from srwizard.base.child_process import end_with_parent
 from srwizard.base.errors import EXIT_INTERRUPTED, EXIT_TRAINING, UsageError
 from srwizard.base.i18n import translate as _
+from srwizard.base.locks import try_lock
 from srwizard.base.os_errors import reason_of
 from srwizard.base.visible import in_shell, show_only_visible
 from srwizard.data.dataset import Dataset
@@ -87,7 +87,7 @@ def at_work(run_dir: Path, log_file: str = LOG_FILE) -> Iterator[IO[bytes]]:
         ) from None
     with log:
         patient_until = time.monotonic() + LOCK_WAIT_SECONDS
-        while not _lock(log):
+        while not try_lock(log):
             if time.monotonic() > patient_until:
                 raise UsageError(
                     _("a training or a dry run is already running in {run_dir}", run_dir=run_dir),
@@ -95,16 +95,6 @@ def at_work(run_dir: Path, log_file: str = LOG_FILE) -> Iterator[IO[bytes]]:
                 )
             time.sleep(LOOK_SECONDS)
         yield log
-
-
-def _lock(log: IO[bytes]) -> bool:
-    try:
-        fcntl.flock(log, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:
-        return True  # a file system without locks
-    return True
 
 
 def start(

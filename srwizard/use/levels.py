@@ -1,5 +1,6 @@
 """At which depth the variables of a run lie, and whether an input has them there."""
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,33 +73,29 @@ def survey_levels(
         level.depth for name in names if (level := levels.get(name)) and level.depth is not None
     ]
 
-    def survey(names: Mapping[str, str]) -> Survey:
+    def found_by(names: Mapping[str, str]) -> tuple[Survey, dict[str, Record]]:
         wanted = list(dict.fromkeys(names.values()))
-        return survey_sources(paths, wanted, lambda _done, _total: None,
-                              depths=list(dict.fromkeys(depths)))  # fmt: skip
-
-    try:
-        found = survey(names)
-    except NoSuchVariableError as error:
-        raw = {
-            name: levels[name].source if name == there and name in levels else there
+        found = survey_sources(paths, wanted, lambda _done, _total: None,
+                               depths=list(dict.fromkeys(depths)))  # fmt: skip
+        return found, {
+            name: _at_its_depth(name, there, found, levels.get(name))
             for name, there in names.items()
         }
-        try:
-            found, names = survey(raw), raw
-        except NoSuchVariableError:
-            name = next(iter(names))
-            raise UsageError(
-                error.message,
-                in_a_row([
-                    error.hint,
-                    _("Where a variable has another name: --variable {name}=NAME_IN_FILE",
-                      name=name),
-                ]),
-            ) from None  # fmt: skip
-    return found, {
-        name: _at_its_depth(name, there, found, levels.get(name)) for name, there in names.items()
+
+    raw = {
+        name: levels[name].source if name == there and name in levels else there
+        for name, there in names.items()
     }
+    try:
+        return found_by(names)
+    except NoSuchVariableError as error:
+        missed = error
+    if raw != names:
+        with contextlib.suppress(NoSuchVariableError):
+            return found_by(raw)
+    another = _("Where a variable has another name: --variable {name}=NAME_IN_FILE",
+                name=next(iter(names)))  # fmt: skip
+    raise UsageError(missed.message, in_a_row([missed.hint, another]))
 
 
 def _at_its_depth(name: str, there: str, found: Survey, level: Level | None) -> Record:

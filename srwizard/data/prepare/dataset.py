@@ -266,10 +266,12 @@ def _dropped(
     survey: Survey, parts: Mapping[str, slice], kept: Mapping[str, Sequence[int]]
 ) -> tuple[str, ...]:
     """Return the names of the steps that were left out for having no value."""
+    there = {parts[split].start + position for split in parts for position in kept[split]}
     return tuple(
         step_name(place, survey.steps[place].moment)
-        for split, part in parts.items()
-        for place in sorted({*range(part.start, part.stop)} - {part.start + k for k in kept[split]})
+        for part in parts.values()
+        for place in range(part.start, part.stop)
+        if place not in there
     )
 
 

@@ -82,7 +82,7 @@ def parse_mask(text: str | None, values: Sequence[float]) -> MaskVariable | None
             _("The mask {text} is neither NAME nor FILE:NAME.", text=text),
             _("Name it, e.g. --mask-variable mask, or --mask-variable mesh_mask.nc:tmask"),
         )
-    path = None if match[1] is None else Path(expand(match[1]))
+    path = None if match[1] is None else expand(match[1])
     return MaskVariable(match[2], path, tuple(values) or (0.0,))
 
 

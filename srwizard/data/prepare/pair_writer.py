@@ -1,6 +1,6 @@
 """From pairs to the files of a dataset, split by split, and the tallies that the manifest needs."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -75,18 +75,17 @@ class PairWriter:
             found = next(pairs)
             if not found.written:
                 _write_fields(files, name, position, found)
-            self._tally(steps.split, name, found)
-            yield from zip(found.statistics, _without_value(found), strict=True)
+            empty = _without_value(found)
+            self._tally(steps.split, name, found, empty)
+            yield from zip(found.statistics, empty, strict=True)
             position += len(found.statistics)
 
-    def _tally(self, split: str, name: str, found: Pairs) -> None:
+    def _tally(self, split: str, name: str, found: Pairs, empty: Sequence[bool]) -> None:
         tally = self.tallies[name]
         tally.far += found.far
         tally.outside += found.outside
         tally.add_missing(found.always_missing)
-        for hr, lr, mean, is_empty in zip(
-            found.hr, found.lr, found.means, _without_value(found), strict=True
-        ):
+        for hr, lr, mean, is_empty in zip(found.hr, found.lr, found.means, empty, strict=True):
             if not is_empty:
                 tally.add(split, hr)
                 if name in self.agreements:

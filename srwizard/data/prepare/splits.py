@@ -82,32 +82,30 @@ def divide(steps: int, split: Split, gap: int, *, climatology: bool = False) -> 
             hint = _("Give more steps, or a smaller --gap.")
         else:
             hint = _("Give files that hold at least three time steps together.")
+        told = {
+            "split": "/".join(f"{share:g}" for share in split),
+            "empty": ", ".join(map(split_words, empty)),
+        }
         if gap:
-            raise DatasetError(
-                _n(
-                    "With {steps} step, of which the gaps take {gaps}, the split {split} leaves "
-                    "none for the {empty}.",
-                    "With {steps} steps, of which the gaps take {gaps}, the split {split} leaves "
-                    "none for the {empty}.",
-                    steps,
-                    steps=steps,
-                    gaps=min(steps, gap * (len(SPLITS) - 1)),
-                    split="/".join(f"{share:g}" for share in split),
-                    empty=", ".join(map(split_words, empty)),
-                ),
-                hint,
+            message = _n(
+                "With {steps} step, of which the gaps take {gaps}, the split {split} leaves none "
+                "for the {empty}.",
+                "With {steps} steps, of which the gaps take {gaps}, the split {split} leaves none "
+                "for the {empty}.",
+                steps,
+                steps=steps,
+                gaps=steps - kept,
+                **told,
             )
-        raise DatasetError(
-            _n(
+        else:
+            message = _n(
                 "With {steps} step, the split {split} leaves none for the {empty}.",
                 "With {steps} steps, the split {split} leaves none for the {empty}.",
-                kept,
-                steps=kept,
-                split="/".join(f"{share:g}" for share in split),
-                empty=", ".join(map(split_words, empty)),
-            ),
-            hint,
-        )
+                steps,
+                steps=steps,
+                **told,
+            )
+        raise DatasetError(message, hint)
     return parts
 
 

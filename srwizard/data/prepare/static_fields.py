@@ -40,7 +40,7 @@ def parse_static(text: str) -> StaticSource:
             _("For example: --static bathymetry.nc:deptho, or with a name of its own "
               "bathymetry.nc:deptho=depth"),
         )  # fmt: skip
-    return StaticSource(Path(expand(match[1])), match[2], name)
+    return StaticSource(expand(match[1]), match[2], name)
 
 
 def static_fields(
