@@ -8,7 +8,7 @@ from typing import Any
 from rich.text import Text
 
 from srwizard.base.errors import UsageError
-from srwizard.base.i18n import language
+from srwizard.base.i18n import labelled, language
 from srwizard.base.i18n import translate as _
 from srwizard.base.sizes_and_times import bytes_text
 from srwizard.hardware.devices import find_devices
@@ -253,7 +253,7 @@ def _details(item: ModelCard, run: RunConfig | None, *, summary: bool) -> Iterat
 def _explained(chosen: ModelCard) -> Iterator[str]:
     for parameter in chosen.parameters:
         meaning = parameter.help_zh if language() == "zh" else parameter.help_en
-        yield f"{parameter.name}: {meaning}"
+        yield labelled(parameter.name, meaning)
 
 
 def begin_forecasts(conversation: Conversation) -> None:

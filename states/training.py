@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 
+from srwizard.base.i18n import labelled
 from srwizard.base.i18n import translate as _
 from srwizard.memory import forecast
 from srwizard.prompts.question import Choice, Question
@@ -116,7 +117,7 @@ def _note_recipe(conversation: Conversation, *, wanted: bool) -> None:
 
 def _recommended_lines(conversation: Conversation) -> Iterator[str]:
     for one in recommended_here(conversation, _presumably):
-        yield f"{one.title} {one.value}: {one.reason}"
+        yield labelled(f"{one.title} {one.value}", one.reason)
 
 
 def _presumably(_run: RunConfig) -> bool:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, TypeVar
 
+from srwizard.base.i18n import labelled
 from srwizard.base.i18n import translate as _
 
 
@@ -31,7 +32,7 @@ class Value:
         """As the menu shows it, in the user's language."""
         if self.title:
             return _(self.title)
-        return _("{name}: {explanation}", name=self.name, explanation=_(self.explanation))
+        return labelled(self.name, _(self.explanation))
 
     @property
     def meaning(self) -> str:

@@ -115,6 +115,11 @@ def translate_count(singular: str, plural: str, number: float, /, **values: Any)
     return _filled(chosen, values)
 
 
+def labelled(name: str, text: object) -> str:
+    """Return a text with its name before it, and the colon of the language between."""
+    return translate("{name}: {explanation}", name=name, explanation=str(text))
+
+
 def in_a_row(sentences: Iterable[str]) -> str:
     """Join translated sentences, at least one; in Chinese no blank stands between two."""
     return reduce(lambda one, two: translate("{message} {hint}", message=one, hint=two), sentences)

@@ -74,6 +74,13 @@ def overwrite_option(help_text: str) -> Decorator:
     return click.option("--overwrite", is_flag=True, help=help_text)
 
 
+def missing_value_option(help_text: str) -> Decorator:
+    """Return the option that says what stands for no value in raw files."""
+    return click.option(
+        "--missing-value", "missing", type=float, multiple=True, metavar="V", help=help_text
+    )
+
+
 BEST_OR_LAST = _("Checkpoint to use. [default: best, or last if there is no best yet]")
 
 

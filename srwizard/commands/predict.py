@@ -17,6 +17,7 @@ from srwizard.commands.options import (
     checkpoint_option,
     command,
     console,
+    missing_value_option,
     out_option,
     overwrite_option,
     run_directory,
@@ -49,6 +50,12 @@ if TYPE_CHECKING:
         "Runs with guides of every step: a file that holds them at high resolution; repeatable."
     ),
 )
+@missing_value_option(
+    _(
+        "Value that marks missing data in NetCDF files and Zarr stores; repeatable. "
+        "[default: as the dataset was prepared]"
+    )
+)
 @split_option(_("Split to predict when INPUT is a dataset directory. [default: test]"))
 @click.option(
     "--members",
@@ -73,6 +80,7 @@ def predict(
     checkpoint: "Name | None",
     variable: tuple[str, ...],
     guide_files: tuple[Path, ...],
+    missing: tuple[float, ...],
     split: str | None,
     members: int | None,
     overwrite: bool,
@@ -81,8 +89,9 @@ def predict(
 ) -> None:
     from srwizard.settings import run_config
     from srwizard.train.process_environment import set_threads_of_this_process
-    from srwizard.use.inputs import masked_points, names_in_input, open_input
+    from srwizard.use.inputs import is_dataset, masked_points, names_in_input, open_input
     from srwizard.use.levels import levels_in
+    from srwizard.use.quantities import missing_values_of
     from srwizard.use.targets import check_target
 
     out = at_home(out).absolute()
@@ -93,7 +102,13 @@ def predict(
     names = names_in_input(variable, config.data.variables)
     outliers = masked_points(config.data, sources[0])
     levels = levels_in(Path(config.data.root))
-    found = open_input(sources, names, split, config.data.varying_guides, beside, outliers, levels)
+    if not missing and not is_dataset(sources[0]):
+        missing = missing_values_of(Path(config.data.root))
+        if missing:
+            print(_("Taken as missing, as when the dataset was prepared: {values}",
+                    values=", ".join(f"{value:g}" for value in missing)))  # fmt: skip
+    guides = config.data.varying_guides
+    found = open_input(sources, names, split, guides, beside, outliers, levels, missing)
     for note in found.notes:
         print(note)
 

@@ -15,6 +15,7 @@ from srwizard.commands.options import (
     WholeNumber,
     command,
     console,
+    missing_value_option,
     out_option,
     overwrite_option,
     scale_option,
@@ -133,14 +134,7 @@ if TYPE_CHECKING:
     metavar="HOURS",
     help=_("How far apart in time LR and HR may be. [default: half of HR's step]"),
 )
-@click.option(
-    "--missing-value",
-    "missing",
-    type=float,
-    multiple=True,
-    metavar="V",
-    help=_("Value that marks missing data, in the units of the files; repeatable."),
-)
+@missing_value_option(_("Value that marks missing data, in the units of the files; repeatable."))
 @click.option(
     "--mask-variable",
     metavar="[FILE:]NAME",

@@ -84,9 +84,9 @@ def sample_values(contents: Contents, name: str) -> SampledValues:
         found.doubts.append(
             Problem(
                 first,
-                _("{share:.1%} of the points are {value:g} in every step that was looked at, which "
-                  "is perhaps how land is stored; points without a value must be NaN",
-                  share=always[1], value=always[0]),
+                _("{percent:.1f} % of the points are {value:g} in every step that was looked at, "
+                  "which is perhaps how land is stored; points without a value must be NaN",
+                  percent=100 * always[1], value=always[0]),
                 fatal=False,
             )
         )  # fmt: skip

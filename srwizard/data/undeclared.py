@@ -197,9 +197,9 @@ def undeclared_notes(variable: str, found: Undeclared) -> list[str]:
     if found.standing is not None:
         value, share = found.standing
         notes.append(
-            _("{variable}: {share:.1%} of the points are {value:g} in every step, which is "
+            _("{variable}: {percent:.1f} % of the points are {value:g} in every step, which is "
               "perhaps how the sources store land. If it is: --missing-value {value:g}, or name a "
               "mask: --mask-variable NAME",
-              variable=variable, share=share, value=value)
+              variable=variable, percent=100 * share, value=value)
         )  # fmt: skip
     return notes

@@ -19,7 +19,6 @@ from srwizard.base.special_files import require_file
 from srwizard.base.visible import in_shell
 from srwizard.data.baselines.choice import BICUBIC, MODEL
 from srwizard.data.months import months_of
-from srwizard.runs.certainty import certainty
 from srwizard.runs.failures import recorded_failure
 from srwizard.runs.records import DRY_RUN_FILE, METRICS_FILE, measured
 from srwizard.runs.skill import best_method
@@ -103,15 +102,13 @@ OPTIONAL_FIELDS = ("best", "member", "spread")
 class VariableScores:
     """Metrics of one variable by metric name: of the model and of the simple methods.
 
-    `best` are those of the best simple method by the validation split, `best_name` says which;
-    `certainty` says how sure the skill is, where that is known.
+    `best` are those of the best simple method by the validation split, `best_name` says which.
     """
 
     model: Scores
     bicubic: Scores
     best: Scores
     best_name: str = BICUBIC
-    certainty: str | None = None
 
     @property
     def skill(self) -> float | None:
@@ -408,7 +405,6 @@ def _variables(content: Mapping[str, Any]) -> dict[str, VariableScores]:
             _scores(scores.get("bicubic")),
             _scores(scores.get(best_method(scores))),
             best_method(scores),
-            certainty(str(name), scores),
         )
         for name, scores in (content.get("variables") or {}).items()
     }

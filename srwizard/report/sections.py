@@ -5,15 +5,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from srwizard.base.i18n import labelled
 from srwizard.base.i18n import translate as _
 from srwizard.base.sizes_and_times import duration_text
-from srwizard.base.visible import in_one_line
 from srwizard.data.baselines.choice import BICUBIC, method_title
 from srwizard.report.plots import METRIC_UNITS, metric_title
 from srwizard.report.records import Epoch, Metrics, Run, VariableScores
 from srwizard.report.tables import Table, number_text, tables_of, text_of
 from srwizard.runs.absent import absent, absent_line
 from srwizard.runs.advice import conserving, no_better
+from srwizard.runs.certainty import certainties
 from srwizard.runs.outcome import ensemble_lines
 from srwizard.runs.overfitting import overfitting_since, overfitting_text
 from srwizard.runs.records import null_to_nan
@@ -27,16 +28,12 @@ ERRORS = frozenset({"rmse", "mae", "bias", "spectrum_error", "crps"})
 
 @dataclass(frozen=True)
 class Scored:
-    """Scores to lead with, where they come from, and what else is to know of them."""
+    """Scores to lead with, where they come from, how sure they are, and what else is to know."""
 
     source: str
     variables: Mapping[str, VariableScores]
+    certainty: Sequence[str] = ()
     lines: Sequence[str] = ()
-
-    @property
-    def certainty(self) -> list[str]:
-        """How sure the skill of each variable is, a sentence each."""
-        return [one.certainty for one in self.variables.values() if one.certainty is not None]
 
 
 @dataclass(frozen=True)
@@ -127,7 +124,7 @@ def scored(metrics: Metrics) -> Scored | None:
                 epoch=test.epoch,
             )
         lines = [*ensemble_lines(null_to_nan(test.told)), *gain_lines(test.gain, test.members)]
-        return Scored(source, test.variables, lines)
+        return Scored(source, test.variables, certainties(test.told), lines)
     for epoch in reversed(metrics.epochs):
         if epoch.variables:
             source = _(
@@ -185,7 +182,7 @@ def advice(run: Run) -> list[str]:
             gain = test.gain.get(name, 1.0)
             found.append(no_better(name, event, run.metrics.events, run.config, gain))
         elif (line := conserving(event, run.config)) is not None:
-            found.append(f"{in_one_line(name)}: {line}")
+            found.append(labelled(name, line))
     return found
 
 

@@ -15,11 +15,21 @@ TOLD = 0.1
 """What differs by less than half of that percentage is told as 0.0 %."""
 
 
+def certainties(variables: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Say of each variable what `certainty` does; where it is the same of several, once for all."""
+    alike: dict[str, list[str]] = {}
+    for name, scores in variables.items():
+        if (said := certainty("", scores)) is not None:
+            alike.setdefault(said, []).append(name)
+    found = (certainty(_(", ").join(names), variables[names[0]]) for names in alike.values())
+    return [said for said in found if said is not None]
+
+
 def certainty(name: str, scores: Mapping[str, Any]) -> str | None:
     """Say whether a model differs from the best simple method beyond chance.
 
     Args:
-        name: of the variable.
+        name: of the variable, or the names of several of which the same is to be said.
         scores: its metrics on the test split.
 
     Returns:

@@ -9,10 +9,10 @@ from rich.progress_bar import ProgressBar
 from rich.text import Text
 
 from srwizard.base.console import Table
+from srwizard.base.i18n import labelled
 from srwizard.base.i18n import translate as _
 from srwizard.base.sizes_and_times import bytes_text, duration_text
 from srwizard.base.text_width import packed
-from srwizard.base.visible import in_one_line
 from srwizard.data.baselines.choice import BICUBIC, MODEL
 from srwizard.runs.phases import phase_text
 from srwizard.runs.progress import Figures
@@ -107,7 +107,7 @@ def score_parts(name: str, scores: dict[str, Any]) -> list[str]:
     best = scores.get("best", BICUBIC)
     found = {MODEL: {"rmse": scores["rmse"]}, BICUBIC: {"rmse": scores["bicubic_rmse"]}}
     figures = beside({best: {"rmse": scores.get("best_rmse")}, **found, "best": best})
-    parts = [f"{in_one_line(name)}: {figures}"]
+    parts = [labelled(name, figures)]
     if skill is not None:
         parts.append(_("skill {skill:+z.1f} %", skill=100 * skill))
     return parts

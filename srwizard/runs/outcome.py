@@ -11,13 +11,14 @@ from rich import box
 from rich.text import Text
 
 from srwizard.base.console import Table
+from srwizard.base.i18n import labelled
 from srwizard.base.i18n import translate as _
 from srwizard.base.visible import in_one_line
 from srwizard.data.baselines.choice import MODEL, method_title
 from srwizard.data.split_names import split_title
 from srwizard.runs.absent import absent, absent_line, has_no_value
 from srwizard.runs.advice import conserving, no_better
-from srwizard.runs.certainty import certainty, interval_of
+from srwizard.runs.certainty import certainties, interval_of
 from srwizard.runs.records import measured, null_to_nan
 from srwizard.runs.skill import best_method, gain_lines, is_better, simple_methods
 from srwizard.settings import run_config
@@ -53,7 +54,7 @@ def outcome(
     config = run_config.load(run_dir).model_dump()
     gain = result.get("gain") or {}
     sentences = [
-        *_certainty(variables),
+        *certainties(variables),
         *ensemble_lines(variables),
         *_consistency(variables),
         *gain_lines(gain, int(result.get("members") or 1)),
@@ -79,14 +80,7 @@ def warnings(
         if not is_better(found["model"]["rmse"], found[best_method(found)]["rmse"]):
             yield no_better(name, found, measured(run_dir).epochs, config, gain.get(name, 1.0))
         elif (line := conserving(found, config)) is not None:
-            yield f"{in_one_line(name)}: {line}"
-
-
-def _certainty(variables: Variables) -> Iterator[str]:
-    """Say how sure the skill on the test split is."""
-    for name, found in variables.items():
-        if (line := certainty(name, found)) is not None:
-            yield line
+            yield labelled(name, line)
 
 
 def ensemble_lines(variables: Variables) -> Iterator[str]:

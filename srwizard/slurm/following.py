@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from srwizard.base import files
+from srwizard.base.i18n import labelled
 from srwizard.base.i18n import translate as _
 from srwizard.slurm import client
 from srwizard.slurm.client import EndedJob, QueuedJob, SlurmError
@@ -203,4 +204,4 @@ def end_text(state: str | None) -> str:
     if state is None:
         return _("Slurm no longer knows it")
     meaning = meanings.get(state)
-    return f"{state}: {meaning}" if meaning is not None else state
+    return labelled(state, meaning) if meaning is not None else state

@@ -11,9 +11,9 @@ import psutil
 from rich.live import Live
 
 from srwizard.base.console import Console
+from srwizard.base.i18n import labelled
 from srwizard.base.i18n import translate as _
 from srwizard.base.text_width import wrapped
-from srwizard.base.visible import in_one_line
 from srwizard.runs.live_view import View
 from srwizard.runs.overfitting import no_longer_text, overfitting_text
 from srwizard.runs.progress import Figures
@@ -148,5 +148,5 @@ def epoch_line(event: dict[str, Any], epochs: int) -> str:
         )
     if event["valid"] is not None:
         for name, found in event["valid"]["variables"].items():
-            line += f"  {in_one_line(name)}: {beside(found)}"
+            line += f"  {labelled(name, beside(found))}"
     return line

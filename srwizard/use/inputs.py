@@ -107,6 +107,7 @@ def open_input(
     guide_paths: Sequence[Path] = (),
     outliers: Points | None = None,
     levels: Levels = MappingProxyType({}),
+    missing: Sequence[float] = (),
 ) -> Input:
     """Open an input: headers and coordinates are read, no fields.
 
@@ -119,6 +120,7 @@ def open_input(
         outliers: mask in a dataset directory what cannot be: all that is impossible, and these
             points, see `masked_points`; None: nothing.
         levels: at which depth the variables of the run lie, see `levels_in`.
+        missing: values in NetCDF files and Zarr stores that stand for none, besides those declared.
 
     Raises:
         UsageError: it is missing or unreadable, or lacks a variable or a guide; or the paths do not
@@ -126,16 +128,16 @@ def open_input(
         DatasetError: what is in it makes no record of fields on one grid.
     """
     try:
-        found = _opened(paths, names, split, outliers, levels)
+        found = _opened(paths, names, split, outliers, levels, missing)
     except SrwizardError:
         _refuse_part_of_dataset(paths[0])
         raise
     if guide_paths:
-        return _with_guides(found, guides, guide_paths)
+        return _with_guides(found, guides, guide_paths, missing)
     if not guides:
         return found
     root = paths[0]
-    if not root.is_dir() or is_zarr(root):
+    if not is_dataset(root):
         raise UsageError(
             _("the run takes {names} at high resolution as guides, and there is none beside {path}",
               names=", ".join(guides), path=root),
@@ -165,10 +167,12 @@ def open_input(
     )
 
 
-def _with_guides(found: Input, guides: Sequence[str], paths: Sequence[Path]) -> Input:
+def _with_guides(
+    found: Input, guides: Sequence[str], paths: Sequence[Path], missing: Sequence[float]
+) -> Input:
     if not guides:
         raise UsageError(_("the run takes no guides of every step"), _("Leave --guide out."))
-    beside = _opened(paths, {name: name for name in guides}, None, None, {})
+    beside = _opened(paths, {name: name for name in guides}, None, None, {}, missing)
     _same_steps(found, beside.names, beside.where)
     return replace(
         found,
@@ -177,6 +181,11 @@ def _with_guides(found: Input, guides: Sequence[str], paths: Sequence[Path]) -> 
         guides_where=beside.where,
         guides_origin=beside.origin,
     )
+
+
+def is_dataset(path: Path) -> bool:
+    """Return whether a path is meant as a dataset directory: a Zarr store is a directory, too."""
+    return path.is_dir() and not is_zarr(path)
 
 
 def _same_steps(found: Input, steps: Sequence[str], where: str) -> None:
@@ -211,14 +220,22 @@ def _opened(
     split: str | None,
     outliers: Points | None,
     levels: Levels,
+    missing: Sequence[float],
 ) -> Input:
-    datasets = [path for path in paths if path.is_dir() and not is_zarr(path)]
+    datasets = [path for path in paths if is_dataset(path)]
     if datasets and len(paths) > 1:
         raise UsageError(
             _("{path} is a directory and cannot be joined with other inputs", path=datasets[0]),
             _("Give one dataset directory, or any number of NetCDF files and Zarr stores."),
         )
     if datasets:
+        if missing:
+            raise UsageError(
+                _("--missing-value {value:g}: {path} is a dataset directory, where NaN marks what "
+                  "is missing",
+                  value=missing[0], path=datasets[0]),
+                _("Leave --missing-value out."),
+            )  # fmt: skip
         return _from_dataset(datasets[0], names, split or "test", outliers, levels)
     if split is not None:
         raise UsageError(
@@ -227,7 +244,7 @@ def _opened(
             _("Leave --split out."),
         )  # fmt: skip
     try:
-        survey, records = survey_levels(paths, names, levels)
+        survey, records = survey_levels(paths, names, levels, missing)
     except SeveralLevelsError as error:
         raise DatasetError(
             error.message,
@@ -237,7 +254,7 @@ def _opened(
     return Input(
         where=str(paths[0]) if len(paths) == 1 else _("{path} and {count} more",
                                                       path=paths[0], count=len(paths) - 1),
-        origin=_origin(paths, names.values()),
+        origin=_origin(paths, [*names.values(), *map(str, missing)]),
         names=tuple(
             f"{number:06d}" if step.moment is None else step.moment.basic()
             for number, step in enumerate(survey.steps)

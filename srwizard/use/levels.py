@@ -9,6 +9,7 @@ from srwizard.base.errors import DatasetError, UsageError
 from srwizard.base.i18n import in_a_row
 from srwizard.base.i18n import translate as _
 from srwizard.data.missing_variable import NoSuchVariableError
+from srwizard.data.prepare.masking import Masking
 from srwizard.data.prepare.record import Record, Survey, survey_sources
 from srwizard.use.quantities import manifest_of
 
@@ -54,7 +55,10 @@ def levels_in(root: Path) -> dict[str, Level]:
 
 
 def survey_levels(
-    paths: Sequence[Path], names: Mapping[str, str], levels: Levels
+    paths: Sequence[Path],
+    names: Mapping[str, str],
+    levels: Levels,
+    missing: Sequence[float] = (),
 ) -> tuple[Survey, dict[str, Record]]:
     """Open raw files; return what is in them, and the record of each variable of a run.
 
@@ -65,6 +69,7 @@ def survey_levels(
         paths: NetCDF files and Zarr stores.
         names: variable of the run -> its name in the files.
         levels: of the variables of the run, as far as they are known.
+        missing: values that stand for none, besides those that the files declare.
 
     Raises:
         UsageError, DatasetError: as `survey_sources`; a level is not there.
@@ -75,8 +80,13 @@ def survey_levels(
 
     def found_by(names: Mapping[str, str]) -> tuple[Survey, dict[str, Record]]:
         wanted = list(dict.fromkeys(names.values()))
-        found = survey_sources(paths, wanted, lambda _done, _total: None,
-                               depths=list(dict.fromkeys(depths)))  # fmt: skip
+        found = survey_sources(
+            paths,
+            wanted,
+            lambda _done, _total: None,
+            depths=list(dict.fromkeys(depths)),
+            masking=Masking(tuple(missing)),
+        )
         return found, {
             name: _at_its_depth(name, there, found, levels.get(name))
             for name, there in names.items()

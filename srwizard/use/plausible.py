@@ -57,7 +57,7 @@ def check_values(
                 _("{name} has the value {value:.6g} in {where}, step {step}, but runs from "
                   "{low:.4g} to {high:.4g} in the training",
                   name=name, value=value, where=where, step=step, low=low, high=high),
-                _declare(name, value),
+                _declare(value),
             )  # fmt: skip
         if away > span:
             far.append(name)
@@ -86,14 +86,13 @@ def check_guides(
                 _("{name} has the value {value:.6g} in {where}, step {step}, but {mean:.4g} on "
                   "average and a spread of {spread:.4g} in the training",
                   name=name, value=value, where=where, step=step, mean=mean, spread=spread),
-                _declare(name, value),
+                _declare(value),
             )  # fmt: skip
 
 
-def _declare(name: str, value: float) -> str:
+def _declare(value: float) -> str:
     return _(
-        "If it marks missing values, declare it in the file: ncatted -a "
-        "_FillValue,{name},o,f,{value:.6g}",
-        name=name,
+        "If it marks missing values: --missing-value {value:.9g} for NetCDF files and Zarr stores; "
+        "in a dataset directory or an array it must be NaN.",
         value=value,
     )

@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from srwizard.base.errors import DatasetError, InterruptedByUserError, UsageError
+from srwizard.base.i18n import labelled
 from srwizard.base.i18n import translate as _
 from srwizard.base.version import __version__
-from srwizard.base.visible import in_one_line
 from srwizard.data.block_means import expanded
 from srwizard.data.fields import FloatField
 from srwizard.data.prepare.grid import Grid
@@ -121,19 +121,32 @@ def predict(
         except DatasetError as error:
             raise _refused(partial, len(found.names), error) from error
         partial.finish()
-    warnings = (*_plain_facts(run, description.grid, count), *alarms.lines())
+    warnings = (*_plain_facts(run, found.grid, description.grid, count), *alarms.lines())
     return Prediction(target, len(found.names), begun_at, description.grid.shape, count, warnings)
 
 
-def _plain_facts(run: Run, grid: Grid, count: int) -> list[str]:
-    """Say what a prediction lacks, or cannot be better than."""
+def _plain_facts(run: Run, given: Grid, grid: Grid, count: int) -> list[str]:
+    """Say what a prediction lacks, or cannot be better than.
+
+    Args:
+        run: the run.
+        given: grid of the input.
+        grid: of the output.
+        count: members of each step.
+    """
     tested = (run.metrics()["test"] or {}).get("variables", {})
     config = run.config.model_dump()
     said = [
-        f"{in_one_line(name)}: {line}"
+        labelled(name, line)
         for name, scores in tested.items()
         if (line := conserving(scores, config)) is not None
     ]
+    if difference(given, run.hr_grid) is None:
+        said.append(
+            _("The input is on the grid of HR of the training, not of LR: the output is finer than "
+              "anything that the run was trained on. To reach the resolution of the training, give "
+              "LR.")
+        )  # fmt: skip
     if draws_samples(run.network) and count == 1:
         said.append(
             _("One member is drawn of each step: the fields are single samples, not the mean of an "

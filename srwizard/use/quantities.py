@@ -37,6 +37,17 @@ def manifest_of(root: Path) -> dict[str, Any]:
     return files.read_json(root / "manifest.json") or {}
 
 
+def missing_values_of(root: Path) -> tuple[float, ...]:
+    """Return the values that stood for none in the raw files of a dataset, as `prepare` was told.
+
+    What the manifest does not say is not known.
+    """
+    try:
+        return tuple(float(value) for value in manifest_of(root)["request"]["masking"]["missing"])
+    except (KeyError, TypeError, ValueError):
+        return ()
+
+
 def _from_manifest(root: Path, name: str) -> dict[str, str]:
     try:
         stored = manifest_of(root)["variables"][name]["attributes"]

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from srwizard.base.console import Table
+from srwizard.base.i18n import labelled
 from srwizard.base.i18n import translate as _
 from srwizard.base.i18n import translate_count as _n
 
@@ -46,7 +47,7 @@ def _rows(contents: "Contents") -> Iterator[tuple[str, str]]:
                 yield ("" if place else one.name), line
     for one in contents.variables:
         if not one.usable:
-            yield _("Not usable"), f"{one.name}: {one.problem}"
+            yield _("Not usable"), labelled(one.name, one.problem)
 
 
 def _lines(one: "SourceVariable") -> Iterator[str]:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from srwizard.base import i18n
-from srwizard.runs.certainty import certainty
+from srwizard.runs.certainty import certainties, certainty
 from srwizard.runs.records import null_to_nan
 
 
@@ -53,6 +53,12 @@ def test_what_is_said(found: dict[str, Any], words: str) -> None:
     assert said is not None
     assert said.startswith("temp: ")
     assert words in said
+
+
+def test_what_is_the_same_of_several_variables_is_said_once() -> None:
+    short = scores(0.01, None, None)
+    said = certainties({"u": short, "temp": scores(0.05, 0.02, 0.08), "v": short})
+    assert [line.split(":")[0] for line in said] == ["u, v", "temp"]
 
 
 def test_a_best_method_that_hardly_errs_is_not_called_a_short_record() -> None:

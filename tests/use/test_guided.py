@@ -171,7 +171,7 @@ def test_a_guide_of_every_step_that_is_missing_or_has_gaps_is_named(
         DatasetError, match=r"sst has the value 1e\+20 in the array, step 0"
     ) as found:
         run.predict(lr, guides=sst)
-    assert "_FillValue,sst,o,f,1e+20" in str(found.value.hint)
+    assert "--missing-value 1e+20" in str(found.value.hint)
     np.save(sorted((root / "test" / "hr" / "sst").iterdir())[0], sst[0])
     source = open_input([root], {"level": "level"}, "test", run.guides)
     with pytest.raises(DatasetError, match=rf"sst has the value 1e\+20 in {root}, step step_0011"):

@@ -110,7 +110,7 @@ def test_an_undeclared_fill_value_is_refused_by_name(
     done = srwizard("predict", gappy / "run", gappy / "filled.nc", "-o", "out.nc")
     assert done.returncode == 3, done.stdout
     for word in ("temp has the value 1e+20", "filled.nc, step 20010301", "in the training",
-                 "_FillValue,temp,o,f,1e+20"):  # fmt: skip
+                 "--missing-value 1e+20"):  # fmt: skip
         assert word in done.stderr
     assert "What is complete is kept in" in done.stderr and "(2 of 3 steps)" in done.stderr
     # Once the value is gone, the same command continues.
@@ -152,3 +152,17 @@ def test_values_somewhat_outside_and_means_far_from_the_input_are_told(gappy: Pa
     outside, _empty, inconsistent = warnings
     assert "temp" in outside and "in step 20010301T000000 (1 in all)" in outside
     assert "block means of temp are up to" in inconsistent and "20010301T000000" in inconsistent
+
+
+def test_fields_of_high_resolution_are_told_apart(
+    dataset: Path, anywhere: Path, tmp_path: Path
+) -> None:
+    contents = scan(dataset).fields
+    names = ("salt", "temp")
+    fields = {name: (("time", "lat", "lon"), contents["test", "hr", name].read(0)[None])
+              for name in names}  # fmt: skip
+    xr.Dataset(fields).to_netcdf(tmp_path / "hr.nc", engine="h5netcdf")
+    found = open_input([tmp_path / "hr.nc"], {name: name for name in names}, None)
+    done = predict(load_run(anywhere), found, tmp_path / "out.nc")
+    assert done.shape == (32, 48)
+    assert any("on the grid of HR of the training, not of LR" in line for line in done.warnings)
