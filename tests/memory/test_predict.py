@@ -596,5 +596,5 @@ def test_prediction_agrees_with_a_dry_run(tmp_path: Path, changes: dict[str, Any
     root = tmp_path / "data"
     write_dataset(root)
     row = compare("EDSR", "", make_run(root, tmp_path / "run", "EDSR", changes))
-    assert row.measured >= 300 * MIB
+    assert row.measured >= 200 * MIB  # 250 with AVX-512, 315 without: far more than is fitted
     assert abs(row.error) < 0.12

@@ -11,14 +11,18 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from functools import partial
 from itertools import cycle
+from pathlib import Path
 
 from srwizard.base.errors import SrwizardError
 from srwizard.data.prepare.handing_over import SharedFields
 from srwizard.data.prepare.pair_processes import Ask, Others, other_processes
 from srwizard.data.prepare.pairs import PairMaker, Pairs, Recipe, Task
+from srwizard.data.prepare.read_ahead import fetch_beginning
 from srwizard.data.prepare.source import SourceField, Step
 from srwizard.data.prepare.write import mapped_npy
 
+TASKS_AHEAD = 4
+"""How many windows of steps are known before they are read."""
 WAITING_PER_JOB = 2
 """How many windows of steps each other process is given, one that it works at and the next."""
 
@@ -55,7 +59,22 @@ def pair_makers(recipe: Recipe, jobs: int) -> Iterator[MakePairs]:
 
 def _made_alone(recipe: Recipe, tasks: Iterable[Task]) -> Generator[Pairs, None, None]:
     with PairMaker(recipe) as maker:
-        yield from map(maker.make, tasks)
+        yield from map(maker.make, _with_files_fetched(tasks))
+
+
+def _with_files_fetched(tasks: Iterable[Task]) -> Iterator[Task]:
+    """Yield the tasks; the next files are fetched from the disk meanwhile."""
+    coming: deque[Task] = deque()
+    latest: Path | None = None
+    for task in tasks:
+        path = task.steps[0].source.path
+        if path != latest:
+            fetch_beginning(path)
+            latest = path
+        coming.append(task)
+        if len(coming) > TASKS_AHEAD:
+            yield coming.popleft()
+    yield from coming
 
 
 def _made_together(
@@ -63,7 +82,7 @@ def _made_together(
 ) -> Generator[Pairs, None, None]:
     with ExitStack() as opened:
         opened.callback(others.end)
-        maker, tasks = opened.enter_context(PairMaker(recipe)), iter(tasks)
+        maker, tasks = opened.enter_context(PairMaker(recipe)), _with_files_fetched(tasks)
         if not others.at_once:
             yield from _until_they_are_there(others, tasks, maker.make)
         yield from _in_order(others.ask, tasks, rooms, maker.make)

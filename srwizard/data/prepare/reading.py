@@ -6,6 +6,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
 
+import h5py
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
@@ -17,10 +18,13 @@ from srwizard.data.prepare.grid import Window
 from srwizard.data.prepare.looked_up_once import looked_up_once
 from srwizard.data.prepare.masking import land_of, without
 from srwizard.data.prepare.opening import filter_error, open_source
+from srwizard.data.prepare.read_ahead import fetch_ahead
 from srwizard.data.prepare.source import SourceField, Step, windows
 from srwizard.data.prepare.stored import read_stored
 
 Opened = TypeVar("Opened")
+WINDOWS_AHEAD = 4
+"""The next ones are read by the other processes."""
 
 
 class StepReader(AbstractContextManager["StepReader"]):
@@ -37,6 +41,7 @@ class StepReader(AbstractContextManager["StepReader"]):
         self._window = window
         self._open: tuple[Path, Callable[[Path], Any], Any] | None = None
         self._land: tuple[SourceField, npt.NDArray[np.bool_]] | None = None
+        self._fetched: tuple[tuple[Path, str] | None, int] = (None, 0)
         self.outside = 0
 
     def __exit__(
@@ -124,12 +129,30 @@ class StepReader(AbstractContextManager["StepReader"]):
     def _variable(self, source: SourceField, place: Mapping[str, int | slice]) -> xr.Variable:
         """Return what lies at a place of a variable; values that are not read yet, perhaps."""
         if source.stored is not None:
-            found = read_stored(self._opened(source.path, looked_up_once), source.stored, place)
+            file = self._opened(source.path, looked_up_once)
+            found = read_stored(file, source.stored, place)
             if found is not None:
+                self._fetch_next(file, source, place)
                 return found
         dataset, name = self._opened(source.path, open_source).dataset_of(source.variable)
         # Without its coordinates, which take as long to select from as a field to read.
         return dataset.variables[name].isel(place)
+
+    def _fetch_next(
+        self, file: h5py.File, source: SourceField, place: Mapping[str, int | slice]
+    ) -> None:
+        """Have the windows fetched that come after the one that was read."""
+        time, stored = source.axes.time.dimension, source.stored
+        steps = None if time is None else place[time]
+        if stored is None or not isinstance(steps, slice):
+            return
+        of_before = self._fetched[1] if self._fetched[0] == (source.path, stored.path) else 0
+        begin = max(steps.stop, of_before)
+        end = steps.stop + WINDOWS_AHEAD * (steps.stop - steps.start)
+        self._fetched = (source.path, stored.path), end
+        following = {**place, time: slice(begin, end)}
+        index = [following.get(name, slice(None)) for name in stored.dimensions]
+        fetch_ahead(file, stored.path, index)
 
     def _opened(self, path: Path, opening: Callable[[Path], Opened]) -> Opened:
         """Return the file that is open in this way; another one is closed."""
