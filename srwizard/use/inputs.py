@@ -144,11 +144,11 @@ def open_input(
             _("Give a file that holds them for the same steps: --guide FILE"),
         )  # fmt: skip
     contents = scan(root) if outliers is None else masked(scan(root), outliers)
-    missing = [name for name in guides if (split or "test", "hr", name) not in contents.fields]
-    if missing:
+    absent = [name for name in guides if (split or "test", "hr", name) not in contents.fields]
+    if absent:
         raise UsageError(
             _("{path} has no variable {variable}.",
-              path=root / (split or "test") / "hr", variable=", ".join(missing)),
+              path=root / (split or "test") / "hr", variable=", ".join(absent)),
             _("Give a file that holds them for the same steps: --guide FILE"),
         )  # fmt: skip
     series = [contents.fields[split or "test", "hr", name] for name in guides]

@@ -92,7 +92,7 @@ def check_guides(
 
 def _declare(value: float) -> str:
     return _(
-        "If it marks missing values: --missing-value {value:.9g} for NetCDF files and Zarr stores; "
+        "If it marks missing values: --missing-value {value:.7g} for NetCDF files and Zarr stores; "
         "in a dataset directory or an array it must be NaN.",
         value=value,
     )

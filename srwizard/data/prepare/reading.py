@@ -143,15 +143,14 @@ class StepReader(AbstractContextManager["StepReader"]):
     ) -> None:
         """Have the windows fetched that come after the one that was read."""
         time, stored = source.axes.time.dimension, source.stored
-        steps = None if time is None else place[time]
-        if stored is None or not isinstance(steps, slice):
+        if stored is None or time is None or not isinstance(steps := place[time], slice):
             return
         of_before = self._fetched[1] if self._fetched[0] == (source.path, stored.path) else 0
         begin = max(steps.stop, of_before)
         end = steps.stop + WINDOWS_AHEAD * (steps.stop - steps.start)
         self._fetched = (source.path, stored.path), end
-        following = {**place, time: slice(begin, end)}
-        index = [following.get(name, slice(None)) for name in stored.dimensions]
+        index = [slice(begin, end) if name == time else place.get(name, slice(None))
+                 for name in stored.dimensions]  # fmt: skip
         fetch_ahead(file, stored.path, index)
 
     def _opened(self, path: Path, opening: Callable[[Path], Opened]) -> Opened:
