@@ -40,7 +40,7 @@ def _choose_session() -> "Session":
     choices = tuple(
         Choice(
             place,
-            " · ".join([_what_for(item), _stage(item), sessions.age_text(item)]),
+            " · ".join([_what_for(item), sessions.stage_text(item), sessions.age_text(item)]),
             _in_use(item),
             details=partial(_session_details, item),
         )
@@ -62,20 +62,6 @@ def _what_for(session: "Session") -> str:
     answers = session.answers
     run = f" → {Path(answers.output.dir).name}" if answers.output.dir else ""
     return f"{answers.data.root or '-'}{run}"
-
-
-def _stage(session: "Session") -> str:
-    """Return what a session is at; where its training has begun, how its run stands."""
-    from srwizard.base.typed_paths import at_home
-    from srwizard.runs.run_state import state_title
-    from srwizard.runs.status import status_of
-    from srwizard.wizard.transition_table import title_of
-
-    if session.state == "launch" and session.answers.output.dir:
-        status = status_of(at_home(Path(session.answers.output.dir)))
-        if status is not None:
-            return _("training: {state}", state=state_title(status["state"]))
-    return title_of(session.state)
 
 
 def _in_use(session: "Session") -> str | None:

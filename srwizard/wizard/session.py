@@ -20,10 +20,12 @@ from srwizard.base.os_errors import reason_of
 from srwizard.base.special_files import require_file
 from srwizard.base.typed_paths import at_home
 from srwizard.base.user_directories import state_directory
+from srwizard.runs.run_state import state_title
+from srwizard.runs.status import status_of
 from srwizard.settings.answers import Answers
 from srwizard.wizard import reason as reasons
 from srwizard.wizard.reason import Reason
-from srwizard.wizard.transition_table import FINAL, NAMES, START
+from srwizard.wizard.transition_table import FINAL, NAMES, START, title_of
 
 SCHEMA_VERSION = 2
 WITH_REASON = 2
@@ -240,6 +242,15 @@ def _saved_at(path: Path) -> float:
 
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def stage_text(session: Session) -> str:
+    """Return what a session is at; where its training has begun, how its run stands."""
+    if session.state == "launch" and session.answers.output.dir:
+        status = status_of(at_home(Path(session.answers.output.dir)))
+        if status is not None:
+            return _("training: {state}", state=state_title(status["state"]))
+    return title_of(session.state)
 
 
 def age_text(session: Session) -> str:

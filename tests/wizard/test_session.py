@@ -15,10 +15,13 @@ from hypothesis import strategies as st
 from srwizard.base.errors import UsageError
 from srwizard.base.locks import held
 from srwizard.prompts.defaults import DefaultPrompts
+from srwizard.runs.records import Records
 from srwizard.wizard import machine, session
 from srwizard.wizard.conversation import Conversation
 from srwizard.wizard.reason import DETACHED, SHORT, Reason
 from srwizard.wizard.transition_table import NAMES
+from tests.datasets import write_dataset
+from tests.train.runs import freeze
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
@@ -223,3 +226,15 @@ def test_a_link_to_nowhere_among_the_sessions_is_passed_over() -> None:
     assert found.path is not None
     (found.path.parent / "x.json").symlink_to("nowhere")
     assert [one.id for one in session.unfinished()] == [found.id]
+
+
+def test_where_training_has_begun_it_is_told_how_the_run_stands(tmp_path: Path) -> None:
+    one = session.new_session()
+    one.answers.set("output.dir", str(tmp_path / "run"))
+    one.state = "launch"
+    assert session.stage_text(one) == "training in progress"  # the run directory is gone
+    freeze(write_dataset(tmp_path / "data"), tmp_path / "run")
+    Records(tmp_path / "run").set_status("stopped")
+    assert session.stage_text(one) == "training: stopped"
+    one.state = "training"
+    assert session.stage_text(one) == "training"
