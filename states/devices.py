@@ -8,7 +8,6 @@ from rich.text import Text
 
 from srwizard.base.console import Table
 from srwizard.base.errors import NeedsPersonError, UsageError
-from srwizard.base.i18n import labelled
 from srwizard.base.i18n import translate as _
 from srwizard.base.i18n import translate_count as _n
 from srwizard.base.sizes_and_times import bytes_text
@@ -88,7 +87,7 @@ def _introduction(conversation: Conversation, found: Devices) -> RenderableType:
     """Return the devices; where a menu of them follows, only what it cannot say."""
     if not (conversation.prompts.interactive and found.gpus):
         return devices_table(found)
-    lines = [labelled(f"GPU {gpu.index}", line) for gpu in found.gpus for line in remarks(gpu)]
+    lines = [f"GPU {gpu.index}: {line}" for gpu in found.gpus for line in remarks(gpu)]
     lines += [partitioned_text(gpu) for gpu in found.partitioned]
     return Text("\n".join([_("Devices"), *(f"  {line}" for line in (*lines, *found.notices))]))
 
@@ -177,7 +176,7 @@ def gpu_warnings(chosen: Sequence[int], found: Devices) -> Iterator[str]:
     """Warn of chosen GPUs on which somebody else computes, or whose memory has had errors."""
     for gpu in found.gpus:
         if gpu.index in chosen and gpu.memory_errors:
-            yield labelled(f"GPU {gpu.index}", memory_errors_text(gpu.memory_errors))
+            yield f"GPU {gpu.index}: {memory_errors_text(gpu.memory_errors)}"
         if gpu.index in chosen and gpu.busy:
             yield _(
                 "GPU {index} is busy: this training would share its memory and speed with the "

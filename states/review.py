@@ -1,12 +1,11 @@
 """review: everything at a glance; confirm, or edit any section."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any, get_args
 
 from rich.cells import cell_len
 from rich.text import Text
 
-from srwizard.base.i18n import labelled
 from srwizard.base.i18n import translate as _
 from srwizard.base.i18n import translate_count as _n
 from srwizard.base.sizes_and_times import memory_name
@@ -148,52 +147,44 @@ def _lines(conversation: Conversation, columns: int) -> Iterator[str]:
     answers = conversation.session.answers
 
     def joined(*pairs: tuple[str, Any]) -> Iterator[str]:
-        yield from packed((labelled(*pair) for pair in pairs), " · ", columns)
+        yield from packed((_pair(*pair) for pair in pairs), " · ", columns)
 
-    def listed(title: str, items: Sequence[str], joint: str) -> Iterator[str]:
+    def listed(title: str, pairs: Iterable[tuple[str, Any]], joint: str = ", ") -> Iterator[str]:
+        items = [f"{in_one_line(name)} {in_one_line(value)}" for name, value in pairs]
         if not items:
             return
         first, *rest = packed(items, joint, columns - cell_len(title) - 2)
-        yield labelled(title, first)
+        yield _pair(title, first)
         yield from (f"{' ' * (cell_len(title) + 2)}{line}" for line in rest)
 
-    yield labelled(_("Data directory"), expand(answers.data.root or ""))
+    yield _pair(_("Data directory"), expand(answers.data.root or ""))
     if raw_files_of(answers):
-        yield labelled(_("Made of raw files"), ", ".join(raw_files_of(answers)))
-    yield labelled(_("Run directory"), expand(answers.output.dir or ""))
+        yield _pair(_("Made of raw files"), ", ".join(raw_files_of(answers)))
+    yield _pair(_("Run directory"), expand(answers.output.dir or ""))
     yield from joined(
         (_("Variables"), ", ".join(_variables(conversation))),
         (_("Scale"), f"{answers.data.scale}x"),
         (_("Time steps"), _steps_text(conversation)),
     )
     for line in simple_methods.to_beat(conversation, _variables(conversation)):
-        yield labelled(_("To beat"), line)
+        yield _pair(_("To beat"), line)
     yield from joined(*_declared(conversation, "data"), *_declared(conversation, "output"))
     yield from joined((_("Model"), answers.model.name), *_declared(conversation, "model"))
     params = model_parameters(answers.model).items()
     yield from listed(
-        _("Model parameters"),
-        [f"{name} {in_one_line(value_text('', value))}" for name, value in params],
-        _("; "),
+        _("Model parameters"), ((name, value_text("", value)) for name, value in params), "; "
     )
     if answers.model.weights:
-        yield labelled(_("Begins from the weights"), expand(answers.model.weights))
+        yield _pair(_("Begins from the weights"), expand(answers.model.weights))
     yield from joined(*_declared(conversation, "training", ("always", "common")))
-    less_common = _declared(conversation, "training", ("on_request", "never"))
     yield from listed(
-        _("Other training parameters"),
-        [f"{title} {in_one_line(text)}" for title, text in less_common],
-        _(", "),
+        _("Other training parameters"), _declared(conversation, "training", ("on_request", "never"))
     )
     yield from joined(
         (_devices_title(answers.devices), devices_text(conversation)),
         *_declared(conversation, "devices"),
     )
-    yield from listed(
-        _("Protection against running out of memory"),
-        [labelled(*pair) for pair in _declared(conversation, "memory")],
-        _(", "),
-    )
+    yield from listed(_("Protection against running out of memory"), _memory_pairs(conversation))
 
 
 def _declared(
@@ -215,6 +206,14 @@ def _declared(
         values["batch_size"] = _batch_text(conversation)
     shown = in_words(conversation, section, values, leave_out=SHOWN_APART[section])
     return [(one.title, text) for one, text in shown if one.option.asked in asked]
+
+
+def _memory_pairs(conversation: Conversation) -> list[tuple[str, str]]:
+    return [(f"{title}:", text) for title, text in _declared(conversation, "memory")]
+
+
+def _pair(name: str, value: Any) -> str:
+    return f"{name}: {in_one_line(value)}"
 
 
 def _variables(conversation: Conversation) -> list[str]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from srwizard.base.text_width import wrapped
 from srwizard.commands.options import console
 
 
@@ -14,4 +15,6 @@ def print_outcome(result: Mapping[str, Any], run_dir: Path, *, skill: bool = Fal
     found = outcome(result, run_dir, console.width, skill=skill)
     console.print(found.table)
     for line in (*found.sentences, *found.warnings):
-        print(line)
+        # A program that reads them has a sentence in each line.
+        parts = wrapped(line, console.width, words_whole=True) if console.is_terminal else [line]
+        print("\n".join(parts))

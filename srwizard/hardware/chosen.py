@@ -5,7 +5,6 @@ from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 from srwizard.base.errors import UsageError
-from srwizard.base.i18n import labelled
 from srwizard.base.i18n import translate as _
 from srwizard.base.i18n import translate_count as _n
 from srwizard.hardware.devices import GPU, Devices, find_devices
@@ -70,7 +69,7 @@ def remarks_on_gpus(devices: Chosen) -> list[str]:
 def _remarks(gpus: list[GPU]) -> Iterator[str]:
     for gpu in gpus:
         for line in remarks(gpu):
-            yield labelled(f"GPU {gpu.index}", line)
+            yield f"GPU {gpu.index}: {line}"
 
 
 def _cannot_be_used(gpu: Named, found: Devices) -> str:

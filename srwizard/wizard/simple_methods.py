@@ -5,8 +5,8 @@ import time
 from collections.abc import Callable, Iterable
 
 from srwizard.base.errors import DatasetError
-from srwizard.base.i18n import labelled
 from srwizard.base.i18n import translate as _
+from srwizard.base.visible import in_one_line
 from srwizard.data.baselines.beside import Beside
 from srwizard.data.baselines.beside import begin as begin_beside
 from srwizard.data.baselines.choice import STANDARD, method_title
@@ -69,7 +69,7 @@ def to_beat(conversation: Conversation, variables: Iterable[str]) -> list[str]:
     """Return a line for each variable, where a person reads it: the RMSE to beat."""
     if conversation.simple_methods is None:
         return []
-    return [labelled(name, text_of(conversation, name)) for name in variables]
+    return [f"{in_one_line(name)}: {text_of(conversation, name)}" for name in variables]
 
 
 def news(conversation: Conversation, variables: Iterable[str]) -> Callable[[], list[str]] | None:
