@@ -26,6 +26,13 @@ LEAST_PATIENCE = 5
 PATIENCE = 0.25
 """Share of the validations without a better one after which training stops."""
 
+KEYS = (
+    "training.epochs", "training.batch_size", "training.lr", "training.loss", "training.scheduler",
+    "training.warmup_epochs", "training.clip_grad_norm", "training.patience", "model.params.modes",
+    "memory.patch_size", "model.conserve",
+)  # fmt: skip
+"""The answers that a recipe may decide."""
+
 
 @dataclass(frozen=True)
 class Facts:

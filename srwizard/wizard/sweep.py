@@ -14,14 +14,23 @@ from srwizard.settings import run_config, yaml_file
 from srwizard.settings.answers import key_problem, known_keys, parse_answers, training_defaults
 from srwizard.settings.answers_file import answers_of
 from srwizard.settings.options import options
+from srwizard.settings.recipe import KEYS as RECIPE_KEYS
 from srwizard.settings.run_config import RunConfig
 from srwizard.wizard import without_asking
 from srwizard.wizard.conversation import Conversation
 from srwizard.wizard.machine import module_of
+from srwizard.wizard.recipe import RECOMMENDED
 from srwizard.wizard.resolve import resolve_to_freeze
 
 DIRECTORY = "sweep"
 PARAMETERS = "model.params."
+DECIDES = {
+    "model.size": ("model.params",),
+    "model.skip": ("model.global_skip",),
+    "model.global_skip": ("model.skip",),
+    "training.recipe": RECIPE_KEYS,
+}
+"""Answers from which others follow: these are left open, or the value of a run would stand."""
 Change = tuple[str, Any]
 
 
@@ -110,7 +119,9 @@ def _answered(
     values: dict[str, Any] = answers_of(run).decided()
     for key, value in changes:
         if key == "model.name" and value != run.model.name:
-            _forget_what_the_model_decides(values, run, value)
+            _forget_what_the_model_decides(values, run)
+        for other in DECIDES.get(key, ()):
+            _forget(values, other)
     for key, value in changes:
         _set(values, key, value)
     _set(values, "output.dir", str(target))
@@ -143,14 +154,22 @@ def _require_same(conversation: Conversation, target: Path, present: str) -> Non
         )
 
 
-def _forget_what_the_model_decides(values: dict[str, Any], run: RunConfig, name: str) -> None:
+def _forget_what_the_model_decides(values: dict[str, Any], run: RunConfig) -> None:
     """Leave open what was not decided but followed from the model, now that it is another one."""
-    for key in ("params", "size", "weights"):
-        values["model"].pop(key, None)
+    recipe = RECIPE_KEYS if run.training.recipe == RECOMMENDED else ()
+    for key in ("model.params", "model.size", "model.weights", *recipe):
+        _forget(values, key)
     defaults = training_defaults(run.model.name)
     for name in (declared.name for declared in options("training") if declared.left_open):
         if values["training"].get(name) == getattr(defaults, name):
             values["training"].pop(name, None)
+
+
+def _forget(values: dict[str, Any], key: str) -> None:
+    *sections, name = key.split(".")
+    for part in sections:
+        values = values.get(part) or {}
+    values.pop(name, None)
 
 
 def _set(values: dict[str, Any], key: str, value: Any) -> None:
