@@ -86,6 +86,23 @@ class Room:
 
 
 @dataclass(frozen=True)
+class Given:
+    """What the recommendation follows from that is decided already; None: it is not.
+
+    Attributes:
+        epochs, batch, eval_freq: as `training` has them.
+        accumulation: micro-batches of an optimizer step.
+        world: processes that train together.
+    """
+
+    epochs: int | None = None
+    batch: int | None = None
+    eval_freq: int | None = None
+    accumulation: int = 1
+    world: int = 1
+
+
+@dataclass(frozen=True)
 class Recommended:
     """A value of an option, and why."""
 
@@ -105,7 +122,11 @@ class Recommended:
 
 
 def recommended(
-    card: ModelCard, params: Mapping[str, Any], facts: Facts, room: Room | None = None
+    card: ModelCard,
+    params: Mapping[str, Any],
+    facts: Facts,
+    room: Room | None = None,
+    given: Given | None = None,
 ) -> list[Recommended]:
     """Return what is recommended, in the order in which people read it.
 
@@ -114,15 +135,18 @@ def recommended(
         params: of the network, resolved.
         facts: on the data.
         room: in memory; None: enough.
+        given: what is decided already; None: nothing.
     """
-    room = room or Room()
-    batch = _batch_size(facts, room.batch)
-    epochs = _epochs(facts, int(batch.value))
+    room, given = room or Room(), given or Given()
+    batch = _batch_size(facts, given.world, room.batch)
+    together = (given.batch or int(batch.value)) * given.accumulation * given.world
+    epochs = _epochs(facts, together)
+    planned = given.epochs or int(epochs.value)
     return [
         epochs,
         batch,
-        *_learning(card, int(epochs.value)),
-        _patience(card, int(epochs.value)),
+        *_learning(card, planned),
+        _patience(planned / (given.eval_freq or training_defaults(card.name).eval_freq)),
         *_modes(card, params, facts),
         *_patch(facts, room.patch),
         *_conserve(card, facts),
@@ -150,8 +174,8 @@ def few_fields_batch(steps: int) -> int:
     return min(1 << int(math.log2(max(steps // STEPS_PER_EPOCH, 1))), LARGEST_BATCH)
 
 
-def _batch_size(facts: Facts, largest: int) -> Recommended:
-    wanted = few_fields_batch(facts.steps)
+def _batch_size(facts: Facts, world: int, largest: int) -> Recommended:
+    wanted = few_fields_batch(facts.steps // world)
     if largest < wanted:
         reason = _("a larger batch would not fit in memory")
     elif wanted < LARGEST_BATCH:
@@ -208,8 +232,7 @@ def _learning(card: ModelCard, epochs: int) -> Iterator[Recommended]:
         )  # fmt: skip
 
 
-def _patience(card: ModelCard, epochs: int) -> Recommended:
-    validations = epochs / training_defaults(card.name).eval_freq
+def _patience(validations: float) -> Recommended:
     return Recommended(
         "training.patience",
         max(round(PATIENCE * validations), LEAST_PATIENCE),

@@ -10,6 +10,7 @@ from srwizard.models.catalog import card
 from srwizard.settings.answers import Answers, model_parameters
 from srwizard.settings.recipe import (
     Facts,
+    Given,
     Recommended,
     Room,
     few_fields_batch,
@@ -17,6 +18,7 @@ from srwizard.settings.recipe import (
     recommended,
 )
 from srwizard.settings.run_config import RunConfig
+from srwizard.settings.training import TrainingAnswers
 from srwizard.wizard.chosen_dataset import chosen_variables, opened_dataset
 from srwizard.wizard.conserving import is_block_means
 from srwizard.wizard.conversation import Conversation
@@ -37,7 +39,9 @@ def recommended_here(conversation: Conversation, fits: Fits) -> list[Recommended
     names = tuple(one.name for one in chosen_variables(conversation, dataset.summary))
     facts = _facts(dataset, names, answers.data.scale or 1)
     chosen, params = card(answers.model.name or ""), model_parameters(answers.model)
-    return recommended(chosen, params, facts, _room(conversation, chosen, params, facts, fits))
+    given = _given(conversation)
+    room = _room(conversation, chosen, params, facts, given, fits)
+    return recommended(chosen, params, facts, room, given)
 
 
 def take_recipe(conversation: Conversation, fits: Fits) -> list[Recommended]:
@@ -71,6 +75,29 @@ def keep_recipe(conversation: Conversation) -> None:
     conversation.session.recipe = {}
 
 
+def _given(conversation: Conversation) -> Given:
+    """Return what was decided, and not taken from a recipe.
+
+    Epochs that a person has left as they were offered are not.
+    """
+    answers, taken = conversation.session.answers, conversation.session.recipe
+
+    def decided(key: str) -> int | None:
+        value: int | None = answers.get(key) if answers.has(key) else None
+        return None if key in taken and taken[key] == value else value
+
+    epochs = decided("training.epochs")
+    if conversation.prompts.interactive and epochs == TrainingAnswers().epochs:
+        epochs = None
+    return Given(
+        epochs,
+        decided("training.batch_size"),
+        decided("training.eval_freq"),
+        decided("training.grad_accumulation") or 1,
+        resolve(conversation, answers).devices.world_size,
+    )
+
+
 @lru_cache(maxsize=4)
 def _facts(dataset: Dataset, names: tuple[str, ...], scale: int) -> Facts:
     """Return what the data say; read once for a dataset as it was found, not for each question."""
@@ -93,11 +120,12 @@ def _room(
     chosen: ModelCard,
     params: Mapping[str, Any],
     facts: Facts,
+    given: Given,
     fits: Fits,
 ) -> Room:
     """Return the largest batch that fits, of whole fields, or else of the largest patches."""
-    wanted = few_fields_batch(facts.steps)
-    halves = [wanted >> times for times in range(wanted.bit_length())]
+    wanted = given.batch or few_fields_batch(facts.steps // given.world)
+    halves = [wanted >> times for times in range(1 if given.batch else wanted.bit_length())]
     patches = patch_sides(chosen, params, facts)
     smallest = patches[-1] if patches else None
     rooms = [

@@ -8,7 +8,9 @@ from srwizard.models.card import Recipe
 from srwizard.models.catalog import card, cards, problems, resolve_parameters
 from srwizard.settings.answers import key_problem
 from srwizard.settings.recipe import (
+    KEYS,
     Facts,
+    Given,
     Recommended,
     Room,
     few_fields_batch,
@@ -51,6 +53,33 @@ def test_a_batch_that_does_not_fit_is_made_smaller_and_says_so() -> None:
     assert smaller["training.batch_size"].value == 2
     assert "memory" in smaller["training.batch_size"].reason
     assert smaller["training.epochs"].value < found("EDSR")["training.epochs"].value
+
+
+def test_what_is_decided_already_counts() -> None:
+    it = card("FNO2d")
+
+    def values(**decided: int) -> dict[str, int]:
+        wanted = recommended(it, resolve_parameters(it, {}), FACTS, given=Given(**decided))
+        return {one.key.removeprefix("training."): one.value for one in wanted}
+
+    alone = values()
+    # As many optimizer steps, however many samples one of them takes.
+    for decided in ({"world": 4}, {"batch": 2}, {"accumulation": 4}, {"batch": 2, "world": 2}):
+        found = values(**decided)
+        batch = decided.get("batch") or found["batch_size"]
+        together = batch * decided.get("world", 1) * decided.get("accumulation", 1)
+        steps = -(-FACTS.steps // together) * found["epochs"]
+        assert steps == pytest.approx(32 * alone["epochs"], rel=0.02), decided
+    assert values(world=4)["batch_size"] == alone["batch_size"] // 4
+    long = values(epochs=1000)
+    assert (long["warmup_epochs"], long["patience"]) == (50, 250)
+    assert values(epochs=1000, eval_freq=10)["patience"] == 25
+
+
+def test_every_key_is_among_those_that_a_recipe_decides() -> None:
+    fields = replace(FACTS, block_means=True)
+    keys = {key for name in cards() for key in found(name, fields, Room(1, 64))}
+    assert keys == set(KEYS)
 
 
 def test_the_modes_reach_as_far_as_the_variance() -> None:
