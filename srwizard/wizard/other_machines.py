@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from srwizard.base.errors import UsageError
 from srwizard.base.i18n import translate as _
 from srwizard.base.i18n import translate_count as _n
 from srwizard.base.visible import in_shell
@@ -52,8 +53,15 @@ def ask(conversation: Conversation) -> None:
 
     Raises:
         Back: the user went back from the first question.
+        UsageError: an answers file numbers GPUs of this machine.
     """
     answers = conversation.session.answers
+    if answers.devices.gpus and not conversation.prompts.interactive:
+        raise UsageError(
+            _("devices.gpus numbers the GPUs of this machine, but devices.launcher is {launcher}",
+              launcher=answers.devices.launcher),
+            _("Say how many GPUs of each machine to use: devices.gpus_per_node."),
+        )  # fmt: skip
     answers.set("devices.gpus", [])
     # An answers file is never asked in short: every value in it must be checked.
     wants_more = not conversation.prompts.interactive
@@ -85,19 +93,24 @@ def _adapted(conversation: Conversation) -> dict[str, Adapt]:
     """Return what the cluster, and the other answers, change of the questions."""
     devices = conversation.session.answers.devices
     offered = _partitions(conversation)
-    most = max((partition.gpus for partition in offered), default=0)
 
     def chosen() -> Partition | None:
         wanted = devices.slurm_partition
         fitting = (one for one in offered if one.name == wanted or (not wanted and one.is_default))
         return next(fitting, None)
 
+    def gpus_there() -> int:
+        """Return how many GPUs a machine of the partition has; of any while none is chosen."""
+        settled = devices.slurm_partition or not conversation.prompts.interactive
+        among = [chosen()] if settled else offered
+        return max((one.gpus for one in among if one is not None), default=0)
+
     def checked(check: Callable[[Any], str | None]) -> Adapt:
         return lambda asked: replace(asked, check=lambda value: check(value) if value else None)
 
     return {
         "nodes": lambda asked: _at_least(asked, 2 if devices.launcher == NODES else 1),
-        "gpus_per_node": lambda asked: replace(asked, default=most),
+        "gpus_per_node": lambda asked: replace(asked, default=gpus_there()),
         "processes": lambda asked: (
             None
             if devices.gpus_per_node
@@ -106,7 +119,7 @@ def _adapted(conversation: Conversation) -> dict[str, Adapt]:
         "rdzv_endpoint": lambda asked: replace(
             asked, person_only=True, check=lambda text: endpoint_problem(text or "")
         ),
-        "slurm_partition": lambda asked: _partition_question(asked, offered),
+        "slurm_partition": lambda asked: _partition_question(asked, offered, devices.gpus_per_node),
         "slurm_time": checked(lambda text: checks.time_problem(text, chosen())),
         "slurm_account": checked(checks.account_problem),
         "slurm_memory": checked(lambda text: checks.memory_problem(text, chosen())),
@@ -154,15 +167,19 @@ def _directives_problem(options: list[str]) -> str | None:
     return next((why for text in options if (why := checks.directive_problem(text))), None)
 
 
-def _partition_question(asked: Question, offered: list[Partition]) -> Question:
-    """Return the question for the partition: a menu of those there are, else a text."""
+def _partition_question(asked: Question, offered: list[Partition], gpus: int) -> Question:
+    """Return the question for the partition: a menu of those there are, else a text.
+
+    Offered is the cluster's own default if its machines have so many GPUs, else one whose have.
+    """
 
     def check(name: str | None) -> str | None:
         return checks.partition_problem(name) if name else None
 
     if not offered:
         return replace(asked, check=check)
-    default = next((one.name for one in offered if one.is_default), offered[0].name)
+    fitting = [one for one in offered if one.gpus >= gpus] or offered
+    default = next((one.name for one in fitting if one.is_default), fitting[0].name)
     return replace(
         asked,
         kind="one",
@@ -191,7 +208,7 @@ def how_to_begin(run_dir: Path) -> list[str]:
     quoted = in_shell(run_dir)
     return [
         _("Run this command on each machine, within ten minutes:"),
-        f"  srwizard train {quoted} --dry-run-first",
+        "  " + _("srwizard train {run_dir} --dry-run-first", run_dir=quoted),
         _("They measure the memory together, and train if it fits."),
         _("See how far it is: srwizard status {run_dir}", run_dir=quoted),
     ]
