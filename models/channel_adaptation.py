@@ -11,6 +11,7 @@ from srwizard.base.i18n import translate_count as _n
 from srwizard.models.global_skip import HasOutputLayer
 
 FIRST_LAYERS = ("conv_first", "patch_embed.proj", "downs.0")
+"""Those that the input enters; Swin_Transformer has two of them."""
 DENOISER_OUTPUT = "final_conv.block.3"
 
 
@@ -116,7 +117,7 @@ def with_range(
             _("Multiply its weights by the range yourself, and divide those of the last one."),
         )
     for name, factor in (
-        ("conv_first.weight", img_range),
+        *((f"{layer}.weight", img_range) for layer in FIRST_LAYERS),
         (f"{last}.weight", 1 / img_range),
         (f"{last}.bias", 1 / img_range),
     ):

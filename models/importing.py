@@ -87,6 +87,9 @@ def import_weights(
     _require_numbers(source, weights)
     skipped = all(name.startswith("net.") for name in weights)
     own_diffusion = any(name.startswith("denoiser.") for name in weights)
+    beside = {} if not own_diffusion else {
+        name: value for name, value in weights.items() if not name.startswith("denoiser.")
+    }  # fmt: skip
     if skipped or own_diffusion:  # of a run of srwizard
         weights = without_prefix(weights, "net." if skipped else "denoiser.")
     chosen = card(model)
@@ -118,6 +121,7 @@ def import_weights(
             _("The range of {range} is part of the first and the last layer now.", range=img_range)
         )
     load_reference(net, weights)
+    notices += _load_beside(net, beside)
     described = WeightsDescription(
         model=chosen.name,
         params=resolve_parameters(chosen, given),
@@ -128,6 +132,25 @@ def import_weights(
         skip=None if own is None else own.skip,
     )
     return net, described, notices
+
+
+def _load_beside(net: nn.Module, weights: Mapping[str, Tensor]) -> list[str]:
+    """Load what a run has learnt outside of its denoiser; return a notice of what does not fit.
+
+    Its buffers are measured again when training begins.
+    """
+    own = net.state_dict()
+    fitting = {
+        name: value
+        for name, value in weights.items()
+        if name in own and own[name].shape == value.shape
+    }
+    net.load_state_dict(fitting, strict=False)
+    learnt = {name for name, _parameter in net.named_parameters()}
+    lost = sorted((learnt & weights.keys()) - fitting.keys())
+    if not lost:
+        return []
+    return [_("Not taken, as it is for other channels: {names}.", names=", ".join(lost))]
 
 
 def _own_checkpoint(source: Path, model: str, scale: int) -> WeightsDescription | None:

@@ -89,20 +89,27 @@ class ReMD(ResShift):
 
     @torch.no_grad()
     def calibrate(self, batches: Iterable[Batch]) -> None:
-        """Set `residual_std` and `log_power` from samples of the training split."""
-        found: list[Tensor] = []
+        """Set `residual_std` and `log_power` from samples of the training split.
+
+        A field counts by its points with a value: one without any has no spectrum.
+        """
+        power = torch.zeros_like(self.log_power)
+        points = torch.zeros_like(power[:, :1])
 
         def watched() -> Iterator[Batch]:
+            nonlocal power, points
             for lr, hr, mask in batches:
                 x0 = self.modelled(bicubic(lr, self.scale), hr, mask)
-                found.extend(log_spectrum(x0, mask))
+                there = mask.sum(dim=(2, 3))[..., None]
+                power = power + (there * log_spectrum(x0, mask)).sum(0)
+                points = points + there.sum(0)
                 yield lr, hr, mask
 
         before = self.residual_std.clone()
         super().calibrate(watched())
         # The power was taken before the unit was known that it is counted in.
         in_unit = 2 * (before / self.residual_std).log()[:, :, 0]
-        self.log_power.copy_(torch.stack(found).mean(0) + in_unit)
+        self.log_power.copy_(torch.where(points > 0, power / points.clamp(min=1) + in_unit, 0.0))
 
     def predicted(self, given: Condition, x: Tensor, level: Level) -> Tensor:
         """Return what the network says, its x_0 corrected where there are values."""

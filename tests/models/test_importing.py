@@ -170,14 +170,29 @@ def test_weights_of_resshift_predict_the_field(tmp_path: Path, prefix: str) -> N
     assert net.prediction == described.params["prediction"] == "x0"
 
 
-def test_the_range_of_images_goes_into_the_layers(tmp_path: Path) -> None:
-    reference = network().eval()
+@pytest.mark.parametrize("name", ["EDSR", "SwinIR", "Swin_Transformer", "RCAN", "HAT"])
+def test_the_range_of_images_goes_into_the_layers(name: str, tmp_path: Path) -> None:
+    reference = network(name, params=SMALL[name]).eval()
     path = save_as("plain", reference.state_dict(), tmp_path / "w")
-    net, notices = imported(path, img_range=255.0)
-    lr = torch.randn(1, 1, 6, 7)
+    net, notices = imported(path, model=name, params=SMALL[name], img_range=255.0)
+    lr = torch.randn(1, 1, 8, 8)
     with torch.no_grad():
-        torch.testing.assert_close(net(lr), reference(lr * 255) / 255, rtol=1e-4, atol=1e-4)
+        expected = reference(lr * 255) / 255
+        torch.testing.assert_close(net(lr), expected, rtol=1e-4, atol=1e-4 * float(expected.std()))
     assert "255" in notices[0]
+
+
+def test_what_a_run_has_learnt_outside_of_its_denoiser_is_taken_too(tmp_path: Path) -> None:
+    freeze(write_dataset(tmp_path / "data"), tmp_path / "run", model="ReMD", epochs=1)
+    training = trained(tmp_path / "run")
+    path = tmp_path / "run" / "checkpoints" / "last.pt"
+    net, notices = imported(path, model="ReMD", params={})
+    learnt = training.averaged or dict(training.bare.named_parameters())
+    for part, parameter in net.named_parameters():
+        assert torch.equal(parameter, learnt[part]), part
+    assert notices == []
+    _net, notices = imported(path, model="ReMD", params={}, in_channels=2, out_channels=2)
+    assert any("correction.lift" in line for line in notices)
 
 
 def test_other_weights_are_named(tmp_path: Path) -> None:

@@ -135,10 +135,24 @@ def test_calibration_takes_the_spectrum_of_what_is_modelled() -> None:
     hr = bicubic(lr, 2) + 0.1 * torch.randn(4, 1, 16, 16)
     mask = torch.rand(hr.shape) < 0.9
     net.calibrate([(lr[:3], hr[:3], mask[:3]), (lr[3:], hr[3:], mask[3:])])
-    expected = log_spectrum(net.modelled(bicubic(lr, 2), hr, mask), mask).mean(0)
+    found, points = log_spectrum(net.modelled(bicubic(lr, 2), hr, mask), mask), mask.sum((2, 3))
+    expected = (found * points[..., None]).sum(0) / points.sum(0)[:, None]
     torch.testing.assert_close(net.log_power, expected, rtol=1e-3, atol=1e-3)
     assert net.log_power.shape == (1, BINS)
     assert "log_power" in net.state_dict()
+
+
+def test_fields_without_a_value_do_not_count_in_the_spectrum() -> None:
+    lr = torch.randn(4, 1, 8, 8)
+    hr = bicubic(lr, 2) + 0.1 * torch.randn(4, 1, 16, 16)
+    mask = torch.ones(hr.shape, dtype=torch.bool)
+    alone, among = small(), small()
+    alone.calibrate([(lr[:2], hr[:2], mask[:2])])
+    mask[2:] = False
+    among.calibrate([(lr, hr, mask)])
+    torch.testing.assert_close(among.log_power, alone.log_power)
+    among.calibrate([(lr[2:], hr[2:], mask[2:])])
+    assert (among.log_power == 0).all()
 
 
 def test_few_steps_are_the_default_and_what_cannot_work_is_named() -> None:
