@@ -169,6 +169,14 @@ def _own_checkpoint(source: Path, model: str, scale: int) -> WeightsDescription 
               path=source, model=own.model, scale=own.scale),
             _("Give these with --model and --scale."),
         )  # fmt: skip
+    if own.guides:
+        raise UsageError(
+            _(
+                "{path} is the checkpoint of a run with guides, which cannot be imported",
+                path=source,
+            ),
+            _("To train from it with the same guides, name it in the answers file: model.weights"),
+        )
     return own
 
 

@@ -46,6 +46,7 @@ def description_in(path: Path) -> WeightsDescription:
             scale=state["identity"]["data.scale"],
             global_skip=model["global_skip"],
             skip=model.get("skip"),
+            guides=state["identity"].get("data.guides", []),
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(path) from error

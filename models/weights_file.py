@@ -8,11 +8,12 @@ import hashlib
 import json
 import subprocess
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import yaml
 from pydantic import TypeAdapter
 
 from srwizard.base import files
@@ -24,6 +25,7 @@ from srwizard.base.special_files import require_file
 KEY = "srwizard"
 FREE = ("dropout", "sampler", "sampling_steps", "ensemble_members")
 """Parameters that may be others than those that the weights were trained with."""
+RUN_CONFIG = "run.yaml"
 BUNDLED, BUNDLE_CONFIG = "model.safetensors", "config.json"
 """The files of a bundle that count here."""
 IN_A_DIRECTORY = ("checkpoints/best.pt", "checkpoints/last.pt", BUNDLED)
@@ -36,7 +38,8 @@ class WeightsDescription:
     """The network that the weights in a file are for.
 
     `skip` has method and weight of the simple method that each variable was trained to start from;
-    it is empty where that is not known, None where they were trained without.
+    it is empty where that is not known, None where they were trained without. `guides` are the
+    names of the fields that guide it.
     """
 
     model: str
@@ -46,6 +49,7 @@ class WeightsDescription:
     scale: int
     global_skip: bool
     skip: dict[str, tuple[str, float]] | None = None
+    guides: list[str] = field(default_factory=list)
 
     def metadata(self) -> dict[str, str]:
         """Return what stands in the header of the file."""
@@ -88,7 +92,8 @@ def describe(path: Path) -> WeightsDescription:
 def _described(path: Path, _modified: int, _size: int) -> WeightsDescription:
     try:
         if path.suffix == ".pt":
-            return TypeAdapter(WeightsDescription).validate_json(_in_checkpoint(path))
+            found = TypeAdapter(WeightsDescription).validate_json(_in_checkpoint(path))
+            return replace(found, params=_free_parameters_beside(path) | found.params)
         header = _header(path)
         if KEY in header:
             return TypeAdapter(WeightsDescription).validate_json(header[KEY])
@@ -112,6 +117,19 @@ def _in_checkpoint(path: Path) -> bytes:
     return subprocess.run(command, capture_output=True, check=True).stdout
 
 
+def _free_parameters_beside(path: Path) -> dict[str, Any]:
+    """Return parameters of the run of a checkpoint that the checkpoint itself does not hold.
+
+    Of one that does not lie in its run directory they are not known.
+    """
+    try:
+        run = yaml.safe_load((path.parents[1] / RUN_CONFIG).read_text(encoding="utf-8"))
+        params = run["model"]["params"]
+        return {name: params[name] for name in FREE if name in params}
+    except (OSError, IndexError, KeyError, TypeError, ValueError, yaml.YAMLError):
+        return {}
+
+
 def _header(path: Path) -> dict[str, str]:
     from safetensors import SafetensorError, safe_open
 
@@ -123,13 +141,15 @@ def _header(path: Path) -> dict[str, str]:
 
 
 def _in_bundle(config: Path) -> WeightsDescription:
-    network = files.parse_json(config.read_text(encoding="utf-8"))["network"]
+    content = files.parse_json(config.read_text(encoding="utf-8"))
+    network = content["network"]
     return TypeAdapter(WeightsDescription).validate_python(
         {
             "model": network["name"],
             **{name: network[name] for name in ("params", "in_channels", "out_channels", "scale")},
             "global_skip": network["global_skip"],
             "skip": {} if network.get("starts_from_zero") else None,
+            "guides": content.get("guides", []),
         }
     )
 

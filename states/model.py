@@ -176,7 +176,10 @@ def _in_words(params: dict[str, Any]) -> str:
 
 def stale(conversation: Conversation) -> str | None:
     """Say why the model cannot work with the data as chosen now, or None."""
-    return "; ".join(parameter_problems(conversation)) or None
+    try:
+        return "; ".join(parameter_problems(conversation) or weights_problems(conversation)) or None
+    except UsageError as error:  # they are gone
+        return error.message
 
 
 def _model_question(conversation: Conversation) -> Question:

@@ -110,11 +110,27 @@ def weights_problems(conversation: Conversation) -> list[str]:
         ),
         _("output channels"): (found.out_channels, len(variables)),
     }
-    blind = [_("the weights see no guides; leave data.guides out")] if answers.data.guides else []
-    return blind + [
+    return _guide_problems(found.guides, conversation) + [
         _("the weights are for {key} {theirs}, not {ours}", key=key, theirs=has, ours=ours)
         for key, (has, ours) in wanted.items()
         if has != ours
+    ]
+
+
+def _guide_problems(theirs: list[str], conversation: Conversation) -> list[str]:
+    """Say so where weights were trained with other guides.
+
+    Static ones come first in the network, whatever their order in the answers.
+    """
+    ours = conversation.session.answers.data.guides
+    if not theirs and ours:
+        return [_("the weights see no guides; leave data.guides out")]
+    varying = {variable.name for variable in chosen_dataset(conversation).variables}
+    in_order = sorted(ours, key=lambda name: name in varying)
+    if theirs in (ours, in_order):
+        return []
+    return [
+        _("the weights see the guides {theirs}; set data.guides to them", theirs=", ".join(theirs))
     ]
 
 
