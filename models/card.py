@@ -203,6 +203,13 @@ def _unknown_parameter(card: ModelCard, name: str, known: list[str]) -> UsageErr
     )
 
 
+def _is_finite(value: float) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a whole number of hundreds of digits
+        return False
+
+
 def _checked(model: str, parameter: Parameter, value: Any) -> Any:
     """Return `value` as the type of `parameter`, or raise UsageError."""
     place = {"model": model, "name": parameter.name, "value": repr(value)}
@@ -217,7 +224,7 @@ def _checked(model: str, parameter: Parameter, value: Any) -> Any:
                 raise UsageError(_("{model}: {name} must be a whole number, not {value}.", **place))
             result = value
         case "float":
-            if not (_is_int(value) or isinstance(value, float)) or not math.isfinite(value):
+            if not (_is_int(value) or isinstance(value, float)) or not _is_finite(value):
                 raise UsageError(_("{model}: {name} must be a number, not {value}.", **place))
             result = float(value)
         case "str":

@@ -19,7 +19,8 @@ class Normalisation(nn.GroupNorm):
     def forward(self, x: Tensor) -> Tensor:
         """Map [B, C, H, W] to the same shape and type."""
         with torch.autocast(x.device.type, enabled=False):
-            return functional.group_norm(
+            # That of `functional` refuses a group of one value, as a single small field may have.
+            return torch.group_norm(
                 x, self.num_groups, self.weight.to(x.dtype), self.bias.to(x.dtype), self.eps
             )
 

@@ -277,7 +277,9 @@ class CachedOrders:
         key = (*field.shape[-2:], field.device, type(field))
         if self._orders is None or key != self._key:
             height, width = field.shape[-2:]
-            self._orders = WindowOrders(height, width, self._window, field.device)
+            # Those made for inference could not be used in training.
+            with torch.inference_mode(False):
+                self._orders = WindowOrders(height, width, self._window, field.device)
             self._key = key
         return self._orders
 

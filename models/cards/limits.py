@@ -5,10 +5,14 @@ from collections.abc import Iterable, Sequence
 from srwizard.base.i18n import translate as _
 from srwizard.base.i18n import translate_count as _n
 
+MOST_HEADS = 1024
+"""More of them are not looked through: no network has so many."""
+
 
 def divisors(number: int) -> str:
-    """Return the whole numbers that divide `number`, listed."""
-    return ", ".join(str(part) for part in range(1, number + 1) if number % part == 0)
+    """Return the whole numbers that divide `number`, listed as far as anybody wants them."""
+    parts = range(1, min(number, MOST_HEADS) + 1)
+    return ", ".join(str(part) for part in parts if number % part == 0)
 
 
 def head_problems(name: str, width: int, num_heads: Iterable[int]) -> list[str]:

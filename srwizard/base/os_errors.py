@@ -3,7 +3,7 @@
 import errno
 import re
 
-from srwizard.base.i18n import N_
+from srwizard.base.i18n import N_, language
 from srwizard.base.i18n import translate as _
 from srwizard.base.special_files import SpecialFileError
 
@@ -52,6 +52,19 @@ _OF_YAML = (
         r"found undefined alias",
         N_("*name refers to an anchor (&name) that is not defined before it"),
     ),
+    (
+        r"found character .* that cannot start any token",
+        N_("no value can begin with this character; put the value in quotes"),
+    ),
+    (
+        r"expected alphabetic or numeric character",
+        N_("& and * need a name behind them; put the value in quotes"),
+    ),
+    (r"expected the node content", N_("a value is missing, or a bracket is not closed")),
+    (r"found unknown escape", N_("an unknown escape in double quotes; use single quotes")),
+    (r"could not determine a constructor", N_("a tag (!name) that is not known")),
+    (r"but found another document", N_("a second document (---) in the file")),
+    (r".*sequence entries are not allowed", N_("a list item (-) in a place where none is allowed")),
 )
 
 
@@ -92,4 +105,6 @@ def hint_at_limit(error: OSError) -> str | None:
 def yaml_reason(problem: str) -> str:
     """Say what PyYAML found wrong in words that need no knowledge of its parser."""
     known = next((text for pattern, text in _OF_YAML if re.match(pattern, problem)), None)
-    return _(known) if known is not None else problem
+    if known is not None:
+        return _(known)
+    return problem if language() == "en" else _("the syntax is wrong")

@@ -141,7 +141,7 @@ class Menu(InquirerControl):
 
     def type_numbers(self, typed: str) -> None:
         """Mark the choices whose numbers are typed ("0,2-3"), and no others."""
-        self.not_found, self.typed_numbers = "", typed
+        self.search_filter, self.not_found, self.typed_numbers = "", "", typed
         numbers = listed_numbers(typed)
         self.selected_options = [self.places[one] for one in numbers if one in self.places]
         unknown = [str(one) for one in numbers if one not in self.places]
@@ -384,7 +384,8 @@ def _keys(menu: Menu, *, rest: bool) -> KeyBindings:
     @keys.add(Keys.BracketedPaste)
     def type_in(event: Any) -> None:
         typed = event.data.strip()
-        if menu.several and menu.places and typed and set(comma_listed(typed)) <= NUMBER_SIGNS:
+        numbered = menu.several and menu.places and not menu.search_filter  # of a filter: a part
+        if numbered and typed and set(comma_listed(typed)) <= NUMBER_SIGNS:
             menu.type_numbers(menu.typed_numbers + typed)
         elif typed and event.data.isprintable():
             menu.filter(menu.typed + event.data)

@@ -4,6 +4,7 @@ Both go through the same question, with the same default and the same validator.
 """
 
 import os
+import shlex
 import sys
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
@@ -150,7 +151,7 @@ def parse(question: Question, text: str) -> Any:
     if question.optional and not text:
         return None
     if question.kind == "words":
-        return text.split()
+        return _words(text)
     return READERS[question.kind](text) if question.kind in READERS else text
 
 
@@ -158,7 +159,24 @@ def as_typed(value: Any) -> str:
     """Return a value as `parse` reads it."""
     if value is None:
         return ""
-    return " ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+    if not isinstance(value, list | tuple):
+        return str(value)
+    return " ".join(_as_word(str(part)) for part in value)
+
+
+_QUOTED = frozenset(" \t\n'\"\\")
+
+
+def _words(text: str) -> list[str]:
+    try:
+        return shlex.split(text)
+    except ValueError:  # a quote that does not end is a part of a word
+        return text.split()
+
+
+def _as_word(text: str) -> str:
+    """Return a word of a list, in quotes where it would be taken for several."""
+    return text if text and not set(text) & _QUOTED else shlex.quote(text)
 
 
 class AnswersFilePrompts:

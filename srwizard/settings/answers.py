@@ -222,7 +222,7 @@ def _model_mistakes(given: Mapping[str, Any]) -> Iterator[tuple[yaml_file.KeyPat
         yield ("model", "name"), _joined(error)
         return
     size = section.get("size")
-    if size in {known.name for known in SIZES}:
+    if isinstance(size, str) and size in {known.name for known in SIZES}:
         try:
             size_parameters(chosen, size)
         except UsageError as error:

@@ -249,7 +249,13 @@ def _parsed(content: bytes, name: str) -> Document:
         AttributeError,
     ) as error:
         # The constructors of PyYAML raise these for a value that is not what its tag says.
-        raise UsageError(_("{name} is not valid YAML: {reason}", name=name, reason=error)) from None
+        raise UsageError(
+            _(
+                "{name} is not valid YAML: a date, a number or a tagged value is impossible",
+                name=name,
+            ),
+            _("Check the values; put texts in quotes."),
+        ) from error
     finally:
         loader.dispose()
     if not isinstance(values, dict):

@@ -51,6 +51,15 @@ def test_what_is_typed_filters_and_prefers_what_begins_with_it() -> None:
     assert at(menu) == "d"
 
 
+def test_numbers_are_those_of_all_choices_whatever_is_shown() -> None:
+    cards = [Choice(place, name, number=place) for place, name in enumerate(("A100", "RTX 3090"))]
+    menu = Menu(cards, [], several=True)
+    menu.filter("rtx")
+    menu.type_numbers("0")
+    assert menu.result() == [0]
+    assert shown(menu) == ["A100", "RTX 3090"]
+
+
 def test_what_is_contained_nowhere_is_not_taken() -> None:
     menu = Menu(CHOICES, ["a"], several=False)
     menu.filter("x")

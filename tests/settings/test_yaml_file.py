@@ -1,5 +1,6 @@
 """YAML: what people mean, or one message that says where it goes wrong."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from srwizard.base import i18n
 from srwizard.base.errors import UsageError
 from srwizard.base.visible import in_one_line
 from srwizard.settings import yaml_file
@@ -147,6 +149,23 @@ def test_a_refusal_says_what_and_where(content: str | bytes, message: str) -> No
 def test_bad_yaml_is_refused_with_its_place(content: str, place: str) -> None:
     message = refusal(content).message
     assert message.startswith(f"{place}not valid YAML: ")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "a: @x", "a: `x`", "a: [", "a: *", "a: &", 'a: "\\q"', "a: 1\n---\nb: 2\n", "a: - b",
+        "a: b: c", "a: [1 2", "a: {b: 1", "a: !unknown 1", "a: !!timestamp x", "a: !!bool x",
+        "a: %", "a: 'b", "a:\n\t- b", "{a: 1}}", "? ?", "a: |x",
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_told_in_chinese_too(content: str) -> None:
+    i18n.set_language("zh")
+    try:
+        said = refusal(content).message
+    finally:
+        i18n.set_language("en")
+    assert not re.search(r"[a-z]{2,} [a-z]{2,}", said), said
 
 
 @pytest.mark.parametrize(
