@@ -1,5 +1,6 @@
 """The `srwizard` command: choose the language, run, and turn errors into messages."""
 
+import os
 import sys
 import tempfile
 import traceback
@@ -22,6 +23,10 @@ from srwizard.base.os_errors import hint_at_limit, is_of_the_place, may_get_room
 from srwizard.base.text_width import wrapped
 from srwizard.base.visible import Lines, in_one_line, show_only_visible
 
+SHOWING = {"logs", "status"}
+"""Commands that may go on for ever, for somebody who reads."""
+FEWEST_COLUMNS = 20
+
 
 def main() -> None:
     """Run the command line. Exits with the codes of `srwizard.base.errors`."""
@@ -36,7 +41,9 @@ def main() -> None:
 
 def _main() -> int:
     try:
-        terminal_loss.survive()
+        # What is at work ends it though nobody reads on; what only shows something does not.
+        terminal_loss.survive(readers=not SHOWING & set(sys.argv[1:]))
+        _pass_over_columns_that_are_none()
         allow_more_open_files()
         show_only_visible()
         i18n.set_language(i18n.language_from_environment())
@@ -45,6 +52,8 @@ def _main() -> int:
             i18n.set_language(asked_for)
         i18n.hand_on_language()
         terminal_loss.let_encode(i18n.SAMPLES[i18n.language()])
+        if _working_directory_is_gone():
+            return _complain_of_working_directory()
         code = _run(arguments, named_language=asked_for is not None)
         sys.stdout.flush()
         return code
@@ -73,11 +82,7 @@ def _interrupted() -> int:
 
 def _refused_by_the_system(error: OSError) -> int:
     if _working_directory_is_gone():
-        _complain(
-            _("the working directory has been deleted"),
-            _("Change to an existing one (cd), and run the command again."),
-        )
-        return EXIT_USAGE
+        return _complain_of_working_directory()
     in_proc = str(error.filename).startswith("/proc/")
     if not in_proc and not is_of_the_place(error):
         return _end_with_a_report(error)
@@ -93,6 +98,21 @@ def _refused_by_the_system(error: OSError) -> int:
     else:
         hint = _("Check the path, then run the command again.")
     _complain(_("{path} cannot be used: {reason}", path=where, reason=reason_of(error)), hint)
+    return EXIT_USAGE
+
+
+def _pass_over_columns_that_are_none() -> None:
+    """Leave out a width that no terminal has, which tables would keep to."""
+    columns = os.environ.get("COLUMNS", "")
+    if columns.isdecimal() and int(columns) < FEWEST_COLUMNS:
+        del os.environ["COLUMNS"]
+
+
+def _complain_of_working_directory() -> int:
+    _complain(
+        _("the working directory has been deleted"),
+        _("Change to an existing one (cd), and run the command again."),
+    )
     return EXIT_USAGE
 
 

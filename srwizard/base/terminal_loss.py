@@ -1,8 +1,12 @@
-"""A terminal that is closed, or whose connection is cut, is no fault of what runs in it."""
+"""A terminal that is closed, or whose connection is cut, is no fault of what runs in it.
+
+Nor is a reader that goes, as `tee` does with its terminal: what is at work ends its work.
+"""
 
 import errno
 import io
 import os
+import stat
 import sys
 from pathlib import Path
 from typing import Any
@@ -10,37 +14,50 @@ from typing import Any
 _continued_in = Path(os.devnull)
 
 
-class _OutlivingTerminal(io.FileIO):
-    """Writes to a terminal and, once that is gone, to the file that `write_on_to` has named."""
+class _OutlivingReader(io.FileIO):
+    """Writes to a terminal or pipe and, once nobody is there to read, to the file that
+    `write_on_to` has named."""
 
     def write(self, data: Any) -> int:
         try:
             return super().write(data)
         except OSError as error:
-            if error.errno != errno.EIO:
+            if error.errno not in (errno.EIO, errno.EPIPE):
                 raise
         _replace(self.fileno())
         return super().write(data)
 
 
-def survive() -> None:
+def survive(*, readers: bool = True) -> None:
     """Let what is written to standard output and error never fail, whatever the terminal.
 
     Characters that it does not have are replaced; once it is gone, the text goes elsewhere.
+
+    Args:
+        readers: whether to survive those at the other end of a pipe, too; what goes on for ever
+            for somebody to read must not.
     """
     _open_what_is_closed()
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if not isinstance(stream, io.TextIOWrapper):
             continue
-        if stream.isatty():
+        terminal = stream.isatty()
+        if terminal or (readers and _is_pipe(stream.fileno())):
             stream.flush()
-            raw = _OutlivingTerminal(stream.fileno(), "wb", closefd=False)
+            raw = _OutlivingReader(stream.fileno(), "wb", closefd=False)
             stream = io.TextIOWrapper(
-                io.BufferedWriter(raw), encoding=stream.encoding, line_buffering=True
+                io.BufferedWriter(raw),
+                encoding=stream.encoding,
+                line_buffering=terminal or stream.line_buffering,
             )
             setattr(sys, name, stream)
         stream.reconfigure(errors="replace")
+
+
+def _is_pipe(descriptor: int) -> bool:
+    mode = os.fstat(descriptor).st_mode
+    return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)
 
 
 def _open_what_is_closed() -> None:
@@ -51,9 +68,9 @@ def _open_what_is_closed() -> None:
     while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
         os.set_inheritable(descriptor, True)
     os.close(descriptor)
-    for name, number in (("stdout", 1), ("stderr", 2)):
+    for number, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
         if getattr(sys, name) is None:
-            setattr(sys, name, os.fdopen(number, "w", encoding="utf-8", closefd=False))
+            setattr(sys, name, os.fdopen(number, mode, encoding="utf-8", closefd=False))
 
 
 def let_encode(sample: str) -> None:

@@ -10,6 +10,7 @@ _PIECES = re.compile(
     r"|[^\s\u2e80-\uffef]+[，。、：；！？）】」』》]*\s*"
 )
 """What is never broken: a word, or a Chinese character, with the marks and blanks after it."""
+_COMMAND = re.compile(r"\bsrwizard (?=--|[a-z])")
 _INDENT = re.compile(r" *([-»] |\d+\. )?")
 """Blanks and the sign of an item, before a text."""
 
@@ -23,8 +24,8 @@ def wrapped(text: str, columns: int, *, words_whole: bool = False) -> list[str]:
     Args:
         text: broken at its own line ends in any case.
         columns: how wide a line may be.
-        words_whole: leave what is wider than a line, a path say, for the terminal to break: then
-            it can be copied.
+        words_whole: leave what is wider than a line, a path say, for the terminal to break, and
+            all from a command of srwizard on: then it can be copied.
     """
     return [
         line
@@ -37,7 +38,9 @@ def _wrapped_line(text: str, columns: int, words_whole: bool) -> Iterator[str]:
     begin = _INDENT.match(text)
     indent = " " * len(begin[0]) if begin and len(begin[0]) < columns // 2 else ""
     line = ""
-    for piece in _PIECES.findall(text):
+    command = _COMMAND.search(text) if words_whole else None
+    prose = text[: command.start()] if command is not None else text
+    for piece in [*_PIECES.findall(prose), *([text[len(prose) :]] if command is not None else [])]:
         if line.strip() and cell_len(line + piece.rstrip()) > columns:
             yield line.rstrip()
             line = indent

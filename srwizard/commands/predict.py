@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     "--variable",
     multiple=True,
     metavar="NAME=NAME_IN_FILE",
-    help=_("What a variable of the run is called in the input; repeatable."),
+    help=_("What a variable or guide of the run is called in the input; repeatable."),
 )
 @click.option(
     "--guide",
@@ -99,7 +99,9 @@ def predict(
     beside = [at_home(path).absolute() for path in guide_files]
     check_target(out, overwrite=overwrite, inputs=[*sources, *beside])
     config = run_config.load(at_home(run_dir).absolute())
-    names = names_in_input(variable, config.data.variables)
+    known = [*config.data.variables, *config.data.varying_guides]
+    there = names_in_input(variable, known)
+    names = {name: there[name] for name in config.data.variables}
     outliers = masked_points(config.data, sources[0])
     levels = levels_in(Path(config.data.root))
     if not missing and not is_dataset(sources[0]):
@@ -107,7 +109,7 @@ def predict(
         if missing:
             print(_("Taken as missing, as when the dataset was prepared: {values}",
                     values=", ".join(f"{value:g}" for value in missing)))  # fmt: skip
-    guides = config.data.varying_guides
+    guides = {name: there[name] for name in config.data.varying_guides}
     found = open_input(sources, names, split, guides, beside, outliers, levels, missing)
     for note in found.notes:
         print(note)

@@ -85,6 +85,9 @@ def run(
     for name in ("c-c", "c-d", "<sigint>"):
         common.add(name, eager=True)(lambda event: event.app.exit(exception=KeyboardInterrupt()))
 
+    # The shell's fg brings the question back.
+    common.add("c-z", eager=True)(lambda event: event.app.suspend_to_background())
+
     @common.add("?", eager=True, filter=asks_for_help)
     def help_or_not(_event: Any) -> None:
         nonlocal helping

@@ -11,12 +11,12 @@ def report_training(run_dir: Path) -> None:
     """Write the report of a training that has just ended.
 
     Raises:
-        OSError: it cannot be written; it is said that training is complete, and what writes the
+        Exception: it cannot be written; it is said that training is complete, and what writes the
             report later.
     """
     try:
         write_report(run_dir)
-    except (OSError, KeyboardInterrupt):
+    except (Exception, KeyboardInterrupt):
         print(
             _(
                 "Training is complete, but its report could not be written. Later: "

@@ -285,9 +285,16 @@ def _skill(rmse: float, best: float) -> float:
 
 
 def _same_test(runs: Sequence[RunConfig]) -> bool | None:
-    """Return whether all runs were scored on the same test data; None: not known."""
+    """Return whether all runs were scored on the same test data, whatever guided them.
+
+    None: not known.
+    """
     tests = [
-        {part: digest for part, digest in run.data.fingerprint.items() if part.startswith("test")}
+        {
+            part: digest
+            for part, digest in run.data.fingerprint.items()
+            if part.startswith("test") and part.rpartition("/")[2] not in run.data.varying_guides
+        }
         for run in runs
     ]
     same = {is_same_data(one, other) for one, other in combinations(tests, 2)}

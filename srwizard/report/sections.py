@@ -101,7 +101,14 @@ def scored(metrics: Metrics) -> Scored | None:
     """Return the scores to lead with: of the test split, else of the latest validation."""
     test = metrics.test
     if test is not None and test.variables:
-        if test.members > 1:
+        if test.epoch == 0 and test.members > 1:
+            source = _(
+                "Test split, checkpoint “{checkpoint}”: the network before training, which no "
+                "epoch has surpassed on the validation split; the mean of {members} members.",
+                checkpoint=test.checkpoint,
+                members=test.members,
+            )
+        elif test.members > 1:
             source = _(
                 "Test split, checkpoint “{checkpoint}” of epoch {epoch}; the mean of {members} "
                 "members.",

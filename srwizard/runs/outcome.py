@@ -43,8 +43,8 @@ def outcome(
     """Return what is shown of the scores of a split.
 
     Args:
-        result: `variables`, `gain` and `members`, as `metrics.jsonl` holds them of the test split;
-            `split` if it may be another one.
+        result: `variables`, `gain`, `members` and `epoch`, as `metrics.jsonl` holds them of the
+            test split; `split` if it may be another one.
         run_dir: the run directory.
         columns: of the screen.
         skill: whether the table shows by how much the RMSE is lower than that of the best simple
@@ -54,6 +54,7 @@ def outcome(
     config = run_config.load(run_dir).model_dump()
     gain = result.get("gain") or {}
     sentences = [
+        *_before_training(result.get("epoch")),
         *certainties(variables),
         *ensemble_lines(variables),
         *_consistency(variables),
@@ -62,6 +63,13 @@ def outcome(
     ]
     table = _table(variables, columns, title=split_title(result.get("split", "test")), skill=skill)
     return Outcome(table, sentences, list(warnings(variables, run_dir, config, gain)))
+
+
+def _before_training(epoch: Any) -> Iterator[str]:
+    if epoch == 0:
+        yield _(
+            "Scored are the weights before training: on the validation split no epoch was better."
+        )
 
 
 def warnings(

@@ -72,4 +72,21 @@ def _unknown_key(location: tuple[str | int, ...], known: Sequence[str]) -> str:
     near = difflib.get_close_matches(str(location[-1]), allowed, n=1)
     if near:
         return _("unknown key; did you mean {near}?", near=near[0])
+    elsewhere = _in_another_section(str(location[-1]), known)
+    if elsewhere is not None:
+        return _("unknown key; did you mean {near}?", near=elsewhere)
     return _("unknown key; known are {allowed}", allowed=", ".join(dict.fromkeys(allowed)))
+
+
+def _in_another_section(name: str, known: Sequence[str]) -> str | None:
+    """Return the key that has this name, or this title, wherever it belongs; None: none has."""
+    from srwizard.settings.options import option_named
+
+    for key in known:
+        declared = option_named(key)
+        titles = (key.rpartition(".")[2], "" if declared is None else declared.title)
+        if name.casefold().replace("_", " ") in (
+            each.casefold().replace("_", " ") for each in titles
+        ):
+            return key
+    return None

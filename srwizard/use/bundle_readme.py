@@ -1,6 +1,7 @@
 """README.md of a bundle: how its network is loaded, and what must be done to its fields."""
 
 from srwizard.base.i18n import translate as _
+from srwizard.base.i18n import translate_count as _n
 from srwizard.train.seam import seam_of
 from srwizard.use.run import Run
 
@@ -67,9 +68,9 @@ def readme(run: Run, *, onnx: bool) -> str:
     applying = _("Apply it to lr [C, h, w], in physical units, NaN in gaps:")
     if run.guides:
         use += " " + _(
-            "Behind them come the guides of every step, {names}, at high resolution: less their "
-            "mean, divided by their spread (guide_scales in config.json), 0 in gaps, and as blocks "
-            "of {scale} x {scale} points (torch.pixel_unshuffle).",
+            "Behind the static channels come the guides of every step, {names}, at high "
+            "resolution: less their mean, divided by their spread (guide_scales in config.json), "
+            "0 in gaps, and as blocks of {scale} x {scale} points (torch.pixel_unshuffle).",
             names=", ".join(run.guides),
             scale=run.scale,
         )
@@ -79,6 +80,14 @@ def readme(run: Run, *, onnx: bool) -> str:
             "{scale} x {scale} HR points (torch.pixel_unshuffle).",
             names=", ".join(run.config.data.static_guides),
             scale=run.scale,
+        )
+    if run.draws_samples:
+        use += " " + _n(
+            "Every call draws one of many possible fields; srwizard predict takes one, too.",
+            "Every call draws one of many possible fields; srwizard predict takes the mean of "
+            "{count}.",
+            run.member_count(None),
+            count=run.member_count(None),
         )
     if run.draws_samples and run.checkpoint.gain:
         use += " " + _(

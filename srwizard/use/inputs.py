@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -13,6 +13,7 @@ import numpy as np
 
 from srwizard.base.errors import DatasetError, SrwizardError, UsageError
 from srwizard.base.i18n import translate as _
+from srwizard.base.i18n import translate_count as _n
 from srwizard.base.os_errors import reason_of
 from srwizard.base.typed_paths import expand
 from srwizard.base.visible import in_one_line, in_shell
@@ -53,7 +54,8 @@ class Input:
         attributes: variable of the run -> units, long_name, standard_name, as far as known.
         fields: yields the steps `[C, h, w]` from a given one on, one at a time.
         guides: does so of HR fields beside them `[G, H, W]`; None: there are none.
-        guide_grid, guides_where, guides_origin: theirs, and what they are read from.
+        guide_grid, guide_attributes, guides_where, guides_origin: theirs, and what they are read
+            from.
         notes: what the user should know.
     """
 
@@ -67,6 +69,7 @@ class Input:
     fields: Callable[[int], FieldSeries]
     guides: Callable[[int], FieldSeries] | None = None
     guide_grid: Grid | None = None
+    guide_attributes: Mapping[str, Attributes] = field(default_factory=dict)
     guides_where: str = ""
     guides_origin: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
@@ -103,7 +106,7 @@ def open_input(
     paths: Sequence[Path],
     names: Mapping[str, str],
     split: str | None,
-    guides: Sequence[str] = (),
+    guides: Sequence[str] | Mapping[str, str] = (),
     guide_paths: Sequence[Path] = (),
     outliers: Points | None = None,
     levels: Levels = MappingProxyType({}),
@@ -115,8 +118,9 @@ def open_input(
         paths: NetCDF files and Zarr stores of one record, or one dataset directory.
         names: variable of the run -> its name in the input.
         split: of a dataset directory; None: "test".
-        guides: HR fields that are needed beside them: of a dataset directory its own.
-        guide_paths: NetCDF files and Zarr stores of the guides; of the same steps.
+        guides: HR fields that are needed beside them, maybe with their names in the input: of a
+            dataset directory its own.
+        guide_paths: NetCDF files and Zarr stores of the guides; with the steps of LR among theirs.
         outliers: mask in a dataset directory what cannot be: all that is impossible, and these
             points, see `masked_points`; None: nothing.
         levels: at which depth the variables of the run lie, see `levels_in`.
@@ -132,8 +136,9 @@ def open_input(
     except SrwizardError:
         _refuse_part_of_dataset(paths[0])
         raise
+    names_of_guides = guides if isinstance(guides, Mapping) else {name: name for name in guides}
     if guide_paths:
-        return _with_guides(found, guides, guide_paths, missing)
+        return _with_guides(found, names_of_guides, guide_paths, levels, missing)
     if not guides:
         return found
     root = paths[0]
@@ -144,15 +149,16 @@ def open_input(
             _("Give a file that holds them for the same steps: --guide FILE"),
         )  # fmt: skip
     contents = scan(root) if outliers is None else masked(scan(root), outliers)
-    absent = [name for name in guides if (split or "test", "hr", name) not in contents.fields]
+    there = list(names_of_guides.values())
+    absent = [name for name in there if (split or "test", "hr", name) not in contents.fields]
     if absent:
         raise UsageError(
             _("{path} has no variable {variable}.",
               path=root / (split or "test") / "hr", variable=", ".join(absent)),
             _("Give a file that holds them for the same steps: --guide FILE"),
         )  # fmt: skip
-    series = [contents.fields[split or "test", "hr", name] for name in guides]
-    _same_steps(found, series[0].steps, str(root))
+    series = [contents.fields[split or "test", "hr", name] for name in there]
+    _require_steps(found, series[0].steps, str(root))
 
     def fields(start: int) -> FieldSeries:
         for index in range(start, len(found.names)):
@@ -162,22 +168,30 @@ def open_input(
         found,
         guides=fields,
         guide_grid=grid_of(contents, "hr", series[0].shape),
+        guide_attributes=dict(
+            zip(names_of_guides, attributes_in(root, contents.layout, there).values(), strict=True)
+        ),
         guides_where=str(root),
-        guides_origin=_origin([root], guides),
+        guides_origin=_origin([root], there),
     )
 
 
 def _with_guides(
-    found: Input, guides: Sequence[str], paths: Sequence[Path], missing: Sequence[float]
+    found: Input,
+    names: Mapping[str, str],
+    paths: Sequence[Path],
+    levels: Levels,
+    missing: Sequence[float],
 ) -> Input:
-    if not guides:
+    if not names:
         raise UsageError(_("the run takes no guides of every step"), _("Leave --guide out."))
-    beside = _opened(paths, {name: name for name in guides}, None, None, {}, missing)
-    _same_steps(found, beside.names, beside.where)
+    beside = _opened(paths, names, None, None, levels, () if is_dataset(paths[0]) else missing)
+    _require_steps(found, beside.names, beside.where)
     return replace(
         found,
-        guides=beside.fields,
+        guides=_at_steps(beside, found.names),
         guide_grid=beside.grid,
+        guide_attributes=beside.attributes,
         guides_where=beside.where,
         guides_origin=beside.origin,
     )
@@ -188,14 +202,39 @@ def is_dataset(path: Path) -> bool:
     return path.is_dir() and not is_zarr(path)
 
 
-def _same_steps(found: Input, steps: Sequence[str], where: str) -> None:
-    if tuple(steps) != found.names:
-        apart = sorted(set(steps) ^ set(found.names))
+def _require_steps(found: Input, steps: Sequence[str], where: str) -> None:
+    """Refuse guides that lack a step of LR; of more than that, only steps with a time are told."""
+    if found.moments is None and tuple(steps) != found.names:
         raise DatasetError(
-            _("the guides in {guides} have different steps from {where}: {step}",
-              guides=where, where=found.where, step=apart[0] if apart else _("another order")),
+            _("the guides in {guides} have different steps from {where}, and no time says which "
+              "belong together",
+              guides=where, where=found.where),
+            _("Give guides of the same steps as LR."),
+        )  # fmt: skip
+    lacking = sorted(set(found.names) - set(steps))
+    if lacking:
+        raise DatasetError(
+            _n("the guides in {guides} lack {count} step of {where}: {step}",
+               "the guides in {guides} lack {count} steps of {where}: {step}, …",
+               len(lacking), count=len(lacking), guides=where, where=found.where,
+               step=lacking[0]),
             _("Give guides of the same times as LR."),
         )  # fmt: skip
+
+
+def _at_steps(given: Input, names: Sequence[str]) -> Callable[[int], FieldSeries]:
+    """Return what yields the fields of some of the steps of an input; both are in order of time."""
+    if given.names == tuple(names):
+        return given.fields
+
+    def fields(start: int) -> FieldSeries:
+        wanted = set(names[start:])
+        first = given.names.index(names[start]) if wanted else len(given.names)
+        for name, values in zip(given.names[first:], given.fields(first), strict=False):
+            if name in wanted:
+                yield values
+
+    return fields
 
 
 def _refuse_part_of_dataset(path: Path) -> None:

@@ -23,7 +23,7 @@ from srwizard.base.errors import UsageError
 from srwizard.base.files import sync_directory
 from srwizard.base.i18n import translate as _
 from srwizard.base.locks import locked_file
-from srwizard.base.os_errors import reason_of
+from srwizard.base.os_errors import hint_at_limit, reason_of
 from srwizard.base.sizes_and_times import bytes_text
 from srwizard.base.special_files import require_file
 from srwizard.data.fields import FloatField
@@ -193,7 +193,8 @@ class Partial:
     def _unwritable(self, error: Exception) -> UsageError:
         return UsageError(
             _("{path} cannot be written: {reason}", path=self.path, reason=reason_of(error)),
-            _("Check the free space and the permissions, then run it again."),
+            (hint_at_limit(error) if isinstance(error, OSError) else None)
+            or _("Check the free space and the permissions, then run it again."),
         )
 
 

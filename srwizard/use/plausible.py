@@ -12,8 +12,11 @@ from srwizard.data.normalization import Statistics
 FARTHEST = 10.0
 """A value is refused that lies further beyond the range of the training than so many of its widths:
 no ocean field is there, but fill values that a file does not declare are."""
-FARTHEST_SPREADS = 1000.0
+FARTHEST_SPREADS = 100.0
 """The same of a guide, whose range in the training is not known: so many spreads from its mean."""
+FARTHEST_MIDDLE = 10.0
+"""So many spreads from that mean the median of a step of a guide can be."""
+MOST_ALIKE = 0.1
 
 
 def check_values(
@@ -76,9 +79,22 @@ def check_guides(
         step: its name, for messages.
 
     Raises:
-        DatasetError: a value lies more than `FARTHEST_SPREADS` from the mean.
+        DatasetError: a value lies more than `FARTHEST_SPREADS` from the mean, or their median more
+            than `FARTHEST_MIDDLE`.
     """
     for (name, (mean, spread)), field in zip(scales.items(), values, strict=False):
+        values_there = field[np.isfinite(field)].astype(np.float64)
+        middle = float(np.median(values_there)) if values_there.size else mean
+        # What so many points have exactly is a fill value, and none of another unit.
+        is_filled = np.mean(values_there == middle) > MOST_ALIKE if values_there.size else False
+        if abs(middle - mean) > FARTHEST_MIDDLE * spread and not is_filled:
+            raise DatasetError(
+                _("{name} is around {middle:.4g} in {where}, step {step}, but {mean:.4g} on "
+                  "average and a spread of {spread:.4g} in the training",
+                  name=name, middle=middle, where=where, step=step, mean=mean, spread=spread),
+                _("Is it in different units, such as kelvin instead of degrees Celsius? Convert "
+                  "it first."),
+            )  # fmt: skip
         away = np.abs(np.where(np.isfinite(field), field, mean).astype(np.float64) - mean)
         if away.max(initial=0.0) > FARTHEST_SPREADS * spread:
             value = float(field.flat[int(away.argmax())])

@@ -178,18 +178,20 @@ def check_guide_grid(run: Run, grid: Grid) -> None:
 
 
 def check_units(run: Run, found: Input) -> None:
-    """Refuse an input whose variables are in other units than in the training.
+    """Refuse an input whose variables or guides are in other units than in the training.
 
     Raises:
         DatasetError: one is, where both are known.
     """
-    for name in run.variables:
-        theirs = found.attributes.get(name, {}).get("units")
+    given = [(name, found.attributes, found.where) for name in run.variables]
+    given += [(name, found.guide_attributes, found.guides_where) for name in run.guides]
+    for name, known, where in given:
+        theirs = known.get(name, {}).get("units")
         ours = run.preprocessing.attributes.get(name, {}).get("units")
         if theirs is not None and ours is not None and not same_units(theirs, ours):
             raise DatasetError(
                 _("{name} is in {found} in {where}, but the run was trained on {expected}",
-                  name=name, found=theirs, where=found.where, expected=ours),
+                  name=name, found=theirs, where=where, expected=ours),
                 _("Convert it first, e.g. with cdo; if the two mean the same, write one as the "
                   "other: ncatted -a units,{name},o,c,{expected}", name=name, expected=ours),
             )  # fmt: skip

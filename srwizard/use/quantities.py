@@ -15,12 +15,13 @@ NAMES = ("units", "long_name", "standard_name")
 
 
 def known_attributes(data: RunData) -> dict[str, Attributes]:
-    """Return what the training dataset says of its variables, {} for one that it says nothing of.
+    """Return what the training dataset says of its variables and guides, {} where it is silent.
 
     `srwizard prepare` keeps it in manifest.json; HDF5 and NetCDF datasets may hold it themselves.
     Whatever cannot be read is not known.
     """
-    return attributes_in(Path(data.root), data.layout, data.variables)
+    names = [*data.variables, *data.varying_guides]
+    return attributes_in(Path(data.root), data.layout, names)
 
 
 def attributes_in(root: Path, layout: str, variables: list[str]) -> dict[str, Attributes]:

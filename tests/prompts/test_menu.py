@@ -107,6 +107,18 @@ def test_where_lines_are_broken(text: str, lines: list[str]) -> None:
     assert wrapped(text, 10) == lines
 
 
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        ("Go on with: srwizard resume 2026-1", ["Go on", "with:", "srwizard resume 2026-1"]),
+        ("继续：srwizard --lang zh train /tmp/a", ["继续：", "srwizard --lang zh train /tmp/a"]),
+        ("srwizard needs it", ["srwizard needs it"]),
+    ],
+)
+def test_what_is_to_be_copied_is_not_broken(text: str, lines: list[str]) -> None:
+    assert wrapped(text, 8, words_whole=True) == lines
+
+
 def test_chinese_takes_two_columns_each() -> None:
     assert padded("模型", 6) + "|" == "模型  |"
 

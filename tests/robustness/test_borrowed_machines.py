@@ -1,5 +1,6 @@
 """Machines that are not the user's own: containers, foreign homes, locales, closed streams."""
 
+import json
 import os
 import shutil
 import stat
@@ -107,7 +108,16 @@ def test_no_directory_for_temporary_files(answers: Path, tmp_path: Path) -> None
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("arguments", [("status",), ("inspect", "data"), ("report", "run")])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("status",),
+        ("inspect", "data"),
+        ("report", "run"),
+        ("train", "run"),
+        ("predict", "run", "data", "-o", "x.nc"),
+    ],
+)
 def test_a_working_directory_that_was_deleted(tmp_path: Path, arguments: tuple[str, ...]) -> None:
     gone = tmp_path / "gone"
     gone.mkdir()
@@ -115,6 +125,37 @@ def test_a_working_directory_that_was_deleted(tmp_path: Path, arguments: tuple[s
     done = srwizard(*arguments, place=tmp_path, by=by, HOME=str(tmp_path))
     assert done.returncode == 2
     assert "the working directory has been deleted" in done.stderr
+
+
+@pytest.mark.slow
+def test_a_reader_that_goes_ends_no_training(answers: Path, tmp_path: Path) -> None:
+    freeze(tmp_path / "data", tmp_path / "frozen", epochs=3)
+    by = in_a_shell('"$@" | true')
+    done = srwizard("train", tmp_path / "frozen", place=tmp_path, by=by, HOME=str(tmp_path))
+    assert done.stderr == ""
+    status = json.loads((tmp_path / "frozen" / "status.json").read_text())
+    assert status["state"] == "completed"
+    # What goes on for somebody to read ends with them.
+    follow = in_a_shell('timeout 60 "$@" | head -1')
+    done = srwizard("logs", tmp_path / "frozen", place=tmp_path, by=follow, HOME=str(tmp_path))
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("arguments", [(), ("resume",)])
+def test_without_standard_input_there_is_nobody_to_ask(
+    tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    by = in_a_shell('exec "$@" <&-')
+    done = srwizard(*arguments, place=tmp_path, by=by, HOME=str(tmp_path))
+    assert done.returncode == 2
+    assert "itself failed" not in done.stderr
+
+
+@pytest.mark.parametrize("columns", ["0", "1", "abc"])
+def test_columns_that_no_terminal_has_count_as_none(tmp_path: Path, columns: str) -> None:
+    home = str(tmp_path)
+    expected = srwizard("models", place=tmp_path, HOME=home).stdout
+    assert srwizard("models", place=tmp_path, HOME=home, COLUMNS=columns).stdout == expected
 
 
 @pytest.mark.slow

@@ -129,3 +129,9 @@ def test_a_run_without_scores_has_come_to_nothing(run_dir: Path) -> None:
         patched.setattr(done, "run_directory", lambda _conversation: run_dir)
         done.run(cast(Conversation, conversation))
     assert str(run_dir / "report.html") in str(shown[-1])
+
+
+def test_weights_from_before_training_are_called_that(run_dir: Path) -> None:
+    of_epoch = {epoch: outcome(TEST | {"epoch": epoch}, run_dir, 80).sentences for epoch in (0, 3)}
+    assert of_epoch[0][0].startswith("Scored are the weights before training")
+    assert of_epoch[0][1:] == of_epoch[3]

@@ -136,14 +136,28 @@ def test_a_guide_of_every_step_is_taken_from_the_dataset_or_a_file(
     high.to_netcdf(tmp_path / "sst.nc", engine="h5netcdf")
     files = [tmp_path / "lr.nc"], {"level": "level"}, None, run.guides
     found = open_input(*files, [tmp_path / "sst.nc"])
+    assert found.guides is not None
     predict(run, found, tmp_path / "of_file.nc")
     np.testing.assert_allclose(written(tmp_path / "of_file.nc"), expected[:, 0], atol=1e-5)
 
     high.isel(time=slice(0, 2)).to_netcdf(tmp_path / "short.nc", engine="h5netcdf")
-    with pytest.raises(
-        DatasetError, match=r"guides in .*short.nc have different steps from .*lr.nc"
-    ):
+    with pytest.raises(DatasetError, match=r"guides in .*short.nc lack 1 step of .*lr.nc"):
         open_input(*files, [tmp_path / "short.nc"])
+    # Of a longer record, the steps of LR are taken.
+    xr.load_dataset(files[0][0], engine="h5netcdf").isel(time=slice(1, None)).to_netcdf(
+        tmp_path / "late.nc", engine="h5netcdf"
+    )
+    late = open_input([tmp_path / "late.nc"], *files[1:], [tmp_path / "sst.nc"])
+    predict(run, late, tmp_path / "of_late.nc")
+    np.testing.assert_allclose(written(tmp_path / "of_late.nc"), expected[1:, 0], atol=1e-5)
+    # By the name that it has there.
+    high.rename(sst="temperature").to_netcdf(tmp_path / "named.nc", engine="h5netcdf")
+    named = open_input(*files[:3], {"sst": "temperature"}, [tmp_path / "named.nc"])
+    np.testing.assert_array_equal(next(named.guides(0)), next(found.guides(0)))
+    kelvin = high.assign(sst=high.sst + 273.15)
+    kelvin.to_netcdf(tmp_path / "kelvin.nc", engine="h5netcdf")
+    with pytest.raises(DatasetError, match=r"sst is around 2\d\d.* in .*kelvin.nc"):
+        predict(run, open_input(*files, [tmp_path / "kelvin.nc"]), tmp_path / "never.nc")
     high.isel(lat=slice(0, 12)).to_netcdf(tmp_path / "other.nc", engine="h5netcdf")
     with pytest.raises(DatasetError, match="guides sst are on a different grid from HR"):
         predict(run, open_input(*files, [tmp_path / "other.nc"]), tmp_path / "never.nc")

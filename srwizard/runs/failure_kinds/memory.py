@@ -56,7 +56,15 @@ KINDS = (
             N_("the kernel's out-of-memory killer ended it"),
             N_("a user or a batch system killed it"),
         ),
-        advice=ADVICE,
+        advice=(
+            *ADVICE,
+            Advice(
+                N_(
+                    "if somebody ended it, continue from the last checkpoint: srwizard train "
+                    "{run_dir}"
+                )
+            ),
+        ),
         pattern=r"^signal 9$|killed by signal: Killed",
         ran_out_of_memory=True,
     ),
