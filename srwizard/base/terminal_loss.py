@@ -43,7 +43,7 @@ def survive(*, readers: bool = True) -> None:
         if not isinstance(stream, io.TextIOWrapper):
             continue
         terminal = stream.isatty()
-        if terminal or (readers and _is_pipe(stream.fileno())):
+        if terminal or (readers and _leads_into_a_pipe(stream)):
             stream.flush()
             raw = _OutlivingReader(stream.fileno(), "wb", closefd=False)
             stream = io.TextIOWrapper(
@@ -55,8 +55,11 @@ def survive(*, readers: bool = True) -> None:
         stream.reconfigure(errors="replace")
 
 
-def _is_pipe(descriptor: int) -> bool:
-    mode = os.fstat(descriptor).st_mode
+def _leads_into_a_pipe(stream: io.TextIOWrapper) -> bool:
+    try:
+        mode = os.fstat(stream.fileno()).st_mode
+    except OSError:  # it leads to no file at all
+        return False
     return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)
 
 

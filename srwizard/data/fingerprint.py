@@ -23,7 +23,6 @@ from pathlib import Path
 from srwizard.base.errors import DatasetError
 from srwizard.base.i18n import translate as _
 from srwizard.base.os_errors import reason_of
-from srwizard.base.visible import in_shell
 from srwizard.data.file_digests import (
     WHOLE_CONTENT,
     FileStamp,
@@ -31,7 +30,7 @@ from srwizard.data.file_digests import (
     sampled_digest,
     stamp_digest,
 )
-from srwizard.data.layout import LEVELS, Contents, FieldKey, Layout
+from srwizard.data.layout import LEVELS, Contents, FieldKey, Layout, require_root
 from srwizard.data.split_names import SPLITS
 
 Progress = Callable[[int, int], None]
@@ -268,17 +267,10 @@ def _parts(
             for variable in variables:
                 part = f"{split}/{level}/{variable}"
                 if (split, level, variable) not in contents.fields:
-                    raise _no_longer_there(contents.root, part)
+                    require_root(contents.root)
+                    raise DatasetError(
+                        _("the dataset {root} no longer has {part}", root=contents.root, part=part)
+                    )
                 field = contents.fields[split, level, variable]
                 parts[part] = [field.path(index) for index in range(len(field.steps))]
     return parts
-
-
-def _no_longer_there(root: Path, part: str) -> DatasetError:
-    if root.is_dir():
-        return DatasetError(_("the dataset {root} no longer has {part}", root=root, part=part))
-    return DatasetError(
-        _("the dataset directory {root} is no longer there", root=root),
-        _("If it was moved, move it back, or let a link lead to it: ln -s NEW_PLACE {root}",
-          root=in_shell(root)),
-    )  # fmt: skip

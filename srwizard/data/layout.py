@@ -13,10 +13,11 @@ from itertools import count
 from pathlib import Path
 from typing import Literal
 
+from srwizard.base.errors import DatasetError
 from srwizard.base.i18n import translate as _
 from srwizard.base.os_errors import reason_of
 from srwizard.base.special_files import require_file
-from srwizard.base.visible import in_one_line
+from srwizard.base.visible import in_one_line, in_shell
 from srwizard.data.fields import Field, HDF5Field, NpyField, read_npy_header
 from srwizard.data.file_faults import dataset_fault, hdf5_fault, npy_fault
 from srwizard.data.hdf5_reading import UnfinishedFileError, open_hdf5
@@ -308,3 +309,17 @@ def find_statics(root: Path) -> dict[str, tuple[Path, ...]]:
     """Return the files of static fields of each level, in the order of their numbers."""
     directory = root / "static_variables"
     return {level: tuple(sorted((directory / level).glob("[!.]*.npy"))) for level in LEVELS}
+
+
+def require_root(root: Path) -> None:
+    """Make sure that the directory of a dataset is still there.
+
+    Raises:
+        DatasetError: it is not; says what to do where it was moved.
+    """
+    if not root.is_dir():
+        raise DatasetError(
+            _("the dataset directory {root} is no longer there", root=root),
+            _("If it was moved, move it back, or let a link lead to it: ln -s NEW_PLACE {root}",
+              root=in_shell(root)),
+        )  # fmt: skip

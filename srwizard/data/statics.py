@@ -11,7 +11,7 @@ from srwizard.base.i18n import translate as _
 from srwizard.base.os_errors import reason_of
 from srwizard.base.special_files import require_file
 from srwizard.data.fields import FloatField, read_npy_header
-from srwizard.data.layout import Contents
+from srwizard.data.layout import Contents, require_root
 
 LATITUDE = "lat"
 
@@ -152,6 +152,7 @@ def _on_grid_shape(
 def _file(contents: Contents, level: str, name: str) -> Path:
     known = static_files(contents, level)
     if name not in known:
+        require_root(contents.root)
         raise DatasetError(
             _(
                 "the dataset {root} has no static field {name} for {level}; it has {known}",

@@ -79,14 +79,5 @@ def _unknown_key(location: tuple[str | int, ...], known: Sequence[str]) -> str:
 
 
 def _in_another_section(name: str, known: Sequence[str]) -> str | None:
-    """Return the key that has this name, or this title, wherever it belongs; None: none has."""
-    from srwizard.settings.options import option_named
-
-    for key in known:
-        declared = option_named(key)
-        titles = (key.rpartition(".")[2], "" if declared is None else declared.title)
-        if name.casefold().replace("_", " ") in (
-            each.casefold().replace("_", " ") for each in titles
-        ):
-            return key
-    return None
+    """Return the key that has this name, wherever it belongs; None: none has."""
+    return next((key for key in known if key.rpartition(".")[2] == name.casefold()), None)

@@ -265,7 +265,7 @@ def test_a_dataset_that_changed_is_refused_by_its_parts(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("layout", "path", "words"),
     [
-        ("npy", ".", "no longer has train/hr/temp"),
+        ("npy", ".", "is no longer there"),
         ("npy", "valid", "no longer has valid/hr/temp"),
         ("npy", "test/lr/temp", "no longer has test/lr/temp"),
         ("h5", "valid.h5", "valid.h5"),
