@@ -139,8 +139,10 @@ def process_parameters(timesteps: int) -> tuple[Parameter, ...]:
             "target",
             "residual",
             "str",
-            "What is modelled: what bicubic interpolation misses, or the whole field (the paper)",
-            "建模对象：双三次插值之外的残差 residual，或整个场 field（论文）",
+            "What is modelled: what the method that the network starts from misses (bicubic "
+            "interpolation without one), or the whole field (the paper)",
+            "建模对象：网络起始方法（未设时为双三次插值）之外的残差 residual，"
+            "或整个场 field（论文）",
             choices=("residual", "field"),
         ),
     )

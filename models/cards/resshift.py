@@ -58,8 +58,9 @@ PARAMETERS = (
         "kappa",
         2.0,
         "float",
-        "Strength of the noise, in standard deviations of what bicubic interpolation misses",
-        "噪声强度，以双三次插值残差的标准差为单位",
+        "Strength of the noise, in standard deviations of what the method that the network starts "
+        "from misses",
+        "噪声强度，以网络起始方法残差的标准差为单位",
         minimum=0.1,
         maximum=20,
     ),

@@ -50,8 +50,11 @@ def held(path: Path, what: str) -> Iterator[None]:
         ) from None
     except OSError as error:
         raise UsageError(
-            _("{path} cannot be locked: {reason}", path=path, reason=reason_of(error))
-        ) from None
+            _("{path} cannot be locked: {reason}", path=path, reason=reason_of(error)),
+            _("What is done here is written to {directory}. Where you may not write, work in a "
+              "copy of it: cp -r",
+              directory=path.parent),
+        ) from None  # fmt: skip
     try:
         files.write_json(_note(path), _myself())
         yield

@@ -13,6 +13,7 @@ from rich.text import Text
 from srwizard.base.console import Table
 from srwizard.base.i18n import labelled
 from srwizard.base.i18n import translate as _
+from srwizard.base.i18n import translate_count as _n
 from srwizard.base.visible import in_one_line
 from srwizard.data.baselines.choice import MODEL, method_title
 from srwizard.data.split_names import split_title
@@ -55,6 +56,7 @@ def outcome(
     gain = result.get("gain") or {}
     sentences = [
         *_before_training(result.get("epoch")),
+        *_fewer_members(result.get("members"), config),
         *certainties(variables),
         *ensemble_lines(variables),
         *_consistency(variables),
@@ -69,6 +71,21 @@ def _before_training(epoch: Any) -> Iterator[str]:
     if epoch == 0:
         yield _(
             "Scored are the weights before training: on the validation split no epoch was better."
+        )
+
+
+def _fewer_members(drawn: Any, config: Mapping[str, Any]) -> Iterator[str]:
+    """Say so where a split was scored by smaller ensembles than the test split is."""
+    usual = config["model"]["params"].get("ensemble_members")
+    if isinstance(drawn, int) and isinstance(usual, int) and drawn < usual:
+        yield _n(
+            "Scored is {drawn} member of each field; srwizard predict and the test split take "
+            "the mean of {usual}.",
+            "Scored is the mean of {drawn} members of each field; srwizard predict and the test "
+            "split take that of {usual}.",
+            drawn,
+            drawn=drawn,
+            usual=usual,
         )
 
 

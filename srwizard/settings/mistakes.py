@@ -34,6 +34,8 @@ def explanation(found: Mapping[str, Any], known: Sequence[str]) -> str:
             allowed = ", ".join(re.findall(r"'[^']*'|\d+", str(context["expected"])))
             return _("{value} is not one of {allowed}", value=shown, allowed=allowed)
         case "int_type" | "int_from_float":
+            if isinstance(found["input"], float) and found["input"].is_integer():
+                return _("write {value} without a point or an exponent", value=int(found["input"]))
             return _("{value} is not a whole number", value=shown)
         case "float_type" | "finite_number":
             return _("{value} is not a number", value=shown)

@@ -227,7 +227,7 @@ def _parsed(content: bytes, name: str) -> Document:
     except UnicodeDecodeError as error:
         raise UsageError(
             _("{name} is not UTF-8 text (byte {place})", name=name, place=error.start),
-            _("Save the file as UTF-8."),
+            _("Save the file as UTF-8; a name in another encoding has to be changed."),
         ) from None
     except yaml.YAMLError as error:
         raise _not_yaml(name, error) from None

@@ -1,6 +1,7 @@
 """Scoring a split with a checkpoint of a run, in processes as training has them. No torch."""
 
 import json
+import re
 import tempfile
 from pathlib import Path
 from typing import Any, Literal
@@ -98,9 +99,12 @@ def _why(
             failure["error"].partition(": ")[2],
             _("Try the other one: --checkpoint {name}", name=other),
         )
-    return TrainingFailedError(
-        "\n".join([_("The evaluation failed."), *failures.explain(failure, run_dir)])
-    )
+    # What it advises is to train again; here it is the evaluation that is to be run again.
+    told = [
+        re.sub(r"\bsrwizard( --lang \w+)? train ", r"srwizard\1 evaluate ", line)
+        for line in failures.explain(failure, run_dir)
+    ]
+    return TrainingFailedError("\n".join([_("The evaluation failed."), *told]))
 
 
 def _keep(run: RunConfig, run_dir: Path, scratch: Path, split: Split, name: Name) -> dict[str, Any]:

@@ -133,6 +133,7 @@ def start(
         handed_on(run, dataset) as told,
         _with_own_files(command(run, module, *arguments, nodes=nodes)) as words,
         _stop_signals() as asked,
+        contextlib.ExitStack() as suspending,
     ):
         begin()
         # A session of their own: a terminal's Ctrl-C then reaches this process only, which
@@ -145,6 +146,7 @@ def start(
             start_new_session=True,
             preexec_fn=begin_torchrun if torchrun else end_with_parent,
         )
+        suspending.enter_context(_suspended_together(child))
         passed_on, last = 0, 0.0
         asked_workers: set[psutil.Process] = set()
         while (returncode := _wait(child)) is None:
@@ -173,6 +175,8 @@ def start(
     log.seek(max(length, log.seek(0, os.SEEK_END) - LOG_TAIL_BYTES))
     tail = log.read().decode(errors="replace")
     killed = (-returncode, None) if returncode < 0 else _killed_rank(tail)
+    if killed[0] is not None and sys.stdout.isatty():
+        print(flush=True)  # it has left its bars behind, and the cursor in their line
     kills = out_of_memory_kills()
     return Ended(
         returncode,
@@ -181,6 +185,40 @@ def start(
         log=tail,
         kills=None if kills is None or kills_before is None else kills - kills_before,
     )
+
+
+@contextlib.contextmanager
+def _suspended_together(child: "subprocess.Popen[bytes]") -> Iterator[None]:
+    """Let Ctrl-Z, which reaches this process alone, suspend the others too, and fg resume them."""
+
+    def suspend(_number: int, _frame: object) -> None:
+        started = _processes_of(child)
+        _send(started, signal.SIGSTOP)
+        os.kill(os.getpid(), signal.SIGSTOP)
+        _send(started, signal.SIGCONT)  # here it goes on
+
+    if signal.getsignal(signal.SIGTSTP) != signal.SIG_DFL:
+        yield
+        return
+    signal.signal(signal.SIGTSTP, suspend)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTSTP, signal.SIG_DFL)
+
+
+def _processes_of(child: "subprocess.Popen[bytes]") -> list[psutil.Process]:
+    try:
+        launched = psutil.Process(child.pid)
+        return [launched, *launched.children(recursive=True)]
+    except psutil.Error:
+        return []
+
+
+def _send(processes: list[psutil.Process], number: int) -> None:
+    for process in processes:
+        with contextlib.suppress(psutil.Error):
+            process.send_signal(number)
 
 
 def _is_gone() -> bool:
@@ -283,11 +321,7 @@ def _say_that_it_was_heard() -> None:
 
 def _kill(child: "subprocess.Popen[bytes]") -> None:
     """End the processes where they stand; what is half written is never taken for a checkpoint."""
-    with contextlib.suppress(psutil.Error):
-        launched = psutil.Process(child.pid)
-        for process in [*launched.children(recursive=True), launched]:
-            with contextlib.suppress(psutil.Error):
-                process.kill()
+    _send(_processes_of(child)[::-1], signal.SIGKILL)
 
 
 def _killed_rank(log: str) -> tuple[int | None, int | None]:

@@ -149,4 +149,6 @@ def epoch_line(event: dict[str, Any], epochs: int) -> str:
     if event["valid"] is not None:
         for name, found in event["valid"]["variables"].items():
             line += f"  {labelled(name, beside(found))}"
+            if found["model"].get("crps") is not None:  # by which ensembles are compared
+                line += f"  CRPS {found['model']['crps']:.4g}"
     return line

@@ -6,13 +6,14 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+import yaml
 from rich.console import Console
 from rich.text import Text
 
 from srwizard.base import i18n
 from srwizard.commands.evaluate import evaluate
 from srwizard.commands.train import train
-from srwizard.runs.outcome import outcome
+from srwizard.runs.outcome import _fewer_members, outcome
 from srwizard.runs.records import METRICS_FILE
 from srwizard.states import done
 from srwizard.train import evaluation, launch
@@ -129,6 +130,17 @@ def test_a_run_without_scores_has_come_to_nothing(run_dir: Path) -> None:
         patched.setattr(done, "run_directory", lambda _conversation: run_dir)
         done.run(cast(Conversation, conversation))
     assert str(run_dir / "report.html") in str(shown[-1])
+
+
+def test_smaller_ensembles_than_those_of_the_test_split_are_told(run_dir: Path) -> None:
+    config = yaml.safe_load((run_dir / "run.yaml").read_text())
+    usual = config["model"]["params"].get("ensemble_members")
+    assert usual is None
+    told = list(_fewer_members(1, {"model": {"params": {"ensemble_members": 4}}}))
+    assert told == ["Scored is 1 member of each field; srwizard predict and the test split take "
+                    "the mean of 4."]  # fmt: skip
+    assert not list(_fewer_members(4, {"model": {"params": {"ensemble_members": 4}}}))
+    assert not list(_fewer_members(1, config))
 
 
 def test_weights_from_before_training_are_called_that(run_dir: Path) -> None:

@@ -115,7 +115,7 @@ def test_each_key_is_taken(key: str) -> None:
 def test_a_whole_number_will_do_for_a_rate_but_no_rate_for_a_whole_number() -> None:
     assert parse_answers(document("training: {lr: 1}")).training.lr == 1.0
     assert refusal("training: {epochs: 5.0}") == [
-        "my.yaml:1:12: training.epochs: 5.0 is not a whole number"
+        "my.yaml:1:12: training.epochs: write 5 without a point or an exponent"
     ]
 
 

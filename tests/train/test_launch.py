@@ -406,3 +406,25 @@ def test_complete_is_complete(tmp_path: Path) -> None:
     assert same_weights(weights(run_dir), before)
     lines = (run_dir / "metrics.jsonl").read_text().splitlines()
     assert [json.loads(line)["event"] for line in lines] == ["epoch", "epoch", "test"]
+
+
+@pytest.mark.slow
+def test_a_training_that_is_suspended_rests_and_goes_on(tmp_path: Path) -> None:
+    """As by Ctrl-Z, which reaches the launching process alone, and fg."""
+    run_dir = tmp_path / "run"
+    freeze(write_dataset(tmp_path / "data"), run_dir, epochs=LONG, eval_freq=LONG)
+    with running(train_command(run_dir), run_dir) as process:
+        wait_for_epoch(run_dir, 2, process)
+        (worker,) = workers_of(process)
+        process.send_signal(signal.SIGTSTP)
+        until = time.monotonic() + PATIENCE_SECONDS
+        while {worker.status(), psutil.Process(process.pid).status()} != {psutil.STATUS_STOPPED}:
+            assert time.monotonic() < until
+            time.sleep(0.05)
+        done = len(epochs(run_dir))
+        time.sleep(0.5)
+        assert len(epochs(run_dir)) == done
+        process.send_signal(signal.SIGCONT)
+        wait_for_epoch(run_dir, done + 1, process)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(PATIENCE_SECONDS) == EXIT_INTERRUPTED
