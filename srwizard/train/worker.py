@@ -60,6 +60,7 @@ class StopRequest:
     def __init__(self) -> None:
         self.wanted = False
         self._deferred = False
+        self._stopping = False
         for number in STOP_SIGNALS:
             signal.signal(number, self._note)
 
@@ -72,9 +73,14 @@ class StopRequest:
         finally:
             self._deferred = False
 
+    def begin_to_stop(self) -> None:
+        """Note that training has stopped: what is asked for again must not cut off its end."""
+        self._stopping = True
+
     def _note(self, number: int, _frame: FrameType | None) -> None:
         again, self.wanted = self.wanted, True
-        if not self._deferred or (again and number == signal.SIGINT):
+        heard = self._deferred or self._stopping
+        if not heard or (again and number == signal.SIGINT):
             raise KeyboardInterrupt
 
 
@@ -146,6 +152,8 @@ def _work(
         callbacks = Callbacks(note_step, note_phase, screen.epoch, lambda: stop.wanted)
         with stop.deferred():
             complete = train(training, run_dir, records, callbacks)
+            if not complete:
+                stop.begin_to_stop()  # a reminder must let no rank leave the others behind
         if complete:
             if place.is_first and patience_exhausted(training):
                 screen.say(_stopped_early(training))
@@ -165,11 +173,10 @@ def _work(
                 if place.is_first:
                     save_examples(own, contents, run_dir / EXAMPLES_FILE)
     if not complete:
-        with stop.deferred():  # a reminder must let no rank leave the others behind
-            if place.is_first:
-                records.set_status(RunState.STOPPING)
-                records.log(_("stopped on request; the checkpoint is saved"))
-            wait_for_all(place)
+        if place.is_first:
+            records.set_status(RunState.STOPPING)
+            records.log(_("stopped on request; the checkpoint is saved"))
+        wait_for_all(place)
         # torchrun would report a failure, and start the processes again where it may.
         return EXIT_INTERRUPTED if place.world == 1 else 0
     if place.is_first:
