@@ -72,11 +72,9 @@ def _unknown_key(location: tuple[str | int, ...], known: Sequence[str]) -> str:
         if not section or key.startswith(f"{section}.")
     ]
     near = difflib.get_close_matches(str(location[-1]), allowed, n=1)
-    if near:
-        return _("unknown key; did you mean {near}?", near=near[0])
-    elsewhere = _in_another_section(str(location[-1]), known)
-    if elsewhere is not None:
-        return _("unknown key; did you mean {near}?", near=elsewhere)
+    meant = near[0] if near else _in_another_section(str(location[-1]), known)
+    if meant is not None:
+        return _("unknown key; did you mean {near}?", near=meant)
     return _("unknown key; known are {allowed}", allowed=", ".join(dict.fromkeys(allowed)))
 
 

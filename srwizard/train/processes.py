@@ -207,12 +207,23 @@ def _suspended_together(child: "subprocess.Popen[bytes]") -> Iterator[None]:
         signal.signal(signal.SIGTSTP, signal.SIG_DFL)
 
 
-def _processes_of(child: "subprocess.Popen[bytes]") -> list[psutil.Process]:
+def _processes_of(
+    child: "subprocess.Popen[bytes]", *, recursive: bool = True
+) -> list[psutil.Process]:
+    """Return what was launched, then what it has started; nothing where it is gone."""
     try:
         launched = psutil.Process(child.pid)
-        return [launched, *launched.children(recursive=True)]
+        return [launched, *launched.children(recursive=recursive)]
     except psutil.Error:
         return []
+
+
+def _launched(
+    child: "subprocess.Popen[bytes]", *, torchrun: bool
+) -> tuple[list[psutil.Process], list[psutil.Process]]:
+    """Return what was launched, if it is still there, and its workers where it is torchrun."""
+    processes = _processes_of(child, recursive=False)
+    return processes[:1], processes[1:] if torchrun else []
 
 
 def _send(processes: list[psutil.Process], number: int) -> None:
@@ -293,23 +304,15 @@ def _pass_on(
     half a minute only.
     """
     sent = signal.SIGINT if number == signal.SIGINT else signal.SIGTERM
-    workers: list[psutil.Process] = []
-    with contextlib.suppress(psutil.Error):
-        launched = psutil.Process(child.pid)
-        workers = launched.children() if torchrun else []
-        for process in workers or [launched]:
-            with contextlib.suppress(psutil.Error):
-                process.send_signal(sent)
+    launched, workers = _launched(child, torchrun=torchrun)
+    _send(workers or launched, sent)
     return set(workers)
 
 
 def _kill_workers(child: "subprocess.Popen[bytes]", *, torchrun: bool) -> None:
     """End the processes, so that torchrun notices; itself too, where it has none any more."""
-    with contextlib.suppress(psutil.Error):
-        launched = psutil.Process(child.pid)
-        for process in (launched.children() if torchrun else []) or [launched]:
-            with contextlib.suppress(psutil.Error):
-                process.kill()
+    launched, workers = _launched(child, torchrun=torchrun)
+    _send(workers or launched, signal.SIGKILL)
 
 
 def _say_that_it_was_heard() -> None:

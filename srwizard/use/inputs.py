@@ -159,6 +159,7 @@ def open_input(
         )  # fmt: skip
     series = [contents.fields[split or "test", "hr", name] for name in there]
     _require_steps(found, series[0].steps, str(root))
+    known = attributes_in(root, contents.layout, there)
 
     def fields(start: int) -> FieldSeries:
         for index in range(start, len(found.names)):
@@ -168,9 +169,7 @@ def open_input(
         found,
         guides=fields,
         guide_grid=grid_of(contents, "hr", series[0].shape),
-        guide_attributes=dict(
-            zip(names_of_guides, attributes_in(root, contents.layout, there).values(), strict=True)
-        ),
+        guide_attributes={name: known[its] for name, its in names_of_guides.items()},
         guides_where=str(root),
         guides_origin=_origin([root], there),
     )

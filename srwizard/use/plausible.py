@@ -17,6 +17,7 @@ FARTHEST_SPREADS = 100.0
 FARTHEST_MIDDLE = 10.0
 """So many spreads from that mean the median of a step of a guide can be."""
 MOST_ALIKE = 0.1
+"""What a larger share of the points has exactly is a fill value, and none of another unit."""
 
 
 def check_values(
@@ -50,8 +51,7 @@ def check_values(
                   "from {low:.4g} to {high:.4g} in the training",
                   name=name, lowest=lowest, highest=highest, where=where, step=step,
                   low=low, high=high),
-                _("Is it in different units, such as kelvin instead of degrees Celsius? Convert "
-                  "it first."),
+                _convert(),
             )  # fmt: skip
         away = max(low - lowest, highest - high)
         if away > FARTHEST * span:
@@ -83,27 +83,33 @@ def check_guides(
             than `FARTHEST_MIDDLE`.
     """
     for (name, (mean, spread)), field in zip(scales.items(), values, strict=False):
-        values_there = field[np.isfinite(field)].astype(np.float64)
-        middle = float(np.median(values_there)) if values_there.size else mean
-        # What so many points have exactly is a fill value, and none of another unit.
-        is_filled = np.mean(values_there == middle) > MOST_ALIKE if values_there.size else False
-        if abs(middle - mean) > FARTHEST_MIDDLE * spread and not is_filled:
+        there = field[np.isfinite(field)].astype(np.float64)
+        if not len(there):
+            continue
+        middle = float(np.median(there))
+        off = abs(middle - mean) > FARTHEST_MIDDLE * spread
+        if off and np.mean(there == middle) <= MOST_ALIKE:
             raise DatasetError(
                 _("{name} is around {middle:.4g} in {where}, step {step}, but {mean:.4g} on "
                   "average and a spread of {spread:.4g} in the training",
                   name=name, middle=middle, where=where, step=step, mean=mean, spread=spread),
-                _("Is it in different units, such as kelvin instead of degrees Celsius? Convert "
-                  "it first."),
+                _convert(),
             )  # fmt: skip
-        away = np.abs(np.where(np.isfinite(field), field, mean).astype(np.float64) - mean)
-        if away.max(initial=0.0) > FARTHEST_SPREADS * spread:
-            value = float(field.flat[int(away.argmax())])
+        away = np.abs(there - mean)
+        if away.max() > FARTHEST_SPREADS * spread:
+            value = float(there[away.argmax()])
             raise DatasetError(
                 _("{name} has the value {value:.6g} in {where}, step {step}, but {mean:.4g} on "
                   "average and a spread of {spread:.4g} in the training",
                   name=name, value=value, where=where, step=step, mean=mean, spread=spread),
                 _declare(value),
             )  # fmt: skip
+
+
+def _convert() -> str:
+    return _(
+        "Is it in different units, such as kelvin instead of degrees Celsius? Convert it first."
+    )
 
 
 def _declare(value: float) -> str:
