@@ -13,7 +13,6 @@ from srwizard.runs.failure_kinds import UNKNOWN, kind_named
 from srwizard.runs.failures import recorded_failure
 from srwizard.runs.records import dry_run_of
 from srwizard.runs.sound_records import sound
-from srwizard.runs.status import status_of
 
 DETACHED = "detached"
 SHORT = "short_of_memory"
@@ -131,5 +130,7 @@ def failure_in(run_dir: Path) -> dict[str, Any]:
     """Return the failure that a run directory tells of; a lost record leaves it unknown."""
     found = recorded_failure(run_dir)
     if found is None:
+        from srwizard.runs.status import status_of  # with numpy: not before the first question
+
         found = (status_of(run_dir) or {}).get("failure")  # a job that ended without a word
     return found or {"kind": UNKNOWN.name, "error": "-"}

@@ -21,7 +21,6 @@ from srwizard.base.special_files import require_file
 from srwizard.base.typed_paths import at_home
 from srwizard.base.user_directories import state_directory
 from srwizard.runs.run_state import state_title
-from srwizard.runs.status import status_of
 from srwizard.settings.answers import Answers
 from srwizard.wizard import reason as reasons
 from srwizard.wizard.reason import Reason
@@ -247,6 +246,8 @@ def _now() -> str:
 def stage_text(session: Session) -> str:
     """Return what a session is at; where its training has begun, how its run stands."""
     if session.state == "launch" and session.answers.output.dir:
+        from srwizard.runs.status import status_of  # with numpy: not before the first question
+
         status = status_of(at_home(Path(session.answers.output.dir)))
         if status is not None:
             return _("training: {state}", state=state_title(status["state"]))
