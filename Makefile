@@ -31,7 +31,8 @@ test: $(STAMP)
 
 # Between two edits: every part of the program, in a minute on two idle cores.
 test-fast: $(STAMP)
-	$(BIN)/python -m pytest -n auto --dist loadfile -m "not slow and not broad"
+	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder \
+		-m "not slow and not broad"
 
 # On one card, in less than eight minutes; skipped with a notice where there is none. The tables of
 # predicted and measured memory are printed.

@@ -16,12 +16,13 @@ from srwizard.base import i18n
 from tests.cpu_time import pytest_runtest_call, pytest_runtest_setup
 from tests.forked import Popen, started
 from tests.hardware.nvml.world import nvml_library, nvml_world
-from tests.selection import pytest_collection_modifyitems
+from tests.selection import is_quick, pytest_collection_modifyitems, pytest_ignore_collect
 
 __all__ = [
     "nvml_library",
     "nvml_world",
     "pytest_collection_modifyitems",
+    "pytest_ignore_collect",
     "pytest_runtest_call",
     "pytest_runtest_setup",
 ]
@@ -41,13 +42,12 @@ if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
 
 # How long an example takes says how busy the machine is, and nothing of what is tested.
 settings.register_profile("srwizard", deadline=None)
-settings.register_profile("between two edits", deadline=None, max_examples=20)
+settings.register_profile("between two edits", deadline=None, max_examples=10)
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Try fewer examples where tests are left out for the sake of time."""
-    quick = "not broad" in config.getoption("markexpr")
-    settings.load_profile("between two edits" if quick else "srwizard")
+    settings.load_profile("between two edits" if is_quick(config) else "srwizard")
 
 
 def pytest_collection_finish() -> None:

@@ -81,6 +81,7 @@ def test_the_table_points_downwards() -> None:
         assert set(said[name]) <= set(order[place + 1 :]), name
 
 
+@pytest.mark.broad
 def test_no_modules_import_each_other_in_a_circle() -> None:
     graph = {name: imported(path) - {name} for name, path in MODULES.items()}
     try:
@@ -130,6 +131,7 @@ def test_reading_a_run_directory_needs_nothing_of_the_training_core(command: str
     assert not [name for name in reached if room(name) == "train"]
 
 
+@pytest.mark.broad
 def test_commands_that_are_shown_can_be_pasted() -> None:
     """A path within a command goes through `in_shell`: it may hold blanks."""
     bare = []

@@ -111,6 +111,7 @@ def test_the_catalogues_hold_the_messages_of_the_sources(path: Path, extracted: 
     assert not present - extracted, f"no longer in the sources: {ADVICE}"
 
 
+@pytest.mark.broad
 def test_no_message_is_where_extraction_does_not_look(extracted: set[str]) -> None:
     """Inside an f-string, say."""
     literals = {
@@ -139,6 +140,7 @@ def test_the_compiled_catalogue_holds_what_the_written_one_does(chinese: Catalog
     assert texts(read(MESSAGES / "srwizard.mo")) == texts(chinese), "run `make locale`"
 
 
+@pytest.mark.broad
 def test_messages_are_literals() -> None:
     """An f-string or a sum cannot be looked up; a name stands for what N_ has marked."""
     wrong = [
@@ -150,6 +152,7 @@ def test_messages_are_literals() -> None:
     assert not wrong
 
 
+@pytest.mark.broad
 def test_every_placeholder_is_given_a_value() -> None:
     wrong = []
     for place, call in calls():

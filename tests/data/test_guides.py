@@ -178,6 +178,7 @@ def test_a_changed_guide_is_noticed(root: Path, tmp_path: Path) -> None:
         verified(run_config.load(tmp_path / "with"))
 
 
+@pytest.mark.broad
 def test_memory_is_predicted_with_them(root: Path, tmp_path: Path) -> None:
     with_guides = predict(freeze(root, tmp_path / "with", guides=["depth"]))
     without = predict(freeze(root, tmp_path / "without"))

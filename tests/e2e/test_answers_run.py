@@ -145,6 +145,7 @@ def test_without_confirmation_all_is_frozen_and_nothing_launched(
     assert not (tmp_path / "run" / "metrics.jsonl").exists()
 
 
+@pytest.mark.broad
 def test_stop_after_the_dry_run_needs_no_confirmation(
     srwizard: Run, answers: Path, tmp_path: Path
 ) -> None:

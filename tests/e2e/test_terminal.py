@@ -238,6 +238,7 @@ def test_question_mark_shows_help(terminal: Open, dataset: Path) -> None:
     screen.kill()
 
 
+@pytest.mark.broad
 def test_an_unusable_dataset_is_shown_and_another_one_asked_for(
     terminal: Open, dataset: Path, tmp_path: Path
 ) -> None:
@@ -436,6 +437,7 @@ def test_a_component_without_its_vector_is_asked_for(terminal: Open, tmp_path: P
     assert screen.wait_for_end() == 130
 
 
+@pytest.mark.broad
 def test_each_component_without_its_vector_is_asked_for(terminal: Open, tmp_path: Path) -> None:
     root = write_dataset(tmp_path / "winds", variables=["u", "w", "u10", "n10"])
     screen = asked_about_u(terminal, root)
@@ -478,6 +480,7 @@ def test_a_key_takes_the_defaults_for_all_the_rest(
     screen.kill()
 
 
+@pytest.mark.broad
 def test_after_the_dataset_everything_can_be_left_at_its_default(
     terminal: Open, dataset: Path
 ) -> None:
@@ -491,6 +494,7 @@ def test_after_the_dataset_everything_can_be_left_at_its_default(
     screen.kill()
 
 
+@pytest.mark.broad
 def test_a_parameter_that_cannot_work_is_refused_in_chinese(
     terminal: Open, environment: dict[str, str], dataset: Path
 ) -> None:

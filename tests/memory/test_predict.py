@@ -579,6 +579,7 @@ def test_cost_follows_what_is_computed() -> None:
     assert cost(use_amp=True) < 0.9 * plain
 
 
+@pytest.mark.broad
 def test_wizard_can_import_it_without_torch() -> None:
     code = "import sys, srwizard.memory.predict; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0

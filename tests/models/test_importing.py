@@ -182,6 +182,7 @@ def test_the_range_of_images_goes_into_the_layers(name: str, tmp_path: Path) -> 
     assert "255" in notices[0]
 
 
+@pytest.mark.broad
 def test_what_a_run_has_learnt_outside_of_its_denoiser_is_taken_too(tmp_path: Path) -> None:
     freeze(write_dataset(tmp_path / "data"), tmp_path / "run", model="ReMD", epochs=1)
     training = trained(tmp_path / "run")

@@ -72,6 +72,7 @@ class Page(HTMLParser):
         return [attributes for name, attributes in self.tags if name == tag]
 
 
+@pytest.mark.broad
 def test_page_shows_the_scores_of_the_last_test(build_run: BuildRun) -> None:
     page = Page(write_report(build_run()))
     assert "Super-resolution of temp, uo by a factor of 4" in page.text
@@ -120,6 +121,7 @@ def test_intervals_stand_beside_their_figures(build_run: BuildRun) -> None:
     assert rows["Effective resolution: wavelength [km]"] == ("1234 (≥ 1000)", "1234", "1234")
 
 
+@pytest.mark.broad
 def test_a_network_that_does_nothing_is_as_good_as_the_simple_method(build_run: BuildRun) -> None:
     """Rounding makes no difference: neither a verdict nor a certainty follows from it."""
     ours = scores(0.2 * (1 - 1e-8), 0.2)
@@ -136,6 +138,7 @@ def test_a_network_that_does_nothing_is_as_good_as_the_simple_method(build_run: 
     assert "-0.000" not in page.text
 
 
+@pytest.mark.broad
 def test_what_evaluate_found_counts_until_the_run_has_its_own_test(build_run: BuildRun) -> None:
     run = build_run(events=[epoch_event(1), epoch_event(2)])
     digest = read_run(run).config["digest"]
@@ -149,6 +152,7 @@ def test_what_evaluate_found_counts_until_the_run_has_its_own_test(build_run: Bu
     assert "the test split has not been evaluated yet" in Page(write_report(run)).text
 
 
+@pytest.mark.broad
 def test_what_evaluate_found_of_a_checkpoint_that_is_gone_does_not_count(
     build_run: BuildRun,
 ) -> None:
@@ -490,6 +494,7 @@ def test_report_needs_no_torch() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+@pytest.mark.broad
 def test_the_results_of_an_ensemble_tell_its_crps(build_run: BuildRun) -> None:
     """Its mean may be no better than the simple method, and the ensemble much better."""
     event = {**TEST_EVENT, "members": 8}

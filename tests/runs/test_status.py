@@ -3,12 +3,15 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from srwizard.runs.status import advice, status_of
 from srwizard.train.launch import launch
 from tests.datasets import write_dataset
 from tests.train.runs import freeze
 
 
+@pytest.mark.broad
 def test_a_run_that_has_lost_its_status_is_told_by_what_is_there(tmp_path: Path) -> None:
     """As where the disk was full when it was to be written."""
     run_dir = tmp_path / "run"
@@ -30,6 +33,7 @@ def test_a_run_that_has_lost_its_status_is_told_by_what_is_there(tmp_path: Path)
     assert list(advice(found)) == [f"Continue with: srwizard train {run_dir}"]
 
 
+@pytest.mark.broad
 def test_what_was_recorded_counts_where_a_run_was_cut_off(tmp_path: Path) -> None:
     """The status is written every two seconds: it may be of some steps before."""
     run_dir = tmp_path / "run"

@@ -72,6 +72,7 @@ def test_what_is_sealed_is_what_is_read(tmp_path: Path) -> None:
 @example(root="1e5", params={"name": "12e4567", "rate": 1e-05, "other": "1e-5"}, lr=1e-05)
 @example(root="null", params={"x": "0x1F", "y": "1:30", "z": "\x85\u2028\ufeff"}, lr=1.0)
 @reuse_directory
+@pytest.mark.broad
 def test_whatever_is_in_it_survives_the_file(
     tmp_path: Path, root: str, params: dict[str, Any], lr: float
 ) -> None:

@@ -51,6 +51,7 @@ def test_what_a_killed_save_left_is_removed(root: Path, tmp_path: Path) -> None:
     assert not left.exists()
 
 
+@pytest.mark.broad
 def test_ended_before_its_first_checkpoint_a_training_begins_anew(
     root: Path, tmp_path: Path
 ) -> None:

@@ -246,6 +246,7 @@ def test_loaders_end_with_their_training(tmp_path: Path, monkeypatch: pytest.Mon
     assert same_weights(weights(tmp_path / "run"), weights(tmp_path / "plain"))
 
 
+@pytest.mark.broad
 def test_one_training_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run_dir = tmp_path / "run"
     freeze(write_dataset(tmp_path / "data"), run_dir, epochs=LONG)

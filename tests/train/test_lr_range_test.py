@@ -29,6 +29,7 @@ def test_the_smoothed_loss_has_no_bias_to_zero() -> None:
 
 
 @pytest.mark.parametrize("changes", [{"skip": "auto"}, {"normalization": "GN"}])
+@pytest.mark.broad
 def test_the_rate_rises_until_the_loss_flies_up(tmp_path: Path, changes: dict[str, str]) -> None:
     root = write_dataset(tmp_path / "data")
     freeze(root, tmp_path / "run", **changes)  # type: ignore[arg-type]

@@ -55,6 +55,7 @@ def test_scores_do_not_depend_on_the_tiles(tmp_path: Path) -> None:
     assert (8 + OVERLAP, 8 + 2 * OVERLAP) in network.sizes
 
 
+@pytest.mark.broad
 def test_the_first_scores_and_the_later_ones_are_the_same(tmp_path: Path) -> None:
     """What never changes of the truth is summed up once."""
     root = write_dataset(tmp_path / "data", hr_shape=(32, 48), scale=2)

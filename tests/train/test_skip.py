@@ -163,6 +163,7 @@ def on_the_equator(root: Path) -> Path:
 
 
 @pytest.mark.parametrize("patch", [None, 8])
+@pytest.mark.broad
 def test_where_the_grid_allows_it_samples_are_turned_too(tmp_path: Path, patch: int | None) -> None:
     root = on_the_equator(tmp_path / "data")
     for name, augment in (("plain", False), ("turned", True)):
@@ -186,6 +187,7 @@ def test_where_the_grid_allows_it_samples_are_turned_too(tmp_path: Path, patch: 
     assert 0 < exchanged < 12
 
 
+@pytest.mark.broad
 def test_a_training_with_turned_samples_goes_on_bit_for_bit(tmp_path: Path) -> None:
     root = on_the_equator(tmp_path / "data")
     for name in ("whole", "parts"):

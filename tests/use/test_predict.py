@@ -41,6 +41,7 @@ def hr_fields(root: Path, name: str) -> Any:
     return np.stack([found.read(index) for index in range(len(found.steps))])
 
 
+@pytest.mark.broad
 def test_a_dataset_directory_gives_what_evaluation_scores(
     srwizard: Command, tmp_path: Path, dataset: Path, edsr: Path
 ) -> None:
@@ -62,6 +63,7 @@ def test_a_dataset_directory_gives_what_evaluation_scores(
             assert (np.isnan(out[name].values) == land_mask((16, 24))).all()
 
 
+@pytest.mark.broad
 def test_a_model_that_looks_at_land_is_scored_as_it_predicts(tmp_path: Path, dataset: Path) -> None:
     run_dir = tmp_path / "run"
     freeze(dataset, run_dir, model="ReMD", epochs=2, lr=0.01)

@@ -68,6 +68,7 @@ def test_any_bytes(tmp_path: Path, content: bytes) -> None:
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.dictionaries(st.sampled_from([*KEYS, "fingerprint", "stamps"]), JSON))
+@pytest.mark.broad
 def test_any_values_under_the_right_keys(tmp_path: Path, changes: dict[str, object]) -> None:
     good = session.new_session()
     good.save()

@@ -49,6 +49,7 @@ def test_what_the_network_starts_from(base: Path) -> None:
     assert not nothing.model.global_skip and nothing.model.skip is None
 
 
+@pytest.mark.broad
 def test_another_model_has_a_recipe_of_its_own(base: Path) -> None:
     (recommended,) = freeze_all(base, ["training.recipe=recommended"])
     edsr, fno, ddpm = swept(recommended, "model.name=EDSR,FNO2d,DDPM")

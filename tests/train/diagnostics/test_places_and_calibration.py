@@ -238,6 +238,7 @@ def test_without_sea_there_is_nothing() -> None:
     assert found.numbers() == {}
 
 
+@pytest.mark.broad
 def test_every_group_and_month_has_the_interval_of_drawn_fields() -> None:
     """Against whole fields drawn in blocks of steps, with the errors of some points."""
     steps, draws_made = 40, 2000
