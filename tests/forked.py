@@ -30,8 +30,9 @@ from tests.hardware.nvml.world import NAME as NVML
 PROGRAM = str(Path(sys.executable).with_name("srwizard"))
 MODULES = (
     "srwizard", "srwizard.data.baselines.settler", "srwizard.memory.forecaster",
-    "srwizard.memory.rehearsal", "srwizard.train.scorer", "srwizard.train.worker",
-    "tests.train.killing_itself", "tests.train.sharded", "torch.distributed.run",
+    "srwizard.memory.rehearsal", "srwizard.models.own_checkpoint", "srwizard.train.scorer",
+    "srwizard.train.worker", "tests.train.killing_itself", "tests.train.sharded",
+    "torch.distributed.run",
 )  # fmt: skip
 """What is forked where `python -m` names it."""
 SETTINGS_AT_START = {

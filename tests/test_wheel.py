@@ -32,8 +32,11 @@ def test_the_wheel_works_beside_somebody_elses_models(tmp_path: Path) -> None:
     )  # fmt: skip
     (wheel,) = wheels.glob("srwizard-*.whl")
     home = tmp_path / "venv"
-    run(sys.executable, "-m", "venv", home, cwd=tmp_path)
-    run(home / "bin" / "pip", "install", "--quiet", "--no-deps", "--no-index", wheel, cwd=tmp_path)
+    run(sys.executable, "-m", "venv", "--without-pip", home, cwd=tmp_path)
+    run(
+        sys.executable, "-m", "pip", "--python", home / "bin" / "python", "install", "--quiet",
+        "--no-deps", "--no-index", wheel, cwd=tmp_path,
+    )  # fmt: skip
     # What it depends on is not downloaded once more; the package itself comes from the wheel.
     place = next((home / "lib").glob("python*")) / "site-packages"
     (place / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")

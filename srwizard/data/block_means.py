@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from srwizard.data.block_sums import block_sums
 from srwizard.data.fields import FloatField
 from srwizard.data.layout import Contents
 from srwizard.data.sampling import spread
@@ -51,14 +52,6 @@ def block_shares(
     return shares
 
 
-def block_sums(values: npt.NDArray[np.floating], scale: int) -> Array:
-    """Return the sum of each block of `scale` x `scale` points, `[C, H, W] -> [C, h, w]`."""
-    channels, height, width = values.shape
-    blocks = values.reshape(channels, height // scale, scale, width // scale, scale)
-    sums: Array = blocks.sum(axis=(2, 4), dtype=np.float64)
-    return sums
-
-
 def expanded(values: npt.NDArray[np.floating], scale: int) -> npt.NDArray[np.floating]:
     """Return `[C, h, w]` at the HR points of its blocks, `[C, H, W]`."""
     return values.repeat(scale, axis=1).repeat(scale, axis=2)
@@ -99,9 +92,12 @@ def departure(
         weights = point_weights(contents, high.shape, weighting)
         squares: list[tuple[float, int]] = []
         within: list[tuple[float, int]] = []
+        present, shares = None, None
         for index in spread(len(low.steps), MOST_STEPS):
             lr, hr = low.read(index), high.read(index)
-            shares = block_shares(np.isfinite(hr)[None], scale, weights)
+            there = np.isfinite(hr)[None]
+            if shares is None or not np.array_equal(there, present):
+                present, shares = there, block_shares(there, scale, weights)
             squares.append(_squares(missing_mean(lr[None], np.nan_to_num(hr)[None], shares)))
             within.append(_squares(hr - expanded(lr[None], scale)[0]))
         found[name] = (_rms(squares), _rms(within))

@@ -13,6 +13,7 @@ import numpy as np
 
 from srwizard.base.i18n import N_
 from srwizard.base.i18n import translate as _
+from srwizard.data.block_sums import block_sums
 from srwizard.data.fields import Field
 from srwizard.data.layout import Contents, Problem
 from srwizard.data.pairing_arrangement import (
@@ -121,13 +122,12 @@ def _read(field: Field, indices: Sequence[int]) -> Series:
 
 def _block_means(field: Field, indices: Sequence[int], scale: int) -> tuple[Series, Series]:
     """Return the means over blocks, and the share of the points of each that have a value."""
-    height, width = (size // scale for size in field.shape)
     means, shares = [], []
     for index in indices:
-        blocks = _read(field, [index]).reshape(height, scale, width, scale)
-        valid = np.isfinite(blocks)
-        count = valid.sum((1, 3))
-        total = np.where(valid, blocks, 0).sum((1, 3))
+        values = _read(field, [index])[0]
+        valid = np.isfinite(values)
+        count = block_sums(valid, scale, np.int64)
+        total = block_sums(np.where(valid, values, 0), scale)
         means.append(np.where(count > 0, total / np.maximum(count, 1), np.nan))
         shares.append(count / scale**2)
     return np.stack(means), np.stack(shares)

@@ -86,7 +86,7 @@ def test_a_diffusion_model_and_accumulation() -> None:
 def test_agrees_with_a_dry_run(tmp_path: Path) -> None:
     run = freeze(
         write_dataset(tmp_path / "data"), tmp_path / "run", processes=2, shard=True, batch_size=2,
-        params={**WIDE, "num_blocks": 12},
+        params={**WIDE, "num_blocks": 8},
     )  # fmt: skip
     found = dry_run(tmp_path / "run")
     baseline = sum(rank["baseline_rss_bytes"] for rank in found.ranks)
@@ -94,5 +94,5 @@ def test_agrees_with_a_dry_run(tmp_path: Path) -> None:
     measured = found.peak_bytes - baseline
     prediction = predict(run)
     predicted = 2 * (prediction.rank_bytes - prediction.fixed_bytes["baseline"])
-    assert measured >= 300 * MIB
+    assert measured >= 200 * MIB
     assert abs(predicted / measured - 1) < 0.12

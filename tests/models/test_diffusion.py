@@ -373,8 +373,17 @@ class BestDenoiser(nn.Module):
 
 
 @pytest.mark.broad
-@pytest.mark.parametrize("sampler", ["ddim", "ancestral"])
-@pytest.mark.parametrize(("name", "params"), CHAINS)
+@pytest.mark.parametrize(
+    ("name", "params", "sampler"),
+    [
+        *((name, params, "ddim" if number % 2 else "ancestral")
+          for number, (name, params) in enumerate(CHAINS)),
+        *(("DDPM", {"schedule": "cosine", "prediction": prediction}, "ddim")
+          for prediction in ("epsilon", "x0", "v")),
+        *(("DDPM", {"schedule": "linear", "prediction": prediction}, "ancestral")
+          for prediction in ("epsilon", "x0", "v")),
+    ],
+)  # fmt: skip
 def test_a_perfect_network_draws_from_the_posterior(
     name: str, params: dict[str, Any], sampler: str
 ) -> None:

@@ -93,8 +93,7 @@ def test_nothing_is_wider_than_the_page_and_all_pictures_are_there(
     assert found["fetched"] == []
 
 
-@pytest.mark.parametrize("width", [PHONE, DESKTOP])
-@pytest.mark.parametrize("scripts", [True, False])
+@pytest.mark.parametrize(("width", "scripts"), [(PHONE, True), (DESKTOP, False)])
 def test_the_page_is_drawn(report: Path, tmp_path: Path, width: int, scripts: bool) -> None:
     shot, log, page = tmp_path / "shot.png", tmp_path / "net.json", report
     if not scripts:

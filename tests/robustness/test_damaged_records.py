@@ -1,5 +1,6 @@
 """Damaged files of a run: a message and a documented exit code, never a traceback."""
 
+import itertools
 import json
 import shutil
 from pathlib import Path
@@ -58,8 +59,14 @@ def test_json(run: Path, name: str, document: dict[str, object], data: st.DataOb
         (run / name).unlink()
 
 
-@pytest.mark.parametrize("value", SCALARS, ids=str)
-@pytest.mark.parametrize("state", ["running", "completed", "failed", "stopped"])
+@pytest.mark.parametrize(
+    ("state", "value"),
+    [
+        *(("running", value) for value in SCALARS),
+        *zip(itertools.cycle(["completed", "failed", "stopped"]), SCALARS, strict=False),
+    ],
+    ids=str,
+)  # fmt: skip
 def test_figures_of_any_kind(
     run: Path, state: str, value: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -119,7 +126,7 @@ def test_metrics(run: Path, data: st.DataObject) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["metrics.jsonl", "dry_run.json", "failure.json"])
-@settings(QUICK, max_examples=6)
+@settings(QUICK, max_examples=4)
 @given(data=st.data())
 def test_the_report_of_damaged_records(run: Path, name: str, data: st.DataObject) -> None:
     if name == "metrics.jsonl":

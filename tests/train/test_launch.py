@@ -67,7 +67,6 @@ def curves(run_dir: Path) -> list[list[float]]:
     return found
 
 
-@pytest.mark.afresh
 @pytest.mark.slow
 def test_two_processes_train_as_one(tmp_path: Path) -> None:
     """Seven samples in global batches of four: neither steps nor splits can be shared evenly."""

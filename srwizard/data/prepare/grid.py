@@ -9,6 +9,7 @@ import numpy.typing as npt
 from srwizard.base.errors import DatasetError, UsageError
 from srwizard.base.i18n import translate as _
 from srwizard.data.bands import bands
+from srwizard.data.block_sums import block_sums, segment_sums
 
 FloatArray = npt.NDArray[np.floating[Any]]
 
@@ -181,16 +182,8 @@ def band_mean(
 def _block_sum(
     values: npt.NDArray[Any], scale: int, dtype: npt.DTypeLike = np.float64
 ) -> npt.NDArray[Any]:
-    """Add up blocks of `[N]` or `[H, W]` in `dtype`: first whole rows, which is fastest."""
-    if values.ndim == 2:
-        rows = values.reshape(-1, scale, values.shape[1])
-        values = np.add.reduce(rows, axis=1, dtype=dtype)
-    blocks = values.reshape(*values.shape[:-1], -1, scale)
-    # A reduction over so few neighbours takes three times as long.
-    total = blocks[..., 0].astype(dtype)
-    for place in range(1, scale):
-        total += blocks[..., place]
-    return total
+    """Add up blocks of `[N]` or `[H, W]` in `dtype`."""
+    return (block_sums if values.ndim == 2 else segment_sums)(values, scale, dtype)
 
 
 def block_mean_longitude(longitude: FloatArray, scale: int) -> npt.NDArray[np.float64]:
