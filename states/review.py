@@ -23,7 +23,7 @@ from srwizard.states.devices import gpu_warnings
 from srwizard.wizard import other_machines, simple_methods
 from srwizard.wizard.chosen_dataset import chosen_dataset, chosen_variables, steps_text
 from srwizard.wizard.conversation import Conversation
-from srwizard.wizard.option_questions import in_words
+from srwizard.wizard.option_questions import in_words, without_effect
 from srwizard.wizard.preparing import raw_files_of
 from srwizard.wizard.recipe import RECOMMENDED, take_recipe
 from srwizard.wizard.resolve import resolved_training
@@ -238,6 +238,7 @@ def _notices(conversation: Conversation) -> Iterator[str]:
         yield _("The learning rate is still rising when the last epoch ends.")
     if training.eval_freq > training.epochs:
         yield _("There is only one validation, after the last epoch.")
+    yield from without_effect(conversation)
 
 
 def _batch_notice(conversation: Conversation) -> str | None:

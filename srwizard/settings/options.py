@@ -130,14 +130,21 @@ class Declared:
     def _sentences(self) -> Iterator[str]:
         option = self.option
         yield _(option.help)
-        if option.when is not None:
-            yield _(option.when.text)
-        for methods in self.methods_that_take_it().values():
-            yield _("Only for {methods}.", methods=", ".join(methods))
+        yield from self._conditions()
         if option.none:
             yield _("null: {meaning}.", meaning=_(option.none))
         if option.diffusion is not None:
             yield _("Diffusion models: {default}.", default=option.diffusion)
+
+    def condition(self) -> str:
+        """Return when it counts, "" for always."""
+        return in_a_row(self._conditions())
+
+    def _conditions(self) -> Iterator[str]:
+        if self.option.when is not None:
+            yield _(self.option.when.text)
+        for methods in self.methods_that_take_it().values():
+            yield _("Only for {methods}.", methods=", ".join(methods))
 
     def help(self) -> str:
         """Return what it does, for one who is asked."""

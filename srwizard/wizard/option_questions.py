@@ -3,10 +3,12 @@
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
+from srwizard.base.i18n import in_a_row
+from srwizard.base.i18n import translate as _
 from srwizard.prompts.question import Choice, Question
 from srwizard.settings.answers import key_problem
 from srwizard.settings.option import Asked, Circumstances
-from srwizard.settings.options import Declared, option_named, options
+from srwizard.settings.options import Declared, all_options, option_named, options
 from srwizard.wizard.conversation import Conversation, Maker
 
 Adapt = Callable[[Question], Question | None]
@@ -85,6 +87,31 @@ def circumstances(conversation: Conversation) -> Circumstances:
     return Circumstances(
         conversation.session.answers, static_fields=tuple(chosen_dataset(conversation).statics)
     )
+
+
+def without_effect(conversation: Conversation) -> list[str]:
+    """Return a sentence for each answer that counts for nothing as the others are.
+
+    What is answered as it is by default has nobody expect anything of it.
+    """
+    answers, at = conversation.session.answers, circumstances(conversation)
+    return [
+        in_a_row(
+            [
+                _(
+                    "{option} ({key}: {value}) has no effect here.",
+                    option=declared.title,
+                    key=declared.key,
+                    value=declared.value_text(answers.get(declared.key)),
+                ),
+                declared.condition(),
+            ]
+        )
+        for declared in all_options()
+        if answers.has(declared.key)
+        and answers.get(declared.key) != declared.default(answers.model.name)
+        and not declared.applies(at)
+    ]
 
 
 def in_words(

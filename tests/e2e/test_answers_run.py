@@ -158,6 +158,17 @@ def test_stop_after_the_dry_run_needs_no_confirmation(
     assert not (tmp_path / "run" / "metrics.jsonl").exists()
 
 
+def test_an_answer_without_effect_is_told(srwizard: Run, answers: Path, tmp_path: Path) -> None:
+    """Momentum is for SGD alone; what is as it is by default is no matter."""
+    changed = ("--set", "training.momentum=0.5", "--set", "training.step_size=30")
+    frozen = srwizard("--answers", answers, *changed, "--stop-after", "frozen")
+    assert "Momentum (training.momentum: 0.5) has no effect here. Only for SGD." in frozen.stdout
+    assert "step_size" not in frozen.stdout
+    taken = ("--set", "training.optimizer=SGD", "--set", f"output.dir={tmp_path / 'second'}")
+    frozen = srwizard("--answers", answers, *changed, *taken, "--stop-after", "frozen")
+    assert "has no effect" not in frozen.stdout
+
+
 WRONG_ANSWERS = {
     "training.epoch=5": ["training.epoch", "epochs"],
     "training.epochs=0": ["training.epochs", "0", "1"],
