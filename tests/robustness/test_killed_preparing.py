@@ -14,6 +14,7 @@ import pytest
 import xarray as xr
 
 from srwizard.data.layout import scan
+from tests import forked
 from tests.e2e.terminal import PROGRAM
 from tests.robustness.test_signals import left_of, wait_until
 
@@ -93,10 +94,12 @@ main()
 STARTS = {"forked": (PROGRAM,), "afresh": (sys.executable, "-c", HELD_UP)}
 
 
-def begin(place: Path, fmt: str, start: str, method: str) -> "subprocess.Popen[str]":
+def begin(
+    place: Path, fmt: str, start: str, method: str, popen: "type[subprocess.Popen[str]]"
+) -> "subprocess.Popen[str]":
     environment = {"HOME": str(place), "XDG_STATE_HOME": str(place / "state"), "LANG": "C.UTF-8",
                    "PATH": os.environ["PATH"], "TMPDIR": str(place / "temporary")}  # fmt: skip
-    return subprocess.Popen(
+    return popen(
         [*STARTS[start], *PREPARE, "--format", fmt, "--lr-method", method], cwd=place,
         env=environment, text=True,
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
@@ -138,7 +141,7 @@ def test_the_next_prepare_finds_a_clean_place(
     records: tuple[Path, Path],
     shared_memory: Callable[[], set[str]],
 ) -> None:
-    command = begin(place, fmt, start, SLOW)
+    command = begin(place, fmt, start, SLOW, subprocess.Popen)
     main = Process(command.pid)
     staging = place / ".made.preparing"
     wait_until(lambda: command.poll() is not None or worker_at_work(main) is not None)
@@ -159,7 +162,7 @@ def test_the_next_prepare_finds_a_clean_place(
 
     (place / "raw.nc").unlink()
     (place / "raw.nc").symlink_to(records[1])
-    again = begin(place, fmt, start, QUICK)
+    again = begin(place, fmt, "forked", QUICK, forked.Popen)
     told, _nothing = again.communicate(timeout=300)
     assert again.returncode == 0, told
     contents = scan(place / "made")
