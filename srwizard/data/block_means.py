@@ -92,11 +92,11 @@ def departure(
         weights = point_weights(contents, high.shape, weighting)
         squares: list[tuple[float, int]] = []
         within: list[tuple[float, int]] = []
-        present, shares = None, None
+        present = shares = None
         for index in spread(len(low.steps), MOST_STEPS):
             lr, hr = low.read(index), high.read(index)
             there = np.isfinite(hr)[None]
-            if shares is None or not np.array_equal(there, present):
+            if present is None or shares is None or not np.array_equal(there, present):
                 present, shares = there, block_shares(there, scale, weights)
             squares.append(_squares(missing_mean(lr[None], np.nan_to_num(hr)[None], shares)))
             within.append(_squares(hr - expanded(lr[None], scale)[0]))
