@@ -225,13 +225,16 @@ def clear(run_dir: Path, *, keep_result: bool = False) -> None:
         (run_dir / FAILURE_FILE).unlink(missing_ok=True)
 
 
-def explain(failure: dict[str, Any], run_dir: Path, *, advice: bool = True) -> list[str]:
+def explain(
+    failure: dict[str, Any], run_dir: Path, *, advice: bool = True, again: str | None = None
+) -> list[str]:
     """Return a failure as lines: what happened, likely causes and, where wanted, advice.
 
     Args:
         failure: as in failure.json.
         run_dir: of the run, which the advice names.
         advice: whether to say what can be done.
+        again: the command to run again; None: to train the run.
     """
     kind = kind_named(failure["kind"])
     lines = [_(kind.title), _("Error message: {error}", error=Lines(failure["error"]))]
@@ -251,8 +254,10 @@ def explain(failure: dict[str, Any], run_dir: Path, *, advice: bool = True) -> l
     if advice:
         lines.append(_("Suggested changes:"))
         place = in_shell(run_dir)
+        again = again or f"srwizard train {place}"
         lines += [
-            f"  {n}. {_(item.text, run_dir=place)}" for n, item in enumerate(kind.advice, start=1)
+            f"  {n}. {_(item.text, run_dir=place, again=again)}"
+            for n, item in enumerate(kind.advice, start=1)
         ]
     return lines
 

@@ -1,7 +1,6 @@
 """Scoring a split with a checkpoint of a run, in processes as training has them. No torch."""
 
 import json
-import re
 import tempfile
 from pathlib import Path
 from typing import Any, Literal
@@ -64,7 +63,7 @@ def evaluate(
         arguments = (str(run_dir), scratch, split, name)
         ended = processes.start(run, log, SCORER, *arguments, dataset=dataset)
         if ended.returncode != 0:
-            raise _why(run_dir, Path(scratch), ended, name)
+            raise _why(run_dir, Path(scratch), ended, split, name)
         return _keep(run, run_dir, Path(scratch), split, name)
 
 
@@ -88,7 +87,7 @@ def _require_checkpoint(run_dir: Path, name: Name) -> None:
 
 
 def _why(
-    run_dir: Path, scratch: Path, ended: Ended, name: Name
+    run_dir: Path, scratch: Path, ended: Ended, split: Split, name: Name
 ) -> InterruptedByUserError | TrainingFailedError:
     if ended.stop_asked and not failures.causes(scratch):
         return InterruptedByUserError(_("the evaluation was interrupted; nothing was written"))
@@ -99,11 +98,8 @@ def _why(
             failure["error"].partition(": ")[2],
             _("Try the other one: --checkpoint {name}", name=other),
         )
-    # What it advises is to train again; here it is the evaluation that is to be run again.
-    told = [
-        re.sub(r"\bsrwizard( --lang \w+)? train ", r"srwizard\1 evaluate ", line)
-        for line in failures.explain(failure, run_dir)
-    ]
+    again = f"srwizard evaluate {in_shell(run_dir)} --split {split} --checkpoint {name}"
+    told = failures.explain(failure, run_dir, again=again)
     return TrainingFailedError("\n".join([_("The evaluation failed."), *told]))
 
 

@@ -23,7 +23,7 @@ UNKNOWN = Kind(
     "unknown",
     N_("Training ended with an error that is not in the catalogue."),
     causes=(N_("see the error and train.log"),),
-    advice=(Advice(N_("change what the error names, then start again: srwizard train {run_dir}")),),
+    advice=(Advice(N_("change what the error names, then start again: {again}")),),
 )
 
 

@@ -36,7 +36,7 @@ KINDS = (
         "disk_full",
         N_("The disk is full. Earlier checkpoints are intact."),
         causes=(N_("there was no space for checkpoints or the log"),),
-        advice=(Advice(N_("free some space, then continue: srwizard train {run_dir}")),),
+        advice=(Advice(N_("free some space, then continue: {again}")),),
         pattern=r"No space left on device|\[Errno 28\]|Disk quota exceeded",
     ),
     Kind(
@@ -61,7 +61,7 @@ KINDS = (
         ),
         advice=(
             INSPECT,
-            Advice(N_("restore the files, then continue: srwizard train {run_dir}")),
+            Advice(N_("restore the files, then continue: {again}")),
         ),
         pattern=r"DatasetError|^signal 7$|FileNotFoundError|mmap length|cannot reshape|"
         r"[Tt]runcated|Unable to (synchronously )?open|Can't (synchronously )?read data|"

@@ -18,7 +18,8 @@ class Advice:
     """One thing that helps: in words, and as a change of the answers where the wizard can make it.
 
     Args:
-        text: what to do, marked with N_; {run_dir} stands for the directory of the run.
+        text: what to do, marked with N_; {again} stands for the command
+            that is to be run again, {run_dir} for the directory of the run.
         remedy: makes the change of the answers as they are; None where there is nothing to change.
     """
 
@@ -59,4 +60,4 @@ class Kind:
 
 
 INSPECT = Advice(N_("check the dataset: srwizard inspect"))
-GO_ON = Advice(N_("continue from the last checkpoint: srwizard train {run_dir}"))
+GO_ON = Advice(N_("continue from the last checkpoint: {again}"))

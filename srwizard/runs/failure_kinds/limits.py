@@ -14,7 +14,7 @@ KINDS = (
         advice=(
             Advice(
                 N_("raise the limit (ulimit -t unlimited) or go to a compute node, then continue: "
-                   "srwizard train {run_dir}")
+                   "{again}")
             ),
         ),
         pattern=r"^signal 24$",
@@ -38,7 +38,7 @@ KINDS = (
         causes=(N_("the limit of the size of files (ulimit -f) is low"),),
         advice=(
             Advice(
-                N_("raise the limit (ulimit -f unlimited), then continue: srwizard train {run_dir}")
+                N_("raise the limit (ulimit -f unlimited), then continue: {again}")
             ),
         ),
         pattern=r"File too large|\[Errno 27\]|^signal 25$",

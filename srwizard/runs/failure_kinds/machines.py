@@ -29,7 +29,7 @@ KINDS = (
         "port_in_use",
         N_("The rendezvous port of the processes is already in use."),
         causes=(N_("another training took it at the same moment"),),
-        advice=(Advice(N_("start again: srwizard train {run_dir}")),),
+        advice=(Advice(N_("start again: {again}")),),
         pattern=r"EADDRINUSE|Address already in use",
     ),
     Kind(
@@ -42,8 +42,7 @@ KINDS = (
         ),
         advice=(
             Advice(
-                N_("check that machine; then continue from the last checkpoint: srwizard train "
-                   "{run_dir}")
+                N_("check that machine; then continue from the last checkpoint: {again}")
             ),
             Advice(N_("continue with fewer machines")),
         ),

@@ -58,12 +58,7 @@ KINDS = (
         ),
         advice=(
             *ADVICE,
-            Advice(
-                N_(
-                    "if somebody ended it, continue from the last checkpoint: srwizard train "
-                    "{run_dir}"
-                )
-            ),
+            Advice(N_("if somebody ended it, continue from the last checkpoint: {again}")),
         ),
         pattern=r"^signal 9$|killed by signal: Killed",
         ran_out_of_memory=True,
