@@ -89,7 +89,8 @@ def predict(
 ) -> None:
     from srwizard.settings import run_config
     from srwizard.train.process_environment import set_threads_of_this_process
-    from srwizard.use.inputs import is_dataset, masked_points, names_in_input, open_input
+    from srwizard.use.dataset_input import is_dataset, masked_points
+    from srwizard.use.inputs import names_in_input, open_input
     from srwizard.use.levels import levels_in
     from srwizard.use.quantities import missing_values_of
     from srwizard.use.targets import check_target

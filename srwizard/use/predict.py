@@ -25,7 +25,7 @@ from srwizard.train.sampling import draws_samples
 from srwizard.use.alarms import Alarms
 from srwizard.use.cf_file import Description, layers_of
 from srwizard.use.grids import difference, refined
-from srwizard.use.inputs import Input
+from srwizard.use.opened_input import Input
 from srwizard.use.output import Partial
 from srwizard.use.plausible import check_guides, check_values
 from srwizard.use.quantities import Attributes
