@@ -22,6 +22,7 @@ from tests.e2e.terminal import (
     ENTER,
     ESCAPE,
     F2,
+    PROGRAM,
     Terminal,
 )
 from tests.e2e.walk import STATES, Walk
@@ -208,6 +209,28 @@ def test_ctrl_c_saves_and_says_how_to_resume(terminal: Open, dataset: Path, tmp_
     resumed = terminal("resume", saved["id"])
     resumed.wait_for("Where to train")
     resumed.kill()
+
+
+def test_ctrl_z_suspends_and_fg_goes_on(
+    environment: dict[str, str], dataset: Path, tmp_path: Path
+) -> None:
+    """In a shell that controls its jobs."""
+    shell = Terminal(
+        ["--norc", "--noprofile", "-i"],
+        cwd=tmp_path, environment=environment | {"PS1": "$ "}, program="/bin/bash",
+    )  # fmt: skip
+    shell.send(PROGRAM + ENTER)
+    shell.wait_for("Dataset directory")
+    shell.send("\x1a")
+    shell.wait_for("Stopped")
+    shell.send("fg" + ENTER)
+    shell.wait_for("? Dataset directory")  # what stood there was taken away
+    shell.send(CTRL_U + str(dataset) + ENTER)
+    shell.wait_for("Run directory")
+    shell.send(CTRL_C)
+    shell.wait_for("Continue with: srwizard resume")
+    shell.send("exit" + ENTER)
+    shell.wait_for_end()
 
 
 def test_a_wrong_answer_is_refused_where_it_is_typed(terminal: Open, dataset: Path) -> None:

@@ -123,6 +123,22 @@ def test_other_test_data_is_spoken_of(tmp_path: Path) -> None:
     assert "same test data" in notice
 
 
+def test_runs_with_and_without_guides_were_scored_on_the_same_data(tmp_path: Path) -> None:
+    """What guides them is no part of what they are scored against."""
+    plain = {"test/hr/temp": "all:1", "test/lr/temp": "all:2"}
+    runs = []
+    for name, guides, digests in (
+        ("without", [], plain),
+        ("with", ["ssh"], plain | {"test/hr/ssh": "all:3"}),
+        ("with another", ["wind"], plain | {"test/hr/wind": "all:4"}),
+    ):
+        scales = {guide: [0.0, 1.0] for guide in guides}
+        changes = {"fingerprint": digests, "guides": guides, "guide_scales": scales}
+        data = MADE_UP_DATA.model_copy(update=changes)
+        runs.append(made_up(tmp_path / name, rmse={"temp": 0.5}, data=data))
+    assert comparing.compare(runs).notices == []
+
+
 def test_of_other_test_data_skill_alone_is_compared(tmp_path: Path) -> None:
     other = MADE_UP_DATA.model_copy(update={"fingerprint": {"test/hr/temp": "ab"}})
     runs = [
