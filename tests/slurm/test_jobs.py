@@ -21,7 +21,7 @@ from tests.slurm.cluster import Cluster
 from tests.train.runs import PATIENCE_SECONDS, epochs, freeze, same_weights, weights
 
 LONG = 100_000
-CUT = 120
+CUT = 60
 """Epochs that take long enough to be cut off in, also on a fast machine."""
 ANSWERS = """\
 data: {{root: {root}}}
@@ -181,7 +181,7 @@ def test_cut_off_twice_it_ends_with_the_same_weights(
 ) -> None:
     whole, run_dir = tmp_path / "whole", tmp_path / "cut"
     for path in (whole, run_dir):
-        run = freeze(dataset, path, epochs=CUT, scheduler="cosine", ema_decay=0.9)
+        run = freeze(dataset, path, epochs=CUT, eval_freq=5, scheduler="cosine", ema_decay=0.9)
         take_as_measured(run, path)
     job = submitted(srwizard, run_dir)
     for _time in range(2):
