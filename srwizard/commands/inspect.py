@@ -75,7 +75,11 @@ def _show_raw_files(named: Sequence[str], *, as_json: bool) -> None:
             return
         having = {place for name in names if (one := contents.named(name)) for place in one.sources}
         named = [str(path) for place, path in enumerate(contents.opened) if place in having]
-    print(_("Make a dataset from it: {command}", command=_prepare_command(named, names, contents)))
+    proposed = _prepare_command(named, names, contents)
+    if any(one.time_problem for name in names if (one := contents.named(name))):
+        print(_("Once the times are mended, make a dataset from it: {command}", command=proposed))
+    else:
+        print(_("Make a dataset from it: {command}", command=proposed))
 
 
 def _prepare_command(named: Sequence[str], names: Sequence[str], contents: "Contents") -> str:

@@ -299,6 +299,16 @@ def test_bad_files_are_asked_for_again(terminal: Open, raw: Path, tmp_path: Path
 
 
 @pytest.mark.broad
+def test_inspect_of_files_that_overlap_says_that_times_come_first(
+    srwizard: Run, tmp_path: Path
+) -> None:
+    both = [write_raw(tmp_path / name) for name in ("one.nc", "two.nc")]
+    shown = " ".join(srwizard("inspect", *both).stdout.split())
+    assert "24 times occur more than once" in shown
+    assert "Once the times are mended, make a dataset from it: srwizard prepare" in shown
+    assert srwizard("prepare", *both, "--variable", "sst", "--scale", "2", "-o", "x").returncode
+
+
 def test_inspect_shows_raw_files_and_names_prepare(
     srwizard: Run, raw: Path, tmp_path: Path
 ) -> None:
