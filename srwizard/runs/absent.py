@@ -74,8 +74,8 @@ def absent_line(missing: Absent) -> str:
             "geostrophic speeds are left out."
         ),
         "no_dates": _(
-            "The names of the steps hold no dates (20200131), as those of .npy files that srwizard "
-            "prepare writes do: there are no errors by month."
+            "The names of the steps hold no dates such as 20200131, which srwizard prepare gives "
+            ".npy files: there are no errors by month."
         ),
         "component_missing": _(
             "{names}: no errors of speed, direction, kinetic energy, vorticity and divergence, "
