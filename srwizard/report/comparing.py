@@ -4,7 +4,7 @@ import math
 import os
 import re
 import statistics
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations
 from pathlib import Path
@@ -25,6 +25,8 @@ from srwizard.settings.run_config import RunConfig
 
 METRICS = ("rmse", "psnr", "skill")
 """What is compared; of the first, less is better, of the others more."""
+SAME_RANGE = 1.001
+"""PSNRs whose ranges agree to this ratio, as RMSE and PSNR tell them, are over the same one."""
 INTERVALS = ("rmse", "mae", "psnr", "ssim", "correlation", "spectrum_error", "crps")
 """Scores whose intervals `--json` tells."""
 SEED = "training.seed"
@@ -84,6 +86,8 @@ class Comparison:
         """
         if self.same_test is False and metric != "skill":
             return False
+        if metric == "psnr" and not self._have_one_range(variable):
+            return False
         found = [
             value for other in self.results
             if math.isfinite(value := other.scores.get(variable, {}).get(metric, math.nan))
@@ -91,6 +95,17 @@ class Comparison:
         own = result.scores.get(variable, {}).get(metric, math.nan)
         best = min if metric == "rmse" else max
         return len(found) > 1 and own == best(found)
+
+    def _have_one_range(self, variable: str) -> bool:
+        """Return whether the PSNRs are over one range: it is that of the training split."""
+        ranges = [
+            rmse * 10 ** (psnr / 20)
+            for result in self.results
+            if (scores := result.scores.get(variable))
+            and math.isfinite(rmse := scores["rmse"])
+            and math.isfinite(psnr := scores["psnr"])
+        ]
+        return not ranges or max(ranges) <= SAME_RANGE * min(ranges)
 
     def as_json(self) -> dict[str, Any]:
         """Return it as `srwizard compare --json` prints it; docs/slurm.md tells the keys."""
@@ -280,6 +295,14 @@ def _result(run_dir: Path, name: str, settings: dict[str, Any]) -> Result:
     return Result(name, run_status, settings, scores, sum(seconds) if seconds else None, intervals)
 
 
+def _test_data(run: RunConfig, leave_out: Collection[str]) -> dict[str, str]:
+    return {
+        part: digest
+        for part, digest in run.data.fingerprint.items()
+        if part.startswith("test") and part.rpartition("/")[2] not in leave_out
+    }
+
+
 def _skill(rmse: float, best: float) -> float:
     return 1 - rmse / best if best > 0 else math.nan
 
@@ -287,17 +310,13 @@ def _skill(rmse: float, best: float) -> float:
 def _same_test(runs: Sequence[RunConfig]) -> bool | None:
     """Return whether all runs were scored on the same test data, whatever guided them.
 
-    None: not known.
+    Of variables that only one of two runs has there is nothing to compare. None: not known.
     """
-    tests = [
-        {
-            part: digest
-            for part, digest in run.data.fingerprint.items()
-            if part.startswith("test") and part.rpartition("/")[2] not in run.data.varying_guides
-        }
-        for run in runs
-    ]
-    same = {is_same_data(one, other) for one, other in combinations(tests, 2)}
+    same = set()
+    for one, other in combinations(runs, 2):
+        apart = set(one.data.variables) ^ set(other.data.variables)
+        apart |= {*one.data.varying_guides, *other.data.varying_guides}
+        same.add(is_same_data(_test_data(one, apart), _test_data(other, apart)))
     if False in same:
         return False
     return None if None in same else True

@@ -139,7 +139,7 @@ def domain(run: Run) -> list[Picture]:
 
 def maps(run: Run) -> list[Picture]:
     """Draw every variable of every sample."""
-    if run.samples is None:
+    if run.samples is None or run.metrics.test is None:  # they may be of other weights
         return []
     with figure_style():
         return list(_maps(run, _with_units(run, run.samples)))
@@ -184,7 +184,7 @@ def _maps(run: Run, samples: Samples) -> Iterator[Picture]:
 
 def errors(run: Run) -> list[Picture]:
     """Draw the errors of the test split by month and by latitude, and the power spectra."""
-    if run.breakdown is None:
+    if run.breakdown is None or run.metrics.test is None:
         return []
     with figure_style():
         return list(_errors(run, run.breakdown))

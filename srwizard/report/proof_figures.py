@@ -175,7 +175,7 @@ def calibration_figure(told: Mapping[str, Any], units: str) -> Figure:
     spread, error, points = (
         np.array([_number(value) for value in told[name]]) for name in ("spread", "rmse", "points")
     )
-    sizes = 6 + 60 * points / max(points.max(), 1)
+    sizes = 6 + 60 * points / max(points.max(initial=1), 1)
     right.scatter(spread, error, s=sizes, color=LOOKS["model"]["color"])
     there = np.concatenate([spread, error])
     there = there[np.isfinite(there) & (there > 0)]

@@ -20,6 +20,7 @@ from srwizard.base.visible import in_shell
 from srwizard.data.baselines.choice import BICUBIC, MODEL
 from srwizard.data.months import months_of
 from srwizard.runs.failures import recorded_failure
+from srwizard.runs.overfitting import errors_of
 from srwizard.runs.records import DRY_RUN_FILE, METRICS_FILE, measured
 from srwizard.runs.skill import best_method
 from srwizard.runs.sound_records import is_event, sound
@@ -325,7 +326,7 @@ def _read_metrics(path: Path, digest: str) -> Metrics:
     epochs: list[Epoch] = []
     events: list[dict[str, Any]] = []
     test: Evaluation | None = None
-    tested = found.test or _evaluated(path.parent, digest, found.epochs)
+    tested = found.test or _evaluated(path.parent, digest, [*found.start, *found.epochs])
     for event in [*found.epochs, *([tested] if tested is not None else [])]:
         try:
             if event["event"] == "epoch":
@@ -355,19 +356,12 @@ def _evaluated(
 
 
 def _was_surpassed(event: Mapping[str, Any], epochs: Sequence[Mapping[str, Any]]) -> bool:
-    """Return whether a later validation has a lower RMSE of every variable."""
-    rmse = {
-        epoch["epoch"]: {
-            name: _number((scores.get("model") or {}).get("rmse"))
-            for name, scores in ((epoch.get("valid") or {}).get("variables") or {}).items()
-        }
-        for epoch in epochs
-    }
-    then = rmse.get(event.get("epoch"))
-    return bool(then) and any(
-        number > event["epoch"] and later and all(later[name] < then[name] for name in later)
-        for number, later in rmse.items()
-        if then and later.keys() == then.keys()
+    """Return whether a later validation has a lower error: another checkpoint is the best now."""
+    errors = dict(zip((epoch["epoch"] for epoch in epochs), errors_of(epochs), strict=True))
+    then = errors.get(event.get("epoch"))
+    return then is not None and any(
+        number > event["epoch"] and later is not None and later < then
+        for number, later in errors.items()
     )
 
 

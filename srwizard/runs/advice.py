@@ -122,7 +122,7 @@ def causes(name: str, epochs: Sequence[Event], config: Config) -> Iterator[str]:
     skip = ((config.get("model") or {}).get("skip") or {}).get(name) or {}
     evidence = skip.get("evidence") or {}
     found = [
-        _of_the_curves(name, epochs, _start(skip)),
+        _of_the_curves(name, epochs, skip),
         _too_few_fields(evidence),
         _normalization(evidence, config, per_point=bool(skip.get("weight"))),
         _masked(evidence),
@@ -136,13 +136,22 @@ def causes(name: str, epochs: Sequence[Event], config: Config) -> Iterator[str]:
         )
 
 
-def _start(skip: Mapping[str, Any]) -> float | None:
-    """Return the validation RMSE of the simple method that a variable starts from, if of any."""
-    found = (skip.get("valid_rmse") or {}).get(skip.get("method"))
+def _start(name: str, epochs: Sequence[Event], skip: Mapping[str, Any]) -> float | None:
+    """Return the validation error of the simple method that a variable starts from, if of any.
+
+    That is its RMSE; beside an ensemble its CRPS, where that is on record.
+    """
+    method = skip.get("method")
+    validations = (_scores(event, name) for event in epochs)
+    scores = next((found for found in validations if found), {})
+    if scores.get(MODEL, {}).get("crps") is not None:
+        found = (scores.get(method) or {}).get("crps")
+    else:
+        found = (skip.get("valid_rmse") or {}).get(method)
     return None if found is None else float(found)
 
 
-def _of_the_curves(name: str, epochs: Sequence[Event], start: float | None) -> str | None:
+def _of_the_curves(name: str, epochs: Sequence[Event], skip: Mapping[str, Any]) -> str | None:
     """Tell a learning rate that is too high, overfitting, and too few epochs apart."""
     steps = int(epochs[-1].get("step") or FEW_OPTIMIZER_STEPS) if epochs else 0
     if steps < FEW_OPTIMIZER_STEPS:
@@ -153,7 +162,9 @@ def _of_the_curves(name: str, epochs: Sequence[Event], start: float | None) -> s
             count=steps,
         )
     losses = [loss for event in epochs if (loss := training_loss_of(event)) == loss]
-    errors = [error for event in epochs if (error := _rmse(event, name)) is not None]
+    found = [error for event in epochs if (error := _error(event, name)) is not None]
+    errors = [error for error, _kind in found]
+    start = _start(name, epochs, skip)
     if _oscillates(losses):
         return _("The training loss goes up and down from epoch to epoch: lower training.lr, or "
                  "set training.clip_grad_norm.")  # fmt: skip
@@ -164,8 +175,9 @@ def _of_the_curves(name: str, epochs: Sequence[Event], start: float | None) -> s
         return overfitting_text(since)
     if start is not None and errors and errors[0] > MADE_WORSE * start and min(errors) >= start:
         return _(
-            "The first validation was worse than the simple method that the run starts from (RMSE "
-            "{first:.4g} against {start:.4g}), and none was better: lower training.lr.",
+            "The first validation was worse than the simple method that the run starts from "
+            "({score} {first:.4g} against {start:.4g}), and none was better: lower training.lr.",
+            score=found[0][1],
             first=errors[0],
             start=start,
         )
@@ -256,7 +268,14 @@ def _masked(evidence: Mapping[str, Any]) -> str | None:
     )
 
 
-def _rmse(event: Event, name: str) -> float | None:
-    scores = (event.get("valid") or {}).get("variables", {}).get(name, {})
-    found = scores.get(MODEL, {}).get("rmse")
-    return None if found is None else float(found)
+def _scores(event: Event, name: str) -> Mapping[str, Any]:
+    scores: Mapping[str, Any] = (event.get("valid") or {}).get("variables", {}).get(name, {})
+    return scores
+
+
+def _error(event: Event, name: str) -> tuple[float, str] | None:
+    """Return what a validation is judged by, and what it is: the RMSE, of an ensemble the CRPS."""
+    model = _scores(event, name).get(MODEL, {})
+    kind = "rmse" if model.get("crps") is None else "crps"
+    found = model.get(kind)
+    return None if found is None else (float(found), kind.upper())

@@ -54,7 +54,8 @@ def certainty(name: str, scores: Mapping[str, Any]) -> str | None:
         )  # fmt: skip
     if ends is None:
         independent = interval.get("independent_steps")  # not of runs of earlier versions
-        if independent is not None and independent < interval["steps"]:
+        few = interval["steps"] < FEWEST_INDEPENDENT  # however independent they are
+        if not few and independent is not None and independent < interval["steps"]:
             return _(
                 "{name}: there is no 95 % interval: the errors of neighbouring steps resemble each "
                 "other so much that the {steps} steps of the test split tell less than {fewest} "

@@ -33,8 +33,9 @@ def overfitting_since(epochs: Sequence[Event]) -> int | None:
     Args:
         epochs: the events of the epochs, in order.
     """
-    measured = [event for event in epochs if error_of(event) is not None]
-    errors = [error_of(event) or 0.0 for event in measured]
+    found = errors_of(epochs)
+    measured = [event for event, error in zip(epochs, found, strict=True) if error is not None]
+    errors = [error for error in found if error is not None]
     losses = [training_loss_of(event) for event in measured]
     since: int | None = None
     best = lowest = 0
@@ -52,14 +53,26 @@ def overfitting_since(epochs: Sequence[Event]) -> int | None:
     return since
 
 
-def error_of(event: Event) -> float | None:
-    """Return the RMSE of a validation over that of bicubic, the mean over the variables.
+def errors_of(epochs: Sequence[Event]) -> list[float | None]:
+    """Return the error of each validation that checkpoints are compared by; None: there was none.
 
-    None where there was no validation, or nothing to measure.
+    Records of version 0.1.0 may lack it: then all are those over the error of bicubic, the mean
+    over the variables, of an ensemble in CRPS.
     """
-    scores = (event.get("valid") or {}).get("variables", {}).values()
-    pairs = [(found["model"].get("rmse"), found["bicubic"].get("rmse")) for found in scores]
-    ratios = [ours / theirs for ours, theirs in pairs if ours is not None and theirs]
+    validations = [event.get("valid") or {} for event in epochs]
+    own = [valid.get("error") for valid in validations]
+    if all(error is not None for error, valid in zip(own, validations, strict=True) if valid):
+        return [error if error is not None and math.isfinite(error) else None for error in own]
+    return [_over_bicubic(valid) for valid in validations]
+
+
+def _over_bicubic(valid: Mapping[str, Any]) -> float | None:
+    ratios = []
+    for found in valid.get("variables", {}).values():
+        ours, theirs = found["model"], found["bicubic"]
+        kind = "rmse" if ours.get("crps") is None or theirs.get("crps") is None else "crps"
+        if ours.get(kind) is not None and theirs.get(kind):
+            ratios.append(ours[kind] / theirs[kind])
     known = [ratio for ratio in ratios if math.isfinite(ratio)]
     return sum(known) / len(known) if known else None
 

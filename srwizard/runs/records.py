@@ -5,7 +5,7 @@ import json
 import math
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -31,11 +31,14 @@ class Measured:
     epochs: list[dict[str, Any]]
     test: dict[str, Any] | None
     unreadable_lines: int
+    start: list[dict[str, Any]] = field(default_factory=list)
+    """The validation before training, where there was one."""
 
 
 def measured(run_dir: Path) -> Measured:
     """Return what training has measured so far."""
     epochs: dict[int, dict[str, Any]] = {}
+    start: list[dict[str, Any]] = []
     test: dict[str, Any] | None = None
     unreadable = 0
     for event in _lines(run_dir / METRICS_FILE):
@@ -44,9 +47,11 @@ def measured(run_dir: Path) -> Measured:
             unreadable += 1
         elif kind == "epoch":
             epochs[event["epoch"]] = event
+        elif kind == "start":
+            start = [event]
         elif kind == "test":
             test = event
-    return Measured([epochs[number] for number in sorted(epochs)], test, unreadable)
+    return Measured([epochs[number] for number in sorted(epochs)], test, unreadable, start)
 
 
 def test_scores(run_dir: Path) -> dict[str, Any]:

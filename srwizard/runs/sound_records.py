@@ -141,6 +141,7 @@ class _Variable(_Part):
 
 class _Split(_Part):
     loss: Measure = None
+    error: Measure = None
     variables: dict[str, _Variable] = Field(default_factory=dict)
     vectors: dict[str, _Pair] | None = None
     members: int | None = None

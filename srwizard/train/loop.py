@@ -114,8 +114,8 @@ def _train(training: Training, run_dir: Path, records: Records, callbacks: Callb
             valid = score(training, "valid")
             if not math.isfinite(valid.loss):  # the last step has spoilt the weights
                 raise NonFiniteLossError(valid.loss, progress.steps, progress.epoch)
-            event["valid"] = asdict(valid)
             error = valid.error(training.span.cpu())
+            event["valid"] = asdict(valid) | {"error": error}
             better = note_validation(progress, error)
             if not math.isnan(error):
                 note_plateau(progress, run.training, better=better)
@@ -195,10 +195,12 @@ def _went_through(
 def _note_start(training: Training, run_dir: Path, records: Records) -> None:
     """Score the untrained network, and keep it as the best so far."""
     valid = score(training, "valid")
-    if note_validation(training.progress, valid.error(training.span.cpu()), epoch=0):
+    error = valid.error(training.span.cpu())
+    if note_validation(training.progress, error, epoch=0):
         save(training, run_dir, BEST)
     if training.place.is_first:
-        records.append({"event": "start", "epoch": 0, "valid": asdict(valid)})
+        scores = asdict(valid) | {"error": error}
+        records.append({"event": "start", "epoch": 0, "valid": scores})
 
 
 def fetches_early(training: Training) -> bool:

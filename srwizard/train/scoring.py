@@ -373,9 +373,7 @@ def _drawn(training: Training, batch: Mapping[str, Tensor], index: int) -> dict[
 
 def _coordinates(contents: Contents) -> dict[str, Any]:
     """Return lon and lat of the HR grid from the static variables, where they are there."""
+    there = static_files(contents, "hr")
     return {
-        wanted: np.load(path, allow_pickle=False)
-        for wanted in ("lon", "lat")
-        for name, path in static_files(contents, "hr").items()
-        if name.lower().startswith(wanted)
+        name: np.load(there[name], allow_pickle=False) for name in ("lon", "lat") if name in there
     }

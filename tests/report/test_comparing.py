@@ -1,6 +1,7 @@
 """Runs side by side: what differs, what came of each, and which is best."""
 
 import json
+import math
 import os
 import re
 import subprocess
@@ -30,7 +31,7 @@ def made_up(run_dir: Path, *, rmse: dict[str, float | None] | None = None, **cha
     if rmse is not None:
         scores = {
             name: {
-                "model": {"rmse": value, "psnr": 40 - 10 * (value or 0)},
+                "model": {"rmse": value, "psnr": 20 * math.log10(10 / (value or 1))},
                 "bicubic": {"rmse": 1.0, "psnr": 30.0},
             }
             for name, value in rmse.items()
@@ -139,6 +140,33 @@ def test_runs_with_and_without_guides_were_scored_on_the_same_data(tmp_path: Pat
     assert comparing.compare(runs).notices == []
 
 
+def test_a_variable_that_both_have_is_compared(tmp_path: Path) -> None:
+    """What only one of them was trained for says nothing of it."""
+    both = MADE_UP_DATA.model_copy(update={
+        "variables": ["temp", "salt"],
+        "fingerprint": {"test/hr/temp": "all:1", "test/hr/salt": "all:2"},
+    })  # fmt: skip
+    alone = both.model_copy(
+        update={"variables": ["temp"], "fingerprint": {"test/hr/temp": "all:1"}}
+    )
+    runs = [
+        made_up(tmp_path / "both", rmse={"temp": 0.5, "salt": 0.1}, data=both),
+        made_up(tmp_path / "alone", rmse={"temp": 0.4}, data=alone),
+    ]
+    found = comparing.compare(runs)
+    assert "not scored on the same test data" not in " ".join(found.notices)
+    assert [found.is_best(result, "temp", "rmse") for result in found.results] == [False, True]
+
+
+def test_psnrs_over_other_ranges_are_not_ranked(tmp_path: Path) -> None:
+    """The range is that of the training split, which may differ where the test split does not."""
+    runs = [made_up(tmp_path / name, rmse={"temp": 0.5}) for name in ("a", "b")]
+    path = runs[1] / "metrics.jsonl"
+    path.write_text(path.read_text().replace(str(20 * math.log10(20)), "31.0"))
+    told = comparing.compare(runs).as_json()["runs"]
+    assert all("psnr" not in run["best"]["temp"] for run in told)
+
+
 def test_of_other_test_data_skill_alone_is_compared(tmp_path: Path) -> None:
     other = MADE_UP_DATA.model_copy(update={"fingerprint": {"test/hr/temp": "ab"}})
     runs = [
@@ -216,7 +244,7 @@ def test_the_command_and_its_page(seeds: Path) -> None:
     cells = Cells()
     cells.feed(page.read_text())
     best = [text for text, classes in cells.found if "best" in classes.split()]
-    assert best == ["0.3", "37.00", "+70.0 %", "0.5", "35.00", "+50.0 %"]
+    assert best == ["0.3", "30.46", "+70.0 %", "0.5", "26.02", "+50.0 %"]
     assert "marked with *" in shown
     assert "is highlighted" in page.read_text()
 

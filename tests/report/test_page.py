@@ -3,6 +3,7 @@
 import base64
 import gettext
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -167,6 +168,30 @@ def test_what_evaluate_found_of_a_checkpoint_that_is_gone_does_not_count(
     assert "the test split has not been evaluated yet" in Page(write_report(run)).text
     path.write_text(json.dumps(found | {"epoch": 2}))
     assert "Test split, checkpoint “best” of epoch 2." in Page(write_report(run)).text
+
+
+@pytest.mark.broad
+def test_the_start_is_surpassed_too_and_by_what_checkpoints_are_compared_by(
+    build_run: BuildRun,
+) -> None:
+    start = epoch_event(1) | {"event": "start", "epoch": 0}
+    start["valid"]["error"] = 0.5
+    later = epoch_event(1)  # of the same scores; by the error it is better
+    later["valid"]["error"] = 0.4
+    run = build_run(events=[start, later])
+    found = {**TEST_EVENT, "split": "test", "digest": read_run(run).config["digest"]}
+    (run / "evaluation.test.best.json").write_text(json.dumps(found | {"epoch": 0}))
+    assert "the test split has not been evaluated yet" in Page(write_report(run)).text
+
+
+@pytest.mark.broad
+def test_without_test_scores_there_are_no_pictures_of_the_test_split(build_run: BuildRun) -> None:
+    """What lies in plots/ may be of weights that training has gone on from."""
+    scored = [epoch_event(1), epoch_event(2), TEST_EVENT]
+    for events, drawn in ((scored, True), (scored[:-1], False)):
+        run = build_run(events=events, samples=sample_arrays())
+        assert ("Maps of temp at" in write_report(run).read_text()) is drawn
+        shutil.rmtree(run)
 
 
 @pytest.mark.broad

@@ -137,3 +137,18 @@ def test_a_loss_that_only_rises_is_not_called_unsteady() -> None:
 def test_one_blip_is_not_called_unsteady() -> None:
     said = " ".join(causes("temp", epochs_of([1.0, 0.5, 0.6, 0.4], [2.0] * 4), config()))
     assert "up and down" not in said
+
+
+@pytest.mark.parametrize(("crps", "said"), [(0.27, False), (0.5, True)])
+def test_an_ensemble_is_judged_by_its_crps(crps: float, said: bool) -> None:
+    """The mean of two good members has a larger RMSE than the method that knows no spread."""
+    epochs = epochs_of(FALLING, [0.63] * 30)
+    for event in epochs:
+        found = event["valid"]["variables"]["temp"]
+        found["model"]["crps"] = crps
+        found["linear"] = {"rmse": 0.5, "crps": 0.41}
+    run = config()
+    run["model"]["skip"]["temp"]["valid_rmse"] = {"linear": 0.5}
+    told = " ".join(causes("temp", epochs, run))
+    assert ("(CRPS 0.5 against 0.41), and none was better" in told) is said
+    assert "RMSE" not in told

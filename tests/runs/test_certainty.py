@@ -92,3 +92,10 @@ def test_scores_that_were_written_and_read_again_say_the_same() -> None:
     few = scores(0.01, None, None)
     read = null_to_nan(json.loads(json.dumps(few)))
     assert certainty("temp", read) == certainty("temp", few)
+
+
+def test_of_fewer_steps_than_it_takes_their_likeness_is_not_blamed() -> None:
+    """Three steps are too few however independent they are."""
+    found = scores(0.01, None, None, independent=1.7)
+    found["interval"]["steps"] = 3
+    assert "3 steps, too few for a 95 % interval" in str(certainty("temp", found))

@@ -74,3 +74,23 @@ def test_epochs_without_a_validation_are_passed_over() -> None:
     errors = [error if n % 2 else None for n, error in enumerate(np.repeat(TURNING, 2))]
     assert overfitting_since(epochs_of(np.repeat(FALLING, 2), errors)) == 20
     assert overfitting_since([]) is None
+
+
+def test_what_checkpoints_are_compared_by_decides() -> None:
+    """Not the RMSE over that of bicubic, in which another variable, or an ensemble, may rise."""
+    epochs = epochs_of(FALLING, TURNING)
+    for event, error in zip(epochs, FALLING, strict=True):
+        event["valid"]["error"] = float(error)
+    assert overfitting_since(epochs) is None
+    epochs = epochs_of(FALLING, FALLING)
+    for event, error in zip(epochs, TURNING, strict=True):
+        event["valid"]["error"] = float(error)
+    assert overfitting_since(epochs) == 10
+
+
+def test_records_without_it_have_ensembles_judged_by_their_crps() -> None:
+    epochs = epochs_of(FALLING, TURNING)
+    for event, crps in zip(epochs, FALLING, strict=True):
+        found = event["valid"]["variables"]["temp"]
+        found["model"]["crps"], found["bicubic"]["crps"] = float(crps), 1.0
+    assert overfitting_since(epochs) is None

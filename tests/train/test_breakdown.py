@@ -70,9 +70,13 @@ def test_the_best_simple_method_stands_beside_the_model(tmp_path: Path) -> None:
             total, points = found.rows[place, channel].sum(), found.row_points[channel].sum()
             rmse = scores.variables[name][key]["rmse"]
             assert np.sqrt(total / points) == pytest.approx(rmse, rel=1e-6)
+    # A static field is a coordinate by its whole name, not by how it begins.
+    statics = root / "static_variables" / "hr"
+    np.save(statics / "02_latent_heat.npy", np.load(statics / "01_lat.npy") + 500)
     save_examples(training, scan(root), tmp_path / "samples.npz")
     with np.load(tmp_path / "samples.npz") as saved:
         fields = dict(saved)
+    np.testing.assert_array_equal(fields["lat"], np.load(statics / "01_lat.npy"))
     assert fields["best_names"].tolist() == [names[2], "bicubic"]
     np.testing.assert_array_equal(fields["best"][:, 1], fields["bicubic"][:, 1])
     learnt = load_learnt(run, tmp_path / "part", scan(root))

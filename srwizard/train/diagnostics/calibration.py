@@ -74,6 +74,8 @@ class Calibration(Diagnostic):
         found = {}
         for channel, name in enumerate(self.variables):
             total = self.ranks[channel].sum()
+            if total == 0:  # no value in the whole split
+                continue
             bins = self.bins[channel][self.bins[channel, :, 0] > 0].flip(0)
             points, variance, squared = bins.T
             whole = bins.sum(dim=0)

@@ -312,3 +312,10 @@ def test_a_month_of_one_block_has_no_interval() -> None:
     assert january["interval"]["block"] == february["interval"]["block"] == whole
     low, high = february["interval"]["rmse"][MODEL]
     assert low < february[MODEL]["rmse"] < high
+
+
+def test_of_a_variable_without_a_value_there_is_no_calibration() -> None:
+    found = Calibration(["t", "ice"], np.array([1.0, 1.0]), 2)
+    found.ranks[0] += 1
+    found.bins[0, 3] = torch.tensor([2.0, 1.0, 1.0])
+    assert set(found.numbers()) == {"t"}
