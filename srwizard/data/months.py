@@ -6,9 +6,9 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-# How `prepare` names steps, and other usual spellings of a date in a name. 000001 is a number.
+# How `prepare` names steps, and other usual spellings of a date in a name. 00000301 is a number.
 _DATE = re.compile(
-    r"(?<!\d)(?:\d{4}-|\d{4}(?=\d{4}(?!\d))|[12]\d{3})(0[1-9]|1[0-2])(?:-?[0-3]\d)?(?!\d)"
+    r"(?<!\d)(?:\d{4}-|\d{4}(?=\d{4}T)|[12]\d{3})(0[1-9]|1[0-2])(?:-?[0-3]\d)?(?!\d)"
 )
 
 

@@ -20,6 +20,8 @@ SSIM_SIGMA = 1.5
 SSIM_K = (0.01, 0.03)
 SMALLEST_RATIO = 1e-12
 """Of power: -120 dB."""
+ROUNDING = 1e-12
+"""What sums of some hundred thousand squares are exact to."""
 MASK, SSIM, ERROR, ABSOLUTE, SR, HR = range(6)
 PRODUCTS = {
     "squared": (ERROR, ERROR), "absolute": (ABSOLUTE, MASK), "error": (ERROR, MASK),
@@ -228,13 +230,14 @@ def scores_of(sums: Tensor, span: float) -> dict[str, Tensor]:
     psnr = 20 * (span / rmse).log10() if span > 0 else torch.full_like(rmse, torch.inf)
     covariance = points * it["sr_hr"] - it["sr"] * it["hr"]
     one, other = (points * it[f"{a}_{a}"] - it[a] ** 2 for a in ("sr", "hr"))
-    known = (one > 0) & (other > 0)
+    # Below that share of the squares, a variance of points is what rounding has left of none.
+    known = (one > ROUNDING * points * it["sr_sr"]) & (other > ROUNDING * points * it["hr_hr"])
     return {
         "rmse": rmse,
         "mae": it["absolute"] / points,
         "bias": it["error"] / points,
         "psnr": torch.where(points > 0, psnr, torch.nan),
-        "ssim": it["ssim"] / points,
+        "ssim": it["ssim"] / points if span > 0 else torch.full_like(rmse, torch.nan),
         "correlation": torch.where(known, covariance / (one * other).sqrt(), torch.nan),
     }
 

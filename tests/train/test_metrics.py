@@ -189,3 +189,20 @@ def test_skill_is_against_the_best_simple_method_and_against_bicubic() -> None:
         assert found["skill"] == pytest.approx(0.5)
         assert found["skill_bicubic"] == pytest.approx(0.75)
     assert table["b"]["climatology(0.5)"]["rmse"] == pytest.approx(2)
+
+
+def test_a_field_without_variance_has_no_correlation_however_it_is_rounded() -> None:
+    mask = torch.ones(1, 1, 128, 160, dtype=torch.bool)
+    low, span = torch.tensor([0.0]), torch.tensor([1.0])
+    for seed in range(10):
+        noise = torch.rand(1, 1, 128, 160, generator=torch.Generator().manual_seed(seed))
+        flat = torch.full_like(noise, 1013.25 + seed / 7)
+        sums = sample_sums(noise, flat, mask, low, span).sum(dim=0)[0]
+        assert math.isnan(Scores.from_sums(sums, 1.0).correlation)
+
+
+def test_without_a_range_there_is_no_ssim() -> None:
+    mask = torch.ones(1, 1, 32, 32, dtype=torch.bool)
+    field = torch.rand(1, 1, 32, 32)
+    low, span = torch.tensor([0.0]), torch.tensor([0.0])
+    assert math.isnan(Scores.from_sums(sample_sums(field, field, mask, low, span)[0, 0], 0.0).ssim)
