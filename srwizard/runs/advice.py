@@ -141,7 +141,7 @@ def _start(name: str, epochs: Sequence[Event], skip: Mapping[str, Any]) -> float
 
     That is its RMSE; beside an ensemble its CRPS, where that is on record.
     """
-    method = skip.get("method")
+    method = str(skip.get("method"))
     validations = (_scores(event, name) for event in epochs)
     scores = next((found for found in validations if found), {})
     if scores.get(MODEL, {}).get("crps") is not None:

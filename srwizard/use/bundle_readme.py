@@ -17,7 +17,7 @@ SEEN = """\
 import numpy as np, torch
 from srwizard.data.gaps import NearestFill
 s = np.load("statistics.npz")
-seen = [NearestFill()(part) for part in (lr - s["lr_mean"]) / s["lr_std"]]
+seen = [NearestFill(FILL)(part) for part in (lr - s["lr_mean"]) / s["lr_std"]]
 """
 SEEN_BESIDE_SKIP = """\
 from pathlib import Path
@@ -26,13 +26,19 @@ from srwizard.data.baselines.learnt import load, skip_of
 from srwizard.data.gaps import NearestFill
 s = np.load("statistics.npz")
 skip = skip_of(list(load(Path("baselines.npz"), "bundle").values()))
-seen = [NearestFill()(part) for part in skip.normalized(lr, s["lr_mean"], s["lr_std"])]
+seen = [NearestFill(FILL)(part) for part in skip.normalized(lr, s["lr_mean"], s["lr_std"])]
 base, spread = skip(lr), skip.spread
 """
 OUTPUT = """\
 x = torch.from_numpy(np.concatenate([seen, s["static"]]))[None]
 with torch.no_grad():
     output = network.eval()(x.float())
+"""
+OUTPUT_ACROSS_THE_SEAM = """\
+from srwizard.models.padding import across, within
+x = torch.from_numpy(np.concatenate([seen, s["static"]]))[None]
+with torch.no_grad():
+    output = within(network.eval()(across(x.float(), COARSE)), FINE)
 """
 CONSERVED = """\
 from srwizard.train.conservation import blocks_for, conserved
@@ -96,10 +102,9 @@ def readme(run: Run, *, onnx: bool) -> str:
         )
     if seam := seam_of(run.config):
         use += " " + _(
-            "The grid goes round the globe: the nearest value may lie across its seam. Widen the "
-            "input by its last and first {seam} columns before (across, of "
-            "srwizard.models.padding), and cut the output back by {fine} columns on each side "
-            "(within).",
+            "The grid goes round the globe: the nearest value may lie across its seam. The input "
+            "is widened by its last and first {seam} columns (across, of srwizard.models.padding), "
+            "and the output cut back by {fine} columns on each side (within).",
             seam=seam,
             fine=seam * run.scale,
         )
@@ -119,7 +124,11 @@ def readme(run: Run, *, onnx: bool) -> str:
 
 def _applied(run: Run) -> str:
     """Return the code from `lr` to `sr`."""
-    seen = SEEN_BESIDE_SKIP
+    seen, output, seam = SEEN_BESIDE_SKIP, OUTPUT, seam_of(run.config)
     if run.config.model.skip is None:
         seen = SEEN + 'base, spread = s["hr_mean"], s["hr_std"]\n'
-    return seen + OUTPUT + (CONSERVED if run.config.conserves else "") + IN_PHYSICAL_UNITS
+    if seam:
+        output = OUTPUT_ACROSS_THE_SEAM.replace("COARSE", str(seam))
+        output = output.replace("FINE", str(seam * run.scale))
+    seen = seen.replace("FILL", "periodic=True" if run.config.data.periodic else "")
+    return seen + output + (CONSERVED if run.config.conserves else "") + IN_PHYSICAL_UNITS

@@ -26,6 +26,7 @@ from srwizard.use.export import export
 from srwizard.use.predictor import Predictor
 from tests.datasets import write_dataset
 from tests.train.runs import freeze, trained
+from tests.train.test_seam import global_dataset
 from tests.use.conftest import Command
 from tests.use.records import lr_fields
 
@@ -96,6 +97,20 @@ def test_a_bundle_that_starts_from_a_simple_method_is_used_as_documented(
     found = np.load(tmp_path / "sr.npy")
     np.testing.assert_allclose(found, run.predict(lr), rtol=0, atol=1e-4)
     np.testing.assert_allclose(as_its_readme_says(bundle, lr), found, rtol=0, atol=1e-4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("skip", ["auto", None])
+def test_the_program_of_a_bundle_sees_across_the_seam(tmp_path: Path, skip: str | None) -> None:
+    changes = {"model": "EDSR", "skip": skip, "periodic": True}
+    root = global_dataset(tmp_path / "data")
+    run, bundle = a_run_that_says_something(root, tmp_path / "run", changes)
+    export(run, bundle)
+    lr = np.stack([np.load(path) for path in sorted((root / "test" / "lr" / "temp").glob("*"))[:1]])
+    lr[:, 2:6, -3:] = np.nan
+    wanted = run.predict(lr)
+    found = as_its_readme_says(bundle, lr)
+    np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-4 * np.nanstd(wanted))
 
 
 @pytest.mark.broad
