@@ -10,9 +10,9 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-from srwizard.base.errors import UsageError
+from srwizard.base.errors import SrwizardError, UsageError
 from srwizard.base.i18n import translate as _
-from srwizard.data.baselines.choice import MODEL
+from srwizard.data.baselines.choice import MODEL, method_title
 from srwizard.data.fingerprint import is_same_data
 from srwizard.report.alike import differing as differing_runs
 from srwizard.report.records import settings_of
@@ -153,8 +153,17 @@ def compare(paths: Sequence[Path]) -> Comparison:
         UsageError: one is neither, or there are no runs.
     """
     there = (found for path in paths for found in _run_dirs(path.absolute()))
-    run_dirs = list({run_dir.resolve(): run_dir for run_dir in there}.values())
-    runs = {run_dir: run_config.load(run_dir) for run_dir in run_dirs}
+    named = {path.absolute() for path in paths}
+    runs: dict[Path, RunConfig] = {}
+    left_out: list[str] = []
+    for run_dir in {run_dir.resolve(): run_dir for run_dir in there}.values():
+        try:
+            runs[run_dir] = run_config.load(run_dir)
+        except SrwizardError as error:
+            if run_dir in named:
+                raise
+            left_out.append(_("Left out: {problem}", problem=error.message))
+    run_dirs = list(runs)
     settings = {run_dir: settings_of(run.model_dump()) for run_dir, run in runs.items()}
     differing = list(_differing(list(settings.values())))
     results = [
@@ -168,6 +177,8 @@ def compare(paths: Sequence[Path]) -> Comparison:
     found = Comparison(results, differing, [], same_test=_same_test(list(runs.values())))
     told = _differing_from_best(found, dict(_named(run_dirs)))
     notices = [
+        *left_out,
+        *(_against_other_methods(run_dirs) if found.same_test is not False else ()),
         *_on_test_data(found.same_test),
         *_over_seeds(results, differing),
         *_too_few_steps(told),
@@ -175,6 +186,25 @@ def compare(paths: Sequence[Path]) -> Comparison:
     ]
     alike = frozenset(key for key, differs in told.items() if differs is False)
     return replace(found, notices=notices, alike=alike)
+
+
+def _against_other_methods(run_dirs: Sequence[Path]) -> Iterator[str]:
+    """Say of which variables the skill of one run is against another method than that of others.
+
+    A run that starts from no simple method is scored beside bicubic interpolation alone.
+    """
+    methods: dict[str, dict[str, None]] = {}
+    for run_dir in run_dirs:
+        for variable, found in test_scores(run_dir).items():
+            methods.setdefault(variable, {})[method_title(best_method(found))] = None
+    for variable, titles in methods.items():
+        if len(titles) > 1:
+            yield _(
+                "{name}: the best simple method is not the same in all runs ({methods}): compare "
+                "the RMSE, not the skill.",
+                name=variable,
+                methods=", ".join(titles),
+            )
 
 
 def _differing_from_best(
@@ -258,12 +288,15 @@ def _differing(settings: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """Yield the settings in which runs differ; of parameters those that all their models have."""
     keys = dict.fromkeys(key for found in settings for key in found)
     several_models = len({found.get("model.name") for found in settings}) > 1
+    skips = [any(SKIP.match(key) for key in found) for found in settings]
     for key in keys:
         values = [found.get(key) for found in settings]
         if all(value == values[0] for value in values) or FOUND.match(key):
             continue
         everywhere = all(key in found for found in settings)
-        of_some = SKIP.match(key) or (several_models and key.startswith(PARAMETERS))
+        # A run without any skip differs; one of other variables does not.
+        skip = all(skips) and SKIP.match(key)
+        of_some = skip or (several_models and key.startswith(PARAMETERS))
         if of_some and not everywhere:
             continue
         yield key

@@ -158,6 +158,33 @@ def test_a_variable_that_both_have_is_compared(tmp_path: Path) -> None:
     assert [found.is_best(result, "temp", "rmse") for result in found.results] == [False, True]
 
 
+def test_a_run_without_a_skip_is_told_from_those_with_one(tmp_path: Path) -> None:
+    """It is scored beside bicubic interpolation alone: its skill is against a lower bar."""
+    best = RunMethod(method="linear", weight=0.0)
+    skip = {"temp": RunSkip(**best.model_dump(), best=best, valid_rmse={"linear": 0.8})}
+    model = made_up_config().model
+    runs = [
+        made_up(tmp_path / name, rmse={"temp": rmse}, model=model.model_copy(update={"skip": its}))
+        for name, rmse, its in (("with", 0.4, skip), ("without", 0.5, None))
+    ]
+    path = runs[0] / "metrics.jsonl"
+    events = [json.loads(line) for line in path.read_text().splitlines()]
+    events[-1]["variables"]["temp"] |= {"linear": {"rmse": 0.8, "psnr": 31.0}, "best": "linear"}
+    path.write_text("".join(json.dumps(event) + "\n" for event in events))
+    found = comparing.compare(runs)
+    assert "model.skip.temp.method" in found.differing
+    assert any("not the same in all runs (linear filter, bicubic)" in one for one in found.notices)
+
+
+def test_a_run_that_cannot_be_read_does_not_hide_the_others(seeds: Path) -> None:
+    (seeds / "seed-3" / "run.yaml").write_text("changed: by hand")
+    found = comparing.compare([seeds])
+    assert [result.name for result in found.results] == ["seed-2", "seed-10"]
+    assert [one for one in found.notices if "Left out" in one and "seed-3" in one]
+    with pytest.raises(UsageError):
+        comparing.compare([seeds / "seed-3", seeds / "seed-2"])
+
+
 def test_psnrs_over_other_ranges_are_not_ranked(tmp_path: Path) -> None:
     """The range is that of the training split, which may differ where the test split does not."""
     runs = [made_up(tmp_path / name, rmse={"temp": 0.5}) for name in ("a", "b")]
