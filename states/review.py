@@ -1,6 +1,6 @@
 """review: everything at a glance; confirm, or edit any section."""
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any, get_args
 
 from rich.cells import cell_len
@@ -18,6 +18,7 @@ from srwizard.prompts.question import Choice, Question
 from srwizard.settings.answers import DevicesAnswers, model_parameters
 from srwizard.settings.changes import value_text
 from srwizard.settings.option import Asked
+from srwizard.settings.recipe import Recommended
 from srwizard.states import memory, model, output, prepare
 from srwizard.states.devices import gpu_warnings
 from srwizard.wizard import other_machines, simple_methods
@@ -49,14 +50,15 @@ SHOWN_APART: dict[str, tuple[str, ...]] = {
 
 def run(conversation: Conversation) -> str:
     """Show the summary; return "next" when confirmed, or the section to edit."""
+    otherwise: list[Recommended] = []
     if conversation.session.answers.training.recipe == RECOMMENDED:
         # Model, data or devices may be others by now.
-        take_recipe(conversation, forecast.fits)
+        otherwise = take_recipe(conversation, forecast.fits)
     simple_methods.begin(conversation)
     # Before the summary is made: what comes meanwhile is rather shown twice than not at all.
     news = simple_methods.news(conversation, _variables(conversation))
     conversation.show(summary(conversation))
-    for notice in _notices(conversation):
+    for notice in (*_notices(conversation), *_on_recipe(conversation, otherwise)):
         conversation.show(Text(notice, style="yellow"))
     found = _stale_section(conversation)
     if found is not None and conversation.prompts.interactive:
@@ -239,6 +241,19 @@ def _notices(conversation: Conversation) -> Iterator[str]:
     if training.eval_freq > training.epochs:
         yield _("There is only one validation, after the last epoch.")
     yield from without_effect(conversation)
+
+
+def _on_recipe(conversation: Conversation, otherwise: Sequence[Recommended]) -> Iterator[str]:
+    """Say what an answers file decides otherwise than the recipe that it asks for.
+
+    A file made from the template decides everything; a person has decided it on purpose.
+    """
+    if otherwise and not conversation.prompts.interactive:
+        yield _(
+            "The answers decide what the recommended recipe would choose otherwise: {options}. "
+            "Leave these keys out to have them recommended.",
+            options=", ".join(f"{one.key} ({value_text(one.key, one.value)})" for one in otherwise),
+        )
 
 
 def _batch_notice(conversation: Conversation) -> str | None:

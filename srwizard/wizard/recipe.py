@@ -45,20 +45,19 @@ def recommended_here(conversation: Conversation, fits: Fits) -> list[Recommended
 
 
 def take_recipe(conversation: Conversation, fits: Fits) -> list[Recommended]:
-    """Take what is recommended for all that is not decided otherwise, and return that.
+    """Take what is recommended for all that is not decided, and return what is decided otherwise.
 
     What was taken for another model or dataset before is given up; what the user has decided since
     stays.
     """
     session = conversation.session
     forget_recipe(conversation)
-    found = [
-        one for one in recommended_here(conversation, fits) if not session.answers.has(one.key)
-    ]
-    for one in found:
-        session.answers.set(one.key, one.value)
-    session.recipe = {one.key: one.value for one in found}
-    return found
+    found = recommended_here(conversation, fits)
+    decided = [one for one in found if session.answers.has(one.key)]
+    session.recipe = {one.key: one.value for one in found if one not in decided}
+    for key, value in session.recipe.items():
+        session.answers.set(key, value)
+    return [one for one in decided if session.answers.get(one.key) != one.value]
 
 
 def forget_recipe(conversation: Conversation) -> None:

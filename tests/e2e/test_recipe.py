@@ -33,7 +33,8 @@ def test_an_answers_file_takes_what_the_command_prints(
     done = srwizard("--answers", answers, "--stop-after", "frozen")
     assert done.returncode == 0, done.stderr
     run = frozen(tmp_path / "run")
-    assert run["training"].pop("lr") == 0.0123  # what is decided stays
+    assert run["training"].pop("lr") == 0.0123  # what is decided stays, and is told
+    assert "would choose otherwise: training.lr (" in " ".join(done.stdout.split())
     assert run["model"]["params"]["modes"] == values.pop("model.params.modes")
     assert run["model"]["conserve"] == values.pop("model.conserve") == "additive"
     del values["training.lr"]
