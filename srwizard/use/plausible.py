@@ -114,7 +114,7 @@ def _convert() -> str:
 
 def _declare(value: float) -> str:
     return _(
-        "If it marks missing values, begin anew with --missing-value {value:.7g} --overwrite (NetCDF "
-        "files and Zarr stores); in a dataset directory or an array it must be NaN.",
+        "If it marks missing values, begin anew with --missing-value {value:.7g} --overwrite "
+        "(NetCDF files and Zarr stores); in a dataset directory or an array it must be NaN.",
         value=value,
     )

@@ -14,13 +14,13 @@ from typing import Any
 from pydantic import ValidationError
 
 from srwizard.base import files
-from srwizard.base.errors import UsageError
+from srwizard.base.errors import SrwizardError, UsageError
 from srwizard.base.i18n import translate as _
 from srwizard.base.os_errors import reason_of
 from srwizard.base.special_files import require_file
 from srwizard.base.typed_paths import at_home
 from srwizard.base.user_directories import state_directory
-from srwizard.runs.run_state import state_title
+from srwizard.runs.run_state import RunState, state_title
 from srwizard.settings.answers import Answers
 from srwizard.wizard import reason as reasons
 from srwizard.wizard.reason import Reason
@@ -212,7 +212,8 @@ def find(name: str) -> Path:
 def unfinished() -> list[Session]:
     """Return the sessions that can be gone on with, the latest saved first.
 
-    Damaged ones and those of a newer version are passed over; by name, `load` says why.
+    Damaged ones and those of a newer version are passed over; by name, `load` says why. So are
+    those whose run was completed without the wizard.
     """
     found = []
     for path in newest_first():
@@ -220,9 +221,26 @@ def unfinished() -> list[Session]:
             session = load(path)
         except UsageError:
             continue
-        if session.state not in FINAL:
+        if session.state not in FINAL and not _is_completed(session):
             found.append(session)
     return found
+
+
+def _is_completed(session: Session) -> bool:
+    """Return whether the run that a session has frozen was trained to its end and scored."""
+    if not session.digests or not session.answers.output.dir:
+        return False
+    from srwizard.runs.status import status_of  # with numpy: not before the first question
+    from srwizard.settings import run_config
+
+    run_dir = at_home(Path(session.answers.output.dir))
+    status = status_of(run_dir)
+    if status is None or status["state"] != RunState.COMPLETED:
+        return False
+    try:
+        return run_config.load(run_dir).digest in session.digests
+    except SrwizardError:  # changed by hand
+        return False
 
 
 def newest_first() -> Iterator[Path]:

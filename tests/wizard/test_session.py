@@ -239,3 +239,17 @@ def test_where_training_has_begun_it_is_told_how_the_run_stands(tmp_path: Path) 
     assert session.stage_text(one) == "training: stopped"
     one.state = "training"
     assert session.stage_text(one) == "training"
+
+
+def test_one_whose_run_was_completed_without_the_wizard_is_finished(tmp_path: Path) -> None:
+    run = freeze(write_dataset(tmp_path / "data"), tmp_path / "run")
+    one = session.new_session()
+    one.answers.set("output.dir", str(tmp_path / "run"))
+    one.state, one.digests = "dry_run", [run.digest]
+    one.save()
+    assert [each.id for each in session.unfinished()] == [one.id]
+    Records(tmp_path / "run").set_status("completed")
+    assert session.unfinished() == []
+    one.digests = ["sha256:of another"]
+    one.save()
+    assert [each.id for each in session.unfinished()] == [one.id]
