@@ -33,6 +33,11 @@ class Place:
         return self.rank == 0
 
 
+_kept: list[Any] = []
+"""Process groups, which end with the process. To take one apart waits for its threads, and these
+may wait for the interpreter, to let go of a tensor: for whoever waits for them, for ever."""
+
+
 @contextmanager
 def joined(devices: RunDevices) -> Iterator[Place]:
     """Join the process group if there is more than one process; leave it after success."""
@@ -62,6 +67,7 @@ def joined(devices: RunDevices) -> Iterator[Place]:
         )
     else:
         dist.init_process_group(devices.backend, timeout=TIMEOUT, device_id=on)
+    _kept.append(dist.group.WORLD)
     yield Place(rank, world, device)
     # After an error this is left out: it may wait for ranks that wait for this one.
     dist.destroy_process_group()

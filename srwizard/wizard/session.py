@@ -227,8 +227,12 @@ def unfinished() -> list[Session]:
 
 
 def _is_completed(session: Session) -> bool:
-    """Return whether the run that a session has frozen was trained to its end and scored."""
-    if not session.digests or not session.answers.output.dir:
+    """Return whether the run that a session has frozen was trained elsewhere, and scored.
+
+    One whose own training has ended meanwhile shows what came of it when it is gone on with.
+    """
+    begun = session.state == "launch" or session.is_detached
+    if begun or not session.digests or not session.answers.output.dir:
         return False
     from srwizard.runs.status import status_of  # with numpy: not before the first question
     from srwizard.settings import run_config

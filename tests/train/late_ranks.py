@@ -21,6 +21,7 @@ from srwizard.train import loop, optimizers, step
 from srwizard.train.dataset import verified
 from srwizard.train.distributed import joined
 from srwizard.train.objective import Objective
+from srwizard.train.processes import run_and_leave
 from srwizard.train.setup import load_statistics, set_up
 
 
@@ -51,8 +52,8 @@ def spoilt_from(number: int) -> Iterator[None]:
         yield
 
 
-def main() -> None:
-    run_dir, number = Path(sys.argv[1]), int(sys.argv[2])
+def main(arguments: list[str]) -> int:
+    run_dir, number = Path(arguments[0]), int(arguments[1])
     run = run_config.load(run_dir)
     contents = verified(run).contents
     statistics = load_statistics(run, run_dir, contents)
@@ -67,7 +68,8 @@ def main() -> None:
         finite = all(bool(part.isfinite().all()) for part in training.bare.parameters())
         found = {"raised": raised, "finite": finite, "steps": training.progress.steps}
         (run_dir / f"found{place.rank}.json").write_text(json.dumps(found))
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    run_and_leave(main)

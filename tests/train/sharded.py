@@ -5,7 +5,6 @@ what comes after the last epoch. Each rank writes how high its memory rose to `p
 """
 
 import json
-import sys
 from pathlib import Path
 
 import psutil
@@ -17,16 +16,18 @@ from srwizard.train.dataset import verified
 from srwizard.train.distributed import Place, joined, wait_for_all
 from srwizard.train.loop import Callbacks, train
 from srwizard.train.peak import peak_resident
+from srwizard.train.processes import run_and_leave
 from srwizard.train.resuming import begin_from_weights, resume
 from srwizard.train.setup import load_statistics, set_up
 
 
-def main() -> None:
-    directories = [Path(argument) for argument in sys.argv[1:]]
+def main(arguments: list[str]) -> int:
+    directories = [Path(argument) for argument in arguments]
     with joined(run_config.load(directories[0]).devices) as place:
         for run_dir in directories:
             _train(run_dir, place)
             dist.barrier()
+    return 0
 
 
 def _train(run_dir: Path, place: Place) -> None:
@@ -51,4 +52,4 @@ def _train(run_dir: Path, place: Place) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_and_leave(main)
