@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from srwizard.base.console import Table
-    from srwizard.report.comparing import Comparison
+    from srwizard.report.compared import Comparison
     from srwizard.report.comparison import Cell
 
 

@@ -11,7 +11,8 @@ from srwizard.base.i18n import translate as _
 from srwizard.base.os_errors import reason_of
 from srwizard.base.sizes_and_times import bytes_text, duration_text
 from srwizard.base.visible import visible
-from srwizard.report.comparing import METRICS, PARAMETERS, SKIP, Comparison, Result
+from srwizard.report.compared import METRICS, Comparison, Result
+from srwizard.report.comparing import PARAMETERS, SKIP
 from srwizard.report.page import LANGUAGE_TAGS, template
 from srwizard.runs.run_state import state_title
 from srwizard.settings.changes import value_text

@@ -183,6 +183,10 @@ def test_a_run_that_cannot_be_read_does_not_hide_the_others(seeds: Path) -> None
     assert [one for one in found.notices if "Left out" in one and "seed-3" in one]
     with pytest.raises(UsageError):
         comparing.compare([seeds / "seed-3", seeds / "seed-2"])
+    for name in ("seed-2", "seed-10"):
+        (seeds / name / "run.yaml").write_text("changed: by hand")
+    with pytest.raises(UsageError):
+        comparing.compare([seeds])
 
 
 def test_psnrs_over_other_ranges_are_not_ranked(tmp_path: Path) -> None:
