@@ -30,6 +30,8 @@ RARE_STEPS = 3
 """A point seen in fewer steps has no spread of its own to speak of."""
 SMALLEST_SPREAD = 1e-3
 """No point is divided by less than this share of its variable's standard deviation."""
+ROUNDING = 1e-12
+"""A standard deviation below that share of the mean is what rounding has made of none."""
 
 
 @dataclass(frozen=True)
@@ -178,7 +180,8 @@ def _merge(count: npt.NDArray[np.int64], mean: Array, squares: Array) -> tuple[f
     overall = float((count * mean).sum() / total)
     spread_between = float((count * (mean - overall) ** 2).sum())
     std = float(np.sqrt((squares.sum() + spread_between) / total))
-    return overall, std if std > 0 else 1.0
+    least = max(ROUNDING * abs(overall), float(np.finfo(np.float32).tiny) / SMALLEST_SPREAD)
+    return overall, std if std > least else 1.0
 
 
 def save(path: Path, computed: dict[str, Statistics], key: str) -> None:

@@ -144,6 +144,15 @@ def test_every_point_can_be_normalized(values: Any, missing: Any) -> None:
             assert (found[level].std > 0).all()
 
 
+@pytest.mark.parametrize("value", [3.8047893e-38, 1013.25, -0.1, 0.0])
+def test_a_field_without_spread_is_not_divided_by_what_rounding_has_left(value: float) -> None:
+    hr = np.full((6, *SHAPE), value, np.float32)
+    hr[0, 0, 0] = np.nan
+    for method in METHODS:
+        for found in of(hr, method).values():
+            assert (found.std > 0.9 * SMALLEST_SPREAD).all()
+
+
 def test_land_and_rarely_seen_points_get_the_spread_of_the_others() -> None:
     hr = np.random.default_rng(0).normal(20, 2, (6, *SHAPE)).astype(np.float32)
     hr[:, 0, 0] = np.nan
