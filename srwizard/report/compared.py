@@ -21,6 +21,7 @@ class Result:
         scores: of the test split, by variable: rmse, psnr, skill, bicubic_rmse; NaN: not measured.
         seconds: that its epochs took; None before the first.
         intervals: the 95 % intervals of the scores of the model, by variable; None: too few steps.
+        methods: the simple method that skill is against, by variable.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Result:
     scores: dict[str, dict[str, float]] = field(default_factory=dict)
     seconds: float | None = None
     intervals: dict[str, dict[str, tuple[float, float] | None]] = field(default_factory=dict)
+    methods: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

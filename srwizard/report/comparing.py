@@ -74,7 +74,7 @@ def compare(paths: Sequence[Path]) -> Comparison:
     told = _differing_from_best(found, dict(_named(run_dirs)))
     notices = [
         *(_("Left out: {problem}", problem=error.message) for error in left_out),
-        *notices_of(found, run_dirs, told),
+        *notices_of(found, told),
     ]
     alike = frozenset(key for key, differs in told.items() if differs is False)
     return replace(found, notices=notices, alike=alike)
@@ -146,11 +146,12 @@ def _result(run_dir: Path, name: str, settings: dict[str, Any]) -> Result:
     epochs = measured(run_dir).epochs
     seconds = [event["seconds"] for event in epochs if event.get("seconds") is not None]
     tested = test_scores(run_dir)
+    methods = {variable: best_method(found) for variable, found in tested.items()}
     scores = {
         variable: {
             "rmse": found["model"]["rmse"],
             "psnr": found["model"].get("psnr", math.nan),
-            "skill": _skill(found["model"]["rmse"], found[best_method(found)]["rmse"]),
+            "skill": _skill(found["model"]["rmse"], found[methods[variable]]["rmse"]),
             "bicubic_rmse": found["bicubic"]["rmse"],
         }
         for variable, found in tested.items()
@@ -163,7 +164,8 @@ def _result(run_dir: Path, name: str, settings: dict[str, Any]) -> Result:
         }
         for variable, found in tested.items()
     }
-    return Result(name, run_status, settings, scores, sum(seconds) if seconds else None, intervals)
+    whole = sum(seconds) if seconds else None
+    return Result(name, run_status, settings, scores, whole, intervals, methods)
 
 
 def _test_data(run: RunConfig, leave_out: Collection[str]) -> dict[str, str]:

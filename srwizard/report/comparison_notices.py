@@ -3,48 +3,40 @@
 import math
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 
 from srwizard.base.i18n import translate as _
 from srwizard.data.baselines.choice import method_title
 from srwizard.report.compared import Comparison, Result
-from srwizard.runs.records import test_scores
-from srwizard.runs.skill import best_method
 
 SEED = "training.seed"
 
 
 def notices_of(
-    comparison: Comparison,
-    run_dirs: Sequence[Path],
-    told: Mapping[tuple[str, str], bool | None],
+    comparison: Comparison, told: Mapping[tuple[str, str], bool | None]
 ) -> Iterator[str]:
     """Yield what is to be said.
 
     Args:
         comparison: of the runs.
-        run_dirs: theirs.
         told: of runs, each with a variable, whether they differ from the best one; None: nobody
             knows.
     """
     if comparison.same_test is not False:
-        yield from _against_other_methods(run_dirs)
+        yield from _against_other_methods(comparison)
     yield from _on_test_data(comparison.same_test)
     yield from _over_seeds(comparison.results, comparison.differing)
     yield from _too_few_steps(told)
     yield from _not_compared(comparison, told)
 
 
-def _against_other_methods(run_dirs: Sequence[Path]) -> Iterator[str]:
+def _against_other_methods(comparison: Comparison) -> Iterator[str]:
     """Say of which variables the skill of one run is against another method than that of others.
 
     A run that starts from no simple method is scored beside bicubic interpolation alone.
     """
-    methods: dict[str, dict[str, None]] = {}
-    for run_dir in run_dirs:
-        for variable, found in test_scores(run_dir).items():
-            methods.setdefault(variable, {})[method_title(best_method(found))] = None
-    for variable, titles in methods.items():
+    for variable in comparison.variables:
+        found = [one.methods[variable] for one in comparison.results if variable in one.methods]
+        titles = dict.fromkeys(map(method_title, found))
         if len(titles) > 1:
             yield _(
                 "{name}: the best simple method is not the same in all runs ({methods}): compare "

@@ -234,15 +234,13 @@ def _is_completed(session: Session) -> bool:
     begun = session.state == "launch" or session.is_detached
     if begun or not session.digests or not session.answers.output.dir:
         return False
-    from srwizard.runs.status import status_of  # with numpy: not before the first question
-    from srwizard.settings import run_config
-
-    run_dir = at_home(Path(session.answers.output.dir))
-    status = status_of(run_dir)
-    if status is None or status["state"] != RunState.COMPLETED:
+    if _run_state(session) != RunState.COMPLETED:
         return False
+    from srwizard.settings import run_config  # with numpy, as below
+
     try:
-        return run_config.load(run_dir).digest in session.digests
+        run = run_config.load(at_home(Path(session.answers.output.dir)))
+        return run.digest in session.digests
     except SrwizardError:  # changed by hand
         return False
 
@@ -267,13 +265,20 @@ def _now() -> str:
 
 def stage_text(session: Session) -> str:
     """Return what a session is at; where its training has begun, how its run stands."""
-    if session.state == "launch" and session.answers.output.dir:
-        from srwizard.runs.status import status_of  # with numpy: not before the first question
-
-        status = status_of(at_home(Path(session.answers.output.dir)))
-        if status is not None:
-            return _("training: {state}", state=state_title(status["state"]))
+    state = _run_state(session) if session.state == "launch" else None
+    if state is not None:
+        return _("training: {state}", state=state_title(state))
     return title_of(session.state)
+
+
+def _run_state(session: Session) -> Any:
+    """Return what the run in a session's run directory is said to be at; None: there is none."""
+    if not session.answers.output.dir:
+        return None
+    from srwizard.runs.status import status_of  # with numpy: not before the first question
+
+    status = status_of(at_home(Path(session.answers.output.dir)))
+    return None if status is None else status["state"]
 
 
 def age_text(session: Session) -> str:

@@ -18,8 +18,8 @@ class Advice:
     """One thing that helps: in words, and as a change of the answers where the wizard can make it.
 
     Args:
-        text: what to do, marked with N_; {again} stands for the command
-            that is to be run again, {run_dir} for the directory of the run.
+        text: what to do, marked with N_; {again} stands for the command that is to be run again,
+            {run_dir} for the directory of the run.
         remedy: makes the change of the answers as they are; None where there is nothing to change.
     """
 
