@@ -19,6 +19,8 @@ from srwizard.settings.answers import DevicesAnswers, model_parameters
 from srwizard.settings.changes import value_text
 from srwizard.settings.option import Asked
 from srwizard.settings.recipe import Recommended
+from srwizard.settings.training import TrainingAnswers
+from srwizard.settings.validations import epochs_between, validation_in_epochs
 from srwizard.states import memory, model, output, prepare
 from srwizard.states.devices import gpu_warnings
 from srwizard.wizard import other_machines, simple_methods
@@ -34,6 +36,8 @@ from srwizard.wizard.transition_table import ASKING, EDIT, title_of
 QUIT = "quit"
 BACKGROUND = "background"
 INDENT = 2
+FEW_VALIDATIONS = 2.0
+"""Times the work of the training between them that validations may be without a word."""
 SHOWN_APART: dict[str, tuple[str, ...]] = {
     "data": ("root", "variables", "scale", "prepare"),
     "output": ("dir",),
@@ -240,7 +244,26 @@ def _notices(conversation: Conversation) -> Iterator[str]:
         yield _("The learning rate is still rising when the last epoch ends.")
     if training.eval_freq > training.epochs:
         yield _("There is only one validation, after the last epoch.")
+    yield from _on_validations(conversation, training)
     yield from without_effect(conversation)
+
+
+def _on_validations(conversation: Conversation, training: TrainingAnswers) -> Iterator[str]:
+    """Say so where validations of whole fields are most of the work of a training on patches."""
+    patch = conversation.session.answers.memory.patch_size
+    if patch is None:
+        return
+    dataset = chosen_dataset(conversation)
+    hr_shape = chosen_variables(conversation, dataset)[0].hr_shape
+    validation = validation_in_epochs(dataset.steps, hr_shape, patch)
+    between = epochs_between(validation, training.epochs)
+    if between > training.eval_freq and validation > FEW_VALIDATIONS * training.eval_freq:
+        yield _(
+            "Validations will take longer than the training: one of whole fields is as much work "
+            "as {count:.2g} epochs on patches. With training.eval_freq {between} they are fewer.",
+            count=validation,
+            between=between,
+        )
 
 
 def _on_recipe(conversation: Conversation, otherwise: Sequence[Recommended]) -> Iterator[str]:

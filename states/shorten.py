@@ -13,13 +13,13 @@ from srwizard.hardware.devices import find_devices
 from srwizard.memory.forecast import fits, forecasts
 from srwizard.memory.remedies_table import remedies_table
 from srwizard.memory.remedy_effects import Offer, RemedyEffect
-from srwizard.memory.shorter import Training, effects_on_time, ways
+from srwizard.memory.shorter import Measured, Training, effects_on_time, ways
 from srwizard.settings.remedy import Remedy, apply
 from srwizard.settings.run_config import RunConfig
 from srwizard.states.adjust import choose, surroundings
 from srwizard.wizard.conversation import Conversation
 from srwizard.wizard.recipe import RECOMMENDED, recommended_here
-from srwizard.wizard.resolve import possible, resolve
+from srwizard.wizard.resolve import possible, resolve, resolved_training
 from srwizard.wizard.time_budget import budget_seconds
 
 
@@ -66,22 +66,35 @@ def notice(conversation: Conversation) -> str:
 
 
 def _run_seconds(conversation: Conversation) -> float:
+    return _measured(conversation).run
+
+
+def _measured(conversation: Conversation) -> Measured:
     reason = conversation.session.reason
     assert reason is not None
-    return float(reason.figures["run_seconds"])
+    run = float(reason.figures["run_seconds"])
+    epochs = resolved_training(conversation.session.answers).epochs
+    # Sessions of earlier versions know the whole alone.
+    return Measured(
+        run,
+        float(reason.figures.get("epoch_seconds", run / epochs)),
+        float(reason.figures.get("validation_seconds", 0.0)),
+    )
 
 
 def _effects(conversation: Conversation) -> list[RemedyEffect]:
     """Return what would shorten the training, with its predicted time."""
-    seconds = _run_seconds(conversation)
     idle = [gpu.index for gpu in find_devices().gpus if not gpu.busy and gpu.parent is None]
+    measured = _measured(conversation)
     with conversation.prompts.busy(_("Predicting what each change would bring …")):
+        now = resolve(conversation, conversation.session.answers)
         offered = ways(
             conversation.session.answers,
             surroundings(conversation),
             idle,
-            seconds,
-            budget_seconds(conversation) or seconds,
+            now.training,
+            measured,
+            budget_seconds(conversation) or measured.run,
             _recipe(conversation),
         )
         then = {
@@ -89,9 +102,8 @@ def _effects(conversation: Conversation) -> list[RemedyEffect]:
             for one in range(len(offered))
             if (run := _changed(conversation, offered[one])) is not None
         }
-        runs = [resolve(conversation, conversation.session.answers), *then.values()]
-        present, *changed = _trainings(runs)
-    return effects_on_time([offered[one] for one in then], present, changed, seconds)
+        present, *changed = _trainings([now, *then.values()])
+    return effects_on_time([offered[one] for one in then], present, changed, measured)
 
 
 def _trainings(runs: Sequence[RunConfig]) -> Iterator[Training]:

@@ -25,6 +25,7 @@ from srwizard.runs.failure_kinds import kind_named
 from srwizard.runs.records import DRY_RUN_FILE, LOG_FILE
 from srwizard.settings import run_config
 from srwizard.settings.run_config import RunConfig
+from srwizard.settings.validations import validations_of
 from srwizard.train import launch_on_nodes, processes
 from srwizard.train.dataset import verified
 from srwizard.train.launch import own_log
@@ -302,7 +303,7 @@ def _times(run: RunConfig, ranks: list[dict[str, Any]]) -> dict[str, float]:
     batches = {split: -(-run.data.steps[split] // scored_at_once) for split in ("valid", "test")}
     members = int(run.model.params.get("ensemble_members", 1))
     drawn = min(members, run_config.VALIDATION_MEMBERS)
-    validations = -(-run.training.epochs // run.training.eval_freq)
+    validations = validations_of(run.training.epochs, run.training.eval_freq)
     return {
         "step_seconds": step,
         "epoch_seconds": epoch,

@@ -4,12 +4,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from srwizard.base.i18n import translate as _
+from srwizard.memory.forecast import file_of
 from srwizard.memory.remedies import Surroundings, remedies
 from srwizard.memory.remedy_effects import RemedyEffect
 from srwizard.memory.room import WORTHWHILE, without_checkpointing
 from srwizard.settings.answers import Answers
 from srwizard.settings.remedy import Remedy
 from srwizard.settings.run_config import RunConfig
+from srwizard.settings.training import FrozenTraining
+from srwizard.settings.validations import epochs_between, validations_of
 
 SHARE_OF_BUDGET = 0.95
 """What fewer epochs are to take of the time there is: a prediction is not exact."""
@@ -28,11 +31,27 @@ class Training:
     epoch_cost: float | None
 
 
+@dataclass(frozen=True)
+class Measured:
+    """How long a training takes, in seconds, from its dry run.
+
+    Args:
+        run: the whole of it, the scores at its end included.
+        epoch: the training steps of an epoch.
+        validation: of the whole validation split, once.
+    """
+
+    run: float
+    epoch: float
+    validation: float
+
+
 def ways(
     answers: Answers,
     around: Surroundings,
     idle_gpus: Sequence[int],
-    run_seconds: float,
+    training: FrozenTraining,
+    measured: Measured,
     budget_seconds: float,
     recipe: Remedy | None,
 ) -> list[Remedy]:
@@ -42,7 +61,8 @@ def ways(
         answers: the decisions so far.
         around: what they depend on besides these.
         idle_gpus: numbers of the GPUs that nobody uses.
-        run_seconds: that the training is predicted to take.
+        training: its options, resolved.
+        measured: how long it takes.
         budget_seconds: that it may take.
         recipe: takes the recommended recipe, where there is one.
     """
@@ -51,7 +71,8 @@ def ways(
         *_on_a_gpu(answers, idle_gpus),
         *([recipe] if recipe is not None else []),
         *without_checkpointing(answers),
-        *_fewer_epochs(answers, run_seconds, budget_seconds),
+        *_fewer_validations(training, measured),
+        *_fewer_epochs(training.epochs, measured.run, budget_seconds),
         *others,
     ]
 
@@ -60,7 +81,7 @@ def effects_on_time(
     offered: Sequence[Remedy],
     present: Training,
     changed: Sequence[Training],
-    run_seconds: float,
+    measured: Measured,
 ) -> list[RemedyEffect]:
     """Return those that make the training shorter, with the time that each would take.
 
@@ -68,32 +89,50 @@ def effects_on_time(
         offered: the remedies.
         present: the training as it is.
         changed: the training that each remedy leads to.
-        run_seconds: that the present one is predicted to take.
+        measured: how long the present one takes.
     """
     found = []
     for remedy, then in zip(offered, changed, strict=True):
-        share = _share(present, then)
-        if share is not None and share <= WORTHWHILE:
-            found.append(RemedyEffect(remedy, run_seconds=share * run_seconds))
+        seconds = _seconds(present, then, measured)
+        if seconds is not None and seconds <= WORTHWHILE * measured.run:
+            found.append(RemedyEffect(remedy, run_seconds=seconds))
     return found
 
 
-def _share(present: Training, then: Training) -> float | None:
-    """Return the time of one training as a share of that of another."""
-    epochs = then.run.training.epochs / present.run.training.epochs
-    if _same_steps(present.run, then.run):
-        return epochs
+def _seconds(present: Training, then: Training, measured: Measured) -> float | None:
+    """Return how long the changed training takes, None where that is not known."""
+    steps = _share_of_steps(present, then)
+    if steps is None:
+        return None
+    before, after = present.run.training, then.run.training
+    validations = measured.validation * validations_of(before.epochs, before.eval_freq)
+    at_the_end = max(measured.run - before.epochs * measured.epoch - validations, 0.0)
+    # Scores are computed in float32 and without a backward pass: only another network, other
+    # devices or more processes change how long that takes.
+    alike = _scored_alike(present.run, then.run)
+    scores = present.run.devices.world_size / then.run.devices.world_size if alike else steps
+    return (
+        after.epochs * measured.epoch * steps
+        + scores * measured.validation * validations_of(after.epochs, after.eval_freq)
+        + scores * at_the_end
+    )
+
+
+def _share_of_steps(present: Training, then: Training) -> float | None:
+    """Return the time of an epoch's training steps as a share of that of another training."""
+    if file_of(present.run) == file_of(then.run):
+        return 1.0  # nothing differs that a step depends on
     if not present.epoch_cost or then.epoch_cost is None:
         return None
-    return epochs * then.epoch_cost / present.epoch_cost
+    return then.epoch_cost / present.epoch_cost
 
 
-def _same_steps(one: RunConfig, other: RunConfig) -> bool:
-    """Return whether nothing but the number of epochs differs."""
-    epochs = {"epochs": one.training.epochs}
-    return one.model_copy(update={"training": None}) == other.model_copy(
-        update={"training": None}
-    ) and one.training == other.training.model_copy(update=epochs)
+def _scored_alike(one: RunConfig, other: RunConfig) -> bool:
+    return (one.model.name, one.model.params, one.devices.on_gpus) == (
+        other.model.name,
+        other.model.params,
+        other.devices.on_gpus,
+    )
 
 
 def _on_a_gpu(answers: Answers, idle: Sequence[int]) -> Iterator[Remedy]:
@@ -106,8 +145,34 @@ def _on_a_gpu(answers: Answers, idle: Sequence[int]) -> Iterator[Remedy]:
         )
 
 
-def _fewer_epochs(answers: Answers, run_seconds: float, budget_seconds: float) -> Iterator[Remedy]:
-    epochs = answers.training.epochs
+def _fewer_validations(training: FrozenTraining, measured: Measured) -> Iterator[Remedy]:
+    """Yield to validate less often, where validations take longer than the steps between them."""
+    if measured.epoch <= 0:
+        return
+    before = training.eval_freq
+    now = epochs_between(measured.validation / measured.epoch, training.epochs)
+    if now > before:
+        # What counts validations is to mean as many epochs as it did.
+        counts = {
+            f"training.{key}": max(round(count * before / now), 1)
+            for key, count in _counted_in_validations(training)
+        }
+        yield Remedy(
+            {"training.eval_freq": now, **counts},
+            _("Epochs between two validations {before} → {now}", before=before, now=now),
+            _("the best checkpoint is chosen among fewer"),
+            "fewer_validations",
+        )
+
+
+def _counted_in_validations(training: FrozenTraining) -> Iterator[tuple[str, int]]:
+    if training.patience is not None:
+        yield "patience", training.patience
+    if training.scheduler == "plateau":
+        yield "plateau_patience", training.plateau_patience
+
+
+def _fewer_epochs(epochs: int, run_seconds: float, budget_seconds: float) -> Iterator[Remedy]:
     fewer = int(SHARE_OF_BUDGET * epochs * budget_seconds / run_seconds)
     if 1 <= fewer < epochs:
         yield Remedy(

@@ -11,6 +11,7 @@ from srwizard.base.i18n import translate_count as _n
 from srwizard.models.card import ModelCard, problems
 from srwizard.settings.options import option_named
 from srwizard.settings.training import training_defaults
+from srwizard.settings.validations import epochs_between, validation_in_epochs
 
 STEPS, VALUES = 400, 300_000
 """With so many HR values to train on, networks were best after about so many optimizer steps, and
@@ -29,7 +30,7 @@ PATIENCE = 0.25
 KEYS = (
     "training.epochs", "training.batch_size", "training.lr", "training.loss", "training.scheduler",
     "training.warmup_epochs", "training.clip_grad_norm", "training.patience", "model.params.modes",
-    "memory.patch_size", "model.conserve",
+    "memory.patch_size", "model.conserve", "training.eval_freq",
 )  # fmt: skip
 """The answers that a recipe may decide."""
 
@@ -40,6 +41,7 @@ class Facts:
 
     Attributes:
         steps: of the training split.
+        validated: steps of the validation split.
         scale: HR/LR.
         lr_shape: `(h, w)` of LR.
         land_share: share of HR points without a value.
@@ -51,6 +53,7 @@ class Facts:
     scale: int
     lr_shape: tuple[int, int]
     reaches: tuple[int, int]
+    validated: int = 0
     land_share: float = 0.0
     block_means: bool = False
 
@@ -91,6 +94,7 @@ class Given:
 
     Attributes:
         epochs, batch, eval_freq: as `training` has them.
+        patch: as `memory` has it.
         accumulation: micro-batches of an optimizer step.
         world: processes that train together.
     """
@@ -98,6 +102,7 @@ class Given:
     epochs: int | None = None
     batch: int | None = None
     eval_freq: int | None = None
+    patch: int | None = None
     accumulation: int = 1
     world: int = 1
 
@@ -142,11 +147,15 @@ def recommended(
     together = (given.batch or int(batch.value)) * given.accumulation * given.world
     epochs = _epochs(facts, together)
     planned = given.epochs or int(epochs.value)
+    usual = training_defaults(card.name).eval_freq
+    seldom = list(_eval_freq(facts, given.patch or room.patch, planned, usual))
+    eval_freq = given.eval_freq or (int(seldom[0].value) if seldom else usual)
     return [
         epochs,
         batch,
         *_learning(card, planned),
-        _patience(planned / (given.eval_freq or training_defaults(card.name).eval_freq)),
+        *seldom,
+        _patience(planned / eval_freq),
         *_modes(card, params, facts),
         *_patch(facts, room.patch),
         *_conserve(card, facts),
@@ -229,6 +238,23 @@ def _learning(card: ModelCard, epochs: int) -> Iterator[Recommended]:
             own.clip_grad_norm,
             _("a single unusual field cannot destabilize {model}",
               model=card.name),
+        )  # fmt: skip
+
+
+def _eval_freq(facts: Facts, patch: int | None, epochs: int, usual: int) -> Iterator[Recommended]:
+    """Yield how often to validate, where that takes longer than to train on patches."""
+    if patch is None:
+        return
+    height, width = (side * facts.scale for side in facts.lr_shape)
+    steps = {"train": facts.steps, "valid": facts.validated}
+    validation = validation_in_epochs(steps, (height, width), patch)
+    between = epochs_between(validation, epochs)
+    if between > usual:
+        yield Recommended(
+            "training.eval_freq",
+            between,
+            _("a validation of whole fields is as much work as {count:.2g} epochs on patches",
+              count=validation),
         )  # fmt: skip
 
 

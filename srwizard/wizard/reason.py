@@ -20,6 +20,7 @@ LONG = "too_long"
 ROOMY = "memory_to_spare"
 NEEDED_BY = ("diagnose", "adjust", "roomy", "shorten")
 """The states that are only ever entered for a reason."""
+TIMES = ("epoch_seconds", "validation_seconds", "run_seconds")
 OF_FAILURE = (
     "host", "machines", "gpus", "step", "epoch", "phase",
     "predicted_bytes", "measured_bytes", "capacity_bytes", "device",
@@ -37,7 +38,7 @@ class Reason:
             longer than it may; or `DETACHED`: training goes on without the wizard.
         error: what was said of a failure.
         figures: `verdict`, `measured_bytes` (None where the dry run itself ran out),
-            `capacity_bytes`, `device` and `run_seconds`, as far as there was a dry run; of a
+            `capacity_bytes`, `device` and the `TIMES`, as far as there was a dry run; of a
             failure those of `OF_FAILURE`.
     """
 
@@ -89,7 +90,7 @@ def _of_dry_run(found: Mapping[str, Any]) -> dict[str, Any]:
         "verdict": found.get("verdict"),
         "measured_bytes": found.get("peak_bytes"),
         "capacity_bytes": found.get("capacity_bytes"),
-        **{key: found[key] for key in ("device", "run_seconds") if found.get(key) is not None},
+        **{key: found[key] for key in ("device", *TIMES) if found.get(key) is not None},
     }
 
 

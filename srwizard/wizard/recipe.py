@@ -92,6 +92,7 @@ def _given(conversation: Conversation) -> Given:
         epochs,
         decided("training.batch_size"),
         decided("training.eval_freq"),
+        decided("memory.patch_size"),
         decided("training.grad_accumulation") or 1,
         resolve(conversation, answers).devices.world_size,
     )
@@ -106,6 +107,7 @@ def _facts(dataset: Dataset, names: tuple[str, ...], scale: int) -> Facts:
     found = [reaches(dataset.contents, name) for name in names]
     return Facts(
         steps=dataset.summary.steps["train"],
+        validated=dataset.summary.steps["valid"],
         scale=scale,
         lr_shape=first.lr_shape,
         reaches=(max(y for y, _x in found), max(x for _y, x in found)),

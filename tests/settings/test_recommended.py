@@ -18,7 +18,7 @@ from srwizard.settings.recipe import (
     recommended,
 )
 
-FACTS = Facts(steps=255, scale=4, lr_shape=(170, 360), reaches=(10, 20))
+FACTS = Facts(steps=255, validated=55, scale=4, lr_shape=(170, 360), reaches=(10, 20))
 
 
 def found(name: str, facts: Facts = FACTS, room: Room | None = None) -> dict[str, Recommended]:
@@ -78,7 +78,7 @@ def test_what_is_decided_already_counts() -> None:
 
 def test_every_key_is_among_those_that_a_recipe_decides() -> None:
     fields = replace(FACTS, block_means=True)
-    keys = {key for name in cards() for key in found(name, fields, Room(1, 64))}
+    keys = {key for name in cards() for key in found(name, fields, Room(8, 64))}
     assert keys == set(KEYS)
 
 
@@ -114,6 +114,25 @@ def test_patience_counts_validations() -> None:
     standard, diffusion = found("EDSR"), found("DDPM")
     assert standard["training.patience"].value == round(standard["training.epochs"].value / 4)
     assert diffusion["training.patience"].value == 5
+
+
+def test_validations_take_no_longer_than_the_training_on_patches_between_them() -> None:
+    """A validation goes through 55 whole fields; an epoch on 255 patches is a 17th of that."""
+    it = card("EDSR")
+
+    def values(patch: int | None, **decided: int) -> dict[str, int]:
+        given = Given(patch=patch, **decided)
+        wanted = recommended(it, resolve_parameters(it, {}), FACTS, given=given)
+        return {one.key.removeprefix("training."): one.value for one in wanted}
+
+    assert "eval_freq" not in values(None)
+    assert "eval_freq" not in values(512)  # 0.26 of an epoch
+    assert values(128, epochs=500)["eval_freq"] == 5  # 4.3 epochs
+    small = values(64, epochs=500)
+    assert (small["eval_freq"], small["patience"]) == (18, round(500 / 18 / 4))
+    # Some remain, among which the best checkpoint is chosen.
+    assert values(64, epochs=50)["eval_freq"] == 5
+    assert "eval_freq" not in values(64, epochs=15)
 
 
 def test_patches_hold_enough_waves_and_take_the_place_of_fields_that_do_not_fit() -> None:

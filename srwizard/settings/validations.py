@@ -1,0 +1,40 @@
+"""How often to validate, so that validations take no longer than the training between them.
+
+A validation goes through whole fields. Where training sees a patch of each field, an epoch may be a
+small part of that work.
+"""
+
+import math
+
+FORWARD_AND_BACKWARD = 3.0
+"""What a point costs in training, in units of what it costs to be scored."""
+LEAST_VALIDATIONS = 10
+"""So many remain, that the best checkpoint is chosen among them."""
+
+
+def validation_in_epochs(steps: dict[str, int], hr_shape: tuple[int, int], patch: int) -> float:
+    """Return the work of a validation as a multiple of an epoch's on patches.
+
+    Args:
+        steps: of each split.
+        hr_shape: `[H, W]` of the fields.
+        patch: side of the patches in HR points.
+    """
+    height, width = hr_shape
+    trained = FORWARD_AND_BACKWARD * steps["train"] * min(patch, height) * min(patch, width)
+    return steps["valid"] * height * width / trained
+
+
+def epochs_between(validation: float, epochs: int) -> int:
+    """Return after how many epochs to validate.
+
+    Args:
+        validation: what one takes, as a multiple of what the training of an epoch takes.
+        epochs: of the run.
+    """
+    return max(min(math.ceil(validation), epochs // LEAST_VALIDATIONS), 1)
+
+
+def validations_of(epochs: int, eval_freq: int) -> int:
+    """Return how often a run is validated; the last epoch always is."""
+    return -(-epochs // eval_freq)
