@@ -123,7 +123,8 @@ class NpyField:
 class HDF5Field:
     """A dataset `[N, H, W]` in an HDF5 or NetCDF4 file, read by window.
 
-    The CF attributes `_FillValue`, `missing_value`, `scale_factor` and `add_offset` are applied.
+    The CF attributes `_FillValue`, `missing_value`, `scale_factor` and `add_offset` are applied,
+    and `_Unsigned` of the NetCDF User Guide.
     The file is opened on the first read in each process and stays open.
     """
 
@@ -156,11 +157,20 @@ class HDF5Field:
         return {**self.__dict__, "_opened": {}}
 
 
+def is_unsigned(attribute: Any) -> bool:
+    """Return whether the attribute `_Unsigned` says that integers are stored without a sign."""
+    text = attribute.decode() if isinstance(attribute, bytes) else str(attribute)
+    return text.strip().lower() == "true"
+
+
 def decode_cf(raw: npt.NDArray[Any], attributes: dict[str, Any]) -> FloatField:
     """Turn stored values into physical ones: fill values to NaN, then scale and offset.
 
     Source: CF conventions, section 8.1 (packed data) and 2.5.1 (missing data).
     """
+    unsigned = raw.dtype.kind == "i" and is_unsigned(attributes.get("_Unsigned"))
+    if unsigned:
+        raw = raw.view(f"u{raw.dtype.itemsize}")
     values = raw.astype(np.float32, order="C")
     for name in ("_FillValue", "missing_value"):
         for fill in np.atleast_1d(attributes.get(name, [])):
@@ -170,6 +180,8 @@ def decode_cf(raw: npt.NDArray[Any], attributes: dict[str, Any]) -> FloatField:
                 # 1e20 as float32 is not 1e20 as float64, which attributes are often stored as.
                 with np.errstate(over="ignore"):
                     fill = fill.astype(raw.dtype)
+            elif unsigned and fill < 0:
+                fill = int(fill) + 2 ** (8 * raw.dtype.itemsize)
             gaps = raw == fill
             if gaps.any():
                 blank(values, gaps)

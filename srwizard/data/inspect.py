@@ -24,6 +24,7 @@ from srwizard.data.layout import Contents, Layout, Problem
 from srwizard.data.pairing import pairing_problems
 from srwizard.data.sampled_values import sample_values
 from srwizard.data.sampling import spread
+from srwizard.data.shared_steps import shared_step_problems
 from srwizard.data.split_names import SPLITS
 from srwizard.data.statics import usable_as_inputs
 
@@ -103,6 +104,7 @@ def inspect(contents: Contents) -> DatasetSummary:
         problems.extend(_shape_problems(contents, name))
         if not summaries:  # the steps of the others are the same
             problems.extend(_order_problems(hr))
+            problems.extend(shared_step_problems(contents, name))
         sampled = sample_values(contents, name)
         problems.extend(sampled.problems)
         if not sampled.problems:  # what is no value says nothing of how the others belong

@@ -27,6 +27,8 @@ Layout = Literal["npy", "h5", "nc"]
 LEVELS = ("hr", "lr")
 Progress = Callable[[int, int], None]
 
+MOST_UNPAIRED = 5
+"""More steps of a file without a partner are counted, not named."""
 DEPTH_OF_FIELDS = 4
 """ROOT/test/lr/VARIABLE/STEP.npy"""
 FieldKey = tuple[str, str, str]
@@ -222,9 +224,12 @@ def _hdf5_fields(
                 for variable, dataset in opened[level].items():
                     if not isinstance(variable, str):
                         raise ValueError(variable)  # bytes, where a name is no UTF-8
-                    if not isinstance(dataset, h5py.Dataset) or dataset.ndim != 3:
+                    if not isinstance(dataset, h5py.Dataset) or dataset.ndim < 3:
                         continue  # a coordinate
                     name = f"{level}/{variable}"
+                    if dataset.ndim > 3:
+                        problems.append(_of_other_dimensions(file, name, dataset.shape))
+                        continue
                     message = dataset_fault(dataset)
                     if message is not None:
                         problems.append(Problem(file, f"{in_one_line(name)}: {message}"))
@@ -237,6 +242,11 @@ def _hdf5_fields(
     except (OSError, RuntimeError, KeyError, ValueError, TypeError):
         # h5py raises any of these where bytes inside the file are damaged.
         problems.append(Problem(file, hdf5_fault(file)))
+
+
+def _of_other_dimensions(file: Path, name: str, shape: Sequence[int]) -> Problem:
+    message = _("left out: its shape {shape} is not [N, H, W]", shape=list(shape))
+    return Problem(file, f"{in_one_line(name)}: {message}", fatal=False)
 
 
 def _absent(root: Path, layout: Layout, fields: Mapping[FieldKey, Field]) -> Iterator[Problem]:
@@ -273,8 +283,16 @@ def _unpaired(root: Path, layout: Layout, fields: Mapping[FieldKey, Field]) -> I
         for level, extra in (("hr", set(hr.steps) - set(lr.steps)),
                              ("lr", set(lr.steps) - set(hr.steps))):  # fmt: skip
             other = "lr" if level == "hr" else "hr"
+            mine = hr if level == "hr" else lr
+            if layout != "npy" and len(extra) > MOST_UNPAIRED:
+                yield Problem(
+                    mine.path(0),
+                    _("{variable}: {level} has {count} steps, {other} has {other_count}",
+                      variable=variable, level=level, count=len(mine.steps), other=other,
+                      other_count=len((lr if level == "hr" else hr).steps)),
+                )  # fmt: skip
+                continue
             for step in sorted(extra):
-                mine = hr if level == "hr" else lr
                 if (root / split / other / variable / f"{step}.npy").exists():
                     continue  # the partner is there but damaged, which has been said already
                 yield Problem(

@@ -78,19 +78,20 @@ def find_sources(named: Sequence[str]) -> list[Path]:
         UsageError: a path or a pattern names nothing, a directory holds nothing of the kind, or
             cannot be read; or it is a part of a dataset directory.
     """
-    found: dict[Path, None] = {}
+    found: dict[Path, Path] = {}  # by what it leads to: a link beside its file is the same
     for text in named:
         path = expand(text)
         try:
-            found.update(dict.fromkeys(_of(text, path)))
+            for one in _of(text, path):
+                found.setdefault(one.resolve(), one)
         except OSError as error:
             raise UsageError(
                 _("Source {path} cannot be read: {reason}.", path=path, reason=reason_of(error)),
                 _("Give the paths of NetCDF files or Zarr stores."),
             ) from error
-    for path in found:
+    for path in found.values():
         _refuse_part_of_dataset(path)
-    return list(found)
+    return list(found.values())
 
 
 def _refuse_part_of_dataset(path: Path) -> None:

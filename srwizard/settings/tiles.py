@@ -1,4 +1,4 @@
-"""In which tiles a run on patches scores whole fields: as few as the memory of training allows."""
+"""In which tiles a run on patches scores whole fields: few, but taking no memory of their own."""
 
 import math
 
@@ -12,6 +12,9 @@ in a tile as they lie in the whole field."""
 POINTS_OF_A_STEP = 2
 """So many times the points of a step may go through the network at once where nothing is kept for a
 way back: it then holds about half as much for each."""
+PARTS_OF_A_FIELD = 6
+"""A tile may be a sixth of a field, however small the step: the scores of a whole field hold tens
+of fields of its size at once, and the network no more for such a tile."""
 
 
 def tile_size(
@@ -47,5 +50,6 @@ def tile_size(
     points = POINTS_OF_A_STEP * batch_size * patch**2 // (2 if use_amp else 1)
     if height * width <= points:
         return 0
+    points = max(points, height * width // PARTS_OF_A_FIELD)
     side = math.isqrt(points) - 2 * OVERLAP
     return max(side // MULTIPLE * MULTIPLE, patch) * scale

@@ -671,3 +671,58 @@ def test_steps_that_are_not_in_the_order_of_their_numbers_are_told(tmp_path: Pat
     (problem,) = inspect(scan(root)).problems
     assert not problem.fatal
     assert "day12 comes before day2" in problem.message
+
+
+def test_integers_may_be_stored_without_a_sign(tmp_path: Path) -> None:
+    """By the NetCDF User Guide: bytes of -128 to 127 that stand for 0 to 255."""
+    root = write_dataset(tmp_path / "ocean", layout="h5")
+    with h5py.File(root / "train.h5", "r+") as file:
+        for level in ("hr", "lr"):
+            stored = file[level]["temp"]
+            whole = np.linspace(90, 210, stored.size).astype(np.uint8).reshape(stored.shape)
+            whole[:, 0, 0] = 255
+            del file[level]["temp"]
+            packed = file[level].create_dataset("temp", data=whole.view(np.int8))
+            packed.attrs.update(
+                {"_Unsigned": "true", "scale_factor": 0.1, "_FillValue": np.int8(-1)}
+            )
+    field = scan(root).fields["train", "hr", "temp"]
+    assert np.isnan(field.read(0)[0, 0])
+    assert np.nanmin(field.read(0)) == pytest.approx(9.0, abs=0.1)
+    assert np.nanmax(field.read(len(field.steps) - 1)) == pytest.approx(21.0, abs=0.2)
+
+
+def test_what_has_other_dimensions_than_a_field_is_named(tmp_path: Path) -> None:
+    root = write_dataset(tmp_path / "ocean", layout="h5")
+    with h5py.File(root / "train.h5", "r+") as file:
+        file["hr"].create_dataset("salt", data=np.zeros((4, 1, 8, 8), np.float32))
+    found = inspect(scan(root))
+    assert found.usable
+    assert [problem.message for problem in found.problems] == [
+        "hr/salt: left out: its shape [4, 1, 8, 8] is not [N, H, W]"
+    ]
+
+
+def test_many_steps_without_a_partner_are_counted(tmp_path: Path) -> None:
+    root = write_dataset(tmp_path / "ocean", layout="h5", steps=(20, 2, 2))
+    with h5py.File(root / "train.h5", "r+") as file:
+        values = file["lr"]["temp"][:9]
+        del file["lr"]["temp"]
+        file["lr"].create_dataset("temp", data=values)
+    (problem,) = scan(root).problems
+    assert problem.message == "temp: hr has 20 steps, lr has 9"
+
+
+@pytest.mark.parametrize("layout", ["npy", "h5"])
+def test_a_split_that_is_a_copy_of_another_is_told(tmp_path: Path, layout: Layout) -> None:
+    root = write_dataset(tmp_path / "ocean", layout=layout, steps=(6, 6, 6))
+    assert inspect(scan(root)).problems == ()
+    if layout == "npy":
+        shutil.rmtree(root / "test")
+        shutil.copytree(root / "train", root / "test")
+    else:
+        shutil.copy(root / "train.h5", root / "test.h5")
+    found = inspect(scan(root))
+    assert found.usable
+    (problem,) = found.problems
+    assert "train and test both have are the same fields" in problem.message

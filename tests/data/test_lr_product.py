@@ -190,8 +190,49 @@ def test_fill_values_of_an_lr_product(tmp_path: Path) -> None:
     )
 
 
-def test_lr_half_a_step_off_is_told(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("hr_hour", "lr_hour"), [(0.0, 0.5), (0.5, 0.0)])
+def test_of_two_steps_as_near_that_of_the_same_day_is_taken(
+    tmp_path: Path, hr_hour: float, lr_hour: float
+) -> None:
+    hr = product(tmp_path / "hr.nc", np.arange(12) + hr_hour, (48, 72))
+    lr = product(tmp_path / "lr.nc", np.arange(12) + lr_hour, (24, 36))
+    made = make([hr], tmp_path / "out", scale=4, lr_source=LrSource((lr,))).lr_product
+    assert made is not None
+    assert (made.matched, made.lr_used_twice, made.farthest_hours) == (12, 0, 12)
+
+
+def test_a_step_of_lr_that_belongs_to_several_of_hr_is_told(tmp_path: Path) -> None:
     hr = product(tmp_path / "hr.nc", np.arange(12), (48, 72))
-    lr = product(tmp_path / "lr.nc", np.arange(12) + 0.5, (24, 36))
+    lr = product(tmp_path / "lr.nc", np.arange(0, 12, 2) + 0.5, (24, 36))
     notes = make([hr], tmp_path / "out", scale=4, lr_source=LrSource((lr,))).notes
-    assert any("belongs to more than one step of HR" in note for note in notes)
+    assert any("belong to more than one step of HR" in note for note in notes)
+
+
+@pytest.mark.parametrize("hours", [-3.0, float("nan"), float("inf")])
+def test_a_tolerance_is_a_number_of_hours(tmp_path: Path, hours: float) -> None:
+    hr = product(tmp_path / "hr.nc", np.arange(12), (48, 72))
+    source = LrSource((hr,), tolerance_hours=hours)
+    with pytest.raises(UsageError, match="not a number of 0 or more"):
+        make([hr], tmp_path / "out", scale=4, lr_source=source)
+
+
+@pytest.mark.parametrize("method", REGRIDDING)
+def test_longitudes_may_jump_within_the_array(method: str) -> None:
+    """Regions across Greenwich or the date line are often stored so."""
+    source = grid(np.arange(-59.5, 60), np.arange(0.5, 360))
+    field = np.cos(np.deg2rad(np.arange(0.5, 360)))[None, :].repeat(120, 0).astype(np.float32)
+    onward = np.arange(341.0, 381.0, 2)
+    expected = regrid(source, grid(np.arange(-20, 21, 2), onward), method)(field)
+    jumping = regrid(source, grid(np.arange(-20, 21, 2), onward % 360), method)(field)
+    np.testing.assert_allclose(jumping, expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("method", REGRIDDING)
+def test_a_meridian_of_lr_that_is_there_twice_counts_once(method: str) -> None:
+    target = grid(np.arange(-20, 21, 8), np.arange(4, 360, 8))
+    latitudes, longitudes = np.arange(-60, 61, 2), np.arange(0, 361, 2)
+    field = np.random.default_rng(0).normal(size=(61, 181)).astype(np.float32)
+    field[:, -1] = field[:, 0]
+    twice = regrid(grid(latitudes, longitudes), target, method)(field)
+    once = regrid(grid(latitudes, longitudes[:-1]), target, method)(field[:, :-1])
+    np.testing.assert_allclose(twice, once, rtol=1e-5, atol=1e-6)

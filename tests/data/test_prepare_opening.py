@@ -239,6 +239,22 @@ class TestTwoDimensionalCoordinates:
         for name in ("00_lon", "01_lat"):
             assert np.load(tmp_path / f"root/static_variables/hr/{name}.npy").ndim == dimensions
 
+    @pytest.mark.parametrize("moves", [False, True])
+    def test_they_may_be_given_anew_for_each_time(self, tmp_path: Path, moves: bool) -> None:
+        """As in the files of WRF, XLAT(Time, south_north, west_east)."""
+        dataset = waves()
+        latitude, longitude = np.meshgrid(dataset.lat, dataset.lon, indexing="ij")
+        steps = dataset.sizes["time"]
+        for name, values, units in (
+            ("XLAT", latitude, "degree_north"), ("XLONG", longitude, "degree_east")
+        ):  # fmt: skip
+            again = np.repeat(values[None], steps, 0) + moves * np.arange(steps)[:, None, None]
+            dataset[name] = (("time", "lat", "lon"), again, {"units": units})
+        plain = dataset.drop_vars(["lat", "lon"])
+        manifest = made(tmp_path, write(plain, tmp_path / "a.nc"))
+        nowhere = any("no longitude and latitude" in note for note in manifest.notes)
+        assert nowhere == moves
+
     def test_lr_of_its_own(self, tmp_path: Path) -> None:
         fine = waves()
         coarse = fine.coarsen(lat=2, lon=2).mean()

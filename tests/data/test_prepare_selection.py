@@ -15,6 +15,7 @@ from typing import Any, Literal
 import numpy as np
 import pytest
 import xarray as xr
+import zarr
 
 from srwizard.base.errors import DatasetError, UsageError
 from srwizard.data.prepare import (
@@ -29,6 +30,8 @@ from srwizard.data.prepare import (
     parse_units,
 )
 from srwizard.data.prepare.grid import Grid
+from srwizard.data.prepare.look import look
+from srwizard.data.prepare.masking import Masking
 from srwizard.data.prepare.selection import reaches_around, window_of
 from srwizard.data.prepare.times import Moment
 from srwizard.data.prepare.units import conversion
@@ -232,7 +235,11 @@ class TestTime:
         with pytest.raises(DatasetError, match="no usable time"):
             make([timeless], tmp_path / "r", selection=wanted)
 
-    @pytest.mark.parametrize("text", ["", ":", "2000", "2001:2000", "2000-1:2001", "a:b"])
+    @pytest.mark.parametrize(
+        "text",
+        ["", ":", "2000", "2001:2000", "2000-1:2001", "a:b", "2000-13:", ":2000-00", "2000-01-32:",
+         "2000-01-01T24:"],
+    )  # fmt: skip
     def test_text(self, text: str) -> None:
         with pytest.raises(UsageError):
             parse_times(text)
@@ -289,6 +296,21 @@ class TestDepth:
         dataset = deep(attributes, sign=-1.0)
         manifest = make([saved(dataset, tmp_path / "a.nc")], tmp_path / "r", depths=(100,))
         assert manifest.variables["temp"].depth == 109.0
+
+    def test_heights_above_the_ground_are_chosen_as_they_stand(self, tmp_path: Path) -> None:
+        dataset = deep({"units": "m", "positive": "up", "standard_name": "height"})
+        manifest = make([saved(dataset, tmp_path / "a.nc")], tmp_path / "r", depths=(47,))
+        np.testing.assert_array_equal(every_field(tmp_path / "r", "hr"), dataset.temp[:, 1].values)
+        assert manifest.variables["temp"].depth == 47.0
+        assert not any("was taken for the depth" in note for note in manifest.notes)
+
+    def test_levels_that_are_all_missing_are_none(self, tmp_path: Path) -> None:
+        dataset = deep()
+        dataset["depth"] = ("depth", np.full(3, np.nan), {"positive": "down", "units": "m"})
+        source = saved(dataset, tmp_path / "a.nc")
+        with pytest.raises(DatasetError, match="has no depths"):
+            make([source], tmp_path / "r", depths=(0,))
+        assert look([source]).usable[0].depths == ()
 
     def test_without_depth(self, tmp_path: Path) -> None:
         source = saved(ocean(), tmp_path / "a.nc")
@@ -392,6 +414,25 @@ class TestZarr:
         assert manifest.variables["temp"].attributes["units"] == "K"
         assert manifest.splits["train"].first == "2000-01-01T00:00:00"
 
+    def test_a_zero_is_a_value_where_no_fill_value_is_declared(self, tmp_path: Path) -> None:
+        """zarr and kerchunk write a fill value of 0 into every array of format 2."""
+        dataset = ocean(9)
+        dataset["temp"] = dataset.temp.where(dataset.temp > dataset.temp.mean(), 0)
+        store = zarr.open_group(tmp_path / "a.zarr", mode="w", zarr_format=2)
+        for name, variable in dataset.variables.items():
+            array = store.create_array(
+                str(name), shape=variable.shape, dtype=variable.dtype, fill_value=0
+            )
+            array[...] = variable.values
+            named = {"_ARRAY_DIMENSIONS": list(variable.dims)}
+            array.attrs.update({**variable.attrs, **named})
+        manifest = make([tmp_path / "a.zarr"], tmp_path / "r")
+        np.testing.assert_array_equal(every_field(tmp_path / "r", "hr"), dataset.temp.values)
+        assert manifest.splits["train"].first == "2000-01-01T00:00:00"
+        masking = Masking((0.0,))
+        make([tmp_path / "a.zarr"], tmp_path / "m", masking=masking)
+        assert np.isnan(every_field(tmp_path / "m", "hr")[dataset.temp.values == 0]).all()
+
     def test_stores_and_files_make_one_record(self, tmp_path: Path) -> None:
         early, late = ocean(3, seed=1), ocean(3, start=3, seed=2)
         late.to_zarr(tmp_path / "late.zarr")
@@ -432,6 +473,24 @@ class TestStatics:
             expected.reshape(2, 2, 2, 2).mean(axis=(1, 3)),
         )
         assert manifest.statics == ("bathymetry",)
+
+    def test_what_stands_for_missing_is_missing_in_them_too(self, tmp_path: Path) -> None:
+        dataset = globe()
+        depth = np.linspace(10, 500, 18 * 36, dtype=np.float32).reshape(18, 36)
+        depth[:6] = -9999
+        bathymetry = xr.Dataset(
+            {"deptho": (("lat", "lon"), depth)}, dataset.drop_vars("time").coords
+        )
+        saved(bathymetry, tmp_path / "b.nc")
+        source, wanted = saved(dataset, tmp_path / "a.nc"), parse_static(f"{tmp_path}/b.nc:deptho")
+        told = make([source], tmp_path / "r", statics=[wanted])
+        assert any("deptho" in note and "--missing-value -9999" in note for note in told.notes)
+        masking = Masking((-9999.0,))
+        masked = make([source], tmp_path / "m", statics=[wanted], masking=masking)
+        assert not any("--missing-value" in note for note in masked.notes)
+        lr = static(tmp_path / "m", "02_deptho.npy", "lr")
+        assert np.isnan(lr[:3]).all()
+        assert lr[3:].min() > 0
 
     def test_refusals(self, tmp_path: Path) -> None:
         source = saved(ocean(), tmp_path / "a.nc")

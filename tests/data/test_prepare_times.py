@@ -56,6 +56,11 @@ def days(axis: TimeAxis) -> list[str]:
         ([0, -999, 2], "days since 2000-01-01", {}, ["2000-01-01", "missing", "2000-01-03"]),
         ([998, 999, 1000], "days since 2000-01-01", {}, ["2002-09-25", "2002-09-26", "2002-09-27"]),
         ([0, np.nan, 2], "days since 2000-01-01", {}, ["2000-01-01", "missing", "2000-01-03"]),
+        *(([0], f"hours since 2000-01-02 00:00{seconds}{zone}", {}, [f"2000-01-{time}:00"])
+          for seconds in ("", ":00", ":00.0 ")
+          for zone, time in (
+              ("-6:00", "02T06"), ("+3", "01T21"), ("+03:00", "01T21"), ("", "02T00")
+          )),
     ],
 )  # fmt: skip
 def test_clear_times_are_decoded(
@@ -164,6 +169,13 @@ def shown(contents: Contents) -> str:
     console.print(contents_table(contents))
     assert isinstance(console.file, StringIO)
     return console.file.getvalue()
+
+
+@pytest.mark.parametrize("units", ["months since 2010-12-15", "days since 2010-12-15"])
+def test_a_coordinate_called_month_is_what_its_units_say(units: str) -> None:
+    axis = decoded_axis("month", "month", xr.Variable("month", [1, 2, 3, 4], {"units": units}))
+    assert not axis.climatology
+    assert days(axis)[0].startswith(("2010-12-16", "2011-01-15"))
 
 
 class TestAtFirstSight:

@@ -83,11 +83,18 @@ def test_as_large_as_training_allows(batch_size: int, use_amp: bool, side: int) 
 
 @pytest.mark.parametrize("batch_size", [9, 20, 64])
 def test_a_tile_with_its_overlap_has_twice_the_points_of_a_step(batch_size: int) -> None:
-    side = tile((1000, 1000), scale=2, patch_size=32, batch_size=batch_size)
+    shape = (100, 3 * POINTS_OF_A_STEP * batch_size * 16**2 // 100)
+    side = tile(shape, scale=2, patch_size=32, batch_size=batch_size)
     assert side is not None
     wide = side // 2 + 2 * OVERLAP
     assert wide**2 <= POINTS_OF_A_STEP * batch_size * 16**2 < (wide + MULTIPLE) ** 2
     assert side // 2 % MULTIPLE == 0
+
+
+def test_a_tile_of_a_large_field_is_a_sixth_of_it_however_small_the_step() -> None:
+    """As its scores take as much memory anyway; of 24 LR points, it was computed 2.8 times."""
+    assert tile((170, 360), scale=4, patch_size=64, batch_size=1) == 80 * 4
+    assert (80 + 2 * OVERLAP) ** 2 <= 170 * 360 / 6
 
 
 def test_a_network_that_looks_at_the_whole_field_is_shown_as_much_as_in_training() -> None:

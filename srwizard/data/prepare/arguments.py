@@ -1,5 +1,6 @@
 """Whether what `prepare` is asked for can be done, as far as no source has to be opened for it."""
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import get_args
@@ -70,6 +71,12 @@ def check_lr_source(
               names=len(lr_source.variables)),
             _("Give one --lr-variable for each --variable, or none."),
         )  # fmt: skip
+    tolerance = lr_source.tolerance_hours
+    if tolerance is not None and not 0 <= tolerance < math.inf:
+        raise UsageError(
+            _("The tolerance of {hours:g} h is not a number of 0 or more.", hours=tolerance),
+            _("Give hours, e.g. --lr-tolerance 12"),
+        )
 
 
 def check_counts(gap: int, jobs: int) -> None:

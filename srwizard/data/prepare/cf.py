@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
 import xarray as xr
 
 from srwizard.base.errors import DatasetError
@@ -32,6 +33,7 @@ LONGITUDE_UNITS = {
 }  # fmt: skip
 LATITUDE_NAMES = {"lat", "latitude", "nav_lat"}
 LONGITUDE_NAMES = {"lon", "longitude", "nav_lon"}
+ENSEMBLE_NAMES = {"realization", "number", "member", "ensemble", "ens"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +105,8 @@ def find_time(dataset: xr.Dataset, variable: str) -> TimeAxis:
     unlimited = dataset.encoding.get("unlimited_dims", ())
     for dimension in (str(name) for name in dataset[variable].dims):
         attributes = dataset[dimension].attrs if dimension in dataset.variables else {}
+        if attributes.get("standard_name", dimension.lower()) in ENSEMBLE_NAMES:
+            continue  # members of one moment, however many more may follow
         if (
             attributes.get("axis") == "T"
             or dimension.lower() in TIME_NAMES
@@ -132,7 +136,8 @@ def find_coordinate(
         named: coordinates that the variable names as its own, from `named_coordinates`.
 
     Returns:
-        A 1-D or 2-D coordinate, dimensions of length 1 dropped, or None.
+        A 1-D or 2-D coordinate, dimensions of length 1 dropped, or None. One that is given anew
+        for each time (WRF) counts where it is the same at the first and the last.
     """
     units, names = (
         (LATITUDE_UNITS, LATITUDE_NAMES)
@@ -143,9 +148,12 @@ def find_coordinate(
     for name in (str(key) for key in dataset.variables):
         variable = dataset[name]
         wide = {str(d) for d in variable.dims if variable.sizes[d] > 1}
+        repeated = wide - set(dimensions) if len(wide) == 3 else set()
+        wide -= repeated
         if (
             not wide
             or len(wide) > 2
+            or len(repeated) > 1
             or not wide <= set(dimensions)
             or variable.dtype.kind not in "iuf"
         ):
@@ -158,8 +166,14 @@ def find_coordinate(
             rank = 2
         else:
             continue
-        key = (name not in named, rank, name not in dataset.coords, name)
-        found.append((key, variable))
+        for again in repeated:
+            first, last = (variable.isel({again: place}) for place in (0, -1))
+            if not np.array_equal(first.values, last.values):
+                break  # a grid that moves
+            variable = first
+        else:
+            key = (name not in named, rank, name not in dataset.coords, name)
+            found.append((key, variable))
     if not found:
         return None
     best = min(found, key=lambda entry: entry[0])[1]

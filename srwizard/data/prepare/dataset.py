@@ -58,7 +58,11 @@ from srwizard.data.prepare.splits import (
     prepared_splits,
     step_name,
 )
-from srwizard.data.prepare.static_fields import StaticSource, static_fields
+from srwizard.data.prepare.static_fields import (
+    StaticSource,
+    notes_on_statics,
+    static_fields,
+)
 from srwizard.data.prepare.target import MANIFEST_NAME, check_target
 from srwizard.data.prepare.write import (
     Content,
@@ -179,7 +183,8 @@ def prepare(
         },
         calendar=survey.calendar,
     )
-    fields = static_fields(statics, survey.grid, recipe)
+    missing = () if masking is None else masking.missing
+    fields = static_fields(statics, survey.grid, recipe, missing)
     with (
         pair_makers(recipe, jobs) as made_pairs,
         whole_directory(out, check) as stage,
@@ -241,6 +246,7 @@ def prepare(
                 *notes_on(region.shape, hr_grid.shape, tallies, conversions),
                 *dropped_note(dropped),
                 *leakage_notes(likeness, gap),
+                *notes_on_statics(fields),
                 *small_notes(lr_grid.shape),
                 *conservation_notes(lr_method),
                 *(() if product is None else notes_on_product(product)),

@@ -95,7 +95,7 @@ class Grid:
             latitude = latitude[window.rows] if latitude.ndim == 1 else _taken(latitude, window)
         if longitude is not None and longitude.ndim == 1:
             longitude = np.concatenate([longitude[part] for part in window.columns])
-            if len(window.columns) > 1:
+            if np.isfinite(longitude).all():
                 longitude = np.unwrap(longitude, period=360.0)
         elif longitude is not None:
             longitude = _taken(longitude, window)

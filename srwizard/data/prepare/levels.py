@@ -50,7 +50,11 @@ def _coordinate(dataset: xr.Dataset, dimension: str) -> xr.DataArray | None:
             or name.lower().startswith("gdep")
         )
     ]  # fmt: skip
-    return next((dataset[name] for name in candidates if dataset[name].dtype.kind in "iuf"), None)
+    return next((dataset[name] for name in candidates if _has_numbers(dataset[name])), None)
+
+
+def _has_numbers(coordinate: xr.DataArray) -> bool:
+    return coordinate.dtype.kind in "iuf" and bool(np.isfinite(coordinate.values).any())
 
 
 def has_depths(dataset: xr.Dataset, dimension: str) -> bool:
@@ -102,7 +106,8 @@ def level_depths(dataset: xr.Dataset, variable: str, dimension: str) -> list[flo
     values = np.array([float(str(value)) for value in np.atleast_1d(found.values)])
     # Heights count upward: what lies 100 m deep is at -100.
     upward = str(found.attrs.get("positive", "")).lower() == "up"
-    depths = -values if upward or bool((values <= 0).all()) else values
+    # Of the wind, 10 m are no depth of -10 m: then they are counted as they stand.
+    depths = -values if (upward and (values < 0).any()) or (values <= 0).all() else values
     stored = _units(dataset, dimension)
     return [float(depth) for depth in depths * (_in_metres(stored) or 1.0)]
 

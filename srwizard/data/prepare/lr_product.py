@@ -137,8 +137,10 @@ def match(
         tolerance_hours = float(np.median(gaps)) / 2 if gaps else 12.0
     right = np.clip(np.searchsorted(lr_hours, hr_hours), 0, len(lr_hours) - 1)
     left = np.maximum(right - 1, 0)
-    nearer_left = np.abs(lr_hours[left] - hr_hours) <= np.abs(lr_hours[right] - hr_hours)
-    nearest = np.where(nearer_left, left, right)
+    before, after = np.abs(lr_hours[left] - hr_hours), np.abs(lr_hours[right] - hr_hours)
+    # Of two that are as far, noon of the same day rather than of the day before.
+    same_day = _days(hr) == _days(lr)[right]
+    nearest = np.where((before < after) | ((before == after) & ~same_day), left, right)
     apart = np.abs(lr_hours[nearest] - hr_hours)
     kept = np.flatnonzero(apart <= tolerance_hours)
     if not kept.size:
@@ -224,6 +226,12 @@ def notes_on_product(product: LrProduct) -> list[str]:
                 )
             )
     return notes
+
+
+def _days(survey: Survey) -> npt.NDArray[np.int_]:
+    """Return the date of each step as a number, 20000131."""
+    dates = [step.moment[:3] for step in survey.steps if step.moment is not None]
+    return np.array([(year * 100 + month) * 100 + day for year, month, day in dates])
 
 
 def _hours(survey: Survey) -> Hours:

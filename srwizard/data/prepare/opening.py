@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import cached_property
+from numbers import Real
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
@@ -272,11 +273,30 @@ def _decoded(source: Path | H5NetCDFStore, **options: Any) -> xr.Dataset:
         warnings.simplefilter("ignore", xr.SerializationWarning)
         # A store without consolidated metadata is read as well.
         warnings.filterwarnings("ignore", category=RuntimeWarning, message=".*consolidated.*")
-        return xr.open_dataset(
-            source, decode_times=False, decode_timedelta=False, cache=False,
-            create_default_indexes=False,  # nothing is looked up by its coordinates
-            **{name: option for name, option in options.items() if option is not None},
-        )  # fmt: skip
+        given = {name: option for name, option in options.items() if option is not None}
+        given["create_default_indexes"] = False  # nothing is looked up by its coordinates
+        found = xr.open_dataset(
+            source, decode_times=False, decode_timedelta=False, cache=False, **given
+        )
+        is_zarr_store = given.get("engine") == "zarr"
+        if is_zarr_store and any(map(_is_filled_with_zeros, found.variables.values())):
+            found.close()
+            return _with_zeros(xr.open_dataset(source, decode_cf=False, cache=False, **given))
+        return found
+
+
+def _is_filled_with_zeros(variable: xr.Variable) -> bool:
+    """Return whether a Zarr array has the fill value that zarr and kerchunk give where none is."""
+    fill = variable.encoding.get("_FillValue", variable.attrs.get("_FillValue"))
+    return isinstance(fill, Real) and fill == 0
+
+
+def _with_zeros(raw: xr.Dataset) -> xr.Dataset:
+    """Return a store decoded, its zeros as values: format 2 has a fill value in any case."""
+    for variable in raw.variables.values():
+        if _is_filled_with_zeros(variable):
+            del variable.attrs["_FillValue"]
+    return xr.decode_cf(raw, decode_times=False, decode_timedelta=False)
 
 
 def _descriptions(array: xr.Variable) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ import numpy.typing as npt
 from srwizard.base.errors import DatasetError
 from srwizard.base.i18n import translate as _
 from srwizard.data.fields import FloatField
+from srwizard.data.longitudes import repeats_its_beginning
 from srwizard.data.prepare.grid import FloatArray, Grid
 
 LEAST_SHARE = 0.5
@@ -81,7 +82,7 @@ def regrid(source: Grid, target: Grid, method: str) -> Regrid:
             )
     found = Regrid(
         _in_any_order(weights, source.latitude, target.latitude, False),
-        _in_any_order(weights, np.unwrap(source.longitude, period=360), target.longitude, True),
+        _of_columns(weights, source.longitude, target.longitude),
     )
     if not (found.rows.any() and found.columns.any()):
         raise DatasetError(
@@ -92,6 +93,22 @@ def regrid(source: Grid, target: Grid, method: str) -> Regrid:
             _("Give products of the same region."),
         )  # fmt: skip
     return found
+
+
+def _of_columns(
+    weights: Callable[[FloatArray, FloatArray, bool], Weights],
+    source: FloatArray,
+    target: FloatArray,
+) -> Weights:
+    """Return the weights along longitudes, which may jump by 360 degrees (359.5, 0.5, ...).
+
+    A last column that is the first one again, around the globe, counts nothing.
+    """
+    once = source[:-1] if repeats_its_beginning(source) else source
+    found = _in_any_order(
+        weights, np.unwrap(once, period=360.0), np.unwrap(target, period=360.0), True
+    )
+    return np.pad(found, ((0, 0), (0, len(source) - len(once))))
 
 
 def _in_any_order(

@@ -102,10 +102,18 @@ def parse_times(text: str) -> TimeRange:
     first, last = (
         tuple(int(part) for part in re.findall(r"\d+", date or "")) for date in match.groups()
     )
+    if not all(map(_is_date, (first, last))):
+        raise UsageError(_("{text} is not a range of times.", text=text), hint)
     shared = min(len(first), len(last))
     if first[:shared] > last[:shared]:
         raise UsageError(_("The range {text} ends before it begins.", text=text), hint)
     return TimeRange(first, last)
+
+
+def _is_date(parts: tuple[int, ...]) -> bool:
+    """Return whether year, month, ... can be, as far as they are given, in some calendar."""
+    limits = ((0, 9999), (1, 12), (1, 31), (0, 23), (0, 59), (0, 59))
+    return all(low <= part <= high for part, (low, high) in zip(parts, limits, strict=False))
 
 
 def parse_depths(text: str) -> tuple[float, ...]:

@@ -12,9 +12,11 @@ from srwizard.base.i18n import translate as _
 from srwizard.base.typed_paths import expand
 from srwizard.data.fields import FloatField
 from srwizard.data.prepare.grid import Grid, block_mean
+from srwizard.data.prepare.masking import Masking
 from srwizard.data.prepare.pairs import Recipe
 from srwizard.data.prepare.reading import StepReader
 from srwizard.data.prepare.record import survey_sources
+from srwizard.data.undeclared import Undeclared, far_values, undeclared_notes
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ def parse_static(text: str) -> StaticSource:
 
 
 def static_fields(
-    sources: Sequence[StaticSource], grid: Grid, recipe: Recipe
+    sources: Sequence[StaticSource], grid: Grid, recipe: Recipe, missing: Sequence[float] = ()
 ) -> Mapping[str, Mapping[str, FloatField]]:
     """Read the static fields and average them to LR as the fields are.
 
@@ -52,6 +54,7 @@ def static_fields(
         sources: what to read.
         grid: of the sources, whole.
         recipe: window, scale and weights.
+        missing: values that stand for none.
 
     Returns:
         Level (hr, lr) -> name -> `[H, W]` or `[h, w]`, NaN where there is no value.
@@ -67,7 +70,12 @@ def static_fields(
                 _("Two static fields have the name {name}.", name=source.name),
                 _("Give one a name of its own: FILE:VARIABLE=NAME"),
             )
-        survey = survey_sources([source.path], [source.variable], lambda _done, _total: None)
+        survey = survey_sources(
+            [source.path],
+            [source.variable],
+            lambda _done, _total: None,
+            masking=Masking(tuple(missing)),
+        )
         if not survey.grid.matches(grid):
             raise DatasetError(
                 _("The static field {name} in {path} is on a different grid ({rows} x "
@@ -92,3 +100,13 @@ def static_fields(
             for name, field in hr.items()
         },
     }
+
+
+def notes_on_statics(fields: Mapping[str, Mapping[str, FloatField]]) -> list[str]:
+    """Say which values of static fields may stand for none."""
+    return [
+        note
+        for name, field in fields["hr"].items()
+        if np.isfinite(field).any()
+        for note in undeclared_notes(name, Undeclared.of(far_values(field), None))
+    ]

@@ -99,6 +99,8 @@ def has_time_units(units: str) -> bool:
 def is_month_number(name: str, coordinate: xr.Variable) -> bool:
     """Return whether a coordinate counts the months of a year that is not said, 1 to 12."""
     units = str(coordinate.attrs.get("units", "")).lower()
+    if has_time_units(units):
+        return False
     if "month" not in (name.lower(), units.removesuffix("s")) or coordinate.dtype.kind not in "iuf":
         return False
     values = np.atleast_1d(coordinate.values)
@@ -182,6 +184,8 @@ def _decode(values: npt.NDArray[Any], units: str, calendar: str) -> Sequence[Any
 
 
 def _since(values: npt.NDArray[Any], unit: str, reference: str, calendar: str) -> Sequence[Any]:
+    # cftime passes over a time zone that is written with one digit.
+    reference = re.sub(r"(:\d\d?(?:\.\d*)? ?[+-])(\d)((?::\d\d)?)$", r"\g<1>0\2\3", reference)
     short = re.fullmatch(r"(\d{4})(?:-(\d\d?))?", reference)
     date = reference if short is None else f"{short[1]}-{short[2] or '01'}-01"
     try:
