@@ -87,31 +87,30 @@ def predict(
     amp: bool,
     device: str | None,
 ) -> None:
-    from srwizard.settings import run_config
     from srwizard.train.process_environment import set_threads_of_this_process
+    from srwizard.use.bundle import config_in, facts_in
     from srwizard.use.dataset_input import is_dataset, masked_points
     from srwizard.use.inputs import names_in_input, open_input
-    from srwizard.use.levels import levels_in
-    from srwizard.use.quantities import missing_values_of
     from srwizard.use.targets import check_target
 
     out = at_home(out).absolute()
     sources = list(dict.fromkeys(at_home(path).absolute() for path in inputs))  # each once
     beside = [at_home(path).absolute() for path in guide_files]
     check_target(out, overwrite=overwrite, inputs=[*sources, *beside])
-    config = run_config.load(at_home(run_dir).absolute())
+    directory = at_home(run_dir).absolute()
+    config = config_in(directory)
+    facts = facts_in(directory, config)
     known = [*config.data.variables, *config.data.varying_guides]
     there = names_in_input(variable, known)
     names = {name: there[name] for name in config.data.variables}
     outliers = masked_points(config.data, sources[0])
-    levels = levels_in(Path(config.data.root))
     if not missing and not is_dataset(sources[0]):
-        missing = missing_values_of(Path(config.data.root))
+        missing = facts.missing
         if missing:
             print(_("Taken as missing, as when the dataset was prepared: {values}",
                     values=", ".join(f"{value:g}" for value in missing)))  # fmt: skip
     guides = {name: there[name] for name in config.data.varying_guides}
-    found = open_input(sources, names, split, guides, beside, outliers, levels, missing)
+    found = open_input(sources, names, split, guides, beside, outliers, facts.levels, missing)
     for note in found.notes:
         print(note)
 

@@ -82,6 +82,19 @@ class RunData(FrozenData, CheckedData):
     masked: dict[str, dict[str, list[list[int]]]] = Field(default_factory=dict)
 
     @property
+    def shapes(self) -> dict[str, tuple[int, int]]:
+        """`[H, W]` of the levels "hr" and "lr"."""
+        return {
+            level: (shape[0], shape[1])
+            for level, shape in (("hr", self.hr_shape), ("lr", self.lr_shape))
+        }
+
+    @property
+    def described(self) -> list[str]:
+        """The variables and guides whose units matter to those who use the run."""
+        return [*self.variables, *self.varying_guides]
+
+    @property
     def static_guides(self) -> list[str]:
         """The guides that do not change in time."""
         return [name for name in self.guides if name not in self.guide_scales]

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader
 
-from srwizard.data import normalization
+from srwizard.data import dataset_facts, normalization
 from srwizard.data.baselines.learnt import Learnt, skip_of
 from srwizard.data.baselines.methods import Baseline
 from srwizard.data.baselines.skip import shares, shrunk
@@ -284,6 +284,14 @@ def load_statistics(run: RunConfig, run_dir: Path, contents: Contents) -> dict[s
     computed = normalization.statistics(contents, run.data.variables, run.training.normalization)
     normalization.save(run_dir / normalization.FILE_NAME, computed, key)
     return computed
+
+
+def keep_dataset_facts(run: RunConfig, run_dir: Path, contents: Contents) -> None:
+    """Write beside a run what its dataset says besides its fields, for those who use the run."""
+    key, path = run_config.statistics_key(run), run_dir / dataset_facts.FILE_NAME
+    if dataset_facts.load(path, key, run.data.shapes) is None:
+        facts = dataset_facts.facts_of(contents, run.data.described, run.data.shapes)
+        dataset_facts.save(path, facts, key)
 
 
 def micro_batches_of(steps: list[Step]) -> list[tuple[Key, ...]]:

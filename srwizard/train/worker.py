@@ -44,7 +44,7 @@ from srwizard.train.resuming import Loaded, begin_from_weights, load_best, resum
 from srwizard.train.sampling import members_of
 from srwizard.train.scoring import save_examples, score_test
 from srwizard.train.screen import Screen
-from srwizard.train.setup import Training, load_statistics, set_up
+from srwizard.train.setup import Training, keep_dataset_facts, load_statistics, set_up
 from srwizard.train.simple_methods import load_learnt
 
 EXAMPLES_FILE = Path("plots") / "samples.npz"
@@ -122,6 +122,7 @@ def _work(
     if resumed is None:
         begin_from_weights(training)
     if place.is_first:
+        keep_dataset_facts(run, run_dir, contents)
         checkpoint_files.remove_unfinished(run_dir)
         records.drop_from(training.progress.epoch if resumed else 0)
         _say(records, [*_restarted(run_dir), *notices])

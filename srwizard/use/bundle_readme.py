@@ -1,10 +1,16 @@
-"""README.md of a bundle: how its network is loaded, and what must be done to its fields."""
+"""README.md of a bundle: how it is used as a run, and what its network does by itself."""
 
 from srwizard.base.i18n import translate as _
 from srwizard.base.i18n import translate_count as _n
 from srwizard.train.seam import seam_of
 from srwizard.use.run import Run
 
+AS_A_RUN = """\
+from srwizard import load_run
+run = load_run(".")
+sr = run.predict(lrGUIDES)
+"""
+"""How a bundle is used, in its directory."""
 LOADING = """\
 import json
 from safetensors.torch import load_file
@@ -47,11 +53,12 @@ output = conserved(output, blocks_for(lr, base, spread, s["block_shares"]))
 IN_PHYSICAL_UNITS = """\
 sr = base + output[0].numpy() * spread
 sr[s["hr_observed"] == 0] = np.nan
+sr[~np.isfinite(lr).any(axis=(1, 2))] = np.nan
 """
 
 
 def readme(run: Run, *, onnx: bool) -> str:
-    """Return README.md of a bundle: how its network is loaded and applied, by itself.
+    """Return README.md of a bundle: how it is used, and how its network is applied by itself.
 
     Args:
         run: that is in the bundle.
@@ -60,7 +67,12 @@ def readme(run: Run, *, onnx: bool) -> str:
     title = _("{model}, {scale}x super-resolution of {names}",
               model=run.config.model.name, scale=run.scale,
               names=", ".join(run.variables))  # fmt: skip
-    loading = _('Load the network in this directory (pip install "srwizard[export]"):')
+    predicting = _(
+        'Super-resolve NetCDF files in this directory (pip install "srwizard[export]"), or arrays '
+        "lr [C, h, w] in physical units, NaN in gaps. The bundle is used as a run directory is: "
+        "gaps, land, units and the grid are taken care of."
+    )
+    loading = _("Load the network alone:")
     use = _(
         "It takes and gives normalized fields: [N, C + S, h, w] -> [N, C, H, W]. In statistics.npz "
         "are lr_mean, lr_std, hr_mean, hr_std, the static input channels (S), and hr_observed, 0 "
@@ -71,7 +83,9 @@ def readme(run: Run, *, onnx: bool) -> str:
             "It gives what a simple method misses, which is in baselines.npz, in units of that "
             "method's spread."
         )
-    applying = _("Apply it to lr [C, h, w], in physical units, NaN in gaps:")
+    applying = _(
+        "Apply it to lr [C, h, w] on the grid of the training, in physical units, NaN in gaps:"
+    )
     if run.guides:
         use += " " + _(
             "Behind the static channels come the guides of every step, {names}, at high "
@@ -108,8 +122,23 @@ def readme(run: Run, *, onnx: bool) -> str:
             seam=seam,
             fine=seam * run.scale,
         )
-    parts = [f"# {title}", loading, f"```python\n{LOADING}```", use]
-    if not run.guides:
+    as_a_run = AS_A_RUN.replace("GUIDES", ", guides=guides" if run.guides else "")
+    beside = " --guide GUIDES.nc" if run.guides else ""
+    parts = [
+        f"# {title}",
+        predicting,
+        f"```sh\nsrwizard predict . INPUT.nc -o OUT.nc{beside}\n```",
+        f"```python\n{as_a_run}```",
+        loading,
+        f"```python\n{LOADING}```",
+        use,
+    ]
+    if run.config.memory.tile:
+        parts.append(
+            _("Whole fields go through it in tiles of {tile} x {tile} HR points, overlapping and "
+              "blended (srwizard.train.tiling).", tile=run.config.memory.tile)
+        )  # fmt: skip
+    if not (run.guides or run.draws_samples or run.config.memory.tile):
         parts += [applying, f"```python\n{_applied(run)}```"]
     if onnx:
         parts.append(

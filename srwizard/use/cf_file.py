@@ -83,8 +83,9 @@ def layers_of(
     what = dict(known) | {"long_name": long_name}
     if ensemble:
         what["long_name"] = f"{long_name}, mean of the ensemble"
-    if flagged:
-        what["ancillary_variables"] = f"{variable}_filled"
+    ancillary = [f"{variable}_spread"] * ensemble + [f"{variable}_filled"] * flagged
+    if ancillary:
+        what["ancillary_variables"] = " ".join(ancillary)
     layers = [Layer(variable, what)]
     if ensemble:
         spread = {"long_name": f"{long_name}, standard deviation of the ensemble"}

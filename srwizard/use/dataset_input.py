@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import cftime
 import numpy as np
@@ -13,19 +13,20 @@ from srwizard.base.i18n import translate as _
 from srwizard.base.os_errors import reason_of
 from srwizard.base.typed_paths import expand
 from srwizard.base.visible import in_one_line, in_shell
+from srwizard.data.dataset_facts import known_grid
 from srwizard.data.fields import FloatField
 from srwizard.data.hdf5_reading import open_hdf5
 from srwizard.data.layout import Contents, recognise, scan
 from srwizard.data.missing_variable import no_such_variable
 from srwizard.data.outliers import Points, masked
 from srwizard.data.prepare.times import Moment
+from srwizard.data.quantities import Levels, attributes_in, levels_in, manifest_of
 from srwizard.data.raw_files import is_zarr
 from srwizard.settings.run_config import RunData
-from srwizard.use.grids import grid_of
-from srwizard.use.levels import Levels, check_depth, levels_in
+from srwizard.use.levels import check_depth
 from srwizard.use.opened_input import FieldSeries, Input, origin_of
-from srwizard.use.quantities import attributes_in, manifest_of
 
+Resolution = Literal["lr", "hr"]
 BASIC_TIME = re.compile(r"(\d{4})(\d{2})(\d{2})T(\d{2})(\d{2})(\d{2})")
 """How `srwizard prepare` names the steps of files without a time of their own."""
 
@@ -46,9 +47,16 @@ def masked_points(data: RunData, root: Path) -> Points | None:
 
 
 def dataset_input(
-    root: Path, names: Mapping[str, str], split: str, outliers: Points | None, levels: Levels
+    root: Path,
+    names: Mapping[str, str],
+    split: str,
+    outliers: Points | None,
+    levels: Levels,
+    resolution: Resolution = "lr",
 ) -> Input:
     """Open a split of a dataset directory; the arguments are those of `open_input`.
+
+    Its LR fields are read; of guides, those of HR.
 
     Raises:
         UsageError, DatasetError: as `open_input` does.
@@ -60,8 +68,8 @@ def dataset_input(
               "(or train.h5, train.nc, …)."),
         )  # fmt: skip
     contents = scan(root) if outliers is None else masked(scan(root), outliers)
-    _check_sound(contents, names, split)
-    chosen = [contents.fields[split, "lr", there] for there in names.values()]
+    _check_sound(contents, names, split, resolution)
+    chosen = [contents.fields[split, resolution, there] for there in names.values()]
     its_levels = levels_in(root)
     for name, there in names.items():
         if name in levels and there in its_levels:
@@ -88,7 +96,7 @@ def dataset_input(
         names=first.steps,
         moments=moments,
         calendar=calendar,
-        grid=grid_of(contents, "lr", first.shape),
+        grid=known_grid(contents, resolution, first.shape),
         attributes={name: attributes[there] for name, there in names.items()},
         fields=fields,
     )
@@ -109,29 +117,35 @@ def read_step(found: Any, index: int) -> FloatField:
     return values
 
 
-def _check_sound(contents: Contents, names: Mapping[str, str], split: str) -> None:
-    """Refuse a split whose LR fields are not all there; its HR fields do not matter."""
-    parent = contents.root / split / "lr"
+def _check_sound(
+    contents: Contents, names: Mapping[str, str], split: str, resolution: Resolution
+) -> None:
+    """Refuse a split whose fields are not all there; those of the other level do not matter."""
+    other = "hr/" if resolution == "lr" else "lr/"
+    parent = contents.root / split / resolution
     for there in names.values():
-        found = contents.fields.get((split, "lr", there))
+        found = contents.fields.get((split, resolution, there))
         places = [contents.root / f"{split}.{contents.layout}", parent.parent, parent]
         for problem in contents.problems:
             damaged = problem.path.parent == parent / there and (
                 found is None or problem.path.stem not in found.steps
             )
             absent = found is None and problem.path in (*places, parent / there)
-            if problem.fatal and (damaged or absent) and "hr/" not in problem.message:
+            if problem.fatal and (damaged or absent) and other not in problem.message:
                 raise DatasetError(
                     f"{in_one_line(problem.path)}: {problem.message}",
                     _("See: srwizard inspect {root}", root=in_shell(contents.root)),
                 )
         if found is None:
-            raise _no_such_variable(contents, split, there)
+            raise _no_such_variable(contents, split, there, resolution)
 
 
-def _no_such_variable(contents: Contents, split: str, variable: str) -> UsageError:
-    known = sorted(name for part, level, name in contents.fields if (part, level) == (split, "lr"))
-    return no_such_variable(variable, dict.fromkeys(known, ()), contents.root / split / "lr")
+def _no_such_variable(
+    contents: Contents, split: str, variable: str, resolution: Resolution
+) -> UsageError:
+    there = [name for part, level, name in contents.fields if (part, level) == (split, resolution)]
+    known = dict.fromkeys(sorted(there), ())
+    return no_such_variable(variable, known, contents.root / split / resolution)
 
 
 def _dataset_times(

@@ -11,18 +11,25 @@ from srwizard.base.errors import UsageError
 from srwizard.base.i18n import translate as _
 from srwizard.base.whole_directory import LOCK_NAME, whole_directory
 from srwizard.data.baselines import learnt
+from srwizard.data.dataset_facts import coordinates_of, told_by
 from srwizard.train.seam import seam_of
+from srwizard.use.bundle import (
+    BUNDLE_KEY,
+    CONFIG,
+    OF_STATISTICS,
+    ONNX,
+    PARTS,
+    README,
+    STATISTICS,
+    WEIGHTS,
+    missing_package,
+)
 from srwizard.use.bundle_readme import readme
-from srwizard.use.onnx_graph import check_model, missing_package, write_onnx
+from srwizard.use.onnx_graph import check_model, write_onnx
 from srwizard.use.predictor import Predictor
 from srwizard.use.run import Run
 
-WEIGHTS, CONFIG, STATISTICS, README, ONNX = (
-    "model.safetensors", "config.json", "statistics.npz", "README.md", "model.onnx",
-)  # fmt: skip
-PARTS = (WEIGHTS, CONFIG, STATISTICS, README, ONNX, learnt.FILE_NAME)
-FORMAT_VERSION = 2
-BUNDLE_KEY = "bundle"
+FORMAT_VERSION = 3
 
 
 def export(run: Run, target: Path, *, onnx: bool = False, overwrite: bool = False) -> list[str]:
@@ -116,7 +123,7 @@ def _config(run: Run) -> dict[str, Any]:
         "guide_scales": {
             name: config.data.guide_scales[name] for name in config.data.varying_guides
         },
-        "attributes": {name: dict(known) for name, known in run.preprocessing.attributes.items()},
+        "dataset": told_by(run.preprocessing.facts),
         "normalization": config.training.normalization,
         "lr_shape": config.data.lr_shape,
         "hr_shape": config.data.hr_shape,
@@ -124,6 +131,7 @@ def _config(run: Run) -> dict[str, Any]:
         "ensemble_gain": dict(run.checkpoint.gain) if run.draws_samples else {},
         "patch_size": config.memory.patch_size,
         "run_digest": config.digest,
+        "run": config.model_dump(mode="json"),
         "checkpoint": {
             "name": run.checkpoint.name,
             "epoch": run.checkpoint.epoch,
@@ -139,14 +147,8 @@ def _arrays(run: Run) -> dict[str, Any]:
     if run.config.conserves:
         found["block_shares"] = run.preprocessing.block_shares
     for level, statistics in run.preprocessing.statistics.items():
-        found[f"{level}_mean"] = statistics.mean
-        found[f"{level}_std"] = statistics.std
-        found[f"{level}_observed"] = statistics.observed
-        grid = run.preprocessing.grids[level]
-        for name, values in (("lat", grid.latitude), ("lon", grid.longitude)):
-            if values is not None:
-                found[f"{level}_{name}"] = values
-    return found
+        found |= {f"{level}_{part}": getattr(statistics, part) for part in OF_STATISTICS}
+    return found | coordinates_of(run.preprocessing.facts.grids)
 
 
 def predictor_of(run: Run) -> Predictor:

@@ -8,9 +8,7 @@ import numpy.typing as npt
 from srwizard.base.errors import DatasetError
 from srwizard.base.i18n import N_
 from srwizard.base.i18n import translate as _
-from srwizard.data.layout import Contents
 from srwizard.data.prepare.grid import FloatArray, Grid
-from srwizard.data.statics import static_files
 
 TOLERANCE_DEGREES = 1e-4
 TOLERANCE_SHARE = 0.01
@@ -24,24 +22,6 @@ class Difference:
     what: str
     found: str
     expected: str
-
-
-def grid_of(contents: Contents, level: str, shape: tuple[int, int]) -> Grid:
-    """Return the grid of a level from the static fields lon and lat, as far as they are there.
-
-    What cannot be read or does not fit `shape` `[H, W]` is not known.
-    """
-    files = static_files(contents, level)
-    found: dict[str, FloatArray | None] = {}
-    for name, length in (("lat", shape[0]), ("lon", shape[1])):
-        found[name] = None
-        try:
-            values = np.load(files[name], allow_pickle=False)
-        except (KeyError, OSError, ValueError):
-            continue
-        if values.dtype.kind in "fiu" and values.shape in ((length,), shape):
-            found[name] = values.astype(np.float64)
-    return Grid(shape, found["lat"], found["lon"])
 
 
 def difference(grid: Grid, training: Grid) -> Difference | None:

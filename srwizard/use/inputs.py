@@ -11,13 +11,12 @@ from srwizard.base.errors import DatasetError, SrwizardError, UsageError
 from srwizard.base.i18n import translate as _
 from srwizard.base.i18n import translate_count as _n
 from srwizard.base.visible import in_shell
+from srwizard.data.dataset_facts import known_grid
 from srwizard.data.layout import dataset_around, scan
 from srwizard.data.outliers import Points, masked
-from srwizard.use.dataset_input import dataset_input, is_dataset, read_step
-from srwizard.use.grids import grid_of
-from srwizard.use.levels import Levels
+from srwizard.data.quantities import Levels, attributes_in
+from srwizard.use.dataset_input import Resolution, dataset_input, is_dataset, read_step
 from srwizard.use.opened_input import FieldSeries, Input, origin_of
-from srwizard.use.quantities import attributes_in
 from srwizard.use.raw_input import raw_input
 
 
@@ -84,7 +83,8 @@ def open_input(
         raise
     names_of_guides = guides if isinstance(guides, Mapping) else {name: name for name in guides}
     if guide_paths:
-        return _with_guides(found, names_of_guides, guide_paths, levels, missing)
+        its_split = split if is_dataset(guide_paths[0]) else None
+        return _with_guides(found, names_of_guides, guide_paths, levels, missing, its_split)
     if not guides:
         return found
     root = paths[0]
@@ -114,7 +114,7 @@ def open_input(
     return replace(
         found,
         guides=fields,
-        guide_grid=grid_of(contents, "hr", series[0].shape),
+        guide_grid=known_grid(contents, "hr", series[0].shape),
         guide_attributes={name: known[its] for name, its in names_of_guides.items()},
         guides_where=str(root),
         guides_origin=origin_of([root], there),
@@ -128,6 +128,7 @@ def _opened(
     outliers: Points | None,
     levels: Levels,
     missing: Sequence[float],
+    resolution: Resolution = "lr",
 ) -> Input:
     datasets = [path for path in paths if is_dataset(path)]
     if datasets and len(paths) > 1:
@@ -143,7 +144,7 @@ def _opened(
                   value=missing[0], path=datasets[0]),
                 _("Leave --missing-value out."),
             )  # fmt: skip
-        return dataset_input(datasets[0], names, split or "test", outliers, levels)
+        return dataset_input(datasets[0], names, split or "test", outliers, levels, resolution)
     if split is not None:
         raise UsageError(
             _("--split {split}: only a dataset directory has splits, and {path} is not one",
@@ -175,10 +176,12 @@ def _with_guides(
     paths: Sequence[Path],
     levels: Levels,
     missing: Sequence[float],
+    split: str | None,
 ) -> Input:
     if not names:
         raise UsageError(_("the run takes no guides of every step"), _("Leave --guide out."))
-    beside = _opened(paths, names, None, None, levels, () if is_dataset(paths[0]) else missing)
+    declared = () if is_dataset(paths[0]) else missing
+    beside = _opened(paths, names, split, None, levels, declared, "hr")
     _require_steps(found, beside.names, beside.where)
     return replace(
         found,

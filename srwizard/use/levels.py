@@ -2,7 +2,6 @@
 
 import contextlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from srwizard.base.errors import DatasetError, UsageError
@@ -11,47 +10,11 @@ from srwizard.base.i18n import translate as _
 from srwizard.data.missing_variable import NoSuchVariableError
 from srwizard.data.prepare.masking import Masking
 from srwizard.data.prepare.record import Record, Survey, survey_sources
-from srwizard.use.quantities import manifest_of
+from srwizard.data.quantities import Level, Levels
 
 TOLERANCE = 1.0
 """In metres, or in the unit of the vertical coordinate: products have levels of their own."""
 TOLERANCE_SHARE = 0.1
-MOST = 1e6
-"""What a manifest says beyond that is no depth, whoever wrote it."""
-
-
-@dataclass(frozen=True)
-class Level:
-    """What a variable of a dataset was made of.
-
-    Args:
-        source: its name in the raw files.
-        depth: of the level that was taken, in metres or in the unit of the vertical coordinate;
-            None where none was chosen.
-    """
-
-    source: str
-    depth: float | None
-
-
-Levels = Mapping[str, Level]
-
-
-def levels_in(root: Path) -> dict[str, Level]:
-    """Return the level of each variable of a dataset directory, as `prepare` has written it down.
-
-    What the manifest does not say, or whoever wrote it, is not known.
-    """
-    known = manifest_of(root).get("variables")
-    found = {}
-    for name, entry in known.items() if isinstance(known, dict) else ():
-        if isinstance(entry, dict) and isinstance(source := entry.get("source_variable"), str):
-            depth = entry.get("depth")
-            known_depth = None
-            if isinstance(depth, int | float) and abs(depth) < MOST:
-                known_depth = float(depth)
-            found[str(name)] = Level(source, known_depth)
-    return found
 
 
 def survey_levels(

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from srwizard.base.errors import SrwizardError, UsageError
 from srwizard.base.i18n import translate as _
+from srwizard.use.bundle import missing_package
 from srwizard.use.predictor import Predictor
 
 CONVOLUTIONAL = ("EDSR", "RCAN", "UNet2d")
@@ -40,14 +41,6 @@ def check_model(name: str) -> None:
         import onnxscript  # type: ignore[import-untyped, unused-ignore]  # noqa: F401
     except ImportError as error:
         raise missing_package(error) from None
-
-
-def missing_package(error: ImportError) -> UsageError:
-    """Return the error of an optional package that is not installed."""
-    return UsageError(
-        _("the package {name} is not installed", name=error.name),
-        _('Install what export needs: pip install "srwizard[export]"'),
-    )
 
 
 def write_onnx(predictor: Predictor, path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from srwizard.data.fields import FloatField
 from srwizard.data.prepare.grid import Grid
 from srwizard.data.prepare.times import Moment
-from srwizard.use.quantities import Attributes
+from srwizard.data.quantities import Attributes
 
 FieldSeries = Generator[FloatField, None, None]
 """`[C, h, w]` of one step after the other, read when they are asked for."""

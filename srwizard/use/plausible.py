@@ -3,9 +3,11 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from srwizard.base.errors import DatasetError
 from srwizard.base.i18n import translate as _
+from srwizard.base.i18n import translate_count as _n
 from srwizard.data.fields import FloatField
 from srwizard.data.normalization import Statistics
 
@@ -68,21 +70,28 @@ def check_values(
 
 
 def check_guides(
-    scales: Mapping[str, Sequence[float]], values: FloatField, where: str, step: str
+    scales: Mapping[str, Sequence[float]],
+    water: npt.NDArray[np.bool_],
+    values: FloatField,
+    where: str,
+    step: str,
 ) -> None:
-    """Refuse guides of a step that hold what cannot be.
+    """Refuse guides of a step that hold what cannot be, or have gaps in the water.
 
     Args:
         scales: mean and spread of each in the training split, by name.
+        water: `[H, W]`, where they must have values.
         values: `[G, H, W]`.
         where: the input, for messages.
         step: its name, for messages.
 
     Raises:
         DatasetError: a value lies more than `FARTHEST_SPREADS` from the mean, or their median more
-            than `FARTHEST_MIDDLE`.
+            than `FARTHEST_MIDDLE`; a point in the water has none.
     """
     for (name, (mean, spread)), field in zip(scales.items(), values, strict=False):
+        if field.shape == water.shape:  # another one is refused by its shape
+            _refuse_gaps(name, field, water, where, step)
         there = field[np.isfinite(field)].astype(np.float64)
         if not len(there):
             continue
@@ -104,6 +113,30 @@ def check_guides(
                   name=name, value=value, where=where, step=step, mean=mean, spread=spread),
                 _declare(value),
             )  # fmt: skip
+
+
+def _refuse_gaps(
+    name: str, field: FloatField, water: npt.NDArray[np.bool_], where: str, step: str
+) -> None:
+    missing = water & ~np.isfinite(field)
+    if missing.any():
+        row, column = (int(place[0]) for place in np.nonzero(missing))
+        raise DatasetError(
+            _n(
+                "the guide {name} has no value at {count} point in the water in {where}, step "
+                "{step}: row {row}, column {column}",
+                "the guide {name} has no value at {count} points in the water in {where}, step "
+                "{step}, the first in row {row}, column {column}",
+                int(missing.sum()),
+                name=name,
+                count=int(missing.sum()),
+                where=where,
+                step=step,
+                row=row,
+                column=column,
+            ),
+            _("Fill its gaps in the water first; on land it may have any value or none."),
+        )
 
 
 def _convert() -> str:

@@ -20,6 +20,7 @@ from srwizard.data.block_means import expanded
 from srwizard.data.fields import FloatField
 from srwizard.data.prepare.grid import Grid
 from srwizard.data.prepare.units import same_units
+from srwizard.data.quantities import Attributes
 from srwizard.runs.advice import conserving
 from srwizard.train.sampling import draws_samples
 from srwizard.use.alarms import Alarms
@@ -28,7 +29,6 @@ from srwizard.use.grids import difference, refined
 from srwizard.use.opened_input import Input
 from srwizard.use.output import Partial
 from srwizard.use.plausible import check_guides, check_values
-from srwizard.use.quantities import Attributes
 from srwizard.use.run import Run
 from srwizard.use.targets import check_target
 
@@ -187,7 +187,7 @@ def check_units(run: Run, found: Input) -> None:
     given += [(name, found.guide_attributes, found.guides_where) for name in run.guides]
     for name, known, where in given:
         theirs = known.get(name, {}).get("units")
-        ours = run.preprocessing.attributes.get(name, {}).get("units")
+        ours = run.preprocessing.facts.attributes.get(name, {}).get("units")
         if theirs is not None and ours is not None and not same_units(theirs, ours):
             raise DatasetError(
                 _("{name} is in {found} in {where}, but the run was trained on {expected}",
@@ -222,7 +222,7 @@ def _fill(
             alarms.note_outside(name, _checked(run, lr, found.where, name))
             alarms.note_empty(name, run.variables, lr)
             if guides is not None:
-                check_guides(run.guide_scales, guides, found.guides_where, name)
+                check_guides(run.guide_scales, run.water, guides, found.guides_where, name)
             every = run.members_of_step(
                 lr, step, count, at_home=at_home, periodic=periodic, guides=guides
             )
@@ -291,7 +291,7 @@ def _merged_attributes(run: Run, found: Input) -> dict[str, Attributes]:
     """Return what is known of the variables, of the training or else of the input."""
     check_units(run, found)
     return {
-        name: {**found.attributes.get(name, {}), **run.preprocessing.attributes.get(name, {})}
+        name: {**found.attributes.get(name, {}), **run.preprocessing.facts.attributes.get(name, {})}
         for name in run.variables
     }
 

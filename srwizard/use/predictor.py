@@ -37,7 +37,7 @@ class Predictor(nn.Module):
     ) -> None:
         super().__init__()
         self.seam, self.scale = seam, scale
-        self.own_size = found.grids["lr"].shape
+        self.own_size = found.facts.grids["lr"].shape
         skip, statistics = found.skip, found.statistics
         self.network = network
         self.skip = None if skip is None else _Filters(skip.methods)

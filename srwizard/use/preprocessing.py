@@ -2,7 +2,8 @@
 
 Everything is read once, from the run directory and from the dataset that the run was trained on;
 of the latter a run needs nothing but the static fields that are its input channels, and the
-latitude where block means that are conserved are weighted by it.
+latitude where block means that are conserved are weighted by it. Runs of earlier versions also look
+there for their grids and units.
 """
 
 from collections.abc import Mapping
@@ -14,22 +15,20 @@ import numpy as np
 from srwizard.base.errors import DatasetError, UsageError
 from srwizard.base.i18n import translate as _
 from srwizard.base.visible import in_shell
-from srwizard.data import normalization
+from srwizard.data import dataset_facts, normalization
 from srwizard.data.baselines import learnt
 from srwizard.data.baselines.learnt import Learnt
 from srwizard.data.baselines.skip import Skip, shares, shrunk
 from srwizard.data.block_means import block_shares, point_weights
+from srwizard.data.dataset_facts import DatasetFacts
 from srwizard.data.fields import FloatField
 from srwizard.data.fingerprint import parts_changed, stamps
 from srwizard.data.guides import as_blocks, guide_fields
 from srwizard.data.layout import Contents, find_statics
 from srwizard.data.normalization import Statistics
-from srwizard.data.prepare.grid import Grid
 from srwizard.data.statics import input_channels, used_files
 from srwizard.settings import run_config
 from srwizard.settings.run_config import RunConfig
-from srwizard.use.grids import grid_of
-from srwizard.use.quantities import Attributes, known_attributes
 
 
 @dataclass(frozen=True)
@@ -42,8 +41,7 @@ class Preprocessing:
         skip: those that the network starts from; None: the mean of HR.
         static: input channels `[S, h, w]`, S being 0 where there are none; the blocks of guides
             come last.
-        grids: "hr" and "lr"; coordinates as far as the dataset has them.
-        attributes: variable -> units, long_name, standard_name, as far as they are known.
+        facts: on the dataset of the training: grids, units, depths.
         block_shares: `[C, H, W]`, how much each HR point counts in the mean of its block.
     """
 
@@ -51,8 +49,7 @@ class Preprocessing:
     learnt: Mapping[str, Learnt] | None
     skip: Skip | None
     static: FloatField
-    grids: Mapping[str, Grid]
-    attributes: Mapping[str, Attributes]
+    facts: DatasetFacts
     block_shares: FloatField
 
 
@@ -86,16 +83,40 @@ def read_preprocessing(
         statistics = statistics | {"lr": shrunk(statistics["lr"], shares(skip.methods))}
     root = Path(run.data.root)
     contents = Contents(root, run.data.layout, {}, find_statics(root))
-    hr, lr = ((shape[0], shape[1]) for shape in (run.data.hr_shape, run.data.lr_shape))
+    hr, lr = run.data.shapes["hr"], run.data.shapes["lr"]
     return Preprocessing(
         statistics=statistics,
         learnt=found,
         skip=skip,
         static=_static_channels(contents, run, lr, statistics["hr"]),
-        grids={"hr": grid_of(contents, "hr", hr), "lr": grid_of(contents, "lr", lr)},
-        attributes=known_attributes(run.data),
+        facts=facts_for(run_dir, run),
         block_shares=_block_shares(contents, run, statistics["hr"], hr),
     )
+
+
+def facts_for(run_dir: Path, run: RunConfig) -> DatasetFacts:
+    """Return what the dataset of a run says besides its fields, as it was when training began.
+
+    Runs of earlier versions have not kept it: then, what the dataset says today, if it is there.
+    """
+    key, shapes = run_config.statistics_key(run), run.data.shapes
+    kept = dataset_facts.load(run_dir / dataset_facts.FILE_NAME, key, shapes)
+    if kept is not None:
+        return kept
+    root = Path(run.data.root)
+    contents = Contents(root, run.data.layout, {}, find_statics(root))
+    return dataset_facts.facts_of(contents, run.data.described, shapes)
+
+
+def unknown_grid_notices(run_dir: Path, run: RunConfig) -> list[str]:
+    """Say so where nothing tells what the grid and the units of the training were."""
+    if (run_dir / dataset_facts.FILE_NAME).exists() or Path(run.data.root).exists():
+        return []
+    return [
+        _("The dataset {root} is not there, and this run has not kept its grid and units: whether "
+          "the input is on the grid of the training, and in its units, is not checked.",
+          root=run.data.root)
+    ]  # fmt: skip
 
 
 def _read_learnt(run_dir: Path, run: RunConfig) -> dict[str, Learnt] | None:

@@ -13,7 +13,8 @@ from srwizard.data.prepare.levels import SeveralLevelsError
 from srwizard.data.prepare.reading import InfiniteValuesError, StepReader
 from srwizard.data.prepare.record import Record, Survey
 from srwizard.data.prepare.times import Moment
-from srwizard.use.levels import Levels, survey_levels
+from srwizard.data.quantities import Levels
+from srwizard.use.levels import survey_levels
 from srwizard.use.opened_input import FieldSeries, Input, origin_of
 
 

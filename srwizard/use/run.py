@@ -4,7 +4,7 @@ import math
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +20,7 @@ from srwizard.data.baselines.skip import Skip
 from srwizard.data.block_means import block_shares, expanded
 from srwizard.data.fields import FloatField
 from srwizard.data.gaps import NearestFill
-from srwizard.data.guides import as_blocks, refuse_gaps, scaled
+from srwizard.data.guides import as_blocks, scaled
 from srwizard.data.longitudes import goes_on_at_its_beginning
 from srwizard.data.normalization_methods import NORMALIZATIONS
 from srwizard.data.prepare.grid import Grid
@@ -36,9 +36,15 @@ from srwizard.train.inference import apply_network
 from srwizard.train.sampling import draws_samples, members_of, noise_of
 from srwizard.train.seam import seam_across
 from srwizard.train.setup import amp_dtype
+from srwizard.use.bundle import is_bundle, load_bundle
 from srwizard.use.grids import difference, refusal, refuse_flipped
+from srwizard.use.plain_array import plain_array
 from srwizard.use.plausible import check_guides, check_values
-from srwizard.use.preprocessing import Preprocessing, read_preprocessing
+from srwizard.use.preprocessing import (
+    Preprocessing,
+    read_preprocessing,
+    unknown_grid_notices,
+)
 from srwizard.use.weights import Checkpoint, Name, load_network
 
 
@@ -91,12 +97,12 @@ class Run:
     @property
     def lr_grid(self) -> Grid:
         """Shape and, as far as known, coordinates of the low-resolution grid of the training."""
-        return self.preprocessing.grids["lr"]
+        return self.preprocessing.facts.grids["lr"]
 
     @property
     def hr_grid(self) -> Grid:
         """Shape and, as far as known, coordinates of the high-resolution grid of the training."""
-        return self.preprocessing.grids["hr"]
+        return self.preprocessing.facts.grids["hr"]
 
     @property
     def draws_samples(self) -> bool:
@@ -117,6 +123,14 @@ class Run:
     def guide_scales(self) -> dict[str, list[float]]:
         """Mean and spread of each of the `guides` in the training split."""
         return {name: self.config.data.guide_scales[name] for name in self.guides}
+
+    @property
+    def water(self) -> npt.NDArray[np.bool_]:
+        """`[H, W]`, where some variable had a value in the training."""
+        found: npt.NDArray[np.bool_] = np.any(
+            self.preprocessing.statistics["hr"].observed > 0, axis=0
+        )
+        return found
 
     def predict(
         self,
@@ -257,6 +271,8 @@ class Run:
         """
         if wanted is None:
             return self.ensemble_members
+        if not isinstance(wanted, int | np.integer):
+            raise UsageError(_("members: {value} is not a whole number", value=repr(wanted)))
         if not self.draws_samples:
             raise UsageError(
                 _("{model} gives one result for each field: there are no ensemble members.",
@@ -275,8 +291,8 @@ class Run:
         wanted: int | None,
     ) -> FloatField:
         count = self.member_count(wanted)
-        lr = np.asarray(lr)  # of xarray, its values
-        guides = None if guides is None else np.asarray(guides)
+        lr = plain_array(lr, "lr")
+        guides = None if guides is None else plain_array(guides, "guides")
         steps = lr[None] if lr.ndim == 3 else lr
         if steps.ndim != 4 or steps.shape[1] != len(self.variables) or 0 in steps.shape:
             raise UsageError(
@@ -308,7 +324,7 @@ class Run:
             )
         if beside is not None and beside.ndim == 4:
             for index, fields in enumerate(beside):
-                check_guides(self.guide_scales, fields, _("the array"), str(index))
+                check_guides(self.guide_scales, self.water, fields, _("the array"), str(index))
         results = [
             of_members(
                 self.members_of_step(
@@ -358,10 +374,8 @@ class Run:
             )  # fmt: skip
         if guides is None:
             return seen
-        water = np.any(self.preprocessing.statistics["hr"].observed > 0, axis=0)
         parts = []
         for name, field in zip(self.guides, guides, strict=True):
-            refuse_gaps(field, water, name)
             parts.append(scaled(field, self.config.data.guide_scales[name]))
         blocks = torch.from_numpy(as_blocks(np.stack(parts), self.scale)).to(seen)
         return torch.cat([seen, blocks[None]], dim=1)
@@ -450,13 +464,13 @@ def load_run(
     device: str | None = None,
     amp: bool = False,
 ) -> Run:
-    """Load a trained run.
+    """Load a trained run, or a bundle of `srwizard export`.
 
     A run that is training still can be loaded, too: checkpoints are written whole, so the newest
     one is there; what is loaded does not change any more.
 
     Args:
-        run_dir: the run directory.
+        run_dir: the run directory, or the bundle.
         checkpoint: "best" or "last"; None: the best, or the last where there is no best yet.
         device: "cpu", "cuda" or "cuda:N"; None: the first GPU that torch can use, else the CPU.
         amp: compute in bfloat16 (float16 on a GPU without): faster on GPUs, but rounded, and no
@@ -464,12 +478,24 @@ def load_run(
 
     Raises:
         UsageError: it is no run directory, of another version, was edited, or has no checkpoint;
-            or there is no such device.
+            it is a bundle that is damaged; or there is no such device.
         DatasetError: static fields that are input channels are gone or no longer the same.
     """
     directory = at_home(Path(run_dir)).absolute()
-    config = run_config.load(directory)
+    if checkpoint not in (None, *get_args(Name)):
+        raise UsageError(
+            _("{name} is not a checkpoint", name=repr(checkpoint)), _("Choose best or last.")
+        )
     place = chosen_device(device)
+    if is_bundle(directory):
+        config, network, found, preprocessing = load_bundle(directory)
+        if checkpoint not in (None, found.name):
+            raise UsageError(
+                _("The bundle {path} holds {name}.pt alone.", path=directory, name=found.name),
+                _("Leave the checkpoint out."),
+            )
+        return Run(directory, config, network, found, preprocessing, place, amp=amp)
+    config = run_config.load(directory)
     network, found, notices = load_network(directory, config, checkpoint)
     state = Records(directory).status().get("state")
     if state not in (None, RunState.COMPLETED):
@@ -478,6 +504,7 @@ def load_run(
               "used.", state=state_title(state), name=found.name, epoch=found.epoch,
               epochs=config.training.epochs)
         )  # fmt: skip
+    notices += unknown_grid_notices(directory, config)
     gain = {} if draws_samples(network) else found.gain
     preprocessing = read_preprocessing(directory, config, gain)
     return Run(directory, config, network, found, preprocessing, place, tuple(notices), amp=amp)

@@ -178,7 +178,7 @@ def test_a_guide_of_every_step_that_is_missing_or_has_gaps_is_named(
         run.predict(lr, guides=sst[:, ::2, ::2])
     row, column = (int(place[0]) for place in np.nonzero(np.isfinite(sst[0])))
     sst[0, row, column] = np.nan
-    with pytest.raises(DatasetError, match="sst has no value at a point"):
+    with pytest.raises(DatasetError, match="the guide sst has no value at 1 point"):
         run.predict(lr, guides=sst)
     sst[0, row, column] = 1e20
     with pytest.raises(

@@ -11,9 +11,9 @@ import xarray as xr
 from srwizard import load_run
 from srwizard.base.errors import DatasetError, UsageError
 from srwizard.data.prepare import prepare
+from srwizard.data.quantities import levels_in
 from srwizard.settings import run_config
 from srwizard.use.inputs import open_input
-from srwizard.use.levels import levels_in
 from srwizard.use.opened_input import Input
 from srwizard.use.predict import predict
 from srwizard.use.run import Run

@@ -4,12 +4,13 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from srwizard import Run, load_run
-from srwizard.base.errors import DatasetError, UsageError
+from srwizard.base.errors import DatasetError, SrwizardError, UsageError
 from srwizard.use.run import tile_side
 from tests.configs import made_up_config
 from tests.datasets import land_mask
@@ -119,3 +120,34 @@ def test_a_run_of_version_010_predicts_what_it_did(tmp_path: Path) -> None:
         found = run.predict(known["lr"])
         # To the bit on one machine; another one's convolutions may round in another way.
         np.testing.assert_allclose(found, known["sr"], rtol=0, atol=1e-5)
+
+
+def test_what_is_under_a_mask_is_missing(edsr: Path, dataset: Path) -> None:
+    """As netCDF4 gives fields: the mask counts, whatever stands there."""
+    run = load_run(edsr)
+    lr = np.stack([lr_fields(dataset, name)[0] for name in run.variables])
+    masked = np.ma.masked_array(np.nan_to_num(lr, nan=0.0), mask=np.isnan(lr))
+    np.testing.assert_array_equal(run.predict(masked), run.predict(lr))
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (np.array([["a"]]), "not real numbers"),
+        (np.array([[None]]), "not real numbers"),
+        (np.zeros((2, 8, 12), complex), "not real numbers"),
+        (np.full((2, 8, 12), np.inf), "infinite values"),
+    ],
+)
+def test_what_are_no_fields_is_refused(edsr: Path, given: Any, words: str) -> None:
+    with pytest.raises(SrwizardError, match=words):
+        load_run(edsr).predict(given)
+
+
+def test_arguments_of_another_kind_are_refused(edsr: Path, diffusion: Path) -> None:
+    with pytest.raises(UsageError, match="'foo' is not a checkpoint"):
+        load_run(edsr, checkpoint="foo")  # type: ignore[arg-type]
+    run = load_run(diffusion)
+    for members in ("3", 2.5):
+        with pytest.raises(UsageError, match="is not a whole number"):
+            run.member_count(members)  # type: ignore[arg-type]

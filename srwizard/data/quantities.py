@@ -1,12 +1,14 @@
-"""What is known of the variables of a run besides their values: units and names."""
+"""What a dataset says of its variables besides their values: units, names, depths, and what stood
+for no value in the raw files.
+"""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from srwizard.base import files
 from srwizard.data.hdf5_reading import open_hdf5
-from srwizard.settings.run_config import RunData
 
 Attributes = Mapping[str, str]
 """units, long_name, standard_name of a variable, as far as they are known."""
@@ -14,18 +16,33 @@ Attributes = Mapping[str, str]
 NAMES = ("units", "long_name", "standard_name")
 
 
-def known_attributes(data: RunData) -> dict[str, Attributes]:
-    """Return what the training dataset says of its variables and guides, {} where it is silent.
+MOST_DEPTH = 1e6
+"""What a manifest says beyond that is no depth, whoever wrote it."""
+
+
+@dataclass(frozen=True)
+class Level:
+    """What a variable of a dataset was made of.
+
+    Args:
+        source: its name in the raw files.
+        depth: of the level that was taken, in metres or in the unit of the vertical coordinate;
+            None where none was chosen.
+    """
+
+    source: str
+    depth: float | None
+
+
+Levels = Mapping[str, Level]
+
+
+def attributes_in(root: Path, layout: str, variables: list[str]) -> dict[str, Attributes]:
+    """Return what a dataset says of its variables, {} where it is silent.
 
     `srwizard prepare` keeps it in manifest.json; HDF5 and NetCDF datasets may hold it themselves.
     Whatever cannot be read is not known.
     """
-    names = [*data.variables, *data.varying_guides]
-    return attributes_in(Path(data.root), data.layout, names)
-
-
-def attributes_in(root: Path, layout: str, variables: list[str]) -> dict[str, Attributes]:
-    """Return the same for a dataset directory of any layout."""
     found = {name: _from_manifest(root, name) for name in variables}
     if layout != "npy":
         for name in variables:
@@ -47,6 +64,23 @@ def missing_values_of(root: Path) -> tuple[float, ...]:
         return tuple(float(value) for value in manifest_of(root)["request"]["masking"]["missing"])
     except (KeyError, TypeError, ValueError):
         return ()
+
+
+def levels_in(root: Path) -> dict[str, Level]:
+    """Return the level of each variable of a dataset directory, as `prepare` has written it down.
+
+    What the manifest does not say, or whoever wrote it, is not known.
+    """
+    known = manifest_of(root).get("variables")
+    found = {}
+    for name, entry in known.items() if isinstance(known, dict) else ():
+        if isinstance(entry, dict) and isinstance(source := entry.get("source_variable"), str):
+            depth = entry.get("depth")
+            known_depth = None
+            if isinstance(depth, int | float) and abs(depth) < MOST_DEPTH:
+                known_depth = float(depth)
+            found[str(name)] = Level(source, known_depth)
+    return found
 
 
 def _from_manifest(root: Path, name: str) -> dict[str, str]:
