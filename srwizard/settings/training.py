@@ -106,7 +106,10 @@ class FrozenTraining(Section):
         bool,
         Option(
             N_("Weight the loss by area"),
-            N_("By the cosine of latitude: grid points near the poles are small."),
+            N_(
+                "By the cosine of latitude: grid points near the poles are small. Scores, by which "
+                "checkpoints are chosen, count every point alike."
+            ),
             when=WITH_LATITUDES,
         ),
     ] = False
