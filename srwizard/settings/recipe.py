@@ -11,11 +11,16 @@ from srwizard.base.i18n import translate_count as _n
 from srwizard.models.card import ModelCard, problems
 from srwizard.settings.options import option_named
 from srwizard.settings.training import training_defaults
-from srwizard.settings.validations import epochs_between, validation_in_epochs
+from srwizard.settings.validations import (
+    epochs_between,
+    patches_in_a_field,
+    validation_in_epochs,
+)
 
 STEPS, VALUES = 400, 300_000
 """With so many HR values to train on, networks were best after about so many optimizer steps, and
-overfitted then; from more values they learn for longer, by about the cube root of their number."""
+overfitted then; from more values they learn for longer, by about the cube root of their number.
+Patches show them less in each step: then by the root of how many make up a field."""
 LEAST_EPOCHS, MOST_EPOCHS = 10, 500
 LARGEST_BATCH = 16
 STEPS_PER_EPOCH = 16
@@ -56,6 +61,12 @@ class Facts:
     validated: int = 0
     land_share: float = 0.0
     block_means: bool = False
+
+    @property
+    def hr_shape(self) -> tuple[int, int]:
+        """`[H, W]`."""
+        height, width = self.lr_shape
+        return height * self.scale, width * self.scale
 
     @property
     def values(self) -> float:
@@ -145,10 +156,11 @@ def recommended(
     room, given = room or Room(), given or Given()
     batch = _batch_size(facts, given.world, room.batch)
     together = (given.batch or int(batch.value)) * given.accumulation * given.world
-    epochs = _epochs(facts, together)
+    patch = given.patch or room.patch
+    epochs = _epochs(facts, together, patch)
     planned = given.epochs or int(epochs.value)
     usual = training_defaults(card.name).eval_freq
-    seldom = list(_eval_freq(facts, given.patch or room.patch, planned, usual))
+    seldom = list(_eval_freq(facts, patch, planned, usual))
     eval_freq = given.eval_freq or (int(seldom[0].value) if seldom else usual)
     return [
         epochs,
@@ -200,17 +212,21 @@ def _batch_size(facts: Facts, world: int, largest: int) -> Recommended:
     return Recommended("training.batch_size", min(largest, wanted), reason)
 
 
-def _epochs(facts: Facts, batch: int) -> Recommended:
+def _epochs(facts: Facts, batch: int, patch: int | None) -> Recommended:
     per_epoch = -(-facts.steps // batch)
-    wanted = round(STEPS * (facts.values / VALUES) ** (1 / 3) / per_epoch)
-    epochs = min(max(wanted, LEAST_EPOCHS), MOST_EPOCHS)
+    wanted = STEPS * (facts.values / VALUES) ** (1 / 3) / per_epoch
+    if patch is not None:
+        wanted *= math.sqrt(patches_in_a_field(facts.hr_shape, patch))
+    epochs = min(max(round(wanted), LEAST_EPOCHS), MOST_EPOCHS)
+    said = {"steps": epochs * per_epoch, "count": facts.values}
     return Recommended(
         "training.epochs",
         epochs,
-        _(
-            "{steps} optimizer steps suit {count:.2g} values; with more, networks overfit",
-            steps=epochs * per_epoch,
-            count=facts.values,
+        _("{steps} optimizer steps suit {count:.2g} values; with more, networks overfit", **said)
+        if patch is None
+        else _(
+            "{steps} optimizer steps: of the {count:.2g} values, a patch shows few at a time",
+            **said,
         ),
     )
 
@@ -245,9 +261,8 @@ def _eval_freq(facts: Facts, patch: int | None, epochs: int, usual: int) -> Iter
     """Yield how often to validate, where that takes longer than to train on patches."""
     if patch is None:
         return
-    height, width = (side * facts.scale for side in facts.lr_shape)
     steps = {"train": facts.steps, "valid": facts.validated}
-    validation = validation_in_epochs(steps, (height, width), patch)
+    validation = validation_in_epochs(steps, facts.hr_shape, patch)
     between = epochs_between(validation, epochs)
     if between > usual:
         yield Recommended(

@@ -12,6 +12,12 @@ LEAST_VALIDATIONS = 10
 """So many remain, that the best checkpoint is chosen among them."""
 
 
+def patches_in_a_field(hr_shape: tuple[int, int], patch: int) -> float:
+    """Return how many patches of so many HR points a side make up a field `[H, W]`."""
+    height, width = hr_shape
+    return height * width / (min(patch, height) * min(patch, width))
+
+
 def validation_in_epochs(steps: dict[str, int], hr_shape: tuple[int, int], patch: int) -> float:
     """Return the work of a validation as a multiple of an epoch's on patches.
 
@@ -20,9 +26,8 @@ def validation_in_epochs(steps: dict[str, int], hr_shape: tuple[int, int], patch
         hr_shape: `[H, W]` of the fields.
         patch: side of the patches in HR points.
     """
-    height, width = hr_shape
-    trained = FORWARD_AND_BACKWARD * steps["train"] * min(patch, height) * min(patch, width)
-    return steps["valid"] * height * width / trained
+    trained = FORWARD_AND_BACKWARD * steps["train"]
+    return steps["valid"] * patches_in_a_field(hr_shape, patch) / trained
 
 
 def epochs_between(validation: float, epochs: int) -> int:

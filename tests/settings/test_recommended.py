@@ -48,6 +48,18 @@ def test_few_fields_are_trained_in_small_batches_and_many_epochs() -> None:
     assert [few_fields_batch(steps) for steps in (0, 1, 31, 32, 256)] == [1, 1, 1, 2, 16]
 
 
+def test_patches_are_trained_on_for_longer() -> None:
+    it, small = card("EDSR"), replace(FACTS, lr_shape=(32, 64))
+
+    def epochs(patch: int | None, facts: Facts = small) -> int:
+        wanted = recommended(it, resolve_parameters(it, {}), facts, given=Given(patch=patch))
+        return int(next(one.value for one in wanted if one.key == "training.epochs"))
+
+    assert epochs(64) == pytest.approx(epochs(None) * 8**0.5, rel=0.02)
+    assert epochs(1000) == epochs(None)
+    assert epochs(64, FACTS) == 500  # of a mission's fields, at most
+
+
 def test_a_batch_that_does_not_fit_is_made_smaller_and_says_so() -> None:
     smaller = found("EDSR", room=Room(2))
     assert smaller["training.batch_size"].value == 2
