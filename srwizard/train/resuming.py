@@ -19,7 +19,7 @@ from srwizard.train.checkpoint import BEST, LAST, CheckpointError, DamagedCheckp
 from srwizard.train.correction import gains_from
 from srwizard.train.distributed import exchange_on_cpu, set_generator_state
 from srwizard.train.setup import Training
-from srwizard.train.sharding import like, put_weights
+from srwizard.train.sharding import is_sharded, like, put_weights
 
 SECOND_EPOCH = 2
 """Where a training stands that is through with its first epoch."""
@@ -199,7 +199,10 @@ def _put_back(training: Training, state: dict[str, Any], *, with_optimizer: bool
     if optimizer is None or not with_optimizer:
         return
     moments = {
-        number: {kind: like(value, part) for kind, value in optimizer["state"][number].items()}
+        number: {
+            kind: _in_the_order_of(part, like(value, part))
+            for kind, value in optimizer["state"][number].items()
+        }
         for number, part in enumerate(training.bare.parameters())
         if number in optimizer["state"]
     }
@@ -208,13 +211,22 @@ def _put_back(training: Training, state: dict[str, Any], *, with_optimizer: bool
 
 
 def _computed_here(training: Training, groups: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return what a checkpoint says of parameters, computed as is best on this device."""
-    here = training.optimizer.param_groups
-    how = ("fused", "foreach")
+    """Return which parameters a checkpoint has moments of, with the options of this run.
+
+    They may be others by now (momentum), and the best way to compute is the device's.
+    """
     return [
-        group | {name: own[name] for name in how if name in own}
-        for group, own in zip(groups, here, strict=True)
+        group | {name: value for name, value in own.items() if name != "params"}
+        for group, own in zip(groups, training.optimizer.param_groups, strict=True)
     ]
+
+
+def _in_the_order_of(part: Tensor, value: Any) -> Any:
+    """Return a moment with its values in memory as those of its parameter, which GPUs have in
+    another order than CPUs: fused kernels go through both side by side."""
+    if not isinstance(value, Tensor) or value.shape != part.shape or is_sharded(value):
+        return value
+    return torch.empty_like(part, dtype=value.dtype, device=value.device).copy_(value)
 
 
 def _put_back_parts(training: Training, state: dict[str, Any], *, with_optimizer: bool) -> None:

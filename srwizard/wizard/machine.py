@@ -142,6 +142,8 @@ def _walk(conversation: Conversation) -> None:
         trigger = outcome.trigger
         moved = trigger in machine.get_triggers(source) and model.trigger(trigger)  # type: ignore[attr-defined]
         conversation.backwards = moved and trigger == "back"
+        if trigger != "back" and trigger not in machine.get_triggers(source):
+            raise ValueError(f"the state {source} has no transition for {trigger!r}")
         if not moved:
             continue  # there is nothing to go back to from the first question
         session.editing = trigger.startswith(EDIT) or (session.editing and model.state in ASKING)
