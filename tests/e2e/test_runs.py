@@ -110,7 +110,9 @@ def test_in_the_background(
 def test_killed_without_a_word(srwizard: Run, long_run: Path) -> None:
     assert srwizard("train", "--detach", long_run).returncode == 0
     wait_for_epochs(long_run, 1)
-    os.kill(status(long_run)["pid"], signal.SIGKILL)
+    process = psutil.Process(status(long_run)["pid"])
+    process.kill()
+    process.wait(PATIENCE_SECONDS)  # it takes a moment to give back its memory
     shown = srwizard("status", long_run)
     assert "interrupted: its process is gone" in shown.stdout
     assert f"srwizard train {long_run}" in shown.stdout
