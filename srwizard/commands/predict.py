@@ -100,8 +100,7 @@ def predict(
     directory = at_home(run_dir).absolute()
     config = config_in(directory)
     facts = facts_in(directory, config)
-    known = [*config.data.variables, *config.data.varying_guides]
-    there = names_in_input(variable, known)
+    there = names_in_input(variable, config.data.described)
     names = {name: there[name] for name in config.data.variables}
     outliers = masked_points(config.data, sources[0])
     if not missing and not is_dataset(sources[0]):

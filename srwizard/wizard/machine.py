@@ -140,9 +140,10 @@ def _walk(conversation: Conversation) -> None:
         if source in FINAL:
             return
         trigger = outcome.trigger
-        moved = trigger in machine.get_triggers(source) and model.trigger(trigger)  # type: ignore[attr-defined]
+        known = trigger in machine.get_triggers(source)
+        moved = known and model.trigger(trigger)  # type: ignore[attr-defined]
         conversation.backwards = moved and trigger == "back"
-        if trigger != "back" and trigger not in machine.get_triggers(source):
+        if not known and trigger != "back":
             raise ValueError(f"the state {source} has no transition for {trigger!r}")
         if not moved:
             continue  # there is nothing to go back to from the first question

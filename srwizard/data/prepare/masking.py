@@ -13,7 +13,7 @@ import xarray as xr
 from srwizard.base.errors import UsageError
 from srwizard.base.i18n import translate as _
 from srwizard.base.typed_paths import expand
-from srwizard.data.fields import FloatField
+from srwizard.data.fields import FloatField, is_unsigned
 
 SAME_VALUE = 1e-6
 """Relative: a fill value is told, and typed, with six digits."""
@@ -138,7 +138,7 @@ def valid_range(array: xr.DataArray) -> tuple[float, float] | None:
             return None
         limits = [low[0] if low else -np.inf, high[0] if high else np.inf]
     if _is_packed(array) and _in_packed_units(array):
-        if str(array.encoding.get("_Unsigned", "")).lower() == "true":
+        if is_unsigned(array.encoding.get("_Unsigned")):
             span = 2.0 ** (8 * np.dtype(array.encoding["dtype"]).itemsize)
             limits = [limit % span if np.isfinite(limit) else limit for limit in limits]
         scale = float(np.ravel(array.encoding.get("scale_factor", 1.0))[0])
