@@ -1,5 +1,6 @@
 """Paths as people type and paste them: quoted, as file:// addresses, with blanks, from home."""
 
+import os
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -36,3 +37,8 @@ def at_home(path: Path) -> Path:
         return path.expanduser()
     except RuntimeError:
         return path
+
+
+def real_path(path: Path) -> Path:
+    """Return a path without links; `Path.resolve` fails where links lead in a circle."""
+    return Path(os.path.realpath(path))

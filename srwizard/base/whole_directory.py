@@ -10,6 +10,7 @@ from srwizard.base.files import sync_directory
 from srwizard.base.i18n import translate as _
 from srwizard.base.locks import locked_file, unlock
 from srwizard.base.os_errors import reason_of
+from srwizard.base.typed_paths import real_path
 
 LOCK_NAME = ".lock"
 """Left in the directory where a process is killed just as that has got its name."""
@@ -30,7 +31,7 @@ def whole_directory(target: Path, check: Callable[[Path], None]) -> Iterator[Pat
         UsageError: the directory cannot be written, the disk is full, another process is
             making the same one, or `check` refuses it.
     """
-    target = target.resolve()
+    target = real_path(target)
     staging = target.with_name(f".{target.name}.preparing")
     earlier = target.with_name(f".{target.name}.replaced")
     try:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from srwizard.base.typed_paths import real_path
 from srwizard.data.hdf5_reading import open_hdf5
 from srwizard.data.layout import LEVELS
 
@@ -43,7 +44,7 @@ def with_linked_files(file: Path) -> list[Path]:
                     if isinstance(target, h5py.Dataset):
                         found.extend(_behind(target))
     # Names of one file may differ by how it was reached.
-    return list({one.resolve(): one for one in found}.values())
+    return list({real_path(one): one for one in found}.values())
 
 
 def _behind(dataset: "h5py.Dataset") -> Iterator[Path]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from srwizard.base.errors import UsageError
 from srwizard.base.i18n import translate as _
 from srwizard.base.os_errors import reason_of
-from srwizard.base.typed_paths import expand
+from srwizard.base.typed_paths import expand, real_path
 from srwizard.base.visible import in_shell
 
 SUFFIXES = frozenset({".nc", ".nc4", ".nc3", ".cdf", ".netcdf", ".zarr"})
@@ -83,7 +83,7 @@ def find_sources(named: Sequence[str]) -> list[Path]:
         path = expand(text)
         try:
             for one in _of(text, path):
-                found.setdefault(one.resolve(), one)
+                found.setdefault(real_path(one), one)
         except OSError as error:
             raise UsageError(
                 _("Source {path} cannot be read: {reason}.", path=path, reason=reason_of(error)),

@@ -11,6 +11,7 @@ from typing import Any
 
 from srwizard.base.errors import SrwizardError, UsageError
 from srwizard.base.i18n import translate as _
+from srwizard.base.typed_paths import real_path
 from srwizard.data.baselines.choice import MODEL
 from srwizard.data.fingerprint import is_same_data
 from srwizard.report.alike import differing as differing_runs
@@ -50,7 +51,7 @@ def compare(paths: Sequence[Path]) -> Comparison:
     named = {path.absolute() for path in paths}
     runs: dict[Path, RunConfig] = {}
     left_out: list[SrwizardError] = []
-    for run_dir in {run_dir.resolve(): run_dir for run_dir in there}.values():
+    for run_dir in {real_path(run_dir): run_dir for run_dir in there}.values():
         try:
             runs[run_dir] = run_config.load(run_dir)
         except SrwizardError as error:

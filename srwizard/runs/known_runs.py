@@ -7,6 +7,7 @@ from pathlib import Path
 from srwizard.base import files
 from srwizard.base.errors import UsageError
 from srwizard.base.special_files import require_file
+from srwizard.base.typed_paths import real_path
 from srwizard.base.user_directories import state_directory
 from srwizard.settings import run_config
 
@@ -44,7 +45,7 @@ def known(here: Path) -> list[Path]:
         elif not away:
             with contextlib.suppress(OSError):
                 entry.unlink()
-    resolved = {path.resolve(): path.absolute() for path in found}
+    resolved = {real_path(path): path.absolute() for path in found}
     return sorted(resolved.values(), key=_last_change)
 
 

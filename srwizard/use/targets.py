@@ -5,6 +5,7 @@ from pathlib import Path
 
 from srwizard.base.errors import UsageError
 from srwizard.base.i18n import translate as _
+from srwizard.base.typed_paths import real_path
 
 
 def check_target(target: Path, *, overwrite: bool, inputs: Iterable[Path] = ()) -> None:
@@ -28,7 +29,7 @@ def check_target(target: Path, *, overwrite: bool, inputs: Iterable[Path] = ()) 
             _("{path}: the directory {parent} does not exist", path=target, parent=target.parent),
             _("Create it first."),
         )
-    if any(path.resolve() == target.resolve() for path in inputs):
+    if any(real_path(path) == real_path(target) for path in inputs):
         raise UsageError(_("{path} is one of the inputs", path=target), _("Choose another file."))
     if target.exists() and not overwrite:
         raise UsageError(

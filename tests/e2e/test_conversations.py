@@ -47,12 +47,14 @@ def linked(originals: Path, root: Path, steps: tuple[int, int, int]) -> Path:
         level: sorted((originals / "train" / level / "temp").glob("*.npy"))
         for level in ("hr", "lr")
     }
-    for split, count in zip(("train", "valid", "test"), steps, strict=True):
+    for first, (split, count) in enumerate(zip(("train", "valid", "test"), steps, strict=True)):
         for level, files in fields.items():
             directory = root / split / level / "temp"
             directory.mkdir(parents=True)
             for step in range(count):
-                (directory / f"{step:04d}.npy").hardlink_to(files[step % len(files)])
+                # Steps of one name are other fields in each split: no split is a copy of another.
+                linked_to = files[(first + step) % len(files)]
+                (directory / f"{step:04d}.npy").hardlink_to(linked_to)
     assert np.load(directory / "0000.npy", mmap_mode="r").shape == (170, 360)
     return root
 

@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from srwizard.base.files import write_json
+from srwizard.base.typed_paths import real_path
 from srwizard.base.version import __version__
 from srwizard.base.whole_directory import whole_directory
 from srwizard.data.layout import Layout
@@ -218,7 +219,7 @@ def prepare(
             product = replace(matched.product, agreement=found)
         manifest = Manifest(
             srwizard_version=__version__,
-            sources=tuple(str(source.resolve()) for source in sources),
+            sources=tuple(str(real_path(source)) for source in sources),
             format=fmt,
             scale=scale,
             method=_method_text(lr_method, area_weights, product),

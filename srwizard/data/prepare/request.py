@@ -10,6 +10,7 @@ from srwizard.base import files
 from srwizard.base.errors import UsageError
 from srwizard.base.i18n import translate as _
 from srwizard.base.os_errors import reason_of
+from srwizard.base.typed_paths import real_path
 from srwizard.data.layout import Layout
 from srwizard.data.prepare.lr_product import LrSource
 from srwizard.data.prepare.masking import Masking
@@ -75,7 +76,7 @@ def _as_text(constant: str) -> str:
 
 
 def _as_it_is(path: Path) -> list[str | int]:
-    return [str(path.resolve()), *_size_and_time(path)]
+    return [str(real_path(path)), *_size_and_time(path)]
 
 
 def _size_and_time(path: Path) -> tuple[int, int]:

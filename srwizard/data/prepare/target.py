@@ -5,6 +5,7 @@ from pathlib import Path
 
 from srwizard.base.errors import UsageError
 from srwizard.base.i18n import translate as _
+from srwizard.base.typed_paths import real_path
 from srwizard.base.whole_directory import LOCK_NAME
 from srwizard.data.split_names import SPLITS
 
@@ -39,7 +40,7 @@ def check_target(target: Path, *, overwrite: bool, sources: Sequence[Path]) -> N
               path=target, names=", ".join(foreign[:3])),
             _("Choose another directory, or move those files away."),
         )  # fmt: skip
-    inside = [path for path in sources if path.resolve().is_relative_to(target.resolve())]
+    inside = [path for path in sources if real_path(path).is_relative_to(real_path(target))]
     if inside:
         raise UsageError(
             _("Source {path} lies in {target}, which would be replaced.",
