@@ -36,11 +36,12 @@ from srwizard.memory.tracker import StorageTracker
 from srwizard.models import gpu, pieces
 from srwizard.settings.run_config import RunConfig
 from srwizard.train import optimizers, scoring
+from srwizard.train.diagnostics.diagnostic import Diagnostic, Scored
 from srwizard.train.distributed import Place
 from srwizard.train.loaders import Batches
 from srwizard.train.loop import epoch_steps
 from srwizard.train.metrics import sample_sums
-from srwizard.train.sampling import draws_samples
+from srwizard.train.sampling import draws_samples, members_of
 from srwizard.train.saving import tensors_kept
 from srwizard.train.scoring import score
 from srwizard.train.setup import Training, micro_batches_of, set_learning_rate, set_up
@@ -265,7 +266,7 @@ class Imitation:
         for tensor in (training.spread, training.low, training.span, training.water):
             if tensor is not None:
                 self.tracker.register(tensor)
-        for split in ("train", "valid"):
+        for split in SPLITS:
             plan, _loader = training.loaders[split]
             patch_size = self.run.memory.patch_size if split == "train" else None
             loader: Any = FakeLoader(
@@ -330,13 +331,20 @@ class Imitation:
         return torch.empty(sum(part.nbytes for part in parts), dtype=torch.uint8)
 
     def validate(self) -> None:
-        """Score one batch of the validation split."""
+        """Score one batch of the validation split, of an ensemble one of the test split's size."""
         with self.training.whole() as training, self._alike_once():
             bare = training.bare
             if draws_samples(bare):
                 drawn = partial(_member_by_member, lambda: self.tracker.live_bytes)
+                more = members_of(bare, "test") > members_of(bare, "valid")
                 with mock.patch.object(scoring, "super_resolve", drawn):
-                    score(training, "valid", batch_limit=1, sampling_steps=SAMPLING_STEPS)
+                    score(
+                        training,
+                        "test" if more else "valid",
+                        batch_limit=1,
+                        sampling_steps=SAMPLING_STEPS,
+                        diagnostics=[Diagnosed()] if more else [],
+                    )
             else:
                 network = LargestInputs(bare, lambda: self.tracker.live_bytes)
                 with alike_once(bare):
@@ -393,6 +401,13 @@ class Imitation:
             if level == "lr" or name == "observed"
         ]
         return sum(array.nbytes for array in arrays)
+
+
+class Diagnosed(Diagnostic):
+    """A diagnostic that only looks: what all of them are shown of an ensemble is held for it."""
+
+    def add(self, at: Scored) -> None:
+        """Look at a batch."""
 
 
 def _unknown(part: Tensor, device: torch.device) -> Tensor:

@@ -30,9 +30,9 @@ from srwizard.train.order import Step
 from srwizard.train.preflight import call_the_roll
 from srwizard.train.processes import run_and_leave
 from srwizard.train.resuming import begin_from_weights
-from srwizard.train.sampling import draws_samples
+from srwizard.train.sampling import draws_samples, members_of
 from srwizard.train.saving import finish_saving, save
-from srwizard.train.scoring import score
+from srwizard.train.scoring import score, score_test
 from srwizard.train.setup import (
     Training,
     load_statistics,
@@ -139,6 +139,10 @@ def _rehearse(
         started = meter.clock()
         score(training, "valid", batch_limit=1, sampling_steps=SAMPLING_STEPS)
         validation_seconds = meter.clock() - started
+    if members_of(training.bare, "test") > members_of(training.bare, "valid"):
+        where.note("test", len(peaks), 1)
+        score_test(training, out_dir / "breakdown.npz", contents, batch_limit=1,
+                   sampling_steps=SAMPLING_STEPS)  # fmt: skip
     validation = meter.peak()
     where.note("checkpoint", len(peaks), 1)
     meter.forget()

@@ -3,6 +3,7 @@
 Imports no torch.
 """
 
+import math
 from pathlib import Path
 from typing import Literal
 
@@ -12,8 +13,8 @@ from srwizard.base.i18n import translate_count as _n
 from srwizard.base.locks import held
 from srwizard.base.os_errors import reason_of
 from srwizard.runs.process_identity import LOCK_FILE
-from srwizard.runs.records import Records, measured
-from srwizard.runs.run_state import RunState
+from srwizard.runs.progress import Progress, note_validation
+from srwizard.runs.records import Measured, measured
 from srwizard.settings import run_config
 from srwizard.settings.run_config import RunConfig
 from srwizard.settings.training import MOST_EPOCHS
@@ -63,8 +64,9 @@ def _write_revision(run_dir: Path, epochs: int, schedule: Schedule) -> None:
             ),
             _("Give the number of all epochs together, those that are done included."),
         )
-    done = max((event["epoch"] for event in measured(run_dir).epochs), default=0)
-    if schedule == "continued" and _stopped_early(run, run_dir, done):
+    recorded = measured(run_dir)
+    done = max((event["epoch"] for event in recorded.epochs), default=0)
+    if schedule == "continued" and _has_no_patience_left(run, recorded):
         raise UsageError(
             _n(
                 "{run_dir} has stopped early, at epoch {epoch}: the last validation had not "
@@ -116,6 +118,15 @@ def schedule_line(run: RunConfig) -> str:
     )
 
 
-def _stopped_early(run: RunConfig, run_dir: Path, done: int) -> bool:
-    completed = Records(run_dir).status().get("state") == RunState.COMPLETED
-    return completed and done < run.training.epochs
+def _has_no_patience_left(run: RunConfig, recorded: Measured) -> bool:
+    """Return whether early stopping has ended the training, or would have after its last epoch."""
+    settings, progress = run.training, Progress()
+    for event in [*recorded.start, *recorded.epochs]:
+        if event["epoch"] > settings.schedule_from:
+            progress.enter_schedule(settings.schedule_from)
+        if (scores := event.get("valid")) is not None:
+            error = scores.get("error")
+            note_validation(progress, math.nan if error is None else error, event["epoch"])
+    progress.enter_schedule(settings.schedule_from)
+    patience = settings.patience
+    return patience is not None and progress.validations_without_better >= patience

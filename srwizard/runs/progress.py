@@ -1,5 +1,6 @@
 """Where a training stands, in figures: what its screen shows and `status.json` says. No torch."""
 
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -7,6 +8,9 @@ from typing import Any
 
 from srwizard.base.files import finite_or_null
 from srwizard.runs.skill import best_method
+
+BEHIND_TRAINING = ("gain", "test")
+"""Phases in which the weights are trained and on disk."""
 
 
 @dataclass
@@ -38,6 +42,27 @@ class Progress:
             self.validations_without_better = 0
 
 
+def note_validation(progress: Progress, error: float, epoch: int | None = None) -> bool:
+    """Note a validation; return whether it is the best so far.
+
+    NaN, no value to measure, is not; nor is it one without a better one.
+
+    Args:
+        progress: changed in place.
+        error: what was measured.
+        epoch: that was measured, if not the one that training stands in.
+    """
+    best = math.inf if progress.best_error is None else progress.best_error
+    better = error < best
+    if better:
+        progress.best_error = error
+        progress.best_epoch = progress.epoch if epoch is None else epoch
+        progress.validations_without_better = 0
+    elif not math.isnan(error):
+        progress.validations_without_better += 1
+    return better
+
+
 def epoch_of(progress: Progress) -> int:
     """Return the last epoch that a checkpoint has seen anything of."""
     return progress.epoch if progress.samples_in_epoch else progress.epoch - 1
@@ -54,7 +79,7 @@ class Figures:
         epoch: the one that training stands in.
         samples_in_epoch: how many of them are done in this epoch.
         step: optimizer steps since the beginning.
-        phase: set-up, training, validation, checkpoint or test.
+        phase: set-up, training, validation, checkpoint, gain or test.
         loss: of the last step.
         samples_per_second: in this epoch, without validations.
         validation: the scores of the last one, from `briefly`, with its epoch.
@@ -103,7 +128,7 @@ class Figures:
         How long it takes to score the test split, or the last validation, no epoch has shown.
         """
         remaining = self.samples * self.epochs * (1 - self.done)
-        if self.phase == "test" or remaining <= 0:
+        if self.phase in BEHIND_TRAINING or remaining <= 0:
             return None
         return self._pace.seconds_for(remaining)
 

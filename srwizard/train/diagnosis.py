@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from srwizard.train.conservation import blocks_of
-from srwizard.train.distributed import from_all_ranks
+from srwizard.train.distributed import any_rank, from_all_ranks
 from srwizard.train.order import Step
 from srwizard.train.setup import Training
 from srwizard.train.sharding import own_part
@@ -26,6 +26,19 @@ def origin_of_non_finite(training: Training, step: Step) -> str:
     with training.whole(averaged=False) as own:  # from here on each rank goes its own way
         found = from_all_ranks(training.place, _origin_here(training, own, step))
     return next((origin for origin in found if origin), "")
+
+
+def spoilt_weight(training: Training) -> str:
+    """Return the layer that has a weight that is NaN or infinite, "" if none has.
+
+    Every rank has to ask, and gets the same answer.
+    """
+    parts = dict(training.bare.named_parameters())
+    finite = torch.stack([own_part(part).isfinite().all() for part in parts.values()]).tolist()
+    here = next((_layer(name) for name, fine in zip(parts, finite, strict=True) if not fine), "")
+    if not any_rank(training.place, bool(here)):
+        return ""
+    return next(name for name in from_all_ranks(training.place, here) if name)
 
 
 def _origin_here(training: Training, own: Training, step: Step) -> str:

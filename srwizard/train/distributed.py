@@ -16,7 +16,10 @@ from srwizard.settings.run_config import RunDevices
 from srwizard.train.nodes import LOOPBACK
 from srwizard.train.process_environment import launched_together
 
-TIMEOUT = timedelta(minutes=10)
+TIMEOUT = timedelta(hours=1)
+"""That a rank waits for the others. A process, or a machine, that is lost is noticed otherwise, and
+sooner (torchrun, heartbeats); a rank that is alive may take long over a batch of an ensemble, over
+a checkpoint on a slow disk, or over the figures of the test split that it alone computes."""
 
 
 @dataclass(frozen=True)

@@ -16,9 +16,8 @@ from srwizard.train import checkpoint
 from srwizard.train.checkpoint import BEST
 from srwizard.train.conservation import blocks_of, conserved
 from srwizard.train.distributed import add_over_ranks, wait_for_all
-from srwizard.train.order import scoring_batches
 from srwizard.train.sampling import draws_samples, members_of
-from srwizard.train.scoring import members_drawn, scoring_batch_size
+from srwizard.train.scoring import members_drawn, scored_batches
 from srwizard.train.setup import Training
 
 PRIOR_STEPS = 1.0
@@ -85,18 +84,11 @@ def _products(training: Training) -> Tensor:
 
     All in physical units, over the points of whole fields that have a value, as errors are scored.
     """
-    run, place = training.run, training.place
-    batches = scoring_batches(
-        len(training.splits["valid"]),
-        batch_size=scoring_batch_size(training),
-        world=place.world,
-        rank=place.rank,
-    )
+    run = training.run
     products = torch.zeros(len(run.data.variables), 3, dtype=torch.float64)
     training.bare.eval()
-    chosen = [tuple(keys) for keys in batches]
-    for keys, batch in zip(chosen, training.batches("valid", chosen), strict=True):
-        members = members_drawn(training, batch, "valid", [key.index for key in keys])
+    for indices, batch in scored_batches(training, "valid"):
+        members = members_drawn(training, batch, "valid", indices)
         # What block means shift, they would shift without the network as well.
         without = conserved(torch.zeros_like(members[0]), blocks_of(batch))
         truth = batch["hr"] - without

@@ -16,7 +16,7 @@ from srwizard.hardware.chosen import gpus_of, remarks_on_gpus
 from srwizard.models import weights_file
 from srwizard.runs import checkpoint_files, failures, known_runs, last_phase
 from srwizard.runs.failures import Ended
-from srwizard.runs.progress import briefly
+from srwizard.runs.progress import BEHIND_TRAINING, briefly
 from srwizard.runs.records import Records, test_scores
 from srwizard.runs.run_state import RunState
 from srwizard.runs.status import continue_text
@@ -98,7 +98,7 @@ def launch(
             failures.clear(run_dir)
             saved = _is_said_to_stop(records)
             records.set_status(RunState.STOPPED)
-            raise _interrupted(run, run_dir, saved=saved)
+            raise _interrupted(run, run_dir, records, saved=saved)
         raise _failed(run, run_dir, records, ended, others)
 
 
@@ -136,7 +136,7 @@ def join(run_dir: Path, nodes: Nodes, dataset: Dataset | None = None) -> None:
     if _complete(records, ended):
         return
     if _stopped(run_dir, records, ended):
-        raise _interrupted(run, run_dir, saved=_is_said_to_stop(records))
+        raise _interrupted(run, run_dir, records, saved=_is_said_to_stop(records))
     leader = records.status().get("host")
     if any(other.get("lost") and other["host"] == leader for other in others):
         # Nobody else is left to say it.
@@ -175,14 +175,21 @@ def _stopped(run_dir: Path, records: Records, ended: Ended) -> bool:
     return _is_said_to_stop(records) or ended.stop_asked or ended.returncode == EXIT_INTERRUPTED
 
 
-def _interrupted(run: RunConfig, run_dir: Path, *, saved: bool) -> InterruptedByUserError:
+def _interrupted(
+    run: RunConfig, run_dir: Path, records: Records, *, saved: bool
+) -> InterruptedByUserError:
     by_slurm = run.devices.slurm is not None
     # The script of a job says itself how it goes on.
     go_on = "" if by_slurm and is_in_a_job() else continue_text(run_dir, by_slurm=by_slurm)
+    if not checkpoint_files.exists(run_dir, checkpoint_files.LAST):
+        return InterruptedByUserError(_("training was stopped before its first step"), go_on)
+    if records.status().get("phase") in BEHIND_TRAINING:
+        return InterruptedByUserError(
+            _("training is done and saved; it was stopped while the test split was to be scored"),
+            go_on,
+        )
     if saved:
         return InterruptedByUserError(_("training was stopped; the checkpoint is saved"), go_on)
-    if checkpoint_files.exists(run_dir, checkpoint_files.LAST):
-        return InterruptedByUserError(
-            _("training was stopped at once; what it did since its last checkpoint is lost"), go_on
-        )
-    return InterruptedByUserError(_("training was stopped before its first step"), go_on)
+    return InterruptedByUserError(
+        _("training was stopped at once; what it did since its last checkpoint is lost"), go_on
+    )

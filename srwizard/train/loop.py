@@ -13,16 +13,17 @@ from typing import Any
 
 from srwizard.runs.failures import NonFiniteLossError
 from srwizard.runs.overfitting import overfitting_since
-from srwizard.runs.progress import Progress
+from srwizard.runs.progress import Progress, epoch_of, note_validation
 from srwizard.runs.records import Records, measured
 from srwizard.settings.training import FrozenTraining
 from srwizard.train.checkpoint import BEST, LAST
+from srwizard.train.diagnosis import spoilt_weight
 from srwizard.train.distributed import any_rank
 from srwizard.train.order import Step, training_steps
 from srwizard.train.peak import peak_bytes
 from srwizard.train.residual_scale import calibrate
 from srwizard.train.saving import finish_saving, let_writing_end, save
-from srwizard.train.scoring import score
+from srwizard.train.scoring import StoppedError, score
 from srwizard.train.setup import Training, micro_batches_of, set_learning_rate
 from srwizard.train.step import Taken, begin_step, check_scale, outcome, reads_late
 
@@ -51,10 +52,11 @@ def train(training: Training, run_dir: Path, records: Records, callbacks: Callba
         callbacks: screen and stop requests.
 
     Returns:
-        True when training is complete, False when it was asked to stop (checkpoint saved).
+        True when training is complete, False when it was asked to stop: the checkpoint is saved,
+        unless that was before the first step.
 
     Raises:
-        NonFiniteLossError: the loss is NaN or infinite.
+        NonFiniteLossError: the loss, or a weight, is NaN or infinite.
     """
     try:
         complete = _train(training, run_dir, records, callbacks)
@@ -76,7 +78,10 @@ def _train(training: Training, run_dir: Path, records: Records, callbacks: Callb
         if run.model.skip is not None:
             # What the run starts from is a candidate, too: it never ends worse on validation.
             callbacks.on_phase(training, "validation")
-            _note_start(training, run_dir, records)
+            try:
+                _note_start(training, run_dir, records, callbacks)
+            except StoppedError:  # there is nothing to save
+                return False
     following: Iterator[dict[str, Any]] | None = None
     saved: float | None = None
     while progress.epoch <= run.training.epochs and not patience_exhausted(training):
@@ -87,9 +92,7 @@ def _train(training: Training, run_dir: Path, records: Records, callbacks: Callb
         following = None
         training.objective.train()
         if _went_through(training, steps, batches, callbacks):
-            callbacks.on_phase(training, "checkpoint")
-            save(training, run_dir, LAST)
-            return False
+            return _stop_here(training, run_dir, callbacks)
         check_scale(training, steps)
         seconds = time.perf_counter() - started
         event = {
@@ -111,7 +114,10 @@ def _train(training: Training, run_dir: Path, records: Records, callbacks: Callb
         better = False
         if progress.epoch % run.training.eval_freq == 0 or progress.epoch == run.training.epochs:
             callbacks.on_phase(training, "validation")
-            valid = score(training, "valid")
+            try:
+                valid = score(training, "valid", stop_requested=callbacks.stop_requested)
+            except StoppedError:
+                return _stop_here(training, run_dir, callbacks)
             if not math.isfinite(valid.loss):  # the last step has spoilt the weights
                 raise NonFiniteLossError(valid.loss, progress.steps, progress.epoch)
             error = valid.error(training.span.cpu())
@@ -133,6 +139,31 @@ def _train(training: Training, run_dir: Path, records: Records, callbacks: Callb
     return True
 
 
+def _stop_here(training: Training, run_dir: Path, callbacks: Callbacks) -> bool:
+    """Save where training stands, amidst an epoch or behind its last step; return False."""
+    callbacks.on_phase(training, "checkpoint")
+    _save_sound(training, run_dir, LAST)
+    return False
+
+
+def _save_sound(training: Training, run_dir: Path, *names: str) -> None:
+    """Write checkpoints (see `save`), unless no training could go on from them.
+
+    The loss of a step was computed before the step changed the weights: one that has spoilt them
+    is noticed in the next step, or by a validation, or here.
+
+    Raises:
+        NonFiniteLossError: a weight is NaN or infinite; the earlier checkpoints are left as they
+            are.
+    """
+    spoilt, progress = spoilt_weight(training), training.progress
+    if spoilt:
+        raise NonFiniteLossError(
+            math.nan, progress.steps, epoch_of(progress), what=f"weight of the layer {spoilt}"
+        )
+    save(training, run_dir, *names)
+
+
 def _saved_after_epoch(
     training: Training, run_dir: Path, saved: float | None, *, better: bool
 ) -> float | None:
@@ -148,12 +179,12 @@ def _saved_after_epoch(
     ended = training.progress.epoch > training.run.training.epochs or patience_exhausted(training)
     due = saved is None or time.monotonic() - saved >= LAST_EVERY_SECONDS
     if better and not ended:
-        save(training, run_dir, BEST, LAST)
+        _save_sound(training, run_dir, BEST, LAST)
     elif better:  # what the training has come to lies there twice
-        save(training, run_dir, BEST)
+        _save_sound(training, run_dir, BEST)
         save(training, run_dir, LAST)
     elif ended or any_rank(training.place, due):
-        save(training, run_dir, LAST)
+        _save_sound(training, run_dir, LAST)
     else:
         return saved
     return time.monotonic()
@@ -192,9 +223,9 @@ def _went_through(
     return stop
 
 
-def _note_start(training: Training, run_dir: Path, records: Records) -> None:
+def _note_start(training: Training, run_dir: Path, records: Records, callbacks: Callbacks) -> None:
     """Score the untrained network, and keep it as the best so far."""
-    valid = score(training, "valid")
+    valid = score(training, "valid", stop_requested=callbacks.stop_requested)
     error = valid.error(training.span.cpu())
     if note_validation(training.progress, error, epoch=0):
         save(training, run_dir, BEST)
@@ -229,27 +260,6 @@ def epoch_steps(training: Training, epoch: int | None = None) -> list[Step]:
         rank=training.place.rank,
         done=training.progress.samples_in_epoch if epoch is None else 0,
     )
-
-
-def note_validation(progress: Progress, error: float, epoch: int | None = None) -> bool:
-    """Note a validation; return whether it is the best so far.
-
-    NaN, no value to measure, is not; nor is it one without a better one.
-
-    Args:
-        progress: changed in place.
-        error: what was measured.
-        epoch: that was measured, if not the one that training stands in.
-    """
-    best = math.inf if progress.best_error is None else progress.best_error
-    better = error < best
-    if better:
-        progress.best_error = error
-        progress.best_epoch = progress.epoch if epoch is None else epoch
-        progress.validations_without_better = 0
-    elif not math.isnan(error):
-        progress.validations_without_better += 1
-    return better
 
 
 def note_plateau(progress: Progress, settings: FrozenTraining, *, better: bool) -> None:

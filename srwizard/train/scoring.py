@@ -1,7 +1,7 @@
 """Scoring a split: whole fields, physical units, beside the simple methods."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from srwizard.train.conservation import blocks_of, conserved
 from srwizard.train.correction import factor_of, moved
 from srwizard.train.diagnostics.all import diagnostics_of, told_of
 from srwizard.train.diagnostics.diagnostic import Diagnostic, Scored, add_up
-from srwizard.train.distributed import add_over_ranks
+from srwizard.train.distributed import add_over_ranks, any_rank
 from srwizard.train.ensembles import SUMS as ENSEMBLE_SUMS
 from srwizard.train.ensembles import add_ensemble_scores, ensemble_sums
 from srwizard.train.inference import apply_network
@@ -61,6 +61,10 @@ class Score:
         return sum(known) / len(known) if known else math.nan
 
 
+class StoppedError(Exception):
+    """Scoring was asked to stop; raised on every rank alike."""
+
+
 @torch.no_grad()
 def score(
     training: Training,
@@ -70,6 +74,7 @@ def score(
     sampling_steps: int | None = None,
     breakdown: Breakdown | None = None,
     diagnostics: Sequence[Diagnostic] = (),
+    stop_requested: Callable[[], bool] | None = None,
 ) -> Score:
     """Score a split over all ranks; every sample counts once.
 
@@ -82,26 +87,57 @@ def score(
         sampling_steps: of a diffusion model, if not its own (a dry run).
         breakdown: filled with where and when the errors are.
         diagnostics: filled too, only together with `breakdown`.
+        stop_requested: whether this rank was asked to stop: looked at before each batch, on all
+            ranks or on none.
+
+    Raises:
+        StoppedError: a rank was asked to stop.
     """
+    batches = scored_batches(training, split, batch_limit, stop_requested)
     with training.whole() as own:
-        return _score(own, split, batch_limit, sampling_steps, breakdown, diagnostics)
+        return _score(own, split, batches, sampling_steps, breakdown, diagnostics)
+
+
+def scored_batches(
+    training: Training,
+    split: str,
+    batch_limit: int | None = None,
+    stop_requested: Callable[[], bool] | None = None,
+) -> Iterator[tuple[list[int], dict[str, Any]]]:
+    """Yield the batches of this rank's share of a split, each with the indices of its samples.
+
+    Arguments and error as `score`.
+    """
+    place = training.place
+    shares = [
+        scoring_batches(
+            len(training.splits[split]),
+            batch_size=scoring_batch_size(training),
+            world=place.world,
+            rank=rank,
+        )[:batch_limit]
+        for rank in (place.rank, 0)
+    ]
+    chosen, most = [tuple(keys) for keys in shares[0]], len(shares[1])
+    batches = training.batches(split, chosen)
+    for number in range(most):
+        # All look as often as the first rank, which has the most: nobody gets ahead of the others
+        # by more than a batch, and waits for them longer than collectives may take.
+        if stop_requested is not None and any_rank(place, stop_requested()):
+            raise StoppedError
+        if number < len(chosen):
+            yield [key.index for key in chosen[number]], next(batches)
 
 
 def _score(
     training: Training,
     split: str,
-    batch_limit: int | None,
+    batches: Iterable[tuple[list[int], dict[str, Any]]],
     sampling_steps: int | None,
     breakdown: Breakdown | None,
     diagnostics: Sequence[Diagnostic],
 ) -> Score:
     place = training.place
-    batches = scoring_batches(
-        len(training.splits[split]),
-        batch_size=scoring_batch_size(training),
-        world=place.world,
-        rank=place.rank,
-    )
     channels = len(training.run.data.variables)
     loss = torch.zeros(2, dtype=torch.float64)
     height, width = training.run.data.hr_shape
@@ -111,9 +147,7 @@ def _score(
     count = members_of(training.bare, split)
     known = training.baseline.get(split) if breakdown is None else None
     training.bare.eval()
-    chosen = [tuple(keys) for keys in batches[:batch_limit]]
-    for keys, batch in zip(chosen, training.batches(split, chosen), strict=True):
-        indices = [key.index for key in keys]
+    for indices, batch in batches:
         members = members_drawn(training, batch, split, indices, sampling_steps)
         sr = members[0] if count == 1 else torch.stack(members).mean(dim=0)
         losses = sample_losses(
@@ -302,15 +336,36 @@ def _compared(run: RunConfig, fields: Mapping[str, Tensor]) -> dict[str, Tensor]
     return {MODEL: fields[MODEL], BEST: chosen, "bicubic": fields["bicubic"]}
 
 
-def score_test(training: Training, breakdown_file: Path, contents: Contents) -> Score:
-    """Score the test split, with all that is told of one, and write the arrays for the report."""
+def score_test(
+    training: Training,
+    breakdown_file: Path,
+    contents: Contents,
+    *,
+    batch_limit: int | None = None,
+    sampling_steps: int | None = None,
+) -> Score:
+    """Score the test split, with all that is told of one, and write the arrays for the report.
+
+    Args:
+        training: network, data and statistics.
+        breakdown_file: where the arrays are written.
+        contents: of the dataset.
+        batch_limit, sampling_steps: see `score`.
+    """
     variables, pairs = training.run.data.variables, training.splits["test"]
     methods, height = shown_methods(training), training.run.data.hr_shape[0]
     breakdown = Breakdown.empty(methods, height, len(pairs))
     members = members_of(training.bare, "test")
     span = training.span.cpu().numpy()
     diagnostics = diagnostics_of(training.run, contents, pairs, members, span)
-    found = score(training, "test", breakdown=breakdown, diagnostics=diagnostics)
+    found = score(
+        training,
+        "test",
+        batch_limit=batch_limit,
+        sampling_steps=sampling_steps,
+        breakdown=breakdown,
+        diagnostics=diagnostics,
+    )
     for name, told in told_of(diagnostics).items():
         place = found.variables if name in found.variables else found.vectors
         place[name] = place.get(name, {}) | told

@@ -33,7 +33,7 @@ from srwizard.train import trackers
 from srwizard.train.checkpoint import BEST
 from srwizard.train.dataset import contents_for
 from srwizard.train.detach import CONSOLE_FILE
-from srwizard.train.distributed import Place, joined, wait_for_all
+from srwizard.train.distributed import Place, any_rank, joined, wait_for_all
 from srwizard.train.gain import fit_gain
 from srwizard.train.loaders import STOP_SIGNALS
 from srwizard.train.loop import Callbacks, patience_exhausted, train
@@ -52,9 +52,9 @@ BREAKDOWN_FILE = Path("plots") / "breakdown.npz"
 
 
 class StopRequest:
-    """Ctrl-C, SIGTERM or SIGUSR1: training stops after the step it is at, all else at once.
+    """Ctrl-C, SIGTERM or SIGUSR1: training stops after the step, or the batch that is scored.
 
-    A second Ctrl-C does not wait for the step either.
+    All else stops at once; a second Ctrl-C does not wait for the step either.
     """
 
     def __init__(self) -> None:
@@ -152,13 +152,15 @@ def _work(
 
         callbacks = Callbacks(note_step, note_phase, screen.epoch, lambda: stop.wanted)
         with stop.deferred():
-            complete = train(training, run_dir, records, callbacks)
+            trained = train(training, run_dir, records, callbacks)
+            # It may have been asked for after the loop looked last. What follows ends at once.
+            complete = trained and not any_rank(place, stop.wanted)
             if not complete:
                 stop.begin_to_stop()  # a reminder must let no rank leave the others behind
         if complete:
             if place.is_first and patience_exhausted(training):
                 screen.say(_stopped_early(training))
-            note_phase(training, "validation")
+            note_phase(training, "gain")
             loaded = load_best(training, run_dir)
             if loaded is not None and loaded.name == BEST:
                 fit_gain(training, run_dir)
@@ -176,7 +178,11 @@ def _work(
     if not complete:
         if place.is_first:
             records.set_status(RunState.STOPPING)
-            records.log(_("stopped on request; the checkpoint is saved"))
+            records.log(
+                _("stopped on request; the checkpoint is saved")
+                if training.progress.steps
+                else _("stopped on request, before the first step")
+            )
         wait_for_all(place)
         # torchrun would report a failure, and start the processes again where it may.
         return EXIT_INTERRUPTED if place.world == 1 else 0

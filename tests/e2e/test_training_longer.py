@@ -9,7 +9,7 @@ from rich.text import Text
 from srwizard.settings import run_config
 from tests.datasets import write_dataset
 from tests.e2e.conftest import Run
-from tests.train.runs import epochs, freeze, same_weights, weights
+from tests.train.runs import epochs, freeze, same_weights, trained, weights
 
 
 def said(text: str) -> str:
@@ -106,3 +106,22 @@ def test_epochs_that_cannot_be_are_refused(
     assert refused.returncode == 2
     assert words in said(refused.stderr)
     assert not (tmp_path / "run" / "run.r1.yaml").exists()
+
+
+@pytest.mark.slow
+def test_patience_that_ran_out_at_the_last_epoch(srwizard: Run, root: Path, tmp_path: Path) -> None:
+    """More epochs would not be trained at all: that is said, not found out."""
+    # Without a step of any size no validation after the first is better.
+    freeze(root, tmp_path / "run", epochs=3, patience=2, lr=1e-30)
+    trained(tmp_path / "run")
+    assert len(epochs(tmp_path / "run")) == 3
+    done = srwizard("train", tmp_path / "run", "--epochs", 5)
+    assert done.returncode == 2
+    assert "more epochs would end at once" in said(done.stderr)
+    assert run_config.load(tmp_path / "run").revision == 1
+    begun = srwizard("train", tmp_path / "run", "--epochs", 5, "--schedule", "restarted")
+    assert begun.returncode == 0, begun.stderr
+    assert len(epochs(tmp_path / "run")) == 5
+    again = srwizard("train", tmp_path / "run", "--epochs", 7)
+    assert again.returncode == 2
+    assert "more epochs would end at once" in said(again.stderr)

@@ -19,13 +19,13 @@ from torch.utils.data._utils import signal_handling
 from srwizard.base.errors import EXIT_INTERRUPTED
 from srwizard.data.samples import Key
 from srwizard.runs.failures import NonFiniteLossError
-from srwizard.runs.progress import Progress
+from srwizard.runs.progress import Progress, note_validation
 from srwizard.runs.records import Records
 from srwizard.settings.run_config import RunConfig, load, seal, write
 from srwizard.train import checkpoint
 from srwizard.train.checkpoint import LAST
 from srwizard.train.loaders import STOP_SIGNALS
-from srwizard.train.loop import Callbacks, note_validation
+from srwizard.train.loop import Callbacks
 from srwizard.train.resuming import load_best
 from srwizard.train.setup import Training
 from tests.datasets import write_dataset
@@ -299,6 +299,88 @@ def test_weights_that_are_spoilt_are_not_saved(
         assert not (tmp_path / "run" / "checkpoints").exists()
     else:
         assert all(value.isfinite().all() for value in weights(tmp_path / "run").values())
+
+
+def spoiling(after: int, *, stop: bool = False) -> Callbacks:
+    """Make a weight NaN behind so many steps, and ask for a stop there."""
+
+    def spoil(training: Training, _loss: float, _samples: int) -> None:
+        if training.progress.steps == after:
+            with torch.no_grad():
+                next(training.bare.parameters()).view(-1)[0] = math.nan
+
+    steps = stop_after(after)
+
+    def on_step(training: Training, loss: float, samples: int) -> None:
+        spoil(training, loss, samples)
+        steps.on_step(training, loss, samples)
+
+    return Callbacks(
+        on_step=on_step, stop_requested=steps.stop_requested if stop else lambda: False
+    )
+
+
+def test_spoilt_weights_without_a_validation_are_not_saved(root: Path, tmp_path: Path) -> None:
+    freeze(root, tmp_path / "run", epochs=4, eval_freq=4)
+    with pytest.raises(
+        NonFiniteLossError, match=r"weight of the layer \S+ is nan at step 4 \(epoch"
+    ):
+        trained(tmp_path / "run", spoiling(after=4))  # the first epoch's checkpoint is due
+    assert not (tmp_path / "run" / "checkpoints").exists()
+
+
+def test_spoilt_weights_are_not_saved_for_a_stop_either(root: Path, tmp_path: Path) -> None:
+    freeze(root, tmp_path / "run", epochs=4)
+    with pytest.raises(NonFiniteLossError, match="weight of the layer"):
+        trained(tmp_path / "run", spoiling(after=6, stop=True))
+    assert all(value.isfinite().all() for value in weights(tmp_path / "run").values())
+    assert trained(tmp_path / "run").progress.epoch == 5  # it goes on from the first epoch
+
+
+def stop_in_validation(number: int, batch: int) -> Callbacks:
+    """A request to stop that comes before the batch of the validation of this number, from 0 on."""
+    validations, looks = -1, 0
+
+    def on_phase(_training: Training, phase: str) -> None:
+        nonlocal validations, looks
+        validations, looks = validations + (phase == "validation"), 0
+
+    def asked() -> bool:
+        nonlocal looks
+        looks += 1
+        return validations == number and looks > batch
+
+    return Callbacks(on_phase=on_phase, stop_requested=asked)
+
+
+@pytest.mark.parametrize(("number", "batch"), [(0, 0), (1, 1), (2, 0)])
+def test_a_stop_in_a_validation_waits_for_one_batch_and_changes_nothing(
+    tmp_path: Path, number: int, batch: int
+) -> None:
+    root = write_dataset(tmp_path / "data", steps=(4, 3, 1))
+    for name in ("whole", "parts"):
+        freeze(root, tmp_path / name, epochs=3, batch_size=1)
+    trained(tmp_path / "whole")
+    stopped = trained(tmp_path / "parts", stop_in_validation(number, batch))
+    assert stopped.progress.samples_in_epoch == 4
+    assert stopped.progress.epoch == number + 1
+    assert len(epochs(tmp_path / "parts")) == number
+    trained(tmp_path / "parts")
+    for name in ("last", "best"):
+        assert same_weights(weights(tmp_path / "parts", name), weights(tmp_path / "whole", name))
+    assert [event["valid"] for event in epochs(tmp_path / "parts")] == [
+        event["valid"] for event in epochs(tmp_path / "whole")
+    ]
+
+
+def test_a_stop_before_the_first_step_leaves_nothing(root: Path, tmp_path: Path) -> None:
+    for name in ("whole", "parts"):
+        freeze(root, tmp_path / name, skip="bicubic")
+    trained(tmp_path / "whole")
+    assert trained(tmp_path / "parts", stop_in_validation(0, 0)).progress.steps == 0
+    assert not (tmp_path / "parts" / "checkpoints").exists()
+    trained(tmp_path / "parts")
+    assert same_weights(weights(tmp_path / "parts"), weights(tmp_path / "whole"))
 
 
 def test_metrics_are_strict_json(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 import math
 import signal
+import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ import torch
 from srwizard.base.errors import EXIT_INTERRUPTED
 from srwizard.data.samples import Key
 from srwizard.report.page import write_report
+from srwizard.runs.last_phase import last_seen
 from srwizard.runs.records import METRICS_FILE, read_events
 from srwizard.settings.run_config import load
 from srwizard.train.ensembles import ensemble_sums
@@ -20,6 +23,7 @@ from srwizard.train.sampling import members_of, noise_of
 from srwizard.train.scoring import Score, score, super_resolve
 from tests.datasets import write_dataset
 from tests.train.runs import (
+    PATIENCE_SECONDS,
     epochs,
     freeze,
     made_ready,
@@ -60,6 +64,41 @@ def test_trained_in_parts_is_trained_in_one(root: Path, tmp_path: Path, name: st
     assert found[0] == found[1]
     # What it measured of the data before the first step comes back with the weights.
     assert 0 < float(weights(tmp_path / "parts")["residual_std"]) < 0.9
+
+
+def wait_for_phase(run_dir: Path, phase: str, process: "subprocess.Popen[str]") -> None:
+    """Wait until the first rank is at something."""
+    until = time.monotonic() + PATIENCE_SECONDS
+    while last_seen(run_dir, 0).get("phase") != phase:
+        assert process.poll() is None and time.monotonic() < until, output(run_dir)
+        time.sleep(0.02)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("phase", ["validation", "test"])
+def test_a_stop_while_a_split_is_scored(root: Path, tmp_path: Path, phase: str) -> None:
+    """A field takes seconds; the second rank has one less of the three."""
+    run_dir = tmp_path / "run"
+    drawing: dict[str, Any] = {"sampler": "ancestral", "sampling_steps": 200}
+    if phase == "test":
+        drawing = {"ensemble_members": 200}
+    freeze(root, run_dir, model="DDPM", params=drawing, epochs=1, processes=2, batch_size=1)
+    with running(train_command(run_dir), run_dir) as command:
+        wait_for_phase(run_dir, phase, command)
+        command.send_signal(signal.SIGINT)
+        assert command.wait(60) == EXIT_INTERRUPTED, output(run_dir)
+    words = {
+        "validation": "training was stopped; the checkpoint is saved",
+        "test": "training is done and saved; it was stopped while the test split was to be scored",
+    }
+    assert words[phase] in " ".join(output(run_dir).split())
+    assert not (run_dir / "failure.json").exists()
+    state = torch.load(run_dir / "checkpoints" / "last.pt", weights_only=True)
+    done = (1, 7) if phase == "validation" else (2, 0)
+    assert (state["progress"]["epoch"], state["progress"]["samples_in_epoch"]) == done
+    freeze(root, run_dir, model="DDPM", epochs=1, processes=2, batch_size=1)
+    with running(train_command(run_dir), run_dir) as command:
+        assert command.wait(60) == 0, output(run_dir)
 
 
 def test_how_samples_are_drawn_may_change_between_two_parts(root: Path, tmp_path: Path) -> None:

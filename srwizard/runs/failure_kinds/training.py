@@ -50,6 +50,12 @@ KINDS = (
             Advice(N_("set training.clip_grad_norm, for example to 1"), _clipped_gradients),
             Advice(N_("turn off memory.use_amp"), _in_32_bits),
             Advice(N_("check the value range: srwizard inspect")),
+            Advice(
+                N_(
+                    "if it fails again at once, training had gone astray before its last "
+                    "checkpoint: remove {run_dir}/checkpoints/last*, and it goes on from best.pt"
+                )
+            ),
         ),
         pattern=r"NonFiniteLossError",
     ),
