@@ -120,6 +120,15 @@ def test_what_is_on_the_wizards_path_imports_no_torch() -> None:
     assert done.returncode == 0, done.stderr
 
 
+def test_a_training_loads_nothing_that_only_raw_files_and_reports_need() -> None:
+    code = (
+        "import sys, srwizard.train.worker, srwizard.memory.rehearsal\n"
+        "sys.exit(' '.join({'xarray', 'pandas', 'matplotlib'} & sys.modules.keys()) or 0)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.parametrize("command", ["status", "logs", "stop", "compare"])
 def test_reading_a_run_directory_needs_nothing_of_the_training_core(command: str) -> None:
     reached, queue = set(), [f"srwizard.commands.{command}"]

@@ -15,8 +15,8 @@ import numpy as np
 
 from srwizard.base import files
 from srwizard.base.special_files import require_file
+from srwizard.data.coordinates import FloatArray, Grid
 from srwizard.data.layout import Contents
-from srwizard.data.prepare.grid import FloatArray, Grid
 from srwizard.data.quantities import (
     Attributes,
     Level,

@@ -7,7 +7,7 @@ _CODE = "srwizard.data.prepare.coarsening:"
 MEAN = "mean"
 METHODS = (
     Method(MEAN, N_("mean over the HR cells of each LR cell; conserves it exactly"),
-           code="srwizard.data.prepare.grid:block_mean"),
+           code="srwizard.data.coordinates:block_mean"),
     Method("nearest", N_("the HR cell nearest to the centre of the LR cell"),
            code=_CODE + "nearest"),
     Method("bilinear", N_("triangle kernel, one LR cell to each side"), code=_CODE + "bilinear"),

@@ -10,7 +10,7 @@ from srwizard.base import files
 from srwizard.base.errors import UsageError
 from srwizard.base.i18n import translate as _
 from srwizard.base.os_errors import reason_of
-from srwizard.data.prepare.grid import Grid
+from srwizard.data.coordinates import Grid
 from srwizard.data.prepare.write import Content, SplitSteps, npy_split
 from srwizard.data.split_names import SPLITS
 from srwizard.selfcheck.fields import GaussianFields

@@ -10,7 +10,7 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
-from srwizard.data.prepare.grid import Grid
+from srwizard.data.coordinates import Grid
 from srwizard.data.prepare.times import Moment
 from srwizard.data.prepare.units import difference_units
 from srwizard.use.grids import unwrapped

@@ -8,7 +8,7 @@ import numpy.typing as npt
 from srwizard.base.errors import DatasetError
 from srwizard.base.i18n import N_
 from srwizard.base.i18n import translate as _
-from srwizard.data.prepare.grid import FloatArray, Grid
+from srwizard.data.coordinates import FloatArray, Grid
 
 TOLERANCE_DEGREES = 1e-4
 TOLERANCE_SHARE = 0.01

@@ -4,8 +4,8 @@ from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from srwizard.data.coordinates import Grid
 from srwizard.data.fields import FloatField
-from srwizard.data.prepare.grid import Grid
 from srwizard.data.prepare.times import Moment
 from srwizard.data.quantities import Attributes
 

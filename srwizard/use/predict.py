@@ -17,8 +17,8 @@ from srwizard.base.i18n import labelled
 from srwizard.base.i18n import translate as _
 from srwizard.base.version import __version__
 from srwizard.data.block_means import expanded
+from srwizard.data.coordinates import Grid
 from srwizard.data.fields import FloatField
-from srwizard.data.prepare.grid import Grid
 from srwizard.data.prepare.units import same_units
 from srwizard.data.quantities import Attributes
 from srwizard.runs.advice import conserving

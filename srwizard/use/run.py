@@ -18,12 +18,12 @@ from srwizard.base.i18n import translate_count as _n
 from srwizard.base.typed_paths import at_home
 from srwizard.data.baselines.skip import Skip
 from srwizard.data.block_means import block_shares, expanded
+from srwizard.data.coordinates import Grid
 from srwizard.data.fields import FloatField
 from srwizard.data.gaps import NearestFill
 from srwizard.data.guides import as_blocks, scaled
 from srwizard.data.longitudes import goes_on_at_its_beginning
 from srwizard.data.normalization_methods import NORMALIZATIONS
-from srwizard.data.prepare.grid import Grid
 from srwizard.runs.failure_kinds import recognise
 from srwizard.runs.records import Records, measured
 from srwizard.runs.run_state import RunState, state_title

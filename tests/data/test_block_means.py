@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from srwizard.data.block_means import block_shares, departure, missing_mean, point_weights
+from srwizard.data.coordinates import Grid, block_mean, cell_weights
 from srwizard.data.layout import scan
-from srwizard.data.prepare.grid import Grid, block_mean, cell_weights
 from srwizard.data.weighting import BY_AREA, weighting_of
 from tests.datasets import write_dataset
 

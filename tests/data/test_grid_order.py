@@ -8,8 +8,8 @@ import pytest
 import xarray as xr
 
 from srwizard.base.errors import DatasetError
+from srwizard.data.coordinates import Grid
 from srwizard.data.prepare import LrSource, Selection
-from srwizard.data.prepare.grid import Grid
 from srwizard.data.prepare.grid_order import check_order
 from srwizard.data.prepare.look import look
 from srwizard.use.inputs import open_input

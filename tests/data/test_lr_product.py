@@ -11,8 +11,8 @@ import xarray as xr
 
 from srwizard.base.errors import DatasetError, UsageError
 from srwizard.data import lr_methods
+from srwizard.data.coordinates import Grid, block_mean
 from srwizard.data.prepare import LrSource, Masking
-from srwizard.data.prepare.grid import Grid, block_mean
 from srwizard.data.prepare.regrid import regrid
 from tests.data.test_prepare import every_field, make, saved
 

@@ -23,6 +23,13 @@ from hypothesis.extra import numpy as hnp
 
 from srwizard.base.errors import DatasetError, UsageError
 from srwizard.base.whole_directory import whole_directory
+from srwizard.data.coordinates import (
+    Grid,
+    block_mean,
+    block_mean_longitude,
+    cell_weights,
+    divisible_shape,
+)
 from srwizard.data.layout import scan
 from srwizard.data.prepare import (
     Masking,
@@ -33,13 +40,6 @@ from srwizard.data.prepare import (
     parse_split,
     parse_static,
     prepare,
-)
-from srwizard.data.prepare.grid import (
-    Grid,
-    block_mean,
-    block_mean_longitude,
-    cell_weights,
-    divisible_shape,
 )
 from srwizard.data.prepare.manifest import Manifest
 

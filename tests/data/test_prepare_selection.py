@@ -18,6 +18,7 @@ import xarray as xr
 import zarr
 
 from srwizard.base.errors import DatasetError, UsageError
+from srwizard.data.coordinates import Grid
 from srwizard.data.prepare import (
     Selection,
     pair_pool,
@@ -29,7 +30,6 @@ from srwizard.data.prepare import (
     parse_times,
     parse_units,
 )
-from srwizard.data.prepare.grid import Grid
 from srwizard.data.prepare.look import look
 from srwizard.data.prepare.masking import Masking
 from srwizard.data.prepare.selection import reaches_around, window_of

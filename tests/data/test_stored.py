@@ -14,9 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from srwizard.base.errors import DatasetError, UsageError
+from srwizard.data.coordinates import Window
 from srwizard.data.fields import FloatField
 from srwizard.data.prepare import reading
-from srwizard.data.prepare.grid import Window
 from srwizard.data.prepare.reading import StepReader
 from srwizard.data.prepare.record import survey_sources
 from srwizard.data.prepare.source import Step

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from srwizard.data import bands
-from srwizard.data.prepare.grid import block_mean
+from srwizard.data.coordinates import block_mean
 from srwizard.data.prepare.summary import summed_up
 
 

@@ -20,7 +20,7 @@ from srwizard.base.errors import UsageError
 from srwizard.hardware.devices import fast_bfloat16
 from srwizard.memory import kernels
 from srwizard.memory.gpu_catalog import capacity
-from srwizard.memory.imitation import FakeLoader, Imitation
+from srwizard.memory.imitation import Diagnosed, FakeLoader, Imitation
 from srwizard.memory.kernels import BLOCK, cpu_scratch, cuda_scratch
 from srwizard.memory.predict import Prediction, of_gpu, on_gpu, predict, predict_batches
 from srwizard.memory.resident import MIB
@@ -30,6 +30,7 @@ from srwizard.models import pieces
 from srwizard.models.catalog import card, resolve_parameters
 from srwizard.settings.run_config import RunConfig, RunData, RunDevices, RunMemory
 from srwizard.train.loop import epoch_steps
+from srwizard.train.sampling import draws_samples
 from srwizard.train.scoring import score
 from srwizard.train.setup import micro_batches_of
 from srwizard.train.step import optimizer_step
@@ -210,7 +211,11 @@ def test_tiles_and_steps_that_are_left_out_do_not_matter(
         tracker = StorageTracker(cpu_scratch)
         with Imitation(run, tracker) as imitation:
             if all_tiles:
-                score(imitation.training, "valid", batch_limit=1)
+                # An ensemble is largest in the test, where all of its members are drawn.
+                drawn = draws_samples(imitation.training.bare)
+                shown = [Diagnosed()] if drawn else []
+                split = "test" if drawn else "valid"
+                score(imitation.training, split, batch_limit=1, diagnostics=shown)
             else:
                 imitation.validate()
         found.append(tracker.peak.total_bytes)

@@ -12,8 +12,8 @@ from torch.utils.data import default_collate
 from srwizard import load_run
 from srwizard.data import normalization
 from srwizard.data.block_means import block_shares
+from srwizard.data.coordinates import Grid, block_mean, cell_weights
 from srwizard.data.layout import scan
-from srwizard.data.prepare.grid import Grid, block_mean, cell_weights
 from srwizard.data.samples import FieldPairs, Key
 from srwizard.data.weighting import BY_AREA
 from srwizard.settings import run_config

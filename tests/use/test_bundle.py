@@ -12,8 +12,8 @@ import xarray as xr
 from srwizard import load_run
 from srwizard.base.errors import DatasetError, UsageError
 from srwizard.data import dataset_facts
+from srwizard.data.coordinates import Grid
 from srwizard.data.dataset_facts import DatasetFacts
-from srwizard.data.prepare.grid import Grid
 from srwizard.data.quantities import Level
 from srwizard.settings import run_config
 from srwizard.train.dataset import verified

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from srwizard.base.errors import DatasetError
-from srwizard.data.prepare.grid import Grid
+from srwizard.data.coordinates import Grid
 from srwizard.data.prepare.units import difference_units, quantity, same_units
 from srwizard.use.grids import difference, refined, refuse_flipped
 

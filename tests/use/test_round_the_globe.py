@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from srwizard.data.prepare.grid import Grid
+from srwizard.data.coordinates import Grid
 from srwizard.use.predictor import Predictor
 from srwizard.use.run import Run, load_run
 from tests.train.runs import freeze, trained

@@ -11,8 +11,8 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
+from srwizard.data.coordinates import FloatArray
 from srwizard.data.gaps import NearestFill
-from srwizard.data.prepare.grid import FloatArray
 
 Floats = npt.NDArray[np.float64]
 

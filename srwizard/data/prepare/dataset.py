@@ -15,6 +15,7 @@ from srwizard.base.files import write_json
 from srwizard.base.typed_paths import real_path
 from srwizard.base.version import __version__
 from srwizard.base.whole_directory import whole_directory
+from srwizard.data.coordinates import cell_weights, divisible_shape
 from srwizard.data.layout import Layout
 from srwizard.data.prepare.arguments import (
     check_arguments,
@@ -23,7 +24,6 @@ from srwizard.data.prepare.arguments import (
     check_method,
 )
 from srwizard.data.prepare.conversions import conversions_asked, converted, lr_conversion
-from srwizard.data.prepare.grid import cell_weights, divisible_shape
 from srwizard.data.prepare.grid_order import check_order
 from srwizard.data.prepare.leakage import leakage_notes
 from srwizard.data.prepare.lr_product import (

@@ -4,7 +4,7 @@ import numpy as np
 
 from srwizard.base.errors import DatasetError
 from srwizard.base.i18n import translate as _
-from srwizard.data.prepare.grid import FloatArray, Grid
+from srwizard.data.coordinates import FloatArray, Grid
 
 
 def check_order(grid: Grid) -> None:

@@ -18,7 +18,7 @@ import xarray as xr
 from srwizard.base.errors import DatasetError, SrwizardError
 from srwizard.base.i18n import translate as _
 from srwizard.base.i18n import translate_count as _n
-from srwizard.data.prepare.grid import Grid, Window
+from srwizard.data.coordinates import Grid, Window
 from srwizard.data.prepare.grid_order import check_order
 from srwizard.data.prepare.levels import depth_units, find_level, level_depths
 from srwizard.data.prepare.opening import Source, open_source

@@ -14,8 +14,8 @@ import numpy.typing as npt
 from srwizard.base.errors import DatasetError
 from srwizard.base.i18n import translate as _
 from srwizard.base.i18n import translate_count as _n
+from srwizard.data.coordinates import Grid
 from srwizard.data.fields import FloatField
-from srwizard.data.prepare.grid import Grid
 from srwizard.data.prepare.record import Record, Survey
 from srwizard.data.prepare.source import Step
 

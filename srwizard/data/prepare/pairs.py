@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from srwizard.base.choices import method_named
+from srwizard.data.coordinates import Window, block_mean
 from srwizard.data.fields import FloatField
 from srwizard.data.lr_methods import MEAN, METHODS
-from srwizard.data.prepare.grid import Window, block_mean
 from srwizard.data.prepare.reading import StepReader, infinite_values
 from srwizard.data.prepare.regrid import Regrid
 from srwizard.data.prepare.source import Step

@@ -13,8 +13,8 @@ import xarray as xr
 
 from srwizard.base.errors import DatasetError
 from srwizard.base.i18n import translate as _
+from srwizard.data.coordinates import Window
 from srwizard.data.fields import FloatField
-from srwizard.data.prepare.grid import Window
 from srwizard.data.prepare.looked_up_once import looked_up_once
 from srwizard.data.prepare.masking import land_of, without
 from srwizard.data.prepare.opening import filter_error, open_source

@@ -11,8 +11,8 @@ import xarray as xr
 from srwizard.base.errors import DatasetError
 from srwizard.base.i18n import in_a_row
 from srwizard.base.i18n import translate as _
+from srwizard.data.coordinates import Grid
 from srwizard.data.missing_variable import no_such_variable
-from srwizard.data.prepare.grid import Grid
 from srwizard.data.prepare.levels import depth_units, find_level, has_depths
 from srwizard.data.prepare.masking import Masking
 from srwizard.data.prepare.opening import open_source

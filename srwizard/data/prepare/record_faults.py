@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from srwizard.base.errors import DatasetError
 from srwizard.base.i18n import translate as _
-from srwizard.data.prepare.grid import Grid
+from srwizard.data.coordinates import Grid
 from srwizard.data.prepare.source import SourceField, Step
 from srwizard.data.prepare.times import have_same_dates
 from srwizard.data.prepare.units import same_units

@@ -8,9 +8,9 @@ import numpy.typing as npt
 
 from srwizard.base.errors import DatasetError
 from srwizard.base.i18n import translate as _
+from srwizard.data.coordinates import FloatArray, Grid
 from srwizard.data.fields import FloatField
 from srwizard.data.longitudes import repeats_its_beginning
-from srwizard.data.prepare.grid import FloatArray, Grid
 
 LEAST_SHARE = 0.5
 """A cell has a value where at least so much of its weight has one."""

@@ -9,8 +9,8 @@ import numpy.typing as npt
 
 from srwizard.base.errors import DatasetError, UsageError
 from srwizard.base.i18n import translate as _
+from srwizard.data.coordinates import FloatArray, Grid, Window
 from srwizard.data.longitudes import goes_on_at_its_beginning, repeats_its_beginning
-from srwizard.data.prepare.grid import FloatArray, Grid, Window
 from srwizard.data.prepare.grid_order import longitudes_out_of_order
 from srwizard.data.prepare.times import Moment
 

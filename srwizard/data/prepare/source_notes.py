@@ -7,7 +7,7 @@ from srwizard.base.errors import DatasetError
 from srwizard.base.i18n import translate as _
 from srwizard.base.i18n import translate_count as _n
 from srwizard.base.visible import in_one_line
-from srwizard.data.prepare.grid import Grid
+from srwizard.data.coordinates import Grid
 from srwizard.data.prepare.source import SourceField, Wanted
 from srwizard.data.prepare.times import have_same_dates
 

@@ -10,8 +10,8 @@ import numpy as np
 from srwizard.base.errors import DatasetError, UsageError
 from srwizard.base.i18n import translate as _
 from srwizard.base.typed_paths import expand
+from srwizard.data.coordinates import Grid, block_mean
 from srwizard.data.fields import FloatField
-from srwizard.data.prepare.grid import Grid, block_mean
 from srwizard.data.prepare.masking import Masking
 from srwizard.data.prepare.pairs import Recipe
 from srwizard.data.prepare.reading import StepReader

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from srwizard.data.bands import bands
+from srwizard.data.coordinates import band_mean
 from srwizard.data.fields import FloatField
-from srwizard.data.prepare.grid import band_mean
 from srwizard.data.prepare.statistics import FieldStatistics
 
 

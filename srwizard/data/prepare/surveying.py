@@ -11,9 +11,9 @@ from srwizard.base.errors import DatasetError, UsageError
 from srwizard.base.i18n import in_a_row
 from srwizard.base.i18n import translate as _
 from srwizard.base.visible import in_one_line
+from srwizard.data.coordinates import FloatArray, Grid
 from srwizard.data.missing_variable import available_text
 from srwizard.data.prepare.cf import Axes, find_axes, find_coordinate, named_coordinates
-from srwizard.data.prepare.grid import FloatArray, Grid
 from srwizard.data.prepare.levels import has_levels
 from srwizard.data.prepare.masking import Masking, missed_fill_values, valid_range
 from srwizard.data.prepare.opening import Source, open_source

@@ -14,10 +14,10 @@ import numpy as np
 import numpy.typing as npt
 from numpy.lib import format as npy
 
+from srwizard.data.coordinates import Grid
 from srwizard.data.fields import FloatField, header_at_start
 from srwizard.data.hdf5_writing import hdf5_stream
 from srwizard.data.layout import LEVELS, Layout
-from srwizard.data.prepare.grid import Grid
 from srwizard.data.prepare.times import Moment
 
 TIME_UNITS = "seconds since 1970-01-01 00:00:00"

@@ -1,4 +1,4 @@
-"""From a fine grid to a coarse one: cropping, block means, cosine-latitude weights."""
+"""The coordinates of a grid, and the way to a coarser one: cropping, block means, weights."""
 
 from dataclasses import dataclass
 from typing import Any
