@@ -345,7 +345,10 @@ def _decide(conversation: Conversation, offer: Offer) -> str | Outcome:
                     path=run_directory(conversation) / FILE_NAME,
                 ),
                 _("Set memory.when_tight to apply or accept, or change it by hand: "
-                  "srwizard resume {id}", id=conversation.session.id),
+                  "srwizard resume {id}", id=conversation.session.id)
+                if verdict == "tight" else
+                _("Set memory.when_tight to apply, or change it by hand: srwizard resume {id}",
+                  id=conversation.session.id),
             ]
         ),
     )  # fmt: skip

@@ -120,6 +120,11 @@ def labelled(name: str, text: object) -> str:
     return translate("{name}: {explanation}", name=name, explanation=str(text))
 
 
+def listed(items: Iterable[object]) -> str:
+    """Return items of a list within a sentence, with the commas of the user's language."""
+    return translate(", ").join(map(str, items))
+
+
 def in_a_row(sentences: Iterable[str]) -> str:
     """Join translated sentences, at least one; in Chinese no blank stands between two."""
     return reduce(lambda one, two: translate("{message} {hint}", message=one, hint=two), sentences)

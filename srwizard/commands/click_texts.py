@@ -18,6 +18,7 @@ TEXTS = (
     N_("Missing option"),
     N_("Invalid value for {param_hint}: {message}"),
     N_("{value!r} is not a valid {number_type}."),
+    N_("{name} {filename!r} is not readable."),
     N_("Option {name!r} does not take a value."),
 )
 PLURALS = (

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from srwizard.base.i18n import listed
 from srwizard.base.i18n import translate as _
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def _unfinished(path: Path, error: OSError) -> tuple[str, str] | None:
     if error.errno == errno.EAGAIN or "resource temporarily unavailable" in text:
         holders = [*map(_name_of, _holders_of_locks(path))] or [_("another program")]
         return (
-            _("it is locked by {holders}", holders=", ".join(holders)),
+            _("it is locked by {holders}", holders=listed(holders)),
             _("Wait until that has ended; if no program writes the file, set "
               "HDF5_USE_FILE_LOCKING=FALSE."),
         )  # fmt: skip

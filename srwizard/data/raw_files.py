@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from srwizard.base.errors import UsageError
+from srwizard.base.i18n import listed
 from srwizard.base.i18n import translate as _
 from srwizard.base.os_errors import reason_of
 from srwizard.base.typed_paths import expand, real_path
@@ -117,7 +118,7 @@ def _of(text: str, path: Path) -> Iterable[Path]:
             return inside
         raise UsageError(
             _("{path} holds neither NetCDF files nor Zarr stores.", path=path),
-            _("Their names end in {suffixes}.", suffixes=", ".join(sorted(SUFFIXES))),
+            _("Their names end in {suffixes}.", suffixes=listed(sorted(SUFFIXES))),
         )
     matching = sorted(Path(path.anchor).glob(str(path.relative_to(path.anchor))))
     chosen = [one for one in matching if not one.name.startswith(".")]

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from srwizard.base.i18n import listed
 from srwizard.base.i18n import translate as _
 from srwizard.data.inspect import DatasetSummary
 
@@ -13,21 +14,21 @@ def selection_problem(summary: DatasetSummary, names: Sequence[str]) -> str | No
     if unknown:
         return _(
             "the dataset has no variable {name}; it has {known}",
-            name=", ".join(unknown),
-            known=", ".join(known),
+            name=listed(unknown),
+            known=listed(known),
         )
     if not names:
         return _("choose at least one variable")
     shapes = {(summary.variable(name).hr_shape, summary.variable(name).lr_shape) for name in names}
     if len(shapes) > 1:
-        grids = ", ".join(f"{name} {list(summary.variable(name).hr_shape)}" for name in names)
+        grids = listed(f"{name} {list(summary.variable(name).hr_shape)}" for name in names)
         return _(
             "these variables are on different grids: {grids}. Bring them to one grid (cdo "
             "remapbil), or train one run for each",
             grids=grids,
         )
     if len({summary.variable(name).calendar for name in names}) > 1:
-        return _("these variables have different steps: {names}", names=", ".join(names))
+        return _("these variables have different steps: {names}", names=listed(names))
     return None
 
 
@@ -37,8 +38,8 @@ def static_inputs_problem(summary: DatasetSummary, names: Sequence[str]) -> str 
     if unknown:
         return _(
             "the dataset has no LR static field {name} on its grid; it has {known}",
-            name=", ".join(unknown),
-            known=", ".join(summary.static_inputs) or _("none"),
+            name=listed(unknown),
+            known=listed(summary.static_inputs) or _("none"),
         )
     if len(set(names)) < len(names):
         return _("a static field is named twice")
@@ -72,8 +73,8 @@ def guides_problem(
         return _(
             "{name} cannot be a guide: guides are HR static fields on the grid of the dataset, or "
             "variables with the same steps that are not trained on; here {known}",
-            name=", ".join(unknown),
-            known=", ".join(known) or _("none"),
+            name=listed(unknown),
+            known=listed(known) or _("none"),
         )
     if len(set(names)) < len(names):
         return _("a guide is named twice")

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from srwizard.base.errors import DatasetError
+from srwizard.base.i18n import listed
 from srwizard.base.i18n import translate as _
 from srwizard.base.os_errors import reason_of
 from srwizard.base.special_files import require_file
@@ -159,7 +160,7 @@ def _file(contents: Contents, level: str, name: str) -> Path:
                 root=contents.root,
                 name=name,
                 level=level,
-                known=", ".join(known) or _("none"),
+                known=listed(known) or _("none"),
             ),
             _("Static fields are files static_variables/{level}/NN_<name>.npy.", level=level),
         )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from srwizard.base.i18n import listed
 from srwizard.base.i18n import translate as _
 from srwizard.base.i18n import translate_count as _n
 from srwizard.data.fields import FloatField
@@ -192,7 +193,7 @@ def undeclared_notes(variable: str, found: Undeclared) -> list[str]:
         notes.append(
             _("{variable}: far outside all other values: {values}. Perhaps fill values that the "
               "sources do not declare; if they are: {options}",
-              variable=variable, values=", ".join(times), options=options)
+              variable=variable, values=listed(times), options=options)
         )  # fmt: skip
     if found.standing is not None:
         value, share = found.standing

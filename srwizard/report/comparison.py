@@ -13,10 +13,10 @@ from srwizard.base.sizes_and_times import bytes_text, duration_text
 from srwizard.base.visible import visible
 from srwizard.report.compared import METRICS, Comparison, Result
 from srwizard.report.comparing import PARAMETERS, SKIP
+from srwizard.report.names import key_title
 from srwizard.report.page import LANGUAGE_TAGS, template
 from srwizard.runs.run_state import state_title
 from srwizard.settings.changes import value_text
-from srwizard.settings.options import option_named
 
 
 @dataclass(frozen=True)
@@ -64,8 +64,9 @@ def setting_title(key: str) -> str:
     """Return what a setting is called; a parameter of the network goes by its name."""
     if (of_variable := SKIP.fullmatch(key)) is not None:
         return f"{setting_title('model.skip')} ({of_variable[1]})"
-    declared = option_named(key.replace("devices.slurm.", "devices.slurm_"))
-    return declared.title if declared is not None else key.removeprefix(PARAMETERS)
+    if key.startswith(PARAMETERS):
+        return key.removeprefix(PARAMETERS)
+    return key_title(key.replace("devices.slurm.", "devices.slurm_").split("."))
 
 
 def setting_text(key: str, value: Any) -> str:

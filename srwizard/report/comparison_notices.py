@@ -4,6 +4,7 @@ import math
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
 
+from srwizard.base.i18n import listed
 from srwizard.base.i18n import translate as _
 from srwizard.data.baselines.choice import method_title
 from srwizard.report.compared import Comparison, Result
@@ -42,7 +43,7 @@ def _against_other_methods(comparison: Comparison) -> Iterator[str]:
                 "{name}: the best simple method is not the same in all runs ({methods}): compare "
                 "the RMSE, not the skill.",
                 name=variable,
-                methods=", ".join(titles),
+                methods=listed(titles),
             )
 
 
@@ -81,7 +82,7 @@ def _too_few_steps(differing: Mapping[tuple[str, str], bool | None]) -> Iterator
         yield _(
             "{names}: the test split has too few independent steps to say whether runs differ by "
             "more than chance.",
-            names=", ".join(names),
+            names=listed(names),
         )
 
 
@@ -105,5 +106,5 @@ def _not_compared(
             "{names}: whether the RMSE differs from the best one by more than chance is not "
             "known: plots/breakdown.npz is missing there or in the best run, or has other steps or "
             "points.",
-            names=", ".join(names),
+            names=listed(names),
         )

@@ -9,6 +9,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from srwizard.base.files import write_bytes
+from srwizard.base.i18n import listed
 from srwizard.base.i18n import translate as _
 from srwizard.data.baselines.choice import method_title
 from srwizard.report.breakdown import (
@@ -292,7 +293,7 @@ def _proof(run: Run, test: Evaluation, found: Diagnostics | None) -> Iterator[Pi
 
 
 def _names(methods: Iterable[str]) -> str:
-    return _(", ").join(method_title(name) for name in methods)
+    return listed(method_title(name) for name in methods)
 
 
 def _picture(run: Run, name: str, figure: Figure, title: str, alternative: str) -> Picture:

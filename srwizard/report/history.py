@@ -54,17 +54,12 @@ def reproduce_facts(run: Run) -> list[tuple[str, str]]:
 
 
 def reproduce_commands(run: Run) -> str:
-    """Return the commands that train this run again: in its directory, or in a new one."""
-    directory = in_shell(run.directory)
-    again = _("train this run again")
-    elsewhere = _("the same answers in a directory of their own")
+    """Return the commands that train the same run in another directory, from the beginning."""
+    comment = _("train the same run from the beginning, in a directory of its own")
     return "\n".join(
         (
-            f"# {again}",
-            f"srwizard train {directory}",
-            "",
-            f"# {elsewhere}",
-            f"srwizard answers --from {directory} > answers.yaml",
-            "srwizard --answers answers.yaml --set output.dir=again",
+            f"# {comment}",
+            f"srwizard answers --from {in_shell(run.directory)} > answers.yaml",
+            "srwizard --answers answers.yaml --set output.dir=again --set confirm=true",
         )
     )

@@ -32,6 +32,7 @@ PARTS = {
     "steps": N_("Steps"),
     "block_means": N_("LR compared with the block means of HR"),
     "handedness": N_("Handedness of the grid"),
+    "tile_size": N_("Tiles in which whole fields are scored (HR points)"),
     "patches_go_round": N_("Patches go round the globe"),
     "masked": N_("Masked values"),
     "in_channels": N_("Input channels"),
@@ -63,7 +64,7 @@ PARTS = {
     "step_peak_bytes": N_("Peak of each step"),
     "validation_peak_bytes": N_("Peak in validation"),
     "checkpoint_peak_bytes": N_("Peak in saving a checkpoint"),
-    "worker_bytes": N_("Loader processes"),
+    "worker_bytes": N_("Memory of the loader processes"),
     "host_peak_bytes": N_("Peak of system memory"),
     "host_capacity_bytes": N_("System memory"),
     "address_space_bytes": N_("Address space"),
@@ -113,6 +114,8 @@ def key_title(path: Sequence[str]) -> str:
     declared = option_named(".".join(path))
     if declared is not None:
         return declared.title
+    if tuple(path[-2:]) == ("ranks", "steps"):  # of a dry run; elsewhere steps are those of time
+        return _("Optimizer steps")
     inner = path if len(path) == 1 else path[1:]
     return " · ".join(_part(part) for part in inner if part != "params")
 

@@ -121,7 +121,7 @@ def _texts(run: Run, scores: sections.Scored | None) -> dict[str, str]:
         "no_proof": _("Not measured yet: srwizard evaluate does it for a trained run."),
         "no_errors": _("They are written when training ends: plots/breakdown.npz is missing."),
         "history": _("Failures and revisions"),
-        "no_history": _("None: the run went through as it was first frozen."),
+        "no_history": _("None: the run config is the one that was frozen first."),
         "no_scores": _("No scores yet: neither validation nor test has been evaluated."),
         "training": _("Training"),
         "no_epochs": _("metrics.jsonl holds no epochs."),

@@ -58,13 +58,26 @@ class NetworkOutputError(RuntimeError):
 
 
 class NonFiniteLossError(ArithmeticError):
-    """The loss, or its gradient, is NaN or infinite."""
+    """The loss, its gradient, or a weight is NaN or infinite.
+
+    Args:
+        value: NaN or infinite.
+        step: the optimizer step.
+        epoch: that it belongs to.
+        what: "loss", "gradient" or "weight".
+        origin: where that began, in the user's language.
+    """
 
     def __init__(
         self, value: float, step: int, epoch: int, *, what: str = "loss", origin: str = ""
     ) -> None:
-        where = f"; {origin}" if origin else ""
-        super().__init__(f"the {what} is {value} at step {step} (epoch {epoch}){where}")
+        texts = {
+            "loss": _("the loss is {value} at step {step} (epoch {epoch})"),
+            "gradient": _("the gradient is {value} at step {step} (epoch {epoch})"),
+            "weight": _("a weight is {value} after step {step} (epoch {epoch})"),
+        }
+        text = texts[what].format(value=value, step=step, epoch=epoch)
+        super().__init__(_("{what}; {origin}", what=text, origin=origin) if origin else text)
 
 
 def record(directory: Path, error: BaseException, rank: int, details: dict[str, Any]) -> None:

@@ -12,7 +12,7 @@ def phase_text(phase: str) -> str:
         "validation": _("validation"),
         "checkpoint": _("writing a checkpoint"),
         "learning-rate range test": _("learning-rate range test"),
-        "gain": _("weighing the network by the validation split"),
+        "gain": _("fitting the gain on the validation split"),
         "test": _("scoring the test split"),
     }
     return titles.get(phase, phase)

@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from srwizard.base.i18n import listed
 from srwizard.base.i18n import translate as _
 from srwizard.settings.yaml_file import flow
 
@@ -31,7 +32,7 @@ def explanation(found: Mapping[str, Any], known: Sequence[str]) -> str:
             return _("{value} is too large; at most {limit}", value=shown, limit=context["le"])
         case "literal_error":
             # pydantic joins the last two with "or".
-            allowed = ", ".join(re.findall(r"'[^']*'|\d+", str(context["expected"])))
+            allowed = listed(re.findall(r"'[^']*'|\d+", str(context["expected"])))
             return _("{value} is not one of {allowed}", value=shown, allowed=allowed)
         case "int_type" | "int_from_float":
             if isinstance(found["input"], float) and found["input"].is_integer():
@@ -75,7 +76,7 @@ def _unknown_key(location: tuple[str | int, ...], known: Sequence[str]) -> str:
     meant = near[0] if near else _in_another_section(str(location[-1]), known)
     if meant is not None:
         return _("unknown key; did you mean {near}?", near=meant)
-    return _("unknown key; known are {allowed}", allowed=", ".join(dict.fromkeys(allowed)))
+    return _("unknown key; known are {allowed}", allowed=listed(dict.fromkeys(allowed)))
 
 
 def _in_another_section(name: str, known: Sequence[str]) -> str | None:

@@ -7,7 +7,7 @@ from typing import Any, Literal, get_origin
 from pydantic.fields import FieldInfo
 
 from srwizard.base.choices import Method
-from srwizard.base.i18n import in_a_row
+from srwizard.base.i18n import in_a_row, listed
 from srwizard.base.i18n import translate as _
 from srwizard.settings.answers import PREPARE, SECTIONS, Answers
 from srwizard.settings.option import Circumstances, Option, bare, number_kind, without_none
@@ -144,7 +144,7 @@ class Declared:
         if self.option.when is not None:
             yield _(self.option.when.text)
         for methods in self.methods_that_take_it().values():
-            yield _("Only for {methods}.", methods=", ".join(methods))
+            yield _("Only for {methods}.", methods=listed(methods))
 
     def help(self) -> str:
         """Return what it does, for one who is asked."""

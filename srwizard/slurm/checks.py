@@ -2,6 +2,7 @@
 
 import re
 
+from srwizard.base.i18n import listed
 from srwizard.base.i18n import translate as _
 from srwizard.slurm import client
 from srwizard.slurm.client import Partition, SlurmError, seconds_of
@@ -44,7 +45,7 @@ def partition_problem(name: str) -> str | None:
             return _(
                 "there is no partition {name}; there are: {known}",
                 name=part,
-                known=", ".join(known),
+                known=listed(known),
             )
     return None
 

@@ -10,6 +10,7 @@ import torch
 
 from srwizard.base import files
 from srwizard.base.errors import TrainingFailedError
+from srwizard.base.i18n import listed
 from srwizard.base.i18n import translate as _
 from srwizard.runs import checkpoint_files
 from srwizard.runs.checkpoint_files import BEST, LAST, NAMES
@@ -92,7 +93,7 @@ def load(
             _(
                 "the checkpoint {path} is of another run; what differs: {keys}",
                 path=source,
-                keys=", ".join(differing),
+                keys=listed(differing),
             ),
             _("Use another run directory, or remove the checkpoints to start over."),
         )

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from srwizard.base.i18n import translate as _
 from srwizard.train.conservation import blocks_of
 from srwizard.train.distributed import any_rank, from_all_ranks
 from srwizard.train.order import Step
@@ -38,7 +39,8 @@ def spoilt_weight(training: Training) -> str:
     here = next((_layer(name) for name, fine in zip(parts, finite, strict=True) if not fine), "")
     if not any_rank(training.place, bool(here)):
         return ""
-    return next(name for name in from_all_ranks(training.place, here) if name)
+    found: list[str] = from_all_ranks(training.place, here)
+    return next(name for name in found if name)
 
 
 def _origin_here(training: Training, own: Training, step: Step) -> str:
@@ -46,14 +48,14 @@ def _origin_here(training: Training, own: Training, step: Step) -> str:
         if not _is_finite(own_part(part)):
             layer = _layer(name)
             if training.progress.steps == 0:
-                return f"the weights of the layer {layer} are so from the beginning"
-            return f"the weights of the layer {layer} have become so in the step before"
+                return _("the weights of layer {layer} are not finite from the start", layer=layer)
+            return _("the step before made weights of layer {layer} not finite", layer=layer)
     origin = _in_forward_pass(own, step)
     if origin:
         return origin
     for name, part in training.bare.named_parameters():
         if part.grad is not None and not _is_finite(own_part(part.grad)):
-            return f"the gradient of the layer {_layer(name)} is so"
+            return _("the gradient of layer {layer} is not finite", layer=_layer(name))
     return ""
 
 
@@ -65,11 +67,11 @@ def _in_forward_pass(training: Training, step: Step) -> str:
             for index, field in zip(batch["index"], batch[key], strict=True):
                 if not _is_finite(field):
                     name = training.splits["train"].steps[int(index)]
-                    return f"the {key.upper()} field {name} is so"
+                    return _("{level} field {step} is not finite", level=key.upper(), step=name)
         with _first_spoilt_layer(training.bare) as spoilt, training.autocast():
             objective(batch["lr"], batch["hr"], batch["mask"], batch.get("area"), blocks_of(batch))
         if spoilt:
-            return f"the output of the layer {spoilt[0]} is the first"
+            return _("the output of layer {layer} is the first that is not finite", layer=spoilt[0])
     return ""
 
 

@@ -185,7 +185,7 @@ def _interrupted(
         return InterruptedByUserError(_("training was stopped before its first step"), go_on)
     if records.status().get("phase") in BEHIND_TRAINING:
         return InterruptedByUserError(
-            _("training is done and saved; it was stopped while the test split was to be scored"),
+            _("training is complete and saved; the test split has not been scored yet"),
             go_on,
         )
     if saved:

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from srwizard.base.i18n import translate as _
 from srwizard.runs.failures import NonFiniteLossError
 from srwizard.runs.overfitting import overfitting_since
 from srwizard.runs.progress import Progress, epoch_of, note_validation
@@ -159,7 +160,11 @@ def _save_sound(training: Training, run_dir: Path, *names: str) -> None:
     spoilt, progress = spoilt_weight(training), training.progress
     if spoilt:
         raise NonFiniteLossError(
-            math.nan, progress.steps, epoch_of(progress), what=f"weight of the layer {spoilt}"
+            math.nan,
+            progress.steps,
+            epoch_of(progress),
+            what="weight",
+            origin=_("it belongs to layer {layer}", layer=spoilt),
         )
     save(training, run_dir, *names)
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from srwizard.base import files
 from srwizard.base.errors import TrainingFailedError
+from srwizard.base.i18n import listed
 from srwizard.base.i18n import translate as _
 from srwizard.settings.run_config import RunConfig, software_versions
 from srwizard.train.distributed import Place, from_all_ranks, wait_for_all
@@ -120,7 +121,7 @@ def _differences(told: Sequence[dict[str, Any]]) -> Iterator[str]:
     for key in MUST_AGREE:
         by_host = {str(one["host"]): str(one[key])[:26] for one in told}
         if len(set(by_host.values())) > 1:
-            values = ", ".join(f"{host}: {value}" for host, value in by_host.items())
+            values = listed(f"{host}: {value}" for host, value in by_host.items())
             yield _("the machines differ in {what} ({values})", what=titles[key], values=values)
 
 
@@ -134,7 +135,7 @@ def _not_shared(
         yield _(
             "{hosts} cannot see what {first} writes into {run_dir}: it must be on a file system "
             "that all machines share",
-            hosts=", ".join(blind),
+            hosts=listed(blind),
             first=told[0]["host"],
             run_dir=run_dir,
         )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from srwizard.base.console import Table
-from srwizard.base.i18n import labelled
+from srwizard.base.i18n import labelled, listed
 from srwizard.base.i18n import translate as _
 from srwizard.base.i18n import translate_count as _n
 
@@ -51,10 +51,8 @@ def _rows(contents: "Contents") -> Iterator[tuple[str, str]]:
 
 
 def _lines(one: "SourceVariable") -> Iterator[str]:
-    name = ", ".join(
-        part for part in (one.long_name, f"[{one.units}]" if one.units else "") if part
-    )
-    sizes = ", ".join(f"{dimension} {size}" for dimension, size in one.dimensions.items())
+    name = listed(part for part in (one.long_name, f"[{one.units}]" if one.units else "") if part)
+    sizes = listed(f"{dimension} {size}" for dimension, size in one.dimensions.items())
     yield " · ".join(part for part in (name, sizes) if part)
     facts = [_times_text(one)]
     if one.depths:

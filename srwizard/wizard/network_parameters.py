@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from srwizard.base.errors import UsageError
-from srwizard.base.i18n import language
+from srwizard.base.i18n import language, listed
 from srwizard.base.i18n import translate as _
 from srwizard.base.typed_paths import expand
 from srwizard.models import weights_file
@@ -130,7 +130,7 @@ def _guide_problems(theirs: list[str], conversation: Conversation) -> list[str]:
     if theirs in (ours, in_order):
         return []
     return [
-        _("the weights see the guides {theirs}; set data.guides to them", theirs=", ".join(theirs))
+        _("the weights see the guides {theirs}; set data.guides to them", theirs=listed(theirs))
     ]
 
 

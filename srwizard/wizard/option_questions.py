@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
-from srwizard.base.i18n import in_a_row
+from srwizard.base.i18n import in_a_row, listed
 from srwizard.base.i18n import translate as _
 from srwizard.prompts.question import Choice, Question
 from srwizard.settings.answers import key_problem
@@ -76,7 +76,7 @@ def questions(
 
 def titles(section: str, asked: Asked) -> str:
     """Return what the options of a section are called that are asked for then, in one line."""
-    return ", ".join(one.title for one in options(section) if one.option.asked == asked)
+    return listed(one.title for one in options(section) if one.option.asked == asked)
 
 
 def circumstances(conversation: Conversation) -> Circumstances:

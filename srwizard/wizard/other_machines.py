@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from srwizard.base.errors import UsageError
+from srwizard.base.i18n import listed
 from srwizard.base.i18n import translate as _
 from srwizard.base.i18n import translate_count as _n
 from srwizard.base.visible import in_shell
@@ -239,4 +240,4 @@ def devices_text(devices: DevicesAnswers) -> str:
             endpoint=devices.rdzv_endpoint,
         )
     wanted = [devices.slurm_partition, devices.slurm_time, devices.slurm_memory]
-    return ", ".join([_("Slurm job"), " x ".join(parts), *(part for part in wanted if part)])
+    return listed([_("Slurm job"), " x ".join(parts), *(part for part in wanted if part)])

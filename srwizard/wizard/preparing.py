@@ -5,6 +5,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from srwizard.base.i18n import listed
 from srwizard.base.i18n import translate as _
 from srwizard.base.typed_paths import expand
 from srwizard.data.split_names import split_words
@@ -152,7 +153,7 @@ def variables_problem(contents: "Contents", names: Sequence[str]) -> str | None:
             return reason or _(
                 "there is no variable {name}; there are: {names}",
                 name=name,
-                names=", ".join(one.name for one in contents.usable),
+                names=listed(one.name for one in contents.usable),
             )
         chosen.append(found)
     for other in chosen[1:]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from srwizard.base.errors import SrwizardError, UsageError
-from srwizard.base.i18n import language
+from srwizard.base.i18n import language, listed
 from srwizard.base.i18n import translate as _
 from srwizard.base.typed_paths import expand
 from srwizard.data.dataset import Dataset, unreadable
@@ -78,7 +78,7 @@ def _vectors(
             raise UsageError(
                 _("data.vectors: {pair} is not a pair of variables", pair=pair),
                 _("Each is [eastward, northward]; the variables are: {names}",
-                  names=", ".join(names)),
+                  names=listed(names)),
             )  # fmt: skip
     return answered
 
@@ -206,7 +206,7 @@ def with_augmentation(
     if training.augment and unclear:
         raise UsageError(
             _("training.augment: {names} may be a component of a vector, which changes its sign",
-              names=", ".join(unclear)),
+              names=listed(unclear)),
             _("Give data.vectors as [[eastward, northward]], or [] if there are no vectors."),
         )  # fmt: skip
     if training.augment is None:
@@ -258,7 +258,7 @@ def resolve(conversation: Conversation, answers: Answers) -> RunConfig:
     missing = [number for number in answers.devices.gpus if number not in gpus]
     if missing:
         raise UsageError(
-            _("devices.gpus: GPU {numbers} is not there", numbers=", ".join(map(str, missing))),
+            _("devices.gpus: GPU {numbers} is not there", numbers=listed(missing)),
             _("List the devices: srwizard gpus"),
         )
     on_gpus = bool(gpus) or answers.devices.gpus_per_node > 0

@@ -31,7 +31,7 @@ def test_a_layer_whose_weights_are_spoilt(run_dir: Path) -> None:
             spoil(training, "net.body.0.conv1.weight")
 
     with pytest.raises(
-        NonFiniteLossError, match=r"loss is nan at step 4 .*weights of the layer body\.0\.conv1 "
+        NonFiniteLossError, match=r"loss is nan at step 4 .*weights of layer body\.0\.conv1 "
     ):
         trained(run_dir, Callbacks(on_step=spoil_a_weight))
 
@@ -63,7 +63,7 @@ def test_a_layer_that_overflows(run_dir: Path, tmp_path: Path, workers: int) -> 
             training.bare.get_submodule("net.body.0.conv2").register_forward_hook(overflow)
 
     with pytest.raises(
-        NonFiniteLossError, match=r"step 6 .*the output of the layer body\.0\.conv2 is the first"
+        NonFiniteLossError, match=r"step 6 .*the output of layer body\.0\.conv2 is the first"
     ):
         trained(run_dir, Callbacks(on_step=break_a_layer))
 
@@ -76,6 +76,6 @@ def test_a_gradient_without_a_norm(run_dir: Path, tmp_path: Path) -> None:
         weight.register_hook(lambda gradient: gradient * torch.nan)
 
     with pytest.raises(
-        NonFiniteLossError, match=r"gradient is nan at step 2 .*gradient of the layer conv_first"
+        NonFiniteLossError, match=r"gradient is nan at step 2 .*gradient of layer conv_first"
     ):
         trained(run_dir, Callbacks(on_step=break_a_gradient))

@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 
 from srwizard.base.errors import DatasetError
+from srwizard.base.i18n import listed
 from srwizard.base.i18n import translate as _
 from srwizard.data.prepare.levels import (
     LEVEL_NAMES,
@@ -236,11 +237,11 @@ def _horizontal(
         raise (SeveralLevelsError if levels == extra else DatasetError)(
             _("Variable {variable} has dimensions {dimensions}: {extra} is neither time nor "
               "horizontal.",
-              variable=field.name, dimensions=sizes_of(field), extra=", ".join(extra)),
+              variable=field.name, dimensions=sizes_of(field), extra=listed(extra)),
             _("Choose the depth of one or more levels, e.g. --depth 0 or --depth 0,100.")
             if levels == extra
             else _("Select one index of {extra} first, e.g. with ncks -d {first},0 or "
-                   "xarray's isel({first}=0).", extra=", ".join(extra), first=extra[0]),
+                   "xarray's isel({first}=0).", extra=listed(extra), first=extra[0]),
         )  # fmt: skip
     if latitude is not None and latitude.ndim == 1 and str(latitude.dims[0]) in horizontal:
         rows = str(latitude.dims[0])

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from srwizard.base.errors import UsageError
+from srwizard.base.i18n import listed
 from srwizard.base.i18n import translate as _
 from srwizard.data.prepare.lr_product import Matched
 from srwizard.data.prepare.record import Survey
@@ -27,7 +28,7 @@ def conversions_asked(
     if unknown:
         raise UsageError(
             _("--units names {name}, which is not a variable of the dataset.", name=unknown[0]),
-            _("Available: {names}.", names=", ".join(names.values())),
+            _("Available: {names}.", names=listed(names.values())),
         )
     return found
 

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from srwizard.base.errors import UsageError
+from srwizard.base.i18n import listed
 from srwizard.base.i18n import translate as _
 from srwizard.data.prepare.write import RESERVED_NAMES
 
@@ -52,7 +53,7 @@ def check_names(variables: Mapping[str, str]) -> None:
             raise UsageError(
                 _("{name} cannot be the name of a variable in the dataset.", name=repr(name)),
                 _("Use letters, digits, _, . and -, and none of: {reserved}.",
-                  reserved=", ".join(sorted(RESERVED_NAMES))),
+                  reserved=listed(sorted(RESERVED_NAMES))),
             )  # fmt: skip
         if names.count(name) > 1:
             raise UsageError(

@@ -16,6 +16,7 @@ import xarray as xr
 from xarray.backends import H5NetCDFStore
 
 from srwizard.base.errors import DatasetError, UsageError
+from srwizard.base.i18n import listed
 from srwizard.base.i18n import translate as _
 from srwizard.base.os_errors import reason_of
 from srwizard.base.special_files import require_file
@@ -125,7 +126,7 @@ class Source(AbstractContextManager["Source"]):
                 _("{path} has a variable {variable} in several groups.",
                   path=self.path, variable=name),
                 _("Choose one of: {available}",
-                  available=", ".join(f"{group}/{name}" for group in having)),
+                  available=listed(f"{group}/{name}" for group in having)),
             )  # fmt: skip
         return (having[0], name) if having else None
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import xarray as xr
 
 from srwizard.base.errors import DatasetError
-from srwizard.base.i18n import in_a_row
+from srwizard.base.i18n import in_a_row, listed
 from srwizard.base.i18n import translate as _
 from srwizard.data.coordinates import Grid
 from srwizard.data.missing_variable import no_such_variable
@@ -146,7 +146,7 @@ def check_depths_used(depths: Sequence[float], records: Mapping[str, Record]) ->
     if depths and all(record.depth is None for record in records.values()):
         raise DatasetError(
             _("None of the variables has a depth to choose from: {names}.",
-              names=", ".join(records)),
+              names=listed(records)),
             _("Leave --depth (data.prepare.depth) out."),
         )  # fmt: skip
 

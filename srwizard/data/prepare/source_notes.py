@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from srwizard.base.errors import DatasetError
+from srwizard.base.i18n import listed
 from srwizard.base.i18n import translate as _
 from srwizard.base.i18n import translate_count as _n
 from srwizard.base.visible import in_one_line
@@ -29,7 +30,7 @@ def notes_on_sources(
     notes = [*_level_notes(fields), *_time_notes(every_field, timed)]
     squeezed = sorted({name for field in every_field for name in field.axes.squeezed})
     if squeezed:
-        notes.append(_("Dimensions of length 1 were dropped: {names}.", names=", ".join(squeezed)))
+        notes.append(_("Dimensions of length 1 were dropped: {names}.", names=listed(squeezed)))
     if grid.latitude is None or grid.longitude is None:
         notes.append(
             _("The sources have no longitude and latitude in degrees for this grid.")
@@ -61,7 +62,7 @@ def _time_notes(fields: Sequence[SourceField], timed: bool) -> list[str]:
         if missing:
             notes.append(
                 _("{path}: the time of step {steps} is missing (counted from 0); steps without "
-                  "a time were left out.", path=path, steps=", ".join(missing))
+                  "a time were left out.", path=path, steps=listed(missing))
             )  # fmt: skip
     if fields[0].axes.time.climatology:
         notes.append(
@@ -100,7 +101,7 @@ def time_problem(fields: Sequence[SourceField]) -> str:
     timed = [one for one in fields if one.axes.time.moments is not None]
     calendars = {one.axes.time.calendar for one in timed}
     if not have_same_dates(calendars):
-        return _("calendars that differ: {calendars}", calendars=", ".join(sorted(calendars)))
+        return _("calendars that differ: {calendars}", calendars=listed(sorted(calendars)))
     times = Counter(moment for one in timed for moment in one.axes.time.moments or ())
     missing = times.pop(None, 0)
     twice = [moment for moment, count in times.items() if count > 1 and moment is not None]

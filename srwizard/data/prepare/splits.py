@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
 from srwizard.base.errors import DatasetError, UsageError
+from srwizard.base.i18n import listed
 from srwizard.base.i18n import translate as _
 from srwizard.base.i18n import translate_count as _n
 from srwizard.data.prepare.manifest import FieldTally, PreparedSplit
@@ -84,7 +85,7 @@ def divide(steps: int, split: Split, gap: int, *, climatology: bool = False) -> 
             hint = _("Give files that hold at least three time steps together.")
         told = {
             "split": "/".join(f"{share:g}" for share in split),
-            "empty": ", ".join(map(split_words, empty)),
+            "empty": listed(map(split_words, empty)),
         }
         if gap:
             message = _n(

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from srwizard.base.errors import UsageError
+from srwizard.base.i18n import listed
 from srwizard.base.i18n import translate as _
 from srwizard.base.typed_paths import real_path
 from srwizard.base.whole_directory import LOCK_NAME
@@ -37,7 +38,7 @@ def check_target(target: Path, *, overwrite: bool, sources: Sequence[Path]) -> N
     if foreign:
         raise UsageError(
             _("{path} holds {names}, which is not part of a dataset, and is not replaced.",
-              path=target, names=", ".join(foreign[:3])),
+              path=target, names=listed(foreign[:3])),
             _("Choose another directory, or move those files away."),
         )  # fmt: skip
     inside = [path for path in sources if real_path(path).is_relative_to(real_path(target))]

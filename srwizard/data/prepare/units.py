@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from srwizard.base.errors import DatasetError, UsageError
+from srwizard.base.i18n import listed
 from srwizard.base.i18n import translate as _
 from srwizard.data.fields import FloatField
 
@@ -253,6 +254,6 @@ def conversion(variable: str, source: str | None, target: str) -> Conversion:
     raise DatasetError(
         _("{variable} is in {source}, which cannot be converted to {target}.",
           variable=variable, source=source, target=target),
-        _("Known units: {units}.", units=", ".join(alike)) if alike
+        _("Known units: {units}.", units=listed(alike)) if alike
         else _("Leave --units out: the values stay as they are."),
     )  # fmt: skip

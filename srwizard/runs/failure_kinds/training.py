@@ -52,8 +52,8 @@ KINDS = (
             Advice(N_("check the value range: srwizard inspect")),
             Advice(
                 N_(
-                    "if it fails again at once, training had gone astray before its last "
-                    "checkpoint: remove {run_dir}/checkpoints/last*, and it goes on from best.pt"
+                    "if it fails again immediately, training had diverged before its last "
+                    "checkpoint: remove {run_dir}/checkpoints/last* to continue from best.pt"
                 )
             ),
         ),
