@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from srwizard.base import files
+from srwizard.base.i18n import N_
 from srwizard.base.i18n import translate as _
 from srwizard.base.sizes_and_times import is_gpu, megabytes_text
 from srwizard.base.visible import Lines, in_shell
@@ -72,11 +73,11 @@ class NonFiniteLossError(ArithmeticError):
         self, value: float, step: int, epoch: int, *, what: str = "loss", origin: str = ""
     ) -> None:
         texts = {
-            "loss": _("the loss is {value} at step {step} (epoch {epoch})"),
-            "gradient": _("the gradient is {value} at step {step} (epoch {epoch})"),
-            "weight": _("a weight is {value} after step {step} (epoch {epoch})"),
+            "loss": N_("the loss is {value} at step {step} (epoch {epoch})"),
+            "gradient": N_("the gradient is {value} at step {step} (epoch {epoch})"),
+            "weight": N_("a weight is {value} after step {step} (epoch {epoch})"),
         }
-        text = texts[what].format(value=value, step=step, epoch=epoch)
+        text = _(texts[what], value=value, step=step, epoch=epoch)
         super().__init__(_("{what}; {origin}", what=text, origin=origin) if origin else text)
 
 
