@@ -77,7 +77,8 @@ class NonFiniteLossError(ArithmeticError):
             "gradient": N_("the gradient is {value} at step {step} (epoch {epoch})"),
             "weight": N_("a weight is {value} after step {step} (epoch {epoch})"),
         }
-        text = _(texts[what], value=value, step=step, epoch=epoch)
+        message = texts[what]
+        text = _(message, value=value, step=step, epoch=epoch)
         super().__init__(_("{what}; {origin}", what=text, origin=origin) if origin else text)
 
 
