@@ -18,7 +18,8 @@ class Progress:
     """Where training stands: epoch, samples done in it, their loss, the best validation.
 
     `steps` counts optimizer steps since the beginning; `loss_sum` is the sum over the samples
-    done in this epoch; `best_error` is the RMSE over the range of the training split, averaged
+    done in this epoch, and `seconds_in_epoch` the time that they took where training was stopped
+    amidst it; `best_error` is the RMSE over the range of the training split, averaged
     over the variables. `reductions` of the learning rate come from plateaus. `schedule_from` is how
     many epochs lay before the schedule that they belong to.
     """
@@ -33,6 +34,7 @@ class Progress:
     reductions: int = 0
     validations_since_reduction: int = 0
     schedule_from: int = 0
+    seconds_in_epoch: float = 0.0
 
     def enter_schedule(self, begun: int) -> None:
         """Count plateaus and patience anew where the schedule was begun again, after `begun`."""

@@ -93,7 +93,7 @@ def _train(training: Training, run_dir: Path, records: Records, callbacks: Callb
         following = None
         training.objective.train()
         if _went_through(training, steps, batches, callbacks):
-            return _stop_here(training, run_dir, callbacks)
+            return _stop_here(training, run_dir, callbacks, time.perf_counter() - started)
         check_scale(training, steps)
         seconds = time.perf_counter() - started
         event = {
@@ -102,7 +102,7 @@ def _train(training: Training, run_dir: Path, records: Records, callbacks: Callb
             "step": progress.steps,
             "train_loss": progress.loss_sum / progress.samples_in_epoch,
             "lr": training.optimizer.param_groups[0]["lr"],
-            "seconds": seconds,
+            "seconds": progress.seconds_in_epoch + seconds,
             # None where all of the epoch was behind the checkpoint that this process began with.
             "samples_per_second": sum(step.global_samples for step in steps) / seconds
             if steps
@@ -118,7 +118,7 @@ def _train(training: Training, run_dir: Path, records: Records, callbacks: Callb
             try:
                 valid = score(training, "valid", stop_requested=callbacks.stop_requested)
             except StoppedError:
-                return _stop_here(training, run_dir, callbacks)
+                return _stop_here(training, run_dir, callbacks, seconds)
             if not math.isfinite(valid.loss):  # the last step has spoilt the weights
                 raise NonFiniteLossError(valid.loss, progress.steps, progress.epoch)
             error = valid.error(training.span.cpu())
@@ -129,7 +129,7 @@ def _train(training: Training, run_dir: Path, records: Records, callbacks: Callb
         event["peak_memory_bytes"] = peak_bytes(place)
         callbacks.on_phase(training, "checkpoint")
         progress.epoch += 1
-        progress.samples_in_epoch, progress.loss_sum = 0, 0.0
+        progress.samples_in_epoch, progress.loss_sum, progress.seconds_in_epoch = 0, 0.0, 0.0
         # First the record, then the checkpoint: on resume, records behind it are dropped.
         if place.is_first:
             history.append(event)
@@ -140,9 +140,15 @@ def _train(training: Training, run_dir: Path, records: Records, callbacks: Callb
     return True
 
 
-def _stop_here(training: Training, run_dir: Path, callbacks: Callbacks) -> bool:
-    """Save where training stands, amidst an epoch or behind its last step; return False."""
+def _stop_here(training: Training, run_dir: Path, callbacks: Callbacks, seconds: float) -> bool:
+    """Save where training stands, amidst an epoch or behind its last step; return False.
+
+    Args:
+        training, run_dir, callbacks: as `train`.
+        seconds: that this process has trained in the epoch.
+    """
     callbacks.on_phase(training, "checkpoint")
+    training.progress.seconds_in_epoch += seconds
     _save_sound(training, run_dir, LAST)
     return False
 

@@ -364,10 +364,13 @@ def test_a_stop_in_a_validation_waits_for_one_batch_and_changes_nothing(
     stopped = trained(tmp_path / "parts", stop_in_validation(number, batch))
     assert stopped.progress.samples_in_epoch == 4
     assert stopped.progress.epoch == number + 1
+    assert stopped.progress.seconds_in_epoch > 0
     assert len(epochs(tmp_path / "parts")) == number
     trained(tmp_path / "parts")
     for name in ("last", "best"):
         assert same_weights(weights(tmp_path / "parts", name), weights(tmp_path / "whole", name))
+    # The time of the epoch is that of both parts.
+    assert epochs(tmp_path / "parts")[number]["seconds"] > stopped.progress.seconds_in_epoch
     assert [event["valid"] for event in epochs(tmp_path / "parts")] == [
         event["valid"] for event in epochs(tmp_path / "whole")
     ]
