@@ -3,9 +3,8 @@
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
-from srwizard.base import files
+from srwizard.data.quantities import Attributes
 
 PAIRS = (
     ("u", "v"), ("uo", "vo"), ("ugos", "vgos"), ("ugosa", "vgosa"), ("u10", "v10"),
@@ -19,29 +18,31 @@ DIRECTIONS = (("eastward", "northward"), ("_x_", "_y_"))
 _NAME = re.compile(r"(.+?)(_-?\d+(?:\.\d+)?(?:e[+-]?\d+)?[A-Za-z]*)?", re.DOTALL)
 """A name, and what `prepare` adds to it where there are several depths: _0m, _97.5m, _850hPa."""
 
-Names = Mapping[str, str]
+Told = Mapping[str, Attributes]
 
 
-def standard_names(root: Path) -> Names:
-    """Return the CF standard names of the variables that `prepare` has written down."""
-    found = (files.read_json(root / "manifest.json") or {}).get("variables")
-    known = found.items() if isinstance(found, dict) else ()
-    return {
-        str(name): str(entry["attributes"]["standard_name"])
-        for name, entry in known
-        if isinstance(entry, dict)
-        and isinstance(entry.get("attributes"), dict)
-        and entry["attributes"].get("standard_name")
-    }
-
-
-def known_vectors(variables: Sequence[str], named: Names) -> list[list[str]]:
-    """Return the pairs among `variables`, each [eastward, northward], of one level.
+def known_vectors(variables: Sequence[str], told: Told) -> list[list[str]]:
+    """Return the pairs among `variables`, each [eastward, northward], of one level and unit.
 
     Args:
         variables: their names.
-        named: their standard names, as far as they have one.
+        told: what the dataset says of them, as far as it does (see `quantities.attributes_in`).
     """
+    return [pair for pair in _pairs(variables, _standard_names(told)) if _of_one_unit(pair, told)]
+
+
+def _standard_names(told: Told) -> dict[str, str]:
+    return {
+        name: found["standard_name"] for name, found in told.items() if "standard_name" in found
+    }
+
+
+def _of_one_unit(pair: Sequence[str], told: Told) -> bool:
+    """Return whether no two units are known: m/s of one and cm/s of the other turn into nothing."""
+    return len({told[name]["units"] for name in pair if told.get(name, {}).get("units")}) < 2
+
+
+def _pairs(variables: Sequence[str], named: Mapping[str, str]) -> list[list[str]]:
     standard = {name: (named[name], _parts(name)[1]) for name in variables if name in named}
     # Where two have the same standard name, their names have to tell.
     times = Counter(standard.values())
@@ -69,13 +70,13 @@ def _parts(name: str) -> tuple[str, str]:
 
 
 def lonely_components(
-    variables: Sequence[str], vectors: Sequence[Sequence[str]], named: Names
+    variables: Sequence[str], vectors: Sequence[Sequence[str]], told: Told
 ) -> list[tuple[str, bool]]:
     """Return the variables that look like components of a vector, but belong to none.
 
     Each with whether it is the eastward component.
     """
-    paired = {name for pair in vectors for name in pair}
+    paired, named = {name for pair in vectors for name in pair}, _standard_names(told)
     found = []
     for name in variables:
         roles = [

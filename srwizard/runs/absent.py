@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from srwizard.base.i18n import translate as _
-from srwizard.data.vectors import lonely_components, standard_names
+from srwizard.data.quantities import attributes_in
+from srwizard.data.vectors import lonely_components
 from srwizard.runs.skill import best_method
 
 Reason = Literal["no_value", "one_member", "no_coordinates", "no_dates", "component_missing"]
@@ -44,8 +45,10 @@ def absent(variables: Mapping[str, Mapping[str, Any]], config: Mapping[str, Any]
     ):
         found.append(Absent("no_dates", names))
     data = config.get("data") or {}
-    named = standard_names(Path(data["root"])) if "root" in data else {}
-    lonely = lonely_components(names, data.get("vectors") or [], named)
+    told = (
+        attributes_in(Path(data["root"]), data.get("layout", ""), names) if "root" in data else {}
+    )
+    lonely = lonely_components(names, data.get("vectors") or [], told)
     if lonely:
         found.append(Absent("component_missing", [name for name, _eastward in lonely]))
     return found

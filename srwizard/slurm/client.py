@@ -17,6 +17,8 @@ from srwizard.base.i18n import translate as _
 LOOK_SECONDS = 5.0
 """How long a look at the queue may take; a controller that is busy, or gone, keeps nobody."""
 SUBMIT_SECONDS = 60.0
+UNREACHABLE = ("configuration source", "Unable to contact slurm controller", "Connection refused")
+"""What Slurm's commands say where they are installed, but not set up, or away from the cluster."""
 UNLIKE_THEIR_OPTIONS = {
     "TIMELIMIT": "time", "MEM_PER_NODE": "mem", "ARRAY_INX": "array", "NO_REQUEUE": "requeue",
 }  # fmt: skip
@@ -310,6 +312,8 @@ def _call(
         ) from None  # fmt: skip
     if done.returncode != 0:
         said = "".join(f"\n  {line}" for line in _lines(done.stderr, done.stdout))
+        if any(words in said for words in UNREACHABLE):
+            raise _unreachable(program, said)
         unheard = program == "sbatch" and "timed out" in said  # the answer was lost, not the job
         raise SlurmError((refused or _("Slurm reports:")) + said, _look_first() if unheard else "")
     return done.stdout
@@ -330,9 +334,17 @@ def _lines(*texts: str) -> Iterable[str]:
 
 def _not_here(program: str) -> SlurmError:
     return SlurmError(
-        _("there is no Slurm here: {program} is not found", program=program),
-        _("Submit from a login node of the cluster; on some, `module load slurm` comes first."),
+        _("there is no Slurm here: {program} is not found", program=program), _from_a_login_node()
     )
+
+
+def _unreachable(program: str, said: str) -> SlurmError:
+    text = _("{program} is installed here, but does not reach Slurm:", program=program)
+    return SlurmError(text + said, _from_a_login_node())
+
+
+def _from_a_login_node() -> str:
+    return _("Submit from a login node of the cluster; on some, `module load slurm` comes first.")
 
 
 def seconds_of(text: str) -> int | None:

@@ -9,7 +9,8 @@ from srwizard.base.i18n import translate as _
 from srwizard.base.typed_paths import expand
 from srwizard.data.dataset import Dataset, unreadable
 from srwizard.data.grid import goes_round
-from srwizard.data.vectors import known_vectors, lonely_components, standard_names
+from srwizard.data.quantities import attributes_in
+from srwizard.data.vectors import known_vectors, lonely_components
 from srwizard.data.weighting import weighting_of
 from srwizard.hardware.devices import find_devices
 from srwizard.models import weights_file
@@ -72,7 +73,7 @@ def _vectors(
         UsageError: an answer is no pair of the variables.
     """
     if answered is None:
-        return known_vectors(names, standard_names(dataset.root))
+        return known_vectors(names, attributes_in(dataset.root, dataset.contents.layout, names))
     for pair in answered:
         if len(pair) != 2 or not set(pair) <= set(names) or pair[0] == pair[1]:
             raise UsageError(
@@ -183,7 +184,8 @@ def with_outliers(
 def _unclear_components(config: RunConfig, dataset: Dataset) -> list[str]:
     """Return the variables of which it is not known which vector they are components of."""
     names, vectors = config.data.variables, config.data.vectors or []
-    lonely = lonely_components(names, vectors, standard_names(dataset.root))
+    told = attributes_in(dataset.root, dataset.contents.layout, names)
+    lonely = lonely_components(names, vectors, told)
     return [name for name, _eastward in lonely]
 
 

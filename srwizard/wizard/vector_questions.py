@@ -6,7 +6,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from srwizard.base.i18n import translate as _
-from srwizard.data.vectors import known_vectors, lonely_components, standard_names
+from srwizard.data.quantities import attributes_in
+from srwizard.data.vectors import known_vectors, lonely_components
 from srwizard.prompts.question import Choice, Question
 from srwizard.wizard.conversation import Conversation, Maker
 from srwizard.wizard.option_questions import question
@@ -30,9 +31,9 @@ def _question(conversation: Conversation, summary: "DatasetSummary", name: str) 
         return None
     answers = conversation.session.answers
     names = answers.data.variables or [variable.name for variable in summary.variables]
-    named = standard_names(summary.root)
-    known = known_vectors(names, named)
-    lonely = dict(lonely_components(names, known, named))
+    told = attributes_in(summary.root, summary.layout, names)
+    known = known_vectors(names, told)
+    lonely = dict(lonely_components(names, known, told))
     if name not in lonely:
         return None
     asked = list(lonely)[: list(lonely).index(name)]

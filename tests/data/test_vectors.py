@@ -1,11 +1,8 @@
 """Which variables are the components of a vector: by standard name, or by name."""
 
-import json
-from pathlib import Path
-
 import pytest
 
-from srwizard.data.vectors import known_vectors, lonely_components, standard_names
+from srwizard.data.vectors import known_vectors, lonely_components
 
 
 @pytest.mark.parametrize(
@@ -49,13 +46,24 @@ def test_components_are_known_by_standard_name_or_name(
     vectors: list[list[str]],
     lonely: list[tuple[str, bool]],
 ) -> None:
-    found = known_vectors(variables, named)
+    told = {name: {"standard_name": standard} for name, standard in named.items()}
+    found = known_vectors(variables, told)
     assert found == vectors
-    assert lonely_components(variables, found, named) == lonely
+    assert lonely_components(variables, found, told) == lonely
 
 
-def test_standard_names_are_those_that_prepare_wrote(tmp_path: Path) -> None:
-    assert standard_names(tmp_path) == {}
-    manifest = {"variables": {"a": {"attributes": {"standard_name": "eastward_wind"}}, "b": {}}}
-    (tmp_path / "manifest.json").write_text(json.dumps(manifest))
-    assert standard_names(tmp_path) == {"a": "eastward_wind"}
+@pytest.mark.parametrize(
+    ("units", "vectors"),
+    [
+        (("m s-1", "m s-1"), [["uo", "vo"]]),
+        (("m s-1", ""), [["uo", "vo"]]),
+        (("m s-1", "cm s-1"), []),
+    ],
+)
+def test_components_of_other_units_are_no_vector(
+    units: tuple[str, str], vectors: list[list[str]]
+) -> None:
+    told = {name: {"units": unit} for name, unit in zip(("uo", "vo"), units, strict=True)}
+    assert known_vectors(["uo", "vo"], told) == vectors
+    lonely = lonely_components(["uo", "vo"], vectors, told)
+    assert bool(lonely) is not bool(vectors)

@@ -136,3 +136,22 @@ def test_a_job_that_may_be_in_the_queue_all_the_same(
     with pytest.raises(SlurmError, match=words) as refused:
         client.submit(tmp_path / "job.sbatch")
     assert "look there before you submit again" in refused.value.hint
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "fatal: Could not establish a configuration source",
+        "error: Unable to contact slurm controller (connect failure)",
+    ],
+)
+def test_slurm_that_is_installed_but_not_reached(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, said: str
+) -> None:
+    (tmp_path / "job.sbatch").write_text("#!/bin/sh\n")
+    program(tmp_path, "sbatch", f"echo 'sbatch: {said}' >&2; exit 1")
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    with pytest.raises(SlurmError, match="does not reach Slurm") as refused:
+        client.submit(tmp_path / "job.sbatch")
+    assert said in refused.value.message
+    assert "Submit from a login node" in refused.value.hint
