@@ -213,10 +213,11 @@ def _put_back(training: Training, state: dict[str, Any], *, with_optimizer: bool
 def _computed_here(training: Training, groups: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return which parameters a checkpoint has moments of, with the options of this run.
 
-    They may be others by now (momentum), and the best way to compute is the device's.
+    They may be others by now (momentum), and the best way to compute is the device's. The learning
+    rate is that of the last step: each step sets its own, and the record of an epoch names it.
     """
     return [
-        group | {name: value for name, value in own.items() if name != "params"}
+        group | {name: value for name, value in own.items() if name not in ("params", "lr")}
         for group, own in zip(groups, training.optimizer.param_groups, strict=True)
     ]
 

@@ -359,7 +359,7 @@ def test_a_stop_in_a_validation_waits_for_one_batch_and_changes_nothing(
 ) -> None:
     root = write_dataset(tmp_path / "data", steps=(4, 3, 1))
     for name in ("whole", "parts"):
-        freeze(root, tmp_path / name, epochs=3, batch_size=1)
+        freeze(root, tmp_path / name, epochs=3, batch_size=1, scheduler="cosine")
     trained(tmp_path / "whole")
     stopped = trained(tmp_path / "parts", stop_in_validation(number, batch))
     assert stopped.progress.samples_in_epoch == 4
@@ -371,9 +371,7 @@ def test_a_stop_in_a_validation_waits_for_one_batch_and_changes_nothing(
         assert same_weights(weights(tmp_path / "parts", name), weights(tmp_path / "whole", name))
     # The time of the epoch is that of both parts.
     assert epochs(tmp_path / "parts")[number]["seconds"] > stopped.progress.seconds_in_epoch
-    assert [event["valid"] for event in epochs(tmp_path / "parts")] == [
-        event["valid"] for event in epochs(tmp_path / "whole")
-    ]
+    assert without_times(tmp_path / "parts") == without_times(tmp_path / "whole")
 
 
 def test_a_stop_before_the_first_step_leaves_nothing(root: Path, tmp_path: Path) -> None:
