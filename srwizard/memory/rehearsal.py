@@ -8,6 +8,7 @@ took to `OUT_DIR/rank{N}.json`.
 import contextlib
 import socket
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from srwizard.base import files, i18n
@@ -45,6 +46,8 @@ from srwizard.train.step import optimizer_step
 
 FEWEST_STEPS = 3
 MOST_STEPS = 6
+TIMED_SECONDS = 0.3
+"""Steps that take less together are too few to say how long one takes."""
 AGREEMENT = 0.01
 """Two steps whose peaks differ by less show that the peak has been reached."""
 VALIDATIONS = 2
@@ -131,7 +134,7 @@ def _rehearse(
         optimizer_step(training, step, batches)
         seconds.append(meter.clock() - started)
         peaks.append(meter.peak())
-        if not any_rank(place, not _settled(peaks)):
+        if not any_rank(place, not _settled(peaks) or sum(seconds[1:]) < TIMED_SECONDS):
             break
     where.note("validation", len(peaks), 1)
     meter.forget()
@@ -158,7 +161,7 @@ def _rehearse(
         "checkpoint_peak_bytes": checkpoint,
         "worker_bytes": workers,
         "peak_bytes": max(*peaks, validation, checkpoint) + (0 if run.devices.on_gpus else workers),
-        "step_seconds": sorted(seconds[1:])[len(seconds[1:]) // 2],
+        "step_seconds": median(seconds[1:]),
         "validation_batch_seconds": validation_seconds * _calls_of_network(training),
         "steps": len(peaks),
         **meter.gpu_figures(),
