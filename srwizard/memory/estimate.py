@@ -43,6 +43,7 @@ def estimate(
     run = on_gpu(run, gpu) if gpu is not None else run
     baseline = measured_baseline()
     found = predict(run, baseline_bytes=baseline)
+    batches = predict_batches(run, batch_sizes, baseline_bytes=baseline)
     report = {
         **asdict(found),
         "model": run.model.name,
@@ -53,7 +54,11 @@ def estimate(
         "verdict": None
         if there_is is None
         else judge(found.peak_bytes, there_is, found.least_bytes),
-        "batches": predict_batches(run, batch_sizes, baseline_bytes=baseline),
+        "batches": {size: peak for size, (peak, _least) in batches.items()},
+        "batch_verdicts": {
+            size: None if there_is is None else judge(peak, there_is, least)
+            for size, (peak, least) in batches.items()
+        },
         "fit": None,
     }
     if fit_batch:

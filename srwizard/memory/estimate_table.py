@@ -10,7 +10,6 @@ from srwizard.base.console import Table
 from srwizard.base.i18n import translate as _
 from srwizard.base.sizes_and_times import bytes_text
 from srwizard.memory.dry_run_table import styled_verdict
-from srwizard.memory.verdict import judge
 
 
 def estimate_text(report: dict[str, Any]) -> RenderableType:
@@ -64,7 +63,7 @@ def _summary(report: dict[str, Any]) -> Table:
 def _phase_titles() -> dict[str, str]:
     return {
         "step": _("In a training step"),
-        "validation": _("In validation"),
+        "validation": _("In validation and test"),
         "checkpoint": _("While a checkpoint is saved"),
     }
 
@@ -100,10 +99,10 @@ def _batches(report: dict[str, Any]) -> Table:
     table = Table(title=_("By batch size"), title_justify="left")
     for heading in (_("Batch size"), _("Predicted peak"), _("Verdict")):
         table.add_column(heading, overflow="fold")
-    there_is = report["capacity_bytes"]
     for size, peak in report["batches"].items():
-        verdict = Text("-") if there_is is None else styled_verdict(judge(peak, there_is))
-        table.add_row(str(size), Text(_share_text(peak, report)), verdict)
+        verdict = report["batch_verdicts"][size]
+        shown = Text("-") if verdict is None else styled_verdict(verdict)
+        table.add_row(str(size), Text(_share_text(peak, report)), shown)
     return table
 
 
@@ -121,7 +120,14 @@ def _fit_text(found: dict[str, Any]) -> Iterator[RenderableType]:
                 styled_verdict(item["verdict"]),
             )
         yield table
-    if found["value"] is None:
+    smallest = min((item["batch_size"] for item in found["tried"]), default=1)
+    if found["value"] is None and smallest > 1:
+        text = _(
+            "None of the batches that were tried fits; smaller ones than {batch} were not.",
+            batch=smallest,
+        )
+        yield Text(text, style="red")
+    elif found["value"] is None:
         yield Text(_("No batch fits, not even one of a single sample."), style="red")
     elif found["confirmed"]:
         yield Text(_("The largest batch that fits: {batch}", batch=found["value"]), style="bold")

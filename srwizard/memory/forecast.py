@@ -22,6 +22,7 @@ from srwizard.base.child_process import end_with_parent
 from srwizard.base.user_directories import cache_directory
 from srwizard.hardware.devices import cpu
 from srwizard.memory.available import least_capacity
+from srwizard.memory.durations import steps_of_an_epoch
 from srwizard.memory.verdict import judge
 from srwizard.settings.run_config import RunConfig
 
@@ -62,8 +63,7 @@ class Forecast:
 
     def epoch_cost(self, run: RunConfig) -> float | None:
         """Return the cost of the training steps of an epoch of `run`, whose forecast this is."""
-        steps = -(-run.data.steps["train"] // run.global_batch)
-        return None if self.step_cost is None else self.step_cost * steps
+        return None if self.step_cost is None else self.step_cost * steps_of_an_epoch(run)
 
 
 def known(run: RunConfig) -> Forecast | None:

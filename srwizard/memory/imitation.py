@@ -47,6 +47,7 @@ from srwizard.train.scoring import score
 from srwizard.train.setup import Training, micro_batches_of, set_learning_rate, set_up
 from srwizard.train.sharding import own_part
 from srwizard.train.simple_methods import BEST as BEST_METHOD
+from srwizard.train.simple_methods import imagined_learnt
 from srwizard.train.step import begin_step
 
 MOST_SAMPLES = 2
@@ -58,6 +59,13 @@ CPU = torch.device("cpu")
 CUT = pieces.cut
 ENSEMBLE_SUMS, SUPER_RESOLVE = scoring.ensemble_sums_of, scoring.super_resolve
 """How a block is really cut."""
+
+
+FIGURES = {"cpu": (98, 57, 40), "cuda": (0, 17, 40)}
+"""Bytes of what is told of a test split (maps, distances, gradients, block means): of a point of
+HR, of a variable there, and of that in each field scored at once. Fitted to dry runs on fields of
+256 x 512 to 720 x 1440 with one to three variables. On a GPU those of its arrays that are there;
+these are counted, not measured."""
 
 
 @dataclass(frozen=True)
@@ -331,9 +339,9 @@ class Imitation:
         return torch.empty(sum(part.nbytes for part in parts), dtype=torch.uint8)
 
     def validate(self) -> None:
-        """Score one batch of the validation split, of an ensemble one of the test split's size."""
+        """Score one batch, of as many members and with as many figures as the test split's."""
         with self.training.whole() as training, self._alike_once():
-            bare = training.bare
+            bare, figures = training.bare, self.figures_of_a_test()
             if draws_samples(bare):
                 drawn = partial(_member_by_member, lambda: self.tracker.live_bytes)
                 more = members_of(bare, "test") > members_of(bare, "valid")
@@ -349,6 +357,16 @@ class Imitation:
                 network = LargestInputs(bare, lambda: self.tracker.live_bytes)
                 with alike_once(bare):
                     score(dataclasses.replace(training, bare=network), "valid", batch_limit=1)
+        del figures
+
+    def figures_of_a_test(self) -> Tensor:
+        """Return what is held beside fields and scores where a test split is scored."""
+        height, width = self.run.data.hr_shape
+        per_point, per_value, per_scored = FIGURES["cuda" if self.run.devices.on_gpus else "cpu"]
+        channels = len(self.run.data.variables)
+        of_a_point = per_point + channels * (per_value + per_scored * self.run.scoring_batch)
+        device = self._place.device
+        return torch.empty(height * width * of_a_point, dtype=torch.uint8, device=device)
 
     @contextlib.contextmanager
     def _alike_once(self) -> Iterator[None]:
@@ -393,12 +411,19 @@ class Imitation:
         """Save a checkpoint: tensors are written one by one from where they are."""
 
     def host_bytes(self) -> int:
-        """Return what the dataset's statistics hold beside the tensors that share their memory."""
+        """Return what statistics and learnt methods hold beside the tensors that share memory."""
         arrays = [
             array
             for level in LEVELS
             for name, array in vars(self.statistics[level]).items()
             if level == "lr" or name == "observed"
+        ]
+        learnt = imagined_learnt(self.run) or {}
+        arrays += [
+            part
+            for found in learnt.values()
+            for part in vars(found).values()
+            if isinstance(part, np.ndarray)
         ]
         return sum(array.nbytes for array in arrays)
 

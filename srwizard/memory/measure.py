@@ -19,13 +19,13 @@ from srwizard.base.i18n import translate as _
 from srwizard.data.dataset import Dataset
 from srwizard.hardware.chosen import remarks_on_gpus
 from srwizard.memory.available import address_space, capacities_of
+from srwizard.memory.durations import durations
 from srwizard.memory.verdict import Verdict, judge, worst
 from srwizard.runs import failures
 from srwizard.runs.failure_kinds import kind_named
 from srwizard.runs.records import DRY_RUN_FILE, LOG_FILE
 from srwizard.settings import run_config
 from srwizard.settings.run_config import RunConfig
-from srwizard.settings.validations import validations_of
 from srwizard.train import launch_on_nodes, processes
 from srwizard.train.dataset import verified
 from srwizard.train.launch import own_log
@@ -266,7 +266,7 @@ def _judged(run: RunConfig, ranks: list[dict[str, Any]]) -> DryRun:
     above = [int(figures["peak_bytes"]) - int(figures["baseline_rss_bytes"]) for figures in ranks]
     peak, capacity = _fullest(run, ranks)
     main = _main_memory(ranks)
-    times = _times(run, ranks)
+    times = durations(run, ranks)
     curves = [figures.pop("lr_range", None) for figures in ranks]  # the same of every rank
     return DryRun(
         verdict=worst([*_verdicts(run, ranks), *(judge(*pair) for pair in main)]),
@@ -283,34 +283,15 @@ def _judged(run: RunConfig, ranks: list[dict[str, Any]]) -> DryRun:
         host_peak_bytes=main[0][0] if main else None,
         host_capacity_bytes=main[0][1] if main else None,
         lr_range=curves[0],
-        step_seconds=times["step_seconds"],
-        epoch_seconds=times["epoch_seconds"],
-        validation_seconds=times["validation_seconds"],
-        run_seconds=times["run_seconds"],
+        step_seconds=times.step,
+        epoch_seconds=times.epoch,
+        validation_seconds=times.validation,
+        run_seconds=times.run,
     )
 
 
 def _address_space(run: RunConfig) -> int | None:
     return None if run.devices.on_gpus else address_space()
-
-
-def _times(run: RunConfig, ranks: list[dict[str, Any]]) -> dict[str, float]:
-    """Return how long a step, an epoch, a validation and the whole run take, in seconds."""
-    step = max(float(figures["step_seconds"]) for figures in ranks)
-    batch = max(float(figures.get("validation_batch_seconds", 0.0)) for figures in ranks)
-    epoch = step * -(-run.data.steps["train"] // run.global_batch)
-    scored_at_once = run.scoring_batch * run.devices.world_size
-    batches = {split: -(-run.data.steps[split] // scored_at_once) for split in ("valid", "test")}
-    members = int(run.model.params.get("ensemble_members", 1))
-    drawn = min(members, run_config.VALIDATION_MEMBERS)
-    validations = validations_of(run.training.epochs, run.training.eval_freq)
-    return {
-        "step_seconds": step,
-        "epoch_seconds": epoch,
-        "validation_seconds": batch * batches["valid"],
-        "run_seconds": run.training.epochs * epoch
-        + batch * (validations * batches["valid"] + members / drawn * batches["test"]),
-    }
 
 
 def _out_of_memory(run: RunConfig, capacities: list[int], failure: dict[str, Any]) -> DryRun:

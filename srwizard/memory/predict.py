@@ -200,26 +200,34 @@ def _exchange_cost(run: RunConfig, parameters: int) -> float:
 
 def predict_batches(
     run: RunConfig, sizes: Iterable[int], *, baseline_bytes: int = BASELINE
-) -> dict[int, int]:
-    """Return the predicted `peak_bytes` by batch size.
+) -> dict[int, tuple[int, int]]:
+    """Return the predicted `peak_bytes` and `least_bytes` by batch size.
 
     Memory is linear in the batch: the smallest and the largest size give the line, one in the
     middle checks it. Where it disagrees, every size is predicted by itself.
     """
     wanted = sorted(set(sizes))
 
-    def peak(size: int) -> int:
-        return predict(with_batch_size(run, size), baseline_bytes=baseline_bytes).peak_bytes
+    def predicted(size: int) -> tuple[int, int]:
+        found = predict(with_batch_size(run, size), baseline_bytes=baseline_bytes)
+        return found.peak_bytes, found.least_bytes
 
     if len(wanted) <= 3:
-        return {size: peak(size) for size in wanted}
+        return {size: predicted(size) for size in wanted}
     low, middle, high = wanted[0], wanted[len(wanted) // 2], wanted[-1]
-    known = {size: peak(size) for size in (low, middle, high)}
-    slope = (known[high] - known[low]) / (high - low)
-    line = {size: round(known[low] + slope * (size - low)) for size in wanted} | known
-    if abs(known[low] + slope * (middle - low) - known[middle]) <= LINE_AGREEMENT * known[middle]:
-        return line
-    return {size: known[size] if size in known else peak(size) for size in wanted}
+    known = {size: predicted(size) for size in (low, middle, high)}
+
+    def on_line(size: int) -> tuple[int, int]:
+        share = (size - low) / (high - low)
+        peak, least = (
+            round(first + share * (last - first))
+            for first, last in zip(known[low], known[high], strict=True)
+        )
+        return peak, least
+
+    if abs(on_line(middle)[0] - known[middle][0]) <= LINE_AGREEMENT * known[middle][0]:
+        return {size: on_line(size) for size in wanted} | known
+    return {size: known[size] if size in known else predicted(size) for size in wanted}
 
 
 def with_batch_size(run: RunConfig, size: int) -> RunConfig:

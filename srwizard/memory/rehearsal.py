@@ -33,7 +33,7 @@ from srwizard.train.processes import run_and_leave
 from srwizard.train.resuming import begin_from_weights
 from srwizard.train.sampling import draws_samples, members_of
 from srwizard.train.saving import finish_saving, save
-from srwizard.train.scoring import score, score_test
+from srwizard.train.scoring import score, scoring_batch_size, test_tools
 from srwizard.train.setup import (
     Training,
     load_statistics,
@@ -142,11 +142,15 @@ def _rehearse(
         started = meter.clock()
         score(training, "valid", batch_limit=1, sampling_steps=SAMPLING_STEPS)
         validation_seconds = meter.clock() - started
-    if members_of(training.bare, "test") > members_of(training.bare, "valid"):
-        where.note("test", len(peaks), 1)
-        score_test(training, out_dir / "breakdown.npz", contents, batch_limit=1,
-                   sampling_steps=SAMPLING_STEPS)  # fmt: skip
     validation = meter.peak()
+    where.note("test", len(peaks), 1)
+    meter.forget()
+    tools = test_tools(training, contents)
+    started = meter.clock()
+    score(training, "test", batch_limit=1, sampling_steps=SAMPLING_STEPS, **tools)
+    test_seconds = meter.clock() - started
+    del tools
+    test = meter.peak()
     where.note("checkpoint", len(peaks), 1)
     meter.forget()
     save(training, out_dir, LAST)
@@ -158,11 +162,13 @@ def _rehearse(
     return {
         "step_peak_bytes": peaks,
         "validation_peak_bytes": validation,
+        "test_peak_bytes": test,
         "checkpoint_peak_bytes": checkpoint,
         "worker_bytes": workers,
-        "peak_bytes": max(*peaks, validation, checkpoint) + (0 if run.devices.on_gpus else workers),
+        "peak_bytes": max(*peaks, validation, test, checkpoint)
+        + (0 if run.devices.on_gpus else workers),
         "step_seconds": median(seconds[1:]),
-        "validation_batch_seconds": validation_seconds * _calls_of_network(training),
+        **_scoring_seconds(training, validation_seconds, test_seconds),
         "steps": len(peaks),
         **meter.gpu_figures(),
     }
@@ -189,12 +195,25 @@ def _steps(training: Training) -> list[Step]:
     return (largest * MOST_STEPS)[:MOST_STEPS]
 
 
-def _calls_of_network(training: Training) -> float:
-    """Return how often validation calls a diffusion model's network for each call here, else 1."""
-    if not draws_samples(training.bare):
-        return 1.0
-    steps = int(training.run.model.params.get("sampling_steps", SAMPLING_STEPS))
-    return steps / min(SAMPLING_STEPS, steps)
+def _scoring_seconds(training: Training, validation: float, test: float) -> dict[str, float]:
+    """Return what a field of a split takes, from what its first batch took.
+
+    A diffusion model draws each member in more steps than here; the figures of the test split,
+    which are computed once for each field, are not drawn.
+    """
+    batch = scoring_batch_size(training)
+    fields = {split: min(batch, len(training.splits[split])) for split in ("valid", "test")}
+    further = 0.0
+    if draws_samples(training.bare):
+        steps = int(training.run.model.params.get("sampling_steps", SAMPLING_STEPS))
+        further = steps / min(SAMPLING_STEPS, steps) - 1
+    drawn = validation / fields["valid"]
+    more = members_of(training.bare, "test") / members_of(training.bare, "valid")
+    return {
+        "validation_batch_seconds": validation * (1 + further),
+        "validation_field_seconds": drawn * (1 + further),
+        "test_field_seconds": test / fields["test"] + drawn * more * further,
+    }
 
 
 def _settled(peaks: list[int]) -> bool:

@@ -72,7 +72,7 @@ def ways(
         *([recipe] if recipe is not None else []),
         *without_checkpointing(answers),
         *_fewer_validations(training, measured),
-        *_fewer_epochs(training.epochs, measured.run, budget_seconds),
+        *_fewer_epochs(training, measured, budget_seconds),
         *others,
     ]
 
@@ -105,8 +105,7 @@ def _seconds(present: Training, then: Training, measured: Measured) -> float | N
     if steps is None:
         return None
     before, after = present.run.training, then.run.training
-    validations = measured.validation * validations_of(before.epochs, before.eval_freq)
-    at_the_end = max(measured.run - before.epochs * measured.epoch - validations, 0.0)
+    at_the_end = _besides_epochs(before, measured)
     # Scores are computed in float32 and without a backward pass: only another network, other
     # devices or more processes change how long that takes.
     alike = _scored_alike(present.run, then.run)
@@ -116,6 +115,12 @@ def _seconds(present: Training, then: Training, measured: Measured) -> float | N
         + scores * measured.validation * validations_of(after.epochs, after.eval_freq)
         + scores * at_the_end
     )
+
+
+def _besides_epochs(training: FrozenTraining, measured: Measured) -> float:
+    """Return what is scored before and behind all epochs, in seconds."""
+    validations = measured.validation * validations_of(training.epochs, training.eval_freq)
+    return max(measured.run - training.epochs * measured.epoch - validations, 0.0)
 
 
 def _share_of_steps(present: Training, then: Training) -> float | None:
@@ -138,11 +143,19 @@ def _scored_alike(one: RunConfig, other: RunConfig) -> bool:
 def _on_a_gpu(answers: Answers, idle: Sequence[int]) -> Iterator[Remedy]:
     if idle and not answers.devices.gpus:
         yield Remedy(
-            {"devices.gpus": [idle[0]], "devices.processes": 1},
+            {"devices.gpus": [idle[0]], "devices.processes": 1, **_as_many_samples(answers)},
             _("Devices: CPU → GPU {number}", number=idle[0]),
             _("the result is the same but for rounding; the GPU is taken"),
             "gpu",
         )
+
+
+def _as_many_samples(answers: Answers) -> dict[str, int]:
+    """Return what lets one process take as many samples in a step as several did."""
+    together = answers.devices.processes
+    if together == 1:
+        return {}
+    return {"training.grad_accumulation": answers.training.grad_accumulation * together}
 
 
 def _fewer_validations(training: FrozenTraining, measured: Measured) -> Iterator[Remedy]:
@@ -172,12 +185,17 @@ def _counted_in_validations(training: FrozenTraining) -> Iterator[tuple[str, int
         yield "plateau_patience", training.plateau_patience
 
 
-def _fewer_epochs(epochs: int, run_seconds: float, budget_seconds: float) -> Iterator[Remedy]:
-    fewer = int(SHARE_OF_BUDGET * epochs * budget_seconds / run_seconds)
-    if 1 <= fewer < epochs:
+def _fewer_epochs(
+    training: FrozenTraining, measured: Measured, budget_seconds: float
+) -> Iterator[Remedy]:
+    """Yield as many epochs as there is time for."""
+    each = measured.epoch + measured.validation / training.eval_freq
+    left = SHARE_OF_BUDGET * budget_seconds - _besides_epochs(training, measured)
+    fewer = int(left / each) if each > 0 else 0
+    if 1 <= fewer < training.epochs:
         yield Remedy(
             {"training.epochs": fewer},
-            _("Epochs {before} → {now}", before=epochs, now=fewer),
+            _("Epochs {before} → {now}", before=training.epochs, now=fewer),
             _("the network may not have learnt all it could"),
             "epochs",
         )

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 import torch
@@ -336,36 +336,31 @@ def _compared(run: RunConfig, fields: Mapping[str, Tensor]) -> dict[str, Tensor]
     return {MODEL: fields[MODEL], BEST: chosen, "bicubic": fields["bicubic"]}
 
 
-def score_test(
-    training: Training,
-    breakdown_file: Path,
-    contents: Contents,
-    *,
-    batch_limit: int | None = None,
-    sampling_steps: int | None = None,
-) -> Score:
-    """Score the test split, with all that is told of one, and write the arrays for the report.
+class TestTools(TypedDict):
+    """What is filled while a test split is scored."""
 
-    Args:
-        training: network, data and statistics.
-        breakdown_file: where the arrays are written.
-        contents: of the dataset.
-        batch_limit, sampling_steps: see `score`.
-    """
-    variables, pairs = training.run.data.variables, training.splits["test"]
-    methods, height = shown_methods(training), training.run.data.hr_shape[0]
-    breakdown = Breakdown.empty(methods, height, len(pairs))
-    members = members_of(training.bare, "test")
+    breakdown: Breakdown
+    diagnostics: list[Diagnostic]
+
+
+def test_tools(training: Training, contents: Contents) -> TestTools:
+    """Return all that is told of a test split, empty, to be given to `score`."""
+    pairs, members = training.splits["test"], members_of(training.bare, "test")
     span = training.span.cpu().numpy()
-    diagnostics = diagnostics_of(training.run, contents, pairs, members, span)
-    found = score(
-        training,
-        "test",
-        batch_limit=batch_limit,
-        sampling_steps=sampling_steps,
-        breakdown=breakdown,
-        diagnostics=diagnostics,
-    )
+    return {
+        "breakdown": Breakdown.empty(
+            shown_methods(training), training.run.data.hr_shape[0], len(pairs)
+        ),
+        "diagnostics": diagnostics_of(training.run, contents, pairs, members, span),
+    }
+
+
+def score_test(training: Training, breakdown_file: Path, contents: Contents) -> Score:
+    """Score the test split, with all that is told of one, and write the arrays for the report."""
+    variables, pairs = training.run.data.variables, training.splits["test"]
+    tools = test_tools(training, contents)
+    breakdown, diagnostics = tools["breakdown"], tools["diagnostics"]
+    found = score(training, "test", **tools)
     for name, told in told_of(diagnostics).items():
         place = found.variables if name in found.variables else found.vectors
         place[name] = place.get(name, {}) | told

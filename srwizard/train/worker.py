@@ -23,7 +23,7 @@ from srwizard.base.visible import Lines
 from srwizard.data.layout import Contents
 from srwizard.runs import checkpoint_files, failures
 from srwizard.runs.last_phase import LastPhase
-from srwizard.runs.progress import epoch_of
+from srwizard.runs.progress import BEHIND_TRAINING, epoch_of
 from srwizard.runs.records import Records
 from srwizard.runs.run_state import RunState
 from srwizard.runs.skill import gain_lines
@@ -143,7 +143,9 @@ def _work(
             )
 
         def note_phase(at: Training, phase: str) -> None:
-            where.note(phase, at.progress.steps, at.progress.epoch)
+            ended = phase in BEHIND_TRAINING
+            epoch = epoch_of(at.progress) if ended else at.progress.epoch
+            where.note(phase, at.progress.steps, epoch)
             screen.phase(phase)
 
         def note_step(at: Training, loss: float, samples: int) -> None:

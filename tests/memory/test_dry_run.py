@@ -21,8 +21,9 @@ import torch
 from srwizard.base.errors import InterruptedByUserError, TrainingFailedError, UsageError
 from srwizard.hardware import chosen
 from srwizard.hardware.devices import CPU, GPU, Devices
-from srwizard.memory import available, measure, meter, rehearsal
+from srwizard.memory import available, meter, rehearsal
 from srwizard.memory.available import capacities_of, cpu_capacity
+from srwizard.memory.durations import durations
 from srwizard.memory.measure import DryRun, dry_run
 from srwizard.memory.rehearsal import FEWEST_STEPS, MOST_STEPS
 from srwizard.runs.last_phase import LastPhase
@@ -376,21 +377,48 @@ def test_what_the_first_use_costs_is_not_taken_for_the_time_of_a_run(
     figures = rehearsal._rehearse(
         run, tmp_path / "run", tmp_path, place, LastPhase(tmp_path, 0), meter.Meter(place, 0)
     )
-    assert (figures["step_seconds"], figures["validation_batch_seconds"]) == (0.25, 0.125)
-    batches = -(-run.data.steps["valid"] // run.scoring_batch)
-    times = measure._times(run, [figures])
-    assert times["validation_seconds"] == 0.125 * batches
+    # Two fields are scored at once, of the three that there are.
+    assert (figures["step_seconds"], figures["validation_field_seconds"]) == (0.25, 0.125 / 2)
+    assert figures["test_field_seconds"] == 0.125 / 2
+    assert durations(run, [figures]).validation == 3 * 0.125 / 2
 
 
 def test_how_long_the_whole_run_takes(root: Path, tmp_path: Path) -> None:
     freeze(root, tmp_path / "run", epochs=10, eval_freq=4)
     result = dry_run(tmp_path / "run")
     (figures,) = result.ranks
-    batch = figures["validation_batch_seconds"]
-    assert result.validation_seconds == pytest.approx(2 * batch)  # three fields, in twos
-    assert result.run_seconds == pytest.approx(10 * result.epoch_seconds + (3 * 2 + 2) * batch)
+    field, of_test = figures["validation_field_seconds"], figures["test_field_seconds"]
+    assert result.validation_seconds == pytest.approx(3 * field)
+    # Three validations, and the test split's three fields with two examples.
+    assert result.run_seconds == pytest.approx(
+        10 * result.epoch_seconds + 3 * 3 * field + 5 * of_test
+    )
     assert result.predicted_bytes == figures["predicted_bytes"] > 0
     assert result.above_baseline_bytes == above_baseline(result)
+
+
+def test_a_last_step_of_few_samples_takes_as_long_as_these(root: Path, tmp_path: Path) -> None:
+    """Eight samples, in fives: an epoch is 1.6 steps, not two."""
+    run = freeze(root, tmp_path / "run", batch_size=5, skip="bicubic", epochs=2)
+    figures = {"step_seconds": 1.0, "validation_field_seconds": 0.5, "test_field_seconds": 2.0}
+    found = durations(run, [figures])
+    assert found.epoch == pytest.approx(1.6)
+    # What the network starts from is validated, too, and its gain needs another pass.
+    assert found.run == pytest.approx(2 * 1.6 + (2 + 2) * 3 * 0.5 + 5 * 2.0)
+    larger = run.model_copy(update={"training": run.training.model_copy(update={"batch_size": 20})})
+    assert durations(larger, [figures]).epoch == pytest.approx(1.0)
+
+
+@pytest.mark.slow
+@pytest.mark.afresh
+def test_the_test_split_needs_the_most_where_patches_are_small(tmp_path: Path) -> None:
+    """Figures of whole fields: measured by the dry run, and predicted."""
+    root = write_dataset(tmp_path / "data", steps=(4, 2, 2), hr_shape=(512, 512), scale=4)
+    freeze(root, tmp_path / "run", batch_size=2, patch_size=32, skip="bicubic")
+    (figures,) = dry_run(tmp_path / "run").ranks
+    assert figures["test_peak_bytes"] > figures["validation_peak_bytes"] + 20 * MIB
+    assert figures["peak_bytes"] == figures["test_peak_bytes"] + figures["worker_bytes"]
+    assert figures["predicted_bytes"] == pytest.approx(figures["peak_bytes"], rel=0.12)
 
 
 @pytest.mark.parametrize(

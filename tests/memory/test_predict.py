@@ -215,7 +215,9 @@ def test_tiles_and_steps_that_are_left_out_do_not_matter(
                 drawn = draws_samples(imitation.training.bare)
                 shown = [Diagnosed()] if drawn else []
                 split = "test" if drawn else "valid"
+                figures = imitation.figures_of_a_test()
                 score(imitation.training, split, batch_limit=1, diagnostics=shown)
+                del figures
             else:
                 imitation.validate()
         found.append(tracker.peak.total_bytes)
@@ -272,7 +274,7 @@ def test_batch_line() -> None:
     line = predict_batches(run, range(1, 9))
     for size in (1, 3, 7):
         alone = predict(config("FNO2d", hr_shape=(128, 128), batch_size=size)).peak_bytes
-        assert line[size] == pytest.approx(alone, rel=0.02)
+        assert line[size][0] == pytest.approx(alone, rel=0.02)
 
 
 def test_blocked_copies_of_a_convolution() -> None:
@@ -454,7 +456,8 @@ def test_nothing_is_allocated_and_there_is_little_to_go_through(model: str) -> N
 def test_a_large_batch_is_predicted_as_quickly_as_a_small_one(model: str) -> None:
     small, large = (predict(config(model, batch_size=size)) for size in (3, 300))
     assert large.operators < 2 * small.operators
-    assert large.tensor_bytes > 50 * small.tensor_bytes
+    in_a_step = [found.phases["step"].tensor_bytes for found in (small, large)]
+    assert in_a_step[1] > 50 * in_a_step[0]
 
 
 @pytest.mark.broad

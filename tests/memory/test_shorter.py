@@ -47,6 +47,32 @@ def test_what_counts_validations_means_as_many_epochs_as_before() -> None:
     }
 
 
+def test_fewer_epochs_leave_time_for_the_scores_at_the_end() -> None:
+    measured = Measured(run=1000.0 + 100.0 + 1900.0, epoch=10.0, validation=1.0)
+    training, around = run().training, Surroundings(hr_shape=(80, 120))
+    found = ways_to_shorten(Answers(), around, [], training, measured, 2400.0, None)
+    (remedy,) = (one for one in found if one.key == "epochs")
+    fewer = remedy.changes["training.epochs"]
+    assert fewer == 34  # not 76: the scores are not made shorter by that
+    assert 0.9 * 2400 < 1900 + fewer * 11 <= 0.95 * 2400
+    none = ways_to_shorten(Answers(), around, [], training, measured, 1900.0, None)
+    assert not [one for one in none if one.key == "epochs"]
+
+
+def test_a_gpu_takes_as_many_samples_in_a_step_as_the_processes_of_the_cpu_did() -> None:
+    answers = Answers.model_validate(
+        {"devices": {"processes": 2}, "training": {"grad_accumulation": 3}}
+    )
+    around, present = Surroundings(hr_shape=(80, 120)), run()
+    found = ways_to_shorten(answers, around, [1], present.training, MEASURED, 20_000.0, None)
+    (remedy,) = (one for one in found if one.key == "gpu")
+    assert remedy.changes == {
+        "devices.gpus": [1],
+        "devices.processes": 1,
+        "training.grad_accumulation": 6,
+    }
+
+
 def changed_batch(then: RunConfig) -> RunConfig:
     options = then.training.model_copy(update={"batch_size": then.training.batch_size * 2})
     return then.model_copy(update={"training": options})

@@ -222,7 +222,8 @@ def test_page_shows_memory_configuration_and_command(build_run: BuildRun) -> Non
     assert "Process Peak 0 1.0 GB 1 2.0 GB" in page.text
     assert "channels 64" in page.text
     assert "Steps · Training split 100" in page.text
-    assert f"srwizard train {run}" in page.text
+    assert f"srwizard answers --from {run} > answers.yaml" in page.text
+    assert "--set output.dir=again --set confirm=true" in page.text
 
 
 def test_page_needs_nothing_else(build_run: BuildRun) -> None:
@@ -414,7 +415,7 @@ def test_memory_is_measured_and_actual(build_run: BuildRun) -> None:
 @pytest.mark.broad
 def test_failures_and_earlier_revisions_are_told(build_run: BuildRun) -> None:
     run = build_run()
-    assert "None: the run went through" in Page(write_report(run)).text
+    assert "None: the run config is the one that was frozen first." in Page(write_report(run)).text
     earlier = {**CONFIG, "training": {**CONFIG["training"], "lr": 0.1}}
     (run / "run.r1.yaml").write_text(yaml.safe_dump(earlier))
     failure = {"kind": "loss_not_finite", "error": "the loss is nan", "rank": 0, "step": 7,
