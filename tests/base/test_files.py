@@ -147,3 +147,10 @@ def test_json_holds_no_number_that_json_does_not_know(path: Path) -> None:
 
     told = json.loads(path.read_text(encoding="utf-8"), parse_constant=refused)
     assert told == {"ends": [None, 1.0], "rows": [{"psnr": None}], "name": "nan"}
+
+
+def test_an_error_names_the_file_that_was_to_be_written(tmp_path: Path) -> None:
+    """Not the temporary one beside it."""
+    with pytest.raises(OSError) as failed:
+        files.write_text(tmp_path / "gone" / "report.html", "")
+    assert failed.value.filename == str(tmp_path / "gone" / "report.html")
