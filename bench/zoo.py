@@ -39,10 +39,10 @@ from srwizard.data.dataset import Dataset as DatasetDirectory
 from srwizard.memory.tracker import StorageTracker
 from srwizard.models.catalog import ModelCard, card
 from srwizard.train.dataset import verified
+from srwizard.train.final_scores import score_test
 from srwizard.train.gain import fit_gain
 from srwizard.train.loop import epoch_steps
 from srwizard.train.resuming import load_best
-from srwizard.train.scoring import score_test
 from srwizard.train.setup import Training, micro_batches_of
 from srwizard.train.step import optimizer_step
 

@@ -25,6 +25,7 @@ from srwizard.settings.run_config import RunConfig
 from srwizard.train.checkpoint import LAST
 from srwizard.train.dataset import contents_for
 from srwizard.train.distributed import Place, any_rank, joined
+from srwizard.train.final_scores import to_be_filled
 from srwizard.train.loop import epoch_steps
 from srwizard.train.lr_range import lr_range_test
 from srwizard.train.order import Step
@@ -33,7 +34,7 @@ from srwizard.train.processes import run_and_leave
 from srwizard.train.resuming import begin_from_weights
 from srwizard.train.sampling import draws_samples, members_of
 from srwizard.train.saving import finish_saving, save
-from srwizard.train.scoring import score, scoring_batch_size, test_tools
+from srwizard.train.scoring import score, scoring_batch_size
 from srwizard.train.setup import (
     Training,
     load_statistics,
@@ -145,11 +146,11 @@ def _rehearse(
     validation = meter.peak()
     where.note("test", len(peaks), 1)
     meter.forget()
-    tools = test_tools(training, contents)
+    filled = to_be_filled(training, contents)
     started = meter.clock()
-    score(training, "test", batch_limit=1, sampling_steps=SAMPLING_STEPS, **tools)
+    score(training, "test", batch_limit=1, sampling_steps=SAMPLING_STEPS, **filled)
     test_seconds = meter.clock() - started
-    del tools
+    del filled
     test = meter.peak()
     where.note("checkpoint", len(peaks), 1)
     meter.forget()

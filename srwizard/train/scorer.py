@@ -16,9 +16,10 @@ from srwizard.settings import run_config
 from srwizard.settings.run_config import RunConfig
 from srwizard.train.dataset import contents_for
 from srwizard.train.distributed import Place, joined
+from srwizard.train.final_scores import save_examples, score_test
 from srwizard.train.processes import run_and_leave
 from srwizard.train.resuming import load_named
-from srwizard.train.scoring import save_examples, score, score_test
+from srwizard.train.scoring import score
 from srwizard.train.setup import load_statistics, set_up
 from srwizard.train.simple_methods import load_learnt
 

@@ -3,26 +3,19 @@
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from srwizard.base import files
 from srwizard.data.baselines.choice import BICUBIC, MODEL
 from srwizard.data.baselines.methods import Baseline
-from srwizard.data.fields import FloatField
-from srwizard.data.layout import Contents
-from srwizard.data.samples import Key
-from srwizard.data.statics import static_files
 from srwizard.settings.run_config import RunConfig
 from srwizard.train import averaging
 from srwizard.train.breakdown import Breakdown
 from srwizard.train.conservation import blocks_of, conserved
 from srwizard.train.correction import factor_of, moved
-from srwizard.train.diagnostics.all import diagnostics_of, told_of
 from srwizard.train.diagnostics.diagnostic import Diagnostic, Scored, add_up
 from srwizard.train.distributed import add_over_ranks, any_rank
 from srwizard.train.ensembles import SUMS as ENSEMBLE_SUMS
@@ -274,10 +267,11 @@ def to_physical(training: Training, values: Tensor, base: Tensor) -> Tensor:
 
 def by_simple_method(training: Training, name: str, lr: Tensor) -> Tensor:
     """Return what a simple method makes of `lr` `[B, C, h, w]` in physical units, NaN in gaps."""
-    return _applied(training.simple[name], lr)
+    return applied(training.simple[name], lr)
 
 
-def _applied(methods: Sequence[Baseline], lr: Tensor) -> Tensor:
+def applied(methods: Sequence[Baseline], lr: Tensor) -> Tensor:
+    """Return what methods, one for each variable, make of `lr` `[B, C, h, w]`."""
     fields = [
         np.stack([method(channel) for method, channel in zip(methods, sample, strict=True)])
         for sample in lr.cpu().numpy()
@@ -292,16 +286,6 @@ def best_of(run: RunConfig) -> dict[str, str]:
         name: skip[name].best.choice.name if name in skip else BICUBIC
         for name in run.data.variables
     }
-
-
-def shown_methods(training: Training) -> list[list[str]]:
-    """Return the keys in `training.simple` of what stands beside the model, by variable.
-
-    That is bicubic interpolation and, unless it is the best for all of them, the best method.
-    """
-    best = [name if name in training.simple else BEST for name in best_of(training.run).values()]
-    bicubic: list[str] = [BICUBIC] * len(best)
-    return [bicubic] if best == bicubic else [bicubic, best]
 
 
 def _sums(training: Training, sr: Tensor, truth: Tensor, mask: Tensor, new: bool = True) -> Tensor:
@@ -334,96 +318,3 @@ def _compared(run: RunConfig, fields: Mapping[str, Tensor]) -> dict[str, Tensor]
     best = [name if name in fields else BEST for name in best_of(run).values()]
     chosen = torch.stack([fields[name][:, channel] for channel, name in enumerate(best)], dim=1)
     return {MODEL: fields[MODEL], BEST: chosen, "bicubic": fields["bicubic"]}
-
-
-class TestTools(TypedDict):
-    """What is filled while a test split is scored."""
-
-    breakdown: Breakdown
-    diagnostics: list[Diagnostic]
-
-
-def test_tools(training: Training, contents: Contents) -> TestTools:
-    """Return all that is told of a test split, empty, to be given to `score`."""
-    pairs, members = training.splits["test"], members_of(training.bare, "test")
-    span = training.span.cpu().numpy()
-    return {
-        "breakdown": Breakdown.empty(
-            shown_methods(training), training.run.data.hr_shape[0], len(pairs)
-        ),
-        "diagnostics": diagnostics_of(training.run, contents, pairs, members, span),
-    }
-
-
-def score_test(training: Training, breakdown_file: Path, contents: Contents) -> Score:
-    """Score the test split, with all that is told of one, and write the arrays for the report."""
-    variables, pairs = training.run.data.variables, training.splits["test"]
-    tools = test_tools(training, contents)
-    breakdown, diagnostics = tools["breakdown"], tools["diagnostics"]
-    found = score(training, "test", **tools)
-    for name, told in told_of(diagnostics).items():
-        place = found.variables if name in found.variables else found.vectors
-        place[name] = place.get(name, {}) | told
-    if training.place.is_first:
-        arrays = {name: values for one in diagnostics for name, values in one.arrays().items()}
-        best = list(best_of(training.run).values())
-        breakdown.save(breakdown_file, variables, pairs.steps, best, arrays)
-    return found
-
-
-@torch.no_grad()
-def save_examples(training: Training, contents: Contents, path: Path, count: int = 2) -> None:
-    """Write `count` test steps, spread over the split, for the report: LR, bicubic, SR, HR.
-
-    Where another simple method is better, that is there too, as `best`.
-
-    One rank does this; where the weights are sharded, with a training that is `whole`.
-
-    Arrays are `[K, C, ...]` in physical units, NaN where HR (LR) has no value. Of a diffusion
-    model SR is the mean of the ensemble; `member` is one of it and `spread` its standard deviation.
-    """
-    pairs = training.splits["test"]
-    chosen = sorted({round(place * (len(pairs) - 1) / max(count - 1, 1)) for place in range(count)})
-    training.bare.eval()
-    beside = {
-        shown: [training.simple[name][channel] for channel, name in enumerate(names)]
-        for shown, names in zip((BICUBIC, BEST), shown_methods(training), strict=False)
-    }
-    arrays: dict[str, list[FloatField]] = {}
-    keys: list[tuple[Key, ...]] = [(Key(index),) for index in chosen]
-    for index, batch in zip(chosen, training.batches("test", keys), strict=True):
-        land = ~batch["mask"]
-        fields = {
-            **{shown: _applied(methods, batch["lr_physical"]) for shown, methods in beside.items()},
-            "hr": to_physical(training, batch["hr"], batch["base"]),
-            **_drawn(training, batch, index),
-        }
-        for name, values in fields.items():
-            shown = values.masked_fill(land, torch.nan)[0].cpu().numpy()
-            arrays.setdefault(name, []).append(shown)
-    found = [contents.fields["test", "lr", name] for name in training.run.data.variables]
-    arrays["lr"] = [np.stack([part.read(index) for part in found]) for index in chosen]
-    stored: dict[str, Any] = {name: np.stack(values) for name, values in arrays.items()}
-    stored |= _coordinates(contents)
-    stored["names"] = np.array([pairs.steps[index] for index in chosen])
-    stored["variables"] = np.array(training.run.data.variables)
-    stored["best_names"] = np.array(list(best_of(training.run).values()))
-    path.parent.mkdir(exist_ok=True)
-    files.write_with(path, lambda stream: np.savez_compressed(stream, **stored))
-
-
-def _drawn(training: Training, batch: Mapping[str, Tensor], index: int) -> dict[str, Tensor]:
-    """Return SR of one test step `[1, C, H, W]`, with a member and the spread of an ensemble."""
-    drawn = members_drawn(training, batch, "test", [index])
-    members = torch.stack([to_physical(training, one, batch["base"]) for one in drawn])
-    if len(members) == 1:
-        return {"sr": members[0]}
-    return {"sr": members.mean(dim=0), "member": members[0], "spread": members.std(dim=0)}
-
-
-def _coordinates(contents: Contents) -> dict[str, Any]:
-    """Return lon and lat of the HR grid from the static variables, where they are there."""
-    there = static_files(contents, "hr")
-    return {
-        name: np.load(there[name], allow_pickle=False) for name in ("lon", "lat") if name in there
-    }

@@ -34,6 +34,7 @@ from srwizard.train.checkpoint import BEST
 from srwizard.train.dataset import contents_for
 from srwizard.train.detach import CONSOLE_FILE
 from srwizard.train.distributed import Place, any_rank, joined, wait_for_all
+from srwizard.train.final_scores import save_examples, score_test
 from srwizard.train.gain import fit_gain
 from srwizard.train.loaders import STOP_SIGNALS
 from srwizard.train.loop import Callbacks, patience_exhausted, train
@@ -42,7 +43,6 @@ from srwizard.train.process_environment import launched_together
 from srwizard.train.processes import run_and_leave
 from srwizard.train.resuming import Loaded, begin_from_weights, load_best, resume
 from srwizard.train.sampling import members_of
-from srwizard.train.scoring import save_examples, score_test
 from srwizard.train.screen import Screen
 from srwizard.train.setup import Training, keep_dataset_facts, load_statistics, set_up
 from srwizard.train.simple_methods import load_learnt

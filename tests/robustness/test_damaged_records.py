@@ -18,7 +18,7 @@ from srwizard.report.records import read_run
 from srwizard.runs import failures, status
 from srwizard.runs.records import Records, measured
 from srwizard.runs.sound_records import is_event
-from srwizard.train.scoring import score_test
+from srwizard.train.final_scores import score_test
 from tests.datasets import write_dataset
 from tests.loaded import PIXEL
 from tests.robustness.damage import SCALARS, changed, damaged, damaged_json, deep

@@ -14,7 +14,8 @@ from srwizard.runs.records import read_events
 from srwizard.settings.run_config import RunMethod
 from srwizard.train.breakdown import Breakdown
 from srwizard.train.distributed import Place
-from srwizard.train.scoring import save_examples, score, score_test, shown_methods
+from srwizard.train.final_scores import save_examples, score_test, shown_methods
+from srwizard.train.scoring import score
 from srwizard.train.simple_methods import load_learnt
 from tests.configs import frozen
 from tests.datasets import write_dataset

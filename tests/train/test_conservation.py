@@ -19,8 +19,8 @@ from srwizard.data.weighting import BY_AREA
 from srwizard.settings import run_config
 from srwizard.train import checkpoint
 from srwizard.train.conservation import blocks_for, blocks_of, conserved
+from srwizard.train.final_scores import score_test
 from srwizard.train.resuming import load_best
-from srwizard.train.scoring import score_test
 from tests.datasets import write_dataset
 from tests.train.runs import freeze, set_up_only, trained
 

@@ -14,8 +14,8 @@ from srwizard.base.errors import DatasetError
 from srwizard.data.layout import scan
 from srwizard.data.normalization import Statistics
 from srwizard.runs.records import Records
+from srwizard.train.final_scores import score_test
 from srwizard.train.resuming import load_best
-from srwizard.train.scoring import score_test
 from srwizard.use.inputs import open_input
 from srwizard.use.plausible import check_values
 from srwizard.use.predict import predict

@@ -18,8 +18,8 @@ from srwizard.runs.outcome import outcome
 from srwizard.runs.records import Records, measured
 from srwizard.settings import run_config
 from srwizard.train.evaluation import file_of
+from srwizard.train.final_scores import save_examples, score_test
 from srwizard.train.resuming import load_best
-from srwizard.train.scoring import save_examples, score_test
 from srwizard.use.inputs import open_input
 from srwizard.use.predict import predict
 from srwizard.use.run import load_run

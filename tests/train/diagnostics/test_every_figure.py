@@ -17,8 +17,9 @@ from srwizard.data.layout import scan
 from srwizard.train.breakdown import Breakdown
 from srwizard.train.diagnostics.all import RANGE_OVER_SPREAD, diagnostics_of, told_of
 from srwizard.train.diagnostics.diagnostic import Diagnostic, Scored
+from srwizard.train.final_scores import shown_methods
 from srwizard.train.sampling import members_of
-from srwizard.train.scoring import by_simple_method, score, shown_methods
+from srwizard.train.scoring import by_simple_method, score
 from srwizard.train.setup import Training
 from srwizard.train.simple_methods import BEST
 from tests.datasets import land_mask, write_dataset
