@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch.utils.data import DataLoader
 
+from srwizard.base.child_process import end_with_parent
 from srwizard.base.interrupts import held_back
 from srwizard.data.samples import FieldPairs, Key
 from srwizard.settings.run_config import RunConfig
@@ -71,4 +72,7 @@ def _leave_signals_alone(_worker: int) -> None:
     # load for does.
     for number in STOP_SIGNALS:
         signal.signal(number, signal.SIG_IGN)
+    # torch's own look at whether the parent is there comes every five seconds; until then the run
+    # directory would be in use.
+    end_with_parent(by=signal.SIGKILL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)

@@ -6,7 +6,6 @@ from pathlib import Path
 from rich.text import Text
 
 from srwizard.base.console import Table
-from srwizard.base.i18n import listed
 from srwizard.base.i18n import translate as _
 from srwizard.base.i18n import translate_count as _n
 from srwizard.base.typed_paths import expand
@@ -136,7 +135,7 @@ def summary_table(summary: DatasetSummary, to_beat: Sequence[str] = ()) -> Table
     if summary.statics:
         # As answers name them: without the number that their files begin with.
         names = dict.fromkeys(name_of(Path(f"{stem}.npy")) for stem in summary.statics)
-        table.add_row(_("Static fields"), Text(in_one_line(listed(names))))
+        table.add_row(_("Static fields"), Text(in_one_line(", ".join(names))))
     for line in to_beat:
         table.add_row(_("To beat"), Text(line))
     fatal = [problem for problem in summary.problems if problem.fatal]
@@ -152,7 +151,7 @@ def summary_table(summary: DatasetSummary, to_beat: Sequence[str] = ()) -> Table
 
 def steps_text(steps: Mapping[str, int]) -> str:
     """Return how many time steps each split has, in one line."""
-    return listed(f"{split_title(split)} {count}" for split, count in steps.items())
+    return ", ".join(f"{split_title(split)} {count}" for split, count in steps.items())
 
 
 def _variable_text(variable: VariableSummary) -> str:
