@@ -99,8 +99,8 @@ def run(conversation: Conversation) -> str:
                 ),
                 _("A dry run takes a few real steps and measures the peak memory."),
                 _(
-                    "Training begins at once if it fits and little memory is left over; "
-                    "otherwise you choose what to change."
+                    "Training begins at once if it fits. Where it does not, or where much memory "
+                    "is left over for a training of ten minutes or more, you choose what to change."
                 ),
             ),
             choices=choices,

@@ -346,8 +346,8 @@ def _keys(menu: Menu, *, rest: bool) -> KeyBindings:
     keys = KeyBindings()
 
     def finish(event: Any) -> None:
-        unknown = menu.typed_numbers and menu.not_found
-        if (menu.several or menu.enabled()) and not unknown:
+        # What was typed is in no choice: none is meant.
+        if (menu.several or menu.enabled()) and not menu.not_found:
             end(event)
 
     for name in end_keys(rest=rest):
@@ -377,6 +377,7 @@ def _keys(menu: Menu, *, rest: bool) -> KeyBindings:
             menu.type_numbers(menu.typed_numbers[:-1])
 
         keys.add("c-a", eager=True)(lambda _event: menu.mark_all())
+    keys.add("c-u", eager=True)(lambda _event: menu.filter(""))
     filtered = Condition(lambda: bool(menu.typed))
     keys.add("escape", eager=True, filter=filtered)(lambda _event: menu.filter(""))
 
@@ -387,7 +388,7 @@ def _keys(menu: Menu, *, rest: bool) -> KeyBindings:
         numbered = menu.several and menu.places and not menu.search_filter  # of a filter: a part
         if numbered and typed and set(comma_listed(typed)) <= NUMBER_SIGNS:
             menu.type_numbers(menu.typed_numbers + typed)
-        elif typed and event.data.isprintable():
+        elif (typed or menu.typed) and event.data.isprintable():  # no blank begins a filter
             menu.filter(menu.typed + event.data)
 
     return keys

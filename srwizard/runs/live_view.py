@@ -96,7 +96,7 @@ def memory_text(now: int, measured: int | None) -> str:
     """Return the memory in use beside the measured peak, if that is known."""
     if measured is None:
         return _("memory {now}", now=bytes_text(now))
-    return _("memory {now} of {peak} measured", now=bytes_text(now), peak=bytes_text(measured))
+    return _("memory {now} (dry run: {peak})", now=bytes_text(now), peak=bytes_text(measured))
 
 
 def score_parts(name: str, scores: dict[str, Any]) -> list[str]:

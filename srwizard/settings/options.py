@@ -151,6 +151,8 @@ class Declared:
         option = self.option
         if not option.none:
             return _(option.help)
+        if self.kind in ("one", "several", "yes_no", "words"):  # a list cannot be left empty
+            return _("{help} By default: {meaning}.", help=_(option.help), meaning=_(option.none))
         return _("{help} Empty: {meaning}.", help=_(option.help), meaning=_(option.none))
 
     def value_text(self, value: Any) -> str:
@@ -160,7 +162,8 @@ class Declared:
         if isinstance(value, bool):
             return _("yes") if value else _("no")
         if isinstance(value, list):
-            return ", ".join(map(str, value))
+            parts = ["/".join(part) if isinstance(part, list) else str(part) for part in value]
+            return ", ".join(parts) or _("none")
         return str(value)
 
 

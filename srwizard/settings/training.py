@@ -305,7 +305,7 @@ class TrainingAnswers(FrozenTraining):
     @field_validator("time_budget")
     @classmethod
     def _is_a_duration(cls, text: str | None) -> str | None:
-        if text is not None and seconds_in(text) is None:
+        if text is not None and not seconds_in(text):
             raise ValueError(
                 _("{text} is not a duration; write it as 90 min, 8 h or 2 d", text=text)
             )

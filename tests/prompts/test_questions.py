@@ -65,7 +65,13 @@ def test_down_in_what_a_filter_leaves_under_a_heading_stays_there(ask: Ask) -> N
 
 def test_a_filter_that_leaves_only_what_cannot_be_chosen_is_not_taken(ask: Ask) -> None:
     screen = ask("one")
-    assert answer(screen, "旧" + ENTER) == "edsr"
+    type_and_wait(screen, "旧" + ENTER, "nothing matches")  # and Enter chooses nothing then
+    assert answer(screen, CTRL_U + ENTER) == "edsr"
+
+
+def test_blanks_are_part_of_a_filter(ask: Ask) -> None:
+    screen = ask("one")
+    type_and_wait(screen, "two w", "nothing matches: two w")
 
 
 def test_chinese_filters_too(ask: Ask) -> None:

@@ -99,7 +99,7 @@ def test_how_long_a_test_takes_is_not_foretold(clock: Clock) -> None:
 def test_what_is_shown(clock: Clock) -> None:
     text = " ".join(shown(in_the_middle(clock), 100))
     for part in ("epoch 3/10", "25 %", "step 5/10", "50 %", "loss 0.04", "4.0 samples/s",
-                 "1 min 28 s left", "memory 350 MB of 400 MB measured",
+                 "1 min 28 s left", "memory 350 MB (dry run: 400 MB)",
                  "temp: RMSE 0.04 (bicubic 0.05) · skill +20.0 %", "skill -50.0 %"):  # fmt: skip
         assert part in text, part
 
