@@ -50,8 +50,20 @@ def parameter_question(
         kind="one" if parameter.choices else _KINDS[parameter.kind],
         default=list(default) if isinstance(default, (tuple, list)) else default,
         help=parameter.help_zh if language() == "zh" else parameter.help_en,
+        details=(_limits_and_default(parameter),),
         choices=tuple(Choice(value, str(value)) for value in parameter.choices or ()),
         check=check,
+    )
+
+
+def _limits_and_default(parameter: Parameter) -> str:
+    bounds = {">=": parameter.minimum, "<=": parameter.maximum}
+    limits = [f"{sign} {bound:g}" for sign, bound in bounds.items() if bound is not None]
+    return "; ".join(
+        [
+            *([_("allowed: {limits}", limits=", ".join(limits))] if limits else []),
+            _("default: {default}", default=value_text("", parameter.default)),
+        ]
     )
 
 

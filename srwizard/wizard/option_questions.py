@@ -25,13 +25,18 @@ def question(conversation: Conversation, key: str) -> Question:
     if declared is None:
         raise KeyError(key)
     model = conversation.session.answers.model.name
+    choices = tuple(Choice(each.name, each.text) for each in declared.option.choices)
+    left_open = declared.kind == "yes_no" and declared.option.none
+    if left_open:
+        automatic = _("automatic: {meaning}", meaning=_(left_open))
+        choices = (Choice(None, automatic), Choice(True, _("yes")), Choice(False, _("no")))
     return Question(
         key=key,
         text=declared.title,
-        kind=declared.kind,
+        kind="one" if left_open else declared.kind,
         default=declared.default(model),
         help=declared.help(),
-        choices=tuple(Choice(each.name, each.text) for each in declared.option.choices),
+        choices=choices,
         check=lambda value: key_problem(key, value),
         optional=bool(declared.option.none),
     )

@@ -245,3 +245,18 @@ def test_null_for_what_only_a_person_may_decide_is_named(answers: Path, srwizard
         done = srwizard("--answers", answers, "--set", f"{key}=null")
         assert done.returncode == 2, done.stderr
         assert f"{key}: " in done.stderr and "itself failed" not in done.stderr
+
+
+def test_help_of_a_parameter_says_what_it_may_be(
+    terminal: Open, dataset: Path, tmp_path: Path
+) -> None:
+    screen = terminal()
+    Walk(screen, root=dataset).to("model")
+    screen.send("EDSR" + ENTER)
+    screen.wait_for("? Parameters of EDSR")
+    screen.send("one by one" + ENTER)
+    screen.wait_for("? num_features")
+    screen.send("?")
+    screen.wait_for("allowed: >= 1")
+    screen.wait_for("default: 64")
+    screen.kill()
