@@ -14,6 +14,7 @@ from srwizard.base.typed_paths import expand
 from srwizard.base.visible import in_one_line
 from srwizard.hardware.devices import find_devices
 from srwizard.memory import forecast
+from srwizard.models.catalog import card
 from srwizard.prompts.question import Choice, Question
 from srwizard.settings.answers import DevicesAnswers, model_parameters
 from srwizard.settings.changes import value_text
@@ -244,8 +245,20 @@ def _notices(conversation: Conversation) -> Iterator[str]:
         yield _("The learning rate is still rising when the last epoch ends.")
     if training.eval_freq > training.epochs:
         yield _("There is only one validation, after the last epoch.")
+    yield from _on_waves(conversation)
     yield from _on_validations(conversation, training)
     yield from without_effect(conversation)
+
+
+def _on_waves(conversation: Conversation) -> Iterator[str]:
+    """Say so where a network of Fourier modes would learn on patches: their modes are others."""
+    answers = conversation.session.answers
+    if answers.memory.patch_size is not None and card(answers.model.name or "").fft:
+        yield _(
+            "{model} works on the waves of whole fields; those of patches are others. Leave "
+            "memory.patch_size out, or take another model.",
+            model=answers.model.name,
+        )
 
 
 def _on_validations(conversation: Conversation, training: TrainingAnswers) -> Iterator[str]:

@@ -260,3 +260,14 @@ def test_help_of_a_parameter_says_what_it_may_be(
     screen.wait_for("allowed: >= 1")
     screen.wait_for("default: 64")
     screen.kill()
+
+
+def test_patches_for_a_network_of_whole_fields_are_told(
+    srwizard: Run, answers: Path, tmp_path: Path
+) -> None:
+    done = srwizard(
+        "--answers", answers, "--stop-after", "frozen", "--set", "model.name=FNO2d",
+        "--set", "model.params={width: 8, modes: 4}", "--set", "memory.patch_size=16",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "FNO2d works on the waves of whole fields" in " ".join(done.stdout.split())
