@@ -346,8 +346,10 @@ def _keys(menu: Menu, *, rest: bool) -> KeyBindings:
     keys = KeyBindings()
 
     def finish(event: Any) -> None:
-        # What was typed is in no choice: none is meant.
-        if (menu.several or menu.enabled()) and not menu.not_found:
+        if menu.not_found:  # what was typed is in no choice: none is meant
+            if not menu.typed_numbers:
+                menu.filter("")
+        elif menu.several or menu.enabled():
             end(event)
 
     for name in end_keys(rest=rest):

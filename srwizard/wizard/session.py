@@ -268,8 +268,7 @@ def stage_text(session: Session) -> str:
     state = _run_state(session) if session.state == "launch" else None
     if state is not None:
         return _("training: {state}", state=state_title(state))
-    title = title_of(session.state)
-    return title if session.state == "launch" else _("at: {stage}", stage=title)
+    return title_of(session.state)
 
 
 def _run_state(session: Session) -> Any:

@@ -238,7 +238,7 @@ def test_where_training_has_begun_it_is_told_how_the_run_stands(tmp_path: Path) 
     Records(tmp_path / "run").set_status("stopped")
     assert session.stage_text(one) == "training: stopped"
     one.state = "training"
-    assert session.stage_text(one) == "at: training"  # its parameters are asked for
+    assert session.stage_text(one) == "training"
 
 
 def test_one_whose_run_was_completed_without_the_wizard_is_finished(tmp_path: Path) -> None:
