@@ -50,6 +50,11 @@ class Parameter:
     may_be_empty: bool = False
     older: Default | None = None
 
+    def bounds(self, at_least: str = ">=", at_most: str = "<=") -> str:
+        """Return its bounds with these signs before them, "" where it has none."""
+        signs = ((at_least, self.minimum), (at_most, self.maximum))
+        return ", ".join(f"{sign} {bound:g}" for sign, bound in signs if bound is not None)
+
 
 def no_constraints(
     params: Mapping[str, Any], scale: int, lr_shape: tuple[int, int] | None

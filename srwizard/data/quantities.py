@@ -43,7 +43,8 @@ def attributes_in(root: Path, layout: str, variables: list[str]) -> dict[str, At
     `srwizard prepare` keeps it in manifest.json; HDF5 and NetCDF datasets may hold it themselves.
     Whatever cannot be read is not known.
     """
-    found = {name: _from_manifest(root, name) for name in variables}
+    manifest = manifest_of(root)
+    found = {name: _from_manifest(manifest, name) for name in variables}
     if layout != "npy":
         for name in variables:
             found[name] = _from_hdf5(root / f"train.{layout}", name) | found[name]
@@ -83,9 +84,9 @@ def levels_in(root: Path) -> dict[str, Level]:
     return found
 
 
-def _from_manifest(root: Path, name: str) -> dict[str, str]:
+def _from_manifest(manifest: Mapping[str, Any], name: str) -> dict[str, str]:
     try:
-        stored = manifest_of(root)["variables"][name]["attributes"]
+        stored = manifest["variables"][name]["attributes"]
         return {key: str(stored[key]) for key in NAMES if stored.get(key)}
     except (KeyError, TypeError, AttributeError):
         return {}

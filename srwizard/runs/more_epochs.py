@@ -13,7 +13,7 @@ from srwizard.base.i18n import translate_count as _n
 from srwizard.base.locks import held
 from srwizard.base.os_errors import reason_of
 from srwizard.runs.process_identity import LOCK_FILE
-from srwizard.runs.progress import Progress, note_validation
+from srwizard.runs.progress import Progress, is_out_of_patience, note_validation
 from srwizard.runs.records import Measured, measured
 from srwizard.settings import run_config
 from srwizard.settings.run_config import RunConfig
@@ -128,5 +128,4 @@ def _has_no_patience_left(run: RunConfig, recorded: Measured) -> bool:
             error = scores.get("error")
             note_validation(progress, math.nan if error is None else error, event["epoch"])
     progress.enter_schedule(settings.schedule_from)
-    patience = settings.patience
-    return patience is not None and progress.validations_without_better >= patience
+    return is_out_of_patience(progress, settings.patience)

@@ -65,6 +65,11 @@ def note_validation(progress: Progress, error: float, epoch: int | None = None) 
     return better
 
 
+def is_out_of_patience(progress: Progress, patience: int | None) -> bool:
+    """Return whether early stopping ends the training; a patience of None never does."""
+    return patience is not None and progress.validations_without_better >= patience
+
+
 def epoch_of(progress: Progress) -> int:
     """Return the last epoch that a checkpoint has seen anything of."""
     return progress.epoch if progress.samples_in_epoch else progress.epoch - 1

@@ -92,8 +92,7 @@ def _default_of(item: Parameter) -> str:
 def _limits_of(item: Parameter) -> str:
     if item.choices:
         return " | ".join(map(str, item.choices))
-    bounds = (("≥", item.minimum), ("≤", item.maximum))
-    return ", ".join(f"{sign} {bound:g}" for sign, bound in bounds if bound is not None)
+    return item.bounds("≥", "≤")
 
 
 def _meaning_of(item: Parameter) -> str:

@@ -34,22 +34,27 @@ def spoilt_weight(training: Training) -> str:
 
     Every rank has to ask, and gets the same answer.
     """
-    parts = dict(training.bare.named_parameters())
-    finite = torch.stack([own_part(part).isfinite().all() for part in parts.values()]).tolist()
-    here = next((_layer(name) for name, fine in zip(parts, finite, strict=True) if not fine), "")
+    here = _spoilt_here(training)
     if not any_rank(training.place, bool(here)):
         return ""
     found: list[str] = from_all_ranks(training.place, here)
     return next(name for name in found if name)
 
 
+def _spoilt_here(training: Training) -> str:
+    """Return the first layer of which this process holds a weight that is not finite, or ""."""
+    parts = dict(training.bare.named_parameters())
+    # All at once: a GPU is waited for only once.
+    finite = torch.stack([own_part(part).isfinite().all() for part in parts.values()]).tolist()
+    return next((_layer(name) for name, fine in zip(parts, finite, strict=True) if not fine), "")
+
+
 def _origin_here(training: Training, own: Training, step: Step) -> str:
-    for name, part in training.bare.named_parameters():
-        if not _is_finite(own_part(part)):
-            layer = _layer(name)
-            if training.progress.steps == 0:
-                return _("the weights of layer {layer} are not finite from the start", layer=layer)
-            return _("the step before made weights of layer {layer} not finite", layer=layer)
+    layer = _spoilt_here(training)
+    if layer and training.progress.steps == 0:
+        return _("the weights of layer {layer} are not finite from the start", layer=layer)
+    if layer:
+        return _("the step before made weights of layer {layer} not finite", layer=layer)
     origin = _in_forward_pass(own, step)
     if origin:
         return origin

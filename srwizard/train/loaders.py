@@ -48,7 +48,7 @@ def loader_of(
         # Those of validation end with it: beside a step they would only hold memory and cores.
         persistent_workers=workers > 0 and split == "train",
         pin_memory=place.device.type == "cuda",
-        worker_init_fn=_leave_signals_alone,
+        worker_init_fn=_live_and_die_with_the_rank,
         # Without one of its own, each pass draws from the generator that the networks use: a
         # resumed training, which begins one pass more, would see other random numbers.
         generator=torch.Generator(),
@@ -67,7 +67,7 @@ def started(loader: DataLoader[Any]) -> Iterator[dict[str, Any]]:
         return iter(loader)
 
 
-def _leave_signals_alone(_worker: int) -> None:
+def _live_and_die_with_the_rank(_worker: int) -> None:
     # The last step before a stop still needs its batch; loaders end when the process that they
     # load for does.
     for number in STOP_SIGNALS:

@@ -14,7 +14,7 @@ from typing import Any
 from srwizard.base.i18n import translate as _
 from srwizard.runs.failures import NonFiniteLossError
 from srwizard.runs.overfitting import overfitting_since
-from srwizard.runs.progress import Progress, epoch_of, note_validation
+from srwizard.runs.progress import Progress, epoch_of, is_out_of_patience, note_validation
 from srwizard.runs.records import Records, measured
 from srwizard.settings.training import FrozenTraining
 from srwizard.train.checkpoint import BEST, LAST
@@ -285,5 +285,4 @@ def note_plateau(progress: Progress, settings: FrozenTraining, *, better: bool) 
 
 def patience_exhausted(training: Training) -> bool:
     """Return whether early stopping ends the training."""
-    patience = training.run.training.patience
-    return patience is not None and training.progress.validations_without_better >= patience
+    return is_out_of_patience(training.progress, training.run.training.patience)

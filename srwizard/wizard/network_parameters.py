@@ -57,14 +57,10 @@ def parameter_question(
 
 
 def _limits_and_default(parameter: Parameter) -> str:
-    bounds = {">=": parameter.minimum, "<=": parameter.maximum}
-    limits = [f"{sign} {bound:g}" for sign, bound in bounds.items() if bound is not None]
-    return "; ".join(
-        [
-            *([_("allowed: {limits}", limits=", ".join(limits))] if limits else []),
-            _("default: {default}", default=value_text("", parameter.default)),
-        ]
-    )
+    limits = parameter.bounds()
+    parts = [_("allowed: {limits}", limits=limits)] if limits else []
+    parts.append(_("default: {default}", default=value_text("", parameter.default)))
+    return "; ".join(parts)
 
 
 def _cannot_work(
