@@ -1,12 +1,13 @@
 """output: where the run is written."""
 
+import os
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from srwizard.base.i18n import translate as _
 from srwizard.base.os_errors import reason_of
-from srwizard.base.typed_paths import at_home, expand
+from srwizard.base.typed_paths import at_home, expand, real_path
 from srwizard.base.visible import in_shell
 from srwizard.prompts.question import Question
 from srwizard.settings import run_config
@@ -54,10 +55,11 @@ def problem_with(text: str, session: Session) -> str | None:
         return _("no path holds the character NUL")
     path = expand(text)
     try:
-        if path.exists() and not path.is_dir():
-            return _("{path} is a file", path=path)
-        resolved = path.resolve()
-        if resolved in (resolved.parent, at_home(Path("~")).resolve()):
+        existing = nearest_existing(path)
+        if not existing.is_dir():
+            return _("{path} is a file", path=existing)
+        resolved = real_path(path)
+        if resolved in (resolved.parent, real_path(at_home(Path("~")))):
             return _(
                 "a run needs a directory of its own; name one below {path}, e.g. {below}",
                 path=path, below=path / "runs" / "first",
@@ -71,12 +73,20 @@ def problem_with(text: str, session: Session) -> str | None:
                 path=path,
                 quoted=in_shell(path),
             )
-        existing = next(parent for parent in (path, *path.parents) if parent.exists())
     except OSError as error:
         return _("{path} cannot be used: {reason}", path=path, reason=reason_of(error))
-    if not existing.is_dir():
-        return _("{path} is a file", path=existing)
     return cannot_be_written(existing)
+
+
+def nearest_existing(path: Path) -> Path:
+    """Return a path, or the nearest directory above it that is there.
+
+    Raises:
+        OSError: what is there is a link that leads nowhere, or in a circle.
+    """
+    found = next(above for above in (path, *path.parents) if os.path.lexists(above))
+    found.stat()
+    return found
 
 
 def cannot_be_written(directory: Path) -> str | None:
@@ -101,7 +111,7 @@ def holds_foreign_run(run_dir: Path, session: Session) -> bool:
 
 def _lies_in_dataset(path: Path, session: Session) -> bool:
     root = session.answers.data.root
-    return root is not None and path.resolve().is_relative_to(expand(root).resolve())
+    return root is not None and real_path(path).is_relative_to(real_path(expand(root)))
 
 
 def _proposed(session: Session) -> Path:

@@ -9,12 +9,13 @@ from rich.text import Text
 
 from srwizard.base.errors import DatasetError, UsageError
 from srwizard.base.i18n import translate as _
+from srwizard.base.os_errors import reason_of
 from srwizard.base.typed_paths import expand
 from srwizard.prompts.question import Back, Choice, Question
 from srwizard.settings.answers import PREPARE, Preparation
 from srwizard.settings.options import option_named
 from srwizard.states import data, output
-from srwizard.states.output import cannot_be_written
+from srwizard.states.output import cannot_be_written, nearest_existing
 from srwizard.wizard.conversation import Conversation
 from srwizard.wizard.defaults import take_defaults
 from srwizard.wizard.option_questions import question
@@ -239,9 +240,11 @@ def _output_problem(conversation: Conversation, contents: "Contents", text: str)
             return _("{path} holds a dataset that was made of other files, or in another way; "
                      "name another directory, or remove that one", path=path)  # fmt: skip
         check_target(path, overwrite=False, sources=contents.paths)
+        existing = nearest_existing(path)
     except (UsageError, DatasetError) as error:
         return error.message
-    existing = next(parent for parent in (path, *path.parents) if parent.exists())
+    except OSError as error:
+        return _("{path} cannot be used: {reason}", path=path, reason=reason_of(error))
     return (
         _("{path} is a file", path=existing) if existing.is_file() else cannot_be_written(existing)
     )

@@ -140,6 +140,19 @@ def test_reading_a_run_directory_needs_nothing_of_the_training_core(command: str
     assert not [name for name in reached if room(name) == "train"]
 
 
+def test_links_are_followed_by_what_bears_circles_of_them() -> None:
+    """`Path.resolve` fails in a circle of links: `real_path` follows them."""
+    calls = [
+        f"{name}:{call.lineno}"
+        for name, path in MODULES.items()
+        for call in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(call, ast.Call)
+        and isinstance(call.func, ast.Attribute)
+        and (call.func.attr, call.args) == ("resolve", [])
+    ]
+    assert not calls
+
+
 @pytest.mark.broad
 def test_commands_that_are_shown_can_be_pasted() -> None:
     """A path within a command goes through `in_shell`: it may hold blanks."""

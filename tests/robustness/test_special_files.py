@@ -140,6 +140,20 @@ def test_among_the_files_of_a_run(run: Path, tmp_path: Path, name: str, make: Ma
     assert "itself failed" not in done.stderr
 
 
+@pytest.mark.parametrize("below", [".", "runs/first"])
+@pytest.mark.parametrize(("make", "word"), [(a_pipe, "is a file"), (a_circle, "circle")])
+def test_in_place_of_the_run_directory(
+    root: Path, tmp_path: Path, make: Make, word: str, below: str
+) -> None:
+    make(tmp_path / "there")
+    answers = tmp_path / "answers.yaml"
+    answers.write_text(ANSWERS.format(root=root, run=tmp_path / "there" / below))
+    done = srwizard("--answers", answers, "--stop-after", "frozen")
+    assert done.returncode == 2, done.stderr
+    assert "answers.yaml:2:" in done.stderr
+    assert word in done.stderr
+
+
 def test_answers_may_come_through_a_pipe(root: Path, tmp_path: Path) -> None:
     """As a shell writes it: srwizard --answers <(cat answers.yaml)."""
     answers = tmp_path / "answers.yaml"
