@@ -79,6 +79,7 @@ def _measured(conversation: Conversation) -> Measured:
         run,
         float(reason.figures.get("epoch_seconds", run / epochs)),
         float(reason.figures.get("validation_seconds", 0.0)),
+        int(reason.figures.get("epochs_done", 0)),
     )
 
 

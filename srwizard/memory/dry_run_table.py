@@ -53,7 +53,7 @@ def dry_run_table(result: DryRun) -> Table:
         )
     if result.run_seconds is not None:
         table.add_row(
-            _("Whole run"),
+            _("Rest of the run") if result.epochs_done else _("Whole run"),
             _(
                 "about {run}, of which an epoch's validation takes {validation}",
                 run=duration_text(result.run_seconds),

@@ -20,7 +20,7 @@ class Durations:
         step: an optimizer step of the largest size there is.
         epoch: the training steps of an epoch.
         validation: of the whole validation split, once.
-        run: the whole of it, validations and the scores at its end included.
+        run: all that is left of it, validations and the scores at its end included.
     """
 
     step: float
@@ -29,12 +29,13 @@ class Durations:
     run: float
 
 
-def durations(run: RunConfig, ranks: Sequence[dict[str, Any]]) -> Durations:
+def durations(run: RunConfig, ranks: Sequence[dict[str, Any]], done: int = 0) -> Durations:
     """Return how long a run takes.
 
     Args:
         run: its config.
         ranks: the figures of each rank; the slowest counts.
+        done: epochs that it goes on after.
     """
     step = _slowest(ranks, "step_seconds")
     epoch = step * steps_of_an_epoch(run)
@@ -42,12 +43,11 @@ def durations(run: RunConfig, ranks: Sequence[dict[str, Any]]) -> Durations:
     fields = {name: -(-run.data.steps[name] // run.devices.world_size) for name in SPLITS}
     validation = fields["valid"] * _slowest(ranks, "validation_field_seconds")
     test = (fields["test"] + EXAMPLES) * _slowest(ranks, "test_field_seconds")
-    validations = validations_of(run.training.epochs, run.training.eval_freq)
+    left = max(run.training.epochs - done, 0)
+    validations = validations_of(run.training.epochs, run.training.eval_freq, done)
     if run.model.skip is not None:
-        validations += 2  # of what the network starts from, and for its gain
-    return Durations(
-        step, epoch, validation, run.training.epochs * epoch + validations * validation + test
-    )
+        validations += 1 if done else 2  # of what the network starts from, and for its gain
+    return Durations(step, epoch, validation, left * epoch + validations * validation + test)
 
 
 def steps_of_an_epoch(run: RunConfig) -> float:

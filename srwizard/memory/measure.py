@@ -23,7 +23,7 @@ from srwizard.memory.durations import durations
 from srwizard.memory.verdict import Verdict, judge, worst
 from srwizard.runs import failures
 from srwizard.runs.failure_kinds import kind_named
-from srwizard.runs.records import DRY_RUN_FILE, LOG_FILE
+from srwizard.runs.records import DRY_RUN_FILE, LOG_FILE, epochs_done
 from srwizard.settings import run_config
 from srwizard.settings.run_config import RunConfig
 from srwizard.train import launch_on_nodes, processes
@@ -64,6 +64,7 @@ class DryRun:
     epoch_seconds: float | None = None
     validation_seconds: float | None = None
     run_seconds: float | None = None
+    epochs_done: int = 0
     ranks: list[dict[str, Any]] = field(default_factory=list)
     hosts: list[str] = field(default_factory=list)
     reason: str | None = None
@@ -109,7 +110,7 @@ def dry_run(run_dir: Path, nodes: Nodes | None = None, dataset: Dataset | None =
             if ended.stop_asked and not failures.causes(scratch):
                 raise InterruptedByUserError(_("the dry run was interrupted"))
             if ended.returncode == 0:
-                result = _judged(run, _rank_figures(scratch))
+                result = _judged(run, _rank_figures(scratch), epochs_done(run_dir))
             else:
                 remarks = remarks_on_gpus(run.devices)
                 failure = failures.collect(scratch, ended, others=others, gpus=remarks)
@@ -262,11 +263,11 @@ def _verdicts(run: RunConfig, ranks: list[dict[str, Any]]) -> list[Verdict]:
     ]
 
 
-def _judged(run: RunConfig, ranks: list[dict[str, Any]]) -> DryRun:
+def _judged(run: RunConfig, ranks: list[dict[str, Any]], done: int) -> DryRun:
     above = [int(figures["peak_bytes"]) - int(figures["baseline_rss_bytes"]) for figures in ranks]
     peak, capacity = _fullest(run, ranks)
     main = _main_memory(ranks)
-    times = durations(run, ranks)
+    times = durations(run, ranks, done)
     curves = [figures.pop("lr_range", None) for figures in ranks]  # the same of every rank
     return DryRun(
         verdict=worst([*_verdicts(run, ranks), *(judge(*pair) for pair in main)]),
@@ -287,6 +288,7 @@ def _judged(run: RunConfig, ranks: list[dict[str, Any]]) -> DryRun:
         epoch_seconds=times.epoch,
         validation_seconds=times.validation,
         run_seconds=times.run,
+        epochs_done=done,
     )
 
 

@@ -36,14 +36,16 @@ class Measured:
     """How long a training takes, in seconds, from its dry run.
 
     Args:
-        run: the whole of it, the scores at its end included.
+        run: all that is left of it, the scores at its end included.
         epoch: the training steps of an epoch.
         validation: of the whole validation split, once.
+        done: epochs that it goes on after.
     """
 
     run: float
     epoch: float
     validation: float
+    done: int = 0
 
 
 def ways(
@@ -110,17 +112,26 @@ def _seconds(present: Training, then: Training, measured: Measured) -> float | N
     # devices or more processes change how long that takes.
     alike = _scored_alike(present.run, then.run)
     scores = present.run.devices.world_size / then.run.devices.world_size if alike else steps
-    return (
-        after.epochs * measured.epoch * steps
-        + scores * measured.validation * validations_of(after.epochs, after.eval_freq)
-        + scores * at_the_end
+    return steps * _training(after, measured) + scores * (
+        _validations(after, measured) + at_the_end
     )
 
 
 def _besides_epochs(training: FrozenTraining, measured: Measured) -> float:
     """Return what is scored before and behind all epochs, in seconds."""
-    validations = measured.validation * validations_of(training.epochs, training.eval_freq)
-    return max(measured.run - training.epochs * measured.epoch - validations, 0.0)
+    epochs = _training(training, measured) + _validations(training, measured)
+    return max(measured.run - epochs, 0.0)
+
+
+def _training(training: FrozenTraining, measured: Measured) -> float:
+    """Return the time of the training steps that are left, as they were measured, in seconds."""
+    return max(training.epochs - measured.done, 0) * measured.epoch
+
+
+def _validations(training: FrozenTraining, measured: Measured) -> float:
+    """Return the time of the validations that are left, as one was measured, in seconds."""
+    count = validations_of(training.epochs, training.eval_freq, measured.done)
+    return count * measured.validation
 
 
 def _share_of_steps(present: Training, then: Training) -> float | None:
@@ -191,8 +202,8 @@ def _fewer_epochs(
     """Yield as many epochs as there is time for."""
     each = measured.epoch + measured.validation / training.eval_freq
     left = SHARE_OF_BUDGET * budget_seconds - _besides_epochs(training, measured)
-    fewer = int(left / each) if each > 0 else 0
-    if 1 <= fewer < training.epochs:
+    fewer = measured.done + int(left / each) if each > 0 else 0
+    if measured.done < fewer < training.epochs:
         yield Remedy(
             {"training.epochs": fewer},
             _("Epochs {before} → {now}", before=training.epochs, now=fewer),

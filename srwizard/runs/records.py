@@ -13,6 +13,7 @@ from typing import Any
 from srwizard.base import files
 from srwizard.base.special_files import require_file
 from srwizard.base.visible import visible
+from srwizard.runs import checkpoint_files
 from srwizard.runs.process_identity import identity_of
 from srwizard.runs.run_state import RunState
 from srwizard.runs.sound_records import is_event, sound
@@ -52,6 +53,13 @@ def measured(run_dir: Path) -> Measured:
         elif kind == "test":
             test = event
     return Measured([epochs[number] for number in sorted(epochs)], test, unreadable, start)
+
+
+def epochs_done(run_dir: Path) -> int:
+    """Return after how many epochs a training would go on; none without a last checkpoint."""
+    if not checkpoint_files.exists(run_dir, checkpoint_files.LAST):
+        return 0
+    return max((int(event["epoch"]) for event in measured(run_dir).epochs), default=0)
 
 
 def test_scores(run_dir: Path) -> dict[str, Any]:

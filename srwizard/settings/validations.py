@@ -40,6 +40,6 @@ def epochs_between(validation: float, epochs: int) -> int:
     return max(min(math.ceil(validation), epochs // LEAST_VALIDATIONS), 1)
 
 
-def validations_of(epochs: int, eval_freq: int) -> int:
-    """Return how often a run is validated; the last epoch always is."""
-    return -(-epochs // eval_freq)
+def validations_of(epochs: int, eval_freq: int, done: int = 0) -> int:
+    """Return how often a run is validated behind the epochs that are done; the last always is."""
+    return -(-epochs // eval_freq) - done // eval_freq if done < epochs else 0

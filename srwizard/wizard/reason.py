@@ -20,7 +20,7 @@ LONG = "too_long"
 ROOMY = "memory_to_spare"
 NEEDED_BY = ("diagnose", "adjust", "roomy", "shorten")
 """The states that are only ever entered for a reason."""
-TIMES = ("epoch_seconds", "validation_seconds", "run_seconds")
+TIMES = ("epoch_seconds", "validation_seconds", "run_seconds", "epochs_done")
 OF_FAILURE = (
     "host", "machines", "gpus", "step", "epoch", "phase",
     "predicted_bytes", "measured_bytes", "capacity_bytes", "device",

@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -27,7 +28,10 @@ from srwizard.memory.durations import durations
 from srwizard.memory.measure import DryRun, dry_run
 from srwizard.memory.rehearsal import FEWEST_STEPS, MOST_STEPS
 from srwizard.runs.last_phase import LastPhase
+from srwizard.runs.more_epochs import with_epochs
+from srwizard.runs.records import epochs_done
 from srwizard.settings.run_config import RunGPU
+from srwizard.settings.validations import validations_of
 from srwizard.train.distributed import Place
 from tests.datasets import write_dataset
 from tests.train.runs import freeze, made_ready, trained
@@ -395,6 +399,30 @@ def test_how_long_the_whole_run_takes(root: Path, tmp_path: Path) -> None:
     )
     assert result.predicted_bytes == figures["predicted_bytes"] > 0
     assert result.above_baseline_bytes == above_baseline(result)
+
+
+def test_a_training_that_goes_on_takes_as_long_as_what_is_left_of_it(
+    root: Path, tmp_path: Path
+) -> None:
+    freeze(root, tmp_path / "run", epochs=1, eval_freq=4)
+    trained(tmp_path / "run")
+    with_epochs(tmp_path / "run", 10)
+    result = dry_run(tmp_path / "run")
+    (figures,) = result.ranks
+    assert result.epochs_done == 1
+    # Behind epochs 4, 8 and 10, and the test split's three fields with two examples.
+    assert result.run_seconds == pytest.approx(
+        9 * result.epoch_seconds
+        + 3 * 3 * figures["validation_field_seconds"]
+        + 5 * figures["test_field_seconds"]
+    )
+    shutil.rmtree(tmp_path / "run" / "checkpoints")
+    assert epochs_done(tmp_path / "run") == 0  # it would begin anew
+
+
+@pytest.mark.parametrize(("done", "left"), [(0, 3), (3, 3), (4, 2), (9, 1), (10, 0), (11, 0)])
+def test_validations_that_are_left(done: int, left: int) -> None:
+    assert validations_of(10, 4, done) == left
 
 
 def test_a_last_step_of_few_samples_takes_as_long_as_these(root: Path, tmp_path: Path) -> None:

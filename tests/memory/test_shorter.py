@@ -1,6 +1,7 @@
 """What would shorten a training, and how long it would take then."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -55,6 +56,10 @@ def test_fewer_epochs_leave_time_for_the_scores_at_the_end() -> None:
     fewer = remedy.changes["training.epochs"]
     assert fewer == 34  # not 76: the scores are not made shorter by that
     assert 0.9 * 2400 < 1900 + fewer * 11 <= 0.95 * 2400
+    # Of a training that goes on behind 60 epochs, only what is left counts.
+    later = replace(measured, run=400.0 + 40.0 + 1900.0, done=60)
+    found = ways_to_shorten(Answers(), around, [], training, later, 2260.0, None)
+    assert {"training.epochs": 60 + 22} in [one.changes for one in found]
     none = ways_to_shorten(Answers(), around, [], training, measured, 1900.0, None)
     assert not [one for one in none if one.key == "epochs"]
 
