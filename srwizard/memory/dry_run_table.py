@@ -12,6 +12,9 @@ from srwizard.base.sizes_and_times import duration_text, megabytes_text, memory_
 from srwizard.memory.measure import DryRun
 from srwizard.runs.phases import phase_text
 
+WORTH_SAYING = 0.25
+"""Of the processor time, the share of others from which on the times are longer for it."""
+
 
 def dry_run_table(result: DryRun) -> Table:
     """Return the figures of a dry run as a table."""
@@ -60,6 +63,12 @@ def dry_run_table(result: DryRun) -> Table:
                 validation=duration_text(result.validation_seconds or 0),
             ),
         )
+    if (result.others_share or 0.0) >= WORTH_SAYING:
+        table.add_row(
+            "",
+            _("other programs took {percent:.0f} % of the processor time meanwhile; without them "
+              "it would take less", percent=100 * (result.others_share or 0.0)),
+        )  # fmt: skip
     if result.lr_range is not None:
         table.add_row(_("Learning rate"), Text(_lr_text(result.lr_range)))
     return table

@@ -9,7 +9,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from srwizard.base.errors import InterruptedByUserError, TrainingFailedError
 from srwizard.base.i18n import translate as _
 from srwizard.data.dataset import Dataset
 from srwizard.hardware.chosen import remarks_on_gpus
+from srwizard.hardware.core_use import core_times, taken_by_others
 from srwizard.memory.available import address_space, capacities_of
 from srwizard.memory.durations import durations
 from srwizard.memory.verdict import Verdict, judge, worst
@@ -70,6 +71,7 @@ class DryRun:
     reason: str | None = None
     phase: str | None = None
     step: int | None = None
+    others_share: float | None = None
     lr_range: dict[str, Any] | None = None
     host_peak_bytes: int | None = None
     host_capacity_bytes: int | None = None
@@ -98,6 +100,7 @@ def dry_run(run_dir: Path, nodes: Nodes | None = None, dataset: Dataset | None =
             shutil.rmtree(left_over, ignore_errors=True)
         # In the run directory, so that the checkpoint is tried on the disk that it will lie on.
         with _scratch(run_dir, nodes) as scratch:
+            begun = core_times()
             ended, others = launch_on_nodes.start(
                 run,
                 run_dir,
@@ -110,7 +113,10 @@ def dry_run(run_dir: Path, nodes: Nodes | None = None, dataset: Dataset | None =
             if ended.stop_asked and not failures.causes(scratch):
                 raise InterruptedByUserError(_("the dry run was interrupted"))
             if ended.returncode == 0:
-                result = _judged(run, _rank_figures(scratch), epochs_done(run_dir))
+                result = replace(
+                    _judged(run, _rank_figures(scratch), epochs_done(run_dir)),
+                    others_share=taken_by_others(begun, core_times()),
+                )
             else:
                 remarks = remarks_on_gpus(run.devices)
                 failure = failures.collect(scratch, ended, others=others, gpus=remarks)

@@ -223,6 +223,7 @@ _NUMBERS = (
     "capacity_bytes", "above_baseline_bytes", "host_peak_bytes", "host_capacity_bytes",
     "address_space_bytes", "ratio", "rank", "machines", "step_seconds", "epoch_seconds",
     "validation_seconds", "run_seconds", "epochs_done",
+    "others_share",
 )  # fmt: skip
 _TEXTS = (
     "state", "phase", "host", "time", "started", "digest", "traceback", "device", "verdict",

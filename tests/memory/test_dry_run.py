@@ -24,6 +24,7 @@ from srwizard.hardware import chosen
 from srwizard.hardware.devices import CPU, GPU, Devices
 from srwizard.memory import available, meter, rehearsal
 from srwizard.memory.available import capacities_of, cpu_capacity
+from srwizard.memory.dry_run_table import dry_run_table
 from srwizard.memory.durations import durations
 from srwizard.memory.measure import DryRun, dry_run
 from srwizard.memory.rehearsal import FEWEST_STEPS, MOST_STEPS
@@ -399,6 +400,15 @@ def test_how_long_the_whole_run_takes(root: Path, tmp_path: Path) -> None:
     )
     assert result.predicted_bytes == figures["predicted_bytes"] > 0
     assert result.above_baseline_bytes == above_baseline(result)
+
+
+def test_times_that_other_programs_made_longer_are_told_as_such() -> None:
+    def shown(share: float) -> str:
+        result = DryRun("fits", "cpu x 1", 10**9, run_seconds=60.0, others_share=share)
+        return " ".join(str(cell) for cell in dry_run_table(result).columns[1].cells)
+
+    assert "other programs took 40 % of the processor time" in shown(0.4)
+    assert "other programs" not in shown(0.2)
 
 
 def test_a_training_that_goes_on_takes_as_long_as_what_is_left_of_it(
