@@ -383,6 +383,12 @@ def forget_what_depended_on(before: str | None, conversation: Conversation) -> N
         answers.forget("data.guides")
         answers.forget("data.scale")
         answers.forget("data.vectors")
+        if not conversation.session.digests:  # the proposal bears the name of the dataset
+            from srwizard.states.output import proposed
+
+            if answers.output.dir == str(expand(str(proposed(before)))):
+                now = proposed(answers.data.root or "")
+                answers.set("output.dir", str(expand(str(now))))
 
 
 def _settle_scale(conversation: Conversation) -> None:

@@ -107,16 +107,16 @@ def patch_problem(conversation: Conversation, size: int | None) -> str | None:
     if found:
         return found
     scale = conversation.session.answers.data.scale or 1
-    if size % scale:
-        lower = size - size % scale
-        return _(
-            "{size} is not a multiple of the scale {scale}; {lower} and {upper} are",
-            size=size, scale=scale, lower=max(lower, scale), upper=lower + scale,
-        )  # fmt: skip
     height, width = chosen_variables(conversation, chosen_dataset(conversation))[0].hr_shape
     if size > min(height, width):
         return _(
             "{size} is larger than the field {shape}; at most {limit}",
             size=size, shape=[height, width], limit=min(height, width) // scale * scale,
+        )  # fmt: skip
+    if size % scale:
+        lower = size - size % scale
+        return _(
+            "{size} is not a multiple of the scale {scale}; {lower} and {upper} are",
+            size=size, scale=scale, lower=max(lower, scale), upper=lower + scale,
         )  # fmt: skip
     return None

@@ -36,7 +36,7 @@ def run(conversation: Conversation) -> str:
 def directory_question(conversation: Conversation) -> Question:
     return replace(
         question(conversation, "output.dir"),
-        default=str(_proposed(conversation.session)),
+        default=str(proposed(conversation.session.answers.data.root or "")),
         check=lambda text: problem_with(text, conversation.session),
         is_path=True,
     )
@@ -64,7 +64,7 @@ def problem_with(text: str, session: Session) -> str | None:
                 "a run needs a directory of its own; name one below {path}, e.g. {below}",
                 path=path, below=path / "runs" / "first",
             )  # fmt: skip
-        if _lies_in_dataset(path, session):
+        if _lies_in_dataset(path, session.answers.data.root):
             return _("{path} lies in the dataset, which is never written to", path=path)
         if holds_foreign_run(path, session):
             return _(
@@ -109,18 +109,17 @@ def holds_foreign_run(run_dir: Path, session: Session) -> bool:
     return there and run_config.digest_in(run_dir) not in session.digests
 
 
-def _lies_in_dataset(path: Path, session: Session) -> bool:
-    root = session.answers.data.root
+def _lies_in_dataset(path: Path, root: str | None) -> bool:
     return root is not None and real_path(path).is_relative_to(real_path(expand(root)))
 
 
-def _proposed(session: Session) -> Path:
+def proposed(root: str) -> Path:
     """Return a directory for a new run: below the working directory, or beside the dataset."""
-    root = expand(session.answers.data.root or "")
-    proposed = Path("runs") / (root.name or "run")
-    if _lies_in_dataset(expand(str(proposed)), session):
-        proposed = root.with_name(f"{root.name}-runs") / "run"
-    return _free(proposed)
+    dataset = expand(root)
+    here = Path("runs") / (dataset.name or "run")
+    if _lies_in_dataset(expand(str(here)), root or None):
+        here = dataset.with_name(f"{dataset.name}-runs") / "run"
+    return _free(here)
 
 
 def _free(path: Path) -> Path:

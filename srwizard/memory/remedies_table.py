@@ -71,4 +71,4 @@ def time_text(item: RemedyEffect) -> str:
     """Return how the time of an epoch changes, to the nearest 5 %: more is not known of it."""
     if item.time_change is None:
         return "-"
-    return f"{5 * round(20 * item.time_change):+d} %".replace("+0 %", "0 %")
+    return f"{max(5 * round(20 * item.time_change), -95):+d} %".replace("+0 %", "0 %")

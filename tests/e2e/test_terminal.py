@@ -197,6 +197,21 @@ def test_a_section_edited_from_the_review_comes_back_to_it(terminal: Open, datas
     screen.kill()
 
 
+def test_a_proposed_run_directory_follows_the_dataset(
+    terminal: Open, dataset: Path, tmp_path: Path
+) -> None:
+    other = write_dataset(tmp_path / "other")
+    screen = terminal(columns=140)
+    Walk(screen, root=dataset).to("review")
+    assert str(tmp_path / "runs" / "data") in screen.text
+    screen.send("data" + ENTER)
+    screen.wait_for("? Dataset directory", count=2)
+    screen.send(CTRL_U + str(other) + ENTER)
+    screen.wait_for("Go ahead?", count=2)
+    assert str(tmp_path / "runs" / "other") in screen.text
+    screen.kill()
+
+
 def test_ctrl_c_saves_and_says_how_to_resume(terminal: Open, dataset: Path, tmp_path: Path) -> None:
     screen = terminal()
     walk = Walk(screen, root=dataset)
