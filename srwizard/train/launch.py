@@ -95,9 +95,12 @@ def launch(
             last_phase.clear(run_dir)
             return test_scores(run_dir)
         if _stopped(run_dir, records, ended):
+            # Between two looks at the figures the first rank may have come further.
+            at_last = last_phase.last_seen(run_dir, 0).get("phase")
+            further = {"phase": at_last} if at_last in BEHIND_TRAINING else {}
             failures.clear(run_dir)
             saved = _is_said_to_stop(records)
-            records.set_status(RunState.STOPPED)
+            records.set_status(RunState.STOPPED, **further)
             raise _interrupted(run, run_dir, records, saved=saved)
         raise _failed(run, run_dir, records, ended, others)
 

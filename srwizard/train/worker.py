@@ -157,12 +157,13 @@ def _work(
             trained = train(training, run_dir, records, callbacks)
             # It may have been asked for after the loop looked last. What follows ends at once.
             complete = trained and not any_rank(place, stop.wanted)
-            if not complete:
+            if complete:  # noted while no request ends the process
+                note_phase(training, "gain")
+            else:
                 stop.begin_to_stop()  # a reminder must let no rank leave the others behind
         if complete:
             if place.is_first and patience_exhausted(training):
                 screen.say(_stopped_early(training))
-            note_phase(training, "gain")
             loaded = load_best(training, run_dir)
             if loaded is not None and loaded.name == BEST:
                 fit_gain(training, run_dir)

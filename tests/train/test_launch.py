@@ -24,6 +24,8 @@ from srwizard.base.errors import (
     UsageError,
 )
 from srwizard.runs import failures
+from srwizard.runs.last_phase import LastPhase
+from srwizard.runs.records import Records
 from srwizard.train import launch as launching
 from srwizard.train.launch import launch
 from tests.datasets import write_dataset
@@ -156,6 +158,29 @@ def test_a_second_ctrl_c_waits_for_no_step(tmp_path: Path, processes: int) -> No
     assert state(run_dir) == "stopped"
     assert not (run_dir / "checkpoints" / "last.pt").exists()
     assert "stopped before its first step" in output(run_dir)
+
+
+def test_a_stop_behind_the_last_epoch_is_told_as_such(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The status is written from time to time: it may still tell of what came before."""
+    run_dir = tmp_path / "run"
+    freeze(write_dataset(tmp_path / "data"), run_dir)
+
+    def stopped_in_the_test(
+        *_arguments: object, begin: Callable[[], None], **_named: object
+    ) -> tuple[failures.Ended, list[object]]:
+        begin()
+        Records(run_dir).set_status("running", phase="checkpoint")
+        (run_dir / "checkpoints").mkdir()
+        (run_dir / "checkpoints" / "last.pt").touch()
+        LastPhase(run_dir, 0).note("test", 4, 2)
+        return failures.Ended(EXIT_INTERRUPTED, stop_asked=True), []
+
+    monkeypatch.setattr(launching.launch_on_nodes, "start", stopped_in_the_test)
+    with pytest.raises(InterruptedByUserError, match="complete and saved"):
+        launch(run_dir)
+    assert json.loads((run_dir / "status.json").read_text())["phase"] == "test"
 
 
 @pytest.mark.slow

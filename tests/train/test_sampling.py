@@ -81,7 +81,7 @@ def test_a_stop_while_a_split_is_scored(root: Path, tmp_path: Path, phase: str) 
     run_dir = tmp_path / "run"
     drawing: dict[str, Any] = {"sampler": "ancestral", "sampling_steps": 200}
     if phase == "test":
-        drawing = {"ensemble_members": 200}
+        drawing = {"ensemble_members": 100}
     freeze(root, run_dir, model="DDPM", params=drawing, epochs=1, processes=2, batch_size=1)
     with running(train_command(run_dir), run_dir) as command:
         wait_for_phase(run_dir, phase, command)
