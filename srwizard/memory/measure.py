@@ -269,7 +269,7 @@ def _verdicts(run: RunConfig, ranks: list[dict[str, Any]]) -> list[Verdict]:
     ]
 
 
-def _judged(run: RunConfig, ranks: list[dict[str, Any]], done: int) -> DryRun:
+def _judged(run: RunConfig, ranks: list[dict[str, Any]], done: int = 0) -> DryRun:
     above = [int(figures["peak_bytes"]) - int(figures["baseline_rss_bytes"]) for figures in ranks]
     peak, capacity = _fullest(run, ranks)
     main = _main_memory(ranks)
