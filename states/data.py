@@ -383,12 +383,10 @@ def forget_what_depended_on(before: str | None, conversation: Conversation) -> N
         answers.forget("data.guides")
         answers.forget("data.scale")
         answers.forget("data.vectors")
-        if not conversation.session.digests:  # the proposal bears the name of the dataset
-            from srwizard.states.output import proposed
+        # With it comes what predicts memory; the first question does not wait for that.
+        from srwizard.states.output import follow_dataset
 
-            if answers.output.dir == str(expand(str(proposed(before)))):
-                now = proposed(answers.data.root or "")
-                answers.set("output.dir", str(expand(str(now))))
+        follow_dataset(before, conversation.session)
 
 
 def _settle_scale(conversation: Conversation) -> None:

@@ -36,7 +36,7 @@ def run(conversation: Conversation) -> str:
 def directory_question(conversation: Conversation) -> Question:
     return replace(
         question(conversation, "output.dir"),
-        default=str(proposed(conversation.session.answers.data.root or "")),
+        default=str(_proposed(conversation.session.answers.data.root or "")),
         check=lambda text: problem_with(text, conversation.session),
         is_path=True,
     )
@@ -113,7 +113,22 @@ def _lies_in_dataset(path: Path, root: str | None) -> bool:
     return root is not None and real_path(path).is_relative_to(real_path(expand(root)))
 
 
-def proposed(root: str) -> Path:
+def follow_dataset(before: str, session: Session) -> None:
+    """Propose the run directory anew for another dataset than `before`; one of one's own stays.
+
+    So does one that a run was frozen in.
+    """
+    answers = session.answers
+    if not session.digests and answers.output.dir == _kept(_proposed(before)):
+        answers.set("output.dir", _kept(_proposed(answers.data.root or "")))
+
+
+def _kept(path: Path) -> str:
+    """Return a proposal as the answers keep it: absolute."""
+    return str(expand(str(path)))
+
+
+def _proposed(root: str) -> Path:
     """Return a directory for a new run: below the working directory, or beside the dataset."""
     dataset = expand(root)
     here = Path("runs") / (dataset.name or "run")

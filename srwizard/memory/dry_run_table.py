@@ -63,11 +63,11 @@ def dry_run_table(result: DryRun) -> Table:
                 validation=duration_text(result.validation_seconds or 0),
             ),
         )
-    if (result.others_share or 0.0) >= WORTH_SAYING:
+    if result.others_share is not None and result.others_share >= WORTH_SAYING:
         table.add_row(
             "",
             _("other programs took {percent:.0f} % of the processor time meanwhile; without them "
-              "it would take less", percent=100 * (result.others_share or 0.0)),
+              "it would take less", percent=100 * result.others_share),
         )  # fmt: skip
     if result.lr_range is not None:
         table.add_row(_("Learning rate"), Text(_lr_text(result.lr_range)))

@@ -9,7 +9,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -113,10 +113,8 @@ def dry_run(run_dir: Path, nodes: Nodes | None = None, dataset: Dataset | None =
             if ended.stop_asked and not failures.causes(scratch):
                 raise InterruptedByUserError(_("the dry run was interrupted"))
             if ended.returncode == 0:
-                result = replace(
-                    _judged(run, _rank_figures(scratch), epochs_done(run_dir)),
-                    others_share=taken_by_others(begun, core_times()),
-                )
+                share = taken_by_others(begun, core_times())
+                result = _judged(run, _rank_figures(scratch), epochs_done(run_dir), share)
             else:
                 remarks = remarks_on_gpus(run.devices)
                 failure = failures.collect(scratch, ended, others=others, gpus=remarks)
@@ -269,7 +267,9 @@ def _verdicts(run: RunConfig, ranks: list[dict[str, Any]]) -> list[Verdict]:
     ]
 
 
-def _judged(run: RunConfig, ranks: list[dict[str, Any]], done: int = 0) -> DryRun:
+def _judged(
+    run: RunConfig, ranks: list[dict[str, Any]], done: int = 0, others_share: float | None = None
+) -> DryRun:
     above = [int(figures["peak_bytes"]) - int(figures["baseline_rss_bytes"]) for figures in ranks]
     peak, capacity = _fullest(run, ranks)
     main = _main_memory(ranks)
@@ -295,6 +295,7 @@ def _judged(run: RunConfig, ranks: list[dict[str, Any]], done: int = 0) -> DryRu
         validation_seconds=times.validation,
         run_seconds=times.run,
         epochs_done=done,
+        others_share=others_share,
     )
 
 

@@ -222,8 +222,7 @@ _NUMBERS = (
     "peak_memory_bytes", "measured_peak_bytes", "predicted_bytes", "measured_bytes",
     "capacity_bytes", "above_baseline_bytes", "host_peak_bytes", "host_capacity_bytes",
     "address_space_bytes", "ratio", "rank", "machines", "step_seconds", "epoch_seconds",
-    "validation_seconds", "run_seconds", "epochs_done",
-    "others_share",
+    "validation_seconds", "run_seconds", "epochs_done", "others_share",
 )  # fmt: skip
 _TEXTS = (
     "state", "phase", "host", "time", "started", "digest", "traceback", "device", "verdict",
